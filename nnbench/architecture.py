@@ -1,0 +1,225 @@
+"""What to train: hidden layer widths, and what follows from them without any framework.
+
+The notation: `6,6` or `[6, 6]` lists the hidden layers, `6x5` is five layers of 6 cells, and
+`depth=1..8 width=4,16,64` is a grid of such equal-width networks.
+"""
+
+import itertools
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from nnbench.errors import UserError
+
+MAX_WIDTH = 1_000_000
+MAX_DEPTH = 10_000
+
+# Floating-point operations a weight costs in one update, counted from the formulas that Keras
+# applies: additions, multiplications, divisions and square roots, one each.
+UPDATE_FLOPS = {"sgd": 2, "momentum": 4, "rmsprop": 9, "adam": 12}
+
+# Variables of a weight's size that the optimizer keeps beside it.
+OPTIMIZER_SLOTS = {"sgd": 0, "momentum": 1, "rmsprop": 1, "adam": 2}
+
+BYTES_PER_VALUE = {"float32": 4, "bfloat16": 2, "float16": 2}
+
+ACTIVATION_FLOPS = {"linear": 0, "relu": 1, "sigmoid": 4, "tanh": 5}
+"""Operations a cell's activation costs, an exponential counted as one."""
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """Widths of the hidden layers, from the input to the output.
+
+    The output layer is not part of it: it follows from the task and has one cell.
+    """
+
+    widths: tuple[int, ...]
+
+    def __post_init__(self) -> None:
+        if not self.widths:
+            raise UserError("an architecture needs at least one hidden layer, such as 6,6")
+        if len(self.widths) > MAX_DEPTH:
+            raise UserError(f"{len(self.widths)} layers are more than the {MAX_DEPTH} allowed")
+        for width in self.widths:
+            if not 1 <= width <= MAX_WIDTH:
+                raise UserError(
+                    f"a layer of width {width} cannot be built: widths go from 1 to {MAX_WIDTH}"
+                )
+
+    @property
+    def depth(self) -> int:
+        """Number of hidden layers."""
+        return len(self.widths)
+
+    @property
+    def label(self) -> str:
+        """The shortest notation: `6x5` for equal widths, `6,100` otherwise."""
+        if len(set(self.widths)) == 1:
+            return f"{self.widths[0]}x{self.depth}"
+        return ",".join(map(str, self.widths))
+
+    def __str__(self) -> str:
+        return self.label
+
+    def layer_shapes(self, features: int) -> list[tuple[int, int]]:
+        """(inputs, cells) of every Dense layer, the one-cell output layer included."""
+        return list(itertools.pairwise((features, *self.widths, 1)))
+
+    def parameters(self, features: int) -> int:
+        """Trainable weights and biases of the network on `features` input columns."""
+        return sum(inputs * cells + cells for inputs, cells in self.layer_shapes(features))
+
+
+@dataclass(frozen=True)
+class StepCost:
+    """Floating-point operations of one training step, and the bytes a network holds meanwhile."""
+
+    forward_flops: int
+    backward_flops: int
+    update_flops: int
+    weight_bytes: int
+    optimizer_bytes: int
+    activation_bytes: int
+
+    @property
+    def flops(self) -> int:
+        """Operations of the whole step."""
+        return self.forward_flops + self.backward_flops + self.update_flops
+
+
+def step_cost(
+    architecture: Architecture,
+    *,
+    features: int,
+    rows: int,
+    activation: str = "relu",
+    output_activation: str = "sigmoid",
+    optimizer: str = "adam",
+    precision: str = "float32",
+) -> StepCost:
+    """Count one step on a batch of `rows`, by arithmetic alone.
+
+    A multiply-add is two operations. Forward: `2 * rows * inputs * cells` for each Dense layer's
+    matrix product, plus bias and activation. Backward: one such product for the weights'
+    gradient and, in all but the first layer, one for the inputs' gradient, plus the bias sums
+    and the activation's derivative (one operation a cell and row). Update: `UPDATE_FLOPS` for
+    each parameter. The loss itself, a few operations a row, is left out. In the mixed
+    precisions weights and optimizer state stay in float32, as Keras keeps them; activations
+    (every layer's output and the batch itself, held for the backward pass) are in the
+    compute type.
+    """
+    forward = backward = 0
+    shapes = architecture.layer_shapes(features)
+    for position, (inputs, cells) in enumerate(shapes):
+        is_output = position == len(shapes) - 1
+        product = 2 * rows * inputs * cells
+        outputs = rows * cells
+        forward += product + outputs
+        forward += outputs * ACTIVATION_FLOPS[output_activation if is_output else activation]
+        backward += product * (1 if position == 0 else 2) + 2 * outputs
+    parameters = architecture.parameters(features)
+    variable_bytes = BYTES_PER_VALUE["float32"]
+    values_held = rows * (features + sum(cells for _, cells in shapes))
+    return StepCost(
+        forward_flops=forward,
+        backward_flops=backward,
+        update_flops=UPDATE_FLOPS[optimizer] * parameters,
+        weight_bytes=variable_bytes * parameters,
+        optimizer_bytes=variable_bytes * OPTIMIZER_SLOTS[optimizer] * parameters,
+        activation_bytes=BYTES_PER_VALUE[precision] * values_held,
+    )
+
+
+_REPEATED = re.compile(r"^(\d+)\s*x\s*(\d+)$", re.IGNORECASE)
+_RANGE = re.compile(r"^(\d+)\.\.(\d+)$")
+
+
+def parse(text: str) -> Architecture:
+    """Read one architecture: `6,6`, `[100, 100]`, `6x5`, `100` or a mixture such as `64x2,8`.
+
+    Raises UserError for anything else, for a width of 0 and for an empty list.
+    """
+    inner = text.strip()
+    if inner.startswith("[") and inner.endswith("]"):
+        inner = inner[1:-1]
+    widths: list[int] = []
+    for part in (part.strip() for part in inner.split(",")):
+        repeated = _REPEATED.match(part)
+        if repeated:
+            width, depth = int(repeated[1]), int(repeated[2])
+            if not 1 <= depth <= MAX_DEPTH:
+                raise UserError(
+                    f"'{part}' in architecture '{text}' asks for {depth} layers: "
+                    f"between 1 and {MAX_DEPTH} can be built"
+                )
+            widths += [width] * depth
+        elif part.isascii() and part.isdigit():
+            widths.append(int(part))
+        else:
+            raise UserError(
+                f"architecture '{text}' is not understood at '{part}': "
+                "write 6,6 or [100, 100] or 6x5 (five layers of 6)"
+            )
+    return Architecture(tuple(widths))
+
+
+def parse_many(texts: Sequence[str]) -> list[Architecture]:
+    """Read architectures and grids, in order, each architecture once.
+
+    Every text is one architecture (see `parse`), or several separated by `;` or white space
+    outside brackets, or a grid `depth=1..8 width=4,16,64` (its two parts in one text or in
+    neighbouring ones). Raises UserError for what cannot be read and for an empty list.
+    """
+    found: list[Architecture] = []
+    grid: dict[str, list[int]] = {}
+    for text in texts:
+        for word in _words(text):
+            if "=" not in word:
+                found.append(parse(word))
+                continue
+            axis, values = _axis(word)
+            if axis in grid:
+                raise UserError(f"'{word}' names {axis} twice before its grid is complete")
+            grid[axis] = values
+            if len(grid) == 2:
+                found += [
+                    Architecture((width,) * depth)
+                    for depth in grid["depth"]
+                    for width in grid["width"]
+                ]
+                grid = {}
+    if grid:
+        present = next(iter(grid))
+        missing = "width" if present == "depth" else "depth"
+        raise UserError(f"a grid needs both parts: {present}= is there, {missing}= is missing")
+    if not found:
+        raise UserError("no architecture was named: try 6,6 100,100 6x5")
+    return list(dict.fromkeys(found))
+
+
+def _words(text: str) -> list[str]:
+    return re.findall(r"\[[^\]]*\]|[^\s;]+", re.sub(r"\s*,\s*", ",", text))
+
+
+def _axis(word: str) -> tuple[str, list[int]]:
+    axis, _, text = word.partition("=")
+    if axis not in ("depth", "width"):
+        raise UserError(f"'{word}' is not part of a grid: write depth=1..8 width=4,16,64")
+    values: list[int] = []
+    for part in text.split(","):
+        span = _RANGE.match(part)
+        if span:
+            first, last = int(span[1]), int(span[2])
+            if last < first or last - first >= MAX_DEPTH:
+                raise UserError(f"the range '{part}' in '{word}' is empty or too long")
+            values += range(first, last + 1)
+        elif part.isascii() and part.isdigit():
+            values.append(int(part))
+        else:
+            raise UserError(f"'{part}' in '{word}' is not a number or a range such as 1..8")
+    limit = MAX_DEPTH if axis == "depth" else MAX_WIDTH
+    for value in values:
+        if not 1 <= value <= limit:
+            raise UserError(f"a {axis} of {value} cannot be built: it goes from 1 to {limit}")
+    return axis, values

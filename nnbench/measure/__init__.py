@@ -1,0 +1,1 @@
+"""Timing: what a worker process does, and how the parent schedules workers."""

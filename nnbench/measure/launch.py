@@ -1,0 +1,113 @@
+"""The parent's side of a worker process."""
+
+import json
+import os
+import selectors
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from nnbench import devices
+from nnbench.case import Case
+from nnbench.errors import UserError
+
+START_LIMIT_S = 300.0
+LOG_TAIL_LINES = 12
+
+
+class WorkerLost(Exception):
+    """The worker is gone: `outcome` is `died` or `timeout`."""
+
+    def __init__(self, outcome: str, message: str) -> None:
+        super().__init__(message)
+        self.outcome = outcome
+
+
+class Launch:
+    """One life of a worker process, for the backend, device and threads of `warm_up`.
+
+    Attributes: `started` is what the worker said of itself (see `worker.main`), `log` the file
+    with its standard error.
+    """
+
+    def __init__(self, warm_up: Case, data: Path, log: Path) -> None:
+        """Start the process and wait until it is warm.
+
+        Raises UserError for what a user can mend (backend or device not there), WorkerLost if
+        it does not come up.
+        """
+        self.log = log
+        backend, device, threads = warm_up.worker
+        devices.check_installed(backend)
+        configuration = {"warm_up": warm_up.to_json(), "data": str(data)}
+        self._buffer = b""
+        with log.open("wb") as errors:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "nnbench.measure.worker", json.dumps(configuration)],
+                env={**os.environ, **devices.environment(backend, device, threads)},
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=errors,
+                start_new_session=True,
+            )
+        self.started = self._answer(START_LIMIT_S)
+        if "error" in self.started:
+            self.stop()
+            raise UserError(self.started["error"])
+
+    @property
+    def pid(self) -> int:
+        """Process number of the worker."""
+        return self._process.pid
+
+    def measure(self, case: Case, kind: str, limit_s: float) -> dict[str, Any]:
+        """Have one trial measured. Raises WorkerLost if it dies or takes longer than allowed."""
+        assert self._process.stdin is not None
+        request = json.dumps({"case": case.to_json(), "kind": kind}) + "\n"
+        try:
+            self._process.stdin.write(request.encode())
+            self._process.stdin.flush()
+        except OSError:
+            raise self._lost() from None
+        return self._answer(limit_s)
+
+    def stop(self) -> None:
+        """End the worker, by force if it does not go by itself."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        try:
+            self._process.stdin.close()
+        except OSError:
+            self._process.kill()
+        try:
+            self._process.wait(timeout=10)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        self._process.stdout.close()
+
+    def _answer(self, limit_s: float) -> dict[str, Any]:
+        assert self._process.stdout is not None
+        deadline_s = time.monotonic() + limit_s
+        with selectors.DefaultSelector() as selector:
+            selector.register(self._process.stdout, selectors.EVENT_READ)
+            while b"\n" not in self._buffer:
+                if not selector.select(max(0.0, deadline_s - time.monotonic())):
+                    self._process.kill()
+                    self._process.wait()
+                    raise WorkerLost("timeout", f"no answer within {limit_s:.0f} s")
+                chunk = os.read(self._process.stdout.fileno(), 1 << 16)
+                if not chunk:
+                    raise self._lost()
+                self._buffer += chunk
+        line, _, self._buffer = self._buffer.partition(b"\n")
+        answer: dict[str, Any] = json.loads(line)
+        return answer
+
+    def _lost(self) -> WorkerLost:
+        code = self._process.wait()
+        how = f"signal {-code}" if code < 0 else f"exit status {code}"
+        tail = self.log.read_text(errors="replace").strip().splitlines()[-LOG_TAIL_LINES:]
+        return WorkerLost("died", "\n".join([f"the worker ended with {how}", *tail]))

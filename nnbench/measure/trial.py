@@ -1,0 +1,163 @@
+"""One trial: one case measured once, inside a worker process.
+
+A trial of kind `cold` times a whole training, from nothing to the last epoch, with nothing
+hooked. A trial of kind `phases` trains again, bounds each phase inside `fit`, then times steps.
+What each phase means is said in `nnbench.phases`.
+"""
+
+import contextlib
+import gc
+import math
+from collections.abc import Callable, Iterator
+from time import perf_counter_ns
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nnbench import network
+from nnbench.case import Case
+from nnbench.measure import boundaries
+from nnbench.measure.boundaries import Marks
+from nnbench.phases import BUILD, COLD, EPOCH, PREPARE, STEP
+from nnbench.training.fit import fit
+
+KINDS = ("cold", "phases")
+
+SAMPLE_S = 0.01
+"""A step sample lasts at least this long: 10^5 times the clock's resolution of some 100 ns."""
+
+STEP_SAMPLES = 12
+STEP_BUDGET_S = 0.5
+
+Array = NDArray[np.float32]
+
+
+def measure(case: Case, kind: str, features: Array, labels: Array) -> dict[str, Any]:
+    """Run one trial and return its record.
+
+    `features` is (rows, columns), `labels` (rows, 1). The record holds `samples_s`, a list of
+    seconds for each phase, `steps_per_sample`, the `loss` at the end, whether Keras resolved
+    `jit_compile` to true, and `outcome`: `ok`, or `diverged` when the loss is not finite.
+    """
+    run = {"cold": _cold, "phases": _phases}[kind]
+    with _no_garbage_collection():
+        record = run(case, features, labels)
+    record["outcome"] = "ok" if math.isfinite(record["loss"]) else "diverged"
+    if record["outcome"] == "diverged":
+        record["message"] = f"the loss became {record['loss']}"
+        record["loss"] = None
+    return record
+
+
+def warm_up(case: Case, features: Array, labels: Array) -> None:
+    """Spend what the first training of a process costs: libraries, thread pools, allocators."""
+    fit(_build(case), features, labels, epochs=2, batch_size=case.training.batch_size)
+
+
+def _build(case: Case) -> Any:
+    return network.build(case.architecture, case.training, case.features)
+
+
+def _cold(case: Case, features: Array, labels: Array) -> dict[str, Any]:
+    wait = boundaries.of(case.backend).wait
+    training = case.training
+
+    begin_ns = perf_counter_ns()
+    model = _build(case)
+    losses = fit(
+        model,
+        features,
+        labels,
+        epochs=case.cold_epochs,
+        batch_size=training.batch_size,
+        shuffle=training.shuffle,
+    )
+    wait(model)
+    duration_ns = perf_counter_ns() - begin_ns
+    return {
+        "samples_s": {COLD: [duration_ns / 1e9]},
+        "loss": losses[-1],
+        "jit_compiled": bool(model.jit_compile),
+    }
+
+
+def _phases(case: Case, features: Array, labels: Array) -> dict[str, Any]:
+    bounds = boundaries.of(case.backend)
+    training = case.training
+    build_ns, model = boundaries.timed_ns(lambda: _build(case), bounds.wait)
+    marks = Marks()
+    bounds.hook_first_step(model, marks)
+    clock = _epoch_clock(case.cold_epochs, bounds.wait)
+    marks.fit_called = perf_counter_ns()
+    losses = fit(
+        model,
+        features,
+        labels,
+        epochs=case.cold_epochs,
+        batch_size=training.batch_size,
+        shuffle=training.shuffle,
+        callbacks=[clock],
+    )
+    jit_compiled = bool(model.jit_compile)
+    batch = slice(case.batch_rows)
+    step_samples_s, steps_per_sample = _time_steps(
+        bounds.stepper(model, features[batch], labels[batch])
+    )
+    samples_s = {
+        BUILD: [build_ns / 1e9],
+        PREPARE: [(marks.first_step_reached - marks.fit_called) / 1e9],
+        **{phase: [duration_ns / 1e9] for phase, duration_ns in marks.durations_ns.items()},
+        EPOCH: (np.diff(clock.ended_ns) / 1e9).tolist(),
+        STEP: step_samples_s,
+    }
+    return {
+        "samples_s": samples_s,
+        "steps_per_sample": steps_per_sample,
+        "loss": losses[-1],
+        "jit_compiled": jit_compiled,
+    }
+
+
+def _epoch_clock(epochs: int, wait: Callable[[Any], None]) -> Any:
+    """A Keras callback that reads the clock into memory laid out beforehand."""
+    import keras
+
+    class EpochClock(keras.callbacks.Callback):  # type: ignore[misc]
+        def __init__(self) -> None:
+            super().__init__()
+            self.ended_ns = np.zeros(epochs, dtype=np.int64)
+
+        def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+            wait(self.model)
+            self.ended_ns[epoch] = perf_counter_ns()
+
+    return EpochClock()
+
+
+def _time_steps(take: Callable[[int], None]) -> tuple[list[float], int]:
+    """Samples of one step in seconds, and how many steps each of them averages."""
+    take(1)
+    steps = 1
+    while (duration_ns := _clocked(take, steps)) < SAMPLE_S * 1e9:
+        steps = max(2 * steps, math.ceil(steps * SAMPLE_S * 1e9 / max(duration_ns, 1)))
+    samples = np.zeros(min(STEP_SAMPLES, max(3, int(STEP_BUDGET_S * 1e9 / duration_ns))))
+    for position in range(len(samples)):
+        samples[position] = _clocked(take, steps)
+    return (samples / steps / 1e9).tolist(), steps
+
+
+def _clocked(take: Callable[[int], None], steps: int) -> int:
+    begin = perf_counter_ns()
+    take(steps)
+    return perf_counter_ns() - begin
+
+
+@contextlib.contextmanager
+def _no_garbage_collection() -> Iterator[None]:
+    gc.collect()
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()

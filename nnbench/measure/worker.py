@@ -1,0 +1,61 @@
+"""A worker process: one backend on one device, measuring one trial at a time on request.
+
+Requests come as JSON lines on standard input, answers go as JSON lines on what was standard
+output; anything that libraries print ends up on standard error, which the parent keeps as the
+launch's log. The worker ends when its input ends, so it does not outlive its parent.
+"""
+
+import json
+import os
+import sys
+import time
+from typing import Any
+
+import numpy as np
+
+from nnbench import devices
+from nnbench.case import Case
+from nnbench.errors import UserError
+
+
+def main() -> None:
+    """Serve requests until the input ends."""
+    began_s = time.perf_counter()
+    answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)
+
+    def answer(record: dict[str, Any]) -> None:
+        answers.write(json.dumps(record) + "\n")
+        answers.flush()
+
+    configuration = json.loads(sys.argv[1])
+    first_case = Case.from_json(configuration["warm_up"])
+    with np.load(configuration["data"]) as arrays:
+        features, labels = arrays["features"], arrays["labels"]
+    try:
+        devices.start(*first_case.worker)
+    except UserError as mistake:
+        answer({"error": str(mistake)})
+        return
+    imported_s = time.perf_counter()
+
+    # Imports Keras: not before the backend is fixed.
+    from nnbench.measure import trial
+
+    trial.warm_up(first_case, features, labels)
+    answer(
+        {
+            "import_s": imported_s - began_s,
+            "first_use_s": time.perf_counter() - imported_s,
+            "device_name": devices.description(first_case.backend, first_case.device),
+            "versions": devices.versions(first_case.backend),
+            "cpus": devices.usable_cpus(),
+        }
+    )
+    for line in sys.stdin:
+        request = json.loads(line)
+        answer(trial.measure(Case.from_json(request["case"]), request["kind"], features, labels))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,81 @@
+"""What is timed: the phases of a training, defined once.
+
+Bounds, on the `fit` path. One clock (`time.perf_counter_ns`), the device waited for before
+each reading, Python's garbage collector off in between.
+
+| phase | from | to |
+| --- | --- | --- |
+| build | nothing | a `Sequential` with its layers built and `compile()` called |
+| prepare | `fit()` called | its first step about to run: data adapter, Keras' symbolic build |
+| trace | Python step function | its graph (TensorFlow) or StableHLO module (JAX) |
+| compile | that graph | code ready to run on the device |
+| first_step | ready code and first batch | first weights updated |
+| step | one batch at hand | weights updated, in the steady state |
+| epoch | end of one epoch in `fit()` | end of the next, in the steady state |
+| cold | nothing | a network trained for `cold_epochs`, timed as a whole, nothing hooked |
+
+How `trace` and `compile` are told apart:
+
+*TensorFlow.* `trace` is `get_concrete_function` of the very `tf.function` that `fit` calls, on
+the iterator that `fit` made. `compile` is a call of it on an iterator of the same type that is
+already exhausted: the runtime optimises, places and instantiates the graph (Grappler, kernels)
+before it runs, then the first operation reports the end of the data, so that no step is taken;
+variables that such a call changes (the optimizer's counter) are put back. With XLA
+(`jit_compile=True`) machine code is made only once data arrive: there `compile` is a call on
+the first batch, after which all variables are put back, and it holds one step's execution.
+
+*JAX.* `trace` is `jit(...).trace(...)` and `.lower()`; `compile` is `.compile()`, and the
+compiled program is the one that takes the first step.
+
+*Torch.* Eager: there is nothing to trace or compile, and neither phase has samples. With
+`jit_compile=True`, Dynamo traces and Inductor compiles within one call, which counts as
+`compile`, bounded as with XLA on TensorFlow.
+
+`step` calls the train function of `fit` on one batch that is already on the device, several
+times between two clock readings. `epoch` is what a user of `fit` waits for: its steps, and
+what Keras does around them (input pipeline, callbacks, metrics). What an epoch costs beyond its
+steps is the *overhead* of the epoch.
+"""
+
+from dataclasses import dataclass
+
+BUILD, PREPARE, TRACE, COMPILE = "build", "prepare", "trace", "compile"
+FIRST_STEP, STEP, EPOCH, COLD = "first_step", "step", "epoch", "cold"
+
+PHASES = (BUILD, PREPARE, TRACE, COMPILE, FIRST_STEP, STEP, EPOCH, COLD)
+
+ONCE = (BUILD, PREPARE, TRACE, COMPILE, FIRST_STEP)
+"""Phases that a training goes through once, in their order."""
+
+
+@dataclass(frozen=True)
+class ColdParts:
+    """A cold training taken apart, in seconds: the parts add up to `cold_s`.
+
+    `once_s` holds the phases of `ONCE`; `steps_s` all later steps; `overhead_s` what the epochs
+    cost beyond their steps; `rest_s` what the separately timed whole has more (or less) than
+    that, which is the error of the separation.
+    """
+
+    once_s: dict[str, float]
+    steps_s: float
+    overhead_s: float
+    rest_s: float
+    cold_s: float
+
+
+def split_cold(
+    times_s: dict[str, float], *, cold_epochs: int, steps_per_epoch: int
+) -> ColdParts | None:
+    """Take a cold training apart from the estimates of its phases, in seconds.
+
+    Returns None where `cold`, `step` or `epoch` was not measured. Phases a backend does not
+    have count as 0.
+    """
+    if any(phase not in times_s for phase in (COLD, STEP, EPOCH)):
+        return None
+    once_s = {phase: times_s.get(phase, 0.0) for phase in ONCE}
+    steps_s = (cold_epochs * steps_per_epoch - 1) * times_s[STEP]
+    overhead_s = cold_epochs * (times_s[EPOCH] - steps_per_epoch * times_s[STEP])
+    known_s = sum(once_s.values()) + steps_s + overhead_s
+    return ColdParts(once_s, steps_s, overhead_s, times_s[COLD] - known_s, times_s[COLD])

@@ -1,0 +1,145 @@
+"""Estimates with intervals, from samples nested in blocks nested in launches.
+
+Pure functions on arrays. Times are compared as ratios, so everything is done on logarithms and
+an interval is wider above the estimate than below it.
+"""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy import stats
+
+CONFIDENCE = 0.95
+RESAMPLES = 2000
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A positive quantity with its interval and what stands behind it.
+
+    `low` and `high` are NaN when there is one unit only: a single value has no known spread.
+    `units` says what was resampled: launches, or blocks where only one launch was made.
+    """
+
+    value: float
+    low: float
+    high: float
+    samples: int
+    blocks: int
+    launches: int
+    confidence: float = CONFIDENCE
+
+    @property
+    def has_interval(self) -> bool:
+        """Whether the spread could be estimated."""
+        return math.isfinite(self.low) and math.isfinite(self.high)
+
+    @property
+    def units(self) -> str:
+        """What the interval is based on."""
+        return "launches" if self.launches > 1 else "blocks"
+
+    @property
+    def relative_half_width(self) -> float:
+        """Half the width of the interval as a fraction of the value; NaN without one."""
+        return (self.high - self.low) / (2 * self.value)
+
+    @property
+    def excludes_one(self) -> bool:
+        """For a ratio: whether the interval leaves out equality."""
+        return self.has_interval and not self.low <= 1 <= self.high
+
+
+def hodges_lehmann(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The median of all pairwise means along the last axis.
+
+    As robust against a bad launch as a median needs to be here (29 % of wild values) and nearly
+    as precise as a mean for normal ones (efficiency 0.95). Source: Hodges and Lehmann,
+    "Estimates of location based on rank tests", Ann. Math. Statist. 34 (1963).
+    """
+    first, second = np.triu_indices(values.shape[-1])
+    means: NDArray[np.float64] = (values[..., first] + values[..., second]) / 2
+    return np.asarray(np.median(means, axis=-1))
+
+
+def nested_estimate(
+    values: ArrayLike,
+    launches: ArrayLike,
+    *,
+    samples: int | None = None,
+    confidence: float = CONFIDENCE,
+    seed: int = 0,
+) -> Estimate:
+    """Estimate a positive quantity from one value a block, blocks nested in launches.
+
+    `values` (n,) holds one value per block (already a median of its samples), `launches` (n,)
+    the launch of each. Every launch is reduced to the median of its blocks; the estimate is the
+    Hodges-Lehmann centre of the launches' logarithms. Its standard error comes from the
+    bootstrap that draws whole launches (Davison and Hinkley, "Bootstrap Methods and their
+    Application", 1997, section 3.8: in nested data only the highest level is resampled), is
+    corrected for the few units by sqrt(n / (n - 1)) and multiplied by Student's t (Hesterberg,
+    "What Teachers Should Know About the Bootstrap", Am. Stat. 69, 2015): percentile intervals
+    from five launches would be much too narrow. With one launch its blocks are drawn instead,
+    and the spread between launches stays unknown.
+
+    Raises ValueError for no values and for values that are not positive.
+    """
+    observed = np.asarray(values, dtype=np.float64)
+    launch_of = np.asarray(launches)
+    if observed.size == 0 or not np.all(observed > 0) or not np.all(np.isfinite(observed)):
+        raise ValueError("an estimate needs at least one value, all of them positive")
+    logs = np.log(observed)
+    names = np.unique(launch_of)
+    if len(names) > 1:
+        units = np.array([np.median(logs[launch_of == name]) for name in names])
+    else:
+        units = logs
+    centre = float(hodges_lehmann(units))
+    half_width = _bootstrap_half_width(units, confidence, seed)
+    return Estimate(
+        value=math.exp(centre),
+        low=math.exp(centre - half_width),
+        high=math.exp(centre + half_width),
+        samples=len(observed) if samples is None else samples,
+        blocks=len(observed),
+        launches=len(names),
+        confidence=confidence,
+    )
+
+
+def _bootstrap_half_width(
+    units: NDArray[np.float64], confidence: float, seed: int
+) -> float:
+    count = len(units)
+    if count < 2:
+        return math.nan
+    draws = np.random.default_rng(seed).integers(0, count, (RESAMPLES, count))
+    error = float(np.std(hodges_lehmann(units[draws]))) * math.sqrt(count / (count - 1))
+    return error * float(stats.t.ppf((1 + confidence) / 2, count - 1))
+
+
+def steady_from(series_s: ArrayLike) -> int:
+    """Where a series of durations has reached its steady state: the first index to keep.
+
+    MSER, the marginal standard error rule: cut where the standard error of the mean of what
+    remains is least, at most half of the series (White, "An effective truncation heuristic for
+    bias reduction in simulation output", Simulation 69, 1997). Values beyond five median
+    absolute deviations are pulled in first, so that one hiccup does not pass for a warm-up.
+    """
+    series = np.asarray(series_s, dtype=np.float64)
+    if len(series) < 4:
+        return 0
+    middle = np.median(series)
+    spread = 5 * 1.4826 * float(np.median(np.abs(series - middle)))
+    tame = np.clip(series, middle - spread, middle + spread)
+    cuts = range(len(tame) // 2 + 1)
+    errors = [float(np.var(tame[cut:])) / (len(tame) - cut) for cut in cuts]
+    return int(np.argmin(errors))
+
+
+def steady_median(series_s: ArrayLike) -> float:
+    """The median of the steady part of a series, in the series' unit."""
+    series = np.asarray(series_s, dtype=np.float64)
+    return float(np.median(series[steady_from(series) :]))

@@ -1,0 +1,118 @@
+"""From samples to estimates: what charts, report and command line put before a person."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import pandas as pd
+
+from nnbench.case import Case
+from nnbench.phases import EPOCH, PHASES, STEP, ColdParts, split_cold
+from nnbench.results import Run
+from nnbench.statistics import Estimate, nested_estimate, steady_median
+
+STEADY = (STEP, EPOCH)
+
+
+@dataclass(frozen=True)
+class CaseSummary:
+    """One case: an estimate in seconds for each phase it has, and its ratios to the first case.
+
+    `ratios` are formed within blocks; they are missing for the first case of a comparison and
+    for phases that only one of the two has.
+    """
+
+    case: Case
+    times: dict[str, Estimate]
+    ratios: dict[str, Estimate]
+    baseline: Case
+    loss: float | None
+    failures: int
+
+    @cached_property
+    def cold_parts(self) -> ColdParts | None:
+        """The cold training taken apart; None where a part was not measured."""
+        return split_cold(
+            {phase: estimate.value for phase, estimate in self.times.items()},
+            cold_epochs=self.case.cold_epochs,
+            steps_per_epoch=self.case.steps_per_epoch,
+        )
+
+
+def block_values(samples: pd.DataFrame) -> pd.DataFrame:
+    """Reduce samples to one value per case, phase, launch and block, in seconds.
+
+    Steady-state phases lose their warm-up (see `statistics.steady_from`) and keep the median;
+    the column `samples` counts what was kept and thrown away together.
+    """
+    columns = ["case", "phase", "launch", "block"]
+    rows = []
+    for (case, phase, launch, block), group in samples.groupby(columns, sort=False):
+        series = group.sort_values(["trial", "position"])["seconds"].to_numpy()
+        value = steady_median(series) if phase in STEADY else float(np.median(series))
+        rows.append((case, phase, launch, block, value, len(series)))
+    return pd.DataFrame(rows, columns=[*columns, "seconds", "samples"])
+
+
+def summarise(run: Run) -> list[CaseSummary]:
+    """Estimates for every case of a run that has any, in the run's order.
+
+    Each case is compared with the first case that shares its backend, device and threads:
+    ratios across those would mix machines.
+    """
+    good = {trial["trial"] for trial in run.trials if trial["outcome"] == "ok"}
+    samples = run.samples()
+    values = block_values(samples[samples["trial"].isin(good)])
+    baselines: dict[tuple[str, str, int | None], Case] = {}
+    summaries = []
+    for key, case in run.cases.items():
+        mine = values[values["case"] == key]
+        if mine.empty:
+            continue
+        baseline = baselines.setdefault(case.worker, case)
+        theirs = values[values["case"] == baseline.key]
+        losses = [t["loss"] for t in run.trials if t["case"] == key and t["outcome"] == "ok"]
+        summaries.append(
+            CaseSummary(
+                case=case,
+                times={phase: _estimate(mine, phase) for phase in _phases(mine)},
+                ratios=_ratios(mine, theirs) if baseline is not case else {},
+                baseline=baseline,
+                loss=float(np.median(losses)) if losses else None,
+                failures=sum(trial["case"] == key for trial in run.failures()),
+            )
+        )
+    return summaries
+
+
+def _phases(values: pd.DataFrame) -> list[str]:
+    present = set(values["phase"])
+    return [phase for phase in PHASES if phase in present]
+
+
+def _estimate(values: pd.DataFrame, phase: str) -> Estimate:
+    chosen = values[values["phase"] == phase]
+    return nested_estimate(
+        chosen["seconds"], chosen["launch"], samples=int(chosen["samples"].sum())
+    )
+
+
+def _ratios(mine: pd.DataFrame, theirs: pd.DataFrame) -> dict[str, Estimate]:
+    pairs = mine.merge(theirs, on=["phase", "launch", "block"], suffixes=("", "_base"))
+    pairs["ratio"] = pairs["seconds"] / pairs["seconds_base"]
+    return {
+        phase: nested_estimate(
+            chosen["ratio"], chosen["launch"], samples=int(chosen["samples"].sum())
+        )
+        for phase in _phases(pairs)
+        for chosen in [pairs[pairs["phase"] == phase]]
+    }
+
+
+def groups(summaries: Sequence[CaseSummary]) -> list[list[CaseSummary]]:
+    """Summaries that may be compared with one another: same backend, device and threads."""
+    found: dict[tuple[str, str, int | None], list[CaseSummary]] = {}
+    for summary in summaries:
+        found.setdefault(summary.case.worker, []).append(summary)
+    return list(found.values())

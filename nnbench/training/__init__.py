@@ -1,0 +1,1 @@
+"""How epochs are driven."""
