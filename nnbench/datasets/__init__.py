@@ -1,0 +1,114 @@
+"""Data to train on: bank notes, Instagram planning, synthetic data of any size, your own CSV."""
+
+import difflib
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from nnbench.datasets import synthetic
+from nnbench.datasets.catalog import BUILT_IN, BuiltIn, DatasetInfo, available, locate
+from nnbench.datasets.dataset import TASKS, Dataset
+from nnbench.datasets.from_csv import load_csv
+from nnbench.datasets.original import CITATION, LICENCE, MIRRORS, Fetched, fetch, forget
+from nnbench.datasets.summary import ColumnSummary, Description, describe
+from nnbench.errors import UserError
+
+__all__ = [
+    "CITATION",
+    "LICENCE",
+    "MIRRORS",
+    "TASKS",
+    "ColumnSummary",
+    "Dataset",
+    "DatasetInfo",
+    "Description",
+    "Fetched",
+    "available",
+    "describe",
+    "fetch",
+    "forget",
+    "load",
+]
+
+
+def load(
+    spec: str,
+    *,
+    features: Sequence[str] | None = None,
+    label: str | None = None,
+    task: str | None = None,
+    standardise: bool = False,
+) -> Dataset:
+    """Load and check the data that `spec` names.
+
+    `spec` is `banknotes`, `instagram`, `synthetic:rows=1000,features=4,seed=0,task=regression`
+    (any part of it) or the path of a CSV file with a header line. `label` must be given for a
+    CSV file; `features` defaults to every other column of numbers and `task` to classification
+    when the label holds only 0 and 1. `standardise` scales each feature to mean 0 and standard
+    deviation 1. Raises UserError for data that is not there or cannot be trained on.
+    """
+    if spec.partition(":")[0] == synthetic.PREFIX:
+        return _synthetic(spec, features, label, task, standardise)
+    if spec in BUILT_IN:
+        return _built_in(BUILT_IN[spec], features, label, task, standardise)
+    path = Path(spec).expanduser()
+    # os.path's answer for a name that is too long is no; Path's is an error.
+    there = os.path.exists(path)  # noqa: PTH110
+    if not spec or (path.name == spec and not path.suffix and not there):
+        known = [*BUILT_IN, synthetic.PREFIX]
+        near = difflib.get_close_matches(spec, known, n=1)
+        hint = f"; did you mean '{near[0]}'?" if near else ""
+        raise UserError(
+            f"unknown data '{spec}': name one of {', '.join(known)}, "
+            f"or the path of a CSV file{hint}"
+        )
+    return load_csv(
+        path,
+        name=spec,
+        source=f"your file {path}",
+        label=label,
+        features=features,
+        task=task,
+        standardise=standardise,
+    )
+
+
+def _synthetic(
+    spec: str,
+    features: Sequence[str] | None,
+    label: str | None,
+    task: str | None,
+    standardise: bool,
+) -> Dataset:
+    if features is not None or label is not None or standardise:
+        raise UserError(
+            "synthetic data has no columns to choose and is scaled already: "
+            f"set its size in its name, such as {synthetic.Recipe().name}"
+        )
+    return synthetic.make(synthetic.parse(spec, task=task))
+
+
+def _built_in(
+    known: BuiltIn,
+    features: Sequence[str] | None,
+    label: str | None,
+    task: str | None,
+    standardise: bool,
+) -> Dataset:
+    hint = f" (the file is set by {known.setting})" if os.environ.get(known.setting) else ""
+    try:
+        copy = locate(known)
+        if copy.origin == "fetched":
+            hint = " (fetch the original again, or forget it)"
+        return load_csv(
+            copy.path,
+            name=known.name,
+            source=copy.source,
+            label=label or known.label,
+            features=features,
+            task=task or known.task,
+            standardise=standardise or copy.header is not None,
+            header=copy.header,
+        )
+    except UserError as error:
+        raise UserError(f"{error}{hint}") from None

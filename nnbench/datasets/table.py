@@ -1,0 +1,185 @@
+"""Read a CSV file into columns of checked numbers; every complaint names the place and the mend."""
+
+import csv
+import difflib
+import io
+import math
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from nnbench.errors import UserError
+
+Column = npt.NDArray[np.float64]
+LARGEST = float(np.finfo(np.float32).max)
+
+
+@dataclass(frozen=True)
+class Table:
+    """Text cells by row, and the line of the file on which each row ends."""
+
+    file: str
+    names: tuple[str, ...]
+    cells: list[list[str]]
+    lines: list[int]
+
+    @property
+    def rows(self) -> int:
+        """Number of rows below the header."""
+        return len(self.cells)
+
+    def is_text(self, name: str) -> bool:
+        """Whether a column holds something, and nothing of it is a number."""
+        place = self.names.index(name)
+        filled = [row[place] for row in self.cells if row[place].strip()]
+        return bool(filled) and not any(_is_number(text) for text in filled)
+
+    def require(self, names: Sequence[str]) -> None:
+        """Raise UserError, with the nearest name, for a column that is not there."""
+        for name in names:
+            if name not in self.names:
+                near = difflib.get_close_matches(name, self.names, n=1)
+                hint = f"; did you mean '{near[0]}'?" if near else ""
+                raise UserError(
+                    f"{self.file} has no column '{name}': its columns are "
+                    f"{', '.join(self.names)}{hint}"
+                )
+
+    def numbers(self, name: str) -> Column:
+        """A column as float64 numbers, shape (rows,).
+
+        Raises UserError for the first cell that is blank, no number, not finite or too large
+        for float32.
+        """
+        place = self.names.index(name)
+        values = np.empty(self.rows)
+        for position, row in enumerate(self.cells):
+            values[position] = value = _number(row[place])
+            if not abs(value) <= LARGEST:
+                raise UserError(
+                    f"{self.file}, line {self.lines[position]}, column '{name}': "
+                    + _complaint(row[place])
+                )
+        return values
+
+
+def read(path: Path, *, header: Sequence[str] | None = None) -> Table:
+    """Read a CSV file (UTF-8, commas); without `header` its first line holds the column names.
+
+    Blank lines are passed over. Raises UserError for a file that cannot be read, for a header
+    that does not name every column once, for a row of another length and for fewer than two rows.
+    """
+    file = str(path)
+    records = _records(file, read_text(path))
+    if not records:
+        raise UserError(f"{file} is empty: it needs a header line and rows of numbers below it")
+    if header is None:
+        header = [name.strip() for name in records.pop(0)[1]]
+        _check_header(file, header)
+    for line, row in records:
+        if len(row) != len(header):
+            raise UserError(
+                f"{file}, line {line} has {_count(len(row), 'cell')} where the header has "
+                f"{_count(len(header), 'column')}: add or remove a comma"
+            )
+    if len(records) < 2:
+        found = "no row" if not records else "one row"
+        raise UserError(f"{file} has {found} below its header: training needs at least two")
+    return Table(
+        file=file,
+        names=tuple(header),
+        cells=[row for _, row in records],
+        lines=[line for line, _ in records],
+    )
+
+
+def read_text(path: Path) -> str:
+    """A file's text, without a byte order mark; UserError says why it cannot be read."""
+    try:
+        return path.read_bytes().decode("utf-8-sig")
+    except FileNotFoundError:
+        raise UserError(f"there is no file {path}: check its path") from None
+    except IsADirectoryError:
+        raise UserError(f"{path} is a folder: name a CSV file in it") from None
+    except UnicodeDecodeError as error:
+        raise UserError(
+            f"{path} is not UTF-8 text (byte {error.start + 1} cannot be read): "
+            "save it as CSV in UTF-8"
+        ) from None
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise UserError(
+            f"{path} cannot be read ({reason}): check its path and permissions"
+        ) from None
+
+
+def looks_headerless(text: str) -> bool:
+    """Whether the first line of a CSV text holds numbers only."""
+    first = text.strip().partition("\n")[0].split(",")
+    return all(_is_number(cell) for cell in first)
+
+
+def _records(file: str, text: str) -> list[tuple[int, list[str]]]:
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+    try:
+        return [(reader.line_num, row) for row in reader if row]
+    except csv.Error as error:
+        raise UserError(
+            f"{file}, line {reader.line_num} is not CSV ({error}): save it as CSV with commas"
+        ) from None
+
+
+def _check_header(file: str, header: Sequence[str]) -> None:
+    if all(_is_number(name) for name in header):
+        raise UserError(
+            f"{file} has no header: its first line holds numbers; put the column names above it"
+        )
+    for place, name in enumerate(header, start=1):
+        if not name:
+            raise UserError(
+                f"{file}, column {place} has no name: name it in the first line "
+                "(or, if it is a data frame's index, save with index=False)"
+            )
+    name, count = Counter(header).most_common(1)[0]
+    if count > 1:
+        raise UserError(f"{file} has {count} columns called '{name}': rename all but one")
+    for separator, called in ((";", "semicolons"), ("\t", "tabs")):
+        if len(header) == 1 and separator in header[0]:
+            raise UserError(f"{file} is separated by {called}: save it as CSV with commas")
+
+
+def _number(text: str) -> float:
+    # Python's own 1_000 is no number in a CSV file.
+    if "_" in text:
+        return math.nan
+    try:
+        return float(text)
+    except ValueError:
+        return math.nan
+
+
+def _is_number(text: str) -> bool:
+    return not math.isnan(_number(text))
+
+
+def _complaint(text: str) -> str:
+    value, shown = _number(text), text.strip()
+    if not shown:
+        return "the cell is blank; fill it in or remove the row"
+    if math.isinf(value) and "inf" in shown.lower():
+        return f"'{shown}' is not finite; correct it or remove the row"
+    if not math.isnan(value):
+        return f"{shown} is too large for float32 (at most 3.4e38); use another unit"
+    if shown.lower().lstrip("+-") == "nan":
+        return f"'{shown}' is a missing value; fill it in or remove the row"
+    if shown.lower() in ("true", "false", "yes", "no"):
+        return f"'{shown}' is not a number; write 1 or 0"
+    return f"'{shown}' is not a number; correct it or leave the column out"
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"
