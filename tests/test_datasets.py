@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from nnbench import datasets
@@ -179,6 +179,13 @@ BROKEN: dict[str, tuple[str | bytes, str]] = {
     "one class": ("x,y\n1,1\n2,1\n", "label 'y' is 1 in every row; class 0 is missing"),
     "constant label": ("x,y\n1,5\n2,5\n", "label 'y' is 5 in every row: name another label"),
     "equal to the label": ("x,z,y\n1,0,0\n2,1,1\n", "column 'z' equals the label 'y'"),
+    "line break in a name": ('"a\nb",y\n1,0\n2,1\n', r"column 1 is called 'a\?b': rename it"),
+    "line break in a cell": ('x,y\n1,0\n"2\n2",1\n', r"line 4, column 'x': '2\?2' is not a number"),
+    "long cell": ("x,y\n1,0\n" + 90 * "a" + ",1\n", r"'a{40}\.\.\.' is not a number"),
+    "many columns": (
+        ",".join(f"c{i}" for i in range(99)) + ("\n" + ",".join("1" * 99)) * 2,
+        "its columns are c0, .*, c19 and 79 more$",
+    ),
     "label only": ("y\n0\n1\n", "has no feature: besides the label 'y'"),
     "only text beside": ("n,y\na,0\nb,1\n", "has no feature"),
 }
@@ -239,6 +246,7 @@ def test_unknown_names_list_the_known(spec: str) -> None:
     assert ("did you mean 'banknotes'?" in str(caught.value)) == (spec == "banknote")
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(FINITE, FINITE), min_size=2, max_size=20))
 def test_numbers_survive_a_csv_file(
     tmp_path_factory: pytest.TempPathFactory, pairs: list[tuple[float, float]]
@@ -247,10 +255,36 @@ def test_numbers_survive_a_csv_file(
     lines = [f"{x!r},{z!r},{place}" for place, (x, z) in enumerate(pairs)]
     path.write_text("\n".join(["x,z,y", *lines]))
     wanted = np.array(pairs, dtype=np.float32)
-    if any(np.array_equal(column, np.arange(len(pairs))) for column in wanted.T):
-        return
+    assume(not any(np.array_equal(column, np.arange(len(pairs))) for column in wanted.T))
     data = datasets.load(str(path), label="y", task="regression")
     assert np.array_equal(data.features, wanted)
+
+
+CELL = st.one_of(
+    st.sampled_from(
+        ["", " ", "0", "1", "x", "y", "nan", "-inf", "1e999", '"', "\x00", "\r", ";", '"1\n"']
+    ),
+    st.text(max_size=4),
+)
+MESSY = st.lists(st.lists(CELL, max_size=4).map(",".join), max_size=5).map("\n".join)
+
+
+@settings(deadline=None)
+@given(st.one_of(st.binary(max_size=40), MESSY.map(str.encode), MESSY.map("x,y\n{}".format)))
+def test_whatever_the_file_holds_the_answer_is_data_or_one_line(
+    tmp_path_factory: pytest.TempPathFactory, content: bytes | str
+) -> None:
+    path = tmp_path_factory.mktemp("messy") / "mine.csv"
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    try:
+        data = datasets.load(str(path), label="y", standardise=True)
+    except UserError as error:
+        complaint = str(error)
+    else:
+        complaint = "none"
+        assert np.isfinite(data.features).all()
+        assert np.isfinite(data.labels).all()
+    assert len(complaint.splitlines()) == 1
 
 
 # Describing and listing

@@ -33,9 +33,7 @@ def load_csv(
         check_task(task)
     read = table.read(path, header=header)
     if label is None:
-        raise UserError(
-            f"{read.file} needs a label: name one of its columns {', '.join(read.names)}"
-        )
+        raise UserError(f"{read.file} needs a label: name one of its columns {read.listed()}")
     read.require([label])
     chosen, left_out = _choose(read, features, label)
     labels = read.numbers(label)

@@ -16,6 +16,8 @@ from nnbench.errors import UserError
 
 Column = npt.NDArray[np.float64]
 LARGEST = float(np.finfo(np.float32).max)
+SHOWN_NAMES = 20
+SHOWN_LETTERS = 40
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,12 @@ class Table:
         """Number of rows below the header."""
         return len(self.cells)
 
+    def listed(self) -> str:
+        """The columns' names in one line, the first ones if they are many."""
+        more = len(self.names) - SHOWN_NAMES
+        first = ", ".join(self.names[:SHOWN_NAMES])
+        return f"{first} and {more} more" if more > 0 else first
+
     def is_text(self, name: str) -> bool:
         """Whether a column holds something, and nothing of it is a number."""
         place = self.names.index(name)
@@ -45,8 +53,7 @@ class Table:
                 near = difflib.get_close_matches(name, self.names, n=1)
                 hint = f"; did you mean '{near[0]}'?" if near else ""
                 raise UserError(
-                    f"{self.file} has no column '{name}': its columns are "
-                    f"{', '.join(self.names)}{hint}"
+                    f"{self.file} has no column '{name}': its columns are {self.listed()}{hint}"
                 )
 
     def numbers(self, name: str) -> Column:
@@ -138,18 +145,22 @@ def _check_header(file: str, header: Sequence[str]) -> None:
         raise UserError(
             f"{file} has no header: its first line holds numbers; put the column names above it"
         )
+    for separator, called in ((";", "semicolons"), ("\t", "tabs")):
+        if len(header) == 1 and separator in header[0]:
+            raise UserError(f"{file} is separated by {called}: save it as CSV with commas")
     for place, name in enumerate(header, start=1):
         if not name:
             raise UserError(
                 f"{file}, column {place} has no name: name it in the first line "
                 "(or, if it is a data frame's index, save with index=False)"
             )
+        if not name.isprintable():
+            raise UserError(
+                f"{file}, column {place} is called '{_shown(name)}': rename it without line breaks"
+            )
     name, count = Counter(header).most_common(1)[0]
     if count > 1:
         raise UserError(f"{file} has {count} columns called '{name}': rename all but one")
-    for separator, called in ((";", "semicolons"), ("\t", "tabs")):
-        if len(header) == 1 and separator in header[0]:
-            raise UserError(f"{file} is separated by {called}: save it as CSV with commas")
 
 
 def _number(text: str) -> float:
@@ -167,7 +178,7 @@ def _is_number(text: str) -> bool:
 
 
 def _complaint(text: str) -> str:
-    value, shown = _number(text), text.strip()
+    value, shown = _number(text), _shown(text)
     if not shown:
         return "the cell is blank; fill it in or remove the row"
     if math.isinf(value) and "inf" in shown.lower():
@@ -179,6 +190,11 @@ def _complaint(text: str) -> str:
     if shown.lower() in ("true", "false", "yes", "no"):
         return f"'{shown}' is not a number; write 1 or 0"
     return f"'{shown}' is not a number; correct it or leave the column out"
+
+
+def _shown(text: str) -> str:
+    printable = "".join(letter if letter.isprintable() else "?" for letter in text.strip())
+    return printable if len(printable) <= SHOWN_LETTERS else printable[:SHOWN_LETTERS] + "..."
 
 
 def _count(number: int, what: str) -> str:
