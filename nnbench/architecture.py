@@ -72,6 +72,38 @@ class Architecture:
 
 
 @dataclass(frozen=True)
+class LayerRow:
+    """One line of the layer table, with the names and counts of Keras' `model.summary()`."""
+
+    name: str
+    kind: str
+    cells: int
+    activation: str
+    parameters: int
+
+
+def layer_table(
+    architecture: Architecture,
+    features: int,
+    *,
+    activation: str = "relu",
+    output_activation: str = "sigmoid",
+) -> list[LayerRow]:
+    """The Dense layers of the network, the output layer last."""
+    shapes = architecture.layer_shapes(features)
+    return [
+        LayerRow(
+            name="dense" if position == 0 else f"dense_{position}",
+            kind="Dense",
+            cells=cells,
+            activation=activation if position < architecture.depth else output_activation,
+            parameters=inputs * cells + cells,
+        )
+        for position, (inputs, cells) in enumerate(shapes)
+    ]
+
+
+@dataclass(frozen=True)
 class StepCost:
     """Floating-point operations of one training step, and the bytes a network holds meanwhile."""
 

@@ -46,9 +46,3 @@ def _optimizer(name: str) -> Any:
         return keras.optimizers.SGD(momentum=0.9)
     return keras.optimizers.get(name)
 
-
-def layer_table(model: "keras.Model") -> str:
-    """Keras' own `summary()` as text, without colours."""
-    lines: list[str] = []
-    model.summary(print_fn=lines.append, line_length=72)
-    return "\n".join(lines)

@@ -55,6 +55,11 @@ def warm_up(case: Case, features: Array, labels: Array) -> None:
     fit(_build(case), features, labels, epochs=2, batch_size=case.training.batch_size)
 
 
+def warm_up_case(case: Case) -> None:
+    """Spend what the first network of its shapes costs: JAX compiles an initialiser a shape."""
+    _build(case)
+
+
 def _build(case: Case) -> Any:
     return network.build(case.architecture, case.training, case.features)
 

@@ -52,9 +52,14 @@ def main() -> None:
             "cpus": devices.usable_cpus(),
         }
     )
+    warm: set[str] = set()
     for line in sys.stdin:
         request = json.loads(line)
-        answer(trial.measure(Case.from_json(request["case"]), request["kind"], features, labels))
+        case = Case.from_json(request["case"])
+        if case.key not in warm:
+            trial.warm_up_case(case)
+            warm.add(case.key)
+        answer(trial.measure(case, request["kind"], features, labels))
 
 
 if __name__ == "__main__":

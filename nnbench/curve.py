@@ -1,0 +1,56 @@
+"""What a loss curve says: converged, still falling, rising or diverged."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+TAIL = 0.1
+"""The last tenth of the epochs is held against the tenth before it."""
+
+FLAT = 0.01
+"""A change of less than 1 % of the loss from tenth to tenth counts as flat ..."""
+
+FLAT_OF_FALL = 0.001
+"""... and so does one of less than 0.1 % of the whole way the loss has come."""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """`kind` is `converged`, `still falling`, `rising` or `diverged`; `text` gives the figures."""
+
+    kind: str
+    text: str
+
+
+def judge(losses: Sequence[float]) -> Verdict:
+    """Judge a training by the loss of every epoch.
+
+    Medians of the last tenth of the epochs and of the tenth before it are compared, so that the
+    jitter of mini-batches does not decide. Raises ValueError for no losses.
+    """
+    if not losses:
+        raise ValueError("a verdict needs at least one epoch")
+    curve = np.asarray(losses, dtype=np.float64)
+    for epoch, loss in enumerate(losses, start=1):
+        if not math.isfinite(loss):
+            return Verdict("diverged", f"diverged: the loss became {loss} in epoch {epoch}")
+    window = max(1, round(TAIL * len(curve)))
+    last = float(np.median(curve[-window:]))
+    before = float(np.median(curve[-2 * window : -window])) if len(curve) > window else curve[0]
+    start = float(curve[0])
+    if last > start:
+        return Verdict(
+            "diverged", f"diverged: the loss ended at {last:.4g}, above the {start:.4g} it began at"
+        )
+    fall = before - last
+    figures = f"{before:.4g} to {last:.4g} over the last {window} of {len(curve)} epochs"
+    if abs(fall) < max(FLAT * abs(before), FLAT_OF_FALL * (start - float(curve.min()))):
+        return Verdict("converged", f"converged: the loss hardly changes any more ({figures})")
+    if fall < 0:
+        return Verdict("rising", f"rising: the loss grows again ({figures})")
+    return Verdict(
+        "still falling",
+        f"still falling: {fall / before:.1%} from {figures}; more epochs would lower it further",
+    )

@@ -1,0 +1,74 @@
+"""Progress on standard error: a live bar in a terminal, a line now and then elsewhere."""
+
+import sys
+import time
+from types import TracebackType
+from typing import Self
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+
+QUIET_S = 15.0
+"""Without a terminal, a line is written at most this often."""
+
+
+class Bar:
+    """A bar over a known number of `unit`; a context manager."""
+
+    def __init__(self, total: int, unit: str, *, quiet: bool = False) -> None:
+        self._total, self._unit, self._quiet = total, unit, quiet
+        console = Console(stderr=True)
+        self._live = console.is_terminal and not quiet
+        self._bar = Progress(
+            BarColumn(bar_width=24),
+            MofNCompleteColumn(),
+            TextColumn(unit),
+            TimeElapsedColumn(),
+            TextColumn("left:"),
+            TimeRemainingColumn(),
+            TextColumn("{task.description}", markup=False),
+            console=console,
+            disable=not self._live,
+            transient=True,
+        )
+        self._task = self._bar.add_task("", total=total)
+        self._began_s = self._told_s = time.monotonic()
+        self._first_done: int | None = None
+
+    def __enter__(self) -> Self:
+        self._bar.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._bar.stop()
+
+    def show(self, done: int, note: str, total: int | None = None) -> None:
+        """Show that `done` are finished; `note` says what is going on."""
+        self._total = total or self._total
+        if self._first_done is None:
+            self._first_done = done
+        if self._live:
+            self._bar.update(self._task, completed=done, total=self._total, description=note)
+        elif not self._quiet and time.monotonic() - self._told_s >= QUIET_S:
+            self._told_s = time.monotonic()
+            sys.stderr.write(f"{done}/{self._total} {self._unit}, {self._estimate(done)}{note}\n")
+            sys.stderr.flush()
+
+    def _estimate(self, done: int) -> str:
+        fresh = done - (self._first_done or 0)
+        if fresh <= 0:
+            return ""
+        left_s = (time.monotonic() - self._began_s) / fresh * (self._total - done)
+        return f"about {left_s:.0f} s left, "

@@ -1,0 +1,299 @@
+"""What the command line prints: tables for a person, plain data for scripts."""
+
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from nnbench import architecture as arch
+from nnbench import units
+from nnbench.architecture import Architecture
+from nnbench.case import OUTPUT_ACTIVATION, Training
+from nnbench.curve import Verdict
+from nnbench.datasets import Dataset, DatasetInfo, Description
+from nnbench.devices import BackendSurvey
+from nnbench.phases import COLD, COMPILE, EPOCH, STEP, TRACE
+from nnbench.report import words
+from nnbench.results import Run
+from nnbench.statistics import Estimate
+from nnbench.summary import CaseSummary, groups, summarise
+from nnbench.training.session import Session
+
+SHOWN_PHASES = (COLD, TRACE, COMPILE, EPOCH, STEP)
+PIPED_WIDTH = 110
+
+
+def _console() -> Console:
+    width = None if sys.stdout.isatty() else PIPED_WIDTH
+    return Console(width=width, highlight=False)
+
+
+def print_run(run: Run) -> None:
+    """A table for each backend and device, what it says in words, and the warnings."""
+    console = _console()
+    summaries = summarise(run)
+    for group in groups(summaries):
+        console.print(_run_table(group))
+    story = words.tell(summaries, run)
+    for sentence in story.sentences:
+        console.print(sentence, markup=False)
+    for warning in story.warnings:
+        console.print(f"Note: {warning.text}", markup=False, style="yellow")
+
+
+def _run_table(group: Sequence[CaseSummary]) -> Table:
+    case = group[0].case
+    place = f"{case.backend}, {case.device}" + (f", {case.threads} threads" if case.threads else "")
+    batch = "full batch" if case.training.batch_size is None else f"batch {case.batch_rows}"
+    first = group[0].case.architecture.label
+    table = Table(
+        title=f"{place}: {case.data}, {case.rows:,} rows, {batch}; cold = {case.cold_epochs} epochs",
+        caption=f"95 % intervals below each figure; ratios to {first}, paired within blocks",
+        box=box.SIMPLE_HEAD,
+    )
+    table.add_column("network")
+    for name in ("weights", *SHOWN_PHASES, "cold ratio", "step ratio"):
+        table.add_column(name, justify="right")
+    for summary in group:
+        table.add_row(
+            summary.case.architecture.label,
+            f"{summary.case.parameters:,}",
+            *(_time_cell(summary.times.get(phase)) for phase in SHOWN_PHASES),
+            *(_ratio_cell(summary.ratios.get(phase)) for phase in (COLD, STEP)),
+        )
+    return table
+
+
+def _time_cell(estimate: Estimate | None) -> Text:
+    if estimate is None:
+        return Text("-")
+    cell = Text(units.seconds(estimate.value))
+    if estimate.has_interval:
+        cell.append(f"\n{units.seconds_range(estimate.low, estimate.high)}", style="dim")
+    return cell
+
+
+def _ratio_cell(estimate: Estimate | None) -> Text:
+    if estimate is None:
+        return Text("-")
+    cell = Text(units.ratio(estimate.value))
+    if estimate.has_interval:
+        cell.append(f"\n{units.ratio_range(estimate.low, estimate.high)}", style="dim")
+    return cell
+
+
+def run_as_json(run: Run, page: Path) -> dict[str, Any]:
+    """A run's estimates as plain data; seconds throughout, null for a missing interval."""
+    summaries = summarise(run)
+    story = words.tell(summaries, run)
+    return {
+        "run": str(run.folder),
+        "report": str(page),
+        "fingerprint": run.fingerprint,
+        "cases": [
+            {
+                "key": summary.case.key,
+                **summary.case.to_json(),
+                "parameters": summary.case.parameters,
+                "flops_per_step": summary.case.step_cost.flops,
+                "times_s": {name: _plain(found) for name, found in summary.times.items()},
+                "ratios": {name: _plain(found) for name, found in summary.ratios.items()},
+                "ratios_to": summary.baseline.architecture.label,
+                "loss": summary.loss,
+                "failures": summary.failures,
+            }
+            for summary in summaries
+        ],
+        "sentences": list(story.sentences),
+        "warnings": [warning.text for warning in story.warnings],
+    }
+
+
+def _plain(estimate: Estimate) -> dict[str, Any]:
+    plain = asdict(estimate)
+    if not estimate.has_interval:
+        plain["low"] = plain["high"] = None
+    return plain
+
+
+def describe(
+    architecture: Architecture, training: Training, *, rows: int, features: int
+) -> dict[str, Any]:
+    """What follows from an architecture without any framework, as plain data."""
+    output = OUTPUT_ACTIVATION[training.task]
+    batch = min(training.batch_size or rows, rows)
+    cost = arch.step_cost(
+        architecture,
+        features=features,
+        rows=batch,
+        activation=training.activation,
+        output_activation=output,
+        optimizer=training.optimizer,
+        precision=training.precision,
+    )
+    layers = arch.layer_table(
+        architecture, features, activation=training.activation, output_activation=output
+    )
+    return {
+        "architecture": architecture.label,
+        "features": features,
+        "rows_per_step": batch,
+        "layers": [asdict(layer) for layer in layers],
+        "parameters": architecture.parameters(features),
+        **asdict(cost),
+        "flops": cost.flops,
+        "optimizer": training.optimizer,
+        "precision": training.precision,
+    }
+
+
+def print_architecture(shown: dict[str, Any]) -> None:
+    """Print what `describe` found."""
+    console = _console()
+    table = Table(title=f"network {shown['architecture']}", box=box.SIMPLE_HEAD)
+    for name in ("layer (type)", "output shape", "activation"):
+        table.add_column(name)
+    table.add_column("parameters", justify="right")
+    for layer in shown["layers"]:
+        table.add_row(
+            f"{layer['name']} ({layer['kind']})",
+            f"(rows, {layer['cells']})",
+            layer["activation"],
+            f"{layer['parameters']:,}",
+        )
+    console.print(table)
+    console.print(f"parameters       {shown['parameters']:,}, all trainable")
+    console.print(
+        f"FLOPs a step     {units.flops(shown['flops'])} on {shown['rows_per_step']:,} rows: "
+        f"forward {units.flops(shown['forward_flops'])}, "
+        f"backward {units.flops(shown['backward_flops'])}, "
+        f"update ({shown['optimizer']}) {units.flops(shown['update_flops'])}"
+    )
+    console.print(f"weights          {units.data_size(shown['weight_bytes'])}")
+    console.print(f"optimizer state  {units.data_size(shown['optimizer_bytes'])}")
+    console.print(
+        f"activations      {units.data_size(shown['activation_bytes'])} ({shown['precision']})"
+    )
+
+
+def print_weights(session: Session) -> None:
+    """Initial and final weights, the first few values of each array."""
+    console = _console()
+    for title, weights in (
+        ("initial weights", session.initial_weights),
+        ("final weights", session.final_weights),
+    ):
+        console.print(title)
+        for position, values in enumerate(weights):
+            kind = "kernel" if position % 2 == 0 else "bias"
+            text = np.array2string(
+                values, precision=4, threshold=100, edgeitems=3, max_line_width=100
+            )
+            console.print(f"layer {position // 2 + 1}, {kind} {values.shape}", style="dim")
+            console.print(text, markup=False)
+
+
+def print_training(
+    session: Session, verdict: Verdict, predictions: NDArray[np.float32], data: Dataset
+) -> None:
+    """How a training ended: loss, quality on its own data, verdict.
+
+    `predictions` has one value for each of the data's rows.
+    """
+    console = _console()
+    console.print(
+        f"loss ({session.training.loss}): {session.losses[0]:.4g} after the first epoch, "
+        f"{session.losses[-1]:.4g} after {len(session.losses)}"
+    )
+    if data.task == "classification" and np.isfinite(session.losses[-1]):
+        accuracy = float(np.mean((predictions >= 0.5) == (data.labels >= 0.5)))
+        console.print(f"accuracy on the training data: {accuracy:.2%} of {data.rows:,} rows")
+    console.print(verdict.text, markup=False)
+
+
+def training_as_json(session: Session, verdict: Verdict, chart: Path) -> dict[str, Any]:
+    """A training as plain data."""
+    return {
+        "architecture": session.architecture.label,
+        "training": asdict(session.training),
+        "data": session.data,
+        "seed": session.seed,
+        "epochs": len(session.losses),
+        "losses": [value if np.isfinite(value) else None for value in session.losses],
+        "verdict": verdict.kind,
+        "text": verdict.text,
+        "chart": str(chart),
+    }
+
+
+def survey_as_json(found: Sequence[BackendSurvey]) -> list[dict[str, Any]]:
+    """What each backend sees, as plain data."""
+    return [asdict(one) for one in found]
+
+
+def print_survey(found: Sequence[BackendSurvey]) -> None:
+    """What each backend sees, as a table."""
+    table = Table(box=box.SIMPLE_HEAD)
+    for name in ("backend", "version", "device", "what it is"):
+        table.add_column(name)
+    for one in found:
+        if one.problem:
+            table.add_row(one.backend, one.version or "-", "-", Text(one.problem))
+        for device in one.devices:
+            table.add_row(one.backend, one.version or "-", device.name, device.description)
+    _console().print(table)
+
+
+def print_datasets(found: Sequence[DatasetInfo], *, as_json: bool) -> None:
+    """The data sets that have a name."""
+    if as_json:
+        plain = [{**asdict(one), "path": one.path and str(one.path)} for one in found]
+        sys.stdout.write(json.dumps(plain, indent=1) + "\n")
+        return
+    table = Table(box=box.SIMPLE_HEAD)
+    for name in ("name", "task", "rows", "features", "copy in use", "what it is"):
+        table.add_column(name, overflow="fold")
+    for one in found:
+        table.add_row(
+            one.name,
+            one.task,
+            "-" if one.rows is None else f"{one.rows:,}",
+            "-" if one.features is None else str(one.features),
+            one.origin,
+            Text(one.problem or one.source),
+        )
+    _console().print(table)
+
+
+def print_dataset(data: Dataset, description: Description, *, as_json: bool) -> None:
+    """Columns, ranges, classes and first rows of a data set."""
+    if as_json:
+        sys.stdout.write(json.dumps(asdict(description), indent=1) + "\n")
+        return
+    console = _console()
+    console.print(f"{description.name}: {description.task}, {description.rows:,} rows", markup=False)
+    console.print(description.source, markup=False)
+    table = Table(box=box.SIMPLE_HEAD)
+    table.add_column("column")
+    table.add_column("role")
+    for name in ("mean", "deviation", "least", "greatest"):
+        table.add_column(name, justify="right")
+    for column in description.columns:
+        figures = (column.mean, column.sd, column.minimum, column.maximum)
+        table.add_row(Text(column.name), column.role, *(f"{figure:.4g}" for figure in figures))
+    console.print(table)
+    if description.class_counts is not None:
+        counts = ", ".join(f"{count:,} of {c}" for c, count in description.class_counts.items())
+        console.print(f"rows of each class: {counts}")
+    for number, row in enumerate(description.first_rows, start=1):
+        console.print(f"row {number}: " + ", ".join(f"{value:.4g}" for value in row))
+    console.print(f"digest {data.digest[:12]}", style="dim")

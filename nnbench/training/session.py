@@ -1,0 +1,152 @@
+"""One training to look at: train, keep what happened, save it and read it back.
+
+Saved as files that are read without running anything: `training.json` (what was trained, and
+the loss of every epoch), `initial_weights.npz` and `final_weights.npz` (plain arrays), and
+`model.keras`, Keras' own format, from which training goes on.
+"""
+
+import json
+import zipfile
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nnbench import architecture as arch
+from nnbench import devices, network
+from nnbench.architecture import Architecture
+from nnbench.case import Training
+from nnbench.datasets import Dataset
+from nnbench.errors import UserError
+from nnbench.training.fit import fit
+
+if TYPE_CHECKING:
+    import keras
+
+Weights = list[NDArray[np.float32]]
+
+DESCRIPTION = "training.json"
+INITIAL, FINAL, MODEL = "initial_weights.npz", "final_weights.npz", "model.keras"
+
+
+@dataclass(frozen=True)
+class Session:
+    """A finished training: weights as Keras lists them (kernel, bias of each layer in turn)."""
+
+    architecture: Architecture
+    training: Training
+    data: str
+    seed: int | None
+    losses: list[float]
+    initial_weights: Weights
+    final_weights: Weights
+
+
+def train(
+    architecture: Architecture,
+    training: Training,
+    data: Dataset,
+    *,
+    epochs: int,
+    seed: int | None = None,
+    go_on_from: Path | None = None,
+    on_epoch: Callable[[int, float], None] = lambda epoch, loss: None,
+) -> tuple[Session, "keras.Model"]:
+    """Train a network; `devices.start` has been called.
+
+    `seed` sets all of Keras' sources of randomness. With `go_on_from`, weights and optimizer
+    state come from there and its losses are continued; `architecture` must be the one saved.
+    `on_epoch` is told each finished epoch, from 1, and its loss. Raises UserError if there is
+    nothing valid to go on from.
+    """
+    import keras
+
+    if seed is not None:
+        keras.utils.set_random_seed(seed)
+    if go_on_from is None:
+        model, earlier = network.build(architecture, training, data.width), []
+        initial = model.get_weights()
+    else:
+        saved = read(go_on_from)
+        model, earlier, initial = _load_model(go_on_from), saved.losses, saved.initial_weights
+
+    class Teller(keras.callbacks.Callback):  # type: ignore[misc]
+        def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+            on_epoch(epoch + 1, float((logs or {}).get("loss", np.nan)))
+
+    losses = fit(
+        model,
+        data.features,
+        data.labels,
+        epochs=epochs,
+        batch_size=training.batch_size,
+        shuffle=training.shuffle,
+        callbacks=[Teller()],
+    )
+    session = Session(
+        architecture, training, data.name, seed, earlier + losses, initial, model.get_weights()
+    )
+    return session, model
+
+
+def save(session: Session, model: "keras.Model", folder: Path) -> None:
+    """Write a session into `folder`. Raises UserError if that cannot be written."""
+    description = {
+        "schema": 1,
+        "architecture": session.architecture.label,
+        "training": asdict(session.training),
+        "data": session.data,
+        "seed": session.seed,
+        "losses": session.losses,
+    }
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        np.savez(folder / INITIAL, *session.initial_weights)
+        np.savez(folder / FINAL, *session.final_weights)
+        model.save(folder / MODEL)
+        (folder / DESCRIPTION).write_text(json.dumps(description, indent=1) + "\n")
+    except OSError as failure:
+        raise UserError(f"{folder} cannot be written: {failure.strerror}") from failure
+
+
+def read(folder: Path) -> Session:
+    """Read a session back without Keras. Raises UserError if it is missing or damaged."""
+    try:
+        description: dict[str, Any] = json.loads((folder / DESCRIPTION).read_text())
+        return Session(
+            architecture=arch.parse(description["architecture"]),
+            training=Training(**description["training"]),
+            data=description["data"],
+            seed=description["seed"],
+            losses=description["losses"],
+            initial_weights=_read_weights(folder / INITIAL),
+            final_weights=_read_weights(folder / FINAL),
+        )
+    except FileNotFoundError as failure:
+        raise UserError(
+            f"{folder} holds no saved training: {Path(failure.filename).name} is missing"
+        ) from failure
+    except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as failure:
+        raise UserError(
+            f"the training saved in {folder} is damaged ({devices.first_line(failure)}): "
+            "train and save it again"
+        ) from failure
+
+
+def _read_weights(path: Path) -> Weights:
+    with np.load(path, allow_pickle=False) as arrays:
+        return [arrays[f"arr_{position}"] for position in range(len(arrays.files))]
+
+
+def _load_model(folder: Path) -> "keras.Model":
+    import keras
+
+    try:
+        return keras.saving.load_model(folder / MODEL)
+    except (OSError, ValueError) as failure:
+        raise UserError(
+            f"{folder / MODEL} cannot be read ({devices.first_line(failure)}): train it again"
+        ) from failure

@@ -1,0 +1,203 @@
+import json
+import multiprocessing
+import os
+import signal
+import time
+
+import pytest
+
+from nnbench import results
+from nnbench.architecture import parse
+from nnbench.case import Case, Training
+from nnbench.errors import UserError
+
+
+def a_case(text="6,6", **changes):
+    return Case(parse(text), Training(), "banknotes", "digest", 1372, 4, **changes)
+
+
+def a_run(folder, cases=(a_case(),)):
+    wanted = {
+        "cases": [case.to_json() for case in cases],
+        "launches": 1,
+        "blocks": 1,
+        "seed": 0,
+        "limit_s": 10,
+    }
+    return results.create(folder, "run", wanted, {"host": "here"})
+
+
+def a_trial(number, case=None, **changes):
+    return {
+        "kind": "trial",
+        "trial": number,
+        "launch": 0,
+        "block": 0,
+        "case": (case or a_case()).key,
+        "trial_kind": "cold",
+        "outcome": "ok",
+        "loss": 0.5,
+        "samples_s": {"cold": [1.5]},
+        **changes,
+    }
+
+
+def test_what_was_written_is_read_back(tmp_path):
+    folder = a_run(tmp_path)
+    writer = results.Writer(folder)
+    writer.append({"kind": "launch", "launch": 0, "import_s": 2.0})
+    writer.append(a_trial(0))
+    run = results.read(folder)
+    assert run.trials == [a_trial(0)]
+    assert run.launches[0]["import_s"] == 2.0
+    assert list(run.cases.values()) == [a_case()]
+    assert run.samples().iloc[0].to_dict() == {
+        "case": a_case().key,
+        "phase": "cold",
+        "launch": 0,
+        "block": 0,
+        "trial": 0,
+        "position": 0,
+        "seconds": 1.5,
+    }
+
+
+def test_a_record_cut_off_in_flight_is_dropped_and_the_rest_stays(tmp_path):
+    folder = a_run(tmp_path)
+    writer = results.Writer(folder)
+    writer.append(a_trial(0))
+    writer.close()
+    path = folder / results.TRIALS_FILE
+    whole = path.read_bytes()
+    path.write_bytes(whole + json.dumps(a_trial(1)).encode()[:40])
+    assert len(results.read(folder).trials) == 1
+    assert results.read(folder).damage == []
+    again = results.Writer(folder)
+    again.append(a_trial(1))
+    assert [trial["trial"] for trial in results.read(folder).trials] == [0, 1]
+
+
+def test_damaged_lines_are_named_and_the_others_kept(tmp_path):
+    folder = a_run(tmp_path)
+    writer = results.Writer(folder)
+    writer.append(a_trial(0))
+    writer.close()
+    path = folder / results.TRIALS_FILE
+    stranger = json.dumps(a_trial(2, a_case("7,7")))
+    path.write_bytes(path.read_bytes() + b"\x00garbage\n[1, 2]\n" + stranger.encode() + b"\n")
+    run = results.read(folder)
+    assert len(run.trials) == 1
+    assert [line.split(" ")[1] for line in run.damage] == ["2", "3", "4"]
+
+
+@pytest.mark.parametrize(
+    ("content", "named"),
+    [
+        ("", "damaged"),
+        ("{", "damaged"),
+        ("[]", "damaged"),
+        ('{"schema": 99}', "schema 99"),
+        ('{"schema": 1}', "damaged"),
+        ('{"schema": 1, "created": "", "specification": {}, "fingerprint": {}}', "damaged"),
+    ],
+)
+def test_a_damaged_run_is_one_clear_line(tmp_path, content, named):
+    folder = a_run(tmp_path)
+    (folder / results.RUN_FILE).write_text(content)
+    with pytest.raises(UserError) as caught:
+        results.read(folder)
+    assert named in str(caught.value)
+    assert results.RUN_FILE in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_no_run_is_one_clear_line(tmp_path):
+    with pytest.raises(UserError, match="is not a run"):
+        results.read(tmp_path / "nowhere")
+
+
+def test_two_processes_cannot_write_one_run(tmp_path):
+    folder = a_run(tmp_path)
+    with_lock = results.Writer(folder)
+    with pytest.raises(UserError, match="another process"):
+        results.Writer(folder)
+    with_lock.close()
+    results.Writer(folder).close()
+
+
+def test_a_name_that_is_taken_is_refused(tmp_path):
+    a_run(tmp_path)
+    with pytest.raises(UserError, match="exists already"):
+        a_run(tmp_path)
+
+
+def test_a_results_folder_that_cannot_be_made_is_one_clear_line(tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(UserError, match="cannot be written"):
+        a_run(tmp_path / "file")
+
+
+def test_a_full_disk_is_one_clear_line_and_leaves_whole_records(tmp_path, monkeypatch):
+    folder = a_run(tmp_path)
+    writer = results.Writer(folder)
+    writer.append(a_trial(0))
+
+    def full(descriptor):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(UserError, match="No space left on device"):
+        writer.append(a_trial(1))
+    monkeypatch.undo()
+    assert [trial["trial"] for trial in results.read(folder).trials] == [0]
+
+
+def _write_forever(folder, told):
+    writer = results.Writer(folder)
+    for number in range(1_000_000):
+        writer.append(a_trial(number))
+        told.send(number)
+
+
+@pytest.mark.parametrize("delay_s", [0.01, 0.03, 0.06, 0.1, 0.15])
+def test_nothing_acknowledged_is_lost_when_the_writer_is_killed(tmp_path, delay_s):
+    folder = a_run(tmp_path)
+    ours, theirs = multiprocessing.Pipe(duplex=False)
+    process = multiprocessing.get_context("fork").Process(
+        target=_write_forever, args=(folder, theirs)
+    )
+    process.start()
+    ours.recv()
+    time.sleep(delay_s)
+    os.kill(process.pid, signal.SIGKILL)
+    process.join()
+    acknowledged = 0
+    while ours.poll():
+        acknowledged = ours.recv()
+    run = results.read(folder)
+    assert run.damage == []
+    numbers = [trial["trial"] for trial in run.trials]
+    assert numbers == list(range(len(numbers)))
+    assert len(numbers) > acknowledged
+
+
+def test_a_case_reads_back_equal_and_any_change_gives_another_key():
+    case = a_case()
+    assert Case.from_json(json.loads(json.dumps(case.to_json()))) == case
+    others = [
+        a_case("6x3"),
+        a_case(backend="jax"),
+        a_case(threads=1),
+        a_case(device="gpu"),
+        a_case(cold_epochs=31),
+    ]
+    keys = {case.key, *(other.key for other in others)}
+    assert len(keys) == 6
+
+
+def test_a_batch_of_all_rows_is_the_full_batch():
+    full = Case(parse("6,6"), Training(batch_size=1372), "banknotes", "digest", 1372, 4)
+    assert full == a_case()
+    assert full.steps_per_epoch == 1
+    part = Case(parse("6,6"), Training(batch_size=100), "banknotes", "digest", 1372, 4)
+    assert part.steps_per_epoch == 14
