@@ -268,9 +268,7 @@ def train(
     label: Label = None,
     as_task: AsTask = None,
     standardise: Standardise = False,
-    epochs: Annotated[
-        int | None, typer.Option(help="Default: 2000; 8000 for instagram.")
-    ] = None,
+    epochs: Annotated[int | None, typer.Option(help="Default: 2000; 8000 for instagram.")] = None,
     backend: Annotated[
         str | None,
         typer.Option(help="tensorflow, jax or torch; default: the quickest installed for fit."),

@@ -52,9 +52,7 @@ def _predictions(axis: Axes, data: Dataset, predictions: NDArray[np.float32]) ->
     axis.grid(alpha=0.3)
 
 
-def write(
-    session: Session, data: Dataset, predictions: NDArray[np.float32], path: Path
-) -> Path:
+def write(session: Session, data: Dataset, predictions: NDArray[np.float32], path: Path) -> Path:
     """Draw and save as PNG; returns the path."""
     draw(session, data, predictions).savefig(path, dpi=130)
     return path

@@ -45,4 +45,3 @@ def _optimizer(name: str) -> Any:
     if name == "momentum":
         return keras.optimizers.SGD(momentum=0.9)
     return keras.optimizers.get(name)
-

@@ -14,7 +14,7 @@ import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
@@ -28,6 +28,11 @@ from nnbench.errors import UserError
 SCHEMA = 1
 RUN_FILE = "run.json"
 TRIALS_FILE = "trials.jsonl"
+
+SAMPLE_COLUMNS = [
+    *("case", "side", "round", "launch", "block", "trial"),
+    *("phase", "position", "seconds"),
+]
 
 
 @dataclass(frozen=True)
@@ -48,16 +53,32 @@ class Run:
         cases = [Case.from_json(plain) for plain in self.specification["cases"]]
         return {case.key: case for case in cases}
 
+    def before_round(self, number: int) -> "Run":
+        """The same run with the records of the rounds before `number` only."""
+        return replace(
+            self,
+            launches=[record for record in self.launches if record["round"] < number],
+            trials=[trial for trial in self.trials if trial["round"] < number],
+        )
+
+    def good_trials(self) -> list[dict[str, Any]]:
+        """Trials that ended well, in order."""
+        return [trial for trial in self.trials if trial["outcome"] == "ok"]
+
     def samples(self) -> pd.DataFrame:
-        """One row a sample: case, phase, launch, block, trial, position, seconds."""
+        """One row a sample of the trials that ended well, in seconds; see the columns below."""
         rows = [
-            (trial["case"], phase, trial["launch"], trial["block"], trial["trial"], position, value)
-            for trial in self.trials
+            (
+                *(trial[name] for name in ("case", "side", "round", "launch", "block", "trial")),
+                phase,
+                position,
+                value,
+            )
+            for trial in self.good_trials()
             for phase, values in trial.get("samples_s", {}).items()
             for position, value in enumerate(values)
         ]
-        columns = ["case", "phase", "launch", "block", "trial", "position", "seconds"]
-        return pd.DataFrame(rows, columns=columns)
+        return pd.DataFrame(rows, columns=SAMPLE_COLUMNS)
 
     def failures(self) -> list[dict[str, Any]]:
         """Trials that did not end well, in order."""
@@ -118,13 +139,16 @@ def read(folder: Path) -> Run:
         ) from failure
     for number, record in _records(folder / TRIALS_FILE, run.damage):
         match record:
-            case {"kind": "launch", "launch": int()}:
+            case {"kind": "launch", "launch": int(), "round": int(), "side": str()}:
                 run.launches.append(record)
             case {
                 "kind": "trial",
                 "trial": int(),
                 "launch": int(),
+                "round": int(),
+                "side": str(),
                 "block": int(),
+                "trial_kind": str(),
                 "case": str(case),
                 "outcome": str(),
             } if case in run.cases:

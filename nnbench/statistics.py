@@ -21,6 +21,7 @@ class Estimate:
 
     `low` and `high` are NaN when there is one unit only: a single value has no known spread.
     `units` says what was resampled: launches, or blocks where only one launch was made.
+    `log_error` is the standard error of the logarithm of `value`.
     """
 
     value: float
@@ -29,7 +30,13 @@ class Estimate:
     samples: int
     blocks: int
     launches: int
+    log_error: float = math.nan
     confidence: float = CONFIDENCE
+
+    @property
+    def degrees_of_freedom(self) -> int:
+        """Of the t distribution behind the interval: units less one."""
+        return (self.launches if self.launches > 1 else self.blocks) - 1
 
     @property
     def has_interval(self) -> bool:
@@ -78,11 +85,10 @@ def nested_estimate(
     the launch of each. Every launch is reduced to the median of its blocks; the estimate is the
     Hodges-Lehmann centre of the launches' logarithms. Its standard error comes from the
     bootstrap that draws whole launches (Davison and Hinkley, "Bootstrap Methods and their
-    Application", 1997, section 3.8: in nested data only the highest level is resampled), is
-    corrected for the few units by sqrt(n / (n - 1)) and multiplied by Student's t (Hesterberg,
-    "What Teachers Should Know About the Bootstrap", Am. Stat. 69, 2015): percentile intervals
-    from five launches would be much too narrow. With one launch its blocks are drawn instead,
-    and the spread between launches stays unknown.
+    Application", 1997, section 3.8: in nested data only the highest level is resampled), and is
+    multiplied by Student's t (Hesterberg, "What Teachers Should Know About the Bootstrap", Am.
+    Stat. 69, 2015): percentile intervals from five launches would be much too narrow. With one
+    launch its blocks are drawn instead, and the spread between launches stays unknown.
 
     Raises ValueError for no values and for values that are not positive.
     """
@@ -97,7 +103,8 @@ def nested_estimate(
     else:
         units = logs
     centre = float(hodges_lehmann(units))
-    half_width = _bootstrap_half_width(units, confidence, seed)
+    error = _bootstrap_error(units, seed)
+    half_width = error * float(stats.t.ppf((1 + confidence) / 2, max(1, len(units) - 1)))
     return Estimate(
         value=math.exp(centre),
         low=math.exp(centre - half_width),
@@ -105,19 +112,18 @@ def nested_estimate(
         samples=len(observed) if samples is None else samples,
         blocks=len(observed),
         launches=len(names),
+        log_error=error,
         confidence=confidence,
     )
 
 
-def _bootstrap_half_width(
-    units: NDArray[np.float64], confidence: float, seed: int
-) -> float:
+def _bootstrap_error(units: NDArray[np.float64], seed: int) -> float:
+    """Standard error of the Hodges-Lehmann centre of `units`; NaN for a single one."""
     count = len(units)
     if count < 2:
         return math.nan
     draws = np.random.default_rng(seed).integers(0, count, (RESAMPLES, count))
-    error = float(np.std(hodges_lehmann(units[draws]))) * math.sqrt(count / (count - 1))
-    return error * float(stats.t.ppf((1 + confidence) / 2, count - 1))
+    return float(np.std(hodges_lehmann(units[draws])))
 
 
 def steady_from(series_s: ArrayLike) -> int:

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from nnbench.case import Case
-from nnbench.phases import EPOCH, PHASES, STEP, ColdParts, split_cold
+from nnbench.phases import COLD, EPOCH, PHASES, STEP, ColdParts, split_cold
 from nnbench.results import Run
 from nnbench.statistics import Estimate, nested_estimate, steady_median
 
@@ -46,13 +46,27 @@ def block_values(samples: pd.DataFrame) -> pd.DataFrame:
     Steady-state phases lose their warm-up (see `statistics.steady_from`) and keep the median;
     the column `samples` counts what was kept and thrown away together.
     """
-    columns = ["case", "phase", "launch", "block"]
+    columns = ["case", "phase", "side", "round", "launch", "block"]
     rows = []
-    for (case, phase, launch, block), group in samples.groupby(columns, sort=False):
+    for key, group in samples.groupby(columns, sort=False):
         series = group.sort_values(["trial", "position"])["seconds"].to_numpy()
-        value = steady_median(series) if phase in STEADY else float(np.median(series))
-        rows.append((case, phase, launch, block, value, len(series)))
+        value = steady_median(series) if key[1] in STEADY else float(np.median(series))
+        rows.append((*key, value, len(series)))
     return pd.DataFrame(rows, columns=[*columns, "seconds", "samples"])
+
+
+def widest_interval(run: Run) -> dict[str, float]:
+    """For each case the widest of its intervals that matter, as half the relative width.
+
+    Those are `cold`, `epoch` and `step`; a case without an interval is missing.
+    """
+    values = block_values(run.samples())
+    widths: dict[str, float] = {}
+    for (case, phase, _), chosen in values.groupby(["case", "phase", "side"], sort=False):
+        found = nested_estimate(chosen["seconds"], chosen["launch"])
+        if phase in (COLD, EPOCH, STEP) and found.has_interval and found.launches > 1:
+            widths[case] = max(widths.get(case, 0.0), found.relative_half_width)
+    return widths
 
 
 def summarise(run: Run) -> list[CaseSummary]:
@@ -61,9 +75,7 @@ def summarise(run: Run) -> list[CaseSummary]:
     Each case is compared with the first case that shares its backend, device and threads:
     ratios across those would mix machines.
     """
-    good = {trial["trial"] for trial in run.trials if trial["outcome"] == "ok"}
-    samples = run.samples()
-    values = block_values(samples[samples["trial"].isin(good)])
+    values = block_values(run.samples())
     baselines: dict[tuple[str, str, int | None], Case] = {}
     summaries = []
     for key, case in run.cases.items():
@@ -72,7 +84,7 @@ def summarise(run: Run) -> list[CaseSummary]:
             continue
         baseline = baselines.setdefault(case.worker, case)
         theirs = values[values["case"] == baseline.key]
-        losses = [t["loss"] for t in run.trials if t["case"] == key and t["outcome"] == "ok"]
+        losses = [trial["loss"] for trial in run.good_trials() if trial["case"] == key]
         summaries.append(
             CaseSummary(
                 case=case,

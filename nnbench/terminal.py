@@ -56,7 +56,7 @@ def _run_table(group: Sequence[CaseSummary]) -> Table:
     batch = "full batch" if case.training.batch_size is None else f"batch {case.batch_rows}"
     first = group[0].case.architecture.label
     table = Table(
-        title=f"{place}: {case.data}, {case.rows:,} rows, {batch}; cold = {case.cold_epochs} epochs",
+        title=f"{place}: {case.data}, {case.rows:,} rows, {batch}; {case.cold_epochs} cold epochs",
         caption=f"95 % intervals below each figure; ratios to {first}, paired within blocks",
         box=box.SIMPLE_HEAD,
     )
@@ -280,7 +280,9 @@ def print_dataset(data: Dataset, description: Description, *, as_json: bool) -> 
         sys.stdout.write(json.dumps(asdict(description), indent=1) + "\n")
         return
     console = _console()
-    console.print(f"{description.name}: {description.task}, {description.rows:,} rows", markup=False)
+    console.print(
+        f"{description.name}: {description.task}, {description.rows:,} rows", markup=False
+    )
     console.print(description.source, markup=False)
     table = Table(box=box.SIMPLE_HEAD)
     table.add_column("column")

@@ -44,7 +44,7 @@ def test_reads_the_notations(text, expected):
     ],
 )
 def test_names_what_it_cannot_read(text, named):
-    with pytest.raises(UserError, match=".") as caught:
+    with pytest.raises(UserError) as caught:
         arch.parse(text)
     assert named in str(caught.value)
     assert "\n" not in str(caught.value)

@@ -16,9 +16,9 @@ def a_case(text="6,6", **changes):
     return Case(parse(text), Training(), "banknotes", "digest", 1372, 4, **changes)
 
 
-def a_run(folder, cases=(a_case(),)):
+def a_run(folder):
     wanted = {
-        "cases": [case.to_json() for case in cases],
+        "cases": [a_case().to_json()],
         "launches": 1,
         "blocks": 1,
         "seed": 0,
@@ -32,6 +32,8 @@ def a_trial(number, case=None, **changes):
         "kind": "trial",
         "trial": number,
         "launch": 0,
+        "round": 0,
+        "side": "",
         "block": 0,
         "case": (case or a_case()).key,
         "trial_kind": "cold",
@@ -45,7 +47,7 @@ def a_trial(number, case=None, **changes):
 def test_what_was_written_is_read_back(tmp_path):
     folder = a_run(tmp_path)
     writer = results.Writer(folder)
-    writer.append({"kind": "launch", "launch": 0, "import_s": 2.0})
+    writer.append({"kind": "launch", "launch": 0, "round": 0, "side": "", "import_s": 2.0})
     writer.append(a_trial(0))
     run = results.read(folder)
     assert run.trials == [a_trial(0)]
@@ -53,10 +55,12 @@ def test_what_was_written_is_read_back(tmp_path):
     assert list(run.cases.values()) == [a_case()]
     assert run.samples().iloc[0].to_dict() == {
         "case": a_case().key,
-        "phase": "cold",
+        "side": "",
+        "round": 0,
         "launch": 0,
         "block": 0,
         "trial": 0,
+        "phase": "cold",
         "position": 0,
         "seconds": 1.5,
     }

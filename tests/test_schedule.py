@@ -2,7 +2,7 @@ from collections import Counter
 
 from nnbench.architecture import parse
 from nnbench.case import Case, Training
-from nnbench.measure.schedule import plan
+from nnbench.measure.schedule import plan_round
 from nnbench.measure.trial import KINDS
 
 
@@ -15,47 +15,45 @@ def cases(backends=("tensorflow",), texts=("6,6", "100,100", "6x5")):
 
 
 def test_every_block_holds_every_case_once_for_each_kind():
-    for launch in plan(cases(), launches=3, blocks=4, seed=1):
-        blocks = Counter((trial.block, trial.case.key, trial.kind) for trial in launch)
-        assert set(blocks.values()) == {1}
-        assert len(blocks) == 4 * 3 * len(KINDS)
+    (launch,) = plan_round(0, cases(), blocks=4, seed=1)
+    turns = Counter(trial.key for trial in launch)
+    assert set(turns.values()) == {1}
+    assert len(turns) == 4 * 3 * len(KINDS)
 
 
 def test_cases_are_measured_in_turn_not_one_after_the_other():
-    order = [trial.case.key for launch in plan(cases(), launches=1, blocks=5, seed=0) for trial in launch]
-    longest = max(
-        len(run)
-        for key in set(order)
-        for run in "".join("x" if one == key else " " for one in order).split()
-    )
-    assert longest <= 4
+    (launch,) = plan_round(0, cases(), blocks=5, seed=0)
+    order = [trial.block for trial in launch]
+    assert order == sorted(order)
+    by_block = [{t.case.key for t in launch if t.block == block} for block in range(5)]
+    assert all(len(found) == 3 for found in by_block)
 
 
-def test_the_order_differs_between_blocks_and_follows_from_the_seed():
-    def order(seed):
-        return [
-            [trial.key for trial in launch]
-            for launch in plan(cases(), launches=3, blocks=3, seed=seed)
-        ]
+def test_the_order_differs_between_blocks_and_rounds_and_follows_from_the_seed():
+    def order(seed, number=0):
+        (launch,) = plan_round(number, cases(), blocks=3, seed=seed)
+        return [(trial.block, trial.case.key, trial.kind) for trial in launch]
 
     assert order(5) == order(5)
     assert order(5) != order(6)
-    one = plan(cases(), launches=1, blocks=3, seed=5)[0]
-    by_block = [
-        [(t.case.key, t.kind) for t in one if t.block == block] for block in {t.block for t in one}
-    ]
-    assert by_block[0] != by_block[1]
+    assert order(5, 0) != order(5, 1)
+    blocks = [[turn[1:] for turn in order(5) if turn[0] == block] for block in range(3)]
+    assert not blocks[0] == blocks[1] == blocks[2]
 
 
 def test_backends_take_turns_and_none_is_always_first():
-    planned = plan(cases(("tensorflow", "jax")), launches=4, blocks=1, seed=0)
-    backends = [launch[0].case.backend for launch in planned]
-    assert backends == ["tensorflow", "jax", "jax", "tensorflow"] * 2
-    for launch in planned:
-        assert len({trial.case.worker for trial in launch}) == 1
+    two = cases(("tensorflow", "jax"))
+    rounds = [plan_round(number, two, blocks=1, seed=0) for number in range(4)]
+    first = [launches[0][0].case.backend for launches in rounds]
+    assert first == ["tensorflow", "jax", "tensorflow", "jax"]
+    for launches in rounds:
+        for launch in launches:
+            assert len({trial.case.worker for trial in launch}) == 1
 
 
-def test_block_numbers_are_unique_across_launches():
-    planned = plan(cases(), launches=3, blocks=2, seed=0)
-    blocks = [{trial.block for trial in launch} for launch in planned]
-    assert blocks == [{0, 1}, {2, 3}, {4, 5}]
+def test_two_sides_alternate_in_the_order_abba():
+    rounds = [plan_round(n, cases(), blocks=1, seed=0, sides=("A", "B")) for n in range(4)]
+    assert [launch[0].side for launches in rounds for launch in launches] == list("ABBAABBA")
+    for launches in rounds:
+        for launch in launches:
+            assert len({trial.side for trial in launch}) == 1

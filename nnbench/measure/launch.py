@@ -17,7 +17,7 @@ START_LIMIT_S = 300.0
 LOG_TAIL_LINES = 12
 
 
-class WorkerLost(Exception):
+class WorkerLostError(Exception):
     """The worker is gone: `outcome` is `died` or `timeout`."""
 
     def __init__(self, outcome: str, message: str) -> None:
@@ -32,10 +32,18 @@ class Launch:
     with its standard error.
     """
 
-    def __init__(self, warm_up: Case, data: Path, log: Path) -> None:
-        """Start the process and wait until it is warm.
+    def __init__(
+        self,
+        warm_up: Case,
+        data: Path,
+        log: Path,
+        *,
+        python: str = sys.executable,
+        folder: Path | None = None,
+    ) -> None:
+        """Start the process, with this Python in this folder, and wait until it is warm.
 
-        Raises UserError for what a user can mend (backend or device not there), WorkerLost if
+        Raises UserError for what a user can mend (backend or device not there), WorkerLostError if
         it does not come up.
         """
         self.log = log
@@ -45,7 +53,8 @@ class Launch:
         self._buffer = b""
         with log.open("wb") as errors:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "nnbench.measure.worker", json.dumps(configuration)],
+                [python, "-m", "nnbench.measure.worker", json.dumps(configuration)],
+                cwd=folder,
                 env={**os.environ, **devices.environment(backend, device, threads)},
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
@@ -63,7 +72,7 @@ class Launch:
         return self._process.pid
 
     def measure(self, case: Case, kind: str, limit_s: float) -> dict[str, Any]:
-        """Have one trial measured. Raises WorkerLost if it dies or takes longer than allowed."""
+        """Have one trial measured. Raises WorkerLostError if it dies or takes longer than allowed."""
         assert self._process.stdin is not None
         request = json.dumps({"case": case.to_json(), "kind": kind}) + "\n"
         try:
@@ -97,7 +106,7 @@ class Launch:
                 if not selector.select(max(0.0, deadline_s - time.monotonic())):
                     self._process.kill()
                     self._process.wait()
-                    raise WorkerLost("timeout", f"no answer within {limit_s:.0f} s")
+                    raise WorkerLostError("timeout", f"no answer within {limit_s:.0f} s")
                 chunk = os.read(self._process.stdout.fileno(), 1 << 16)
                 if not chunk:
                     raise self._lost()
@@ -106,8 +115,8 @@ class Launch:
         answer: dict[str, Any] = json.loads(line)
         return answer
 
-    def _lost(self) -> WorkerLost:
+    def _lost(self) -> WorkerLostError:
         code = self._process.wait()
         how = f"signal {-code}" if code < 0 else f"exit status {code}"
         tail = self.log.read_text(errors="replace").strip().splitlines()[-LOG_TAIL_LINES:]
-        return WorkerLost("died", "\n".join([f"the worker ended with {how}", *tail]))
+        return WorkerLostError("died", "\n".join([f"the worker ended with {how}", *tail]))

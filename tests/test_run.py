@@ -1,0 +1,171 @@
+"""Real runs of real trainings, through the command line."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from nnbench import results
+from nnbench.measure.trial import KINDS
+from nnbench.phases import COMPILE, EPOCH, FIRST_STEP, ONCE, PHASES, STEP, TRACE
+
+SMALL = ("--launches", "1", "--blocks", "1", "--epochs", "6", "--quiet")
+
+
+def records(folder):
+    return results.read(folder).trials
+
+
+@pytest.mark.parametrize("backend", ["tensorflow", "jax", "torch"])
+def test_every_phase_a_backend_has_is_measured(nnbench, tmp_path, backend):
+    answer = nnbench("run", "4,4", "8", "--backend", backend, "--json", "--name", "run", *SMALL)
+    assert answer.returncode == 0, answer.stderr
+    assert answer.stderr == ""
+    told = json.loads(answer.stdout)
+    expected = set(PHASES) - ({TRACE, COMPILE} if backend == "torch" else set())
+    for case in told["cases"]:
+        assert set(case["times_s"]) == expected
+        assert all(found["value"] > 0 for found in case["times_s"].values())
+        assert case["times_s"][EPOCH]["value"] > case["times_s"][STEP]["value"] * 0.5
+        once = sum(case["times_s"].get(phase, {"value": 0})["value"] for phase in ONCE)
+        assert case["times_s"]["cold"]["value"] > 0.5 * once
+    assert (tmp_path / "results" / "run" / "report.html").exists()
+
+
+def test_a_steady_step_is_far_cheaper_than_compiling_it(nnbench):
+    """If trace or compile leaked into the step, the two would be alike."""
+    told = json.loads(nnbench("run", "6x5", "--backend", "jax", "--json", *SMALL).stdout)
+    times = told["cases"][0]["times_s"]
+    assert times[STEP]["value"] < times[COMPILE]["value"] / 20
+    assert times[FIRST_STEP]["value"] < times[COMPILE]["value"] / 3
+
+
+def test_compile_on_tensorflow_leaves_the_training_untouched(in_backend):
+    code = """
+import keras, numpy as np
+from nnbench import network, datasets
+from nnbench.architecture import parse
+from nnbench.case import Training
+from nnbench.measure import boundaries
+from nnbench.training.fit import fit
+data = datasets.load("banknotes")
+def losses(jit, hooked):
+    keras.utils.set_random_seed(4)
+    model = network.build(parse("6,6"), Training(jit=jit), data.width)
+    marks = boundaries.Marks()
+    if hooked:
+        boundaries.of(keras.backend.backend()).hook_first_step(model, marks)
+    return fit(model, data.features, data.labels, epochs=4, shuffle=False), marks
+for jit in ("off", "on"):
+    hooked, marks = losses(jit, True)
+    plain, _ = losses(jit, False)
+    assert hooked == plain, (jit, hooked, plain)
+    assert marks.durations_ns["first_step"] > 0
+"""
+    in_backend("tensorflow", code)
+    in_backend("jax", code)
+    in_backend("torch", code.replace('("off", "on")', '("off",)'))
+
+
+def test_mini_batches_are_measured_and_named(nnbench):
+    arguments = ("run", "4", "--backend", "jax", "--batch", "500", "--json", *SMALL)
+    told = json.loads(nnbench(*arguments).stdout)
+    case = told["cases"][0]
+    assert case["training"]["batch_size"] == 500
+    assert case["times_s"][EPOCH]["value"] > case["times_s"][STEP]["value"]
+
+
+def test_two_backends_are_never_compared_with_each_other(nnbench):
+    told = json.loads(nnbench("run", "4", "8", "--backend", "jax,torch", "--json", *SMALL).stdout)
+    for case in told["cases"]:
+        assert bool(case["ratios"]) == (case["architecture"] == "8x1")
+        assert case["ratios_to"] == "4x1"
+
+
+def start_run(folder, *extra):
+    return subprocess.Popen(
+        [sys.executable, "-m", "nnbench", "run", "4", "8", "16", "--backend", "torch"]
+        + ["--launches", "2", "--blocks", "2", "--epochs", "8", "--name", "run", *extra],
+        cwd=folder,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+    )
+
+
+def wait_for_trials(path, count):
+    deadline_s = time.monotonic() + 120
+    while time.monotonic() < deadline_s:
+        if path.exists() and path.read_bytes().count(b'"kind": "trial"') >= count:
+            return
+        time.sleep(0.02)
+    raise AssertionError("the run never got that far")
+
+
+def test_a_killed_run_goes_on_where_it_stopped(tmp_path):
+    trials = tmp_path / "results" / "run" / results.TRIALS_FILE
+    for count in (1, 5, 8):
+        process = start_run(tmp_path)
+        wait_for_trials(trials, count)
+        process.kill()
+        process.communicate()
+        before = records(trials.parent)
+        assert len(before) >= count
+        # The orphaned worker ends by itself once its input has closed.
+    finished = start_run(tmp_path)
+    _, errors = finished.communicate(timeout=200)
+    assert finished.returncode == 0, errors
+    after = records(trials.parent)
+    assert after[: len(before)] == before
+    planned = [(trial["block"], trial["case"], trial["trial_kind"]) for trial in after]
+    assert len(planned) == len(set(planned)) == 2 * 2 * 3 * len(KINDS)
+
+
+def worker_of(parent):
+    found = subprocess.run(
+        ["pgrep", "-P", str(parent), "-f", "nnbench.measure.worker"],
+        capture_output=True,
+        text=True,
+        check=False,
+    ).stdout.split()
+    return int(found[0]) if found else None
+
+
+def test_a_worker_that_is_killed_is_an_outcome_and_the_others_go_on(tmp_path):
+    trials = tmp_path / "results" / "run" / results.TRIALS_FILE
+    process = start_run(tmp_path)
+    wait_for_trials(trials, 2)
+    while (worker := worker_of(process.pid)) is None:
+        time.sleep(0.01)
+    os.kill(worker, signal.SIGKILL)
+    _, errors = process.communicate(timeout=200)
+    assert process.returncode == 0, errors
+    outcomes = [trial["outcome"] for trial in records(trials.parent)]
+    assert outcomes.count("died") <= 1
+    assert outcomes.count("ok") >= len(outcomes) - 1
+    assert len(outcomes) == 2 * 2 * 3 * len(KINDS)
+
+
+def test_a_trial_over_its_limit_is_an_outcome(nnbench, tmp_path):
+    answer = nnbench(
+        *("run", "4", "--backend", "torch", "--launches", "1", "--blocks", "1", "--quiet"),
+        *("--epochs", "3000", "--limit", "0.5", "--name", "run", "--json"),
+    )
+    assert answer.returncode == 0, answer.stderr
+    assert {trial["outcome"] for trial in records(tmp_path / "results" / "run")} == {"timeout"}
+    assert json.loads(answer.stdout)["warnings"]
+
+
+def test_a_training_that_diverges_is_an_outcome(nnbench, tmp_path):
+    rows = "".join(f"{i * 1e30},{i * 1e37}\n" for i in range(1, 40))
+    (tmp_path / "wild.csv").write_text("a,b\n" + rows)
+    answer = nnbench(
+        *("run", "4", "--data", "wild.csv", "--label", "b", "--backend", "torch"),
+        *("--optimizer", "sgd", "--name", "run", "--json", *SMALL),
+    )
+    assert answer.returncode == 0, answer.stderr
+    assert {trial["outcome"] for trial in records(tmp_path / "results" / "run")} == {"diverged"}
