@@ -16,8 +16,9 @@ from nnbench import __version__
 from nnbench.errors import UserError
 
 if TYPE_CHECKING:
-    from nnbench.case import Training
+    from nnbench.case import Case, Training
     from nnbench.datasets import Dataset
+    from nnbench.measure.run import Side
     from nnbench.results import Run
 
 app = typer.Typer(
@@ -63,7 +64,14 @@ Batch = Annotated[str, typer.Option(help="Rows in a batch, or full.")]
 Optimizer = Annotated[str, typer.Option(help="adam, sgd, momentum or rmsprop.")]
 Loss = Annotated[str | None, typer.Option(help="A Keras loss; default: the task's usual one.")]
 Activation = Annotated[str, typer.Option(help="relu, tanh, sigmoid or linear.")]
-Precision = Annotated[str, typer.Option(help="float32, bfloat16 or float16 (mixed).")]
+Dtype = Annotated[
+    str, typer.Option("--dtype", help="Numbers: float32, bfloat16 or float16 (mixed precision).")
+]
+Budget = Annotated[str | None, typer.Option(help="Measure for this long, such as 5min.")]
+WantedPrecision = Annotated[
+    str | None,
+    typer.Option("--precision", help="Measure until intervals are this narrow, such as 2%."),
+]
 Jit = Annotated[str, typer.Option(help="Keras' jit_compile: auto, on or off.")]
 Threads = Annotated[int | None, typer.Option(help="CPU threads; default: the backend's choice.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
@@ -114,8 +122,10 @@ def run(
     optimizer: Optimizer = "adam",
     loss: Loss = None,
     activation: Activation = "relu",
-    precision: Precision = "float32",
+    dtype: Dtype = "float32",
     jit: Jit = "auto",
+    budget: Budget = None,
+    wanted_precision: WantedPrecision = None,
     launches: Annotated[int, typer.Option(help="Fresh processes for each backend.")] = 5,
     blocks: Annotated[int, typer.Option(help="Times each case's turn comes in a launch.")] = 2,
     seed: Annotated[int, typer.Option(help="Seed of the order of measurement.")] = 0,
@@ -135,29 +145,52 @@ def run(
 
     A command that was interrupted goes on where it stopped when it is given again.
     """
+    from nnbench import quantities
+    from nnbench.measure import run as measuring
+
+    loaded = _load(data, features, label, as_task, standardise)
+    training = _training(loaded, optimizer, loss, activation, dtype, batch, jit)
+    wanted = measuring.specification(
+        _cases(architectures or NOTEBOOK, loaded, training, backend, device, threads, epochs),
+        launches=launches,
+        blocks=blocks,
+        seed=seed,
+        limit_s=limit,
+        precision=quantities.parse_share(wanted_precision) if wanted_precision else None,
+        budget_s=quantities.parse_seconds(budget) if budget else None,
+    )
+    folder = _run_folder(results, name, wanted, resume=resume, fresh=fresh)
+    _tell_run(_execute(folder, loaded, None, quiet=quiet), as_json=as_json)
+
+
+def _cases(
+    architectures: list[str],
+    data: "Dataset",
+    training: "Training",
+    backend: str,
+    device: str,
+    threads: int | None,
+    epochs: int,
+) -> list["Case"]:
     from nnbench import architecture as arch
     from nnbench import devices
     from nnbench.case import Case
-    from nnbench.measure import run as measuring
-    from nnbench.progress import Bar
 
-    parsed = arch.parse_many(architectures or NOTEBOOK)
-    loaded = _load(data, features, label, as_task, standardise)
-    training = _training(loaded, optimizer, loss, activation, precision, batch, jit)
+    parsed = arch.parse_many(architectures)
     backends, places = backend.split(","), device.split(",")
     for one in backends:
         devices.check_installed(one)
     for place in places:
         devices.check_name(place)
     devices.check_threads(threads)
-    cases = [
+    return [
         Case(
             architecture=one,
             training=training,
-            data=loaded.name,
-            data_digest=loaded.digest,
-            rows=loaded.rows,
-            features=loaded.width,
+            data=data.name,
+            data_digest=data.digest,
+            rows=data.rows,
+            features=data.width,
             backend=which,
             device=place,
             threads=threads,
@@ -167,15 +200,21 @@ def run(
         for place in places
         for one in parsed
     ]
-    wanted = measuring.specification(
-        cases, launches=launches, blocks=blocks, seed=seed, limit_s=limit
-    )
-    folder = _run_folder(results, name, wanted, resume=resume, fresh=fresh)
+
+
+def _execute(
+    folder: Path, data: "Dataset", sides: "dict[str, Side] | None", *, quiet: bool
+) -> "Run":
+    from nnbench.measure import run as measuring
+    from nnbench.progress import Bar
+
     with Bar(0, "trials", quiet=quiet) as bar:
-        finished = measuring.execute(
-            folder, loaded, lambda state: bar.show(state.done, state.now, state.total)
-        )
-    _tell_run(finished, as_json=as_json)
+
+        def show(state: measuring.Progress) -> None:
+            widest = "" if state.widest is None else f"widest interval ±{state.widest:.1%}, "
+            bar.show(state.done, widest + state.now, state.total)
+
+        return measuring.execute(folder, data, show, sides)
 
 
 def _run_folder(
@@ -217,6 +256,90 @@ def _tell_run(finished: "Run", *, as_json: bool) -> None:
     _print(str(page))
 
 
+@app.command()
+def compare(
+    operands: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[A] [B]",
+            help="Two runs' folders, or two of: a commit, a Python with nnbench, . (the present).",
+        ),
+    ] = None,
+    against: Annotated[
+        str | None, typer.Option(help="A commit to hold the present working tree against.")
+    ] = None,
+    architectures: Annotated[
+        str, typer.Option("--architectures", help="What to train, when measuring.")
+    ] = " ".join(NOTEBOOK),
+    data: Data = "banknotes",
+    backend: Annotated[str, typer.Option(help="tensorflow, jax or torch.")] = "tensorflow",
+    threads: Threads = None,
+    epochs: Annotated[int, typer.Option(help="Epochs of a cold training.")] = 30,
+    batch: Batch = "full",
+    launches: Annotated[int, typer.Option(help="Launches of each side.")] = 8,
+    blocks: Annotated[int, typer.Option(help="Blocks in a launch.")] = 1,
+    budget: Budget = None,
+    precision: WantedPrecision = None,
+    seed: Annotated[int, typer.Option(help="Seed of the order of measurement.")] = 0,
+    limit: Annotated[float, typer.Option(help="Seconds after which a trial is given up.")] = 120.0,
+    margin: Annotated[str, typer.Option(help="Differences within it count as none.")] = "2%",
+    unlike: Annotated[
+        bool, typer.Option("--unlike", help="Compare even unlike hosts or versions.")
+    ] = False,
+    results: Annotated[Path, typer.Option(help="Folder for runs.")] = Path("results"),
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+) -> None:
+    """Say of two sides whether they differ, are equivalent, or need more data.
+
+    Saved runs are compared as they are. Commits and environments are measured now, their
+    launches in turn, on this machine.
+    """
+    from nnbench import comparison, fingerprint, quantities, sides, summary, terminal
+    from nnbench.measure import run as measuring
+
+    names = [against, "."] if against and not operands else list(operands or [])
+    if len(names) != 2 or (against and operands):
+        raise UserError("name two sides, such as two runs' folders, or use --against COMMIT")
+    share = quantities.parse_share(margin)
+    first, second = (sides.resolve(name) for name in names)
+    if first.label == second.label:
+        raise UserError(f"both sides are {first.label}: there is nothing to compare")
+    differing = fingerprint.unlike(sides.fingerprint_of(first), sides.fingerprint_of(second))
+    if differing and not unlike:
+        raise UserError(
+            f"{first.label} and {second.label} are unlike ({'; '.join(differing)}): "
+            "their times differ for that alone; --unlike compares them all the same"
+        )
+    if first.run and second.run:
+        ratios = summary.ratios_between_runs(first.run, second.run)
+        if not ratios:
+            raise UserError("the two runs have no case in common with two launches on each side")
+    elif first.side and second.side:
+        loaded = _load(data, None, None, None, False)
+        training = _training(loaded, "adam", None, "relu", "float32", batch, "auto")
+        wanted = measuring.specification(
+            _cases([architectures], loaded, training, backend, "cpu", threads, epochs),
+            launches=launches,
+            blocks=blocks,
+            seed=seed,
+            limit_s=limit,
+            precision=quantities.parse_share(precision) if precision else None,
+            budget_s=quantities.parse_seconds(budget) if budget else None,
+            sides=[first.label, second.label],
+        )
+        folder = _run_folder(results, None, wanted, resume=False, fresh=False)
+        places = {first.label: first.side, second.label: second.side}
+        ratios = summary.ratios_between_sides(_execute(folder, loaded, places, quiet=quiet))
+    else:
+        raise UserError("a saved run is compared with a saved run: measure the other side first")
+    found = comparison.judge(ratios, margin=share)
+    if as_json:
+        _print(json.dumps(terminal.comparison_as_json(found, first.label, second.label, differing)))
+        return
+    terminal.print_comparison(found, first.label, second.label, differing)
+
+
 @app.command("report")
 def report_command(
     run_folder: Annotated[Path, typer.Argument(help="Folder of a run, such as results/NAME.")],
@@ -237,7 +360,7 @@ def show(
     as_task: AsTask = None,
     optimizer: Optimizer = "adam",
     activation: Activation = "relu",
-    precision: Precision = "float32",
+    dtype: Dtype = "float32",
     batch: Batch = "full",
     as_json: AsJson = False,
 ) -> None:
@@ -246,7 +369,7 @@ def show(
     from nnbench import terminal
 
     loaded = _load(data, features, label, as_task, False)
-    training = _training(loaded, optimizer, None, activation, precision, batch, "auto")
+    training = _training(loaded, optimizer, None, activation, dtype, batch, "auto")
     shown = [
         terminal.describe(one, training, rows=loaded.rows, features=loaded.width)
         for one in arch.parse_many(architectures or NOTEBOOK)
@@ -279,7 +402,7 @@ def train(
     optimizer: Optimizer = "adam",
     loss: Loss = None,
     activation: Activation = "relu",
-    precision: Precision = "float32",
+    dtype: Dtype = "float32",
     jit: Jit = "auto",
     seed: Annotated[int | None, typer.Option(help="Seed of weights and order.")] = None,
     weights: Annotated[
@@ -304,7 +427,7 @@ def train(
     from nnbench.training import session
 
     loaded = _load(task, features, label, as_task, standardise)
-    wanted = _training(loaded, optimizer, loss, activation, precision, batch, jit)
+    wanted = _training(loaded, optimizer, loss, activation, dtype, batch, jit)
     parsed = arch.parse(architecture) if architecture else _usual_network(loaded.task)
     if go_on_from is not None:
         saved = session.read(go_on_from)
@@ -443,7 +566,7 @@ def _training(
     optimizer: str,
     loss: str | None,
     activation: str,
-    precision: str,
+    dtype: str,
     batch: str,
     jit: str,
 ) -> "Training":
@@ -456,7 +579,7 @@ def _training(
         optimizer=optimizer,
         loss=loss,
         activation=activation,
-        precision=precision,
+        precision=dtype,
         batch_size=None if batch == "full" else int(batch),
         jit=jit,
     )

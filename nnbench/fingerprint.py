@@ -1,11 +1,16 @@
-"""What a measurement depends on besides the case: host, versions, commit, settings."""
+"""What a measurement depends on besides the case: host, versions, commit, settings.
+
+`python -m nnbench.fingerprint` prints that of the environment and folder it is run in.
+"""
 
 import contextlib
 import importlib.metadata
+import json
 import os
 import platform
 import re
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +58,11 @@ def take() -> dict[str, Any]:
         "settings": {name: os.environ[name] for name in THREAD_SETTINGS if name in os.environ},
         "commit": _commit(),
     }
+
+
+def unlike(first: dict[str, Any], second: dict[str, Any]) -> list[str]:
+    """What forbids comparing two fingerprints as if they were one; commits may differ."""
+    return differences({**first, "commit": None}, {**second, "commit": None})
 
 
 def differences(first: dict[str, Any], second: dict[str, Any]) -> list[str]:
@@ -108,3 +118,7 @@ def _output_of(*command: str) -> str:
     except (OSError, subprocess.TimeoutExpired):
         return ""
     return answer.stdout.strip() if answer.returncode == 0 else ""
+
+
+if __name__ == "__main__":
+    sys.stdout.write(json.dumps(take()) + "\n")

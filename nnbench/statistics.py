@@ -93,15 +93,8 @@ def nested_estimate(
     Raises ValueError for no values and for values that are not positive.
     """
     observed = np.asarray(values, dtype=np.float64)
-    launch_of = np.asarray(launches)
-    if observed.size == 0 or not np.all(observed > 0) or not np.all(np.isfinite(observed)):
-        raise ValueError("an estimate needs at least one value, all of them positive")
-    logs = np.log(observed)
-    names = np.unique(launch_of)
-    if len(names) > 1:
-        units = np.array([np.median(logs[launch_of == name]) for name in names])
-    else:
-        units = logs
+    names = np.unique(np.asarray(launches))
+    units = _launch_logs(observed, launches if len(names) > 1 else np.arange(len(observed)))
     centre = float(hodges_lehmann(units))
     error = _bootstrap_error(units, seed)
     half_width = error * float(stats.t.ppf((1 + confidence) / 2, max(1, len(units) - 1)))
@@ -115,6 +108,55 @@ def nested_estimate(
         log_error=error,
         confidence=confidence,
     )
+
+
+def unpaired_ratio(
+    first: ArrayLike,
+    first_launches: ArrayLike,
+    second: ArrayLike,
+    second_launches: ArrayLike,
+    *,
+    confidence: float = CONFIDENCE,
+    seed: int = 0,
+) -> Estimate:
+    """Estimate second / first from two sets of launches that share nothing, blocks nested in each.
+
+    The centre is the two-sample Hodges-Lehmann shift of the launches' log medians (the median of
+    all differences); its error comes from drawing launches on each side, and the degrees of
+    freedom are those of the side with fewer launches, which errs on the wide side. What differed
+    between the two occasions (the machine's mood) is not in the interval: prefer paired ratios.
+    Raises ValueError as `nested_estimate` does, and for fewer than two launches on a side.
+    """
+    before = _launch_logs(first, first_launches)
+    after = _launch_logs(second, second_launches)
+    fewest = min(len(before), len(after))
+    if fewest < 2:
+        raise ValueError("two launches on each side are needed to compare separate runs")
+    centre = float(np.median(np.subtract.outer(after, before)))
+    generator = np.random.default_rng(seed)
+    draws_before = before[generator.integers(0, len(before), (RESAMPLES, len(before)))]
+    draws_after = after[generator.integers(0, len(after), (RESAMPLES, len(after)))]
+    shifts = np.median(draws_after[:, :, None] - draws_before[:, None, :], axis=(1, 2))
+    error = float(np.std(shifts))
+    half_width = error * float(stats.t.ppf((1 + confidence) / 2, fewest - 1))
+    return Estimate(
+        value=math.exp(centre),
+        low=math.exp(centre - half_width),
+        high=math.exp(centre + half_width),
+        samples=np.size(first) + np.size(second),
+        blocks=fewest,
+        launches=fewest,
+        log_error=error,
+        confidence=confidence,
+    )
+
+
+def _launch_logs(values: ArrayLike, launches: ArrayLike) -> NDArray[np.float64]:
+    observed, launch_of = np.asarray(values, dtype=np.float64), np.asarray(launches)
+    if observed.size == 0 or not np.all(observed > 0) or not np.all(np.isfinite(observed)):
+        raise ValueError("an estimate needs at least one value, all of them positive")
+    logs = np.log(observed)
+    return np.array([np.median(logs[launch_of == name]) for name in np.unique(launch_of)])
 
 
 def _bootstrap_error(units: NDArray[np.float64], seed: int) -> float:

@@ -10,7 +10,7 @@ import pandas as pd
 from nnbench.case import Case
 from nnbench.phases import COLD, EPOCH, PHASES, STEP, ColdParts, split_cold
 from nnbench.results import Run
-from nnbench.statistics import Estimate, nested_estimate, steady_median
+from nnbench.statistics import Estimate, nested_estimate, steady_median, unpaired_ratio
 
 STEADY = (STEP, EPOCH)
 
@@ -120,6 +120,60 @@ def _ratios(mine: pd.DataFrame, theirs: pd.DataFrame) -> dict[str, Estimate]:
         for phase in _phases(pairs)
         for chosen in [pairs[pairs["phase"] == phase]]
     }
+
+
+def _label(case: Case, phase: str) -> str:
+    place = case.backend if case.device == "cpu" else f"{case.backend} {case.device}"
+    return f"{place} {case.architecture.label} {phase}"
+
+
+def ratios_between_sides(run: Run) -> dict[str, Estimate]:
+    """For each case and phase of a run with two sides: second side / first, paired by round.
+
+    The two launches of one round ran one after the other, so each pair is one unit.
+    """
+    first, second = run.specification["sides"]
+    values = block_values(run.samples())
+    by_launch = (
+        values.groupby(["case", "phase", "side", "round"], sort=False)
+        .agg(seconds=("seconds", "median"), samples=("samples", "sum"))
+        .reset_index()
+    )
+    pairs = by_launch[by_launch["side"] == first].merge(
+        by_launch[by_launch["side"] == second],
+        on=["case", "phase", "round"],
+        suffixes=("_first", "_second"),
+    )
+    pairs["ratio"] = pairs["seconds_second"] / pairs["seconds_first"]
+    return {
+        _label(case, phase): nested_estimate(
+            chosen["ratio"],
+            chosen["round"],
+            samples=int(chosen["samples_first"].sum() + chosen["samples_second"].sum()),
+        )
+        for key, case in run.cases.items()
+        for phase in PHASES
+        for chosen in [pairs[(pairs["case"] == key) & (pairs["phase"] == phase)]]
+        if len(chosen)
+    }
+
+
+def ratios_between_runs(first: Run, second: Run) -> dict[str, Estimate]:
+    """For each case and phase that both runs have: second / first, unpaired.
+
+    Phases with fewer than two launches on a side are left out.
+    """
+    before, after = block_values(first.samples()), block_values(second.samples())
+    found: dict[str, Estimate] = {}
+    for key, case in first.cases.items():
+        for phase in PHASES:
+            old = before[(before["case"] == key) & (before["phase"] == phase)]
+            new = after[(after["case"] == key) & (after["phase"] == phase)]
+            if min(old["launch"].nunique(), new["launch"].nunique()) >= 2:
+                found[_label(case, phase)] = unpaired_ratio(
+                    old["seconds"], old["launch"], new["seconds"], new["launch"]
+                )
+    return found
 
 
 def groups(summaries: Sequence[CaseSummary]) -> list[list[CaseSummary]]:

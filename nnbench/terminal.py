@@ -15,9 +15,10 @@ from rich.table import Table
 from rich.text import Text
 
 from nnbench import architecture as arch
-from nnbench import units
+from nnbench import comparison, units
 from nnbench.architecture import Architecture
 from nnbench.case import OUTPUT_ACTIVATION, Training
+from nnbench.comparison import DIFFERENT, EQUIVALENT, UNDECIDED, Comparison
 from nnbench.curve import Verdict
 from nnbench.datasets import Dataset, DatasetInfo, Description
 from nnbench.devices import BackendSurvey
@@ -121,8 +122,43 @@ def run_as_json(run: Run, page: Path) -> dict[str, Any]:
 def _plain(estimate: Estimate) -> dict[str, Any]:
     plain = asdict(estimate)
     if not estimate.has_interval:
-        plain["low"] = plain["high"] = None
+        plain["low"] = plain["high"] = plain["log_error"] = None
     return plain
+
+
+def print_comparison(
+    found: Sequence[Comparison], first: str, second: str, differing: Sequence[str]
+) -> None:
+    """One line a comparison; what makes the two sides unlike is said on each."""
+    console = _console()
+    console.print(f"{second} against {first}, 95 % intervals", markup=False, style="bold")
+    suffix = f" (unlike: {'; '.join(differing)})" if differing else ""
+    styles = {DIFFERENT: "bold", EQUIVALENT: "green", UNDECIDED: "yellow"}
+    for one in found:
+        text = comparison.sentence(one, first, second) + suffix
+        console.print(text, markup=False, style=styles[one.verdict], soft_wrap=True)
+
+
+def comparison_as_json(
+    found: Sequence[Comparison], first: str, second: str, differing: Sequence[str]
+) -> dict[str, Any]:
+    """A comparison as plain data; a ratio is second / first."""
+    return {
+        "first": first,
+        "second": second,
+        "unlike": list(differing),
+        "comparisons": [
+            {
+                "label": one.label,
+                "verdict": one.verdict,
+                "ratio": _plain(one.ratio),
+                "p_value": one.p_value if one.ratio.has_interval else None,
+                "margin": one.margin,
+                "more_launches": one.more_launches,
+            }
+            for one in found
+        ],
+    }
 
 
 def describe(

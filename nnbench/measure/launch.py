@@ -72,7 +72,7 @@ class Launch:
         return self._process.pid
 
     def measure(self, case: Case, kind: str, limit_s: float) -> dict[str, Any]:
-        """Have one trial measured. Raises WorkerLostError if it dies or takes longer than allowed."""
+        """Have one trial measured. Raises WorkerLostError if the worker dies or takes too long."""
         assert self._process.stdin is not None
         request = json.dumps({"case": case.to_json(), "kind": kind}) + "\n"
         try:

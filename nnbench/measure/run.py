@@ -248,7 +248,11 @@ class _Measuring:
                 worker = worker or self._start(planned)
                 label = " ".join(
                     part
-                    for part in (planned.side, planned.case.backend, planned.case.architecture.label)
+                    for part in (
+                        planned.side,
+                        planned.case.backend,
+                        planned.case.architecture.label,
+                    )
                     if part
                 )
                 self._tell(f"{label} {planned.kind}")

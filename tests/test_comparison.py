@@ -1,0 +1,105 @@
+import math
+
+import numpy as np
+import pytest
+
+from nnbench.comparison import DIFFERENT, EQUIVALENT, UNDECIDED, judge, p_value, sentence
+from nnbench.statistics import nested_estimate, unpaired_ratio
+
+
+def ratios(rng, truth, spread, launches=8):
+    return nested_estimate(truth * np.exp(rng.normal(0, spread, launches)), np.arange(launches))
+
+
+def verdict(estimate, **options):
+    return judge({"step": estimate}, **options)[0]
+
+
+def test_a_clear_slowdown_is_different_and_its_size_and_interval_are_told():
+    found = verdict(ratios(np.random.default_rng(0), 1.10, 0.01))
+    assert found.verdict == DIFFERENT
+    assert found.more_launches == 0
+    text = sentence(found, "before", "after")
+    assert "after takes" in text
+    assert "longer than before" in text
+    assert "[+" in text
+
+
+def test_a_clear_speedup_turns_the_sentence_round():
+    found = verdict(ratios(np.random.default_rng(0), 0.90, 0.01))
+    assert "less than before" in sentence(found, "before", "after")
+
+
+def test_equal_and_precise_is_equivalent():
+    found = verdict(ratios(np.random.default_rng(1), 1.0, 0.01))
+    assert found.verdict == EQUIVALENT
+    assert "within 2%" in sentence(found, "before", "after")
+
+
+def test_equal_and_noisy_is_undecided_and_says_how_much_more_it_takes():
+    found = verdict(ratios(np.random.default_rng(1), 1.0, 0.10))
+    assert found.verdict == UNDECIDED
+    assert found.more_launches > 8
+    assert f"{found.more_launches} more launches" in sentence(found, "before", "after")
+
+
+def test_a_wider_margin_needs_less_data():
+    estimate = ratios(np.random.default_rng(1), 1.0, 0.05)
+    assert verdict(estimate, margin=0.02).verdict == UNDECIDED
+    assert verdict(estimate, margin=0.20).verdict == EQUIVALENT
+
+
+def test_one_launch_decides_nothing():
+    found = verdict(nested_estimate([1.5], [0]))
+    assert found.verdict == UNDECIDED
+    assert found.more_launches is None
+    assert math.isnan(found.p_value)
+    assert "more than one launch" in sentence(found, "before", "after")
+
+
+def test_identical_values_are_equivalent_not_an_error():
+    found = verdict(nested_estimate(np.ones(5), np.arange(5)))
+    assert found.verdict == EQUIVALENT
+
+
+def test_false_alarms_stay_below_one_in_a_hundred():
+    rng = np.random.default_rng(5)
+    alarms = sum(verdict(ratios(rng, 1.0, 0.05)).verdict == DIFFERENT for _ in range(1000))
+    assert alarms <= 20
+
+
+def test_p_values_are_uniform_when_nothing_differs():
+    rng = np.random.default_rng(6)
+    values = [p_value(ratios(rng, 1.0, 0.05)) for _ in range(600)]
+    assert np.mean(np.array(values) < 0.5) == pytest.approx(0.5, abs=0.08)
+
+
+def test_many_comparisons_at_once_do_not_raise_the_share_of_false_ones():
+    rng = np.random.default_rng(7)
+    false = real = 0
+    for _ in range(30):
+        named = {f"same {i}": ratios(rng, 1.0, 0.03) for i in range(40)}
+        named |= {f"slow {i}": ratios(rng, 1.3, 0.03) for i in range(10)}
+        for found in judge(named):
+            if found.verdict == DIFFERENT:
+                false += found.label.startswith("same")
+                real += found.label.startswith("slow")
+    assert real > 290
+    assert false / (false + real) < 0.02
+
+
+def test_separate_runs_are_compared_by_launch():
+    rng = np.random.default_rng(8)
+    covered = 0
+    for _ in range(300):
+        launch = np.repeat(np.arange(6), 3)
+        first = np.exp(rng.normal(0, 0.05, 6)[launch] + rng.normal(0, 0.01, 18))
+        second = 1.2 * np.exp(rng.normal(0, 0.05, 6)[launch] + rng.normal(0, 0.01, 18))
+        found = unpaired_ratio(first, launch, second, launch)
+        covered += found.low <= 1.2 <= found.high
+    assert covered / 300 > 0.92
+
+
+def test_separate_runs_of_one_launch_are_refused():
+    with pytest.raises(ValueError, match="two launches"):
+        unpaired_ratio([1.0, 1.1], [0, 0], [1.0, 1.2], [0, 1])
