@@ -70,10 +70,11 @@ def _one(
     label: str, ratio: Estimate, adjusted: float, margin: float, false_discoveries: float
 ) -> Comparison:
     edge = math.log1p(margin)
+    more: int | None = 0
     if adjusted < false_discoveries:
-        verdict, more = DIFFERENT, 0
+        verdict = DIFFERENT
     elif ratio.has_interval and -edge <= math.log(ratio.low) and math.log(ratio.high) <= edge:
-        verdict, more = EQUIVALENT, 0
+        verdict = EQUIVALENT
     else:
         verdict, more = UNDECIDED, _more_launches(ratio, edge)
     return Comparison(label, ratio, adjusted, verdict, margin, more)

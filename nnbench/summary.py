@@ -65,7 +65,7 @@ def widest_interval(run: Run) -> dict[str, float]:
     for (case, phase, _), chosen in values.groupby(["case", "phase", "side"], sort=False):
         found = nested_estimate(chosen["seconds"], chosen["launch"])
         if phase in (COLD, EPOCH, STEP) and found.has_interval and found.launches > 1:
-            widths[case] = max(widths.get(case, 0.0), found.relative_half_width)
+            widths[str(case)] = max(widths.get(str(case), 0.0), found.relative_half_width)
     return widths
 
 
@@ -83,13 +83,12 @@ def summarise(run: Run) -> list[CaseSummary]:
         if mine.empty:
             continue
         baseline = baselines.setdefault(case.worker, case)
-        theirs = values[values["case"] == baseline.key]
         losses = [trial["loss"] for trial in run.good_trials() if trial["case"] == key]
         summaries.append(
             CaseSummary(
                 case=case,
                 times={phase: _estimate(mine, phase) for phase in _phases(mine)},
-                ratios=_ratios(mine, theirs) if baseline is not case else {},
+                ratios=paired_ratios(values, case, baseline) if baseline is not case else {},
                 baseline=baseline,
                 loss=float(np.median(losses)) if losses else None,
                 failures=sum(trial["case"] == key for trial in run.failures()),
@@ -110,8 +109,16 @@ def _estimate(values: pd.DataFrame, phase: str) -> Estimate:
     )
 
 
-def _ratios(mine: pd.DataFrame, theirs: pd.DataFrame) -> dict[str, Estimate]:
-    pairs = mine.merge(theirs, on=["phase", "launch", "block"], suffixes=("", "_base"))
+def paired_ratios(values: pd.DataFrame, mine: Case, base: Case) -> dict[str, Estimate]:
+    """For each phase that both cases have: `mine` / `base`, formed within blocks.
+
+    `values` comes from `block_values`.
+    """
+    pairs = values[values["case"] == mine.key].merge(
+        values[values["case"] == base.key],
+        on=["phase", "side", "launch", "block"],
+        suffixes=("", "_base"),
+    )
     pairs["ratio"] = pairs["seconds"] / pairs["seconds_base"]
     return {
         phase: nested_estimate(

@@ -30,7 +30,7 @@ from nnbench.summary import CaseSummary, groups, summarise
 from nnbench.training.session import Session
 
 SHOWN_PHASES = (COLD, TRACE, COMPILE, EPOCH, STEP)
-PIPED_WIDTH = 110
+PIPED_WIDTH = 120
 
 
 def _console() -> Console:
@@ -63,7 +63,7 @@ def _run_table(group: Sequence[CaseSummary]) -> Table:
     )
     table.add_column("network")
     for name in ("weights", *SHOWN_PHASES, "cold ratio", "step ratio"):
-        table.add_column(name, justify="right")
+        table.add_column(name, justify="right", no_wrap=True)
     for summary in group:
         table.add_row(
             summary.case.architecture.label,
@@ -79,7 +79,8 @@ def _time_cell(estimate: Estimate | None) -> Text:
         return Text("-")
     cell = Text(units.seconds(estimate.value))
     if estimate.has_interval:
-        cell.append(f"\n{units.seconds_range(estimate.low, estimate.high)}", style="dim")
+        interval = units.beside(estimate.value, estimate.low, estimate.high)
+        cell.append(f"\n{interval}", style="dim")
     return cell
 
 
@@ -88,7 +89,8 @@ def _ratio_cell(estimate: Estimate | None) -> Text:
         return Text("-")
     cell = Text(units.ratio(estimate.value))
     if estimate.has_interval:
-        cell.append(f"\n{units.ratio_range(estimate.low, estimate.high)}", style="dim")
+        interval = units.ratio_range(estimate.low, estimate.high).removesuffix("×")
+        cell.append(f"\n{interval}", style="dim")
     return cell
 
 

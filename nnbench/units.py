@@ -1,0 +1,75 @@
+"""How numbers are written for a person: seconds, bytes, FLOPs, ratios, each with its unit."""
+
+import math
+
+_SECONDS = ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs"), (1e-9, "ns"))
+_THOUSANDS = ((1e15, "P"), (1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
+_BYTES = ((2**40, "TiB"), (2**30, "GiB"), (2**20, "MiB"), (2**10, "KiB"))
+
+
+def significant(value: float, digits: int = 3) -> str:
+    """A number with so many significant digits and no exponent."""
+    if value == 0 or not math.isfinite(value):
+        return f"{value:g}"
+    decimals = max(0, digits - 1 - math.floor(math.log10(abs(value))))
+    return f"{value:,.{decimals}f}"
+
+
+def _second_unit(value_s: float) -> tuple[float, str]:
+    for scale, unit in _SECONDS:
+        # 0.9995 would be written 1,000 of the smaller unit.
+        if abs(value_s) >= 0.9995 * scale:
+            return scale, unit
+    return _SECONDS[-1]
+
+
+def seconds(value_s: float) -> str:
+    """A duration with three digits: `1.56 s`, `27.6 ms`, `-12.0 µs`."""
+    if value_s == 0:
+        return "0 s"
+    scale, unit = _second_unit(value_s)
+    return f"{significant(value_s / scale)} {unit}"
+
+
+def seconds_range(low_s: float, high_s: float) -> str:
+    """An interval in the unit of its upper end: `1.50-1.63 s`."""
+    scale, unit = _second_unit(high_s)
+    return f"{significant(low_s / scale)}–{significant(high_s / scale)} {unit}"
+
+
+def beside(value_s: float, low_s: float, high_s: float) -> str:
+    """An interval without its unit, to stand by `seconds(value_s)` and in its unit."""
+    scale, _ = _second_unit(value_s)
+    return f"{significant(low_s / scale)}–{significant(high_s / scale)}"
+
+
+def ratio(value: float) -> str:
+    """How many times: `1.26x`."""
+    return f"{significant(value)}×"
+
+
+def ratio_range(low: float, high: float) -> str:
+    """An interval of a ratio: `1.14-1.40x`."""
+    return f"{significant(low)}–{significant(high)}×"
+
+
+def flops(value: float) -> str:
+    """Floating-point operations: `1.23 MFLOP`."""
+    for scale, prefix in _THOUSANDS:
+        if value >= scale:
+            return f"{significant(value / scale)} {prefix}FLOP"
+    return f"{value:.0f} FLOP"
+
+
+def data_size(value_bytes: float) -> str:
+    """Bytes in binary units: `41.8 KiB`."""
+    for scale, unit in _BYTES:
+        if value_bytes >= scale:
+            return f"{significant(value_bytes / scale)} {unit}"
+    return f"{value_bytes:.0f} bytes"
+
+
+def share(value: float) -> str:
+    """A fraction as a percentage: `58 %`, `3.1 %`."""
+    percent = 100 * value
+    return f"{percent:.0f} %" if abs(percent) >= 10 else f"{percent:.1f} %"
