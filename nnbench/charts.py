@@ -16,7 +16,18 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from nnbench import units
-from nnbench.phases import BUILD, COLD, COMPILE, EPOCH, FIRST_STEP, ONCE, PREPARE, STEP, TRACE
+from nnbench.phases import (
+    BUILD,
+    COLD,
+    COMPILE,
+    EPOCH,
+    FIRST_STEP,
+    ONCE,
+    PREPARE,
+    STEP,
+    TRACE,
+    ColdParts,
+)
 from nnbench.statistics import Estimate
 from nnbench.summary import CaseSummary
 
@@ -119,10 +130,13 @@ def cold_parts(group: Sequence[CaseSummary]) -> Figure | None:
     return figure
 
 
-def _part(parts: object, name: str) -> float:
-    once: dict[str, float] = parts.once_s
-    others = {"later steps": "steps_s", "epoch overhead": "overhead_s", "rest": "rest_s"}
-    return once[name] if name in once else float(getattr(parts, others[name]))
+def _part(parts: ColdParts, name: str) -> float:
+    others = {
+        "later steps": parts.steps_s,
+        "epoch overhead": parts.overhead_s,
+        "rest": parts.rest_s,
+    }
+    return others[name] if name in others else parts.once_s[name]
 
 
 def _bars(estimates: Sequence[Estimate]) -> np.ndarray:
@@ -167,7 +181,7 @@ def _against(
         axis.set_yscale("log")
         if log:
             axis.set_xscale("log")
-            axis.margins(x=0.22, y=0.2)
+            axis.margins(x=0.3, y=0.2)
         else:
             axis.margins(x=0.22, y=0.2)
             axis.xaxis.get_major_locator().set_params(integer=True)
@@ -210,6 +224,7 @@ def _label_points(
             ha="left" if right else "right",
             va="bottom" if right else "top",
             fontsize=8,
+            bbox={"boxstyle": "square,pad=0.1", "facecolor": "white", "alpha": 0.7, "linewidth": 0},
         )
 
 
@@ -248,9 +263,9 @@ def ratios(group: Sequence[CaseSummary]) -> Figure | None:
     decades = np.log10(high / low)
     subdivisions: Sequence[float] = (1.0,) if decades > 3 else (1.0, 2.0, 5.0)
     if decades < 0.9:
-        subdivisions = (1.0, 1.25, 1.5, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 9.0)
+        subdivisions = (1.0, 1.25, 1.5, 2.0, 3.0, 5.0, 7.0)
     axis.xaxis.set_major_locator(LogLocator(subs=subdivisions, numticks=14))
-    axis.xaxis.set_major_formatter(FuncFormatter(lambda value, _: units.ratio(value)))
+    axis.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}×"))
     axis.xaxis.set_minor_formatter(NullFormatter())
     for boundary, (above, below) in enumerate(itertools.pairwise(rows)):
         if above[0] != below[0]:

@@ -66,12 +66,15 @@ class Run:
         return [trial for trial in self.trials if trial["outcome"] == "ok"]
 
     def samples(self) -> pd.DataFrame:
-        """One row a sample of the trials that ended well, in seconds; see the columns below."""
+        """One row a sample of the trials that ended well.
+
+        `position` counts the samples of a phase in its block: epochs of a `fit`, sweeps of steps.
+        """
         rows = [
             (
                 *(trial[name] for name in ("case", "side", "round", "launch", "block", "trial")),
                 phase,
-                position,
+                trial["sweep"] + position,
                 value,
             )
             for trial in self.good_trials()
@@ -149,6 +152,7 @@ def read(folder: Path) -> Run:
                 "side": str(),
                 "block": int(),
                 "trial_kind": str(),
+                "sweep": int(),
                 "case": str(case),
                 "outcome": str(),
             } if case in run.cases:
@@ -195,15 +199,19 @@ class Writer:
         if whole and not whole.endswith(b"\n"):
             os.truncate(self._path, whole.rfind(b"\n") + 1)
 
-    def append(self, record: dict[str, Any]) -> None:
-        """Write one record and wait until it is on the disk."""
+    def append(self, record: dict[str, Any], *, sync: bool = True) -> None:
+        """Write one record, which survives this process from then on.
+
+        With `sync` it is waited for until it has reached the disk, and all before it.
+        """
         line = json.dumps(record, allow_nan=False) + "\n"
         size = os.fstat(self._file.fileno()).st_size
         with _disk_errors(self._path):
             try:
                 self._file.write(line)
                 self._file.flush()
-                os.fsync(self._file.fileno())
+                if sync:
+                    os.fsync(self._file.fileno())
             except OSError:
                 os.truncate(self._path, size)
                 raise

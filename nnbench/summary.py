@@ -1,8 +1,11 @@
 """From samples to estimates: what charts, report and command line put before a person."""
 
-from collections.abc import Sequence
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Self
 
 import numpy as np
 import pandas as pd
@@ -55,6 +58,69 @@ def block_values(samples: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=[*columns, "seconds", "samples"])
 
 
+@dataclass(frozen=True)
+class Measured:
+    """The good samples of a run, and their `block_values`."""
+
+    samples: pd.DataFrame
+    blocks: pd.DataFrame
+
+    @classmethod
+    def of(cls, run: Run) -> Self:
+        """Collect them from a run."""
+        samples = run.samples()
+        return cls(samples, block_values(samples))
+
+    def ratios(self, mine: Case, base: Case) -> dict[str, Estimate]:
+        """For each phase that both cases have: `mine` / `base`, from pairs measured together.
+
+        Steps are paired within sweeps, which are moments apart, everything else within blocks.
+        """
+        return self._paired(
+            lambda table: table["case"] == mine.key,
+            lambda table: table["case"] == base.key,
+            ["side", "launch", "block"],
+            "launch",
+        )
+
+    def ratios_between_sides(self, case: Case, first: str, second: str) -> dict[str, Estimate]:
+        """For each phase of a case: side `second` / side `first`; a round is one unit."""
+        return self._paired(
+            lambda table: (table["case"] == case.key) & (table["side"] == second),
+            lambda table: (table["case"] == case.key) & (table["side"] == first),
+            ["round", "block"],
+            "round",
+        )
+
+    def _paired(
+        self,
+        numerator: Callable[[pd.DataFrame], pd.Series[bool]],
+        denominator: Callable[[pd.DataFrame], pd.Series[bool]],
+        block: list[str],
+        unit: str,
+    ) -> dict[str, Estimate]:
+        others = self.blocks[self.blocks["phase"] != STEP]
+        steps = self.samples[self.samples["phase"] == STEP].assign(samples=1)
+        found = []
+        for table, keys in ((others, block), (steps, [*block, "position"])):
+            pairs = table[numerator(table)].merge(
+                table[denominator(table)], on=["phase", *keys], suffixes=("", "_base")
+            )
+            pairs["ratio"] = pairs["seconds"] / pairs["seconds_base"]
+            grouped = pairs.groupby(["phase", *dict.fromkeys((*block, unit))], sort=False)
+            found.append(
+                grouped.agg(ratio=("ratio", "median"), samples=("samples", "sum")).reset_index()
+            )
+        ratios = pd.concat(found)
+        return {
+            phase: nested_estimate(
+                chosen["ratio"], chosen[unit], samples=int(chosen["samples"].sum())
+            )
+            for phase in _phases(ratios)
+            for chosen in [ratios[ratios["phase"] == phase]]
+        }
+
+
 def widest_interval(run: Run) -> dict[str, float]:
     """For each case the widest of its intervals that matter, as half the relative width.
 
@@ -75,20 +141,22 @@ def summarise(run: Run) -> list[CaseSummary]:
     Each case is compared with the first case that shares its backend, device and threads:
     ratios across those would mix machines.
     """
-    values = block_values(run.samples())
+    measured = Measured.of(run)
     baselines: dict[tuple[str, str, int | None], Case] = {}
     summaries = []
     for key, case in run.cases.items():
-        mine = values[values["case"] == key]
+        mine = measured.blocks[measured.blocks["case"] == key]
         if mine.empty:
             continue
         baseline = baselines.setdefault(case.worker, case)
-        losses = [trial["loss"] for trial in run.good_trials() if trial["case"] == key]
+        losses = [
+            trial["loss"] for trial in run.good_trials() if trial["case"] == key and "loss" in trial
+        ]
         summaries.append(
             CaseSummary(
                 case=case,
                 times={phase: _estimate(mine, phase) for phase in _phases(mine)},
-                ratios=paired_ratios(values, case, baseline) if baseline is not case else {},
+                ratios=measured.ratios(case, baseline) if baseline is not case else {},
                 baseline=baseline,
                 loss=float(np.median(losses)) if losses else None,
                 failures=sum(trial["case"] == key for trial in run.failures()),
@@ -109,26 +177,6 @@ def _estimate(values: pd.DataFrame, phase: str) -> Estimate:
     )
 
 
-def paired_ratios(values: pd.DataFrame, mine: Case, base: Case) -> dict[str, Estimate]:
-    """For each phase that both cases have: `mine` / `base`, formed within blocks.
-
-    `values` comes from `block_values`.
-    """
-    pairs = values[values["case"] == mine.key].merge(
-        values[values["case"] == base.key],
-        on=["phase", "side", "launch", "block"],
-        suffixes=("", "_base"),
-    )
-    pairs["ratio"] = pairs["seconds"] / pairs["seconds_base"]
-    return {
-        phase: nested_estimate(
-            chosen["ratio"], chosen["launch"], samples=int(chosen["samples"].sum())
-        )
-        for phase in _phases(pairs)
-        for chosen in [pairs[pairs["phase"] == phase]]
-    }
-
-
 def _label(case: Case, phase: str) -> str:
     place = case.backend if case.device == "cpu" else f"{case.backend} {case.device}"
     return f"{place} {case.architecture.label} {phase}"
@@ -137,31 +185,14 @@ def _label(case: Case, phase: str) -> str:
 def ratios_between_sides(run: Run) -> dict[str, Estimate]:
     """For each case and phase of a run with two sides: second side / first, paired by round.
 
-    The two launches of one round ran one after the other, so each pair is one unit.
+    The two processes of a round lived side by side, and took turns.
     """
     first, second = run.specification["sides"]
-    values = block_values(run.samples())
-    by_launch = (
-        values.groupby(["case", "phase", "side", "round"], sort=False)
-        .agg(seconds=("seconds", "median"), samples=("samples", "sum"))
-        .reset_index()
-    )
-    pairs = by_launch[by_launch["side"] == first].merge(
-        by_launch[by_launch["side"] == second],
-        on=["case", "phase", "round"],
-        suffixes=("_first", "_second"),
-    )
-    pairs["ratio"] = pairs["seconds_second"] / pairs["seconds_first"]
+    measured = Measured.of(run)
     return {
-        _label(case, phase): nested_estimate(
-            chosen["ratio"],
-            chosen["round"],
-            samples=int(chosen["samples_first"].sum() + chosen["samples_second"].sum()),
-        )
-        for key, case in run.cases.items()
-        for phase in PHASES
-        for chosen in [pairs[(pairs["case"] == key) & (pairs["phase"] == phase)]]
-        if len(chosen)
+        _label(case, phase): ratio
+        for case in run.cases.values()
+        for phase, ratio in measured.ratios_between_sides(case, first, second).items()
     }
 
 

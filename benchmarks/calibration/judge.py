@@ -1,13 +1,14 @@
 """False alarms, coverage and power of nnbench's verdict and of other tools', on saved runs.
 
-    python benchmarks/calibration/judge.py results/calibration
+    python benchmarks/calibration/judge.py results/identical results/planted
 
-Reads runs written by `measure.py`. A comparison takes `--launches` rounds drawn from the run, in
-the order they were measured, and the second side's launches of the same rounds. Identical code
-(`base` and `same`) is also compared the other way round.
+Reads runs written by `measure.py`. A comparison takes `--launches` rounds of a run, and in them
+the launches of two sides: neighbouring rounds first, then random choices in the order they were
+measured. Identical copies (`same1`, `same2`, ...) are compared in all pairs.
 """
 
 import argparse
+import itertools
 import random
 import statistics
 from collections.abc import Iterator
@@ -15,20 +16,20 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from peers import TOOLS, Launches
+from peers import TOOLS, Decision, Launches
 from rich import print as show
 from rich.table import Table
 
 from nnbench import results
-from nnbench.phases import PHASES
-from nnbench.statistics import nested_estimate, steady_from
+from nnbench.phases import PHASES, STEP
+from nnbench.statistics import nested_estimate
 
 DRAWS = 200
 
 
 @dataclass(frozen=True)
 class Measured:
-    """Steady samples in seconds: by side and phase, the launches in order of rounds."""
+    """Samples in seconds: by side and phase, the launches in order of rounds."""
 
     samples: dict[tuple[str, str], Launches]
     launch_s: dict[str, float]
@@ -50,7 +51,7 @@ def read(folder: Path) -> Measured:
         launches = []
         for _, launch in group.groupby("round"):
             series = launch.sort_values("position")["seconds"].to_numpy()
-            launches.append(series[steady_from(series) :].tolist())
+            launches.append(series.tolist())
         samples[side, phase] = launches
     spent = {side: [] for side in sides}
     for record in run.launches:
@@ -75,33 +76,46 @@ def chosen(measured: Measured, side: str, phase: str, rounds: list[int]) -> Laun
 
 
 def identical_code(measured: Measured, launches: int) -> Table:
-    """False alarms and coverage, over every phase."""
+    """False alarms and coverage, over every phase and pair of identical copies."""
     table = Table(title=f"identical code, {launches} launches a side")
     table.add_column("tool")
-    for name in ("comparisons", "false alarms", "rate", "covered by its interval"):
+    for name in ("comparisons", "false alarms", "rate", "step: rate", "covered", "step: covered"):
         table.add_column(name, justify="right")
-    for name, tool in TOOLS.items():
-        rng = random.Random(0)
-        alarms = count = covered = with_interval = 0
-        for rounds in draws(measured, launches, rng):
-            for phase in PHASES:
-                if ("base", phase) not in measured.samples:
-                    continue
-                # A coin for each round decides which launch is called which: both are the same.
-                swap = [rng.random() < 0.5 for _ in rounds]
-                base = chosen(measured, "base", phase, rounds)
-                same = chosen(measured, "same", phase, rounds)
-                first = [s if flip else b for b, s, flip in zip(base, same, swap, strict=True)]
-                second = [b if flip else s for b, s, flip in zip(base, same, swap, strict=True)]
-                decision = tool(first, second)
-                count += 1
-                alarms += decision.alarm
-                if not np.isnan(decision.low):
-                    with_interval += 1
-                    covered += decision.low <= 1 <= decision.high
-        share = f"{covered / with_interval:.1%}" if with_interval else "no interval"
-        table.add_row(name, str(count), str(alarms), f"{alarms / count:.1%}", share)
+    sides = sorted({side for side, _ in measured.samples if side.startswith("same")})
+    pairs = list(itertools.combinations(sides, 2))
+    found: dict[str, list[tuple[str, Decision]]] = {name: [] for name in TOOLS}
+    for first, second in pairs:
+        for rounds in draws(measured, launches, random.Random(0)):
+            for phase in [phase for phase in PHASES if (first, phase) in measured.samples]:
+                before = chosen(measured, first, phase, rounds)
+                after = chosen(measured, second, phase, rounds)
+                for name, tool in TOOLS.items():
+                    found[name].append((phase, tool(before, after, swept=phase == STEP)))
+    for name, decisions in found.items():
+        steps = [decision for phase, decision in decisions if phase == STEP]
+        every = [decision for _, decision in decisions]
+        alarms = sum(decision.alarm for decision in every)
+        table.add_row(
+            name,
+            str(len(every)),
+            str(alarms),
+            _alarm_rate(every),
+            _alarm_rate(steps),
+            _coverage(every),
+            _coverage(steps),
+        )
     return table
+
+
+def _alarm_rate(decisions: list[Decision]) -> str:
+    return f"{sum(decision.alarm for decision in decisions) / len(decisions):.1%}"
+
+
+def _coverage(decisions: list[Decision]) -> str:
+    known = [decision for decision in decisions if not np.isnan(decision.low)]
+    if not known:
+        return "no interval"
+    return f"{sum(decision.low <= 1 <= decision.high for decision in known) / len(known):.1%}"
 
 
 def power(measured: Measured, launches: int, phase: str) -> Table:
@@ -116,7 +130,7 @@ def power(measured: Measured, launches: int, phase: str) -> Table:
     for side in planted:
         truth = nested_estimate(
             [
-                statistics.median(after) / statistics.median(before)
+                float(np.median(np.divide(after, before)))
                 for before, after in zip(
                     measured.samples["base", phase], measured.samples[side, phase], strict=True
                 )
@@ -148,16 +162,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("runs", nargs="+", type=Path)
     parser.add_argument("--launches", type=int, nargs="+", default=[4, 6, 8])
-    parser.add_argument("--phase", default="step")
+    parser.add_argument("--phase", default=STEP)
     options = parser.parse_args()
     for folder in options.runs:
         measured = read(folder)
-        show(f"{folder}: {measured.rounds} rounds, {measured.launch_s['base']:.1f} s a launch")
+        launch_s = statistics.mean(measured.launch_s.values())
+        show(f"{folder}: {measured.rounds} rounds, {launch_s:.1f} s a launch")
         for launches in options.launches:
             if launches > measured.rounds:
                 continue
             sides = {side for side, _ in measured.samples}
-            if {"base", "same"} <= sides:
+            if any(side.startswith("same") for side in sides):
                 show(identical_code(measured, launches))
             if any(side.startswith("plus") for side in sides):
                 show(power(measured, launches, options.phase))

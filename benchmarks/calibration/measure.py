@@ -1,10 +1,11 @@
 """Measure identical code against itself, and against copies that do known extra work.
 
-    python benchmarks/calibration/measure.py --rounds 24 --name calibration
+    python benchmarks/calibration/measure.py --name identical --sides same1,same2,same3,same4
+    python benchmarks/calibration/measure.py --name planted --sides base,plus2,plus5,plus10,plus20
 
-Each side is a copy of the package in a folder of its own; every round is one launch of every
-side, forwards and backwards in turn. `judge.py` reads what this writes. A run that was
-interrupted goes on with the same command.
+Each side is a copy of the package in a folder of its own, measured as `nnbench compare` does:
+one launch of every side in a round, their trials taking turns. `judge.py` reads what this
+writes. A run that was interrupted goes on with the same command.
 """
 
 import argparse
@@ -39,10 +40,12 @@ PROBE = """
     trial.warm_up(case, data.features, data.labels)
     found = [
         sample
-        for _ in range(6)
-        for sample in trial.measure(case, "phases", data.features, data.labels)["samples_s"]["step"]
+        for _ in range(3)
+        for timer in [trial.StepTimer(case, data.features, data.labels)]
+        for _ in range(40)
+        for sample in timer.measure()["samples_s"]["step"]
     ]
-    print(statistics.median(found))
+    print(statistics.quantiles(found, n=10)[0])
 """
 
 
@@ -80,12 +83,12 @@ def repeats_for(case: Case) -> dict[str, int]:
 def main() -> None:
     """Measure; the numbers of extra products are kept beside the run for a later resumption."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--rounds", type=int, default=24)
+    parser.add_argument("--rounds", type=int, default=30)
     parser.add_argument("--backend", default="jax")
     parser.add_argument("--architecture", default="100,100")
-    parser.add_argument("--sides", default="base,same,plus2,plus5,plus10,plus20")
+    parser.add_argument("--sides", default="base,plus2,plus5,plus10,plus20")
     parser.add_argument("--results", type=Path, default=Path("results"))
-    parser.add_argument("--name", default="calibration")
+    parser.add_argument("--name", default="planted")
     options = parser.parse_args()
 
     data = datasets.load("banknotes")

@@ -17,7 +17,7 @@ from pyperf._utils import is_significant
 from pytest_benchmark.utils import parse_compare_fail
 
 from nnbench import comparison
-from nnbench.statistics import nested_estimate
+from nnbench.statistics import nested_estimate, steady_median
 
 Launches = list[list[float]]
 
@@ -32,15 +32,20 @@ class Decision:
 
 
 class Tool(Protocol):
-    """Decides from the samples of each launch of two sides, in the order they were measured."""
+    """Decides from the samples of each launch of two sides, in the order they were measured.
 
-    def __call__(self, first: Launches, second: Launches) -> Decision: ...
+    `swept` says that sample i of one side was taken moments from sample i of the other.
+    """
+
+    def __call__(self, first: Launches, second: Launches, *, swept: bool) -> Decision: ...
 
 
-def nnbench(first: Launches, second: Launches) -> Decision:
+def nnbench(first: Launches, second: Launches, *, swept: bool) -> Decision:
     """Paired by round, the launch as the unit, at the default setting."""
     ratios = [
-        statistics.median(after) / statistics.median(before)
+        float(np.median(np.divide(after, before)))
+        if swept
+        else steady_median(after) / steady_median(before)
         for before, after in zip(first, second, strict=True)
     ]
     ratio = nested_estimate(ratios, np.arange(len(ratios)))
@@ -48,7 +53,7 @@ def nnbench(first: Launches, second: Launches) -> Decision:
     return Decision(verdict == comparison.DIFFERENT, ratio.low, ratio.high)
 
 
-def asv(first: Launches, second: Launches) -> Decision:
+def asv(first: Launches, second: Launches, *, swept: bool) -> Decision:
     """`asv compare` and `asv continuous`: Mann-Whitney at 0.002 and a ratio above 1.1."""
     before, after = _pooled(first), _pooled(second)
     before_time, before_stats = compute_stats(before, 1)
@@ -63,7 +68,7 @@ def asv(first: Launches, second: Launches) -> Decision:
     )
 
 
-def asv_without_factor(first: Launches, second: Launches) -> Decision:
+def asv_without_factor(first: Launches, second: Launches, *, swept: bool) -> Decision:
     """asv's significance test alone, as with `--factor 1`."""
     before, after = _pooled(first), _pooled(second)
     before_time, before_stats = compute_stats(before, 1)
@@ -72,7 +77,7 @@ def asv_without_factor(first: Launches, second: Launches) -> Decision:
     return Decision(bool(different) and after_time > before_time)
 
 
-def pytest_benchmark(first: Launches, second: Launches) -> Decision:
+def pytest_benchmark(first: Launches, second: Launches, *, swept: bool) -> Decision:
     """`pytest-benchmark compare --benchmark-compare-fail=median:5%`."""
     check = parse_compare_fail("median:5%")
     before = {"median": statistics.median(_pooled(first))}
@@ -80,7 +85,7 @@ def pytest_benchmark(first: Launches, second: Launches) -> Decision:
     return Decision(bool(check.fails(after, before)))
 
 
-def pyperf(first: Launches, second: Launches) -> Decision:
+def pyperf(first: Launches, second: Launches, *, swept: bool) -> Decision:
     """`pyperf compare_to`: a t test on pooled values at 95 %."""
     before, after = _pooled(first), _pooled(second)
     # Its t test is written for as many values on one side as on the other.
@@ -89,7 +94,7 @@ def pyperf(first: Launches, second: Launches) -> Decision:
     return Decision(bool(significant) and statistics.mean(after) > statistics.mean(before))
 
 
-def timeit(first: Launches, second: Launches) -> Decision:
+def timeit(first: Launches, second: Launches, *, swept: bool) -> Decision:
     """`python -m timeit` on each side: best against best, and anything above 5 % believed."""
     return Decision(min(_pooled(second)) > 1.05 * min(_pooled(first)))
 

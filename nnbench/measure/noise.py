@@ -7,6 +7,7 @@ system does not tell is None. Linux tells most of it under /proc and /sys.
 import contextlib
 import re
 import time
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -34,23 +35,23 @@ class Reading:
     moment_s: float
     busy_s: float | None = None
     stolen_s: float | None = None
-    worker_s: float | None = None
-    forced_switches: int | None = None
+    workers_s: float | None = None
+    forced_switches: float | None = None
     throttled_s: float | None = None
     runnable: int | None = None
     mhz: tuple[float, ...] = field(default=())
     celsius: float | None = None
 
 
-def read(pid: int, root: Path = Path("/")) -> Reading:
-    """Read the counters of this machine and of the worker `pid`."""
+def read(workers: Sequence[int], root: Path = Path("/")) -> Reading:
+    """Read the counters of this machine and of the worker processes with these numbers."""
     busy_s, stolen_s = _cpu_time(root)
     return Reading(
         moment_s=time.monotonic(),
         busy_s=busy_s,
         stolen_s=stolen_s,
-        worker_s=_worker_time(root, pid),
-        forced_switches=_forced_switches(root, pid),
+        workers_s=_total(_worker_time(root, pid) for pid in workers),
+        forced_switches=_total(_forced_switches(root, pid) for pid in workers),
         throttled_s=_throttled(root),
         runnable=_runnable(root),
         mhz=_mhz(root),
@@ -62,13 +63,13 @@ def between(before: Reading, after: Reading) -> dict[str, Any]:
     """What happened between two readings, as plain data.
 
     `stolen_share` is of all CPU time of all CPUs that were busy; `others_cpus` is how many CPUs
-    everything but the worker kept busy on average; `forced_switches_per_s` counts the worker's
+    everything but the workers kept busy on average; `forced_switches_per_s` counts their
     involuntary context switches; frequencies are in MHz, the lowest and highest of any CPU.
     """
     wall_s = max(after.moment_s - before.moment_s, 1e-9)
     busy_s = _difference(before.busy_s, after.busy_s)
     stolen_s = _difference(before.stolen_s, after.stolen_s)
-    worker_s = _difference(before.worker_s, after.worker_s)
+    workers_s = _difference(before.workers_s, after.workers_s)
     switches = _difference(before.forced_switches, after.forced_switches)
     throttled_s = _difference(before.throttled_s, after.throttled_s)
     found: dict[str, Any] = {
@@ -85,8 +86,8 @@ def between(before: Reading, after: Reading) -> dict[str, Any]:
     }
     if busy_s is not None and stolen_s is not None and busy_s + stolen_s > 0:
         found["stolen_share"] = round(stolen_s / (busy_s + stolen_s), 4)
-    if busy_s is not None and worker_s is not None:
-        found["others_cpus"] = round(max(0.0, busy_s - worker_s) / wall_s, 3)
+    if busy_s is not None and workers_s is not None:
+        found["others_cpus"] = round(max(0.0, busy_s - workers_s) / wall_s, 3)
     return found
 
 
@@ -101,7 +102,7 @@ def contamination(noise: dict[str, Any]) -> list[str]:
     if others is not None and others > OTHERS_CPUS:
         reasons.append(f"other processes used {others:.2f} CPUs")
     if switches is not None and switches > INTERRUPTED_PER_S:
-        reasons.append(f"the worker was interrupted {switches:.0f} times a second")
+        reasons.append(f"the workers were interrupted {switches:.0f} times a second")
     if throttled_s:
         reasons.append(f"the CPU quota held it up for {throttled_s:.2f} s")
     if before_mhz and lowest_mhz and lowest_mhz < SLOWED_CLOCK * before_mhz:
@@ -114,6 +115,11 @@ def _difference(before: float | None, after: float | None) -> float | None:
     if before is None or after is None or after < before:
         return None
     return after - before
+
+
+def _total(values: Iterable[float | None]) -> float | None:
+    known = list(values)
+    return None if None in known else sum(value for value in known if value is not None)
 
 
 def _text(path: Path) -> str:

@@ -24,7 +24,8 @@ from nnbench.datasets import Dataset
 from nnbench.errors import UserError
 from nnbench.measure import noise
 from nnbench.measure.launch import Launch, WorkerLostError
-from nnbench.measure.schedule import ONE_SIDE, Planned, plan_round
+from nnbench.measure.schedule import ONE_SIDE, SWEEPS, Planned, plan_round, starting_order
+from nnbench.measure.trial import STEP_KIND
 from nnbench.summary import widest_interval
 
 FAILURES_ALLOWED = 2
@@ -34,6 +35,9 @@ LEAST_ROUNDS = 3
 """Before this many launches an interval says too little to stop on it."""
 
 MOST_ROUNDS = 200
+
+NOISE_WINDOW_S = 1.0
+"""The noise watch looks at stretches of at least this length."""
 
 
 @dataclass(frozen=True)
@@ -149,24 +153,24 @@ def seconds_spent(run: results.Run) -> float:
 def is_complete(run: results.Run) -> bool:
     """Whether a run has a record of every trial it consists of."""
     number = 0
-    while launches := next_round(run, number):
-        if any(_missing(launches, run)):
+    while plans := next_round(run, number):
+        if _missing(plans, run):
             return False
         number += 1
     return True
 
 
-def _missing(launches: list[list[Planned]], run: results.Run) -> list[list[Planned]]:
+def _missing(plans: list[list[Planned]], run: results.Run) -> list[list[Planned]]:
     have = {
-        (trial["round"], trial["side"], trial["block"], trial["case"], trial["trial_kind"])
+        tuple(trial[name] for name in ("round", "side", "block", "case", "trial_kind", "sweep"))
         for trial in run.trials
     }
     given_up = {case for case, count in _failures(run).items() if count >= FAILURES_ALLOWED}
     left = [
-        [trial for trial in launch if trial.key not in have and trial.case.key not in given_up]
-        for launch in launches
+        [trial for trial in plan if trial.key not in have and trial.case.key not in given_up]
+        for plan in plans
     ]
-    return [launch for launch in left if launch]
+    return [plan for plan in left if plan]
 
 
 def unfinished(folder: Path, wanted: dict[str, Any], here: dict[str, Any]) -> Path | None:
@@ -199,10 +203,10 @@ def execute(
                 results.read(folder), writer, arrays, watch, sides or {"": Side()}
             )
             number = 0
-            while launches := next_round(measuring.run, number):
-                measuring.expect(launches, number)
-                for trials in _missing(launches, measuring.run):
-                    measuring.launch(trials)
+            while plans := next_round(measuring.run, number):
+                measuring.expect(plans, number)
+                for plan in _missing(plans, measuring.run):
+                    measuring.measure(plan)
                 number += 1
     finally:
         writer.close()
@@ -218,55 +222,75 @@ class _Measuring:
     arrays: Path
     watch: Watcher
     sides: Mapping[str, Side]
-    total: int = field(default=0)
-    widest: float | None = field(default=None)
+    done: float = 0.0
+    total: float = 0.0
+    widest: float | None = None
+    failures: Counter[str] = field(default_factory=Counter)
 
-    def expect(self, launches: list[list[Planned]], number: int) -> None:
-        """Project the number of trials, given the round that is about to be measured."""
+    def __post_init__(self) -> None:
+        self.failures = _failures(self.run)
+
+    def expect(self, plans: list[list[Planned]], number: int) -> None:
+        """Project the work of the whole run, given the round that is about to be measured."""
         wanted = self.run.specification
-        left = sum(len(trials) for trials in _missing(launches, self.run))
-        size = sum(len(trials) for trials in launches)
+        spent_s = seconds_spent(self.run)
+        widths = widest_interval(self.run)
+        self.widest = max(widths.values()) if widths else None
         rounds_left = max(0, wanted["launches"] - number - 1)
         if wanted["budget_s"] is not None and number > 0:
-            round_s = seconds_spent(self.run) / number
-            rounds_left = int((wanted["budget_s"] - seconds_spent(self.run)) / round_s)
+            rounds_left = int((wanted["budget_s"] - spent_s) / (spent_s / number))
         elif wanted["precision"] is not None and self.widest and number >= 2:
             # An interval narrows with the square root of the number of launches.
             needed = number * (self.widest / wanted["precision"]) ** 2
             rounds_left = max(LEAST_ROUNDS - number - 1, int(needed - number))
-        self.total = len(self.run.trials) + left + size * max(0, min(rounds_left, MOST_ROUNDS))
-        widths = widest_interval(self.run)
-        self.widest = max(widths.values()) if widths else None
+        rounds_left = max(0, min(rounds_left, MOST_ROUNDS - number - 1))
+        left = sum(_work(planned.kind) for plan in _missing(plans, self.run) for planned in plan)
+        size = sum(_work(planned.kind) for plan in plans for planned in plan)
+        self.done = sum(_work(trial["trial_kind"]) for trial in self.run.trials)
+        self.total = self.done + left + size * rounds_left
 
-    def launch(self, trials: Sequence[Planned]) -> None:
-        """Measure the trials of one launch, in a new worker whenever one is lost."""
-        worker: Launch | None = None
+    def measure(self, plan: Sequence[Planned]) -> None:
+        """Measure one worker's trials of a round, its sides taking turns.
+
+        The processes of all sides live side by side, so that what is compared is measured
+        within moments. A process that is lost is replaced.
+        """
+        workers: dict[str, Launch] = {}
+        launches: dict[str, int] = {}
+        reading: noise.Reading | None = None
         try:
-            for planned in trials:
-                if _failures(self.run)[planned.case.key] >= FAILURES_ALLOWED:
+            for side in starting_order(plan[0].round, list(self.sides)):
+                mine = [planned for planned in plan if planned.side == side]
+                if mine:
+                    workers[side], launches[side] = self._start(mine[0])
+            for planned in plan:
+                if self.failures[planned.case.key] >= FAILURES_ALLOWED:
                     continue
-                worker = worker or self._start(planned)
-                label = " ".join(
-                    part
-                    for part in (
-                        planned.side,
-                        planned.case.backend,
-                        planned.case.architecture.label,
-                    )
-                    if part
-                )
-                self._tell(f"{label} {planned.kind}")
-                if not self._measure(worker, planned):
-                    worker.stop()
-                    worker = None
+                side = planned.side
+                if side not in workers:
+                    workers[side], launches[side] = self._start(planned)
+                words = (side, planned.case.backend, planned.case.architecture.label, planned.kind)
+                self._tell(" ".join(word for word in words if word))
+                pids = [worker.pid for worker in workers.values()]
+                reading = reading or noise.read(pids)
+                record = self._trial(workers[side], launches[side], planned)
+                # Counters tick a hundred times a second: over one step they say nothing.
+                if time.monotonic() - reading.moment_s >= NOISE_WINDOW_S:
+                    after = noise.read(pids)
+                    record["noise"] = noise.between(reading, after)
+                    reading = after
+                self._keep(record)
+                if record["outcome"] in ("died", "timeout"):
+                    workers.pop(side).stop()
+                    reading = None
         finally:
-            if worker is not None:
+            for worker in workers.values():
                 worker.stop()
 
     def _tell(self, now: str) -> None:
-        self.watch(Progress(len(self.run.trials), self.total, now, self.widest))
+        self.watch(Progress(round(self.done), round(self.total), now, self.widest))
 
-    def _start(self, planned: Planned) -> Launch:
+    def _start(self, planned: Planned) -> tuple[Launch, int]:
         case = planned.case
         number = max((record["launch"] for record in self.run.launches), default=-1) + 1
         self._tell(f"starting {planned.side or case.backend}")
@@ -279,51 +303,54 @@ class _Measuring:
             raise UserError(
                 f"a worker for {case.backend} did not start ({reason}): see {log}"
             ) from lost
-        self._record(
-            {
-                "kind": "launch",
-                "launch": number,
-                "round": planned.round,
-                "side": planned.side,
-                "began": _now(),
-                "backend": case.backend,
-                "device": case.device,
-                "threads": case.threads,
-                **worker.started,
-            }
-        )
-        return worker
+        record = {
+            "kind": "launch",
+            "launch": number,
+            "round": planned.round,
+            "side": planned.side,
+            "began": _now(),
+            "backend": case.backend,
+            "device": case.device,
+            "threads": case.threads,
+            **worker.started,
+        }
+        self.writer.append(record)
+        self.run.launches.append(record)
+        return worker, number
 
-    def _measure(self, worker: Launch, planned: Planned) -> bool:
-        """Measure and record one trial; False if the worker is lost."""
+    def _trial(self, worker: Launch, launch: int, planned: Planned) -> dict[str, Any]:
+        """Measure one trial; a lost worker is an outcome."""
         record: dict[str, Any] = {
             "kind": "trial",
-            "trial": max((trial["trial"] for trial in self.run.trials), default=-1) + 1,
-            "launch": self.run.launches[-1]["launch"],
+            "trial": len(self.run.trials),
+            "launch": launch,
             "round": planned.round,
             "side": planned.side,
             "block": planned.block,
             "case": planned.case.key,
             "trial_kind": planned.kind,
+            "sweep": planned.sweep,
             "began": _now(),
         }
-        before = noise.read(worker.pid)
         began_s = time.monotonic()
-        alive = True
         try:
             record |= worker.measure(planned.case, planned.kind, self.run.specification["limit_s"])
-            record["wall_s"] = time.monotonic() - began_s
-            record["noise"] = noise.between(before, noise.read(worker.pid))
         except WorkerLostError as lost:
             record |= {"outcome": lost.outcome, "message": str(lost)}
-            record["wall_s"] = time.monotonic() - began_s
-            alive = False
-        self._record(record)
-        return alive
+        record["wall_s"] = time.monotonic() - began_s
+        return record
 
-    def _record(self, record: dict[str, Any]) -> None:
-        self.writer.append(record)
-        (self.run.launches if record["kind"] == "launch" else self.run.trials).append(record)
+    def _keep(self, record: dict[str, Any]) -> None:
+        if record["outcome"] != "ok":
+            self.failures[record["case"]] += 1
+        self.writer.append(record, sync=record["trial_kind"] != STEP_KIND)
+        self.run.trials.append(record)
+        self.done += _work(record["trial_kind"])
+
+
+def _work(kind: str) -> float:
+    """What a trial counts in the progress: all sweeps of a case's steps count as one."""
+    return 1 / SWEEPS if kind == STEP_KIND else 1.0
 
 
 def _failures(run: results.Run) -> Counter[str]:

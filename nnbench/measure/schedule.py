@@ -1,8 +1,9 @@
 """Which trial is measured when: all cases in turn, in a seeded random order, round by round.
 
 A round is one launch of every worker: of each combination of backend, device and threads, on
-each side of a comparison. What slows the machine for a while hits all cases alike, and ratios
-are formed within blocks or, between sides, within rounds.
+each side of a comparison. What slows the machine for a while hits all cases alike, because
+they take turns in every block, and steps, which are short, in every one of many sweeps. Ratios
+are formed within blocks, and those of steps within sweeps.
 """
 
 import random
@@ -10,25 +11,29 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from nnbench.case import Case
-from nnbench.measure.trial import KINDS
+from nnbench.measure.trial import KINDS, STEP_KIND
 
 ONE_SIDE = ("",)
+
+SWEEPS = 30
+"""Step samples of each case in a block: as many as a cold training has epochs by default."""
 
 
 @dataclass(frozen=True)
 class Planned:
-    """One trial to be measured. `block` counts within the round's launch."""
+    """One trial to be measured. `block` counts within the round; `sweep` is for steps only."""
 
     round: int
     side: str
     block: int
     case: Case
     kind: str
+    sweep: int = 0
 
     @property
-    def key(self) -> tuple[int, str, int, str, str]:
+    def key(self) -> tuple[int, str, int, str, str, int]:
         """What makes it the same trial in another process."""
-        return self.round, self.side, self.block, self.case.key, self.kind
+        return self.round, self.side, self.block, self.case.key, self.kind, self.sweep
 
 
 def plan_round(
@@ -39,25 +44,41 @@ def plan_round(
     seed: int,
     sides: Sequence[str] = ONE_SIDE,
 ) -> list[list[Planned]]:
-    """The launches of one round, each a list of trials in order.
+    """The trials of one round: a list for each worker, in order, its sides mixed.
 
-    Within a launch every block holds each of its cases once for each kind of trial, in an order
-    drawn from `seed` and the round's number. Who begins moves on from round to round, so that
-    no backend is always first; two sides go A B, B A, A B (the order ABBA), so that a steady
-    drift of the machine cancels.
+    A block holds each of its cases, on each side, once for each kind of trial, and then
+    `SWEEPS` sweeps over their steps, all in an order drawn from `seed` and the round's number.
+    Which backend comes first, and which side's process is started first, alternates from round
+    to round.
     """
     workers = list(dict.fromkeys(case.worker for case in cases))
     first = number % max(1, len(workers))
-    turned = list(sides) if number % 2 == 0 else list(reversed(sides))
-    launches = []
+    plans = []
     for worker in workers[first:] + workers[:first]:
         mine = [case for case in cases if case.worker == worker]
-        for side in turned:
-            order = random.Random(f"{seed}/{number}/{worker}/{side}")
-            trials = []
-            for block in range(blocks):
-                turns = [(case, kind) for case in mine for kind in KINDS]
+        order = random.Random(f"{seed}/{number}/{worker}")
+        trials: list[Planned] = []
+        for block in range(blocks):
+            turns = [
+                Planned(number, side, block, case, kind)
+                for side in sides
+                for case in mine
+                for kind in KINDS
+            ]
+            order.shuffle(turns)
+            trials += turns
+            for sweep in range(SWEEPS):
+                turns = [
+                    Planned(number, side, block, case, STEP_KIND, sweep)
+                    for side in sides
+                    for case in mine
+                ]
                 order.shuffle(turns)
-                trials += [Planned(number, side, block, case, kind) for case, kind in turns]
-            launches.append(trials)
-    return launches
+                trials += turns
+        plans.append(trials)
+    return plans
+
+
+def starting_order(number: int, sides: Sequence[str]) -> list[str]:
+    """The order in which a round's processes are started: A B, B A, A B (ABBA)."""
+    return list(sides) if number % 2 == 0 else list(reversed(sides))

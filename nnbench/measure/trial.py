@@ -1,8 +1,9 @@
 """One trial: one case measured once, inside a worker process.
 
 A trial of kind `cold` times a whole training, from nothing to the last epoch, with nothing
-hooked. A trial of kind `phases` trains again, bounds each phase inside `fit`, then times steps.
-What each phase means is said in `nnbench.phases`.
+hooked. A trial of kind `phases` trains again and bounds each phase inside `fit`. A trial of kind
+`step` takes one sample of the steady step of a network that stays trained in the worker. What
+each phase means is said in `nnbench.phases`.
 """
 
 import contextlib
@@ -23,22 +24,23 @@ from nnbench.phases import BUILD, COLD, EPOCH, PREPARE, STEP
 from nnbench.training.fit import fit
 
 KINDS = ("cold", "phases")
+STEP_KIND = "step"
 
 SAMPLE_S = 0.01
 """A step sample lasts at least this long: 10^5 times the clock's resolution of some 100 ns."""
 
-STEP_SAMPLES = 12
-STEP_BUDGET_S = 0.5
+WARM_EPOCHS = 5
+"""Epochs that a network trains before its steps are timed."""
 
 Array = NDArray[np.float32]
 
 
 def measure(case: Case, kind: str, features: Array, labels: Array) -> dict[str, Any]:
-    """Run one trial and return its record.
+    """Run one trial of kind `cold` or `phases` and return its record.
 
     `features` is (rows, columns), `labels` (rows, 1). The record holds `samples_s`, a list of
-    seconds for each phase, `steps_per_sample`, the `loss` at the end, whether Keras resolved
-    `jit_compile` to true, and `outcome`: `ok`, or `diverged` when the loss is not finite.
+    seconds for each phase, the `loss` at the end, whether Keras resolved `jit_compile` to true,
+    and `outcome`: `ok`, or `diverged` when the loss is not finite.
     """
     run = {"cold": _cold, "phases": _phases}[kind]
     with _no_garbage_collection():
@@ -104,24 +106,13 @@ def _phases(case: Case, features: Array, labels: Array) -> dict[str, Any]:
         shuffle=training.shuffle,
         callbacks=[clock],
     )
-    jit_compiled = bool(model.jit_compile)
-    batch = slice(case.batch_rows)
-    step_samples_s, steps_per_sample = _time_steps(
-        bounds.stepper(model, features[batch], labels[batch])
-    )
     samples_s = {
         BUILD: [build_ns / 1e9],
         PREPARE: [(marks.first_step_reached - marks.fit_called) / 1e9],
         **{phase: [duration_ns / 1e9] for phase, duration_ns in marks.durations_ns.items()},
         EPOCH: (np.diff(clock.ended_ns) / 1e9).tolist(),
-        STEP: step_samples_s,
     }
-    return {
-        "samples_s": samples_s,
-        "steps_per_sample": steps_per_sample,
-        "loss": losses[-1],
-        "jit_compiled": jit_compiled,
-    }
+    return {"samples_s": samples_s, "loss": losses[-1], "jit_compiled": bool(model.jit_compile)}
 
 
 def _epoch_clock(epochs: int, wait: Callable[[Any], None]) -> Any:
@@ -140,22 +131,45 @@ def _epoch_clock(epochs: int, wait: Callable[[Any], None]) -> Any:
     return EpochClock()
 
 
-def _time_steps(take: Callable[[int], None]) -> tuple[list[float], int]:
-    """Samples of one step in seconds, and how many steps each of them averages."""
-    take(1)
-    steps = 1
-    while (duration_ns := _clocked(take, steps)) < SAMPLE_S * 1e9:
-        steps = max(2 * steps, math.ceil(steps * SAMPLE_S * 1e9 / max(duration_ns, 1)))
-    samples = np.zeros(min(STEP_SAMPLES, max(3, int(STEP_BUDGET_S * 1e9 / duration_ns))))
-    for position in range(len(samples)):
-        samples[position] = _clocked(take, steps)
-    return (samples / steps / 1e9).tolist(), steps
+class StepTimer:
+    """A trained network whose steps are timed, one sample at a time.
 
+    A sample averages so many steps that it lasts at least `SAMPLE_S`. Two steps go before it
+    untimed, since others have used the caches in the meantime.
+    """
 
-def _clocked(take: Callable[[int], None], steps: int) -> int:
-    begin = perf_counter_ns()
-    take(steps)
-    return perf_counter_ns() - begin
+    def __init__(self, case: Case, features: Array, labels: Array) -> None:
+        """Train a network for `WARM_EPOCHS` and find out how many steps make a sample."""
+        training = case.training
+        model = _build(case)
+        fit(model, features, labels, epochs=WARM_EPOCHS, batch_size=training.batch_size)
+        batch = slice(case.batch_rows)
+        stepper = boundaries.of(case.backend).stepper
+        self._take = stepper(model, features[batch], labels[batch])
+        self._take(2)
+        self.steps = 1
+        while (duration_ns := self._clocked_ns()) < SAMPLE_S * 1e9:
+            needed = math.ceil(1.1 * self.steps * SAMPLE_S * 1e9 / max(duration_ns, 1))
+            self.steps = max(self.steps + 1, needed)
+
+    def _clocked_ns(self) -> int:
+        begin_ns = perf_counter_ns()
+        self._take(self.steps)
+        return perf_counter_ns() - begin_ns
+
+    def measure(self) -> dict[str, Any]:
+        """One sample of `step`, as a trial's record."""
+        gc.disable()
+        try:
+            self._take(2)
+            sample_s = self._clocked_ns() / self.steps / 1e9
+        finally:
+            gc.enable()
+        return {
+            "samples_s": {STEP: [sample_s]},
+            "steps_per_sample": self.steps,
+            "outcome": "ok",
+        }
 
 
 @contextlib.contextmanager

@@ -53,9 +53,15 @@ def main() -> None:
         }
     )
     warm: set[str] = set()
+    timers: dict[str, trial.StepTimer] = {}
     for line in sys.stdin:
         request = json.loads(line)
         case = Case.from_json(request["case"])
+        if request["kind"] == trial.STEP_KIND:
+            if case.key not in timers:
+                timers[case.key] = trial.StepTimer(case, features, labels)
+            answer(timers[case.key].measure())
+            continue
         if case.key not in warm:
             trial.warm_up_case(case)
             warm.add(case.key)

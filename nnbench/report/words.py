@@ -3,13 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import pandas as pd
-
 from nnbench import units
 from nnbench.phases import COLD, COMPILE, EPOCH, STEP, TRACE, ColdParts
 from nnbench.results import Run
 from nnbench.statistics import Estimate
-from nnbench.summary import CaseSummary, block_values, groups, paired_ratios
+from nnbench.summary import CaseSummary, Measured, groups
 
 WIDE = 0.20
 """Intervals of more than 20 % to either side are pointed out."""
@@ -41,12 +39,12 @@ class Story:
 def tell(summaries: Sequence[CaseSummary], run: Run) -> Story:
     """Put a run into words, one backend and device at a time."""
     found = groups(summaries)
-    values = block_values(run.samples())
+    measured = Measured.of(run)
     sentences: list[str] = []
     warnings = _run_warnings(run, summaries)
     for group in found:
         place = _place(group[0]) if len(found) > 1 else ""
-        sentences += [place + sentence for sentence in _group_sentences(group, values)]
+        sentences += [place + sentence for sentence in _group_sentences(group, measured)]
         for summary in group:
             warnings += _case_warnings(summary)
     if not summaries:
@@ -59,14 +57,14 @@ def _place(summary: CaseSummary) -> str:
     return f"On {summary.case.backend}, {summary.case.device}{threads}: "
 
 
-def _group_sentences(group: Sequence[CaseSummary], values: pd.DataFrame) -> list[str]:
+def _group_sentences(group: Sequence[CaseSummary], measured: Measured) -> list[str]:
     sentences = []
     if len(group) > 1:
         sentences.append(_comparison(group, COLD, f"a cold training of {_epochs(group)}"))
     sentences += _where_the_time_goes(group)
     if len(group) > 1:
         sentences.append(_comparison(group, STEP, "one step in the steady state"))
-        sentences += _lesson(group, values)
+        sentences += _lesson(group, measured)
     return sentences
 
 
@@ -150,7 +148,7 @@ def _parts_sentence(summary: CaseSummary, parts: ColdParts) -> str:
     return f"The {units.seconds(parts.cold_s)} that {label} takes cold go {told}."
 
 
-def _lesson(group: Sequence[CaseSummary], values: pd.DataFrame) -> list[str]:
+def _lesson(group: Sequence[CaseSummary], measured: Measured) -> list[str]:
     """Whether cold and steady state order the networks alike, and where the order flips."""
     told = []
     for summary in group[1:]:
@@ -162,7 +160,7 @@ def _lesson(group: Sequence[CaseSummary], values: pd.DataFrame) -> list[str]:
             told.append(_opposite(summary, cold, step))
         elif not cold.excludes_one:
             told.append(_hidden(summary, step))
-    pair = _cross_pair(group, values)
+    pair = _cross_pair(group, measured)
     if pair:
         told.append(pair)
     if not told and all(
@@ -190,7 +188,7 @@ def _hidden(summary: CaseSummary, step: Estimate) -> str:
     )
 
 
-def _cross_pair(group: Sequence[CaseSummary], values: pd.DataFrame) -> str | None:
+def _cross_pair(group: Sequence[CaseSummary], measured: Measured) -> str | None:
     """Of the other networks, the pair whose order differs most surely between cold and step."""
     candidates = [
         (other.times[STEP].value / one.times[STEP].value, one, other)
@@ -202,7 +200,7 @@ def _cross_pair(group: Sequence[CaseSummary], values: pd.DataFrame) -> str | Non
     ]
     candidates.sort(key=lambda candidate: -candidate[0])
     for _, deep, wide in candidates[:PAIRS_TRIED]:
-        ratios = paired_ratios(values, deep.case, wide.case)
+        ratios = measured.ratios(deep.case, wide.case)
         cold, step = ratios[COLD], ratios[STEP]
         if cold.excludes_one and step.excludes_one:
             return (
