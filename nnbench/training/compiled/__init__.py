@@ -1,0 +1,167 @@
+"""The `compiled` path: all epochs as one compiled program over Keras' own layers and optimizer.
+
+It is the same training as `Model.fit`: the model's own `train_step`, with its loss, metrics,
+optimizer, random layers and moving statistics, on the same batches. Only what `fit` does around
+the steps is gone.
+
+A training goes through stages, so that each can be timed by itself:
+
+    prepared = compiled.prepare(model, x, y, batch_size=len(x))
+    prepared.trace()          # Python to a graph
+    prepared.compile()        # graph to machine code
+    logs = prepared.run(1)    # the first step, if there is one batch
+    logs = prepared.run(999)  # steady epochs; the state stays on the device
+    prepared.sync()           # weights, optimizer state, metrics and seeds into the model
+
+`fast_fit` is `Model.fit` over these stages, with callbacks, history and validation.
+
+Each backend has one file with a `Program` of the same four methods, and a `wait`:
+
+- `trace()`, `compile()`: once each, in this order;
+- `run(first_epoch, epochs)`: trains `epochs` epochs, at most `longest_run` of them, that are
+  numbered from `first_epoch` (which decides their shuffling and validation), and returns the
+  logs, one array with a value for each epoch;
+- `sync()`: after it the model's variables hold the trained state. The next `run` starts from
+  the model's variables, so whatever was changed in between counts.
+- `wait(result)`: returns when the device has computed `result`.
+"""
+
+import importlib
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nnbench.training.compiled import refusals
+from nnbench.training.compiled.data import Task, batches, split
+
+Logs = dict[str, NDArray[Any]]
+
+
+class Program(Protocol):
+    """What each backend's file offers; see the package docstring."""
+
+    longest_run: int
+
+    def trace(self) -> None:
+        """Python to a graph."""
+
+    def compile(self) -> None:
+        """Graph to machine code."""
+
+    def run(self, first_epoch: int, epochs: int) -> Logs:
+        """Train and return the logs of each epoch."""
+
+    def sync(self) -> None:
+        """Hand the trained state to the model."""
+
+
+class Prepared:
+    """A training that is ready to be traced, compiled and run, in stages."""
+
+    def __init__(self, model: Any, task: Task, program: Program, wait: Any) -> None:
+        self.model = model
+        self.task = task
+        self.program = program
+        self.epochs_done = 0
+        self._wait = wait
+        self._traced = self._compiled = False
+
+    def trace(self) -> None:
+        """Python to a graph. Raises UserError, naming the layer, if the backend cannot."""
+        if self._traced:
+            return
+        try:
+            self.program.trace()
+        except Exception as failure:
+            raise refusals.untraceable(self.model, failure) from failure
+        self._traced = True
+
+    def compile(self) -> None:
+        """Graph to machine code."""
+        if not self._compiled:
+            self.trace()
+            self.program.compile()
+            self._compiled = True
+
+    def run(self, epochs: int) -> Logs:
+        """Train on for `epochs` epochs; returns when the device is done.
+
+        The logs hold, for `loss` and every metric, an array with a value for each epoch; those
+        of a validation start with `val_` and mean nothing after epochs without one.
+        """
+        self.compile()
+        parts = []
+        done = 0
+        while done < epochs:
+            count = min(epochs - done, self.program.longest_run)
+            parts.append(self.program.run(self.epochs_done, count))
+            done += count
+            self.epochs_done += count
+        return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+
+    def sync(self) -> None:
+        """Weights, optimizer state, metrics and seeds into the Keras model."""
+        self.program.sync()
+
+    def wait(self) -> None:
+        """Return when the device has nothing left to do for this training."""
+        self._wait(None)
+
+
+def prepare(
+    model: Any,
+    x: Any,
+    y: Any = None,
+    *,
+    batch_size: int | None = None,
+    shuffle: bool | str = True,
+    seed: int | None = None,
+    sample_weight: Any = None,
+    class_weight: dict[int, float] | None = None,
+    validation_split: float = 0.0,
+    validation_data: Any = None,
+    validation_batch_size: int | None = None,
+    validation_freq: int | Sequence[int] = 1,
+) -> Prepared:
+    """Make a compiled Keras model and arrays ready to train; arguments as in `Model.fit`.
+
+    The model's weights, metrics and optimizer are built if they were not. `batch_size` None is
+    Keras' 32. With `shuffle`, rows are put in another order in each epoch, on the device;
+    `seed` decides the orders (None draws it from Python's `random`, which
+    `keras.utils.set_random_seed` seeds). An order within a batch changes a sum's last digits
+    only: `shuffle="batch"` and a full batch are not shuffled.
+
+    Raises UserError for a model or data that the compiled path does not train.
+    """
+    import keras
+
+    refusals.check_model(model)
+    if validation_split and validation_data is None:
+        (x, y, sample_weight), validation_data = split(x, y, sample_weight, validation_split)
+    training = batches(x, y, sample_weight, batch_size=batch_size, class_weight=class_weight)
+    validation = None
+    if validation_data is not None:
+        validation = batches(
+            *keras.utils.unpack_x_y_sample_weight(validation_data),
+            batch_size=validation_batch_size or batch_size,
+        )
+    _build(model, training.data)
+    task = Task(
+        training=training,
+        shuffle=bool(shuffle) and shuffle != "batch",
+        seed=keras.random.SeedGenerator().state.numpy()[0].item() if seed is None else seed,
+        validation=validation,
+        validate_on=validation_freq,
+    )
+    backend: Any = importlib.import_module(f"{__name__}.{keras.backend.backend()}")
+    return Prepared(model, task, backend.Program(model, task), backend.wait)
+
+
+def _build(model: Any, data: Any) -> None:
+    """Create every variable of weights, metrics and optimizer, as `fit` does before its loop."""
+    try:
+        model._symbolic_build(data_batch=data)
+    except Exception as failure:
+        raise refusals.untraceable(model, failure) from failure

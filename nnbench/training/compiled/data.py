@@ -1,0 +1,122 @@
+"""The data of a compiled training: whole arrays, cut into batches exactly as `Model.fit` cuts them.
+
+Conversion (data types, class weights, checks of row counts, the validation split) is left to the
+same adapters that `fit` uses, so that a batch here holds the very numbers of a batch there.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from nnbench.errors import UserError
+
+KERAS_BATCH_SIZE = 32
+"""What `fit` takes when no batch size is given."""
+
+
+@dataclass(frozen=True)
+class Batches:
+    """Rows to pass over: `data` is `x`, `(x, y)` or `(x, y, sample_weight)`, NumPy arrays.
+
+    Every batch has `batch_size` rows but the last, which has what is left.
+    """
+
+    data: Any
+    rows: int
+    batch_size: int
+
+    @property
+    def steps(self) -> int:
+        """Batches in one pass, the last one possibly smaller."""
+        return -(-self.rows // self.batch_size)
+
+    @property
+    def rows_before_last(self) -> int:
+        """Rows in all batches but the last."""
+        return (self.steps - 1) * self.batch_size
+
+
+@dataclass(frozen=True)
+class Task:
+    """What to train on, in which order, and what to validate on.
+
+    `shuffle` asks for another order of the rows in every epoch, drawn from `seed`. `validate_on`
+    says after which epochs (counted from 1) there is a validation: every n-th, or those listed.
+    """
+
+    training: Batches
+    shuffle: bool
+    seed: int
+    validation: Batches | None = None
+    validate_on: int | Sequence[int] = 1
+
+    def validates(self, epoch: int) -> bool:
+        """Whether epoch `epoch` (counted from 0) ends with a validation."""
+        if self.validation is None:
+            return False
+        if isinstance(self.validate_on, int):
+            return (epoch + 1) % self.validate_on == 0
+        return epoch + 1 in self.validate_on
+
+    @property
+    def validates_always(self) -> bool:
+        """Whether every epoch ends with a validation."""
+        return self.validation is not None and self.validate_on == 1
+
+    @property
+    def shuffles(self) -> bool:
+        """Whether the order of rows matters: in one full batch it does not."""
+        return self.shuffle and self.training.steps > 1
+
+
+def batches(
+    x: Any,
+    y: Any = None,
+    sample_weight: Any = None,
+    *,
+    batch_size: int | None = None,
+    class_weight: dict[int, float] | None = None,
+) -> Batches:
+    """Convert arrays as `fit` does. `batch_size` None means Keras' 32.
+
+    Raises UserError if `x`, `y` or `sample_weight` are not arrays held in memory, or if their
+    rows do not match.
+    """
+    from keras.src.trainers.data_adapters import array_data_adapter
+
+    if not array_data_adapter.can_convert_arrays((x, y, sample_weight)):
+        raise UserError(
+            f"the compiled path trains on arrays held in memory, not on {type(x).__name__}: "
+            "train it with model.fit"
+        )
+    if batch_size is not None and batch_size < 1:
+        raise UserError(f"a batch size of {batch_size} cannot be trained: use 1 or more")
+    try:
+        whole = array_data_adapter.ArrayDataAdapter(
+            x, y, sample_weight=sample_weight, class_weight=class_weight, batch_size=2**31
+        )
+        data = next(iter(whole.get_numpy_iterator()))
+    except StopIteration:
+        raise UserError("there are no rows to train on") from None
+    except ValueError as failure:
+        raise UserError(str(failure)) from failure
+    rows = whole.partial_batch_size
+    return Batches(data, rows, min(batch_size or KERAS_BATCH_SIZE, rows))
+
+
+def split(
+    x: Any, y: Any, sample_weight: Any, validation_split: float
+) -> tuple[tuple[Any, Any, Any], tuple[Any, Any, Any]]:
+    """The first rows to train on, and the last `validation_split` (0 to 1) of them to validate on.
+
+    Raises UserError if that leaves one of the two without rows.
+    """
+    from keras.src.trainers.data_adapters import array_slicing
+
+    try:
+        train, validation = array_slicing.train_validation_split(
+            (x, y, sample_weight), validation_split=validation_split
+        )
+    except ValueError as failure:
+        raise UserError(str(failure)) from failure
+    return train, validation

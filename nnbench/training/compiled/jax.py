@@ -1,0 +1,210 @@
+"""JAX: all epochs as one XLA program over Keras' own stateless training step.
+
+The step is `model.train_step(state, batch)`, the function that `fit` compiles too; here it is
+called within a loop that is itself compiled. The number of epochs is an argument of the program,
+so that any number of them needs one compilation.
+"""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+from numpy.typing import NDArray
+
+from nnbench.training.compiled.data import Batches, Task
+
+HISTORY_ROWS = 1024
+"""Epochs that one call of the program can record."""
+
+State = tuple[list[jax.Array], ...]
+"""Values of trainable, non-trainable, optimizer and metrics variables, as Keras orders them."""
+
+
+class Program:
+    """See the package docstring."""
+
+    longest_run = HISTORY_ROWS
+
+    def __init__(self, model: Any, task: Task) -> None:
+        self._model = model
+        self._task = task
+        self._state: State | None = None
+        self._data = jax.tree.map(jnp.asarray, task.training.data)
+        self._validation = (
+            None if task.validation is None else jax.tree.map(jnp.asarray, task.validation.data)
+        )
+        self._key = jax.random.key(task.seed)
+        self._lowered: Any = None
+        self._compiled: Any = None
+
+    def trace(self) -> None:
+        """Python to StableHLO."""
+        program = jax.jit(self._epochs, donate_argnums=0)
+        self._lowered = program.trace(_values(self._model), *self._arguments(0, 1)).lower()
+
+    def compile(self) -> None:
+        """StableHLO to machine code."""
+        self._compiled = self._lowered.compile()
+
+    def run(self, first_epoch: int, epochs: int) -> dict[str, NDArray[Any]]:
+        """Train; see the package docstring."""
+        state = self._state if self._state is not None else _copied(_values(self._model))
+        self._state = None
+        self._state, logs = self._compiled(state, *self._arguments(first_epoch, epochs))
+        return {name: np.asarray(values)[:epochs] for name, values in logs.items()}
+
+    def sync(self) -> None:
+        """Hand the trained state to the model's variables."""
+        if self._state is None:
+            return
+        for variables, values in zip(_variables(self._model), self._state, strict=True):
+            for variable, value in zip(variables, values, strict=True):
+                variable.assign(value)
+        self._state = None
+
+    def _arguments(self, first_epoch: int, epochs: int) -> tuple[Any, ...]:
+        validates = np.zeros(HISTORY_ROWS, bool)
+        validates[:epochs] = [self._task.validates(first_epoch + n) for n in range(epochs)]
+        counts = np.int32(first_epoch), np.int32(epochs)
+        return *counts, validates, self._key, self._data, self._validation
+
+    def _epochs(
+        self,
+        state: State,
+        first_epoch: jax.Array,
+        epochs: jax.Array,
+        validates: jax.Array,
+        key: jax.Array,
+        data: Any,
+        validation: Any,
+    ) -> tuple[State, dict[str, jax.Array]]:
+        def epoch(number: Any, state: State) -> tuple[State, dict[str, jax.Array]]:
+            order = self._order(jax.random.fold_in(key, first_epoch + number))
+            state = (*state[:3], _fresh_metrics(self._model))
+            state, logs = _pass_over(
+                self._model.train_step, state, self._task.training, data, order
+            )
+            if self._task.validation is None:
+                return state, logs
+            return self._validated(state, logs, validates[number], validation)
+
+        def recorded(number: Any, carried: Any) -> Any:
+            state, history = carried
+            new_state, logs = epoch(number, state)
+            history = {
+                name: history[name].at[number].set(_as(value, history[name]))
+                for name, value in _flat(logs).items()
+            }
+            return jax.tree.map(_as, new_state, state), history
+
+        shapes = jax.eval_shape(lambda state: _flat(epoch(0, state)[1]), state)
+        history = {
+            name: jnp.zeros((HISTORY_ROWS, *spec.shape), spec.dtype)
+            for name, spec in shapes.items()
+        }
+        trained, history = lax.fori_loop(0, epochs, recorded, (state, history))
+        return trained, history
+
+    def _order(self, key: jax.Array) -> jax.Array | None:
+        return (
+            jax.random.permutation(key, self._task.training.rows) if self._task.shuffles else None
+        )
+
+    def _validated(
+        self, state: State, logs: dict[str, Any], validates: jax.Array, validation: Any
+    ) -> tuple[State, dict[str, Any]]:
+        batches = self._task.validation
+        assert batches is not None
+
+        def evaluate(state: State) -> tuple[State, dict[str, Any]]:
+            trainable, non_trainable, optimizer, _ = state
+            tested = trainable, non_trainable, _fresh_metrics(self._model)
+            tested, found = _pass_over(self._model.test_step, tested, batches, validation, None)
+            new = (tested[0], tested[1], optimizer, tested[2])
+            named = {f"val_{name}": value for name, value in _flat(found).items()}
+            return jax.tree.map(_as, new, state), named
+
+        def skip(state: State) -> tuple[State, dict[str, Any]]:
+            nothing = jax.eval_shape(evaluate, state)[1]
+            return state, jax.tree.map(lambda spec: jnp.zeros(spec.shape, spec.dtype), nothing)
+
+        if self._task.validates_always:
+            state, found = evaluate(state)
+        else:
+            state, found = lax.cond(validates, evaluate, skip, state)
+        return state, {**_flat(logs), **found}
+
+
+def wait(result: Any) -> None:
+    """Return when the device has computed `result`."""
+    jax.block_until_ready(result)
+
+
+def _pass_over(
+    step: Any, state: Any, batches: Batches, data: Any, order: jax.Array | None
+) -> tuple[Any, Any]:
+    """Take every batch in turn; the logs are those of the last one, which may be smaller."""
+    cut = batches.rows_before_last
+    if order is None:
+        before, last = jax.tree.map(lambda a: a[:cut], data), jax.tree.map(lambda a: a[cut:], data)
+    else:
+        before, last = order[:cut], jax.tree.map(lambda a: a[order[cut:]], data)
+
+    def one(state: Any, batch: Any) -> tuple[Any, None]:
+        if order is not None:
+            batch = jax.tree.map(lambda a: a[batch], data)
+        new_state = step(state, batch)[1]
+        return jax.tree.map(_as, new_state, state), None
+
+    if cut:
+        in_batches = jax.tree.map(lambda a: a.reshape(-1, batches.batch_size, *a.shape[1:]), before)
+        state, _ = lax.scan(one, state, in_batches)
+    logs, state = step(state, last)
+    return state, logs
+
+
+def _as(new: Any, old: Any) -> jax.Array:
+    """A loop's state keeps its types, weak ones included."""
+    return lax.convert_element_type(new, old.dtype)
+
+
+def _variables(model: Any) -> tuple[list[Any], ...]:
+    return (
+        model.trainable_variables,
+        model.non_trainable_variables,
+        model.optimizer.variables,
+        model.metrics_variables,
+    )
+
+
+def _values(model: Any) -> State:
+    return tuple([variable.value for variable in group] for group in _variables(model))
+
+
+@jax.jit
+def _copied(state: State) -> State:
+    """The program may overwrite its input's buffers; the model keeps its own until it is done."""
+    return jax.tree.map(jnp.copy, state)
+
+
+def _fresh_metrics(model: Any) -> list[jax.Array]:
+    """The values that `reset_metrics` would set, without setting them."""
+    import keras
+
+    with keras.StatelessScope() as scope:
+        model.reset_metrics()
+    values = []
+    for variable in model.metrics_variables:
+        value = scope.get_current_value(variable)
+        value = variable.value if value is None else value
+        values.append(jnp.asarray(value, variable.dtype))
+    return values
+
+
+def _flat(logs: dict[str, Any]) -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for name, value in logs.items():
+        flat |= _flat(value) if isinstance(value, dict) else {name: jnp.asarray(value)}
+    return flat

@@ -1,0 +1,95 @@
+"""What the compiled path does not train, each in one sentence that says what to do instead."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from nnbench.errors import UserError
+
+BATCH_HOOKS = (
+    "on_batch_begin",
+    "on_batch_end",
+    "on_train_batch_begin",
+    "on_train_batch_end",
+)
+VALIDATION_HOOKS = (
+    "on_test_begin",
+    "on_test_end",
+    "on_test_batch_begin",
+    "on_test_batch_end",
+)
+INSTEAD = "train it with model.fit"
+
+
+def check_model(model: Any) -> None:
+    """Raise UserError unless Keras' `compile()` was called in a way that can be followed."""
+    import keras
+
+    if not getattr(model, "compiled", False) or model.optimizer is None:
+        raise UserError("the model has no optimizer yet: call model.compile(...) first")
+    if model.run_eagerly:
+        raise UserError(
+            "the model was compiled with run_eagerly=True, which asks for Python in every step: "
+            "call model.compile without it, or " + INSTEAD
+        )
+    if keras.distribution.distribution() is not None or getattr(
+        model, "_distribute_strategy", None
+    ):
+        raise UserError("the compiled path trains on one device: " + INSTEAD)
+    if not model.trainable_weights and model.built:
+        raise UserError("the model has no trainable weights")
+
+
+def check_callbacks(callbacks: Sequence[Any], *, validates: bool) -> None:
+    """Raise UserError if a callback wants Python within an epoch; it is named."""
+    for callback in callbacks:
+        hooks = BATCH_HOOKS + (VALIDATION_HOOKS if validates else ())
+        wanted = [hook for hook in hooks if _overrides(callback, hook)]
+        if wanted and not _only_saves_by_epoch(callback):
+            raise UserError(
+                f"callback {type(callback).__name__} wants Python within an epoch "
+                f"({', '.join(wanted)}), which the compiled path does not stop for: leave it out, "
+                "or " + INSTEAD
+            )
+
+
+def _overrides(callback: Any, hook: str) -> bool:
+    import keras
+
+    return bool(
+        getattr(type(callback), hook) is not getattr(keras.callbacks.Callback, hook)
+        or hook in vars(callback)
+    )
+
+
+def _only_saves_by_epoch(callback: Any) -> bool:
+    """These two look at every batch only to find that it is not yet time to save."""
+    import keras
+
+    saving = (keras.callbacks.ModelCheckpoint, keras.callbacks.BackupAndRestore)
+    return isinstance(callback, saving) and callback.save_freq == "epoch"
+
+
+def untraceable(model: Any, failure: Exception) -> UserError:
+    """Why a training step could not be traced, naming the layer in which it stopped."""
+    layer = _layer_in_traceback(model, failure)
+    where = f"layer '{layer.name}' ({type(layer).__name__})" if layer else "its training step"
+    lines = [line for line in str(failure).strip().splitlines() if line.strip()]
+    reason = lines[0][:200] if lines else type(failure).__name__
+    return UserError(
+        f"the model cannot be compiled as a whole: {where} stopped with "
+        f"{type(failure).__name__}: {reason}: {INSTEAD}"
+    )
+
+
+def _layer_in_traceback(model: Any, failure: BaseException) -> Any:
+    """The innermost layer whose code was running; the model itself does not count."""
+    import keras
+
+    found = None
+    trace = failure.__traceback__
+    while trace is not None:
+        owner = trace.tb_frame.f_locals.get("self")
+        if isinstance(owner, keras.layers.Layer) and owner is not model:
+            found = owner
+        trace = trace.tb_next
+    return found
