@@ -183,10 +183,13 @@ def _values(model: Any) -> State:
     return tuple([variable.value for variable in group] for group in _variables(model))
 
 
-@jax.jit
 def _copied(state: State) -> State:
     """The program may overwrite its input's buffers; the model keeps its own until it is done."""
-    return jax.tree.map(jnp.copy, state)
+    copied: State = _copy(state)
+    return copied
+
+
+_copy = jax.jit(lambda state: jax.tree.map(jnp.copy, state))
 
 
 def _fresh_metrics(model: Any) -> list[jax.Array]:

@@ -1,0 +1,161 @@
+"""TensorFlow: all epochs as one `tf.function` over Keras' own training step.
+
+The step is `model.train_step(batch)`, the function that `fit` calls too; here it is called in a
+loop within the graph. The number of epochs is an argument, so that any number of them needs one
+graph. The model's own variables hold the state throughout.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
+
+from nnbench.training.compiled.data import Batches, Task
+
+HISTORY_ROWS = 1024
+"""Epochs that one call of the program can record."""
+
+
+class Program:
+    """See the package docstring."""
+
+    longest_run = HISTORY_ROWS
+
+    def __init__(self, model: Any, task: Task) -> None:
+        self._model = model
+        self._task = task
+        self._data = tf.nest.map_structure(tf.convert_to_tensor, task.training.data)
+        self._validation = (
+            tf.zeros(0)
+            if task.validation is None
+            else tf.nest.map_structure(tf.convert_to_tensor, task.validation.data)
+        )
+        self._program: Any = None
+
+    def trace(self) -> None:
+        """Python to a graph."""
+        function = tf.function(self._epochs, jit_compile=_xla_wins(self._model), autograph=False)
+        self._program = function.get_concrete_function(*self._arguments(0, 1))
+
+    def compile(self) -> None:
+        """Optimise, place and instantiate the graph, by running it for no epoch at all."""
+        self._program(*self._arguments(0, 0))
+
+    def run(self, first_epoch: int, epochs: int) -> dict[str, NDArray[Any]]:
+        """Train; see the package docstring."""
+        logs = self._program(*self._arguments(first_epoch, epochs))
+        return {name: values.numpy()[:epochs] for name, values in logs.items()}
+
+    def sync(self) -> None:
+        """The model's variables hold the state already."""
+
+    def _arguments(self, first_epoch: int, epochs: int) -> tuple[Any, ...]:
+        validates = np.zeros(HISTORY_ROWS, bool)
+        validates[:epochs] = [self._task.validates(first_epoch + n) for n in range(epochs)]
+        counts = tf.constant(first_epoch, tf.int32), tf.constant(epochs, tf.int32)
+        return *counts, tf.constant(validates), self._data, self._validation
+
+    def _epochs(
+        self, first_epoch: Any, epochs: Any, validates: Any, data: Any, validation: Any
+    ) -> dict[str, Any]:
+        traced = tf.function(self._epoch, autograph=False).get_concrete_function(
+            first_epoch, validates[0], data, validation
+        )
+        history = {
+            name: tf.zeros([HISTORY_ROWS, *logged.shape], logged.dtype)
+            for name, logged in traced.structured_outputs.items()
+        }
+
+        def recorded(number: Any, history: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
+            logs = traced(first_epoch + number, validates[number], data, validation)
+            history = {
+                name: tf.tensor_scatter_nd_update(history[name], [[number]], value[tf.newaxis])
+                for name, value in logs.items()
+            }
+            return number + 1, history
+
+        _, history = tf.while_loop(
+            lambda number, _: number < epochs,
+            recorded,
+            (tf.constant(0), history),
+            parallel_iterations=1,
+        )
+        return history  # type: ignore[no-any-return]
+
+    def _epoch(self, epoch: Any, validates: Any, data: Any, validation: Any) -> dict[str, Any]:
+        training = self._task.training
+        order = None
+        if self._task.shuffles:
+            keys = tf.random.stateless_uniform([training.rows], [self._task.seed, epoch])
+            order = tf.argsort(keys, stable=True)
+        self._model.reset_metrics()
+        logs = _flat(_pass_over(self._model.train_step, training, data, order))
+        batches = self._task.validation
+        if batches is None:
+            return logs
+
+        def evaluate() -> dict[str, Any]:
+            self._model.reset_metrics()
+            found = _flat(_pass_over(self._model.test_step, batches, validation, None))
+            return {f"val_{name}": value for name, value in found.items()}
+
+        if self._task.validates_always:
+            return {**logs, **evaluate()}
+
+        evaluated = tf.function(evaluate, autograph=False).get_concrete_function()
+
+        def skip() -> dict[str, Any]:
+            nothing = evaluated.structured_outputs
+            return {name: tf.zeros(spec.shape, spec.dtype) for name, spec in nothing.items()}
+
+        return {**logs, **tf.cond(validates, evaluated, skip)}
+
+
+def wait(result: Any) -> None:
+    """Wait for all GPUs; TensorFlow's CPU kernels have finished when the call returns."""
+    if tf.config.list_logical_devices("GPU"):
+        tf.test.experimental.sync_devices()
+
+
+def _xla_wins(model: Any) -> bool:
+    return True
+
+
+def _pass_over(
+    step: Callable[[Any], Any], batches: Batches, data: Any, order: Any
+) -> dict[str, Any]:
+    """Take every batch in turn; the logs are those of the last one, which may be smaller."""
+
+    def rows(begin: Any, count: int) -> Any:
+        if order is None:
+            return tf.nest.map_structure(
+                lambda a: tf.slice(
+                    a,
+                    tf.concat([[begin], tf.zeros(a.shape.rank - 1, tf.int32)], 0),
+                    [count, *a.shape[1:]],
+                ),
+                data,
+            )
+        chosen = tf.slice(order, [begin], [count])
+        return tf.nest.map_structure(lambda a: tf.gather(a, chosen), data)
+
+    def one(number: Any) -> tuple[Any]:
+        step(rows(number * batches.batch_size, batches.batch_size))
+        return (number + 1,)
+
+    before = batches.steps - 1
+    if before:
+        tf.while_loop(lambda number: number < before, one, (tf.constant(0),), parallel_iterations=1)
+        last = rows(batches.rows_before_last, batches.rows - batches.rows_before_last)
+    else:
+        last = data
+    return step(last)  # type: ignore[no-any-return]
+
+
+def _flat(logs: dict[str, Any]) -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for name, value in logs.items():
+        flat |= _flat(value) if isinstance(value, dict) else {name: tf.convert_to_tensor(value)}
+    return flat
