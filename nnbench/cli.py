@@ -501,6 +501,43 @@ def devices_command(as_json: AsJson = False) -> None:
     terminal.print_survey(found)
 
 
+@app.command()
+def doctor(
+    backend: Annotated[
+        str | None, typer.Option(help="Backend for the noise floor; default: the quickest.")
+    ] = None,
+    launches: Annotated[int, typer.Option(help="Launches of each side of the noise floor.")] = 5,
+    measure: Annotated[
+        bool, typer.Option("--measure/--no-measure", help="Measure the noise floor.")
+    ] = True,
+    results: Annotated[Path, typer.Option(help="Folder for runs.")] = Path("results"),
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+) -> None:
+    """What makes timings noisy here, what precision can be had, and what to change."""
+    from nnbench import devices, terminal
+    from nnbench import doctor as examination
+    from nnbench.progress import Bar
+
+    chosen = backend or devices.quickest_installed()
+    devices.check_installed(chosen)
+    if launches < 2:
+        raise UserError("a noise floor needs at least two launches of each side")
+    findings = examination.examine(results)
+    floor = None
+    if measure:
+        with Bar(0, "trials", quiet=quiet) as bar:
+            floor = examination.noise_floor(
+                chosen,
+                lambda state: bar.show(state.done, state.now, state.total),
+                launches=launches,
+            )
+    if as_json:
+        _print(json.dumps(examination.as_json(findings, floor), indent=1))
+        return
+    terminal.print_diagnosis(findings, floor)
+
+
 @data_app.command("list")
 def data_list(as_json: AsJson = False) -> None:
     """The data sets that have a name, and where each lies."""

@@ -15,13 +15,14 @@ from rich.table import Table
 from rich.text import Text
 
 from nnbench import architecture as arch
-from nnbench import comparison, units
+from nnbench import comparison, doctor, units
 from nnbench.architecture import Architecture
 from nnbench.case import OUTPUT_ACTIVATION, Training
 from nnbench.comparison import DIFFERENT, EQUIVALENT, UNDECIDED, Comparison
 from nnbench.curve import Verdict
 from nnbench.datasets import Dataset, DatasetInfo, Description
 from nnbench.devices import BackendSurvey
+from nnbench.doctor import NOTE, OK, PROBLEM, Finding, NoiseFloor
 from nnbench.phases import COLD, COMPILE, EPOCH, STEP, TRACE
 from nnbench.report import words
 from nnbench.results import Run
@@ -289,6 +290,27 @@ def print_survey(found: Sequence[BackendSurvey]) -> None:
         for device in one.devices:
             table.add_row(one.backend, one.version or "-", device.name, device.description)
     _console().print(table)
+
+
+def print_diagnosis(findings: Sequence[Finding], floor: NoiseFloor | None) -> None:
+    """What was looked at, worst first, and what precision can be had."""
+    console = _console()
+    marks = {PROBLEM: Text("problem", "bold red"), NOTE: Text("note", "yellow"), OK: Text("ok")}
+    table = Table(box=box.SIMPLE_HEAD)
+    for name in ("", "looked at", "found", "what to do"):
+        table.add_column(name, overflow="fold")
+    for level in (PROBLEM, NOTE, OK):
+        for finding in (one for one in findings if one.level == level):
+            table.add_row(marks[level], finding.subject, Text(finding.found), Text(finding.advice))
+    console.print(table)
+    if floor is None:
+        return
+    console.print(
+        f"Identical code against itself, {floor.launches} launches of each side, "
+        f"{floor.seconds_per_side:.0f} s a side:"
+    )
+    for sentence in doctor.sentences(floor):
+        console.print(f"  {sentence}", markup=False)
 
 
 def print_datasets(found: Sequence[DatasetInfo], *, as_json: bool) -> None:

@@ -37,6 +37,7 @@ def a_trial(number, case=None, **changes):
         "block": 0,
         "case": (case or a_case()).key,
         "trial_kind": "cold",
+        "sweep": 0,
         "outcome": "ok",
         "loss": 0.5,
         "samples_s": {"cold": [1.5]},

@@ -1,16 +1,10 @@
 """Real runs of real trainings, through the command line."""
 
 import json
-import os
-import signal
-import subprocess
-import sys
-import time
 
 import pytest
 
 from nnbench import results
-from nnbench.measure.trial import KINDS
 from nnbench.phases import COMPILE, EPOCH, FIRST_STEP, ONCE, PHASES, STEP, TRACE
 
 SMALL = ("--launches", "1", "--blocks", "1", "--epochs", "6", "--quiet")
@@ -84,70 +78,6 @@ def test_two_backends_are_never_compared_with_each_other(nnbench):
     for case in told["cases"]:
         assert bool(case["ratios"]) == (case["architecture"] == "8x1")
         assert case["ratios_to"] == "4x1"
-
-
-def start_run(folder, *extra):
-    return subprocess.Popen(
-        [sys.executable, "-m", "nnbench", "run", "4", "8", "16", "--backend", "torch"]
-        + ["--launches", "2", "--blocks", "2", "--epochs", "8", "--name", "run", *extra],
-        cwd=folder,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        start_new_session=True,
-    )
-
-
-def wait_for_trials(path, count):
-    deadline_s = time.monotonic() + 120
-    while time.monotonic() < deadline_s:
-        if path.exists() and path.read_bytes().count(b'"kind": "trial"') >= count:
-            return
-        time.sleep(0.02)
-    raise AssertionError("the run never got that far")
-
-
-def test_a_killed_run_goes_on_where_it_stopped(tmp_path):
-    trials = tmp_path / "results" / "run" / results.TRIALS_FILE
-    for count in (1, 5, 8):
-        process = start_run(tmp_path)
-        wait_for_trials(trials, count)
-        process.kill()
-        process.communicate()
-        before = records(trials.parent)
-        assert len(before) >= count
-        # The orphaned worker ends by itself once its input has closed.
-    finished = start_run(tmp_path)
-    _, errors = finished.communicate(timeout=200)
-    assert finished.returncode == 0, errors
-    after = records(trials.parent)
-    assert after[: len(before)] == before
-    planned = [(trial["block"], trial["case"], trial["trial_kind"]) for trial in after]
-    assert len(planned) == len(set(planned)) == 2 * 2 * 3 * len(KINDS)
-
-
-def worker_of(parent):
-    found = subprocess.run(
-        ["pgrep", "-P", str(parent), "-f", "nnbench.measure.worker"],
-        capture_output=True,
-        text=True,
-        check=False,
-    ).stdout.split()
-    return int(found[0]) if found else None
-
-
-def test_a_worker_that_is_killed_is_an_outcome_and_the_others_go_on(tmp_path):
-    trials = tmp_path / "results" / "run" / results.TRIALS_FILE
-    process = start_run(tmp_path)
-    wait_for_trials(trials, 2)
-    while (worker := worker_of(process.pid)) is None:
-        time.sleep(0.01)
-    os.kill(worker, signal.SIGKILL)
-    _, errors = process.communicate(timeout=200)
-    assert process.returncode == 0, errors
-    outcomes = [trial["outcome"] for trial in records(trials.parent)]
-    assert outcomes.count("died") <= 1
-    assert outcomes.count("ok") >= len(outcomes) - 1
-    assert len(outcomes) == 2 * 2 * 3 * len(KINDS)
 
 
 def test_a_trial_over_its_limit_is_an_outcome(nnbench, tmp_path):

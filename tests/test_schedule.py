@@ -2,8 +2,8 @@ from collections import Counter
 
 from nnbench.architecture import parse
 from nnbench.case import Case, Training
-from nnbench.measure.schedule import plan_round
-from nnbench.measure.trial import KINDS
+from nnbench.measure.schedule import SWEEPS, plan_round, starting_order
+from nnbench.measure.trial import KINDS, STEP_KIND
 
 
 def cases(backends=("tensorflow",), texts=("6,6", "100,100", "6x5")):
@@ -14,25 +14,27 @@ def cases(backends=("tensorflow",), texts=("6,6", "100,100", "6x5")):
     ]
 
 
-def test_every_block_holds_every_case_once_for_each_kind():
-    (launch,) = plan_round(0, cases(), blocks=4, seed=1)
-    turns = Counter(trial.key for trial in launch)
+def test_every_block_holds_every_case_once_for_each_kind_and_in_every_sweep():
+    (plan,) = plan_round(0, cases(), blocks=4, seed=1)
+    turns = Counter(trial.key for trial in plan)
     assert set(turns.values()) == {1}
-    assert len(turns) == 4 * 3 * len(KINDS)
+    assert len(turns) == 4 * 3 * (len(KINDS) + SWEEPS)
 
 
 def test_cases_are_measured_in_turn_not_one_after_the_other():
-    (launch,) = plan_round(0, cases(), blocks=5, seed=0)
-    order = [trial.block for trial in launch]
-    assert order == sorted(order)
-    by_block = [{t.case.key for t in launch if t.block == block} for block in range(5)]
-    assert all(len(found) == 3 for found in by_block)
+    (plan,) = plan_round(0, cases(), blocks=5, seed=0)
+    assert [trial.block for trial in plan] == sorted(trial.block for trial in plan)
+    sweeps = [trial for trial in plan if trial.kind == STEP_KIND]
+    for start in range(0, len(sweeps), 3):
+        turn = sweeps[start : start + 3]
+        assert len({trial.case.key for trial in turn}) == 3
+        assert len({trial.sweep for trial in turn}) == 1
 
 
 def test_the_order_differs_between_blocks_and_rounds_and_follows_from_the_seed():
     def order(seed, number=0):
-        (launch,) = plan_round(number, cases(), blocks=3, seed=seed)
-        return [(trial.block, trial.case.key, trial.kind) for trial in launch]
+        (plan,) = plan_round(number, cases(), blocks=3, seed=seed)
+        return [(trial.block, trial.case.key, trial.kind) for trial in plan]
 
     assert order(5) == order(5)
     assert order(5) != order(6)
@@ -44,16 +46,16 @@ def test_the_order_differs_between_blocks_and_rounds_and_follows_from_the_seed()
 def test_backends_take_turns_and_none_is_always_first():
     two = cases(("tensorflow", "jax"))
     rounds = [plan_round(number, two, blocks=1, seed=0) for number in range(4)]
-    first = [launches[0][0].case.backend for launches in rounds]
+    first = [plans[0][0].case.backend for plans in rounds]
     assert first == ["tensorflow", "jax", "tensorflow", "jax"]
-    for launches in rounds:
-        for launch in launches:
-            assert len({trial.case.worker for trial in launch}) == 1
+    for plans in rounds:
+        for plan in plans:
+            assert len({trial.case.worker for trial in plan}) == 1
 
 
-def test_two_sides_alternate_in_the_order_abba():
-    rounds = [plan_round(n, cases(), blocks=1, seed=0, sides=("A", "B")) for n in range(4)]
-    assert [launch[0].side for launches in rounds for launch in launches] == list("ABBAABBA")
-    for launches in rounds:
-        for launch in launches:
-            assert len({trial.side for trial in launch}) == 1
+def test_two_sides_take_turns_within_every_sweep_and_start_in_the_order_abba():
+    (plan,) = plan_round(0, cases(texts=("6,6",)), blocks=1, seed=0, sides=("A", "B"))
+    sweeps = [trial.side for trial in plan if trial.kind == STEP_KIND]
+    assert all(set(sweeps[i : i + 2]) == {"A", "B"} for i in range(0, len(sweeps), 2))
+    starts = [side for number in range(4) for side in starting_order(number, ("A", "B"))]
+    assert starts == list("ABBAABBA")

@@ -1,0 +1,91 @@
+"""Every command of the README is run, in order, as it stands there.
+
+Long ones are shortened by options added to their end; what they do stays the same.
+"""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+FENCED = re.compile(r"```sh\n(.*?)```", re.S)
+SHORT_RUN = "--launches 2 --blocks 1 --epochs 5 --quiet"
+ADDED = {
+    "make run": f"ARGS='{SHORT_RUN} --results {{folder}}'",
+    "make test": "-n",
+    "nnbench run": SHORT_RUN,
+    "nnbench train": "--epochs 20 --quiet",
+    "nnbench compare --against": "--launches 2 --epochs 5 --quiet --architectures 4",
+}
+
+
+def commands():
+    blocks = FENCED.findall((ROOT / "README.md").read_text())
+    lines = [line for block in blocks for line in block.splitlines() if line]
+    assert len(lines) > 15
+    return [line for line in lines if not line.startswith(".")]
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory):
+    """A clone with two commits, a CSV, the sample, and two runs to compare."""
+    folder = tmp_path_factory.mktemp("readme") / "project"
+    ignored = shutil.ignore_patterns(".git", ".venv", "__pycache__", ".*_cache", "20*", ".nnbench")
+    shutil.copytree(ROOT, folder, ignore=ignored, symlinks=True)
+    rows = "".join(f"{i % 9},{i * i % 7},{i % 2}\n" for i in range(60))
+    (folder / "my.csv").write_text("width,height,fake\n" + rows)
+
+    def git(*arguments):
+        identity = ["-c", "user.name=reader", "-c", "user.email=reader@example.org"]
+        subprocess.run(["git", *identity, *arguments], cwd=folder, check=True, capture_output=True)
+
+    git("init", "-q")
+    git("add", "-A")
+    git("commit", "-qm", "one")
+    git("commit", "-qm", "two", "--allow-empty")
+    return folder
+
+
+def call(command, folder):
+    environment = {**os.environ, "NNBENCH_CACHE": str(folder / "cache"), "PYTHONPATH": str(folder)}
+    environment["PATH"] = f"{folder / 'bin'}{os.pathsep}{environment['PATH']}"
+    (folder / "bin").mkdir(exist_ok=True)
+    script = folder / "bin" / "nnbench"
+    script.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m nnbench "$@"\n')
+    script.chmod(0o755)
+    return subprocess.run(
+        command,
+        shell=True,
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=280,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize("command", commands())
+def test_the_readme_is_true(command, project, tmp_path):
+    if command.startswith("make"):
+        # In place: the environment that runs this test is the one that make would set up.
+        if not (ROOT / ".venv" / "test.stamp").exists():
+            command = f"{command} -n"
+        answer = call(f"cd '{ROOT}' && {shortened(command, tmp_path)}", project)
+    else:
+        if "results/before" in command:
+            for name in ("before", "after"):
+                call(f"nnbench run 4 --backend jax --name {name} {SHORT_RUN} --blocks 2", project)
+        answer = call(shortened(command, tmp_path), project)
+    assert answer.returncode == 0, answer.stderr
+    assert answer.stdout
+
+
+def shortened(command, folder):
+    found = [added for start, added in ADDED.items() if command.startswith(start)]
+    return " ".join([command, *found[:1]]).format(folder=folder)

@@ -1,0 +1,154 @@
+import re
+import shutil
+
+import pytest
+from runs import make_run
+from selenium import webdriver
+from selenium.webdriver.common.by import By
+
+from nnbench import report, results
+from nnbench.errors import UserError
+
+NOTEBOOK = {"6,6": {}, "100,100": {"step": 0.004}, "6x5": {"trace": 1.0, "step": 0.002}}
+
+
+@pytest.fixture(scope="module")
+def browser():
+    browser_path, driver_path = shutil.which("chromium"), shutil.which("chromedriver")
+    assert browser_path, "the page is tested in a browser: apt-get install chromium"
+    assert driver_path, "the page is tested in a browser: apt-get install chromium-driver"
+    options = webdriver.ChromeOptions()
+    options.binary_location = browser_path
+    for flag in (
+        *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
+        *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
+    ):
+        options.add_argument(flag)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    service = webdriver.ChromeService(executable_path=driver_path)
+    with webdriver.Chrome(options=options, service=service) as driver:
+        yield driver
+
+
+def opened(browser, page, width=1200):
+    # An iframe of the wanted width: a headless window has a minimum of its own.
+    browser.set_window_size(1400, 1000)
+    browser.get(page.as_uri())
+    browser.execute_script(f"document.body.style.maxWidth = '{width - 40}px'")
+    return browser
+
+
+def test_the_page_opens_whole_in_a_browser(browser, tmp_path):
+    page = report.write(make_run(tmp_path, NOTEBOOK))
+    opened(browser, page)
+    assert [entry for entry in browser.get_log("browser") if entry["level"] == "SEVERE"] == []
+    images = browser.find_elements(By.TAG_NAME, "img")
+    assert len(images) == 5
+    for image in images:
+        assert browser.execute_script("return arguments[0].naturalWidth", image) > 400
+        assert image.get_attribute("alt")
+    rows = browser.find_elements(By.CSS_SELECTOR, "tr.case")
+    assert [row.find_element(By.TAG_NAME, "td").text for row in rows] == ["6x2", "100x2", "6x5"]
+    assert browser.find_elements(By.CSS_SELECTOR, "p.finding")
+
+
+def test_nothing_sticks_out_on_a_phone(browser, tmp_path):
+    page = report.write(make_run(tmp_path, NOTEBOOK))
+    metrics = {"width": 400, "height": 800, "deviceScaleFactor": 1, "mobile": True}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
+    try:
+        browser.get(page.as_uri())
+        wide = browser.execute_script("return document.documentElement.scrollWidth")
+        assert wide <= 400
+    finally:
+        browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+
+
+def test_the_page_needs_nothing_from_elsewhere(tmp_path):
+    text = report.write(make_run(tmp_path, NOTEBOOK)).read_text()
+    assert not re.search(r"""(src|href)=["'](?!data:)""", text)
+    assert "url(" not in text
+    assert len(text) < 1_500_000
+
+
+def test_what_comes_from_data_is_escaped(tmp_path):
+    run = make_run(tmp_path, NOTEBOOK, data="<script>alert(1)</script>.csv")
+    text = report.write(run).read_text()
+    assert "<script>" not in text
+    assert "&lt;host&gt;" in text
+
+
+def test_charts_lie_beside_the_page_as_files(tmp_path):
+    run = make_run(tmp_path, NOTEBOOK)
+    report.write(run)
+    names = {path.name for path in (run.folder / "charts").iterdir()}
+    assert names == {
+        f"tensorflow-cpu-{name}.png"
+        for name in ("cold_parts", "ratios", "against_parameters", "against_depth", "samples")
+    }
+
+
+def test_two_backends_have_a_section_each(tmp_path):
+    text = report.write(make_run(tmp_path, NOTEBOOK, backends=("tensorflow", "jax"))).read_text()
+    assert "<h2>tensorflow, cpu</h2>" in text
+    assert "<h2>jax, cpu</h2>" in text
+
+
+@pytest.mark.parametrize(
+    ("times_s", "options"),
+    [
+        ({"6,6": {}}, {}),
+        ({"6,6": {}}, {"launches": 1, "blocks": 1}),
+        ({"6,6": {}}, {"outcomes": {"6,6": "died"}}),
+        (NOTEBOOK, {"outcomes": {"6x5": "timeout"}}),
+        (NOTEBOOK, {"task": "regression"}),
+        (NOTEBOOK, {"batch_size": 100}),
+        ({"6,6": {"cold": 0.3}}, {}),
+        ({f"{width}": {} for width in range(1, 41)}, {"launches": 2, "blocks": 1}),
+    ],
+)
+def test_odd_runs_give_a_sensible_page(tmp_path, times_s, options):
+    text = report.write(make_run(tmp_path, times_s, **options)).read_text()
+    assert "nan" not in re.sub(r"base64,[^\"]+", "", text).lower()
+    assert "In words" in text
+
+
+def test_noisy_blocks_are_named_and_kept(tmp_path):
+    run = make_run(tmp_path, NOTEBOOK, noise={"stolen_share": 0.25})
+    text = report.write(run).read_text()
+    assert "25.0% of the CPU time was stolen" in text
+    assert "10 of 10 blocks were disturbed" in text
+    assert len(run.samples()) == len(make_run(tmp_path / "quiet", NOTEBOOK).samples())
+
+
+def test_the_phases_are_explained_from_their_definition(tmp_path):
+    text = report.write(make_run(tmp_path, NOTEBOOK)).read_text()
+    for phase in ("build", "prepare", "trace", "compile", "first_step", "step", "epoch", "cold"):
+        assert f"<tr><td>{phase}</td>" in text
+
+
+def test_a_folder_that_cannot_be_written_is_one_line(tmp_path):
+    run = make_run(tmp_path, NOTEBOOK)
+    (run.folder / "charts").write_text("in the way")
+    with pytest.raises(UserError, match="cannot be written"):
+        report.write(run)
+
+
+def test_reading_results_needs_no_framework(tmp_path):
+    import subprocess
+    import sys
+
+    run = make_run(tmp_path, NOTEBOOK)
+    code = (
+        "import sys; from pathlib import Path; from nnbench import report, results;"
+        f"report.write(results.read(Path({str(run.folder)!r})));"
+        "sys.exit(', '.join({'keras', 'tensorflow', 'jax', 'torch'} & set(sys.modules)))"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_damage_is_told(tmp_path):
+    run = make_run(tmp_path, NOTEBOOK)
+    path = run.folder / results.TRIALS_FILE
+    path.write_text(path.read_text() + "not json\n")
+    assert "cannot be read" in report.write(results.read(run.folder)).read_text()
