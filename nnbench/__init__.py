@@ -4,4 +4,19 @@ Importing this package loads no deep learning framework: Keras and its backend l
 a network is built.
 """
 
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from nnbench.training.compiled.fast_fit import fast_fit
+
+__all__ = ["__version__", "fast_fit"]
+
 __version__ = "0.1.0"
+
+
+def __getattr__(name: str) -> Any:
+    if name == "fast_fit":
+        from nnbench.training.compiled.fast_fit import fast_fit
+
+        return fast_fit
+    raise AttributeError(f"module 'nnbench' has no attribute '{name}'")

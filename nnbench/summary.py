@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cached_property
 from typing import Self
 
@@ -194,6 +195,28 @@ def ratios_between_sides(run: Run) -> dict[str, Estimate]:
         for case in run.cases.values()
         for phase, ratio in measured.ratios_between_sides(case, first, second).items()
     }
+
+
+def measured_share(run: Run) -> float | None:
+    """Part of the wall-clock, once a worker is ready, that lies inside measured phases.
+
+    None for a run without trials. Between the trials of one launch (or of the launches of one
+    round, when sides take turns) nothing happens but the parent's bookkeeping, so it lasts from
+    its first trial's beginning to its last's end.
+    """
+    spans: dict[tuple[int, str], list[tuple[float, float]]] = {}
+    inside_s = 0.0
+    for trial in run.good_trials():
+        began_s = datetime.fromisoformat(trial["began"]).timestamp()
+        backend = run.cases[trial["case"]].backend
+        key = (trial["round"] if trial["side"] else trial["launch"], backend)
+        spans.setdefault(key, []).append((began_s, began_s + trial["wall_s"]))
+        times = trial.get("steps_per_sample", 1)
+        inside_s += times * sum(sum(values) for values in trial["samples_s"].values())
+    wall_s = sum(
+        max(end for _, end in ends) - min(begin for begin, _ in ends) for ends in spans.values()
+    )
+    return inside_s / wall_s if wall_s > 0 else None
 
 
 def ratios_between_runs(first: Run, second: Run) -> dict[str, Estimate]:

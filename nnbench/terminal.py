@@ -27,7 +27,7 @@ from nnbench.phases import COLD, COMPILE, EPOCH, STEP, TRACE
 from nnbench.report import words
 from nnbench.results import Run
 from nnbench.statistics import Estimate
-from nnbench.summary import CaseSummary, groups, summarise
+from nnbench.summary import CaseSummary, groups, measured_share, summarise
 from nnbench.training.session import Session
 
 SHOWN_PHASES = (COLD, TRACE, COMPILE, EPOCH, STEP)
@@ -117,6 +117,7 @@ def run_as_json(run: Run, page: Path) -> dict[str, Any]:
             }
             for summary in summaries
         ],
+        "measured_share": measured_share(run),
         "sentences": list(story.sentences),
         "warnings": [warning.text for warning in story.warnings],
     }

@@ -11,7 +11,9 @@ def significant(value: float, digits: int = 3) -> str:
     """A number with so many significant digits and no exponent."""
     if value == 0 or not math.isfinite(value):
         return f"{value:g}"
-    decimals = max(0, digits - 1 - math.floor(math.log10(abs(value))))
+    # 0.9999 is written 1.00: what it rounds to decides where its digits begin.
+    rounded = float(f"{value:.{digits - 1}e}")
+    decimals = max(0, digits - 1 - math.floor(math.log10(abs(rounded))))
     return f"{value:,.{decimals}f}"
 
 

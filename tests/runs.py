@@ -97,7 +97,7 @@ def make_run(
                                 "side": side,
                                 "block": block,
                                 "case": one.key,
-                                "began": "now",
+                                "began": "2026-01-01T00:00:00+00:00",
                                 "wall_s": 1.0,
                                 "noise": noise or {},
                             }

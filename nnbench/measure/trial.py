@@ -35,8 +35,8 @@ WARM_EPOCHS = 5
 Array = NDArray[np.float32]
 
 
-def measure(case: Case, kind: str, features: Array, labels: Array) -> dict[str, Any]:
-    """Run one trial of kind `cold` or `phases` and return its record.
+def measure(case: Case, kind: str, features: Array, labels: Array) -> tuple[dict[str, Any], Any]:
+    """Run one trial of kind `cold` or `phases`; return its record and the trained network.
 
     `features` is (rows, columns), `labels` (rows, 1). The record holds `samples_s`, a list of
     seconds for each phase, the `loss` at the end, whether Keras resolved `jit_compile` to true,
@@ -44,12 +44,17 @@ def measure(case: Case, kind: str, features: Array, labels: Array) -> dict[str, 
     """
     run = {"cold": _cold, "phases": _phases}[kind]
     with _no_garbage_collection():
-        record = run(case, features, labels)
+        samples_s, losses, model = run(case, features, labels)
+    record: dict[str, Any] = {
+        "samples_s": samples_s,
+        "loss": losses[-1],
+        "jit_compiled": bool(model.jit_compile),
+    }
     record["outcome"] = "ok" if math.isfinite(record["loss"]) else "diverged"
     if record["outcome"] == "diverged":
         record["message"] = f"the loss became {record['loss']}"
         record["loss"] = None
-    return record
+    return record, model
 
 
 def warm_up(case: Case, features: Array, labels: Array) -> None:
@@ -66,7 +71,10 @@ def _build(case: Case) -> Any:
     return network.build(case.architecture, case.training, case.features)
 
 
-def _cold(case: Case, features: Array, labels: Array) -> dict[str, Any]:
+Trained = tuple[dict[str, list[float]], list[float], Any]
+
+
+def _cold(case: Case, features: Array, labels: Array) -> Trained:
     wait = boundaries.of(case.backend).wait
     training = case.training
 
@@ -82,14 +90,10 @@ def _cold(case: Case, features: Array, labels: Array) -> dict[str, Any]:
     )
     wait(model)
     duration_ns = perf_counter_ns() - begin_ns
-    return {
-        "samples_s": {COLD: [duration_ns / 1e9]},
-        "loss": losses[-1],
-        "jit_compiled": bool(model.jit_compile),
-    }
+    return {COLD: [duration_ns / 1e9]}, losses, model
 
 
-def _phases(case: Case, features: Array, labels: Array) -> dict[str, Any]:
+def _phases(case: Case, features: Array, labels: Array) -> Trained:
     bounds = boundaries.of(case.backend)
     training = case.training
     build_ns, model = boundaries.timed_ns(lambda: _build(case), bounds.wait)
@@ -112,7 +116,7 @@ def _phases(case: Case, features: Array, labels: Array) -> dict[str, Any]:
         **{phase: [duration_ns / 1e9] for phase, duration_ns in marks.durations_ns.items()},
         EPOCH: (np.diff(clock.ended_ns) / 1e9).tolist(),
     }
-    return {"samples_s": samples_s, "loss": losses[-1], "jit_compiled": bool(model.jit_compile)}
+    return samples_s, losses, model
 
 
 def _epoch_clock(epochs: int, wait: Callable[[Any], None]) -> Any:
@@ -138,11 +142,12 @@ class StepTimer:
     untimed, since others have used the caches in the meantime.
     """
 
-    def __init__(self, case: Case, features: Array, labels: Array) -> None:
-        """Train a network for `WARM_EPOCHS` and find out how many steps make a sample."""
-        training = case.training
-        model = _build(case)
-        fit(model, features, labels, epochs=WARM_EPOCHS, batch_size=training.batch_size)
+    def __init__(self, case: Case, features: Array, labels: Array, model: Any = None) -> None:
+        """Find out how many steps of `model` make a sample; without one, train one first."""
+        if model is None:
+            model = _build(case)
+            batch_size = case.training.batch_size
+            fit(model, features, labels, epochs=WARM_EPOCHS, batch_size=batch_size)
         batch = slice(case.batch_rows)
         stepper = boundaries.of(case.backend).stepper
         self._take = stepper(model, features[batch], labels[batch])
@@ -151,6 +156,9 @@ class StepTimer:
         while (duration_ns := self._clocked_ns()) < SAMPLE_S * 1e9:
             needed = math.ceil(1.1 * self.steps * SAMPLE_S * 1e9 / max(duration_ns, 1))
             self.steps = max(self.steps + 1, needed)
+        # The network stays for the life of the worker: the collector need not look at it again.
+        gc.collect()
+        gc.freeze()
 
     def _clocked_ns(self) -> int:
         begin_ns = perf_counter_ns()

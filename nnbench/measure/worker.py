@@ -54,18 +54,23 @@ def main() -> None:
     )
     warm: set[str] = set()
     timers: dict[str, trial.StepTimer] = {}
+    trained: dict[str, Any] = {}
     for line in sys.stdin:
         request = json.loads(line)
         case = Case.from_json(request["case"])
         if request["kind"] == trial.STEP_KIND:
             if case.key not in timers:
-                timers[case.key] = trial.StepTimer(case, features, labels)
+                model = trained.pop(case.key, None)
+                timers[case.key] = trial.StepTimer(case, features, labels, model)
             answer(timers[case.key].measure())
             continue
         if case.key not in warm:
             trial.warm_up_case(case)
             warm.add(case.key)
-        answer(trial.measure(case, request["kind"], features, labels))
+        record, model = trial.measure(case, request["kind"], features, labels)
+        if request["kind"] == "phases" and case.key not in timers:
+            trained[case.key] = model
+        answer(record)
 
 
 if __name__ == "__main__":

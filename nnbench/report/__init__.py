@@ -17,7 +17,7 @@ from nnbench.phases import COLD, COMPILE, EPOCH, STEP, TRACE
 from nnbench.report import words
 from nnbench.results import Run
 from nnbench.statistics import Estimate
-from nnbench.summary import CaseSummary, block_values, groups, summarise
+from nnbench.summary import CaseSummary, block_values, groups, measured_share, summarise
 
 PAGE = "report.html"
 CHARTS = "charts"
@@ -102,6 +102,7 @@ def write(run: Run) -> Path:
             sections=sections,
             table_phases=TABLE_PHASES,
             phase_rows=_phase_rows(),
+            inside=measured_share(run),
             noisy=len(marked),
             blocks=len({(trial["launch"], trial["block"]) for trial in run.trials}),
             reasons=_noise_reasons(run),
