@@ -447,6 +447,7 @@ def train(
             terminal.describe(parsed, wanted, rows=loaded.rows, features=loaded.width)
         )
     sys.stderr.write("" if quiet else f"starting {chosen}\n")
+    devices.mute_native_code()
     devices.start(chosen, device, threads)
     with Bar(count, "epochs", quiet=quiet) as bar:
         trained, model = session.train(

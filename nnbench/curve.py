@@ -9,11 +9,12 @@ import numpy as np
 TAIL = 0.1
 """The last tenth of the epochs is held against the tenth before it."""
 
-FLAT = 0.01
-"""A change of less than 1 % of the loss from tenth to tenth counts as flat ..."""
+FLAT = 0.005
+"""A change of less than 0.5 % of the loss from tenth to tenth counts as flat: going on as long
+again at that pace would change it by less than 5 %."""
 
 FLAT_OF_FALL = 0.001
-"""... and so does one of less than 0.1 % of the whole way the loss has come."""
+"""So does a change of less than 0.1 % of the whole way the loss has come."""
 
 
 @dataclass(frozen=True)

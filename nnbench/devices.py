@@ -13,8 +13,6 @@ import os
 import re
 import subprocess
 import sys
-import tempfile
-from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from types import ModuleType
 from typing import Any
@@ -138,10 +136,9 @@ def start(backend: str, device: str = "cpu", threads: int | None = None) -> Modu
     if threads is not None and hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:threads])
     try:
-        with hushed_stderr():
-            keras = importlib.import_module("keras")
-            _limit_threads(backend, threads)
-            names = [found.name for found in _visible(backend)]
+        keras = importlib.import_module("keras")
+        _limit_threads(backend, threads)
+        names = [found.name for found in _visible(backend)]
     except Exception as failure:
         if device.startswith("gpu"):
             raise _missing_device(backend, device, str(failure)) from failure
@@ -216,22 +213,17 @@ def versions(backend: str) -> dict[str, str]:
     return found
 
 
-@contextlib.contextmanager
-def hushed_stderr() -> Iterator[None]:
-    """Swallow what native code writes on file descriptor 2.
+def mute_native_code() -> None:
+    """From now on drop what native code writes on file descriptor 2; Python's stderr stays.
 
-    TensorFlow's C++ libraries log their start-up before any setting of theirs is read.
+    TensorFlow's C++ libraries log their start-up before any setting of theirs is read, and Keras
+    imports them late, on every backend. Call it once, before `start`.
     """
     sys.stderr.flush()
-    saved = os.dup(2)
-    with tempfile.TemporaryFile() as sink:
-        os.dup2(sink.fileno(), 2)
-        try:
-            yield
-        finally:
-            sys.stderr.flush()
-            os.dup2(saved, 2)
-            os.close(saved)
+    sys.stderr = os.fdopen(os.dup(2), "w", buffering=1, encoding="utf-8", errors="replace")
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    os.close(nowhere)
 
 
 def survey() -> list[BackendSurvey]:
@@ -270,8 +262,7 @@ def _survey_one(backend: str) -> BackendSurvey:
 
 
 def _answer_survey(backend: str) -> list[dict[str, Any]]:
-    with hushed_stderr():
-        return [asdict(device) for device in _visible(backend)]
+    return [asdict(device) for device in _visible(backend)]
 
 
 if __name__ == "__main__":

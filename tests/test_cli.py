@@ -115,6 +115,7 @@ def test_devices_lists_a_cpu_for_each_backend(nnbench):
 def test_train_tells_draws_saves_and_goes_on(nnbench, tmp_path):
     first = nnbench("train", "6,6", "--epochs", "40", "--seed", "1", "--save", "one", "--weights")
     assert first.returncode == 0, first.stderr
+    assert first.stderr == "starting jax\n"
     for text in ("dense_2", "initial weights", "final weights", "accuracy", "still falling"):
         assert text in first.stdout
     assert (tmp_path / "one" / "training.png").read_bytes().startswith(b"\x89PNG")

@@ -1,0 +1,480 @@
+"""What the compiled path promises, on the backend named by NNBENCH_CHECK_COMPILED.
+
+`test_compiled.py` runs this file in a process for each backend.
+"""
+
+import os
+import random
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from nnbench import devices
+from nnbench.errors import UserError
+from nnbench.training.compiled import prepare
+from nnbench.training.compiled.fast_fit import fast_fit
+
+BACKEND = os.environ.get("NNBENCH_CHECK_COMPILED")
+if BACKEND is None:
+    pytest.skip("run by test_compiled.py", allow_module_level=True)
+
+keras: Any = devices.start(BACKEND, "cpu", 1)
+layers = keras.layers
+
+EPOCHS = 30
+ROWS, FEATURES = 70, 5
+CLOSE = 1e-5
+OPTIMIZERS = {
+    "adam": lambda: keras.optimizers.Adam(3e-3),
+    "momentum": lambda: keras.optimizers.SGD(0.02, momentum=0.9),
+    "rmsprop": lambda: keras.optimizers.RMSprop(1e-3),
+}
+
+
+@dataclass(frozen=True)
+class Drawn:
+    widths: tuple[int, ...]
+    activations: tuple[str, ...]
+    task: str
+    optimizer: str
+    batch_size: int
+
+
+def _draw(number: int) -> Drawn:
+    source = random.Random(number)
+    depth = source.randint(0, 5)
+    return Drawn(
+        widths=tuple(source.choice([1, 2, 3, 6, 17, 40]) for _ in range(depth)),
+        activations=tuple(
+            source.choice(["relu", "tanh", "sigmoid", "linear", "elu"]) for _ in range(depth)
+        ),
+        task=("classification", "regression")[number % 2],
+        optimizer=list(OPTIMIZERS)[number % 3],
+        batch_size=source.choice([ROWS, ROWS, 32, 35]),
+    )
+
+
+def data(task: str = "classification", rows: int = ROWS) -> tuple[Any, Any]:
+    numbers = np.random.default_rng(7)
+    x = numbers.normal(size=(rows, FEATURES)).astype("float32")
+    signal = x @ numbers.normal(size=(FEATURES, 1)) + 0.3 * numbers.normal(size=(rows, 1))
+    y = signal > 0 if task == "classification" else signal
+    return x, y.astype("float32")
+
+
+def dense(drawn: Drawn) -> Any:
+    last = {"classification": "sigmoid", "regression": "linear"}[drawn.task]
+    model = keras.Sequential(
+        [
+            keras.Input((FEATURES,)),
+            *(
+                layers.Dense(width, activation=activation)
+                for width, activation in zip(drawn.widths, drawn.activations, strict=True)
+            ),
+            layers.Dense(1, activation=last),
+        ]
+    )
+    loss = {"classification": "binary_crossentropy", "regression": "mse"}[drawn.task]
+    model.compile(OPTIMIZERS[drawn.optimizer](), loss)
+    return model
+
+
+def twins(build: Any) -> tuple[Any, Any]:
+    """Two models with equal weights and equal seeds."""
+    keras.utils.set_random_seed(11)
+    first = build()
+    keras.utils.set_random_seed(11)
+    return first, build()
+
+
+def state(model: Any) -> list[Any]:
+    variables = [*model.variables, *model.optimizer.variables, *model.metrics_variables]
+    return [variable.numpy() for variable in variables]
+
+
+def assert_same(fitted: Any, compiled: Any, theirs: Any, ours: Any, close: float = CLOSE) -> None:
+    assert list(ours.history) == list(theirs.history)
+    assert ours.epoch == theirs.epoch
+    assert ours.params == theirs.params
+    for name, values in theirs.history.items():
+        np.testing.assert_allclose(ours.history[name], values, rtol=close, err_msg=name)
+    for mine, other in zip(state(compiled), state(fitted), strict=True):
+        scale = np.abs(other).max(initial=0.0)
+        np.testing.assert_allclose(mine, other, rtol=close, atol=close * float(scale))
+
+
+def check(build: Any, x: Any, y: Any, close: float = CLOSE, **arguments: Any) -> tuple[Any, Any]:
+    fitted, compiled = twins(build)
+    arguments = {"epochs": EPOCHS, "verbose": 0, "shuffle": False, **arguments}
+    keras.utils.set_random_seed(5)
+    theirs = fitted.fit(x, y, **arguments)
+    keras.utils.set_random_seed(5)
+    ours = fast_fit(compiled, x, y, **arguments)
+    assert_same(fitted, compiled, theirs, ours, close)
+    return fitted, compiled
+
+
+@pytest.mark.parametrize("number", range(30))
+def test_dense_architectures_train_as_with_fit(number: int) -> None:
+    drawn = _draw(number)
+    check(lambda: dense(drawn), *data(drawn.task), batch_size=drawn.batch_size)
+
+
+class Gated(keras.Model):
+    def __init__(self) -> None:
+        super().__init__()
+        self.gate = layers.Dense(4, activation="sigmoid")
+        self.value = layers.Dense(4, kernel_regularizer="l2")
+        self.out = layers.Dense(1)
+
+    def call(self, x: Any) -> Any:
+        return self.out(self.gate(x) * self.value(x))
+
+
+def functional() -> Any:
+    inputs = keras.Input((FEATURES,))
+    left = layers.Dense(4, activation="tanh")(inputs)
+    right = layers.LayerNormalization()(layers.Dense(4)(inputs))
+    outputs = layers.Dense(1)(layers.Concatenate()([left, right]))
+    return keras.Model(inputs, outputs)
+
+
+def normalised() -> Any:
+    return keras.Sequential(
+        [
+            keras.Input((FEATURES,)),
+            layers.Dense(8, activation="relu"),
+            layers.BatchNormalization(),
+            layers.Dense(1),
+        ]
+    )
+
+
+def dropped(seed: int | None = None) -> Any:
+    return keras.Sequential(
+        [
+            keras.Input((FEATURES,)),
+            layers.Dense(16, activation="relu"),
+            layers.Dropout(0.3, seed=seed),
+            layers.GaussianNoise(0.1, seed=seed),
+            layers.Dense(1),
+        ]
+    )
+
+
+def convolved() -> Any:
+    return keras.Sequential(
+        [
+            keras.Input((FEATURES,)),
+            layers.Reshape((FEATURES, 1)),
+            layers.Conv1D(4, 2, activation="relu"),
+            layers.GlobalAveragePooling1D(),
+            layers.Dense(1),
+        ]
+    )
+
+
+def compiled_with(build: Any, optimizer: Any = "adam", loss: str = "mse", **more: Any) -> Any:
+    def compile_it() -> Any:
+        model = build()
+        chosen = optimizer() if callable(optimizer) else optimizer
+        model.compile(optimizer=chosen, loss=loss, **more)
+        return model
+
+    return compile_it
+
+
+@pytest.mark.parametrize("build", [Gated, functional, normalised, dropped, convolved])
+@pytest.mark.parametrize("batch_size", [ROWS, 32])
+def test_other_models_train_as_with_fit(build: Any, batch_size: int) -> None:
+    check(compiled_with(build), *data("regression"), batch_size=batch_size)
+
+
+def test_seeded_dropout_trains_as_with_fit() -> None:
+    check(compiled_with(lambda: dropped(seed=3)), *data("regression"), epochs=4)
+
+
+def schedule() -> Any:
+    return keras.optimizers.Adam(keras.optimizers.schedules.ExponentialDecay(0.01, 10, 0.9))
+
+
+@pytest.mark.parametrize(
+    "optimizer",
+    [
+        schedule,
+        lambda: keras.optimizers.SGD(0.05, nesterov=True, momentum=0.8, clipnorm=0.1),
+        lambda: keras.optimizers.AdamW(0.01, weight_decay=0.1, global_clipnorm=0.5),
+        lambda: keras.optimizers.Adam(0.01, use_ema=True, ema_overwrite_frequency=7),
+        lambda: keras.optimizers.Adam(0.01, gradient_accumulation_steps=3),
+        lambda: keras.optimizers.LossScaleOptimizer(keras.optimizers.Adam(0.01)),
+    ],
+    ids=["schedule", "clipnorm", "weight_decay", "ema", "accumulation", "loss_scale"],
+)
+def test_what_an_optimizer_can_do_besides(optimizer: Any) -> None:
+    drawn = Drawn((6, 3), ("relu", "tanh"), "regression", "adam", 32)
+
+    def build() -> Any:
+        model = dense(drawn)
+        model.compile(optimizer(), "mse")
+        return model
+
+    check(build, *data("regression"), epochs=12)
+
+
+@pytest.mark.parametrize(("policy", "close"), [("mixed_bfloat16", 2e-2), ("mixed_float16", 3e-3)])
+def test_mixed_precision(policy: str, close: float) -> None:
+    def build() -> Any:
+        model = keras.Sequential(
+            [
+                keras.Input((FEATURES,)),
+                layers.Dense(8, activation="tanh", dtype=policy),
+                layers.Dense(1, dtype="float32"),
+            ]
+        )
+        optimizer = keras.optimizers.SGD(0.01)
+        if policy == "mixed_float16":
+            optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
+        model.compile(optimizer, "mse")
+        return model
+
+    check(build, *data("regression"), close=close, epochs=6)
+
+
+def classifier() -> Any:
+    return dense(Drawn((6,), ("relu",), "classification", "adam", 32))
+
+
+def with_accuracy() -> Any:
+    model = classifier()
+    model.compile(
+        "adam", "binary_crossentropy", metrics=["accuracy"], weighted_metrics=["accuracy", "auc"]
+    )
+    return model
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {"validation_split": 0.3},
+        {"validation_split": 0.3, "validation_freq": 2, "validation_batch_size": 9},
+        {"validation_freq": [2, 5], "validation_data": data(rows=20)},
+        {"class_weight": {0: 1.0, 1: 3.0}},
+        {"sample_weight": np.linspace(0.1, 2.0, ROWS), "validation_split": 0.2},
+        {"initial_epoch": 2, "batch_size": 1000},
+        {"shuffle": "batch", "batch_size": ROWS, "epochs": 3},
+        {"epochs": 0},
+    ],
+    ids=str,
+)
+def test_arguments_of_fit(arguments: dict[str, Any]) -> None:
+    check(with_accuracy, *data(), **{"epochs": 6, **arguments})
+
+
+def test_several_inputs_and_integer_classes() -> None:
+    x, y = data()
+    parts = {"left": x[:, :2], "right": x[:, 2:]}
+    classes = (np.arange(ROWS) % 3).astype("int64")
+
+    def build() -> Any:
+        left, right = keras.Input((2,), name="left"), keras.Input((3,), name="right")
+        both = layers.Concatenate()([left, right])
+        model = keras.Model(
+            {"left": left, "right": right}, layers.Dense(3, activation="softmax")(both)
+        )
+        model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
+        return model
+
+    check(build, parts, classes, epochs=5)
+
+
+def test_fit_evaluate_and_save_go_on_from_there(tmp_path: Path) -> None:
+    x, y = data()
+    fitted, compiled = check(with_accuracy, x, y, epochs=4)
+    assert compiled.optimizer.iterations == fitted.optimizer.iterations == 4 * 3
+    again = {"epochs": 3, "shuffle": False, "verbose": 0}
+    theirs = fitted.fit(x, y, **again).history["loss"]
+    np.testing.assert_allclose(compiled.fit(x, y, **again).history["loss"], theirs, rtol=CLOSE)
+    third = fitted.fit(x, y, **again).history["loss"]
+    np.testing.assert_allclose(fast_fit(compiled, x, y, **again).history["loss"], third, rtol=CLOSE)
+    loss = compiled.evaluate(x, y, verbose=0)[0]
+    compiled.save(tmp_path / "model.keras")
+    loaded = keras.models.load_model(tmp_path / "model.keras")
+    assert loaded.evaluate(x, y, verbose=0)[0] == pytest.approx(loss, rel=1e-6)
+
+
+def test_a_loss_that_is_not_a_number_goes_through() -> None:
+    x, y = data("regression")
+    build = compiled_with(functional, lambda: keras.optimizers.SGD(1e30))
+    _, model = twins(build)
+    history = fast_fit(model, x, y, epochs=5, verbose=0)
+    assert np.isnan(history.history["loss"][-1])
+
+
+def test_shuffling_visits_every_row_once_and_follows_its_seed() -> None:
+    x = np.arange(ROWS, dtype="float32")[:, None]
+
+    class Seen(keras.Model):
+        """Its loss is the last batch's sum of rows: an epoch's order is seen in its mean."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.scale = layers.Dense(1, use_bias=False, kernel_initializer="ones")
+
+        def call(self, x: Any) -> Any:
+            return self.scale(x)
+
+    def losses(seed: int, shuffle: bool = True) -> list[float]:
+        model = Seen()
+        model.compile(keras.optimizers.SGD(1e-6), "mse")
+        history = fast_fit(
+            model, x, 0 * x, epochs=3, batch_size=16, seed=seed, shuffle=shuffle, verbose=0
+        )
+        return list(history.history["loss"])
+
+    frozen = Seen()
+    frozen.compile(keras.optimizers.SGD(0.0), "mse")
+    still = fast_fit(frozen, x, 0 * x, epochs=3, batch_size=16, verbose=0).history["loss"]
+    np.testing.assert_allclose(still, np.mean(x**2), rtol=1e-5)
+    assert losses(1) == losses(1)
+    assert losses(1) != losses(2)
+    assert losses(1) != losses(1, shuffle=False)
+
+
+def test_set_random_seed_decides_the_shuffling() -> None:
+    x, y = data()
+
+    def losses() -> list[float]:
+        keras.utils.set_random_seed(3)
+        return list(fast_fit(classifier(), x, y, epochs=3, verbose=0).history["loss"])
+
+    assert losses() == losses()
+
+
+def test_stages_add_up_to_one_training() -> None:
+    x, y = data()
+    fitted, compiled = twins(classifier)
+    losses = fitted.fit(x, y, epochs=9, batch_size=ROWS, verbose=0).history["loss"]
+    prepared = prepare(compiled, x, y, batch_size=ROWS)
+    prepared.trace()
+    prepared.compile()
+    before = [weights.copy() for weights in compiled.get_weights()]
+    parts = [prepared.run(1)["loss"], prepared.run(8)["loss"]]
+    prepared.sync()
+    np.testing.assert_allclose(np.concatenate(parts), losses, rtol=CLOSE)
+    assert any((a != b).any() for a, b in zip(before, compiled.get_weights(), strict=True))
+
+
+class Listener(keras.callbacks.Callback):
+    def __init__(self, stop_after: int = 10**6) -> None:
+        super().__init__()
+        self.heard: list[int] = []
+        self.weights: list[Any] = []
+        self.stop_after = stop_after
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        self.heard.append(epoch)
+        self.weights.append(self.model.get_weights()[0].copy())
+        self.model.stop_training = epoch >= self.stop_after
+
+
+def test_callbacks_hear_of_every_epoch_and_see_its_weights() -> None:
+    x, y = data()
+    fitted, compiled = twins(classifier)
+    theirs, ours = Listener(), Listener()
+    fitted.fit(x, y, epochs=4, shuffle=False, verbose=0, callbacks=[theirs])
+    fast_fit(compiled, x, y, epochs=4, shuffle=False, verbose=0, callbacks=[ours])
+    assert ours.heard == theirs.heard
+    np.testing.assert_allclose(ours.weights, theirs.weights, rtol=CLOSE, atol=1e-6)
+
+
+def test_callbacks_every_third_epoch_and_stopping() -> None:
+    x, y = data()
+    listener = Listener(stop_after=5)
+    history = fast_fit(
+        classifier(), x, y, epochs=20, verbose=0, callbacks=[listener], callback_every=3
+    )
+    assert listener.heard == [2, 5]
+    assert history.epoch == list(range(6))
+    assert len(history.history["loss"]) == 6
+
+
+def test_a_learning_rate_scheduler_trains_as_with_fit() -> None:
+    scheduler = keras.callbacks.LearningRateScheduler(lambda epoch, rate: 0.01 / (1 + epoch))
+    check(classifier, *data(), epochs=5, callbacks=[scheduler])
+
+
+def test_a_callback_within_the_epoch_is_refused_by_name() -> None:
+    x, y = data()
+    with pytest.raises(UserError, match="TerminateOnNaN wants Python within an epoch"):
+        fast_fit(classifier(), x, y, callbacks=[keras.callbacks.TerminateOnNaN()], verbose=0)
+
+
+class Peeking(keras.layers.Layer):
+    def call(self, x: Any) -> Any:
+        if float(keras.ops.sum(x)) > 0:
+            return x
+        return 2 * x
+
+
+def peeking() -> Any:
+    return keras.Sequential([layers.Dense(3), Peeking(name="peeking"), layers.Dense(1)])
+
+
+@pytest.mark.skipif(BACKEND == "torch", reason="Torch can take such a step as it is")
+def test_a_layer_that_cannot_be_traced_is_named() -> None:
+    x, y = data("regression")
+    _, model = twins(compiled_with(peeking))
+    with pytest.raises(UserError, match=r"layer 'peeking' \(Peeking\).*model\.fit"):
+        fast_fit(model, x, y, verbose=0)
+
+
+@pytest.mark.skipif(BACKEND != "torch", reason="no other backend can")
+def test_torch_takes_a_step_that_cannot_be_recorded() -> None:
+    check(compiled_with(peeking), *data("regression"), epochs=3)
+
+
+@pytest.mark.parametrize(
+    ("model", "message"),
+    [
+        (lambda: keras.Sequential([layers.Dense(1)]), r"call model\.compile"),
+        (compiled_with(functional, run_eagerly=True), "run_eagerly=True"),
+    ],
+)
+def test_models_that_are_refused(model: Any, message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        fast_fit(model(), *data(), verbose=0)
+
+
+def test_a_refusal_can_be_answered_by_fit() -> None:
+    model = compiled_with(functional, run_eagerly=True)()
+    with pytest.warns(UserWarning, match="trained with model.fit now"):
+        history = fast_fit(model, *data(), epochs=2, verbose=0, otherwise="fit")
+    assert len(history.history["loss"]) == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"batch_size": 0}, "batch size of 0"),
+        ({"callback_every": 0}, "every 0 epochs"),
+        ({"otherwise": "cry"}, "choose from raise, fit"),
+        ({"sample_weight": np.ones(3)}, "cardinality"),
+        ({"validation_split": 1.0}, "validation_split"),
+    ],
+)
+def test_arguments_that_are_refused(arguments: dict[str, Any], message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        fast_fit(classifier(), *data(), verbose=0, **arguments)
+
+
+def test_data_that_is_not_in_memory_is_refused() -> None:
+    with pytest.raises(UserError, match="arrays held in memory, not on generator"):
+        fast_fit(classifier(), (row for row in data()), verbose=0)
+
+
+def test_verbose_says_where_it_is(capsys: pytest.CaptureFixture[str]) -> None:
+    fast_fit(classifier(), *data(), epochs=3, verbose=2)
+    assert "Epoch 3/3 - loss: " in capsys.readouterr().out
