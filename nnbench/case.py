@@ -10,7 +10,7 @@ from nnbench.architecture import Architecture, StepCost
 from nnbench.errors import UserError
 
 BACKENDS = ("tensorflow", "jax", "torch")
-PATHS = ("fit",)
+PATHS = ("fit", "compiled")
 TASKS = ("classification", "regression")
 OPTIMIZERS = tuple(arch.UPDATE_FLOPS)
 ACTIVATIONS = ("relu", "tanh", "sigmoid", "linear")
@@ -118,6 +118,18 @@ class Case:
     def worker(self) -> tuple[str, str, int | None]:
         """What one worker process fixes: backend, device, threads."""
         return self.backend, self.device, self.threads
+
+    @property
+    def comparable(self) -> tuple[str, str, int | None, str]:
+        """What cases must share to stand in one table: backend, device, threads, path."""
+        return *self.worker, self.path
+
+    @property
+    def place(self) -> str:
+        """That in words: `jax, cpu, 2 threads, compiled`; `fit`, the usual path, goes unsaid."""
+        threads = f", {self.threads} threads" if self.threads else ""
+        path = "" if self.path == "fit" else f", {self.path}"
+        return f"{self.backend}, {self.device}{threads}{path}"
 
     @property
     def key(self) -> str:

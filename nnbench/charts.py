@@ -59,7 +59,7 @@ def _footnote(figure: Figure, group: Sequence[CaseSummary]) -> None:
     launches = sorted({time.launches for time in times})
     case = group[0].case
     text = (
-        f"{case.backend}, {case.device}; {case.data}, {case.rows:,} rows, "
+        f"{case.place}; {case.data}, {case.rows:,} rows, "
         f"{case.batch_rows:,} a batch. 95 % intervals; each figure from {_span(blocks)} blocks "
         f"in {_span(launches)} launches."
     )

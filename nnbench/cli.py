@@ -74,6 +74,12 @@ WantedPrecision = Annotated[
 ]
 Jit = Annotated[str, typer.Option(help="Keras' jit_compile: auto, on or off.")]
 Threads = Annotated[int | None, typer.Option(help="CPU threads; default: the backend's choice.")]
+TrainingPath = Annotated[
+    str,
+    typer.Option(
+        "--path", help="fit (Keras' own), compiled (all epochs as one program), or fit,compiled."
+    ),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
 Quiet = Annotated[bool, typer.Option("--quiet", help="No progress.")]
 
@@ -117,6 +123,7 @@ def run(
     ] = "tensorflow",
     device: Annotated[str, typer.Option(help="cpu, gpu, gpu:1, or several with commas.")] = "cpu",
     threads: Threads = None,
+    path: TrainingPath = "fit",
     epochs: Annotated[int, typer.Option(help="Epochs of a cold training.")] = 30,
     batch: Batch = "full",
     optimizer: Optimizer = "adam",
@@ -151,7 +158,7 @@ def run(
     loaded = _load(data, features, label, as_task, standardise)
     training = _training(loaded, optimizer, loss, activation, dtype, batch, jit)
     wanted = measuring.specification(
-        _cases(architectures or NOTEBOOK, loaded, training, backend, device, threads, epochs),
+        _cases(architectures or NOTEBOOK, loaded, training, backend, device, threads, path, epochs),
         launches=launches,
         blocks=blocks,
         seed=seed,
@@ -170,6 +177,7 @@ def _cases(
     backend: str,
     device: str,
     threads: int | None,
+    path: str,
     epochs: int,
 ) -> list["Case"]:
     from nnbench import architecture as arch
@@ -194,10 +202,12 @@ def _cases(
             backend=which,
             device=place,
             threads=threads,
+            path=way,
             cold_epochs=epochs,
         )
         for which in backends
         for place in places
+        for way in path.split(",")
         for one in parsed
     ]
 
@@ -274,6 +284,7 @@ def compare(
     data: Data = "banknotes",
     backend: Annotated[str, typer.Option(help="tensorflow, jax or torch.")] = "tensorflow",
     threads: Threads = None,
+    path: TrainingPath = "fit",
     epochs: Annotated[int, typer.Option(help="Epochs of a cold training.")] = 30,
     batch: Batch = "full",
     launches: Annotated[int, typer.Option(help="Launches of each side.")] = 8,
@@ -319,7 +330,7 @@ def compare(
         loaded = _load(data, None, None, None, False)
         training = _training(loaded, "adam", None, "relu", "float32", batch, "auto")
         wanted = measuring.specification(
-            _cases([architectures], loaded, training, backend, "cpu", threads, epochs),
+            _cases([architectures], loaded, training, backend, "cpu", threads, path, epochs),
             launches=launches,
             blocks=blocks,
             seed=seed,

@@ -1,7 +1,7 @@
 """What is timed: the phases of a training, defined once.
 
-Bounds, on the `fit` path. One clock (`time.perf_counter_ns`), the device waited for before
-each reading, Python's garbage collector off in between.
+Bounds, on the `fit` path; the other follows below. One clock (`time.perf_counter_ns`), the device
+waited for before each reading, Python's garbage collector off in between.
 
 | phase | from | to |
 | --- | --- | --- |
@@ -35,6 +35,11 @@ compiled program is the one that takes the first step.
 times between two clock readings. `epoch` is what a user of `fit` waits for: its steps, and
 what Keras does around them (input pipeline, callbacks, metrics). What an epoch costs beyond its
 steps is the *overhead* of the epoch.
+On the *compiled* path all epochs are one program. `prepare` is `compiled.prepare` (checks, moving
+the data to the device, Keras' symbolic build), `trace` and `compile` are its stages of these
+names, `first_step` is a run of one epoch where that is one batch (else it has no samples),
+`epoch` is a run of several epochs divided by their number, and `step` is that divided by the
+steps of an epoch: nothing is paid around them. `cold` is `fast_fit` on a new network.
 """
 
 from dataclasses import dataclass

@@ -139,17 +139,17 @@ def widest_interval(run: Run) -> dict[str, float]:
 def summarise(run: Run) -> list[CaseSummary]:
     """Estimates for every case of a run that has any, in the run's order.
 
-    Each case is compared with the first case that shares its backend, device and threads:
+    Each case is compared with the first case that shares its backend, device, threads and path:
     ratios across those would mix machines.
     """
     measured = Measured.of(run)
-    baselines: dict[tuple[str, str, int | None], Case] = {}
+    baselines: dict[tuple[str, str, int | None, str], Case] = {}
     summaries = []
     for key, case in run.cases.items():
         mine = measured.blocks[measured.blocks["case"] == key]
         if mine.empty:
             continue
-        baseline = baselines.setdefault(case.worker, case)
+        baseline = baselines.setdefault(case.comparable, case)
         losses = [
             trial["loss"] for trial in run.good_trials() if trial["case"] == key and "loss" in trial
         ]
@@ -179,8 +179,7 @@ def _estimate(values: pd.DataFrame, phase: str) -> Estimate:
 
 
 def _label(case: Case, phase: str) -> str:
-    place = case.backend if case.device == "cpu" else f"{case.backend} {case.device}"
-    return f"{place} {case.architecture.label} {phase}"
+    return f"{case.place}: {case.architecture.label} {phase}"
 
 
 def ratios_between_sides(run: Run) -> dict[str, Estimate]:
@@ -238,8 +237,8 @@ def ratios_between_runs(first: Run, second: Run) -> dict[str, Estimate]:
 
 
 def groups(summaries: Sequence[CaseSummary]) -> list[list[CaseSummary]]:
-    """Summaries that may be compared with one another: same backend, device and threads."""
-    found: dict[tuple[str, str, int | None], list[CaseSummary]] = {}
+    """Summaries that stand in one table: same backend, device, threads and path."""
+    found: dict[tuple[str, str, int | None, str], list[CaseSummary]] = {}
     for summary in summaries:
-        found.setdefault(summary.case.worker, []).append(summary)
+        found.setdefault(summary.case.comparable, []).append(summary)
     return list(found.values())

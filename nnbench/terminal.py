@@ -54,11 +54,11 @@ def print_run(run: Run) -> None:
 
 def _run_table(group: Sequence[CaseSummary]) -> Table:
     case = group[0].case
-    place = f"{case.backend}, {case.device}" + (f", {case.threads} threads" if case.threads else "")
+    epochs = f"{case.cold_epochs} epochs cold"
     batch = "full batch" if case.training.batch_size is None else f"batch {case.batch_rows}"
     first = group[0].case.architecture.label
     table = Table(
-        title=f"{place}: {case.data}, {case.rows:,} rows, {batch}; {case.cold_epochs} cold epochs",
+        title=f"{case.place}: {case.data}, {case.rows:,} rows, {batch}; {epochs}",
         caption=f"95 % intervals below each figure; ratios to {first}, paired within blocks",
         box=box.SIMPLE_HEAD,
     )

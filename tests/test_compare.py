@@ -26,8 +26,8 @@ def test_two_saved_runs_are_compared_phase_by_phase(nnbench, tmp_path):
     before = make_run(tmp_path / "a", NOTEBOOK, launches=8, spread=0.005)
     after = make_run(tmp_path / "b", slow, launches=8, spread=0.005, seed=1)
     found = verdicts(nnbench("compare", before.folder, after.folder, "--json"))
-    assert found["tensorflow 6x2 trace"] == DIFFERENT
-    assert found["tensorflow 6x2 step"] in (EQUIVALENT, UNDECIDED)
+    assert found["tensorflow, cpu: 6x2 trace"] == DIFFERENT
+    assert found["tensorflow, cpu: 6x2 step"] in (EQUIVALENT, UNDECIDED)
 
 
 def test_noise_is_not_taken_for_a_difference(nnbench, tmp_path):
@@ -56,7 +56,7 @@ def test_unlike_hosts_and_versions_are_refused_and_named_on_every_line(nnbench, 
     assert "3.14.0" in refused.stderr
     assert refused.stdout == ""
     told = nnbench("compare", before.folder, after.folder, "--unlike")
-    lines = [line for line in told.stdout.splitlines() if line.startswith("tensorflow ")]
+    lines = [line for line in told.stdout.splitlines() if line.startswith("tensorflow, cpu: ")]
     assert len(lines) == 16
     assert all("elsewhere" in line for line in lines)
 

@@ -30,6 +30,19 @@ def test_every_phase_a_backend_has_is_measured(nnbench, tmp_path, backend):
     assert (tmp_path / "results" / "run" / "report.html").exists()
 
 
+@pytest.mark.parametrize("backend", ["tensorflow", "jax"])
+def test_the_compiled_path_is_taken_apart_as_well(nnbench, backend):
+    paths = ("--path", "fit,compiled")
+    answer = nnbench("run", "4", "--backend", backend, *paths, "--json", *SMALL)
+    assert answer.returncode == 0, answer.stderr
+    told = json.loads(answer.stdout)
+    fit, compiled = told["cases"]
+    assert (fit["path"], compiled["path"]) == ("fit", "compiled")
+    assert set(compiled["times_s"]) == set(PHASES)
+    assert compiled["times_s"][EPOCH]["value"] < fit["times_s"][EPOCH]["value"]
+    assert any("as long with fit as on the compiled path" in line for line in told["sentences"])
+
+
 def test_a_steady_step_is_far_cheaper_than_compiling_it(nnbench):
     """If trace or compile leaked into the step, the two would be alike."""
     told = json.loads(nnbench("run", "6x5", "--backend", "jax", "--json", *SMALL).stdout)

@@ -133,9 +133,9 @@ def _wanting(earlier: results.Run, number: int) -> list[Case]:
     if precision is None or number < LEAST_ROUNDS:
         return cases
     wide = _wide(earlier, precision)
-    # The first case of a worker is what its others are compared with: it stays with them.
-    baselines = {case.worker: case for case in reversed(cases)}
-    kept = {case.key for case in wide} | {baselines[case.worker].key for case in wide}
+    # The first case of a table is what its others are compared with: it stays with them.
+    baselines = {case.comparable: case for case in reversed(cases)}
+    kept = {case.key for case in wide} | {baselines[case.comparable].key for case in wide}
     return [case for case in cases if case.key in kept]
 
 

@@ -10,6 +10,7 @@ import contextlib
 import gc
 import math
 from collections.abc import Callable, Iterator
+from functools import partial
 from time import perf_counter_ns
 from typing import Any
 
@@ -20,7 +21,9 @@ from nnbench import network
 from nnbench.case import Case
 from nnbench.measure import boundaries
 from nnbench.measure.boundaries import Marks
-from nnbench.phases import BUILD, COLD, EPOCH, PREPARE, STEP
+from nnbench.phases import BUILD, COLD, COMPILE, EPOCH, FIRST_STEP, PREPARE, STEP, TRACE
+from nnbench.training import compiled
+from nnbench.training.compiled.fast_fit import fast_fit
 from nnbench.training.fit import fit
 
 KINDS = ("cold", "phases")
@@ -28,6 +31,9 @@ STEP_KIND = "step"
 
 SAMPLE_S = 0.01
 """A step sample lasts at least this long: 10^5 times the clock's resolution of some 100 ns."""
+
+EPOCH_SAMPLES = 10
+"""Samples of compiled epochs in a trial; those of `fit` come from its callbacks."""
 
 WARM_EPOCHS = 5
 """Epochs that a network trains before its steps are timed."""
@@ -42,7 +48,12 @@ def measure(case: Case, kind: str, features: Array, labels: Array) -> tuple[dict
     seconds for each phase, the `loss` at the end, whether Keras resolved `jit_compile` to true,
     and `outcome`: `ok`, or `diverged` when the loss is not finite.
     """
-    run = {"cold": _cold, "phases": _phases}[kind]
+    run = {
+        ("cold", "fit"): _cold,
+        ("phases", "fit"): _phases,
+        ("cold", "compiled"): _cold_compiled,
+        ("phases", "compiled"): _phases_compiled,
+    }[kind, case.path]
     with _no_garbage_collection():
         samples_s, losses, model = run(case, features, labels)
     record: dict[str, Any] = {
@@ -119,6 +130,65 @@ def _phases(case: Case, features: Array, labels: Array) -> Trained:
     return samples_s, losses, model
 
 
+def _cold_compiled(case: Case, features: Array, labels: Array) -> Trained:
+    begin_ns = perf_counter_ns()
+    model = _build(case)
+    history = fast_fit(
+        model,
+        features,
+        labels,
+        batch_size=case.batch_rows,
+        epochs=case.cold_epochs,
+        shuffle=case.training.shuffle,
+        verbose=0,
+    )
+    duration_ns = perf_counter_ns() - begin_ns
+    return {COLD: [duration_ns / 1e9]}, history.history["loss"], model
+
+
+def _phases_compiled(case: Case, features: Array, labels: Array) -> Trained:
+    wait = boundaries.of(case.backend).wait
+    build_ns, model = boundaries.timed_ns(lambda: _build(case), wait)
+    prepare_ns, prepared = _timed(lambda: _prepared(case, model, features, labels))
+    trace_ns, _ = _timed(prepared.trace)
+    compile_ns, _ = _timed(prepared.compile)
+    first_ns, _ = _timed(lambda: prepared.run(1))
+    epochs = _epochs_per_sample(prepared)
+    epoch_ns = np.zeros(EPOCH_SAMPLES)
+    for position in range(EPOCH_SAMPLES):
+        epoch_ns[position], logs = _timed(lambda: prepared.run(epochs))
+    prepared.sync()
+    samples_s = {
+        BUILD: [build_ns / 1e9],
+        PREPARE: [prepare_ns / 1e9],
+        TRACE: [trace_ns / 1e9],
+        COMPILE: [compile_ns / 1e9],
+        EPOCH: (epoch_ns / epochs / 1e9).tolist(),
+    }
+    if case.steps_per_epoch == 1:
+        samples_s[FIRST_STEP] = [first_ns / 1e9]
+    return samples_s, [float(logs["loss"][-1])], model
+
+
+def _prepared(case: Case, model: Any, features: Array, labels: Array) -> compiled.Prepared:
+    return compiled.prepare(
+        model, features, labels, batch_size=case.batch_rows, shuffle=case.training.shuffle
+    )
+
+
+def _timed(work: Callable[[], Any]) -> tuple[int, Any]:
+    """Duration of work that waits for the device by itself, and what it returned."""
+    return boundaries.timed_ns(work, lambda _: None)
+
+
+def _epochs_per_sample(prepared: compiled.Prepared) -> int:
+    """How many epochs last `SAMPLE_S`."""
+    epochs = 1
+    while (duration_ns := _timed(partial(prepared.run, epochs))[0]) < SAMPLE_S * 1e9:
+        epochs = max(epochs + 1, math.ceil(1.1 * epochs * SAMPLE_S * 1e9 / max(duration_ns, 1)))
+    return epochs
+
+
 def _epoch_clock(epochs: int, wait: Callable[[Any], None]) -> Any:
     """A Keras callback that reads the clock into memory laid out beforehand."""
     import keras
@@ -135,6 +205,24 @@ def _epoch_clock(epochs: int, wait: Callable[[Any], None]) -> Any:
     return EpochClock()
 
 
+def _taker(
+    case: Case, features: Array, labels: Array, model: Any
+) -> tuple[Callable[[int], Any], int]:
+    """A function that trains so many times, and how many steps are in one of them.
+
+    On the `fit` path that is one step; the compiled path runs whole epochs.
+    """
+    if case.path == "compiled":
+        prepared = _prepared(case, model or _build(case), features, labels)
+        prepared.run(WARM_EPOCHS)
+        return prepared.run, case.steps_per_epoch
+    if model is None:
+        model = _build(case)
+        fit(model, features, labels, epochs=WARM_EPOCHS, batch_size=case.training.batch_size)
+    batch = slice(case.batch_rows)
+    return boundaries.of(case.backend).stepper(model, features[batch], labels[batch]), 1
+
+
 class StepTimer:
     """A trained network whose steps are timed, one sample at a time.
 
@@ -144,13 +232,7 @@ class StepTimer:
 
     def __init__(self, case: Case, features: Array, labels: Array, model: Any = None) -> None:
         """Find out how many steps of `model` make a sample; without one, train one first."""
-        if model is None:
-            model = _build(case)
-            batch_size = case.training.batch_size
-            fit(model, features, labels, epochs=WARM_EPOCHS, batch_size=batch_size)
-        batch = slice(case.batch_rows)
-        stepper = boundaries.of(case.backend).stepper
-        self._take = stepper(model, features[batch], labels[batch])
+        self._take, self._unit = _taker(case, features, labels, model)
         self._take(2)
         self.steps = 1
         while (duration_ns := self._clocked_ns()) < SAMPLE_S * 1e9:
@@ -170,12 +252,12 @@ class StepTimer:
         gc.disable()
         try:
             self._take(2)
-            sample_s = self._clocked_ns() / self.steps / 1e9
+            sample_s = self._clocked_ns() / (self.steps * self._unit) / 1e9
         finally:
             gc.enable()
         return {
             "samples_s": {STEP: [sample_s]},
-            "steps_per_sample": self.steps,
+            "steps_per_sample": self.steps * self._unit,
             "outcome": "ok",
         }
 

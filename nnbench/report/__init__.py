@@ -141,9 +141,7 @@ def _section(
     values: pd.DataFrame,
     marked: set[tuple[int, int]],
 ) -> _Section:
-    case = group[0].case
-    threads = f", {case.threads} threads" if case.threads else ""
-    place = f"{case.backend}, {case.device}{threads}"
+    place = group[0].case.place
     several = len(group) > 1
     figures: dict[str, Figure | None] = {
         "cold_parts": charts.cold_parts(group),

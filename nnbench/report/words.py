@@ -1,7 +1,7 @@
 """What the numbers say, in sentences made from them, and what to be careful about."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from nnbench import units
 from nnbench.phases import COLD, COMPILE, EPOCH, STEP, TRACE, ColdParts
@@ -47,14 +47,14 @@ def tell(summaries: Sequence[CaseSummary], run: Run) -> Story:
         sentences += [place + sentence for sentence in _group_sentences(group, measured)]
         for summary in group:
             warnings += _case_warnings(summary)
+    sentences += _paths(summaries, measured)
     if not summaries:
         sentences = ["Nothing was measured to the end, so there is nothing to compare."]
     return Story(tuple(sentences), tuple(warnings))
 
 
 def _place(summary: CaseSummary) -> str:
-    threads = f" with {summary.case.threads} threads" if summary.case.threads else ""
-    return f"On {summary.case.backend}, {summary.case.device}{threads}: "
+    return f"On {summary.case.place}: "
 
 
 def _group_sentences(group: Sequence[CaseSummary], measured: Measured) -> list[str]:
@@ -66,6 +66,24 @@ def _group_sentences(group: Sequence[CaseSummary], measured: Measured) -> list[s
         sentences.append(_comparison(group, STEP, "one step in the steady state"))
         sentences += _lesson(group, measured)
     return sentences
+
+
+def _paths(summaries: Sequence[CaseSummary], measured: Measured) -> list[str]:
+    """What `fit` costs beside the compiled path, for networks measured on both."""
+    told = []
+    for summary in summaries:
+        for other in summaries:
+            twin = replace(summary.case, path="compiled") == other.case
+            if summary.case.path == "compiled" or not twin:
+                continue
+            ratio = measured.ratios(summary.case, other.case).get(EPOCH)
+            if ratio is not None:
+                told.append(
+                    f"On {summary.case.place}, an epoch of {summary.case.architecture.label} takes "
+                    f"{_ratio(ratio)} as long with fit as on the compiled path: the rest is the "
+                    "framework around the training."
+                )
+    return told
 
 
 def _epochs(group: Sequence[CaseSummary]) -> str:
@@ -257,7 +275,7 @@ def _run_warnings(run: Run, summaries: Sequence[CaseSummary]) -> list[Caution]:
             Caution("launches", f"{launches} launches give rough intervals; use 5 or more.")
         )
     jits = {s.case.training.jit for s in summaries}
-    if len(groups(summaries)) > 1 and jits == {"auto"}:
+    if len({s.case.worker for s in summaries}) > 1 and jits == {"auto"}:
         warnings.append(
             Caution(
                 "jit",
@@ -270,7 +288,8 @@ def _run_warnings(run: Run, summaries: Sequence[CaseSummary]) -> list[Caution]:
 
 def _case_warnings(summary: CaseSummary) -> list[Caution]:
     warnings = []
-    label, case = summary.case.architecture.label, summary.case
+    case = summary.case
+    label = f"{case.architecture.label} ({case.place})"
     wide = [
         f"{phase} ±{units.share(time.relative_half_width)}"
         for phase, time in summary.times.items()
