@@ -1,0 +1,55 @@
+"""What is installed from a wheel is whole: the command, the data, the page's template."""
+
+import os
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("wheel")
+    pip = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation"]
+    subprocess.run([*pip, "--wheel-dir", str(folder), str(ROOT)], check=True)
+    (wheel,) = folder.glob("nnbench_arch-*.whl")
+    site = folder / "site"
+    zipfile.ZipFile(wheel).extractall(site)
+    return site
+
+
+def test_the_wheel_holds_data_template_and_types(installed):
+    for name in (
+        *("data/bank_note.csv", "data/instagram_planning_norm.csv", "data/README.md"),
+        *("report/template.html.j2", "py.typed"),
+    ):
+        assert (installed / "nnbench" / name).is_file()
+    assert not list(installed.rglob("__pycache__"))
+    assert not list(installed.rglob("make_data.py"))
+
+
+def test_an_installed_copy_finds_its_data(installed, tmp_path):
+    answer = subprocess.run(
+        [sys.executable, "-m", "nnbench", "data", "show", "banknotes"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(installed)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert answer.returncode == 0, answer.stderr
+    assert "1,372 rows" in answer.stdout
+
+
+def test_nothing_from_this_machine_is_committed():
+    tracked = subprocess.run(
+        ["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout.split()
+    for name in tracked:
+        text = (ROOT / name).read_bytes().decode(errors="ignore")
+        for unwanted in ("/ro" + "ot/", "/wo" + "rk/", "python" + "hosted", "py" + "pi.org"):
+            assert unwanted not in text, f"{unwanted} in {name}"
