@@ -47,8 +47,13 @@ COLOURS = {
 }
 SHOWN = (COLD, EPOCH, STEP)
 MARKERS = {COLD: "o", EPOCH: "s", STEP: "^"}
-LABELLED = 14
-"""More networks than this are not labelled one by one."""
+LABELLED = 6
+"""More networks than this are told apart by colour and legend, not named one by one."""
+
+SERIES_COLOURS = (
+    *("#0072b2", "#d55e00", "#009e73", "#cc79a7"),
+    *("#56b4e9", "#e69f00", "#999999", "#000000"),
+)
 
 MOST_ROWS = 60
 
@@ -150,34 +155,47 @@ def _bars(estimates: Sequence[Estimate]) -> np.ndarray:
 
 def against_parameters(group: Sequence[CaseSummary]) -> Figure:
     """Cold, epoch and step time against the number of parameters, both axes logarithmic."""
-    return _against(group, lambda summary: summary.case.parameters, "parameters", log=True)
+    return _against(
+        group,
+        lambda summary: summary.case.parameters,
+        "parameters",
+        lambda summary: f"depth {summary.case.architecture.depth}",
+        log=True,
+    )
 
 
 def against_depth(group: Sequence[CaseSummary]) -> Figure:
     """Cold, epoch and step time against depth, the number of hidden layers."""
-    return _against(group, lambda summary: summary.case.architecture.depth, "depth", log=False)
+    return _against(
+        group,
+        lambda summary: summary.case.architecture.depth,
+        "depth",
+        lambda summary: f"width {max(summary.case.architecture.widths)}",
+        log=False,
+    )
 
 
 def _against(
-    group: Sequence[CaseSummary], measure: Callable[[CaseSummary], int], name: str, *, log: bool
+    group: Sequence[CaseSummary],
+    measure: Callable[[CaseSummary], int],
+    name: str,
+    series_of: Callable[[CaseSummary], str],
+    *,
+    log: bool,
 ) -> Figure:
+    """Time by `measure`. Few networks are named at their points; many are joined in series."""
     phases = [phase for phase in SHOWN if any(phase in summary.times for summary in group)]
     figure = Figure(figsize=(9, 3.7), layout="constrained")
     axes = figure.subplots(1, len(phases), squeeze=False)[0]
     for axis, phase in zip(axes, phases, strict=True):
         having = [summary for summary in group if phase in summary.times]
-        times = [summary.times[phase] for summary in having]
-        places = np.array([measure(summary) for summary in having], dtype=float)
-        axis.errorbar(
-            places,
-            [time.value for time in times],
-            yerr=_bars(times),
-            fmt=MARKERS[phase],
-            color=COLOURS[phase],
-            markersize=5,
-            capsize=2,
-            linewidth=1,
-        )
+        if len(having) <= LABELLED:
+            _points(axis, having, measure, phase, COLOURS[phase], MARKERS[phase])
+        else:
+            for number, series in enumerate(dict.fromkeys(map(series_of, having))):
+                members = [summary for summary in having if series_of(summary) == series]
+                colour = SERIES_COLOURS[number % len(SERIES_COLOURS)]
+                _points(axis, members, measure, phase, colour, "o-", label=series)
         axis.set_yscale("log")
         if log:
             axis.set_xscale("log")
@@ -190,10 +208,40 @@ def _against(
         axis.set_xlabel(name)
         axis.grid(alpha=0.3, which="both")
         if len(having) <= LABELLED:
+            places = np.array([measure(summary) for summary in having], dtype=float)
             _label_points(axis, places, having, phase)
     axes[0].set_ylabel("time")
+    handles, labels = axes[0].get_legend_handles_labels()
+    if handles:
+        figure.legend(
+            handles, labels, loc="outside upper center", ncols=8, fontsize=8, frameon=False
+        )
     _footnote(figure, group)
     return figure
+
+
+def _points(
+    axis: Axes,
+    summaries: Sequence[CaseSummary],
+    measure: Callable[[CaseSummary], int],
+    phase: str,
+    colour: str,
+    style: str,
+    label: str | None = None,
+) -> None:
+    ordered = sorted(summaries, key=measure)
+    times = [summary.times[phase] for summary in ordered]
+    axis.errorbar(
+        [measure(summary) for summary in ordered],
+        [time.value for time in times],
+        yerr=_bars(times),
+        fmt=style,
+        color=colour,
+        markersize=5,
+        capsize=2,
+        linewidth=1,
+        label=label,
+    )
 
 
 def _readable_log(axis: Axes) -> None:
@@ -236,10 +284,11 @@ def ratios(group: Sequence[CaseSummary]) -> Figure | None:
     others = [summary for summary in group[1:] if summary.ratios][: MOST_ROWS // 3]
     if not others:
         return None
+    phases = (*ONCE, EPOCH, STEP, COLD) if len(others) <= LABELLED else (EPOCH, STEP, COLD)
     rows = [
         (summary.case.architecture.label, phase, summary.ratios[phase])
         for summary in others
-        for phase in (*ONCE, EPOCH, STEP, COLD)
+        for phase in phases
         if phase in summary.ratios
     ]
     figure = Figure(figsize=(9, 1.4 + 0.24 * len(rows)), layout="constrained")
