@@ -147,7 +147,11 @@ def power(measured: Measured, launches: int, phase: str) -> Table:
         widths = []
         for side in planted:
             decisions = [
-                tool(chosen(measured, "base", phase, rounds), chosen(measured, side, phase, rounds))
+                tool(
+                    chosen(measured, "base", phase, rounds),
+                    chosen(measured, side, phase, rounds),
+                    swept=phase == STEP,
+                )
                 for rounds in draws(measured, launches, random.Random(1))
             ]
             found.append(f"{sum(d.alarm for d in decisions) / len(decisions):.0%}")
