@@ -147,21 +147,28 @@ def prepare(
             *keras.utils.unpack_x_y_sample_weight(validation_data),
             batch_size=validation_batch_size or batch_size,
         )
-    _build(model, training.data)
+    built_now = _build(model, training.data)
     task = Task(
         training=training,
         shuffle=bool(shuffle) and shuffle != "batch",
         seed=keras.random.SeedGenerator().state.numpy()[0].item() if seed is None else seed,
         validation=validation,
         validate_on=validation_freq,
+        built_now=built_now,
     )
     backend: Any = importlib.import_module(f"{__name__}.{keras.backend.backend()}")
     return Prepared(model, task, backend.Program(model, task), backend.wait)
 
 
-def _build(model: Any, data: Any) -> None:
-    """Create every variable of weights, metrics and optimizer, as `fit` does before its loop."""
+def _build(model: Any, data: Any) -> bool:
+    """Create every variable of weights, metrics and optimizer, as `fit` does before its loop.
+
+    Returns whether anything but the optimizer was missing.
+    """
+    parts = [*model._flatten_layers(), model._compile_metrics, model._compile_loss]
+    missing = not all(part is None or part.built for part in parts)
     try:
         model._symbolic_build(data_batch=data)
     except Exception as failure:
         raise refusals.untraceable(model, failure) from failure
+    return missing

@@ -42,6 +42,7 @@ class Task:
 
     `shuffle` asks for another order of the rows in every epoch, drawn from `seed`. `validate_on`
     says after which epochs (counted from 1) there is a validation: every n-th, or those listed.
+    `built_now` tells that the model was built for this training, not before.
     """
 
     training: Batches
@@ -49,6 +50,7 @@ class Task:
     seed: int
     validation: Batches | None = None
     validate_on: int | Sequence[int] = 1
+    built_now: bool = False
 
     def validates(self, epoch: int) -> bool:
         """Whether epoch `epoch` (counted from 0) ends with a validation."""

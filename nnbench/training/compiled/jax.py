@@ -14,6 +14,7 @@ from jax import lax
 from numpy.typing import NDArray
 
 from nnbench.training.compiled.data import Batches, Task
+from nnbench.training.compiled.jax_dense_chain import DenseChain, features_first, lower
 
 HISTORY_ROWS = 1024
 """Epochs that one call of the program can record."""
@@ -30,6 +31,7 @@ class Program:
     def __init__(self, model: Any, task: Task) -> None:
         self._model = model
         self._task = task
+        self._stepping = lower(model, task.training.data, task.training.batch_size)
         self._state: State | None = None
         self._data = jax.tree.map(jnp.asarray, task.training.data)
         self._validation = (
@@ -80,12 +82,14 @@ class Program:
         data: Any,
         validation: Any,
     ) -> tuple[State, dict[str, jax.Array]]:
+        step = self._stepping.train_step
+        if self._task.training.steps == 1 and isinstance(self._stepping, DenseChain):
+            step, data = self._stepping.full_batch_step, features_first(data)
+
         def epoch(number: Any, state: State) -> tuple[State, dict[str, jax.Array]]:
             order = self._order(jax.random.fold_in(key, first_epoch + number))
             state = (*state[:3], _fresh_metrics(self._model))
-            state, logs = _pass_over(
-                self._model.train_step, state, self._task.training, data, order
-            )
+            state, logs = _pass_over(step, state, self._task.training, data, order)
             if self._task.validation is None:
                 return state, logs
             return self._validated(state, logs, validates[number], validation)

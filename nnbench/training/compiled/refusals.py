@@ -71,14 +71,28 @@ def _only_saves_by_epoch(callback: Any) -> bool:
 
 def untraceable(model: Any, failure: Exception) -> UserError:
     """Why a training step could not be traced, naming the layer in which it stopped."""
-    layer = _layer_in_traceback(model, failure)
+    layer, cause = None, failure
+    for cause in _causes(failure):
+        layer = _layer_in_traceback(model, cause)
+        if layer is not None:
+            break
     where = f"layer '{layer.name}' ({type(layer).__name__})" if layer else "its training step"
-    lines = [line for line in str(failure).strip().splitlines() if line.strip()]
-    reason = lines[0][:200] if lines else type(failure).__name__
+    lines = [line for line in str(cause).strip().splitlines() if line.strip()]
+    reason = lines[0][:200].rstrip(".: ") if lines else "without a message"
     return UserError(
         f"the model cannot be compiled as a whole: {where} stopped with "
-        f"{type(failure).__name__}: {reason}: {INSTEAD}"
+        f"{type(cause).__name__} ({reason}): {INSTEAD}"
     )
+
+
+def _causes(failure: BaseException) -> list[Any]:
+    """What went wrong, then what that came from."""
+    found: list[Any] = []
+    current: BaseException | None = failure
+    while current is not None and current not in found:
+        found.append(current)
+        current = current.__cause__ or current.__context__
+    return found
 
 
 def _layer_in_traceback(model: Any, failure: BaseException) -> Any:

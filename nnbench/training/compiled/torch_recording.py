@@ -1,0 +1,161 @@
+"""Recording a Keras training step on Torch as one graph of tensor operations."""
+
+import warnings
+from typing import Any
+
+import torch
+from torch import fx
+from torch.fx.experimental.proxy_tensor import make_fx
+
+Tensors = list[torch.Tensor]
+
+ALIASES = (torch.ops.aten.detach.default, torch.ops.aten.lift_fresh_copy.default)
+"""Operations that only matter to a gradient tape, or to whoever writes into a constant."""
+
+
+def variables(model: Any) -> list[Any]:
+    """All that a step may change: weights, seeds and statistics, optimizer state, metrics."""
+    return [
+        *model.trainable_variables,
+        *model.non_trainable_variables,
+        *model.optimizer.variables,
+        *model.metrics_variables,
+    ]
+
+
+class Recording:
+    """A recorded step: takes the state and a batch, returns the logs and the new state.
+
+    Tensors of the state may be written to.
+    """
+
+    def __init__(self, graph: fx.GraphModule, log_names: list[str]) -> None:
+        self._run: Any = graph.forward
+        self._graph = graph
+        self._names = log_names
+
+    def __call__(self, state: Tensors, batch: Any) -> tuple[dict[str, torch.Tensor], Tensors]:
+        """Take the step."""
+        with torch.no_grad():
+            results = self._run(*state, *_leaves(batch))
+        count = len(self._names)
+        return dict(zip(self._names, results[:count], strict=True)), list(results[count:])
+
+    def compile(self) -> None:
+        """Compile with Inductor; it does so at the next call, for these shapes."""
+        self._run = torch.compile(self._graph, fullgraph=True, dynamic=False)
+
+    def capture(self, state: Tensors, batch: Any) -> None:
+        """Make it a CUDA graph: one launch a step, on copies of the state and the batch."""
+        held = [tensor.clone() for tensor in (*state, *_leaves(batch))]
+        stream = torch.cuda.Stream()
+        stream.wait_stream(torch.cuda.current_stream())
+        with torch.random.fork_rng(devices=[torch.cuda.current_device()]), torch.no_grad():
+            with torch.cuda.stream(stream):
+                for _ in range(3):
+                    self._graph.forward(*held)
+            torch.cuda.current_stream().wait_stream(stream)
+            captured = torch.cuda.CUDAGraph()
+            with torch.cuda.graph(captured):
+                results = self._graph.forward(*held)
+
+        def replay(*inputs: torch.Tensor) -> Tensors:
+            for kept, given in zip(held, inputs, strict=True):
+                if kept.data_ptr() != given.data_ptr():
+                    kept.copy_(given)
+            captured.replay()
+            return [result.clone() for result in results]
+
+        self._run = replay
+
+
+def record(model: Any, state_variables: list[Any], batch: Any) -> Recording | None:
+    """Record `model.train_step` for batches of this size, or None if that is not possible.
+
+    Nothing is trained: the recorded operations run on copies, and draw from random generators
+    that are put back.
+    """
+    import keras
+
+    if type(model).train_step is not keras.Model.train_step:
+        return None
+    names: list[str] = []
+    count = len(state_variables)
+
+    def step(*tensors: torch.Tensor) -> Tensors:
+        packed = keras.tree.pack_sequence_as(batch, list(tensors[count:]))
+        logs, state = _step(model, state_variables, list(tensors[:count]), packed)
+        names[:] = list(logs)
+        return [*logs.values(), *state]
+
+    copies = [variable.value.detach().clone() for variable in state_variables]
+    gpus = [torch.cuda.current_device()] if torch.cuda.is_available() else []
+    try:
+        with torch.random.fork_rng(devices=gpus), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            graph = make_fx(step)(*copies, *_leaves(batch))
+    except (RuntimeError, ValueError, TypeError, AttributeError, NotImplementedError):
+        # Whatever stopped it comes up again in the model's own step if it is a mistake.
+        return None
+    finally:
+        model._losses_override.clear()
+    return Recording(_without_aliases(graph), names)
+
+
+def _step(
+    model: Any, state_variables: list[Any], state: Tensors, batch: Any
+) -> tuple[dict[str, torch.Tensor], Tensors]:
+    """`train_step` of Keras' Torch trainer, on values instead of the model's variables."""
+    import keras
+
+    x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(batch)
+    count = len(model.trainable_variables)
+    weights = [tensor.detach().requires_grad_() for tensor in state[:count]]
+    mapping = list(zip(state_variables, [*weights, *state[count:]], strict=True))
+    with keras.StatelessScope(mapping, collect_losses=True) as scope:
+        training = {"training": True} if model._call_has_training_arg else {}
+        y_pred = model(x, **training)
+        losses = model.losses
+        if losses:
+            model._losses_override.clear()
+            model._losses_override = losses
+        loss = model._compute_loss(
+            x=x, y=y, y_pred=y_pred, sample_weight=sample_weight, training=True
+        )
+        if losses:
+            model._losses_override.clear()
+        model._loss_tracker.update_state(loss, sample_weight=len(_leaves(x)[0]))
+        scaled = model.optimizer.scale_loss(loss)
+        gradients = torch.autograd.grad(scaled, weights, allow_unused=True)
+        with torch.no_grad():
+            model.optimizer.apply(list(gradients), model.trainable_variables)
+            logs = model.compute_metrics(x, y, y_pred, sample_weight=sample_weight)
+    new_state = [scope.get_current_value(variable) for variable in state_variables]
+    flat_logs = {name: torch.as_tensor(value) for name, value in logs.items()}
+    return flat_logs, [value.detach() for value in new_state]
+
+
+def _leaves(batch: Any) -> Tensors:
+    import keras
+
+    return [leaf for leaf in keras.tree.flatten(batch) if leaf is not None]
+
+
+def _without_aliases(graph: fx.GraphModule) -> fx.GraphModule:
+    for node in list(graph.graph.nodes):
+        if node.target in ALIASES and not _is_written_to(node):
+            node.replace_all_uses_with(node.args[0])
+            graph.graph.erase_node(node)
+    graph.graph.set_codegen(fx.graph.CodeGen())
+    graph.graph.lint()
+    graph.recompile()
+    return graph
+
+
+def _is_written_to(node: fx.Node) -> bool:
+    """Whether an operation writes into a constant's copy; a state's alias may be written to."""
+    if node.target is torch.ops.aten.detach.default:
+        return False
+    return any(
+        getattr(user.target, "__name__", "").split(".")[0].endswith("_") for user in node.users
+    )
