@@ -9,6 +9,7 @@ is dropped when the file is next read or appended to; nothing else is ever rewri
 of every record are described in `results/README.md`.
 """
 
+import errno
 import fcntl
 import json
 import os
@@ -18,7 +19,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 import pandas as pd
 
@@ -185,7 +186,8 @@ class Writer:
         """
         self._path = folder / TRIALS_FILE
         with _disk_errors(folder):
-            self._file: TextIO = self._path.open("a+", encoding="utf-8")
+            # Unbuffered: after a failed write nothing may be left that is written later.
+            self._file = self._path.open("ab", buffering=0)
             try:
                 fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
@@ -204,12 +206,12 @@ class Writer:
 
         With `sync` it is waited for until it has reached the disk, and all before it.
         """
-        line = json.dumps(record, allow_nan=False) + "\n"
+        line = (json.dumps(record, allow_nan=False) + "\n").encode()
         size = os.fstat(self._file.fileno()).st_size
         with _disk_errors(self._path):
             try:
-                self._file.write(line)
-                self._file.flush()
+                if self._file.write(line) != len(line):
+                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
                 if sync:
                     os.fsync(self._file.fileno())
             except OSError:

@@ -1,6 +1,7 @@
 import json
 import multiprocessing
 import os
+import resource
 import signal
 import time
 
@@ -155,6 +156,37 @@ def test_a_full_disk_is_one_clear_line_and_leaves_whole_records(tmp_path, monkey
         writer.append(a_trial(1))
     monkeypatch.undo()
     assert [trial["trial"] for trial in results.read(folder).trials] == [0]
+
+
+def _write_until_full(folder, told):
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (5000, 5000))
+    writer = results.Writer(folder)
+    number = 0
+    try:
+        while True:
+            writer.append(a_trial(number), sync=number % 2 == 0)
+            number += 1
+    except UserError as failure:
+        writer.close()
+        told.send((number, str(failure)))
+
+
+def test_a_disk_that_fills_up_within_a_record_keeps_all_whole_ones(tmp_path):
+    folder = a_run(tmp_path)
+    ours, theirs = multiprocessing.Pipe(duplex=False)
+    process = multiprocessing.get_context("fork").Process(
+        target=_write_until_full, args=(folder, theirs)
+    )
+    process.start()
+    assert ours.poll(60)
+    count, message = ours.recv()
+    process.join()
+    assert "cannot be written" in message
+    run = results.read(folder)
+    assert run.damage == []
+    assert [trial["trial"] for trial in run.trials] == list(range(count))
+    assert count > 5
 
 
 def _write_forever(folder, told):
