@@ -16,6 +16,9 @@ from nnbench import architecture, datasets, devices
 ENTRIES = Path(__file__).parent / "entries"
 NETS = "6x2,100x2,6x5,6x20,512x2,1024x4"
 BLOCK_S = 0.15
+PRODUCT_SIDE = 1024
+"""Side of the matrices that `entries/product.py` multiplies."""
+
 START_NET, START_EPOCHS = "6x2", 2000
 
 
@@ -71,27 +74,33 @@ def main() -> None:
     if options.start:
         _report_start(names, options.threads, options.blocks)
         return
+    peers = [Peer(name, options.threads) for name in names]
     for net in options.nets.split(","):
-        _report(net, _measure(names, net, options.threads, options.blocks))
+        peers = _ready(peers, net)
+        _report(net, _measure(peers, net, options.blocks))
+    for peer in peers:
+        peer.close()
 
 
-def _measure(names: list[str], net: str, threads: int, blocks: int) -> dict[str, list[float]]:
-    """Microseconds per epoch of every block, in rounds over all peers that can run."""
-    peers = []
-    for name in names:
-        peer = Peer(name, threads)
+def _ready(peers: list[Peer], net: str) -> list[Peer]:
+    """Those that can train the net, compiled and warmed up."""
+    ready = []
+    for peer in peers:
         try:
             peer.warm_up(net)
-            peers.append(peer)
-        except RuntimeError as failure:
+            ready.append(peer)
+        except (RuntimeError, BrokenPipeError) as failure:
             print(f"left out: {failure} (is it installed?)", file=sys.stderr)
+    return ready
+
+
+def _measure(peers: list[Peer], net: str, blocks: int) -> dict[str, list[float]]:
+    """Microseconds per epoch of every block, in rounds over all peers."""
     times: dict[str, list[float]] = {peer.name: [] for peer in peers}
     order = random.Random(0)
     for _ in range(blocks):
         for peer in order.sample(peers, len(peers)):
             times[peer.name].append(peer.block(net))
-    for peer in peers:
-        peer.close()
     return times
 
 
@@ -101,7 +110,8 @@ def _report(net: str, times: dict[str, list[float]]) -> None:
     weights = sum(n * m for n, m in sides)
     flops = 6 * weights * len(data.features)
     product = times.pop("product", None)
-    rate = flops / statistics.median(product) if product else float("nan")
+    peak = 6 * PRODUCT_SIDE**2 * len(data.features)
+    rate = peak / statistics.median(product) if product else float("nan")
     print(f"\n{net}: us per epoch, median (smallest); product {rate / 1e3:.0f} GFLOP/s")
     fastest = min(times, key=lambda name: statistics.median(times[name]))
     for name in sorted(times, key=lambda name: statistics.median(times[name])):
@@ -109,7 +119,8 @@ def _report(net: str, times: dict[str, list[float]]) -> None:
         median = statistics.median(times[name])
         print(
             f"  {name:22} {median:10.1f} ({min(times[name]):10.1f})  {ratio:8.2f}x"
-            f"  utilisation {flops / median / rate:5.1%}"
+            f"  utilisation {flops / median / rate:5.1%}",
+            flush=True,
         )
 
 
