@@ -6,7 +6,6 @@ Prints the largest relative difference of the loss within 30 and within 300 epoc
 initial weights: banknotes, full batch, Adam.
 """
 
-import functools
 import json
 import os
 import subprocess
