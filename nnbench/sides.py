@@ -40,7 +40,7 @@ def resolve(name: str) -> Operand:
     """
     path = Path(name)
     if (path / results.RUN_FILE).exists():
-        return Operand(path.name, run=results.read(path))
+        return Operand(name.rstrip("/"), run=results.read(path))
     if name == ".":
         return Operand("now", side=Side())
     if path.is_file():
