@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 TAIL = 0.1
 """The last tenth of the epochs is held against the tenth before it."""
@@ -13,8 +14,8 @@ FLAT = 0.005
 """A change of less than 0.5 % of the loss from tenth to tenth counts as flat: going on as long
 again at that pace would change it by less than 5 %."""
 
-FLAT_OF_FALL = 0.001
-"""So does a change of less than 0.1 % of the whole way the loss has come."""
+NOISE = 3.0
+"""So does one of less than three standard errors of what the jitter of mini-batches makes."""
 
 
 @dataclass(frozen=True)
@@ -47,11 +48,23 @@ def judge(losses: Sequence[float]) -> Verdict:
         )
     fall = before - last
     figures = f"{before:.4g} to {last:.4g} over the last {window} of {len(curve)} epochs"
-    if abs(fall) < max(FLAT * abs(before), FLAT_OF_FALL * (start - float(curve.min()))):
+    if abs(fall) < max(FLAT * abs(before), NOISE * _jitter(curve[-2 * window :], window)):
         return Verdict("converged", f"converged: the loss hardly changes any more ({figures})")
     if fall < 0:
         return Verdict("rising", f"rising: the loss grows again ({figures})")
     return Verdict(
         "still falling",
-        f"still falling: {fall / before:.1%} from {figures}; more epochs would lower it further",
+        f"still falling: by {fall / before:.1%}, from {figures}; more epochs would lower it further",
     )
+
+
+def _jitter(tail: NDArray[np.float64], window: int) -> float:
+    """Standard error of the difference of two windows' medians, from epoch-to-epoch changes.
+
+    A smooth fall changes little from one epoch to the next but one: second differences leave it
+    out. The median's error is 1.25 times that of a mean.
+    """
+    if len(tail) < 3:
+        return 0.0
+    spread = float(np.std(np.diff(tail, n=2))) / np.sqrt(6)
+    return float(1.2533 * spread * np.sqrt(2 / window))

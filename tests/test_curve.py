@@ -26,6 +26,11 @@ def test_the_kind_follows_from_the_curve(losses, kind):
     assert verdict.text.startswith(kind)
 
 
+def test_a_slow_fall_after_a_long_one_is_still_a_fall():
+    losses = list(12 + 900 * np.exp(-epochs / 100) - epochs / 500)
+    assert judge(losses).kind == "still falling"
+
+
 def test_jitter_of_mini_batches_does_not_decide():
     rng = np.random.default_rng(0)
     flat = 0.1 + np.exp(-epochs / 100) + 0.02 * rng.normal(size=2000)
