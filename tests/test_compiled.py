@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -16,30 +17,37 @@ QUICK_TO_COMPILE = "--xla_backend_optimization_level=0 --xla_llvm_disable_expens
 CHECKS = Path(__file__).parent / "test_compiled_checks.py"
 
 
-@pytest.mark.parametrize("backend", BACKENDS)
-def test_compiled_training_is_the_training_of_fit(backend: str) -> None:
-    if not devices.is_installed(backend):
-        pytest.skip(f"{backend} is not installed")
+@pytest.fixture(scope="module")
+def checks() -> Iterator[dict[str, subprocess.Popen[str]]]:
+    """One process for each installed backend, all at once."""
+    running = {backend: _start(backend) for backend in BACKENDS if devices.is_installed(backend)}
+    yield running
+    for process in running.values():
+        process.kill()
+        process.communicate()
+
+
+def _start(backend: str) -> "subprocess.Popen[str]":
     settings = {
         **os.environ,
         **devices.environment(backend, "cpu", 1),
         "NNBENCH_CHECK_COMPILED": backend,
         "XLA_FLAGS": QUICK_TO_COMPILE,
     }
-    checks = subprocess.run(
-        [
-            sys.executable,
-            "-m",
-            "pytest",
-            "-x",
-            "--no-header",
-            "-p",
-            "no:cacheprovider",
-            str(CHECKS),
-        ],
+    return subprocess.Popen(
+        [sys.executable, "-m", "pytest", "-x", "-p", "no:cacheprovider", str(CHECKS)],
         env=settings,
-        capture_output=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
         text=True,
-        check=False,
     )
-    assert checks.returncode == 0, checks.stdout[-6000:] + checks.stderr[-2000:]
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_compiled_training_is_the_training_of_fit(
+    backend: str, checks: dict[str, subprocess.Popen[str]]
+) -> None:
+    if backend not in checks:
+        pytest.skip(f"{backend} is not installed")
+    output, _ = checks[backend].communicate()
+    assert checks[backend].returncode == 0, output[-6000:]
