@@ -54,7 +54,7 @@ def judge(losses: Sequence[float]) -> Verdict:
         return Verdict("rising", f"rising: the loss grows again ({figures})")
     return Verdict(
         "still falling",
-        f"still falling: by {fall / before:.1%}, from {figures}; more epochs would lower it further",
+        f"still falling: by {fall / before:.1%}, from {figures}; more epochs would lower it more",
     )
 
 
