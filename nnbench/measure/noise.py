@@ -8,15 +8,20 @@ import contextlib
 import re
 import time
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 TICKS_PER_S = 100
 """USER_HZ, in which Linux counts CPU time for programs on every architecture in use."""
 
 STOLEN_SHARE = 0.02
 """Above this share of stolen CPU time a difference of a few per cent may be the host's."""
+
+STOLEN_FROM_ONE_CPU = 0.05
+"""One CPU held up this much holds up all threads that meet at the end of a step, however many
+other CPUs were left alone. A look of a second tells it to one per cent."""
 
 OTHERS_CPUS = 0.15
 """Others using more than this many CPUs compete with the threads of a training."""
@@ -28,60 +33,114 @@ SLOWED_CLOCK = 0.9
 """A clock that falls below this part of its pace before the trial is throttled or shared."""
 
 
+_SWITCHES = re.compile(r"\nvoluntary_ctxt_switches:\s*(\d+)\nnonvoluntary_ctxt_switches:\s*(\d+)")
+
+
 @dataclass(frozen=True)
 class Reading:
-    """Counters at one moment; times in seconds, summed over CPUs."""
+    """Counters at one moment; times in seconds, summed over CPUs where not said otherwise.
+
+    `workers_s` holds the workers' threads and children. `forced_switches` and `waits` are the
+    involuntary and voluntary context switches of the workers' threads, `switches` those of the
+    whole system. `pressure_s` is how long some task waited for a CPU. `throttled_s` and
+    `throttlings` are of the CPU quota, `heat_throttlings` count clocks cut for heat. `load` is the
+    system's average over a minute.
+    """
 
     moment_s: float
     busy_s: float | None = None
     stolen_s: float | None = None
+    cpus_busy_s: tuple[float, ...] = ()
+    cpus_stolen_s: tuple[float, ...] = ()
     workers_s: float | None = None
     forced_switches: float | None = None
+    waits: float | None = None
+    switches: int | None = None
+    pressure_s: float | None = None
     throttled_s: float | None = None
+    throttlings: int | None = None
+    heat_throttlings: int | None = None
     runnable: int | None = None
-    mhz: tuple[float, ...] = field(default=())
+    load: float | None = None
+    mhz: tuple[float, ...] = ()
     celsius: float | None = None
 
 
 def read(workers: Sequence[int], root: Path = Path("/")) -> Reading:
     """Read the counters of this machine and of the worker processes with these numbers."""
-    busy_s, stolen_s = _cpu_time(root)
+    stat = _text(root / "proc/stat")
+    busy_s, stolen_s = _cpu_time(stat, "cpu")
+    cpus = [_cpu_time(stat, name) for name in re.findall(r"^cpu\d+", stat, re.M)]
+    switches = [_switches(root, pid) for pid in workers]
+    throttled_s, throttlings = _throttled(root)
     return Reading(
         moment_s=time.monotonic(),
         busy_s=busy_s,
         stolen_s=stolen_s,
+        cpus_busy_s=tuple(busy for busy, _ in cpus if busy is not None),
+        cpus_stolen_s=tuple(stolen for _, stolen in cpus if stolen is not None),
         workers_s=_total(_worker_time(root, pid) for pid in workers),
-        forced_switches=_total(_forced_switches(root, pid) for pid in workers),
-        throttled_s=_throttled(root),
-        runnable=_runnable(root),
+        forced_switches=_total(forced for forced, _ in switches),
+        waits=_total(waits for _, waits in switches),
+        switches=_counted(stat, "ctxt"),
+        pressure_s=_pressure(root),
+        throttled_s=throttled_s,
+        throttlings=throttlings,
+        heat_throttlings=_heat_throttlings(root),
+        runnable=_counted(stat, "procs_running"),
+        load=_load(root),
         mhz=_mhz(root),
-        celsius=_celsius(root),
+        celsius=celsius(root),
     )
 
 
 def between(before: Reading, after: Reading) -> dict[str, Any]:
-    """What happened between two readings, as plain data.
+    """What happened between two readings, as plain data; None is what the system does not tell.
 
-    `stolen_share` is of all CPU time of all CPUs that were busy; `others_cpus` is how many CPUs
-    everything but the workers kept busy on average; `forced_switches_per_s` counts their
-    involuntary context switches; frequencies are in MHz, the lowest and highest of any CPU.
+    | name | what it is |
+    | --- | --- |
+    | `wall_s` | seconds between the readings |
+    | `stolen_share` | of the CPU time wanted on all CPUs, the part that the host took |
+    | `stolen_worst_cpu_share` | of the wall-clock, what the host took of the CPU it hit most |
+    | `others_cpus` | CPUs that everything but the workers kept busy on average |
+    | `busiest_cpu_share` | of the wall-clock, how long the busiest CPU was busy |
+    | `forced_switches_per_s`, `waits_per_s` | the workers' involuntary, voluntary switches |
+    | `switches_per_s` | context switches of the whole system |
+    | `cpu_pressure_share` | of the wall-clock, how long some task waited for a CPU |
+    | `throttled_s`, `throttlings` | how long, how often the CPU quota held the group up |
+    | `heat_throttlings` | how often a clock was cut for heat |
+    | `runnable`, `load` | tasks that run or want to at the end; their average over a minute |
+    | `mhz_lowest`, `mhz_highest` | clocks of the slowest and fastest CPU at the end |
+    | `mhz_before` | clock of the fastest CPU at the beginning |
+    | `celsius` | temperature at the end |
     """
     wall_s = max(after.moment_s - before.moment_s, 1e-9)
     busy_s = _difference(before.busy_s, after.busy_s)
     stolen_s = _difference(before.stolen_s, after.stolen_s)
     workers_s = _difference(before.workers_s, after.workers_s)
-    switches = _difference(before.forced_switches, after.forced_switches)
-    throttled_s = _difference(before.throttled_s, after.throttled_s)
+
+    def part(earlier: float | None, later: float | None, digits: int) -> float | None:
+        change = _difference(earlier, later)
+        return None if change is None else round(change / wall_s, digits)
+
     found: dict[str, Any] = {
         "wall_s": round(wall_s, 4),
         "stolen_share": None,
+        "stolen_worst_cpu_share": _worst(before.cpus_stolen_s, after.cpus_stolen_s, wall_s),
         "others_cpus": None,
-        "forced_switches_per_s": None if switches is None else round(switches / wall_s, 1),
-        "throttled_s": throttled_s,
+        "busiest_cpu_share": _worst(before.cpus_busy_s, after.cpus_busy_s, wall_s),
+        "forced_switches_per_s": part(before.forced_switches, after.forced_switches, 1),
+        "waits_per_s": part(before.waits, after.waits, 1),
+        "switches_per_s": part(before.switches, after.switches, 1),
+        "cpu_pressure_share": part(before.pressure_s, after.pressure_s, 4),
+        "throttled_s": _difference(before.throttled_s, after.throttled_s),
+        "throttlings": _difference(before.throttlings, after.throttlings),
+        "heat_throttlings": _difference(before.heat_throttlings, after.heat_throttlings),
         "runnable": after.runnable,
+        "load": after.load,
         "mhz_lowest": min(after.mhz, default=None),
         "mhz_highest": max(after.mhz, default=None),
-        "mhz_before": min(before.mhz, default=None),
+        "mhz_before": max(before.mhz, default=None),
         "celsius": after.celsius,
     }
     if busy_s is not None and stolen_s is not None and busy_s + stolen_s > 0:
@@ -92,29 +151,51 @@ def between(before: Reading, after: Reading) -> dict[str, Any]:
 
 
 def contamination(noise: dict[str, Any]) -> list[str]:
-    """Why a trial's figures may be off, in words; empty when nothing was seen."""
+    """Why a trial's figures may be off, in words; empty when nothing was seen.
+
+    Pressure and the run queue are no reasons: the workers' own threads wait for one another too.
+    Nor is a temperature, which matters once a clock is cut for it.
+    """
     reasons = []
-    stolen, others = noise.get("stolen_share"), noise.get("others_cpus")
-    switches, throttled_s = noise.get("forced_switches_per_s"), noise.get("throttled_s")
-    before_mhz, lowest_mhz = noise.get("mhz_before"), noise.get("mhz_lowest")
+    stolen, one_cpu = noise.get("stolen_share"), noise.get("stolen_worst_cpu_share")
+    others, switches = noise.get("others_cpus"), noise.get("forced_switches_per_s")
+    throttled_s, heat = noise.get("throttled_s"), noise.get("heat_throttlings")
+    # The fastest CPU: one that is idle at the moment of reading clocks down and tells nothing.
+    before_mhz, after_mhz = noise.get("mhz_before"), noise.get("mhz_highest")
     if stolen is not None and stolen > STOLEN_SHARE:
         reasons.append(f"{stolen:.1%} of the CPU time was stolen by the host")
+    elif one_cpu is not None and one_cpu > STOLEN_FROM_ONE_CPU:
+        reasons.append(f"the host took one CPU away for {one_cpu:.1%} of the time")
     if others is not None and others > OTHERS_CPUS:
         reasons.append(f"other processes used {others:.2f} CPUs")
     if switches is not None and switches > INTERRUPTED_PER_S:
         reasons.append(f"the workers were interrupted {switches:.0f} times a second")
     if throttled_s:
         reasons.append(f"the CPU quota held it up for {throttled_s:.2f} s")
-    if before_mhz and lowest_mhz and lowest_mhz < SLOWED_CLOCK * before_mhz:
-        reasons.append(f"the CPU clock fell from {before_mhz:.0f} to {lowest_mhz:.0f} MHz")
+    if heat:
+        reasons.append(f"the CPU clock was cut for heat {heat:.0f} times")
+    if before_mhz and after_mhz and after_mhz < SLOWED_CLOCK * before_mhz:
+        reasons.append(f"the CPU clock fell from {before_mhz:.0f} to {after_mhz:.0f} MHz")
     return reasons
 
 
-def _difference(before: float | None, after: float | None) -> float | None:
+Number = TypeVar("Number", int, float)
+
+
+def _difference(before: Number | None, after: Number | None) -> Number | None:
     # A counter that ran backwards belongs to a process or machine that was replaced.
     if before is None or after is None or after < before:
         return None
     return after - before
+
+
+def _worst(before: Sequence[float], after: Sequence[float], wall_s: float) -> float | None:
+    """The largest change of any CPU's counter, as a share of the wall-clock."""
+    # A CPU that came or went would shift all that follow.
+    if not before or len(before) != len(after):
+        return None
+    changes = [later - earlier for earlier, later in zip(before, after, strict=True)]
+    return round(max(0.0, *changes) / wall_s, 4)
 
 
 def _total(values: Iterable[float | None]) -> float | None:
@@ -122,15 +203,32 @@ def _total(values: Iterable[float | None]) -> float | None:
     return None if None in known else sum(value for value in known if value is not None)
 
 
-def _text(path: Path) -> str:
-    with contextlib.suppress(OSError, UnicodeDecodeError):
-        return path.read_text()
+def _text(path: Path | str) -> str:
+    # Unbuffered: a worker may have hundreds of threads, each a file.
+    with contextlib.suppress(OSError, UnicodeDecodeError), open(path, "rb", buffering=0) as file:  # noqa: PTH123
+        return (file.readall() or b"").decode()
     return ""
 
 
-def _cpu_time(root: Path) -> tuple[float | None, float | None]:
-    """Seconds in which CPUs were busy, and in which the host had taken them away."""
-    match = re.match(r"cpu\s+(.+)", _text(root / "proc/stat"))
+def _whole_number(path: Path) -> int | None:
+    text = _text(path).strip()
+    return int(text) if text.isdigit() else None
+
+
+def _names(folder: Path) -> list[str]:
+    with contextlib.suppress(OSError):
+        return sorted(entry.name for entry in folder.iterdir())
+    return []
+
+
+def _counted(text: str, name: str) -> int | None:
+    match = re.search(rf"^{name} (\d+)", text, re.M)
+    return int(match[1]) if match else None
+
+
+def _cpu_time(stat: str, name: str) -> tuple[float | None, float | None]:
+    """Seconds in which a CPU (`cpu`: all) was busy, and in which the host had taken it away."""
+    match = re.search(rf"^{name} +([\d ]+)", stat, re.M)
     fields = [int(part) for part in match[1].split()] if match else []
     if len(fields) < 8:
         return None, None
@@ -140,41 +238,114 @@ def _cpu_time(root: Path) -> tuple[float | None, float | None]:
 
 
 def _worker_time(root: Path, pid: int) -> float | None:
+    """CPU seconds of a process, its ended children, and the living ones of its main thread."""
     # The name stands in parentheses and may itself hold spaces.
     _, _, rest = _text(root / f"proc/{pid}/stat").rpartition(")")
     fields = rest.split()
-    return (int(fields[11]) + int(fields[12])) / TICKS_PER_S if len(fields) > 12 else None
+    if len(fields) < 15:
+        return None
+    own_s = sum(int(field) for field in fields[11:15]) / TICKS_PER_S
+    children = _text(root / f"proc/{pid}/task/{pid}/children").split()
+    return own_s + sum(_worker_time(root, int(child)) or 0.0 for child in children)
 
 
-def _forced_switches(root: Path, pid: int) -> int | None:
+def _switches(root: Path, pid: int) -> tuple[int | None, int | None]:
+    """Involuntary and voluntary context switches of a process, summed over its threads."""
+    tasks = root / f"proc/{pid}/task"
     found = [
-        int(match[1])
-        for status in (root / f"proc/{pid}/task").glob("*/status")
-        if (match := re.search(r"^nonvoluntary_ctxt_switches:\s*(\d+)", _text(status), re.M))
+        counts
+        for thread in _names(tasks)
+        if (counts := _SWITCHES.search(_text(f"{tasks}/{thread}/status")))
+    ]
+    if not found:
+        return None, None
+    return sum(int(counts[2]) for counts in found), sum(int(counts[1]) for counts in found)
+
+
+def _pressure(root: Path) -> float | None:
+    match = re.search(r"^some .*total=(\d+)", _text(root / "proc/pressure/cpu"), re.M)
+    return int(match[1]) / 1e6 if match else None
+
+
+def _load(root: Path) -> float | None:
+    match = re.match(r"[\d.]+", _text(root / "proc/loadavg"))
+    return float(match[0]) if match else None
+
+
+@cache
+def cpu_groups(root: Path = Path("/")) -> tuple[Path, ...]:
+    """Folders of this process' control group for CPUs, and of those that hold it.
+
+    A quota of any of them limits this process and its workers.
+    """
+    told = _text(root / "proc/self/cgroup")
+    second = re.search(r"^0::/(.*)$", told, re.M)
+    first = re.search(r"^\d+:(?:[^:]*,)?cpu(?:,[^:]*)?:/(.*)$", told, re.M)
+    # Where both versions are mounted, CPUs belong to the first.
+    base, inner = root / "sys/fs/cgroup", second[1] if second else ""
+    if first:
+        base, inner = root / "sys/fs/cgroup/cpu", first[1]
+    own = base / inner
+    return tuple(folder for folder in (own, *own.parents) if folder.is_relative_to(base))
+
+
+def _throttled(root: Path) -> tuple[float | None, int | None]:
+    """Seconds for which, and how often, a CPU quota held this group of processes up."""
+    durations_s, counts = [], []
+    for folder in cpu_groups(root):
+        text = _text(folder / "cpu.stat")
+        micro, nano = _counted(text, "throttled_usec"), _counted(text, "throttled_time")
+        if micro is not None or nano is not None:
+            durations_s.append((micro or 0) / 1e6 + (nano or 0) / 1e9)
+            counts.append(_counted(text, "nr_throttled") or 0)
+    return (sum(durations_s), sum(counts)) if counts else (None, None)
+
+
+@cache
+def _cpu_folders(root: Path) -> tuple[Path, ...]:
+    cpus = root / "sys/devices/system/cpu"
+    return tuple(cpus / name for name in _names(cpus) if re.fullmatch(r"cpu\d+", name))
+
+
+def _heat_throttlings(root: Path) -> int | None:
+    found = [
+        count
+        for cpu in _cpu_folders(root)
+        if (count := _whole_number(cpu / "thermal_throttle/core_throttle_count")) is not None
     ]
     return sum(found) if found else None
 
 
-def _throttled(root: Path) -> float | None:
-    match = re.search(r"^throttled_usec (\d+)", _text(root / "sys/fs/cgroup/cpu.stat"), re.M)
-    return int(match[1]) / 1e6 if match else None
-
-
-def _runnable(root: Path) -> int | None:
-    match = re.search(r"^procs_running (\d+)", _text(root / "proc/stat"), re.M)
-    return int(match[1]) if match else None
-
-
 def _mhz(root: Path) -> tuple[float, ...]:
-    files = (root / "sys/devices/system/cpu").glob("cpu[0-9]*/cpufreq/scaling_cur_freq")
-    scaled = tuple(int(text) / 1e3 for file in files if (text := _text(file).strip()).isdigit())
+    files = (cpu / "cpufreq/scaling_cur_freq" for cpu in _cpu_folders(root))
+    scaled = tuple(khz / 1e3 for file in files if (khz := _whole_number(file)) is not None)
     if scaled:
         return scaled
     found = re.findall(r"^cpu MHz\s*:\s*([\d.]+)", _text(root / "proc/cpuinfo"), re.M)
     return tuple(float(text) for text in found)
 
 
-def _celsius(root: Path) -> float | None:
-    zones = (root / "sys/class/thermal").glob("thermal_zone*/temp")
-    found = [int(text) / 1e3 for zone in zones if (text := _text(zone).strip()).isdigit()]
+@cache
+def _thermometers(root: Path) -> tuple[Path, ...]:
+    """Files with temperatures of the CPU; of anything where none is known to be the CPU's."""
+    zones = root / "sys/class/thermal"
+    kinds = {
+        zones / name / "temp": _text(zones / name / "type").strip().lower()
+        for name in _names(zones)
+        if name.startswith("thermal_zone")
+    }
+    # Others in use are of disks, network cards and the board.
+    cpus = [file for file, kind in kinds.items() if re.search(r"cpu|x86_pkg|soc|package", kind)]
+    chips = root / "sys/class/hwmon"
+    for name in _names(chips):
+        if _text(chips / name / "name").strip() in ("coretemp", "k10temp", "zenpower"):
+            cpus.append(chips / name / "temp1_input")
+    return tuple(cpus or kinds)
+
+
+def celsius(root: Path = Path("/")) -> float | None:
+    """The highest temperature of the CPU now, in degrees Celsius; None if it is not told."""
+    found = [
+        milli / 1e3 for file in _thermometers(root) if (milli := _whole_number(file)) is not None
+    ]
     return max(found, default=None)
