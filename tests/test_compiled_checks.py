@@ -25,6 +25,9 @@ keras: Any = devices.start(BACKEND, "cpu")
 layers = keras.layers
 
 EPOCHS = 30
+ARCHITECTURES = int(os.environ.get("NNBENCH_COMPILED_ARCHITECTURES", "6"))
+"""Drawn architectures on each backend; 30 of them take minutes where TensorFlow's fit is slow."""
+
 ROWS, FEATURES = 70, 5
 CLOSE = 1e-5
 OPTIMIZERS = {
@@ -119,10 +122,16 @@ def check(build: Any, x: Any, y: Any, close: float = CLOSE, **arguments: Any) ->
     return fitted, compiled
 
 
-@pytest.mark.parametrize("number", range(30))
+@pytest.mark.parametrize("number", range(ARCHITECTURES))
 def test_dense_architectures_train_as_with_fit(number: int) -> None:
     drawn = _draw(number)
     check(lambda: dense(drawn), *data(drawn.task), batch_size=drawn.batch_size)
+
+
+@pytest.mark.parametrize(("task", "batch_size"), [("classification", 200), ("regression", 130)])
+def test_dense_chains_over_many_rows_train_as_with_fit(task: str, batch_size: int) -> None:
+    drawn = Drawn((6, 3, 6), ("relu", "tanh", "elu"), task, "adam", batch_size)
+    check(lambda: dense(drawn), *data(task, rows=200), batch_size=batch_size)
 
 
 class Gated(keras.Model):
@@ -194,7 +203,7 @@ def compiled_with(build: Any, optimizer: Any = "adam", loss: str = "mse", **more
     [(Gated, 32), (functional, ROWS), (normalised, 32), (dropped, 32), (convolved, 35)],
 )
 def test_other_models_train_as_with_fit(build: Any, batch_size: int) -> None:
-    check(compiled_with(build), *data("regression"), batch_size=batch_size)
+    check(compiled_with(build), *data("regression"), batch_size=batch_size, epochs=10)
 
 
 def test_seeded_dropout_trains_as_with_fit() -> None:
