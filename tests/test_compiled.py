@@ -43,6 +43,7 @@ def _start(backend: str) -> "subprocess.Popen[str]":
     )
 
 
+@pytest.mark.timeout(1200)
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_compiled_training_is_the_training_of_fit(
     backend: str, checks: dict[str, subprocess.Popen[str]]
