@@ -103,7 +103,8 @@ def assert_same(fitted: Any, compiled: Any, theirs: Any, ours: Any, close: float
     assert ours.params == theirs.params
     for name, values in theirs.history.items():
         np.testing.assert_allclose(ours.history[name], values, rtol=close, err_msg=name)
-    for mine, other in zip(state(compiled), state(fitted), strict=True):
+    # TensorFlow's fit builds metrics in its first step: with no epoch it has none.
+    for mine, other in zip(state(compiled), state(fitted), strict=bool(theirs.epoch)):
         scale = np.abs(other).max(initial=0.0)
         np.testing.assert_allclose(mine, other, rtol=close, atol=close * float(scale))
     for mine, other in zip(compiled.optimizer.variables, fitted.optimizer.variables, strict=False):
