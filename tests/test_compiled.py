@@ -24,7 +24,9 @@ def checks() -> Iterator[dict[str, subprocess.Popen[str]]]:
     yield running
     for process in running.values():
         process.kill()
-        process.communicate()
+        process.wait()
+        if process.stdout is not None:
+            process.stdout.close()
 
 
 def _start(backend: str) -> "subprocess.Popen[str]":
