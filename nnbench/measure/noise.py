@@ -86,7 +86,7 @@ def read(workers: Sequence[int], root: Path = Path("/")) -> Reading:
         pressure_s=_pressure(root),
         throttled_s=throttled_s,
         throttlings=throttlings,
-        heat_throttlings=_heat_throttlings(root),
+        heat_throttlings=heat_throttlings(root),
         runnable=_counted(stat, "procs_running"),
         load=_load(root),
         mhz=_mhz(root),
@@ -307,7 +307,8 @@ def _cpu_folders(root: Path) -> tuple[Path, ...]:
     return tuple(cpus / name for name in _names(cpus) if re.fullmatch(r"cpu\d+", name))
 
 
-def _heat_throttlings(root: Path) -> int | None:
+def heat_throttlings(root: Path = Path("/")) -> int | None:
+    """How often a core's clock was cut for heat since boot; None if it is not told."""
     found = [
         count
         for cpu in _cpu_folders(root)

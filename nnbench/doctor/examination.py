@@ -1,0 +1,34 @@
+"""All that is looked at, in order."""
+
+import os
+from pathlib import Path
+
+from nnbench.devices import usable_cpus
+from nnbench.doctor import clocks, sharing, space
+from nnbench.doctor.finding import Finding
+
+
+def examine(folder: Path, root: Path = Path("/")) -> list[Finding]:
+    """Look at the settings of this machine that make timings noisy; takes about a second.
+
+    `folder` is where results are written. What the system does not tell is left out.
+    """
+    cpus = usable_cpus()
+    found = [
+        clocks.governor(root),
+        clocks.turbo(root),
+        clocks.hyperthreads(root),
+        clocks.temperature(root),
+        clocks.power(root),
+        clocks.clock(root),
+        sharing.quota(root, cpus),
+        sharing.virtual(root),
+        sharing.stolen(root),
+        sharing.threads(os.environ, cpus),
+        sharing.load(sharing.busy_processes()),
+        space.swap(root),
+        space.memory(root),
+        space.huge_pages(root),
+        space.disk(folder),
+    ]
+    return [finding for finding in found if finding is not None]

@@ -1,0 +1,152 @@
+"""With whom the CPUs are shared: quotas, hosts, other processes, and one's own threads."""
+
+import contextlib
+import os
+import re
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+from nnbench.doctor.finding import NOTE, OK, PROBLEM, Finding, text_of
+from nnbench.fingerprint import THREAD_SETTINGS
+from nnbench.measure import noise
+
+BUSY_CPUS = 0.10
+"""Less than this is what a system at rest needs for itself."""
+
+STOLEN_SHARE = 0.01
+"""Since boot, with hours at rest in it: stricter than the noise watch, which sees seconds."""
+
+LOOK_S = 1.0
+TOP = 3
+
+
+@dataclass(frozen=True)
+class Busy:
+    """A process and how many CPUs it keeps busy."""
+
+    cpus: float
+    pid: int
+    name: str
+
+
+def threads(settings: Mapping[str, str], cpus: int) -> Finding:
+    """Thread settings of the environment against the CPUs that may be used."""
+    here = {name: settings[name] for name in THREAD_SETTINGS if name in settings}
+    counts = {name: int(value) for name, value in here.items() if value.isdigit()}
+    told = ", ".join(f"{name}={value}" for name, value in here.items()) or "left to the backend"
+    too_many = [f"{name}={count}" for name, count in counts.items() if count > cpus]
+    if too_many:
+        return Finding(
+            "threads",
+            PROBLEM,
+            f"{', '.join(too_many)} on {cpus} usable CPUs: threads wait for one another",
+            f"unset {' '.join(name for name in counts if counts[name] > cpus)}",
+        )
+    idle = [name for name, count in counts.items() if 0 < count < cpus]
+    if idle:
+        return Finding(
+            "threads",
+            NOTE,
+            f"{told}; {cpus} usable CPUs: some stay idle, on some backends only",
+            f"unset {' '.join(idle)}; nnbench --threads sets them for every backend alike",
+        )
+    return Finding("threads", OK, f"{told}; {cpus} usable CPUs")
+
+
+def quota(root: Path, cpus: int) -> Finding | None:
+    """How much CPU time the tightest control group around this process may use."""
+    allowed = [found for folder in noise.cpu_groups(root) if (found := _quota_cpus(folder))]
+    if not allowed:
+        return None
+    least = min(allowed)
+    if least >= cpus:
+        return Finding("CPU quota", OK, f"{least:g} CPUs, of {cpus} usable ones")
+    whole = max(1, int(least))
+    return Finding(
+        "CPU quota",
+        PROBLEM,
+        f"this container may use {least:g} CPUs of {cpus} and is stopped when it uses more",
+        "give it whole CPUs instead (docker run --cpuset-cpus), or use "
+        f"nnbench run --threads {whole}",
+    )
+
+
+def _quota_cpus(folder: Path) -> float | None:
+    match = re.match(r"(\d+) (\d+)", text_of(folder / "cpu.max"))
+    used, period = match.groups() if match else ("", "")
+    if not match:
+        used, period = (text_of(folder / f"cpu.cfs_{name}_us") for name in ("quota", "period"))
+    # The first version of control groups says -1 where there is no quota.
+    return int(used) / int(period) if used.isdigit() and period.isdigit() else None
+
+
+def virtual(root: Path) -> Finding | None:
+    """Whether this is a guest on somebody's host."""
+    flags = text_of(root / "proc/cpuinfo").replace("\n", " ")
+    kind = text_of(root / "sys/hypervisor/type") or text_of(
+        root / "proc/device-tree/hypervisor/compatible"
+    )
+    if " hypervisor" not in flags and not kind:
+        return None
+    product = text_of(root / "sys/class/dmi/id/product_name")
+    named = ", ".join(word for word in (kind.strip("\0"), product) if word)
+    return Finding(
+        "virtual machine",
+        NOTE,
+        f"yes{f' ({named})' if named else ''}: other guests share caches and memory, "
+        "unseen from here",
+        "expect slow minutes; more launches help, more blocks do not",
+    )
+
+
+def stolen(root: Path) -> Finding | None:
+    """What the host took of this machine's CPU time since boot."""
+    # A minute's look would miss a neighbour that comes and goes.
+    reading = noise.read([], root)
+    if reading.busy_s is None or reading.stolen_s is None:
+        return None
+    wanted_s = reading.busy_s + reading.stolen_s
+    share = reading.stolen_s / wanted_s if wanted_s else 0.0
+    if share > STOLEN_SHARE:
+        return Finding(
+            "stolen time",
+            PROBLEM,
+            f"{share:.1%} of the busy time since boot was taken by the host",
+            "use a machine with CPUs of its own",
+        )
+    return Finding("stolen time", OK, f"{share:.2%} of the busy time since boot")
+
+
+def busy_processes() -> list[Busy]:
+    """Every other process, after watching them for `LOOK_S`; the busiest first."""
+    processes = [p for p in psutil.process_iter(["name"]) if p.pid not in (os.getpid(), 0)]
+    for process in processes:
+        with contextlib.suppress(psutil.Error):
+            process.cpu_percent()
+    time.sleep(LOOK_S)
+    found = []
+    for process in processes:
+        with contextlib.suppress(psutil.Error):
+            name = process.info["name"] or "?"
+            found.append(Busy(process.cpu_percent() / 100, process.pid, name))
+    return sorted(found, key=lambda busy: busy.cpus, reverse=True)
+
+
+def load(processes: Sequence[Busy]) -> Finding:
+    """How many CPUs others keep busy, and which of them most, the busiest first."""
+    cpus = sum(busy.cpus for busy in processes)
+    if cpus < BUSY_CPUS:
+        return Finding("other processes", OK, f"use {cpus:.2f} CPUs")
+    top = [busy for busy in processes[:TOP] if busy.cpus > 0]
+    named = ", ".join(f"{busy.name} (process {busy.pid}) {busy.cpus:.2f}" for busy in top)
+    return Finding(
+        "other processes",
+        PROBLEM,
+        f"use {cpus:.2f} CPUs: {named}",
+        "wait until they are done, or end them; what they are says "
+        f"ps -o pid,user,etime,args -p {','.join(str(busy.pid) for busy in top)}",
+    )
