@@ -207,6 +207,13 @@ def test_the_words_follow_from_the_figures():
     assert units.share(loud.change_within("step", 60.0)) in sentences(loud)[0]
 
 
+def test_few_launches_are_said_to_tell_little():
+    few, many = (sentences(NoiseFloor(n, 30.0, {"step": 0.10}, {}))[-1] for n in (2, 20))
+    assert "With 2 launches a side" in few
+    assert "32 times" in few
+    assert "1.5 times" in many
+
+
 def test_no_change_is_promised_from_less_than_two_launches():
     slow = NoiseFloor(5, 300.0, {"cold": 0.01}, {})
     assert "more than a doubling in 1 minute" in sentences(slow)[0]

@@ -138,7 +138,7 @@ def launches_needed(error_of_one: float, log_change: float) -> int:
 def noise_floor(
     backend: str, watch: measuring.Watcher, *, launches: int = 5, seed: int = 0
 ) -> NoiseFloor:
-    """Compare identical code with itself on this machine; takes a minute or two.
+    """Compare identical code with itself on this machine; takes two minutes, on a busy one more.
 
     `launches` is at least two. Raises UserError if the backend is not there.
     """
@@ -225,12 +225,23 @@ def sentences(floor: NoiseFloor) -> list[str]:
             told.append(_of_sides(floor, phase))
         if phase in floor.spreads:
             told.append(_of_networks(floor, phase))
+    if told:
+        told.append(
+            f"With {floor.launches} launches a side the true spread between launches may be up to "
+            f"{units.significant(spread_doubt(floor.launches), 2)} times what was seen."
+        )
     if floor.disturbances:
         told.append(
             f"The noise watch saw something in {len(floor.disturbances)} of {floor.looks} looks, "
             f"at last: {floor.disturbances[-1]}."
         )
     return told
+
+
+def spread_doubt(launches: int) -> float:
+    """By which factor a standard deviation from so many values may be too small (97.5 %)."""
+    degrees = launches - 1
+    return math.sqrt(degrees / float(stats.chi2.ppf((1 - CONFIDENCE) / 2, degrees)))
 
 
 def _of_sides(floor: NoiseFloor, phase: str) -> str:
