@@ -22,7 +22,7 @@ already exhausted: the runtime optimises, places and instantiates the graph (Gra
 before it runs, then the first operation reports the end of the data, so that no step is taken;
 variables that such a call changes (the optimizer's counter) are put back. With XLA
 (`jit_compile=True`) machine code is made only once data arrive: there `compile` is a call on
-the first batch, after which all variables are put back, and it holds one step's execution.
+a batch of zeros, after which all variables are put back, and it holds one step's execution.
 
 *JAX.* `trace` is `jit(...).trace(...)` and `.lower()`; `compile` is `.compile()`, and the
 compiled program is the one that takes the first step.

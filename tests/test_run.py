@@ -63,7 +63,7 @@ data = datasets.load("banknotes")
 def losses(jit, hooked):
     keras.utils.set_random_seed(4)
     model = network.build(parse("6,6"), Training(jit=jit), data.width)
-    marks = boundaries.Marks()
+    marks = boundaries.Marks(batch_rows=data.rows)
     if hooked:
         boundaries.of(keras.backend.backend()).hook_first_step(model, marks)
     return fit(model, data.features, data.labels, epochs=4, shuffle=False), marks
@@ -76,6 +76,24 @@ for jit in ("off", "on"):
     in_backend("tensorflow", code)
     in_backend("jax", code)
     in_backend("torch", code.replace('("off", "on")', '("off",)'))
+
+
+def test_xla_compiles_mini_batches_before_the_first_step(in_backend):
+    """Compiled for another batch size, it would compile again within the first step."""
+    code = """
+from nnbench import network, datasets
+from nnbench.architecture import parse
+from nnbench.case import Training
+from nnbench.measure import boundaries
+from nnbench.training.fit import fit
+data = datasets.load("banknotes")
+model = network.build(parse("6,6"), Training(jit="on"), data.width)
+marks = boundaries.Marks(batch_rows=500)
+boundaries.of("tensorflow").hook_first_step(model, marks)
+fit(model, data.features, data.labels, epochs=2, batch_size=500)
+assert marks.durations_ns["first_step"] < marks.durations_ns["compile"] / 5, marks
+"""
+    in_backend("tensorflow", code)
 
 
 def test_mini_batches_are_measured_and_named(nnbench):

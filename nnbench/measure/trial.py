@@ -108,7 +108,7 @@ def _phases(case: Case, features: Array, labels: Array) -> Trained:
     bounds = boundaries.of(case.backend)
     training = case.training
     build_ns, model = boundaries.timed_ns(lambda: _build(case), bounds.wait)
-    marks = Marks()
+    marks = Marks(case.batch_rows)
     bounds.hook_first_step(model, marks)
     clock = _epoch_clock(case.cold_epochs, bounds.wait)
     marks.fit_called = perf_counter_ns()

@@ -20,8 +20,9 @@ from numpy.typing import NDArray
 
 @dataclass
 class Marks:
-    """Clock readings, in ns, that bound the phases inside one `fit`."""
+    """Clock readings, in ns, that bound the phases inside one `fit`; rows in its full batches."""
 
+    batch_rows: int
     fit_called: int = 0
     first_step_reached: int = 0
     durations_ns: dict[str, int] = field(default_factory=dict)

@@ -32,8 +32,8 @@ def hook_first_step(model: Any, marks: Marks) -> None:
         )
         before = [variable.numpy() for variable in variables_of(model)]
         if model.jit_compile:
-            batch = _peek(iterator)
-            marks.durations_ns[COMPILE], _ = timed_ns(lambda: train(_repeat(batch)), wait)
+            zeros = iter(_dataset_of_zeros(iterator.element_spec, marks.batch_rows))
+            marks.durations_ns[COMPILE], _ = timed_ns(lambda: train(zeros), wait)
         else:
             exhausted = iter(_empty_dataset(iterator.element_spec))
             marks.durations_ns[COMPILE], _ = timed_ns(
@@ -60,12 +60,15 @@ def _expect_end_of_data(graph_function: Any, exhausted: Any) -> None:
     raise RuntimeError("the step ran although there were no data: compile cannot be bounded")
 
 
-def _peek(iterator: Any) -> Any:
-    """A batch of the iterator's own shape and type, without taking one from it."""
-    return tf.nest.map_structure(
-        lambda spec: tf.zeros([size or 1 for size in spec.shape], spec.dtype),
-        iterator.element_spec,
+def _dataset_of_zeros(element_spec: Any, rows: int) -> tf.data.Dataset:
+    """One batch of `rows` rows, of the very type that the graph was traced for.
+
+    XLA compiles for the shape it meets, and `fit`'s iterator may leave the rows open.
+    """
+    batch = tf.nest.map_structure(
+        lambda spec: tf.zeros([rows, *spec.shape[1:]], spec.dtype), element_spec
     )
+    return tf.data.Dataset.from_generator(lambda: iter([batch]), output_signature=element_spec)
 
 
 def _repeat(batch: Any) -> Any:
