@@ -60,10 +60,12 @@ class Case:
     """One architecture, trained one way, on one data set, by one backend on one device.
 
     `threads` None leaves the number of threads to the backend. `data` is the text that
-    `datasets.load` understands and `data_digest` tells which bytes that was.
+    `datasets.load` understands and `data_digest` tells which bytes that was. `model` refers to a
+    person's own function that returns a compiled Keras model (see `user_code`); such a case has
+    no architecture, and only `batch_size` and `shuffle` of its training count.
     """
 
-    architecture: Architecture
+    architecture: Architecture | None
     training: Training
     data: str
     data_digest: str
@@ -74,8 +76,11 @@ class Case:
     threads: int | None = None
     path: str = "fit"
     cold_epochs: int = 30
+    model: str | None = None
 
     def __post_init__(self) -> None:
+        if (self.architecture is None) == (self.model is None):
+            raise ValueError("a case has an architecture or a model, not both")
         _one_of("backend", self.backend, BACKENDS)
         _one_of("path", self.path, PATHS)
         if self.cold_epochs < 2:
@@ -97,13 +102,20 @@ class Case:
         return self.training.batch_size or self.rows
 
     @property
-    def parameters(self) -> int:
-        """Trainable parameters of the network."""
-        return self.architecture.parameters(self.features)
+    def label(self) -> str:
+        """What the network is called: `6x5`, or the function that makes it."""
+        return self.architecture.label if self.architecture else str(self.model)
 
     @property
-    def step_cost(self) -> StepCost:
-        """FLOPs and bytes of one step on a full batch."""
+    def parameters(self) -> int | None:
+        """Trainable parameters of the network; None for a person's own model."""
+        return self.architecture.parameters(self.features) if self.architecture else None
+
+    @property
+    def step_cost(self) -> StepCost | None:
+        """FLOPs and bytes of one step on a full batch; None for a person's own model."""
+        if self.architecture is None:
+            return None
         return arch.step_cost(
             self.architecture,
             features=self.features,
@@ -138,7 +150,13 @@ class Case:
 
     def to_json(self) -> dict[str, Any]:
         """Plain data; `from_json` reads it back."""
-        return {**asdict(self), "architecture": self.architecture.label}
+        plain = {
+            **asdict(self),
+            "architecture": self.architecture.label if self.architecture else None,
+        }
+        if self.model is None:
+            del plain["model"]
+        return plain
 
     @classmethod
     def from_json(cls, plain: dict[str, Any]) -> Self:
@@ -146,7 +164,9 @@ class Case:
         return cls(
             **{
                 **plain,
-                "architecture": arch.parse(plain["architecture"]),
+                "architecture": arch.parse(plain["architecture"])
+                if plain["architecture"]
+                else None,
                 "training": Training(**plain["training"]),
             }
         )

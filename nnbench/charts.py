@@ -124,7 +124,7 @@ def cold_parts(group: Sequence[CaseSummary]) -> Figure | None:
         linewidth=1,
         label="whole, timed separately",
     )
-    axis.set_yticks(positions, [summary.case.architecture.label for summary, _ in rows])
+    axis.set_yticks(positions, [summary.case.label for summary, _ in rows])
     axis.set_xlabel(f"cold training of {rows[0][0].case.cold_epochs} epochs")
     _seconds_axis(axis.xaxis.set_major_formatter)
     axis.grid(axis="x", alpha=0.3)
@@ -157,20 +157,30 @@ def against_parameters(group: Sequence[CaseSummary]) -> Figure:
     """Cold, epoch and step time against the number of parameters, both axes logarithmic."""
     return _against(
         group,
-        lambda summary: summary.case.parameters,
+        lambda summary: summary.parameters or 1,
         "parameters",
-        lambda summary: f"depth {summary.case.architecture.depth}",
+        lambda summary: f"depth {_depth(summary)}",
         log=True,
     )
+
+
+def _depth(summary: CaseSummary) -> int:
+    architecture = summary.case.architecture
+    return architecture.depth if architecture else 0
+
+
+def _width(summary: CaseSummary) -> int:
+    architecture = summary.case.architecture
+    return max(architecture.widths) if architecture else 0
 
 
 def against_depth(group: Sequence[CaseSummary]) -> Figure:
     """Cold, epoch and step time against depth, the number of hidden layers."""
     return _against(
         group,
-        lambda summary: summary.case.architecture.depth,
+        _depth,
         "depth",
-        lambda summary: f"width {max(summary.case.architecture.widths)}",
+        lambda summary: f"width {_width(summary)}",
         log=False,
     )
 
@@ -265,7 +275,7 @@ def _label_points(
         summary = having[index]
         right = turn % 2 == 0
         axis.annotate(
-            summary.case.architecture.label,
+            summary.case.label,
             (places[index], summary.times[phase].value),
             xytext=(6 if right else -6, 5 if right else -5),
             textcoords="offset points",
@@ -286,7 +296,7 @@ def ratios(group: Sequence[CaseSummary]) -> Figure | None:
         return None
     phases = (*ONCE, EPOCH, STEP, COLD) if len(others) <= LABELLED else (EPOCH, STEP, COLD)
     rows = [
-        (summary.case.architecture.label, phase, summary.ratios[phase])
+        (summary.case.label, phase, summary.ratios[phase])
         for summary in others
         for phase in phases
         if phase in summary.ratios
@@ -319,7 +329,7 @@ def ratios(group: Sequence[CaseSummary]) -> Figure | None:
     for boundary, (above, below) in enumerate(itertools.pairwise(rows)):
         if above[0] != below[0]:
             axis.axhline(positions[boundary] - 0.5, color="#bbbbbb", linewidth=0.8)
-    axis.set_xlabel(f"times as long as {group[0].case.architecture.label}, paired within blocks")
+    axis.set_xlabel(f"times as long as {group[0].case.label}, paired within blocks")
     axis.grid(axis="x", alpha=0.3)
     axis.set_ylim(-0.7, len(rows) - 0.3)
     _footnote(figure, group)
@@ -340,7 +350,7 @@ def samples(
     `values` comes from `summary.block_values`; `marked` holds the (launch, block) pairs that the
     noise watch found contaminated: they are drawn as crosses. Vertical lines part launches.
     """
-    lanes = [_Lane(summary.case.architecture.label, summary.case.key) for summary in group]
+    lanes = [_Lane(summary.case.label, summary.case.key) for summary in group]
     lanes = lanes[:8]
     phases = [phase for phase in SHOWN if (values["phase"] == phase).any()]
     figure = Figure(figsize=(9, 1.2 + 2.0 * len(phases)), layout="constrained")

@@ -1,15 +1,46 @@
 """A Keras model from an architecture. Keras must have been started by `devices.start`."""
 
+import functools
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from nnbench import user_code
 from nnbench.architecture import Architecture
-from nnbench.case import OUTPUT_ACTIVATION, Training
+from nnbench.case import OUTPUT_ACTIVATION, Case, Training
+from nnbench.errors import UserError
 
 if TYPE_CHECKING:
     import keras
 
 DTYPE_POLICY = {"float32": "float32", "bfloat16": "mixed_bfloat16", "float16": "mixed_float16"}
 JIT_COMPILE: dict[str, str | bool] = {"auto": "auto", "on": True, "off": False}
+
+
+def for_case(case: Case) -> "keras.Model":
+    """The compiled network of a case: of its architecture, or what a person's function returns.
+
+    Raises UserError if that function fails or returns something that cannot be trained.
+    """
+    if case.architecture is not None:
+        return build(case.architecture, case.training, case.features)
+    import keras
+
+    assert case.model is not None
+    factory = _factory(case.model)
+    try:
+        model = factory()
+    except Exception as failure:
+        raise UserError(f"{case.model} failed: {failure!r}") from failure
+    if not isinstance(model, keras.Model):
+        raise UserError(f"{case.model} returned a {type(model).__name__}, not a Keras model")
+    if not model.compiled:
+        raise UserError(f"{case.model} returned a model without an optimizer: call its compile()")
+    return model
+
+
+@functools.cache
+def _factory(reference: str) -> Callable[[], Any]:
+    return user_code.load(reference)
 
 
 def build(architecture: Architecture, training: Training, features: int) -> "keras.Sequential":

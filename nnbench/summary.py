@@ -24,7 +24,9 @@ class CaseSummary:
     """One case: an estimate in seconds for each phase it has, and its ratios to the first case.
 
     `ratios` are formed within blocks; they are missing for the first case of a comparison and
-    for phases that only one of the two has.
+    for phases that only one of the two has. `utilisation` is the step's FLOPs a second as a
+    share of the matrix-product rate that the same workers measured. Memory is the median of the
+    trials' peaks; the host's holds the framework, too.
     """
 
     case: Case
@@ -33,6 +35,10 @@ class CaseSummary:
     baseline: Case
     loss: float | None
     failures: int
+    parameters: int | None = None
+    utilisation: float | None = None
+    peak_host_bytes: int | None = None
+    peak_device_bytes: int | None = None
 
     @cached_property
     def cold_parts(self) -> ColdParts | None:
@@ -161,9 +167,33 @@ def summarise(run: Run) -> list[CaseSummary]:
                 baseline=baseline,
                 loss=float(np.median(losses)) if losses else None,
                 failures=sum(trial["case"] == key for trial in run.failures()),
+                parameters=case.parameters or _recorded(run, key, "parameters"),
+                utilisation=_utilisation(run, case, mine),
+                peak_host_bytes=_recorded(run, key, "peak_host_bytes"),
+                peak_device_bytes=_recorded(run, key, "peak_device_bytes"),
             )
         )
     return summaries
+
+
+def _recorded(run: Run, key: str, name: str) -> int | None:
+    """The median over a case's trials of what they recorded as `name`; None where none did."""
+    values = [trial[name] for trial in run.good_trials() if trial["case"] == key and name in trial]
+    known = [value for value in values if value is not None]
+    return int(np.median(known)) if known else None
+
+
+def _utilisation(run: Run, case: Case, mine: pd.DataFrame) -> float | None:
+    rates = [
+        launch["product_flops_per_s"]
+        for launch in run.launches
+        if "product_flops_per_s" in launch
+        and (launch["backend"], launch["device"], launch["threads"]) == case.worker
+    ]
+    steps = mine[mine["phase"] == STEP]
+    if not rates or steps.empty or case.step_cost is None:
+        return None
+    return case.step_cost.flops / _estimate(steps, STEP).value / float(np.median(rates))
 
 
 def _phases(values: pd.DataFrame) -> list[str]:
@@ -179,7 +209,7 @@ def _estimate(values: pd.DataFrame, phase: str) -> Estimate:
 
 
 def _label(case: Case, phase: str) -> str:
-    return f"{case.place}: {case.architecture.label} {phase}"
+    return f"{case.place}: {case.label} {phase}"
 
 
 def ratios_between_sides(run: Run) -> dict[str, Estimate]:

@@ -56,7 +56,7 @@ def _run_table(group: Sequence[CaseSummary]) -> Table:
     case = group[0].case
     epochs = f"{case.cold_epochs} epochs cold"
     batch = "full batch" if case.training.batch_size is None else f"batch {case.batch_rows}"
-    first = group[0].case.architecture.label
+    first = group[0].case.label
     table = Table(
         title=f"{case.place}: {case.data}, {case.rows:,} rows, {batch}; {epochs}",
         caption=f"95 % intervals below each figure; ratios to {first}, paired within blocks",
@@ -67,8 +67,8 @@ def _run_table(group: Sequence[CaseSummary]) -> Table:
         table.add_column(name, justify="right", no_wrap=True)
     for summary in group:
         table.add_row(
-            summary.case.architecture.label,
-            f"{summary.case.parameters:,}",
+            summary.case.label,
+            "-" if summary.parameters is None else f"{summary.parameters:,}",
             *(_time_cell(summary.times.get(phase)) for phase in SHOWN_PHASES),
             *(_ratio_cell(summary.ratios.get(phase)) for phase in (COLD, STEP)),
         )
@@ -107,11 +107,14 @@ def run_as_json(run: Run, page: Path) -> dict[str, Any]:
             {
                 "key": summary.case.key,
                 **summary.case.to_json(),
-                "parameters": summary.case.parameters,
-                "flops_per_step": summary.case.step_cost.flops,
+                "parameters": summary.parameters,
+                "flops_per_step": summary.case.step_cost.flops if summary.case.step_cost else None,
+                "utilisation": summary.utilisation,
+                "peak_host_bytes": summary.peak_host_bytes,
+                "peak_device_bytes": summary.peak_device_bytes,
                 "times_s": {name: _plain(found) for name, found in summary.times.items()},
                 "ratios": {name: _plain(found) for name, found in summary.ratios.items()},
-                "ratios_to": summary.baseline.architecture.label,
+                "ratios_to": summary.baseline.label,
                 "loss": summary.loss,
                 "failures": summary.failures,
             }

@@ -13,6 +13,7 @@ from nnbench.cli.options import (
     Batch,
     Budget,
     Data,
+    Models,
     Quiet,
     Threads,
     TrainingPath,
@@ -37,8 +38,14 @@ def compare(
         str | None, typer.Option(help="A commit to hold the present working tree against.")
     ] = None,
     architectures: Annotated[
-        str, typer.Option("--architectures", help="What to train, when measuring.")
-    ] = " ".join(NOTEBOOK),
+        str | None,
+        typer.Option(
+            "--architectures",
+            help="What to train, when measuring.",
+            show_default=" ".join(NOTEBOOK),
+        ),
+    ] = None,
+    model: Models = None,
     data: Data = "banknotes",
     backend: Annotated[str, typer.Option(help="tensorflow, jax or torch.")] = "tensorflow",
     threads: Threads = None,
@@ -88,7 +95,17 @@ def compare(
         loaded = load(data, None, None, None, False)
         training = training_of(loaded, "adam", None, "relu", "float32", batch, "auto")
         wanted = measuring.specification(
-            cases_of([architectures], loaded, training, backend, "cpu", threads, path, epochs),
+            cases_of(
+                [architectures] if architectures else [] if model else NOTEBOOK,
+                loaded,
+                training,
+                backend,
+                "cpu",
+                threads,
+                path,
+                epochs,
+                model or [],
+            ),
             launches=launches,
             blocks=blocks,
             seed=seed,
@@ -96,6 +113,7 @@ def compare(
             precision=quantities.parse_share(precision) if precision else None,
             budget_s=quantities.parse_seconds(budget) if budget else None,
             sides=[first.label, second.label],
+            models=model or [],
         )
         folder = run_folder(results, None, wanted, resume=False, fresh=False)
         places = {first.label: first.side, second.label: second.side}

@@ -1,7 +1,7 @@
 """What commands share: their options, and what is made of them."""
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,6 +10,7 @@ import typer
 from nnbench.errors import UserError
 
 if TYPE_CHECKING:
+    from nnbench.architecture import Architecture
     from nnbench.case import Case, Training
     from nnbench.datasets import Dataset
 
@@ -28,7 +29,8 @@ Data = Annotated[
     str,
     typer.Option(
         "--data",
-        help="banknotes, instagram, synthetic:rows=1000,features=4, or the path of a CSV.",
+        help="banknotes, instagram, synthetic:rows=1000,features=4, a CSV, an npz with x and y, "
+        "or data.py:load, a function that returns them.",
     ),
 ]
 Features = Annotated[
@@ -59,6 +61,12 @@ TrainingPath = Annotated[
     str,
     typer.Option(
         "--path", help="fit (Keras' own), compiled (all epochs as one program), or fit,compiled."
+    ),
+]
+Models = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--model", help="Your own: train.py:build, a function that returns a compiled Keras model."
     ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
@@ -118,16 +126,21 @@ def cases_of(
     threads: int | None,
     path: str,
     epochs: int,
+    models: Sequence[str] = (),
 ) -> list["Case"]:
-    """Every combination of architecture, backend, device and path.
+    """Every combination of architecture or model, backend, device and path.
 
     Raises UserError for an architecture, backend, device or path that there is not.
     """
     from nnbench import architecture as arch
-    from nnbench import devices
+    from nnbench import devices, user_code
     from nnbench.case import Case
 
-    parsed = arch.parse_many(architectures)
+    for model in models:
+        user_code.check(model)
+    networks: list[tuple[Architecture | None, str | None]] = [(None, model) for model in models]
+    if architectures:
+        networks += [(one, None) for one in arch.parse_many(architectures)]
     backends, places = backend.split(","), device.split(",")
     for one in backends:
         devices.check_installed(one)
@@ -137,6 +150,7 @@ def cases_of(
     return [
         Case(
             architecture=one,
+            model=model,
             training=training,
             data=data.name,
             data_digest=data.digest,
@@ -151,7 +165,7 @@ def cases_of(
         for which in backends
         for place in places
         for way in path.split(",")
-        for one in parsed
+        for one, model in networks
     ]
 
 

@@ -20,6 +20,7 @@ from nnbench.cli.options import (
     Jit,
     Label,
     Loss,
+    Models,
     Optimizer,
     Quiet,
     Standardise,
@@ -34,6 +35,7 @@ from nnbench.cli.options import (
 
 def run(
     architectures: Architectures = None,
+    model: Models = None,
     data: Data = "banknotes",
     features: Features = None,
     label: Label = None,
@@ -80,7 +82,15 @@ def run(
     training = training_of(loaded, optimizer, loss, activation, dtype, batch, jit)
     wanted = measuring.specification(
         cases_of(
-            architectures or NOTEBOOK, loaded, training, backend, device, threads, path, epochs
+            architectures or ([] if model else NOTEBOOK),
+            loaded,
+            training,
+            backend,
+            device,
+            threads,
+            path,
+            epochs,
+            model or [],
         ),
         launches=launches,
         blocks=blocks,
@@ -88,6 +98,7 @@ def run(
         limit_s=limit,
         precision=quantities.parse_share(wanted_precision) if wanted_precision else None,
         budget_s=quantities.parse_seconds(budget) if budget else None,
+        models=model or [],
     )
     folder = run_folder(results, name, wanted, resume=resume, fresh=fresh)
     tell_run(execute(folder, loaded, None, quiet=quiet), as_json=as_json)

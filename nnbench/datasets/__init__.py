@@ -5,7 +5,9 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
+from nnbench import user_code
 from nnbench.datasets import synthetic
+from nnbench.datasets.arrays import load_function, load_npz
 from nnbench.datasets.catalog import BUILT_IN, BuiltIn, DatasetInfo, available, locate
 from nnbench.datasets.dataset import TASKS, Dataset
 from nnbench.datasets.from_csv import load_csv
@@ -42,7 +44,8 @@ def load(
     """Load and check the data that `spec` names.
 
     `spec` is `banknotes`, `instagram`, `synthetic:rows=1000,features=4,seed=0,task=regression`
-    (any part of it) or the path of a CSV file with a header line. `label` must be given for a
+    (any part of it), the path of a CSV file with a header line, an `.npz` file with arrays `x` and
+    `y`, or `data.py:load`, a function that returns such a pair. `label` must be given for a
     CSV file; `features` defaults to every other column of numbers and `task` to classification
     when the label holds only 0 and 1. `standardise` scales each feature to mean 0 and standard
     deviation 1. Raises UserError for data that is not there or cannot be trained on.
@@ -52,6 +55,12 @@ def load(
     if spec in BUILT_IN:
         return _built_in(BUILT_IN[spec], features, label, task, standardise)
     path = Path(spec).expanduser()
+    if path.suffix == ".npz" or user_code.is_reference(spec):
+        if features is not None or label is not None or standardise:
+            raise UserError(f"{spec} has no columns to choose: give x and y as they are trained on")
+        if path.suffix == ".npz":
+            return load_npz(path, name=spec, task=task)
+        return load_function(spec, task=task)
     # os.path's answer for a name that is too long is no; Path's is an error.
     there = os.path.exists(path)  # noqa: PTH110
     if not spec or (path.name == spec and not path.suffix and not there):
@@ -60,7 +69,7 @@ def load(
         hint = f"; did you mean '{near[0]}'?" if near else ""
         raise UserError(
             f"unknown data '{spec}': name one of {', '.join(known)}, "
-            f"or the path of a CSV file{hint}"
+            f"or the path of a CSV or npz file{hint}"
         )
     return load_csv(
         path,

@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from nnbench import fingerprint, results
+from nnbench import fingerprint, results, user_code
 from nnbench.case import Case
 from nnbench.datasets import Dataset
 from nnbench.errors import UserError
@@ -75,6 +75,7 @@ def specification(
     precision: float | None = None,
     budget_s: float | None = None,
     sides: Sequence[str] = ONE_SIDE,
+    models: Sequence[str] = (),
 ) -> dict[str, Any]:
     """Everything that decides which trials a run consists of, as plain data.
 
@@ -88,7 +89,10 @@ def specification(
         raise UserError("a precision lies between 0 % and 100 %, such as 2%")
     if budget_s is not None and budget_s <= 0:
         raise UserError("a budget is a time above 0, such as 5min")
+    # An edited model is another one: what was measured of the old must not be gone on with.
+    code = {"models": {model: user_code.digest(model) for model in models}} if models else {}
     return {
+        **code,
         "cases": [case.to_json() for case in cases],
         "launches": launches,
         "blocks": blocks,
@@ -269,7 +273,7 @@ class _Measuring:
                 side = planned.side
                 if side not in workers:
                     workers[side], launches[side] = self._start(planned)
-                words = (side, planned.case.backend, planned.case.architecture.label, planned.kind)
+                words = (side, planned.case.backend, planned.case.label, planned.kind)
                 self._tell(" ".join(word for word in words if word))
                 pids = [worker.pid for worker in workers.values()]
                 reading = reading or noise.read(pids)

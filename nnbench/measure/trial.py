@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from nnbench import network
 from nnbench.case import Case
-from nnbench.measure import boundaries
+from nnbench.measure import boundaries, memory
 from nnbench.measure.boundaries import Marks
 from nnbench.phases import BUILD, COLD, COMPILE, EPOCH, FIRST_STEP, PREPARE, STEP, TRACE
 from nnbench.training import compiled
@@ -46,7 +46,8 @@ def measure(case: Case, kind: str, features: Array, labels: Array) -> tuple[dict
 
     `features` is (rows, columns), `labels` (rows, 1). The record holds `samples_s`, a list of
     seconds for each phase, the `loss` at the end, whether Keras resolved `jit_compile` to true,
-    and `outcome`: `ok`, or `diverged` when the loss is not finite.
+    the trainable `parameters`, peak bytes (see `memory.peaks`) and `outcome`: `ok`, or `diverged`
+    when the loss is not finite.
     """
     run = {
         ("cold", "fit"): _cold,
@@ -54,12 +55,15 @@ def measure(case: Case, kind: str, features: Array, labels: Array) -> tuple[dict
         ("cold", "compiled"): _cold_compiled,
         ("phases", "compiled"): _phases_compiled,
     }[kind, case.path]
+    memory.begin(case.backend, case.device)
     with _no_garbage_collection():
         samples_s, losses, model = run(case, features, labels)
     record: dict[str, Any] = {
         "samples_s": samples_s,
         "loss": losses[-1],
         "jit_compiled": bool(model.jit_compile),
+        "parameters": sum(math.prod(weight.shape) for weight in model.trainable_weights),
+        **memory.peaks(case.backend, case.device),
     }
     record["outcome"] = "ok" if math.isfinite(record["loss"]) else "diverged"
     if record["outcome"] == "diverged":
@@ -79,7 +83,7 @@ def warm_up_case(case: Case) -> None:
 
 
 def _build(case: Case) -> Any:
-    return network.build(case.architecture, case.training, case.features)
+    return network.for_case(case)
 
 
 Trained = tuple[dict[str, list[float]], list[float], Any]

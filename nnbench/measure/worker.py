@@ -40,9 +40,19 @@ def main() -> None:
     imported_s = time.perf_counter()
 
     # Imports Keras: not before the backend is fixed.
-    from nnbench.measure import trial
+    from nnbench.measure import peak, trial
 
-    trial.warm_up(first_case, features, labels)
+    try:
+        trial.warm_up(first_case, features, labels)
+    except UserError as mistake:
+        answer({"error": str(mistake)})
+        return
+    except Exception as failure:
+        if first_case.model is None:
+            raise
+        answer({"error": f"{first_case.model} cannot be trained on {first_case.data}: {failure}"})
+        return
+    rate = peak.product_flops_per_s(first_case.device)
     answer(
         {
             "import_s": imported_s - began_s,
@@ -50,6 +60,7 @@ def main() -> None:
             "device_name": devices.description(first_case.backend, first_case.device),
             "versions": devices.versions(first_case.backend),
             "cpus": devices.usable_cpus(),
+            "product_flops_per_s": rate,
         }
     )
     warm: set[str] = set()

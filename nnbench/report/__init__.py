@@ -94,6 +94,7 @@ def write(run: Run) -> Path:
             "seconds": units.seconds,
             "flops": units.flops,
             "share": units.share,
+            "bytes": units.data_size,
         }
         page = environment.get_template("template.html.j2").render(
             run=run,
@@ -143,11 +144,12 @@ def _section(
 ) -> _Section:
     place = group[0].case.place
     several = len(group) > 1
+    own = any(summary.case.model for summary in group)
     figures: dict[str, Figure | None] = {
         "cold_parts": charts.cold_parts(group),
         "ratios": charts.ratios(group),
         "against_parameters": charts.against_parameters(group) if several else None,
-        "against_depth": charts.against_depth(group) if several else None,
+        "against_depth": charts.against_depth(group) if several and not own else None,
         "samples": charts.samples(group, values, marked),
     }
     stem = place.replace(", ", "-").replace(":", "").replace(" ", "")

@@ -79,7 +79,7 @@ def _paths(summaries: Sequence[CaseSummary], measured: Measured) -> list[str]:
             ratio = measured.ratios(summary.case, other.case).get(EPOCH)
             if ratio is not None:
                 told.append(
-                    f"On {summary.case.place}, an epoch of {summary.case.architecture.label} takes "
+                    f"On {summary.case.place}, an epoch of {summary.case.label} takes "
                     f"{_ratio(ratio)} as long with fit as on the compiled path: the rest is the "
                     "framework around the training."
                 )
@@ -92,13 +92,13 @@ def _epochs(group: Sequence[CaseSummary]) -> str:
 
 def _comparison(group: Sequence[CaseSummary], phase: str, what: str) -> str:
     """Every network against the first, by the paired ratios and their intervals."""
-    first = group[0].case.architecture.label
+    first = group[0].case.label
     slower, faster, unclear = [], [], []
     for summary in group[1:]:
         ratio = summary.ratios.get(phase)
         if ratio is None:
             continue
-        told = f"{summary.case.architecture.label} ({_ratio(ratio)})"
+        told = f"{summary.case.label} ({_ratio(ratio)})"
         if not ratio.excludes_one:
             unclear.append(told)
         elif ratio.value > 1:
@@ -162,7 +162,7 @@ def shares(parts: ColdParts) -> list[tuple[str, float]]:
 def _parts_sentence(summary: CaseSummary, parts: ColdParts) -> str:
     largest = [(name, part) for name, part in shares(parts) if part >= 0.01]
     told = _list([f"{units.share(part)} to {name}" for name, part in largest])
-    label = summary.case.architecture.label
+    label = summary.case.label
     return f"The {units.seconds(parts.cold_s)} that {label} takes cold go {told}."
 
 
@@ -189,7 +189,7 @@ def _lesson(group: Sequence[CaseSummary], measured: Measured) -> list[str]:
 
 
 def _opposite(summary: CaseSummary, cold: Estimate, step: Estimate) -> str:
-    mine, base = summary.case.architecture.label, summary.baseline.architecture.label
+    mine, base = summary.case.label, summary.baseline.label
     way = ("slower", "faster") if cold.value > 1 else ("faster", "slower")
     return (
         f"{mine} is {way[0]} than {base} cold ({_ratio(cold)}) but {way[1]} per step "
@@ -198,7 +198,7 @@ def _opposite(summary: CaseSummary, cold: Estimate, step: Estimate) -> str:
 
 
 def _hidden(summary: CaseSummary, step: Estimate) -> str:
-    mine, base = summary.case.architecture.label, summary.baseline.architecture.label
+    mine, base = summary.case.label, summary.baseline.label
     way = "more" if step.value > 1 else "less"
     return (
         f"A step of {mine} costs {way} than one of {base} ({_ratio(step)}), "
@@ -222,9 +222,9 @@ def _cross_pair(group: Sequence[CaseSummary], measured: Measured) -> str | None:
         cold, step = ratios[COLD], ratios[STEP]
         if cold.excludes_one and step.excludes_one:
             return (
-                f"{deep.case.architecture.label} ({deep.case.parameters:,} weights) takes "
-                f"{_ratio(cold)} as long cold as {wide.case.architecture.label} "
-                f"({wide.case.parameters:,} weights), and yet its step takes only "
+                f"{deep.case.label} ({deep.parameters:,} weights) takes "
+                f"{_ratio(cold)} as long cold as {wide.case.label} "
+                f"({wide.parameters:,} weights), and yet its step takes only "
                 f"{_ratio(step)} as long.{_flip(deep, wide, ratios[EPOCH])}"
             )
     return None
@@ -251,7 +251,7 @@ def _run_warnings(run: Run, summaries: Sequence[CaseSummary]) -> list[Caution]:
     for outcome in ("died", "timeout", "diverged"):
         hit = [trial for trial in failed if trial["outcome"] == outcome]
         if hit:
-            names = _list(list(dict.fromkeys(run.cases[t["case"]].architecture.label for t in hit)))
+            names = _list(list(dict.fromkeys(run.cases[t["case"]].label for t in hit)))
             message = str(hit[0].get("message", "")).strip().splitlines()[:1]
             detail = f" ({message[0]})" if message else ""
             warnings.append(
@@ -289,7 +289,7 @@ def _run_warnings(run: Run, summaries: Sequence[CaseSummary]) -> list[Caution]:
 def _case_warnings(summary: CaseSummary) -> list[Caution]:
     warnings = []
     case = summary.case
-    label = f"{case.architecture.label} ({case.place})"
+    label = f"{case.label} ({case.place})"
     wide = [
         f"{phase} ±{units.share(time.relative_half_width)}"
         for phase, time in summary.times.items()

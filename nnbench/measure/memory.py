@@ -1,0 +1,70 @@
+"""How much memory a training holds at its highest, on the host and on its device."""
+
+import contextlib
+import resource
+import sys
+from pathlib import Path
+from typing import Any
+
+CLEAR_REFS = Path("/proc/self/clear_refs")
+STATUS = Path("/proc/self/status")
+
+
+def begin(backend: str, device: str) -> None:
+    """Start a new high-water mark, where the system and the backend allow it.
+
+    Linux resets a process' peak when 5 is written to `clear_refs` (proc(5)).
+    """
+    with contextlib.suppress(OSError):
+        CLEAR_REFS.write_text("5")
+    if not device.startswith("gpu"):
+        return
+    if backend == "torch":
+        import torch
+
+        torch.cuda.reset_peak_memory_stats()
+    elif backend == "tensorflow":
+        import tensorflow as tf
+
+        tf.config.experimental.reset_memory_stats(f"GPU:{_index(device)}")
+
+
+def peaks(backend: str, device: str) -> dict[str, Any]:
+    """Bytes held since `begin`: `peak_host_bytes`, and `peak_device_bytes` of a GPU.
+
+    The host's figure is the whole process, the framework included. Where the peak cannot be
+    reset (outside Linux; JAX on a GPU) it is the highest of the worker's life so far.
+    """
+    found: dict[str, Any] = {"peak_host_bytes": _peak_host_bytes()}
+    if device.startswith("gpu"):
+        found["peak_device_bytes"] = _peak_device_bytes(backend, _index(device))
+    return found
+
+
+def _index(device: str) -> int:
+    return int(device.partition(":")[2] or 0)
+
+
+def _peak_host_bytes() -> int:
+    with contextlib.suppress(OSError):
+        for line in STATUS.read_text().splitlines():
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1]) * 1024
+    highest = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return highest if sys.platform == "darwin" else highest * 1024
+
+
+def _peak_device_bytes(backend: str, index: int) -> int | None:
+    if backend == "torch":
+        import torch
+
+        return int(torch.cuda.max_memory_allocated())
+    if backend == "tensorflow":
+        import tensorflow as tf
+
+        return int(tf.config.experimental.get_memory_info(f"GPU:{index}")["peak"])
+    import jax
+
+    stats = jax.devices("gpu")[index].memory_stats() or {}
+    peak = stats.get("peak_bytes_in_use")
+    return None if peak is None else int(peak)

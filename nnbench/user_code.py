@@ -1,0 +1,71 @@
+"""A person's own code by reference: `train.py:build` or `package.module:build`.
+
+Only `load` imports it, and with it whatever framework it imports itself.
+"""
+
+import hashlib
+import importlib
+import importlib.util
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from nnbench.errors import UserError
+
+
+def is_reference(text: str) -> bool:
+    """Whether `text` has the form of a reference to a function."""
+    place, colon, function = text.rpartition(":")
+    return bool(colon and place and function.isidentifier())
+
+
+def check(reference: str) -> None:
+    """Raise UserError unless `reference` has the right form and its file, if any, exists."""
+    if not is_reference(reference):
+        raise UserError(
+            f"'{reference}' names no function: write train.py:build or package.module:build"
+        )
+    place = reference.rpartition(":")[0]
+    if place.endswith(".py") and not Path(place).is_file():
+        raise UserError(f"{place} is not there: '{reference}' should name a function in a file")
+
+
+def digest(reference: str) -> str | None:
+    """SHA-256 of the file that `reference` names; None where it names a module."""
+    place = Path(reference.rpartition(":")[0])
+    return hashlib.sha256(place.read_bytes()).hexdigest() if place.suffix == ".py" else None
+
+
+def load(reference: str) -> Callable[[], Any]:
+    """Import the code and return the function.
+
+    A file is looked for from the working directory, which modules are imported from, too. Raises
+    UserError if it cannot be imported or has no such function.
+    """
+    check(reference)
+    place, _, name = reference.rpartition(":")
+    try:
+        module = (
+            _from_file(Path(place)) if place.endswith(".py") else importlib.import_module(place)
+        )
+    except Exception as failure:
+        raise UserError(f"{place} cannot be imported: {failure!r}") from failure
+    function = getattr(module, name, None)
+    if not callable(function):
+        raise UserError(f"{place} has no function '{name}'")
+    return function  # type: ignore[no-any-return]
+
+
+def _from_file(path: Path) -> Any:
+    # Its neighbours must be importable as they are when the file is run as a script.
+    folder = str(path.parent.resolve())
+    if folder not in sys.path:
+        sys.path.insert(0, folder)
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[path.stem] = module
+    spec.loader.exec_module(module)
+    return module

@@ -1,0 +1,99 @@
+import json
+
+import numpy as np
+import pytest
+
+MODEL = """
+import keras
+
+def small():
+    return made(4)
+
+def wide():
+    return made(32)
+
+def made(width):
+    model = keras.Sequential(
+        [keras.Input((3, 2)), keras.layers.Flatten(), keras.layers.Dense(width, "tanh"),
+         keras.layers.Dropout(0.1), keras.layers.Dense(3, "softmax")]
+    )
+    model.compile("adam", "sparse_categorical_crossentropy")
+    return model
+
+def forgotten():
+    return keras.Sequential([keras.Input((3, 2)), keras.layers.Dense(1)])
+
+def text():
+    return "a model"
+
+def data():
+    import numpy as np
+    rng = np.random.default_rng(0)
+    return rng.normal(size=(60, 3, 2)).astype("float32"), rng.integers(0, 3, 60)
+"""
+
+
+@pytest.fixture
+def code(tmp_path):
+    (tmp_path / "mine.py").write_text(MODEL)
+    return tmp_path
+
+
+def test_ones_own_models_and_data_are_measured_on_both_paths(nnbench, code):
+    answer = nnbench(
+        *("run", "--model", "mine.py:small", "--model", "mine.py:wide", "--data", "mine.py:data"),
+        *("--backend", "jax", "--path", "fit,compiled", "--launches", "1", "--blocks", "1"),
+        *("--epochs", "3", "--batch", "20", "--json"),
+        cwd=code,
+    )
+    assert answer.returncode == 0, answer.stderr
+    told = json.loads(answer.stdout)
+    found = {(case["model"], case["path"]): case for case in told["cases"]}
+    assert len(found) == 4
+    small = found["mine.py:small", "fit"]
+    assert small["parameters"] == 6 * 4 + 4 + 4 * 3 + 3
+    assert small["peak_host_bytes"] > 10 << 20
+    assert {"build", "cold", "step", "epoch", "trace", "compile"} <= set(small["times_s"])
+    page = (code / told["report"]).read_text()
+    assert "mine.py:wide" in page
+
+
+def test_an_edited_model_is_another_run(nnbench, code):
+    command = ["run", "--model", "mine.py:small", "--data", "mine.py:data", "--backend", "jax"]
+    command += ["--launches", "1", "--blocks", "1", "--epochs", "2", "--name", "once", "--quiet"]
+    assert nnbench(*command, cwd=code).returncode == 0
+    (code / "mine.py").write_text(MODEL.replace("made(4)", "made(5)"))
+    answer = nnbench(*command, cwd=code)
+    assert answer.returncode == 2
+    assert "another run" in answer.stderr
+
+
+@pytest.mark.parametrize(
+    ("model", "data", "word"),
+    [
+        ("mine.py:nothing", "mine.py:data", "no function 'nothing'"),
+        ("mine.py:forgotten", "mine.py:data", "compile()"),
+        ("mine.py:text", "mine.py:data", "returned a str"),
+        ("other.py:small", "mine.py:data", "other.py is not there"),
+        ("mine.py", "mine.py:data", "names no function"),
+        ("mine.py:small", "banknotes", "cannot be trained on banknotes"),
+        ("mine.py:small", "mine.py:text", "did not return a pair"),
+        ("mine.py:small", "arrays.npz", "needs the arrays x and y"),
+    ],
+)
+def test_a_mistake_in_ones_own_code_is_one_line(nnbench, code, model, data, word):
+    np.savez(code / "arrays.npz", a=np.zeros(3))
+    answer = nnbench(
+        *("run", "--model", model, "--data", data, "--backend", "jax", "--quiet"), cwd=code
+    )
+    assert answer.returncode == 2
+    assert word in answer.stderr
+    assert "Traceback" not in answer.stderr
+    assert len(answer.stderr.strip().splitlines()) == 1
+
+
+def test_arrays_with_nan_are_refused(nnbench, code):
+    np.savez(code / "arrays.npz", x=np.array([[1.0], [np.nan]]), y=np.zeros(2))
+    answer = nnbench("data", "show", "arrays.npz", cwd=code)
+    assert answer.returncode == 2
+    assert "NaN" in answer.stderr
