@@ -44,7 +44,6 @@ def test_ones_own_models_and_data_are_measured_on_both_paths(nnbench, code):
         *("run", "--model", "mine.py:small", "--model", "mine.py:wide", "--data", "mine.py:data"),
         *("--backend", "jax", "--path", "fit,compiled", "--launches", "1", "--blocks", "1"),
         *("--epochs", "3", "--batch", "20", "--json"),
-        cwd=code,
     )
     assert answer.returncode == 0, answer.stderr
     told = json.loads(answer.stdout)
@@ -61,9 +60,9 @@ def test_ones_own_models_and_data_are_measured_on_both_paths(nnbench, code):
 def test_an_edited_model_is_another_run(nnbench, code):
     command = ["run", "--model", "mine.py:small", "--data", "mine.py:data", "--backend", "jax"]
     command += ["--launches", "1", "--blocks", "1", "--epochs", "2", "--name", "once", "--quiet"]
-    assert nnbench(*command, cwd=code).returncode == 0
+    assert nnbench(*command).returncode == 0
     (code / "mine.py").write_text(MODEL.replace("made(4)", "made(5)"))
-    answer = nnbench(*command, cwd=code)
+    answer = nnbench(*command)
     assert answer.returncode == 2
     assert "another run" in answer.stderr
 
@@ -83,9 +82,7 @@ def test_an_edited_model_is_another_run(nnbench, code):
 )
 def test_a_mistake_in_ones_own_code_is_one_line(nnbench, code, model, data, word):
     np.savez(code / "arrays.npz", a=np.zeros(3))
-    answer = nnbench(
-        *("run", "--model", model, "--data", data, "--backend", "jax", "--quiet"), cwd=code
-    )
+    answer = nnbench("run", "--model", model, "--data", data, "--backend", "jax", "--quiet")
     assert answer.returncode == 2
     assert word in answer.stderr
     assert "Traceback" not in answer.stderr
@@ -94,6 +91,6 @@ def test_a_mistake_in_ones_own_code_is_one_line(nnbench, code, model, data, word
 
 def test_arrays_with_nan_are_refused(nnbench, code):
     np.savez(code / "arrays.npz", x=np.array([[1.0], [np.nan]]), y=np.zeros(2))
-    answer = nnbench("data", "show", "arrays.npz", cwd=code)
+    answer = nnbench("data", "show", "arrays.npz")
     assert answer.returncode == 2
     assert "NaN" in answer.stderr

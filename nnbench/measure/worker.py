@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from nnbench import devices
+from nnbench import datasets, devices
 from nnbench.case import Case
 from nnbench.errors import UserError
 
@@ -50,7 +50,9 @@ def main() -> None:
     except Exception as failure:
         if first_case.model is None:
             raise
-        answer({"error": f"{first_case.model} cannot be trained on {first_case.data}: {failure}"})
+        # Keras' messages run over many lines; their first says what is wrong.
+        reason = (str(failure).strip() or repr(failure)).splitlines()[0]
+        answer({"error": f"{first_case.model} cannot be trained on {first_case.data}: {reason}"})
         return
     rate = peak.product_flops_per_s(first_case.device)
     answer(
@@ -63,12 +65,17 @@ def main() -> None:
             "product_flops_per_s": rate,
         }
     )
+    arrays = {first_case.data: (features, labels)}
     warm: set[str] = set()
     timers: dict[str, trial.StepTimer] = {}
     trained: dict[str, Any] = {}
     for line in sys.stdin:
         request = json.loads(line)
         case = Case.from_json(request["case"])
+        if case.data not in arrays:
+            loaded = datasets.load(case.data)
+            arrays[case.data] = loaded.features, loaded.labels
+        features, labels = arrays[case.data]
         if request["kind"] == trial.STEP_KIND:
             if case.key not in timers:
                 model = trained.pop(case.key, None)
