@@ -69,13 +69,13 @@ class Run:
     def samples(self) -> pd.DataFrame:
         """One row a sample of the trials that ended well.
 
-        `position` counts the samples of a phase in its block: epochs of a `fit`, sweeps of steps.
+        `position` counts the samples of a phase in its block: epochs of a `fit`, steps by sweeps.
         """
         rows = [
             (
                 *(trial[name] for name in ("case", "side", "round", "launch", "block", "trial")),
                 phase,
-                trial["sweep"] + position,
+                trial["sweep"] * len(values) + position,
                 value,
             )
             for trial in self.good_trials()

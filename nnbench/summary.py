@@ -78,10 +78,20 @@ class Measured:
         samples = run.samples()
         return cls(samples, block_values(samples))
 
+    @cached_property
+    def paired_values(self) -> pd.DataFrame:
+        """`blocks`, but with the lower quartile of a block's samples for steps."""
+        keys = [name for name in self.blocks.columns if name not in ("seconds", "samples")]
+        steps = self.samples[self.samples["phase"] == STEP].groupby(keys, sort=False)["seconds"]
+        quartiles = steps.agg(seconds=lambda series: series.quantile(0.25), samples="size")
+        return pd.concat([self.blocks[self.blocks["phase"] != STEP], quartiles.reset_index()])
+
     def ratios(self, mine: Case, base: Case) -> dict[str, Estimate]:
         """For each phase that both cases have: `mine` / `base`, from pairs measured together.
 
-        Steps are paired within sweeps, which are moments apart, everything else within blocks.
+        Pairs share a block. Steps, whose samples took turns in it, are held against each other
+        by their lower quartiles: what else the machine does only ever adds time, and adds it to
+        some samples of one side and to others of the other.
         """
         return self._paired(
             lambda table: table["case"] == mine.key,
@@ -106,19 +116,11 @@ class Measured:
         block: list[str],
         unit: str,
     ) -> dict[str, Estimate]:
-        others = self.blocks[self.blocks["phase"] != STEP]
-        steps = self.samples[self.samples["phase"] == STEP].assign(samples=1)
-        found = []
-        for table, keys in ((others, block), (steps, [*block, "position"])):
-            pairs = table[numerator(table)].merge(
-                table[denominator(table)], on=["phase", *keys], suffixes=("", "_base")
-            )
-            pairs["ratio"] = pairs["seconds"] / pairs["seconds_base"]
-            grouped = pairs.groupby(["phase", *dict.fromkeys((*block, unit))], sort=False)
-            found.append(
-                grouped.agg(ratio=("ratio", "median"), samples=("samples", "sum")).reset_index()
-            )
-        ratios = pd.concat(found)
+        table = self.paired_values
+        ratios = table[numerator(table)].merge(
+            table[denominator(table)], on=["phase", *block], suffixes=("", "_base")
+        )
+        ratios["ratio"] = ratios["seconds"] / ratios["seconds_base"]
         return {
             phase: nested_estimate(
                 chosen["ratio"], chosen[unit], samples=int(chosen["samples"].sum())

@@ -43,7 +43,7 @@ class Tool(Protocol):
 def nnbench(first: Launches, second: Launches, *, swept: bool) -> Decision:
     """Paired by round, the launch as the unit, at the default setting."""
     ratios = [
-        float(np.median(np.divide(after, before)))
+        float(np.quantile(after, 0.25) / np.quantile(before, 0.25))
         if swept
         else steady_median(after) / steady_median(before)
         for before, after in zip(first, second, strict=True)

@@ -52,7 +52,7 @@ def compare(
     path: TrainingPath = "fit",
     epochs: Annotated[int, typer.Option(help="Epochs of a cold training.")] = 30,
     batch: Batch = "full",
-    launches: Annotated[int, typer.Option(help="Launches of each side.")] = 8,
+    launches: Annotated[int, typer.Option(help="Launches of each side.")] = 10,
     blocks: Annotated[int, typer.Option(help="Blocks in a launch.")] = 1,
     budget: Budget = None,
     precision: WantedPrecision = None,

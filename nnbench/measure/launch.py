@@ -28,8 +28,8 @@ class WorkerLostError(Exception):
 class Launch:
     """One life of a worker process, for the backend, device and threads of `warm_up`.
 
-    Attributes: `started` is what the worker said of itself (see `worker.main`), `log` the file
-    with its standard error.
+    Attributes: `started` is what the worker said of itself when it was ready, `log` the file with
+    its standard error.
     """
 
     def __init__(
@@ -41,10 +41,9 @@ class Launch:
         python: str = sys.executable,
         folder: Path | None = None,
     ) -> None:
-        """Start the process, with this Python in this folder, and wait until it is warm.
+        """Start the process, with this Python in this folder, and do not wait for it.
 
-        Raises UserError for what a user can mend (backend or device not there), WorkerLostError if
-        it does not come up.
+        Raises UserError if the backend is not installed.
         """
         self.log = log
         backend, device, threads = warm_up.worker
@@ -61,10 +60,19 @@ class Launch:
                 stderr=errors,
                 start_new_session=True,
             )
+        self.started: dict[str, Any] = {}
+
+    def wait_until_ready(self) -> dict[str, Any]:
+        """Wait until the worker is warm; return what it says of itself (see `worker.main`).
+
+        Raises UserError for what a user can mend (the device is not there), WorkerLostError if it
+        does not come up.
+        """
         self.started = self._answer(START_LIMIT_S)
         if "error" in self.started:
             self.stop()
             raise UserError(self.started["error"])
+        return self.started
 
     @property
     def pid(self) -> int:

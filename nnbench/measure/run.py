@@ -25,7 +25,7 @@ from nnbench.errors import UserError
 from nnbench.measure import noise
 from nnbench.measure.launch import Launch, WorkerLostError
 from nnbench.measure.schedule import ONE_SIDE, SWEEPS, Planned, plan_round, starting_order
-from nnbench.measure.trial import STEP_KIND
+from nnbench.measure.trial import KINDS, STEP_KIND
 from nnbench.summary import widest_interval
 
 FAILURES_ALLOWED = 2
@@ -38,6 +38,9 @@ MOST_ROUNDS = 200
 
 NOISE_WINDOW_S = 1.0
 """The noise watch looks at stretches of at least this length."""
+
+LEAST_NOISE_WINDOW_S = 0.2
+"""At the end of a block it looks at a shorter one rather than at none."""
 
 
 @dataclass(frozen=True)
@@ -76,8 +79,12 @@ def specification(
     budget_s: float | None = None,
     sides: Sequence[str] = ONE_SIDE,
     models: Sequence[str] = (),
+    kinds: Sequence[str] = KINDS,
+    sweeps: int = SWEEPS,
 ) -> dict[str, Any]:
     """Everything that decides which trials a run consists of, as plain data.
+
+    `kinds` are the trials of each case in a block besides its `sweeps` of step samples.
 
     Raises UserError for numbers that make no run.
     """
@@ -91,8 +98,11 @@ def specification(
         raise UserError("a budget is a time above 0, such as 5min")
     # An edited model is another one: what was measured of the old must not be gone on with.
     code = {"models": {model: user_code.digest(model) for model in models}} if models else {}
+    usual = kinds == KINDS and sweeps == SWEEPS
+    plan = {} if usual else {"kinds": list(kinds), "sweeps": sweeps}
     return {
         **code,
+        **plan,
         "cases": [case.to_json() for case in cases],
         "launches": launches,
         "blocks": blocks,
@@ -113,7 +123,13 @@ def next_round(run: results.Run, number: int) -> list[list[Planned]]:
     given_up = {case for case, count in _failures(earlier).items() if count >= FAILURES_ALLOWED}
     cases = [case for case in _wanting(earlier, number) if case.key not in given_up]
     return plan_round(
-        number, cases, blocks=wanted["blocks"], seed=wanted["seed"], sides=wanted["sides"]
+        number,
+        cases,
+        blocks=wanted["blocks"],
+        seed=wanted["seed"],
+        sides=wanted["sides"],
+        kinds=wanted.get("kinds", KINDS),
+        sweeps=wanted.get("sweeps", SWEEPS),
     )
 
 
@@ -149,9 +165,18 @@ def _wide(run: results.Run, precision: float) -> list[Case]:
 
 
 def seconds_spent(run: results.Run) -> float:
-    """Seconds that a run's launches and trials took, by its records."""
-    starting_s = sum(record["import_s"] + record["first_use_s"] for record in run.launches)
-    return float(starting_s + sum(trial["wall_s"] for trial in run.trials))
+    """Seconds that a run's launches and trials took, by its records.
+
+    The processes of a round's sides start at the same time: the longest start counts.
+    """
+    starting_s: dict[tuple[Any, ...], dict[str, float]] = {}
+    for record in run.launches:
+        together = tuple(record[name] for name in ("round", "backend", "device", "threads"))
+        sides = starting_s.setdefault(together, {})
+        one_s = record["import_s"] + record["first_use_s"]
+        sides[record["side"]] = sides.get(record["side"], 0.0) + one_s
+    starts_s = sum(max(sides.values()) for sides in starting_s.values())
+    return float(starts_s + sum(trial["wall_s"] for trial in run.trials))
 
 
 def is_complete(run: results.Run) -> bool:
@@ -230,8 +255,10 @@ class _Measuring:
     total: float = 0.0
     widest: float | None = None
     failures: Counter[str] = field(default_factory=Counter)
+    launches_begun: int = -1
 
     def __post_init__(self) -> None:
+        self.launches_begun = max((record["launch"] for record in self.run.launches), default=-1)
         self.failures = _failures(self.run)
 
     def expect(self, plans: list[list[Planned]], number: int) -> None:
@@ -263,23 +290,31 @@ class _Measuring:
         launches: dict[str, int] = {}
         reading: noise.Reading | None = None
         try:
-            for side in starting_order(plan[0].round, list(self.sides)):
-                mine = [planned for planned in plan if planned.side == side]
-                if mine:
-                    workers[side], launches[side] = self._start(mine[0])
-            for planned in plan:
+            first = {planned.side: planned for planned in reversed(plan)}
+            # Started together, so that the sides wait for each other's imports only once.
+            for side in starting_order(
+                plan[0].round, [name for name in self.sides if name in first]
+            ):
+                workers[side], launches[side] = self._start(first[side])
+            for side, worker in workers.items():
+                self._wait_until_ready(worker, launches[side], first[side])
+            for place, planned in enumerate(plan):
                 if self.failures[planned.case.key] >= FAILURES_ALLOWED:
                     continue
                 side = planned.side
                 if side not in workers:
                     workers[side], launches[side] = self._start(planned)
+                    self._wait_until_ready(workers[side], launches[side], planned)
                 words = (side, planned.case.backend, planned.case.label, planned.kind)
                 self._tell(" ".join(word for word in words if word))
                 pids = [worker.pid for worker in workers.values()]
                 reading = reading or noise.read(pids)
                 record = self._trial(workers[side], launches[side], planned)
-                # Counters tick a hundred times a second: over one step they say nothing.
-                if time.monotonic() - reading.moment_s >= NOISE_WINDOW_S:
+                # Counters tick a hundred times a second: over one step they say nothing. A look
+                # ends with its block, so that what it saw is said of the right one.
+                block_ends = place + 1 == len(plan) or plan[place + 1].block != planned.block
+                window_s = LEAST_NOISE_WINDOW_S if block_ends else NOISE_WINDOW_S
+                if time.monotonic() - reading.moment_s >= window_s:
                     after = noise.read(pids)
                     record["noise"] = noise.between(reading, after)
                     reading = after
@@ -296,16 +331,22 @@ class _Measuring:
 
     def _start(self, planned: Planned) -> tuple[Launch, int]:
         case = planned.case
-        number = max((record["launch"] for record in self.run.launches), default=-1) + 1
+        number = self.launches_begun + 1
         self._tell(f"starting {planned.side or case.backend}")
         log = self.run.folder / "logs" / f"launch-{number:04d}.log"
         side = self.sides[planned.side]
+        worker = Launch(case, self.arrays, log, python=side.python, folder=side.folder)
+        self.launches_begun = number
+        return worker, number
+
+    def _wait_until_ready(self, worker: Launch, number: int, planned: Planned) -> None:
+        case = planned.case
         try:
-            worker = Launch(case, self.arrays, log, python=side.python, folder=side.folder)
+            ready = worker.wait_until_ready()
         except WorkerLostError as lost:
             reason = str(lost).splitlines()[0]
             raise UserError(
-                f"a worker for {case.backend} did not start ({reason}): see {log}"
+                f"a worker for {case.backend} did not start ({reason}): see {worker.log}"
             ) from lost
         record = {
             "kind": "launch",
@@ -316,11 +357,10 @@ class _Measuring:
             "backend": case.backend,
             "device": case.device,
             "threads": case.threads,
-            **worker.started,
+            **ready,
         }
         self.writer.append(record)
         self.run.launches.append(record)
-        return worker, number
 
     def _trial(self, worker: Launch, launch: int, planned: Planned) -> dict[str, Any]:
         """Measure one trial; a lost worker is an outcome."""

@@ -3,7 +3,7 @@
 A round is one launch of every worker: of each combination of backend, device and threads, on
 each side of a comparison. What slows the machine for a while hits all cases alike, because
 they take turns in every block, and steps, which are short, in every one of many sweeps. Ratios
-are formed within blocks, and those of steps within sweeps.
+are formed within blocks.
 """
 
 import random
@@ -16,7 +16,7 @@ from nnbench.measure.trial import KINDS, STEP_KIND
 ONE_SIDE = ("",)
 
 SWEEPS = 30
-"""Step samples of each case in a block: as many as a cold training has epochs by default."""
+"""Times that each case's turn for step samples comes in a block."""
 
 
 @dataclass(frozen=True)
@@ -43,11 +43,13 @@ def plan_round(
     blocks: int,
     seed: int,
     sides: Sequence[str] = ONE_SIDE,
+    kinds: Sequence[str] = KINDS,
+    sweeps: int = SWEEPS,
 ) -> list[list[Planned]]:
     """The trials of one round: a list for each worker, in order, its sides mixed.
 
-    A block holds each of its cases, on each side, once for each kind of trial, and then
-    `SWEEPS` sweeps over their steps, all in an order drawn from `seed` and the round's number.
+    A block holds each of its cases, on each side, once for each of `kinds` of trial, and then
+    `sweeps` sweeps over their steps, all in an order drawn from `seed` and the round's number.
     Which backend comes first, and which side's process is started first, alternates from round
     to round.
     """
@@ -63,11 +65,11 @@ def plan_round(
                 Planned(number, side, block, case, kind)
                 for side in sides
                 for case in mine
-                for kind in KINDS
+                for kind in kinds
             ]
             order.shuffle(turns)
             trials += turns
-            for sweep in range(SWEEPS):
+            for sweep in range(sweeps):
                 turns = [
                     Planned(number, side, block, case, STEP_KIND, sweep)
                     for side in sides

@@ -2,7 +2,7 @@
 
 A trial of kind `cold` times a whole training, from nothing to the last epoch, with nothing
 hooked. A trial of kind `phases` trains again and bounds each phase inside `fit`. A trial of kind
-`step` takes one sample of the steady step of a network that stays trained in the worker. What
+`step` takes a few samples of the steady step of a network that stays trained in the worker. What
 each phase means is said in `nnbench.phases`.
 """
 
@@ -31,6 +31,9 @@ STEP_KIND = "step"
 
 SAMPLE_S = 0.01
 """A step sample lasts at least this long: 10^5 times the clock's resolution of some 100 ns."""
+
+SAMPLES_IN_A_TURN = 3
+"""Step samples that a case takes before the next case's turn: a few tens of milliseconds."""
 
 EPOCH_SAMPLES = 10
 """Samples of compiled epochs in a trial; those of `fit` come from its callbacks."""
@@ -228,9 +231,9 @@ def _taker(
 
 
 class StepTimer:
-    """A trained network whose steps are timed, one sample at a time.
+    """A trained network whose steps are timed, a few samples at a time.
 
-    A sample averages so many steps that it lasts at least `SAMPLE_S`. Two steps go before it
+    A sample averages so many steps that it lasts at least `SAMPLE_S`. Two steps go before them
     untimed, since others have used the caches in the meantime.
     """
 
@@ -252,15 +255,18 @@ class StepTimer:
         return perf_counter_ns() - begin_ns
 
     def measure(self) -> dict[str, Any]:
-        """One sample of `step`, as a trial's record."""
+        """The samples of `step` of one turn, as a trial's record."""
+        durations_ns = [0] * SAMPLES_IN_A_TURN
         gc.disable()
         try:
             self._take(2)
-            sample_s = self._clocked_ns() / (self.steps * self._unit) / 1e9
+            for place in range(SAMPLES_IN_A_TURN):
+                durations_ns[place] = self._clocked_ns()
         finally:
             gc.enable()
+        steps = self.steps * self._unit
         return {
-            "samples_s": {STEP: [sample_s]},
+            "samples_s": {STEP: [duration_ns / steps / 1e9 for duration_ns in durations_ns]},
             "steps_per_sample": self.steps * self._unit,
             "outcome": "ok",
         }
