@@ -1,0 +1,162 @@
+"""The cost model of one phase: a few coefficients one can read, and what they leave.
+
+A phase takes so many seconds once, per layer, per FLOP and per byte. What is paid whatever a
+layer's size (the overhead) and what grows with the work (the compute) need not add up: a device
+that overlaps them takes little more than the larger, the roofline. `softness` p tells how:
+`(overhead^p + compute^p)^(1/p)` is the sum for 1 and the larger of the two for infinity.
+What coefficients cannot say, such as caches, is left to a Gaussian process on the residuals.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import optimize, stats
+
+from nnbench.case import Case
+from nnbench.costs.surrogate import Surrogate
+from nnbench.costs.terms import OVERHEADS, TERMS, Term, matrix, place
+from nnbench.phases import STEP
+
+RESAMPLES = 60
+LEAST_CASES = 8
+SOFTEST = 8.0
+
+Array = NDArray[np.float64]
+
+
+class TooFewCasesError(Exception):
+    """A phase was timed for too few cases to fit a model."""
+
+
+@dataclass(frozen=True)
+class Coefficient:
+    """What one unit of a term costs, in seconds, with its 95 % interval."""
+
+    term: Term
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Predicted:
+    """A predicted duration: `deviation` is that of its natural logarithm."""
+
+    value_s: float
+    deviation: float
+    overhead_s: float
+    compute_s: float
+
+
+@dataclass(frozen=True)
+class PhaseModel:
+    """A fitted phase; `cases` and `times_s` are what it was fitted to."""
+
+    phase: str
+    cases: Sequence[Case]
+    times_s: Array
+    coefficients: tuple[Coefficient, ...]
+    softness: float
+    surrogate: Surrogate
+
+    @classmethod
+    def fit(cls, phase: str, cases: Sequence[Case], times_s: Array, *, seed: int = 0) -> Self:
+        """Fit to one time a case and launch, in seconds; the same case may come again.
+
+        Coefficients are not negative and minimise the residuals of the logarithm, so that a
+        small network counts as much as a large one; wild values pull little (soft L1). Their
+        intervals are of the bootstrap over cases. Raises TooFewCasesError below 8 times.
+        """
+        if len(cases) < LEAST_CASES:
+            raise TooFewCasesError(f"{phase}: {len(cases)} times, {LEAST_CASES} are needed")
+        counts = matrix(cases, phase)
+        values, softness = _coefficients(phase, counts, times_s)
+        rng = np.random.default_rng(seed)
+        draws = []
+        for _ in range(RESAMPLES):
+            chosen = rng.integers(0, len(cases), len(cases))
+            draws.append(_coefficients(phase, counts[chosen], times_s[chosen], softness)[0])
+        low, high = np.quantile(draws, [0.025, 0.975], axis=0)
+        coefficients = tuple(
+            Coefficient(term, float(value), float(min(value, least)), float(max(value, most)))
+            for term, value, least, most in zip(TERMS[phase], values, low, high, strict=True)
+        )
+        left = np.log(times_s) - np.log(_combine(phase, counts, values, softness)[0])
+        places = np.array([place(case) for case in cases])
+        return cls(phase, cases, times_s, coefficients, softness, Surrogate.fit(places, left))
+
+    def plain_s(self, cases: Sequence[Case]) -> tuple[Array, Array, Array]:
+        """What the coefficients alone say: the whole, its overhead and its compute, in seconds."""
+        values = np.array([each.value for each in self.coefficients])
+        return _combine(self.phase, matrix(cases, self.phase), values, self.softness)
+
+    def predict(self, case: Case) -> Predicted:
+        """A case's time with what the residuals around it add."""
+        whole, overhead, compute = (float(each[0]) for each in self.plain_s([case]))
+        mean, deviation = self.surrogate.predict(place(case)[None, :])
+        return Predicted(whole * float(np.exp(mean[0])), float(deviation[0]), overhead, compute)
+
+    def residuals(self) -> Array:
+        """Measured / predicted by the coefficients alone, minus 1, one a time."""
+        return self.times_s / self.plain_s(self.cases)[0] - 1
+
+    def left_out_errors(self) -> Array:
+        """Predicted / measured of each time from all others, minus 1."""
+        errors, _ = self.surrogate.leave_one_out()
+        return np.exp(errors) - 1
+
+    @property
+    def quantile(self) -> float:
+        """How many deviations a 95 % interval reaches."""
+        freedom = max(1, len(self.times_s) - len(self.coefficients))
+        return float(stats.t.ppf(0.975, freedom))
+
+
+def _combine(
+    phase: str, counts: Array, values: Array, softness: float
+) -> tuple[Array, Array, Array]:
+    fixed = np.array([term in OVERHEADS for term in TERMS[phase]])
+    overhead = counts[:, fixed] @ values[fixed]
+    compute = counts[:, ~fixed] @ values[~fixed] if not fixed.all() else np.zeros(len(counts))
+    largest = np.maximum(np.maximum(overhead, compute), 1e-12)
+    scaled = (overhead / largest) ** softness + (compute / largest) ** softness
+    return np.maximum(largest * scaled ** (1 / softness), 1e-9), overhead, compute
+
+
+def _coefficients(
+    phase: str, counts: Array, times_s: Array, softness: float | None = None
+) -> tuple[Array, float]:
+    """Least squares of the logarithm from a non-negative start; softness fitted for steps only."""
+    scale = counts.max(axis=0)
+    scale[scale == 0] = 1.0
+    weighted = counts / scale / times_s[:, None]
+    start, _ = optimize.nnls(weighted, np.ones(len(times_s)))
+    soft = phase == STEP and softness is None
+    fixed = 1.0 if softness is None else softness
+
+    def residuals(parameters: Array) -> Array:
+        values = parameters[: counts.shape[1]] / scale
+        power = parameters[-1] if soft else fixed
+        return np.log(_combine(phase, counts, values, power)[0] / times_s)
+
+    # From exactly 0 the gradient of a logarithm may be lost.
+    begin = np.maximum(start, 1e-6 * max(start.max(), 1e-9))
+    upper = [np.inf] * counts.shape[1]
+    low = [0.0] * counts.shape[1]
+    if soft:
+        begin, low, upper = np.append(begin, 1.5), [*low, 1.0], [*upper, SOFTEST]
+    found = optimize.least_squares(
+        residuals,
+        begin,
+        bounds=(low, upper),
+        loss="soft_l1",
+        f_scale=0.1,
+        x_scale=np.maximum(begin, 1e-9),
+    )
+    values = found.x[: counts.shape[1]]
+    # Costs that no network here notices are said to be none.
+    values = np.where(values < 1e-4 * start.max(), 0.0, values) if start.max() > 0 else values
+    return values / scale, float(found.x[-1]) if soft else fixed
