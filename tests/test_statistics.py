@@ -4,8 +4,15 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy import stats
 
-from nnbench.statistics import hodges_lehmann, nested_estimate, steady_from, steady_median
+from nnbench.statistics import (
+    hodges_lehmann,
+    nested_estimate,
+    signed_rank_bounds,
+    steady_from,
+    steady_median,
+)
 
 positive = st.floats(1e-6, 1e3)
 
@@ -48,6 +55,35 @@ def test_95_percent_intervals_cover_the_truth_about_95_times_in_100(
         found = nested_estimate(values, launch)
         covered += found.low <= 0.01 <= found.high
     assert covered / 400 > 0.92
+
+
+@pytest.mark.parametrize("launches", [6, 10])
+@pytest.mark.parametrize("name", ["normal", "heavy", "bad launches", "bounded"])
+def test_ratios_of_equal_sides_are_covered_95_times_in_100_whatever_their_tails(name, launches):
+    rng = np.random.default_rng(7)
+    logs = {
+        "normal": lambda size: rng.normal(size=size),
+        "heavy": lambda size: rng.standard_t(2, size=size),
+        "bad launches": lambda size: rng.normal(size=size) * np.where(rng.random(size) < 0.2, 9, 1),
+        "bounded": lambda size: rng.uniform(-1, 1, size=size),
+    }[name]((1500, launches))
+    covered = 0
+    for row in 0.02 * logs:
+        found = nested_estimate(np.exp(row), np.arange(launches))
+        covered += found.low <= 1 <= found.high
+    assert 0.93 <= covered / 1500 <= 0.97
+
+
+def test_the_signed_rank_interval_is_that_of_the_test_it_comes_from():
+    values = np.random.default_rng(1).normal(0.5, 1, 12)
+    low, high = signed_rank_bounds(values)
+    for end in (low, high):
+        rejected = [
+            stats.wilcoxon(values - shift, method="exact").pvalue < 0.05
+            for shift in (end - 0.2, end + 0.2)
+        ]
+        assert sorted(rejected) == [False, True]
+    assert signed_rank_bounds(values[:5]) is None
 
 
 def test_spread_between_launches_is_not_hidden_by_many_blocks():
