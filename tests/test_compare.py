@@ -96,6 +96,7 @@ def project(tmp_path):
     return folder
 
 
+@pytest.mark.alone
 def test_a_commit_is_measured_against_the_present_and_a_real_slowdown_is_found(project):
     answer = subprocess.run(
         [

@@ -266,6 +266,7 @@ def test_a_diagnosis_is_plain_data_and_plain_text(tmp_path):
     assert lines(Diagnosis(found))[-1] == told[2]
 
 
+@pytest.mark.alone
 def test_the_doctor_measures_identical_code_on_this_machine(nnbench):
     answer = nnbench("doctor", "--backend", "jax", "--launches", "2", "--json", "--quiet")
     assert answer.returncode == 0, answer.stderr

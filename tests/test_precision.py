@@ -76,10 +76,22 @@ def test_numbers_that_make_no_run_are_refused(wanted):
         measuring.specification([], **{**usual, **wanted})
 
 
+@pytest.mark.alone
 def test_a_real_run_stops_by_precision_and_by_budget(nnbench):
     import json
 
-    common = ("--backend", "torch", "--blocks", "1", "--epochs", "4", "--json", "--quiet")
+    common = (
+        "--backend",
+        "jax",
+        "--threads",
+        "1",
+        "--blocks",
+        "1",
+        "--epochs",
+        "4",
+        "--json",
+        "--quiet",
+    )
     loose = nnbench("run", "4", "--precision", "99%", *common)
     assert loose.returncode == 0, loose.stderr
     assert json.loads(loose.stdout)["cases"][0]["times_s"]["cold"]["launches"] >= 3
