@@ -26,6 +26,7 @@ from nnbench.doctor import NOTE, OK, PROBLEM, Finding, NoiseFloor
 from nnbench.phases import COLD, COMPILE, EPOCH, STEP, TRACE
 from nnbench.report import words
 from nnbench.results import Run
+from nnbench.scaling import Series
 from nnbench.statistics import Estimate
 from nnbench.summary import CaseSummary, groups, measured_share, summarise
 from nnbench.training.session import Session
@@ -363,3 +364,45 @@ def print_dataset(data: Dataset, description: Description, *, as_json: bool) -> 
     for number, row in enumerate(description.first_rows, start=1):
         console.print(f"row {number}: " + ", ".join(f"{value:.4g}" for value in row))
     console.print(f"digest {data.digest[:12]}", style="dim")
+
+
+def print_scaling(found: Sequence[Series]) -> None:
+    """A table of the sizes along an axis: a row a phase, backend and path, and its growth."""
+    if not found:
+        return
+    table = Table(box=box.SIMPLE_HEAD, title=f"Along {found[0].axis}", title_justify="left")
+    table.add_column("where")
+    table.add_column("phase")
+    sizes = sorted({size for each in found for size in each.sizes})
+    for size in sizes:
+        table.add_column(f"{size:,}", justify="right")
+    table.add_column("size to the power", justify="right", no_wrap=True)
+    for each in found:
+        times = dict(zip(each.sizes, each.times, strict=True))
+        cells = [units.seconds(times[size].value) if size in times else "-" for size in sizes]
+        power = "-"
+        if each.exponent:
+            value, low, high = each.exponent
+            power = f"{value:.2f} [{low:.2f}, {high:.2f}]"
+        table.add_row(each.place, each.phase, *cells, power)
+    _console().print(table)
+
+
+def scaling_as_json(found: dict[str, list[Series]], pictures: Sequence[Path]) -> dict[str, Any]:
+    """The series of each axis as plain data; times in seconds."""
+    return {
+        "axes": {
+            axis: [
+                {
+                    "place": each.place,
+                    "phase": each.phase,
+                    "sizes": list(each.sizes),
+                    "times_s": [asdict(time) for time in each.times],
+                    "exponent": each.exponent,
+                }
+                for each in series
+            ]
+            for axis, series in found.items()
+        },
+        "charts": [str(picture) for picture in pictures],
+    }

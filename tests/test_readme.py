@@ -20,6 +20,7 @@ ADDED = {
     "make test": "-n",
     "nnbench run": SHORT_RUN,
     "nnbench train": "--epochs 20 --quiet",
+    "nnbench scale": "--launches 1 --quiet",
     "nnbench compare --against": "--launches 2 --epochs 5 --quiet --architectures 4",
 }
 

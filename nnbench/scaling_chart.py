@@ -1,0 +1,73 @@
+"""Cost along an axis, both axes logarithmic: one panel a phase, one line a backend and path."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter, NullLocator
+
+from nnbench import units
+from nnbench.charts import SERIES_COLOURS
+from nnbench.scaling import SHOWN, Series
+
+AXIS_WORDS = {
+    "rows": "rows (full batch)",
+    "width": "width of each of 2 layers",
+    "depth": "depth, layers of 6",
+    "batch": "rows in a batch",
+}
+
+
+def draw(found: Sequence[Series]) -> Figure:
+    """The figure of the series of one axis; a dotted line shows growth in proportion."""
+    phases = [phase for phase in SHOWN if any(each.phase == phase for each in found)]
+    figure = Figure(figsize=(4.3 * len(phases), 4.3), layout="constrained")
+    panels = np.atleast_1d(figure.subplots(1, len(phases)))
+    places = list(dict.fromkeys(each.place for each in found))
+    for panel, phase in zip(panels, phases, strict=True):
+        mine = [each for each in found if each.phase == phase]
+        for each in mine:
+            values = np.array([time.value for time in each.times])
+            bars = np.array(
+                [
+                    (time.value - time.low, time.high - time.value) if time.has_interval else (0, 0)
+                    for time in each.times
+                ]
+            ).T
+            grows = f"{each.place}: ∝ size^{each.exponent[0]:.2f}" if each.exponent else each.place
+            panel.errorbar(
+                each.sizes,
+                values,
+                yerr=bars,
+                marker="o",
+                markersize=4,
+                capsize=2,
+                color=SERIES_COLOURS[places.index(each.place) % len(SERIES_COLOURS)],
+                label=grows,
+            )
+        longest = max(mine, key=lambda each: len(each.sizes))
+        sizes = np.array(longest.sizes, dtype=float)
+        top = max(each.times[-1].value for each in mine)
+        panel.plot(sizes, top * sizes / sizes[-1], ":", color="#888888", label="in proportion")
+        low = min(time.value for each in mine for time in each.times)
+        panel.set(xscale="log", yscale="log", title=phase, ylim=(low / 2, top * 6))
+        panel.set_xlabel(AXIS_WORDS[longest.axis])
+        shown = longest.sizes if len(longest.sizes) <= 6 else longest.sizes[::2]
+        panel.xaxis.set_major_locator(FixedLocator(list(shown)))
+        panel.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{int(value):,}"))
+        panel.xaxis.set_minor_locator(NullLocator())
+        panel.yaxis.set_major_formatter(FuncFormatter(lambda value, _: units.seconds(value)))
+        panel.yaxis.set_minor_formatter(NullFormatter())
+        panel.grid(alpha=0.3)
+        panel.legend(fontsize=7, frameon=False, loc="upper left")
+    launches = sorted({time.launches for each in found for time in each.times})
+    figure.supxlabel(
+        "95 % intervals; each point from "
+        f"{' to '.join(str(n) for n in dict.fromkeys((launches[0], launches[-1])))} launches. "
+        "Exponents are of the upper half of the sizes.",
+        fontsize=8,
+        color="#555555",
+        x=0.01,
+        ha="left",
+    )
+    return figure

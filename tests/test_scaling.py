@@ -1,0 +1,58 @@
+"""How cost grows along an axis, from runs of known growth."""
+
+import numpy as np
+import pytest
+from runs import FINGERPRINT
+
+from nnbench import results, scaling, scaling_chart
+
+
+def made(folder, axis, power, *, launches=4, fixed_s=0.0):
+    """A run along an axis whose step takes `fixed_s` + 1 us x size ^ power."""
+    cases = scaling.cases(axis, "jax", "cpu", None, "compiled")
+    wanted = {"cases": [case.to_json() for case in cases], "sides": [""]}
+    writer = results.Writer(results.create(folder, "run", wanted, FINGERPRINT))
+    rng = np.random.default_rng(0)
+    names = ("round", "launch", "block", "trial", "sweep")
+    for launch in range(launches):
+        mood = np.exp(rng.normal(0, 0.1))
+        for case in cases:
+            size = scaling.size_of(case, axis)
+            seconds = (fixed_s + 1e-6 * size**power) * mood * np.exp(rng.normal(0, 0.01))
+            record = {**dict.fromkeys(names, 0), "kind": "trial", "launch": launch, "side": ""}
+            record |= {"case": case.key, "trial_kind": "step", "outcome": "ok"}
+            writer.append({**record, "samples_s": {"step": [float(seconds)]}})
+    writer.close()
+    return results.read(folder / "run")
+
+
+@pytest.mark.parametrize("axis", list(scaling.AXES))
+@pytest.mark.parametrize("power", [0.5, 1.0, 2.0])
+def test_the_power_of_growth_is_found_with_its_interval(tmp_path, axis, power):
+    (found,) = scaling.series(made(tmp_path, axis, power), axis)
+    value, low, high = found.exponent
+    assert low <= value <= high
+    assert value == pytest.approx(power, abs=0.05)
+    assert high - low < 0.2
+    assert found.sizes == scaling.AXES[axis]
+
+
+def test_what_does_not_grow_counts_little_in_the_upper_half(tmp_path):
+    (found,) = scaling.series(made(tmp_path, "rows", 1.0, fixed_s=1e-3), "rows")
+    assert found.exponent[0] == pytest.approx(1.0, abs=0.1)
+
+
+def test_one_launch_has_times_and_no_interval_of_growth(tmp_path):
+    run = made(tmp_path, "depth", 1.0, launches=1)
+    (found,) = scaling.series(run, "depth")
+    assert found.exponent is None
+    figure = scaling_chart.draw([found])
+    assert figure.axes[0].get_title() == "step"
+
+
+def test_an_unknown_axis_is_one_line(nnbench):
+    answer = nnbench("scale", "hight", "--backend", "jax")
+    assert answer.returncode == 2
+    assert answer.stderr.strip() == (
+        "nnbench: unknown axis 'hight': choose from rows, width, depth, batch"
+    )
