@@ -138,9 +138,7 @@ class CostModel:
         steps = epochs * case.steps_per_epoch - (1 if FIRST_STEP in once else 0)
         steps_s = min(steps * step.value_s, epochs * epoch.value_s)
         parts[STEPS] = steps_s
-        parts[OVERHEAD] = max(
-            0.0, epochs * (epoch.value_s - case.steps_per_epoch * step.value_s)
-        )
+        parts[OVERHEAD] = max(0.0, epochs * (epoch.value_s - case.steps_per_epoch * step.value_s))
         spreads_s = [found.value_s * found.deviation for found in once.values()]
         spreads_s.append(epochs * epoch.value_s * epoch.deviation)
         if FIRST_EPOCH in self.phases:
