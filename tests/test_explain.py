@@ -144,7 +144,7 @@ def test_a_run_without_the_network_names_what_it_holds(tmp_path):
 def test_the_chart_ends_at_the_whole(tmp_path):
     found = explained(tmp_path)
     axis = waterfall.waterfall(found).axes[0]
-    bars = [bar for bar in axis.patches if bar.get_width() == 0.62]
+    bars = [bar for bar in axis.patches if bar.get_width() == pytest.approx(0.62)]
     assert len(bars) == len(PARTS) + 1
     last_part, whole = bars[-2], bars[-1]
     assert last_part.get_y() + last_part.get_height() == pytest.approx(whole.get_height())

@@ -145,7 +145,7 @@ class CostModel:
             usual_s = _usual_first_epoch_s({**times_s, STEP: step.value_s, EPOCH: epoch.value_s})
             first = self.phases[FIRST_EPOCH].predict(case, usual_s)
             parts[REST] = max(0.0, first.value_s - usual_s)
-            spreads_s.append(parts[REST] * first.deviation)
+            spreads_s.append(first.value_s * first.deviation)
         total_s = sum(parts.values())
         compute_s = min(epoch.value_s, case.steps_per_epoch * step.value_s * (1 - _share(step)))
         return Prediction(

@@ -4,7 +4,7 @@ Source: Rasmussen and Williams, "Gaussian Processes for Machine Learning" (2006)
 (prediction), section 5.4.1 (marginal likelihood), section 5.4.2 (leave-one-out).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Self
 
 import numpy as np
@@ -32,11 +32,12 @@ class Surrogate:
     inflation: float
 
     @classmethod
-    def fit(cls, places: Array, values: Array) -> Self:
+    def fit(cls, places: Array, values: Array, fitted: int = 0) -> Self:
         """Fit to `values` (n,) at `places` (n, axes) by the largest marginal likelihood.
 
         `inflation` widens the predicted deviation until the leave-one-out residuals, of which
-        95 % should lie within two deviations, do.
+        95 % should lie within two deviations, do; `fitted` parameters of a model that left these
+        values, and those of the process, count against the number of values.
         """
         axes = places.shape[1]
         spread = max(float(np.std(values)), LEAST_NOISE)
@@ -71,10 +72,9 @@ class Surrogate:
             key=lambda answer: float(answer.fun),
         )
         amplitude, noise, *lengths = np.exp(found.x)
-        fitted = cls(places, values, float(amplitude), np.array(lengths), float(noise), 1.0)
-        return cls(
-            places, values, float(amplitude), np.array(lengths), float(noise), fitted._inflation()
-        )
+        plain = cls(places, values, float(amplitude), np.array(lengths), float(noise), 1.0)
+        free = max(len(values) / 3, len(values) - fitted - len(found.x))
+        return replace(plain, inflation=plain._inflation() * np.sqrt(len(values) / free))
 
     def _covariance(self) -> Array:
         covariance = _kernel(self.places, self.places, self.amplitude, self.lengths)
