@@ -49,10 +49,12 @@ def test_what_the_parts_leave_is_the_rest(tmp_path):
 def test_intervals_cover_what_was_put_in(tmp_path):
     inside = [
         part.low_s <= 0.4 <= part.high_s
-        for seed in range(20)
-        for part in [explained(tmp_path / str(seed), seed=seed, spread=0.05).part("trace")]
+        for seed in range(12)
+        for part in [
+            explained(tmp_path / str(seed), seed=seed, spread=0.05, blocks=1).part("trace")
+        ]
     ]
-    assert sum(inside) >= 16
+    assert sum(inside) >= 9
 
 
 def test_words_say_which_part_and_how_much(tmp_path):

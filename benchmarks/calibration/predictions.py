@@ -106,9 +106,10 @@ def prepare(folder: Path, place: Place, options: argparse.Namespace) -> None:
         )
         if not (here / str(number) / results.RUN_FILE).exists():
             results.create(here, str(number), wanted, fingerprint.take())
-    # Last: what is written here is held against what the runs, now laid out, will say.
+    # What is laid out counts, also where a command that was stopped has done so.
+    laid_out = [case for one in results.find(here) for case in results.read(one).cases.values()]
     partial = here / f"{PREDICTED_FILE}.partial"
-    partial.write_text(json.dumps(predictions(model, cases), indent=1))
+    partial.write_text(json.dumps(predictions(model, laid_out), indent=1))
     partial.replace(here / PREDICTED_FILE)
 
 
@@ -197,9 +198,8 @@ def main() -> int:
     backends = options.backends.split(",")
     for backend in backends:
         devices.check_installed(backend)
-    places = [
-        Place(backend, path=path) for backend in backends for path in options.paths.split(",")
-    ]
+    paths = options.paths.split(",")
+    places = [Place(backend, path=path) for backend in backends for path in paths]
     found = {}
     for place in places:
         here = options.results / "held-out" / place.folder
