@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from nnbench import __version__
-from nnbench.cli import compare, data, look, run, scale, train
+from nnbench.cli import calibrate, compare, data, explain, look, predict, run, scale, train
 from nnbench.errors import UserError
 
 app = typer.Typer(
@@ -21,6 +21,9 @@ app = typer.Typer(
 app.command("run")(run.run)
 app.command("compare")(compare.compare)
 app.command("scale")(scale.scale)
+app.command("calibrate")(calibrate.calibrate)
+app.command("predict")(predict.predict)
+app.command("explain")(explain.explain)
 app.command("report")(run.report_command)
 app.command("show")(look.show)
 app.command("train")(train.train)
