@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from nnbench import __version__
-from nnbench.cli import compare, data, look, run, train
+from nnbench.cli import advise, compare, data, look, race, run, train
 from nnbench.errors import UserError
 
 app = typer.Typer(
@@ -21,6 +21,8 @@ app = typer.Typer(
 app.command("run")(run.run)
 app.command("compare")(compare.compare)
 app.command("report")(run.report_command)
+app.command("advise")(advise.advise)
+app.command("race")(race.race)
 app.command("show")(look.show)
 app.command("train")(train.train)
 app.command("devices")(look.devices_command)

@@ -1,0 +1,1 @@
+def advise() -> None: pass
