@@ -55,9 +55,10 @@ def loss_against_time(race: Race, target: float | None) -> Figure:
 
 def _band(axis: Axes, race: Race, racer: Racer, clock: str, number: int) -> None:
     moments_s = race.moments_s(clock)
-    lasts = min(float(curve.clock(clock)[-1]) for curve in racer.curves)
+    first_s = min(float(curve.clock(clock)[0]) for curve in racer.curves)
+    moments_s = moments_s[(moments_s >= first_s) & (moments_s <= racer.whole(clock).value)]
     middle, low, high = racer.band(moments_s, clock)
-    shown = (moments_s <= lasts * (1 + 1e-9)) & np.isfinite(middle)
+    shown = np.isfinite(middle)
     finite = shown & np.isfinite(high)
     colour, style = _colour(number), STYLES[number // len(SERIES_COLOURS) % len(STYLES)]
     axis.fill_between(
@@ -150,8 +151,7 @@ def time_axis(axis: Axes, race: Race, clock: str) -> None:
 
 
 def _loss_axis(axis: Axes) -> None:
-    low, high = axis.get_ylim()
-    if low <= 0 or axis.dataLim.ymin <= 0:
+    if axis.dataLim.ymin <= 0:
         return
     axis.set_yscale("log")
     low, high = axis.get_ylim()
@@ -167,9 +167,9 @@ def _loss_axis(axis: Axes) -> None:
 def _footnote(figure: Figure, race: Race) -> None:
     case = race.racers[0].case
     seeds = len(race.racers[0].curves)
-    confidence = race.racers[0].whole().confidence
+    confidence = units.share(race.racers[0].whole().confidence)
     text = (
         f"{case.place}; {case.data}, {case.rows:,} rows, {case.batch_rows:,} a batch. Medians "
-        f"over {seeds} seeds with {confidence:.0%} intervals of order statistics."
+        f"over {seeds} seeds with {confidence} intervals of order statistics."
     )
     figure.supxlabel(text, fontsize=8, color="#555555", x=0.01, ha="left")

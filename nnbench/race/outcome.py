@@ -52,9 +52,13 @@ class Curve:
         return float(self.clock(clock)[there[0]]) if len(there) else math.inf
 
     def loss_at(self, moments_s: Array, clock: str) -> Array:
-        """The loss of the last epoch that has ended by each moment; NaN before the first."""
+        """The loss of the last epoch that has ended by each moment.
+
+        Before the first it is that epoch's, which on a full batch is the untrained network's;
+        after the last a training keeps what it ended with.
+        """
         ended = np.searchsorted(self.clock(clock), moments_s, side="right") - 1
-        return np.where(ended >= 0, self.losses[np.maximum(ended, 0)], np.nan)
+        return self.losses[np.maximum(ended, 0)]
 
 
 @dataclass(frozen=True)
@@ -82,12 +86,9 @@ class Racer:
         return median([curve.losses[-1] for curve in self.curves])
 
     def band(self, moments_s: Array, clock: str = TRAINED) -> tuple[Array, Array, Array]:
-        """Median loss at each moment, and its interval's ends; NaN where a seed has none."""
+        """Median loss at each moment, and its interval's ends."""
         losses = np.array([curve.loss_at(moments_s, clock) for curve in self.curves])
-        found = [
-            median(column) if not np.isnan(column).any() else Median(*[math.nan] * 4, 0, 0)
-            for column in losses.T
-        ]
+        found = [median(column) for column in losses.T]
         values, low, high = ([getattr(one, n) for one in found] for n in ("value", "low", "high"))
         return np.array(values), np.array(low), np.array(high)
 
@@ -150,10 +151,10 @@ class Race:
         return kept
 
     def moments_s(self, clock: str = TRAINED) -> Array:
-        """Moments spread evenly over the logarithm, from the first epoch's end to the last."""
+        """Moments from the first epoch's end to the last, spread evenly over the logarithm."""
         firsts = [curve.clock(clock)[0] for one in self.racers for curve in one.curves]
         lasts = [curve.clock(clock)[-1] for one in self.racers for curve in one.curves]
-        return np.geomspace(max(min(firsts), 1e-9), max(max(lasts), 2e-9), GRID)
+        return np.geomspace(min(firsts), max(lasts), GRID)
 
     def leaders(self, clock: str = TRAINED) -> list[tuple[float, Racer]]:
         """Who has the lowest median loss when: from each of these moments on, this one.
@@ -164,9 +165,7 @@ class Race:
         medians = np.array([one.band(moments_s, clock)[0] for one in self.racers])
         found: list[tuple[float, Racer]] = []
         for moment_s, losses in zip(moments_s, medians.T, strict=True):
-            if np.isnan(losses).all():
-                continue
-            best = self.racers[int(np.nanargmin(losses))]
+            best = self.racers[int(np.argmin(losses))]
             if not found or found[-1][1] is not best:
                 found.append((float(moment_s), best))
         return found

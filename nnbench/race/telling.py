@@ -28,7 +28,7 @@ def table(race: Race, target: float) -> Table:
 
 def confidence(race: Race) -> str:
     """The confidence of the intervals, `95 %` at least where there are six seeds."""
-    return f"{race.racers[0].whole().confidence:.0%}".replace("%", " %")
+    return units.share(race.racers[0].whole().confidence)
 
 
 def _row(race: Race, racer: Racer, target: float) -> list[Cell]:
@@ -104,7 +104,7 @@ def _first(race: Race, target: float) -> list[str]:
     for clock in CLOCKS:
         best = min(there, key=lambda one: one.time_to(target, clock).value)
         time = best.time_to(target, clock)
-        rivals = [one.label for one in there if one is not best and not _apart(best, one, target)]
+        rivals = [one.label for one in there if one is not best and not _apart(best, one, target, clock)]
         kind = "of training alone" if clock == TRAINED else "from nothing"
         told.append(
             f"{best.label} is first at a loss of {target:.4g}, after "
@@ -119,8 +119,8 @@ def _first(race: Race, target: float) -> list[str]:
     return told
 
 
-def _apart(best: Racer, other: Racer, target: float) -> bool:
-    ratio = Race([best, other], best.case.cold_epochs).ratio(other, target)
+def _apart(best: Racer, other: Racer, target: float, clock: str) -> bool:
+    ratio = Race([best, other], best.case.cold_epochs).ratio(other, target, clock)
     return ratio is not None and not ratio.low <= 1 <= ratio.high
 
 
