@@ -103,9 +103,7 @@ def pareto(race: Race) -> Figure:
     return figure
 
 
-def _point(
-    axis: Axes, race: Race, racer: Racer, clock: str, on_front: bool, above: bool
-) -> None:
+def _point(axis: Axes, race: Race, racer: Racer, clock: str, on_front: bool, above: bool) -> None:
     time, loss = racer.whole(clock), racer.final_loss()
     # An infinite end (a seed that diverged) cannot be drawn: the bar ends at the point.
     high = loss.high if np.isfinite(loss.high) else loss.value

@@ -104,7 +104,9 @@ def _first(race: Race, target: float) -> list[str]:
     for clock in CLOCKS:
         best = min(there, key=lambda one: one.time_to(target, clock).value)
         time = best.time_to(target, clock)
-        rivals = [one.label for one in there if one is not best and not _apart(best, one, target, clock)]
+        rivals = [
+            one.label for one in there if one is not best and not _apart(best, one, target, clock)
+        ]
         kind = "of training alone" if clock == TRAINED else "from nothing"
         told.append(
             f"{best.label} is first at a loss of {target:.4g}, after "
@@ -175,9 +177,7 @@ def as_json(race: Race, target: float) -> dict[str, Any]:
                 "architecture": one.label,
                 "parameters": one.case.parameters,
                 "seeds": [curve.seed for curve in one.curves],
-                "time_to_target_s": {
-                    clock: _plain(one.time_to(target, clock)) for clock in CLOCKS
-                },
+                "time_to_target_s": {clock: _plain(one.time_to(target, clock)) for clock in CLOCKS},
                 "time_for_all_epochs_s": {clock: _plain(one.whole(clock)) for clock in CLOCKS},
                 "final_loss": _plain(one.final_loss()),
                 "ratio_to_first": _plain(race.ratio(one, target)),
@@ -185,8 +185,9 @@ def as_json(race: Race, target: float) -> dict[str, Any]:
             }
             for one in race.racers
         ],
-        "leaders": [{"from_s": moment_s, "architecture": one.label}
-                    for moment_s, one in race.leaders()],
+        "leaders": [
+            {"from_s": moment_s, "architecture": one.label} for moment_s, one in race.leaders()
+        ],
         "sentences": sentences(race, target),
         "warnings": warnings(race),
     }
