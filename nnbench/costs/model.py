@@ -61,47 +61,69 @@ class PhaseModel:
     coefficients: tuple[Coefficient, ...]
     softness: float
     surrogate: Surrogate
+    known_s: Array
 
     @classmethod
-    def fit(cls, phase: str, cases: Sequence[Case], times_s: Array, *, seed: int = 0) -> Self:
+    def fit(
+        cls,
+        phase: str,
+        cases: Sequence[Case],
+        times_s: Array,
+        known_s: Array | None = None,
+        *,
+        resamples: int = RESAMPLES,
+        seed: int = 0,
+    ) -> Self:
         """Fit to one time a case and launch, in seconds; the same case may come again.
 
-        Coefficients are not negative and minimise the residuals of the logarithm, so that a
-        small network counts as much as a large one; wild values pull little (soft L1). Their
-        intervals are of the bootstrap over cases. Raises TooFewCasesError below 8 times.
+        `known_s` is the part of each time that another model explains (the steps of an epoch):
+        coefficients are of what comes on top. They are not negative and minimise the residuals
+        of the logarithm of the whole, so that a small network counts as much as a large one;
+        wild values pull little (soft L1). Their intervals are of the bootstrap over cases.
+        Raises TooFewCasesError below 8 times.
         """
         if len(cases) < LEAST_CASES:
             raise TooFewCasesError(f"{phase}: {len(cases)} times, {LEAST_CASES} are needed")
+        known_s = np.zeros(len(cases)) if known_s is None else known_s
         counts = matrix(cases, phase)
-        values, softness = _coefficients(phase, counts, times_s)
+        values, softness = _coefficients(phase, counts, times_s, known_s)
         rng = np.random.default_rng(seed)
-        draws = []
-        for _ in range(RESAMPLES):
+        draws = [values]
+        for _ in range(resamples):
             chosen = rng.integers(0, len(cases), len(cases))
-            draws.append(_coefficients(phase, counts[chosen], times_s[chosen], softness)[0])
+            drawn = counts[chosen], times_s[chosen], known_s[chosen]
+            draws.append(_coefficients(phase, *drawn, softness)[0])
         low, high = np.quantile(draws, [0.025, 0.975], axis=0)
         coefficients = tuple(
             Coefficient(term, float(value), float(min(value, least)), float(max(value, most)))
             for term, value, least, most in zip(TERMS[phase], values, low, high, strict=True)
         )
-        left = np.log(times_s) - np.log(_combine(phase, counts, values, softness)[0])
+        left = np.log(times_s) - np.log(known_s + _combine(phase, counts, values, softness)[0])
         places = np.array([place(case) for case in cases])
-        return cls(phase, cases, times_s, coefficients, softness, Surrogate.fit(places, left))
+        surrogate = Surrogate.fit(places, left)
+        return cls(phase, cases, times_s, coefficients, softness, surrogate, known_s)
 
-    def plain_s(self, cases: Sequence[Case]) -> tuple[Array, Array, Array]:
-        """What the coefficients alone say: the whole, its overhead and its compute, in seconds."""
+    def plain_s(
+        self, cases: Sequence[Case], known_s: Array | float = 0.0
+    ) -> tuple[Array, Array, Array]:
+        """What the coefficients alone say, in seconds: the whole, its overhead, its compute.
+
+        `known_s` is what another model explains of it, a part of the whole only.
+        """
         values = np.array([each.value for each in self.coefficients])
-        return _combine(self.phase, matrix(cases, self.phase), values, self.softness)
+        counts = matrix(cases, self.phase)
+        whole, overhead, compute = _combine(self.phase, counts, values, self.softness)
+        return known_s + whole, overhead, compute
 
-    def predict(self, case: Case) -> Predicted:
-        """A case's time with what the residuals around it add."""
-        whole, overhead, compute = (float(each[0]) for each in self.plain_s([case]))
+    def predict(self, case: Case, known_s: float = 0.0) -> Predicted:
+        """A case's time with what the residuals around it add; `known_s` as in `plain_s`."""
+        whole, overhead, compute = (float(each[0]) for each in self.plain_s([case], known_s))
         mean, deviation = self.surrogate.predict(place(case)[None, :])
         return Predicted(whole * float(np.exp(mean[0])), float(deviation[0]), overhead, compute)
 
     def residuals(self) -> Array:
         """Measured / predicted by the coefficients alone, minus 1, one a time."""
-        return self.times_s / self.plain_s(self.cases)[0] - 1
+        return self.times_s / self.plain_s(self.cases, self.known_s)[0] - 1
 
     def left_out_errors(self) -> Array:
         """Predicted / measured of each time from all others, minus 1."""
@@ -127,20 +149,24 @@ def _combine(
 
 
 def _coefficients(
-    phase: str, counts: Array, times_s: Array, softness: float | None = None
+    phase: str,
+    counts: Array,
+    times_s: Array,
+    known_s: Array,
+    softness: float | None = None,
 ) -> tuple[Array, float]:
     """Least squares of the logarithm from a non-negative start; softness fitted for steps only."""
     scale = counts.max(axis=0)
     scale[scale == 0] = 1.0
     weighted = counts / scale / times_s[:, None]
-    start, _ = optimize.nnls(weighted, np.ones(len(times_s)))
+    start, _ = optimize.nnls(weighted, np.maximum(1 - known_s / times_s, 0))
     soft = phase == STEP and softness is None
     fixed = 1.0 if softness is None else softness
 
     def residuals(parameters: Array) -> Array:
         values = parameters[: counts.shape[1]] / scale
         power = parameters[-1] if soft else fixed
-        return np.log(_combine(phase, counts, values, power)[0] / times_s)
+        return np.log((known_s + _combine(phase, counts, values, power)[0]) / times_s)
 
     # From exactly 0 the gradient of a logarithm may be lost.
     begin = np.maximum(start, 1e-6 * max(start.max(), 1e-9))

@@ -38,17 +38,24 @@ class Launch:
         data: Path,
         log: Path,
         *,
+        data_name: str | None = None,
         python: str = sys.executable,
         folder: Path | None = None,
     ) -> None:
         """Start the process, with this Python in this folder, and do not wait for it.
 
+        `data` is a file with the arrays of the data set `data_name`, by default that of `warm_up`;
+        the worker loads any other by its name.
         Raises UserError if the backend is not installed.
         """
         self.log = log
         backend, device, threads = warm_up.worker
         devices.check_installed(backend)
-        configuration = {"warm_up": warm_up.to_json(), "data": str(data)}
+        configuration = {
+            "warm_up": warm_up.to_json(),
+            "data": str(data),
+            "data_name": data_name or warm_up.data,
+        }
         self._buffer = b""
         with log.open("wb") as errors:
             self._process = subprocess.Popen(

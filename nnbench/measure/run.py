@@ -229,7 +229,7 @@ def execute(
             arrays = Path(scratch) / "data.npz"
             np.savez(arrays, features=data.features, labels=data.labels)
             measuring = _Measuring(
-                results.read(folder), writer, arrays, watch, sides or {"": Side()}
+                results.read(folder), writer, arrays, data.name, watch, sides or {"": Side()}
             )
             number = 0
             while plans := next_round(measuring.run, number):
@@ -249,6 +249,7 @@ class _Measuring:
     run: results.Run
     writer: results.Writer
     arrays: Path
+    data_name: str
     watch: Watcher
     sides: Mapping[str, Side]
     done: float = 0.0
@@ -335,7 +336,14 @@ class _Measuring:
         self._tell(f"starting {planned.side or case.backend}")
         log = self.run.folder / "logs" / f"launch-{number:04d}.log"
         side = self.sides[planned.side]
-        worker = Launch(case, self.arrays, log, python=side.python, folder=side.folder)
+        worker = Launch(
+            case,
+            self.arrays,
+            log,
+            data_name=self.data_name,
+            python=side.python,
+            folder=side.folder,
+        )
         self.launches_begun = number
         return worker, number
 

@@ -38,6 +38,8 @@ SAMPLES_IN_A_TURN = 3
 EPOCH_SAMPLES = 10
 """Samples of compiled epochs in a trial; those of `fit` come from its callbacks."""
 
+FIRST_EPOCH = "first_epoch"
+
 WARM_EPOCHS = 5
 """Epochs that a network trains before its steps are timed."""
 
@@ -48,8 +50,10 @@ def measure(case: Case, kind: str, features: Array, labels: Array) -> tuple[dict
     """Run one trial of kind `cold` or `phases`; return its record and the trained network.
 
     `features` is (rows, columns), `labels` (rows, 1). The record holds `samples_s`, a list of
-    seconds for each phase, the `loss` at the end, whether Keras resolved `jit_compile` to true,
-    the trainable `parameters`, peak bytes (see `memory.peaks`) and `outcome`: `ok`, or `diverged`
+    seconds for each phase, on the `fit` path `first_epoch_s` from the call of `fit` to the end
+    of its first epoch, the `loss` at the end, whether Keras resolved `jit_compile` to true,
+    the trainable `parameters`, peak bytes (see `memory.peaks`), those
+    held before, and `outcome`: `ok`, or `diverged`
     when the loss is not finite.
     """
     run = {
@@ -59,14 +63,18 @@ def measure(case: Case, kind: str, features: Array, labels: Array) -> tuple[dict
         ("phases", "compiled"): _phases_compiled,
     }[kind, case.path]
     memory.begin(case.backend, case.device)
+    held_before = memory.peaks(case.backend, case.device)["peak_host_bytes"]
     with _no_garbage_collection():
         samples_s, losses, model = run(case, features, labels)
+    first_epoch_s = samples_s.pop(FIRST_EPOCH, None)
     record: dict[str, Any] = {
         "samples_s": samples_s,
+        **({"first_epoch_s": first_epoch_s[0]} if first_epoch_s else {}),
         "loss": losses[-1],
         "jit_compiled": bool(model.jit_compile),
         "parameters": sum(math.prod(weight.shape) for weight in model.trainable_weights),
         **memory.peaks(case.backend, case.device),
+        "host_bytes_before": held_before,
     }
     record["outcome"] = "ok" if math.isfinite(record["loss"]) else "diverged"
     if record["outcome"] == "diverged":
@@ -133,6 +141,7 @@ def _phases(case: Case, features: Array, labels: Array) -> Trained:
         PREPARE: [(marks.first_step_reached - marks.fit_called) / 1e9],
         **{phase: [duration_ns / 1e9] for phase, duration_ns in marks.durations_ns.items()},
         EPOCH: (np.diff(clock.ended_ns) / 1e9).tolist(),
+        FIRST_EPOCH: [(int(clock.ended_ns[0]) - marks.fit_called) / 1e9],
     }
     return samples_s, losses, model
 

@@ -30,8 +30,16 @@ def main() -> None:
 
     configuration = json.loads(sys.argv[1])
     first_case = Case.from_json(configuration["warm_up"])
-    with np.load(configuration["data"]) as arrays:
-        features, labels = arrays["features"], arrays["labels"]
+    with np.load(configuration["data"]) as saved:
+        features, labels = saved["features"], saved["labels"]
+    arrays = {configuration["data_name"]: (features, labels)}
+
+    def data_of(case: Case) -> tuple[Any, Any]:
+        if case.data not in arrays:
+            loaded = datasets.load(case.data)
+            arrays[case.data] = loaded.features, loaded.labels
+        return arrays[case.data]
+
     try:
         devices.start(*first_case.worker)
     except UserError as mistake:
@@ -43,7 +51,7 @@ def main() -> None:
     from nnbench.measure import learning, peak, trial
 
     try:
-        trial.warm_up(first_case, features, labels)
+        trial.warm_up(first_case, *data_of(first_case))
     except UserError as mistake:
         answer({"error": str(mistake)})
         return
@@ -65,17 +73,13 @@ def main() -> None:
             "product_flops_per_s": rate,
         }
     )
-    arrays = {first_case.data: (features, labels)}
     warm: set[str] = set()
     timers: dict[str, trial.StepTimer] = {}
     trained: dict[str, Any] = {}
     for line in sys.stdin:
         request = json.loads(line)
         case = Case.from_json(request["case"])
-        if case.data not in arrays:
-            loaded = datasets.load(case.data)
-            arrays[case.data] = loaded.features, loaded.labels
-        features, labels = arrays[case.data]
+        features, labels = data_of(case)
         if request["kind"] == trial.STEP_KIND:
             if case.key not in timers:
                 model = trained.pop(case.key, None)
