@@ -141,7 +141,9 @@ def _timed(axis: Axes, scene: Scene, phase: str, times_s: Array) -> None:
             others.append((width, architecture.depth))
     if others:
         spots = np.array(sorted(set(others)))
-        axis.plot(spots[:, 0], spots[:, 1], "x", color="white", markersize=3.5, alpha=0.75)
+        axis.plot(
+            spots[:, 0], spots[:, 1], "x", color="white", markersize=3.5, alpha=0.75, clip_on=False
+        )
     if same:
         dots = np.array(same)
         axis.scatter(
@@ -154,6 +156,7 @@ def _timed(axis: Axes, scene: Scene, phase: str, times_s: Array) -> None:
             edgecolors="white",
             linewidths=1.2,
             zorder=3,
+            clip_on=False,
         )
 
 
@@ -341,8 +344,10 @@ def _residuals(axis: Axes, model: PhaseModel) -> None:
     high = float((ratio * np.exp(reach)).max())
     # A few wild intervals would flatten all others.
     low, high = max(low, 0.1), min(high, 10.0)
-    axis.set_ylim(min(low, 0.8) / 1.05, max(high, 1.25) * 1.05)
-    axis.yaxis.set_major_locator(FixedLocator([0.1, 0.2, 0.5, 0.8, 1, 1.25, 2, 5, 10]))
+    low, high = min(low, 0.8), max(high, 1.25)
+    axis.set_ylim(low / 1.05, high * 1.05)
+    near = [] if high / low > 6 else [0.8, 1.25]
+    axis.yaxis.set_major_locator(FixedLocator([0.1, 0.2, 0.5, 1, 2, 5, 10, *near]))
     axis.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}×"))
     axis.yaxis.set_minor_locator(NullLocator())
     _few_seconds(axis)
