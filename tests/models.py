@@ -33,13 +33,11 @@ def scene(place=None, *, rows=1000, batch_size=None, epochs=100, slower=1.0, noi
     rng = np.random.default_rng(seed)
     cases = [
         where.case(
-            Architecture(
-                (int(round(2 ** rng.uniform(1, 9))),) * int(round(24 ** rng.uniform(0, 1)))
-            ),
+            Architecture((round(2 ** rng.uniform(1, 9)),) * round(24 ** rng.uniform(0, 1))),
             int(rng.choice([500, 1000, 4000])),
             None if rng.uniform() < 0.6 else int(rng.choice([64, 256])),
         )
-        for _ in range(50)
+        for _ in range(36)
     ]
     # The corners, so that the calibrated range is known.
     cases += [
@@ -52,4 +50,4 @@ def scene(place=None, *, rows=1000, batch_size=None, epochs=100, slower=1.0, noi
         Observed(case, times_s(case, slower * float(np.exp(rng.normal(0, noise)))))
         for case in cases
     ]
-    return Scene(CostModel.fit(observed), where, rows, batch_size, epochs)
+    return Scene(CostModel.fit(observed, resamples=15), where, rows, batch_size, epochs)

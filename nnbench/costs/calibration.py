@@ -5,48 +5,60 @@ later one those that the model, fitted to everything so far, is least sure of. R
 machine and versions that are there already count, so the same command goes on where it stopped.
 """
 
-import json
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
+from scipy import stats
 
 from nnbench import datasets, fingerprint, results
 from nnbench.architecture import Architecture
 from nnbench.case import Case, Training
-from nnbench.costs.model import TooFewCasesError
+from nnbench.costs.model import LEAST_CASES, TooFewCasesError
 from nnbench.costs.prediction import CostModel, Observed
-from nnbench.costs.terms import place
+from nnbench.costs.terms import FIRST_EPOCH, place
 from nnbench.datasets import Dataset
 from nnbench.errors import UserError
 from nnbench.measure import run as measuring
-from nnbench.phases import EPOCH, STEP
+from nnbench.phases import EPOCH, ONCE, STEP
 from nnbench.summary import block_values
 
 FOLDER = "calibration"
 
-DEPTHS = (1, 2, 3, 4, 6, 8, 12, 16, 24)
-WIDTHS = (2, 4, 8, 16, 32, 64, 128, 256, 512, 1024)
-ROWS = (500, 1000, 2000, 5000, 20000)
-BATCHES = (32, 128, 512, None)
+DEPTHS, WIDTHS, ROWS = (1, 24), (2, 1024), (500, 20_000)
+BATCHES = (32, 512)
+"""The calibrated space: from the first to the second, and the full batch."""
 
-EPOCHS = 6
+FULL_BATCHES = 0.4
+"""Share of the candidates that train on the full batch."""
+
+CANDIDATES = 512
+
+EPOCHS, FEW_EPOCHS = 6, 3
 """Of a timed training: the first one warms up, the others are samples of `epoch`."""
 
-SWEEPS = 5
-FIRST = 12
-PER_RUN = 6
+LONG_EPOCH_S = 0.15
+"""From here on few epochs are timed."""
 
-LIMIT_S = 300.0
+SWEEPS = {"fit": 3, "compiled": 0}
+"""On the compiled path a step is an epoch divided by its steps: there is nothing to sweep."""
+
+FIRST = 14
+LEAST_PER_RUN, MOST_PER_RUN = 3, 16
+
+RUN_S = 22.0
+"""A run of the calibration, one launch, is planned to take so long, its start included."""
+
+LIMIT_S = 120.0
 
 EPOCH_LIMIT_S = 1.0
 """No case is timed whose epoch is guessed to take longer."""
 
-GUESSED_FLOPS_PER_S = 5e10
+GUESSED_FLOPS_PER_S = 8e10
 GUESSED_STEP_S = {"fit": 1e-3, "compiled": 1e-4}
+GUESSED_START_S = {"tensorflow": 7.0, "jax": 4.0, "torch": 5.0}
 
 Watcher = Callable[[float, str], None]
 
@@ -62,31 +74,57 @@ class Place:
     training: Training = field(default_factory=Training)
     features: int = 4
 
+    def __post_init__(self) -> None:
+        if self.training.batch_size is not None:
+            # Every batch size is calibrated together: the place has none of its own.
+            object.__setattr__(self, "training", replace(self.training, batch_size=None))
+
     @property
     def folder(self) -> str:
         """The name of this place's folder below the calibrations."""
         threads = f"-{self.threads}threads" if self.threads else ""
-        plain = f"{self.backend}-{self.device.replace(':', '')}{threads}-{self.path}"
-        unusual = [
-            value
-            for value, usual in zip(
-                (
-                    self.training.optimizer,
-                    self.training.activation,
-                    self.training.precision,
-                    self.training.jit,
-                ),
-                ("adam", "relu", "float32", "auto"),
-                strict=True,
-            )
-            if value != usual
-        ]
-        return "-".join([plain, *unusual])
+        return "-".join(
+            [f"{self.backend}-{self.device.replace(':', '')}{threads}-{self.path}", *self._unusual]
+        )
+
+    @property
+    def _unusual(self) -> list[str]:
+        usual = Training()
+        names = ("task", "optimizer", "activation", "precision", "jit")
+        values = {name: getattr(self.training, name) for name in names}
+        told = {**values, "jit": f"jit {self.training.jit}".replace(" ", "-")}
+        return [told[name] for name in names if values[name] != getattr(usual, name)]
+
+    @property
+    def label(self) -> str:
+        """That in words: `jax, cpu, fit`."""
+        threads = f"{self.threads} threads" if self.threads else ""
+        parts = (self.backend, self.device, threads, self.path, *self._unusual)
+        return ", ".join(part for part in parts if part)
+
+    @property
+    def options(self) -> str:
+        """The options of `nnbench calibrate` that name this place."""
+        usual = Training(task=self.training.task)
+        told = {
+            "--backend": (self.backend, ""),
+            "--device": (self.device, "cpu"),
+            "--threads": (self.threads, None),
+            "--path": (self.path, ""),
+            "--as": (self.training.task, "classification"),
+            "--optimizer": (self.training.optimizer, usual.optimizer),
+            "--activation": (self.training.activation, usual.activation),
+            "--dtype": (self.training.precision, usual.precision),
+            "--jit": (self.training.jit, usual.jit),
+        }
+        return " ".join(f"{name} {value}" for name, (value, left) in told.items() if value != left)
 
     def case(self, architecture: Architecture, rows: int, batch_size: int | None) -> Case:
         """A case at this place, on synthetic data."""
-        recipe = datasets.synthetic.Recipe(rows=rows, features=self.features)
-        return Case(
+        recipe = datasets.synthetic.Recipe(
+            rows=rows, features=self.features, task=self.training.task
+        )
+        case = Case(
             architecture,
             replace(self.training, batch_size=batch_size),
             recipe.name,
@@ -100,19 +138,33 @@ class Place:
             self.path,
             EPOCHS,
         )
+        few = guessed_epoch_s(case) > LONG_EPOCH_S
+        return replace(case, cold_epochs=FEW_EPOCHS) if few else case
 
 
-def candidates(place_: Place) -> list[Case]:
-    """Every case that may be timed: those of the grid whose epoch is affordable."""
+def candidates(place_: Place, count: int = CANDIDATES, seed: int = 0) -> list[Case]:
+    """Cases spread evenly over the logarithms of depth, width, rows and batch size.
+
+    Left out are those whose epoch is not affordable. The same seed gives the same cases
+    (a scrambled Sobol sequence, Owen 1998).
+    """
+    points = stats.qmc.Sobol(4, rng=np.random.default_rng(seed)).random(2 * count)
     found: dict[str, Case] = {}
-    for depth in DEPTHS:
-        for width in WIDTHS:
-            for rows in ROWS:
-                for batch in BATCHES:
-                    case = place_.case(Architecture((width,) * depth), rows, batch)
-                    if guessed_epoch_s(case) <= EPOCH_LIMIT_S:
-                        found[case.key] = case
-    return list(found.values())
+    for depth, width, rows, batch in points:
+        full = batch < FULL_BATCHES
+        share = (batch - FULL_BATCHES) / (1 - FULL_BATCHES)
+        case = place_.case(
+            Architecture((_between(WIDTHS, width),) * _between(DEPTHS, depth)),
+            _between(ROWS, rows),
+            None if full else _between(BATCHES, share),
+        )
+        if guessed_epoch_s(case) <= EPOCH_LIMIT_S:
+            found.setdefault(case.key, case)
+    return list(found.values())[:count]
+
+
+def _between(ends: tuple[int, int], share: float) -> int:
+    return round(ends[0] * (ends[1] / ends[0]) ** share)
 
 
 def guessed_epoch_s(case: Case) -> float:
@@ -143,14 +195,37 @@ def spread_out(cases: Sequence[Case], count: int, taken: Sequence[Case] = ()) ->
     return [cases[index] for index in chosen]
 
 
-def least_sure(model: CostModel, cases: Sequence[Case], count: int) -> list[Case]:
-    """The cases that the model is least sure of, each chosen as if those before were timed."""
+def least_sure(model: CostModel, cases: Sequence[Case], seconds: float) -> list[Case]:
+    """The cases whose timing tells most a second, for about so many seconds.
+
+    What the model is unsure of is summed over all cases and phases; each choice lowers it most
+    for what its timing will cost, and is made as if those before it were timed.
+    """
+    costs_s = np.array([timing_s(model, case) for case in cases])
+    places = np.array([place(case) for case in cases])
+    surrogates = [phase.surrogate for phase in model.phases.values()]
     chosen: list[Case] = []
-    for _ in range(count):
-        best = max(cases, key=model.uncertainty)
-        chosen.append(best)
-        model = model.as_if_timed(best)
+    spent_s = 0.0
+    while len(chosen) < MOST_PER_RUN:
+        gains = sum(surrogate.gains(places) for surrogate in surrogates)
+        order = np.argsort(-gains / (0.3 + costs_s))
+        best = next(index for index in order if cases[index] not in chosen)
+        if len(chosen) >= LEAST_PER_RUN and spent_s + costs_s[best] > seconds:
+            break
+        chosen.append(cases[best])
+        spent_s += costs_s[best]
+        surrogates = [surrogate.with_place(places[best]) for surrogate in surrogates]
     return chosen
+
+
+def timing_s(model: CostModel, case: Case) -> float:
+    """What timing a case will take: its network is built to warm up, trained, and stepped."""
+    told = model.predict(case, case.cold_epochs)
+    once_s = sum(told.parts_s.get(phase, 0.0) for phase in ONCE)
+    if case.path == "compiled":
+        # Each sample lasts a while even where the epoch is short (see `measure.trial`).
+        return once_s + 13 * max(told.epoch_s.value, 0.012)
+    return told.total_s.value + once_s / 2 + 5 * SWEEPS["fit"] * max(told.step_s.value, 0.012)
 
 
 def observed(runs: Iterable[results.Run]) -> list[Observed]:
@@ -161,16 +236,23 @@ def observed(runs: Iterable[results.Run]) -> list[Observed]:
         if samples.empty:
             continue
         values = block_values(samples)
-        peaks: dict[tuple[str, int], int] = {}
-        for trial in run.good_trials():
-            if "peak_host_bytes" in trial:
-                peaks[trial["case"], trial["launch"]] = trial["peak_host_bytes"]
+        told = {
+            (trial["case"], trial["launch"]): trial
+            for trial in run.good_trials()
+            if trial["trial_kind"] == "phases"
+        }
         for keys, group in values.groupby(["case", "launch"]):
             name, launch = str(keys[0]), int(str(keys[1]))
             times = group.groupby("phase")["seconds"].median()
-            if STEP in times and EPOCH in times:
-                plain = {str(phase): float(value) for phase, value in times.items()}
-                found.append(Observed(run.cases[name], plain, peaks.get((name, launch))))
+            case, trial = run.cases[name], told.get((name, launch), {})
+            plain = {str(phase): float(value) for phase, value in times.items()}
+            if case.path == "compiled" and EPOCH in plain:
+                plain.setdefault(STEP, plain[EPOCH] / case.steps_per_epoch)
+            if "first_epoch_s" in trial:
+                plain[FIRST_EPOCH] = trial["first_epoch_s"]
+            if STEP in plain and EPOCH in plain:
+                memory = trial.get("peak_host_bytes"), trial.get("host_bytes_before")
+                found.append(Observed(case, plain, *memory))
     return found
 
 
@@ -201,92 +283,75 @@ def read(results_folder: Path, place_: Place) -> list[results.Run]:
 
 def load(results_folder: Path, place_: Place) -> CostModel:
     """The cost model of a place. Raises UserError if it was not calibrated, or too little."""
-    again = f"nnbench calibrate --backend {place_.backend} --path {place_.path}"
+    again = f"nnbench calibrate {place_.options}"
     runs = read(results_folder, place_)
     if not runs:
-        raise UserError(f"{place_.folder} is not calibrated: run {again} first")
+        raise UserError(f"{place_.label} is not calibrated: run {again} first")
     try:
         return CostModel.fit(observed(runs))
     except TooFewCasesError as few:
-        raise UserError(f"{place_.folder} is calibrated too little ({few}): run {again}") from None
+        raise UserError(f"{place_.label} is calibrated too little ({few}): run {again}") from None
 
 
 def calibrate(results_folder: Path, place_: Place, budget_s: float, watch: Watcher) -> CostModel:
     """Time cases until the budget is spent; return the model fitted to all of them.
 
-    `watch` is told the seconds spent and what is being done. A run that has begun is finished.
+    `watch` is told the seconds spent and what is being done. A run that has begun is finished,
+    so that the budget may be exceeded by some seconds; the first runs are made whatever it is.
     """
     began_s = time.monotonic()
     folder = results_folder / FOLDER / place_.folder
     pool = candidates(place_)
-    model = None
     while True:
         runs = read(results_folder, place_)
         seen = observed(runs)
-        unfinished = next((run for run in runs if not measuring.is_complete(run)), None)
         spent_s = time.monotonic() - began_s
+        unfinished = next((run for run in runs if not measuring.is_complete(run)), None)
         if unfinished is None:
+            watch(min(spent_s, budget_s), f"{len(seen)} networks timed, fitting")
             try:
-                model = CostModel.fit(seen)
+                model = CostModel.fit(seen, resamples=0)
             except TooFewCasesError:
                 model = None
-            if spent_s >= budget_s and model is not None:
-                return model
+            left_s = budget_s - spent_s
+            start_s = GUESSED_START_S[place_.backend]
+            if model is not None and left_s < start_s + 0.2 * RUN_S:
+                return CostModel.fit(seen)
             known = [one.case for one in seen]
             chosen = (
-                spread_out(pool, FIRST if not known else PER_RUN, known)
+                spread_out(_quick(pool), FIRST if not known else LEAST_CASES, known)
                 if model is None
-                else least_sure(model, pool, PER_RUN)
+                else least_sure(model, pool, min(RUN_S, left_s) - start_s)
             )
             _create(folder, chosen, len(runs))
             continue
-        count = f"{len(seen)} cases timed"
 
-        def show(state: measuring.Progress, count: str = count) -> None:
-            watch(min(time.monotonic() - began_s, budget_s), f"{count}, {state.now}")
+        def show(state: measuring.Progress, count: int = len(seen)) -> None:
+            spent_s = min(time.monotonic() - began_s, budget_s)
+            watch(spent_s, f"{count} networks timed, {state.now}")
 
         measuring.execute(unfinished.folder, _data(unfinished), show)
 
 
+def _quick(cases: Sequence[Case]) -> list[Case]:
+    """The half of them that costs least: enough to fit a first model to."""
+    return sorted(cases, key=guessed_epoch_s)[: len(cases) // 2]
+
+
 def _create(folder: Path, cases: Sequence[Case], number: int) -> None:
-    distinct = list(dict.fromkeys(cases))
     wanted = measuring.specification(
-        distinct,
+        list(dict.fromkeys(cases)),
         launches=1,
         blocks=1,
         seed=number,
         limit_s=LIMIT_S,
         kinds=("phases",),
-        sweeps=SWEEPS,
+        sweeps=SWEEPS[cases[0].path],
     )
-    name = f"{number:03d}"
-    while (folder / name).exists():
+    while (folder / f"{number:03d}").exists():
         number += 1
-        name = f"{number:03d}"
-    results.create(folder, name, wanted, fingerprint.take())
+    results.create(folder, f"{number:03d}", wanted, fingerprint.take())
 
 
 def _data(run: results.Run) -> Dataset:
     return datasets.load(next(iter(run.cases.values())).data)
-
-
-def as_json(model: CostModel) -> dict[str, Any]:
-    """Coefficients, softness and residuals of every phase as plain data."""
-    told: dict[str, Any] = {}
-    for phase, fitted in model.phases.items():
-        told[phase] = {
-            "times": len(fitted.times_s),
-            "softness": fitted.softness,
-            "coefficients": [
-                {
-                    "term": each.term.name,
-                    "unit": each.term.unit,
-                    "value": each.value,
-                    "low": each.low,
-                    "high": each.high,
-                }
-                for each in fitted.coefficients
-            ],
-            "left_out_error_median": float(np.median(np.abs(fitted.left_out_errors()))),
-        }
-    return json.loads(json.dumps(told))  # type: ignore[no-any-return]

@@ -21,6 +21,7 @@ from nnbench.costs.model import PhaseModel
 from nnbench.costs.prediction import Prediction
 from nnbench.costs.questions import DEPTHS
 from nnbench.costs.scene import Scene
+from nnbench.costs.terms import FIRST_EPOCH
 from nnbench.phases import COLD, COMPILE, EPOCH, ONCE, STEP
 
 SHADES = "viridis"
@@ -301,7 +302,7 @@ def overhead_share(scene: Scene) -> Figure:
 
 def residuals(scene: Scene) -> Figure:
     """Each timing against what is predicted of it from all others, by phase, with intervals."""
-    phases = [phase for phase in (*ONCE, STEP, EPOCH) if phase in scene.model.phases]
+    phases = [phase for phase in (*ONCE, FIRST_EPOCH, STEP, EPOCH) if phase in scene.model.phases]
     columns = min(4, len(phases))
     lines = -(-len(phases) // columns)
     figure = Figure(figsize=(3 * columns, 0.5 + 2.9 * lines), layout="constrained")

@@ -131,6 +131,16 @@ class PhaseModel:
         return np.exp(errors) - 1
 
     @property
+    def median_error(self) -> float:
+        """The median of `left_out_errors`, whatever their sign."""
+        return float(np.median(np.abs(self.left_out_errors())))
+
+    @property
+    def worst_error(self) -> float:
+        """Their 95th percentile."""
+        return float(np.quantile(np.abs(self.left_out_errors()), 0.95))
+
+    @property
     def quantile(self) -> float:
         """How many deviations a 95 % interval reaches."""
         freedom = max(1, len(self.times_s) - len(self.coefficients))

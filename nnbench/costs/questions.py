@@ -157,7 +157,7 @@ def _compute_by_overhead(scene: Scene, architecture: Architecture) -> Interval:
     case = scene.case(architecture)
     sums = {"value": [0.0, 0.0], "low": [0.0, 0.0], "high": [0.0, 0.0]}
     for each in scene.model.phases[STEP].coefficients:
-        amount = count(case, each.term)
+        amount = count(case, each.term, STEP)
         for name, both in sums.items():
             both[each.term in OVERHEADS] += amount * float(getattr(each, name))
     compute = {name: both[0] for name, both in sums.items()}

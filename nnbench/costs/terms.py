@@ -15,7 +15,10 @@ FIRST_EPOCH = "first_epoch"
 
 @dataclass(frozen=True)
 class Term:
-    """One kind of work: `unit` says what its coefficient is a cost of."""
+    """One kind of work: `unit` says what its coefficient is a cost of.
+
+    Those of a smaller last batch are there only where the last batch of an epoch is smaller.
+    """
 
     name: str
     unit: str
@@ -24,12 +27,12 @@ class Term:
 ONCE = Term("overhead", "s")
 LAYER = Term("layers", "s per layer")
 FLOP = Term("FLOPs", "s per FLOP")
-ACTIVATION = Term("activations", "s per byte of activations")
-WEIGHT = Term("weights", "s per byte of weights and optimizer state")
-BATCH = Term("batches", "s per batch of an epoch")
-DATA = Term("data", "s per byte of data")
-SMALLER = Term("smaller last batch", "s, where the last batch is smaller")
-SMALLER_LAYER = Term("layers, smaller last batch", "s per layer, where the last batch is smaller")
+ACTIVATION = Term("activations", "s per byte")
+WEIGHT = Term("weights, optimizer", "s per byte")
+BATCH = Term("batches", "s per batch")
+DATA = Term("data", "s per byte")
+SMALLER = Term("smaller last batch", "s")
+SMALLER_LAYER = Term("smaller batch: layers", "s per layer")
 
 TERMS: dict[str, tuple[Term, ...]] = {
     BUILD: (ONCE, LAYER, WEIGHT),
