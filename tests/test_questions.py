@@ -128,8 +128,7 @@ def test_advice_meets_the_parameters_and_the_budget(here):
     found = advice.advise(here, 10_000, 1e-3)
     assert found.meeting
     for one in found.candidates:
-        assert one.parameters <= 11_000
-        assert one.parameters > 9_000 or one.architecture.widths[0] == here.widest
+        assert 5_000 <= one.parameters <= 11_000
     for one in found.meeting:
         assert true_epoch_s(here, one.architecture) < 1.1e-3
     assert found.deepest.architecture.depth >= found.widest.architecture.depth
@@ -280,18 +279,18 @@ def test_advice_is_verified_by_training_for_real(nnbench, tmp_path):
     cases = [
         place.case(Architecture((width,) * depth), rows, None)
         for width, depth, rows in (
-            *((2, 1, 500), (2, 4, 500), (32, 1, 500), (32, 4, 500)),
-            *((2, 1, 2000), (2, 4, 2000), (32, 1, 2000), (32, 4, 2000)),
+            *((2, 1, 500), (2, 2, 500), (32, 1, 500), (32, 2, 500)),
+            *((2, 1, 2000), (2, 2, 2000), (32, 1, 2000), (32, 2, 2000)),
         )
     ]
     wanted = measuring.specification(
-        cases, launches=1, blocks=1, seed=0, limit_s=60, kinds=("phases",), sweeps=2
+        cases, launches=1, blocks=1, seed=0, limit_s=60, kinds=("phases",), sweeps=0
     )
     folder = tmp_path / "results" / calibration.FOLDER / place.folder
     path = results.create(folder, "000", wanted, fingerprint.take())
     measuring.execute(path, calibration.datasets.load(cases[0].data), lambda _: None)
     options = ("--backend", "jax", "--path", "compiled", "--rows", "1000", "--json", "--quiet")
-    answer = nnbench("advise", "--params", "200", "--verify", *options)
+    answer = nnbench("advise", "--params", "100", "--verify", *options)
     assert answer.returncode == 0, answer.stderr
     told = json.loads(answer.stdout)
     labels = {one["architecture"] for one in told["advice"]["candidates"]}

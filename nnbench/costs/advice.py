@@ -15,6 +15,9 @@ VERDICTS = (SURE, LIKELY, DOUBTFUL, MISSES)
 
 MEETING = (SURE, LIKELY)
 
+FEWEST = 0.5
+"""A network with fewer than half of the parameters asked for is not what was asked for."""
+
 
 @dataclass(frozen=True)
 class Candidate:
@@ -96,13 +99,15 @@ def _of_size(scene: Scene, parameters: int, budget_s: float | None) -> list[Cand
 
     found = []
     for depth in range(1, scene.deepest + 1):
-        width = nearest_width(depth, parameters, counted, scene.widest) or scene.widest
+        width = nearest_width(depth, parameters, counted, scene.widest)
+        if width is None:
+            continue
         one = Architecture((width,) * depth)
-        if abs(counted(one) / parameters - 1) > FAR_OFF and width > 1:
-            # None comes near, widths being whole numbers or the range too short: at most, then.
-            narrower = Architecture((width - 1,) * depth)
-            one = one if counted(one) <= parameters else narrower
-        if counted(one) <= parameters * (1 + FAR_OFF) and one.widths[0] >= scene.narrowest:
+        if counted(one) > parameters * (1 + FAR_OFF) and width > 1:
+            # Widths are whole numbers: where none comes near, the next below.
+            one = Architecture((width - 1,) * depth)
+        least, most = FEWEST * parameters, (1 + FAR_OFF) * parameters
+        if least <= counted(one) <= most and one.widths[0] >= scene.narrowest:
             found.append(_candidate(scene, one, budget_s))
     return found
 

@@ -365,7 +365,6 @@ def checked_as_json(found: Sequence[Checked]) -> list[dict[str, Any]]:
             "architecture": one.prediction.case.label,
             "predicted_epoch_s": asdict(one.prediction.epoch_s),
             "measured_epoch_s": plain(one.epoch_s),
-            "measured_step_s": plain(one.step_s),
             "error": one.error,
             "holds": one.holds,
             "predicted_ratio": asdict(one.ratio) if one.ratio else None,

@@ -9,15 +9,13 @@ from nnbench.architecture import Architecture
 from nnbench.costs.prediction import Interval, Prediction
 from nnbench.costs.scene import Scene
 from nnbench.measure import run as measuring
-from nnbench.phases import EPOCH, STEP
+from nnbench.phases import EPOCH
 from nnbench.statistics import Estimate
 from nnbench.summary import summarise
 
 FOLDER = "advice"
 
 LAUNCHES = 3
-BLOCKS = 2
-SWEEPS = 10
 LIMIT_S = 300.0
 
 
@@ -30,7 +28,6 @@ class Checked:
 
     prediction: Prediction
     epoch_s: Estimate
-    step_s: Estimate
     ratio: Interval | None
     measured_ratio: Estimate | None
 
@@ -59,11 +56,11 @@ def verify(
     wanted = measuring.specification(
         cases,
         launches=LAUNCHES,
-        blocks=BLOCKS,
+        blocks=1,
         seed=0,
         limit_s=LIMIT_S,
         kinds=("phases",),
-        sweeps=SWEEPS,
+        sweeps=0,
     )
     here = fingerprint.take()
     folder = results_folder / FOLDER
@@ -82,12 +79,11 @@ def held_against(scene: Scene, run: results.Run) -> list[Checked]:
         assert one is not None
         base = summary.baseline.architecture
         first = summary.case is summary.baseline or base is None
-        if EPOCH in summary.times and STEP in summary.times:
+        if EPOCH in summary.times:
             found.append(
                 Checked(
                     scene.predict(one),
                     summary.times[EPOCH],
-                    summary.times[STEP],
                     None if first or base is None else scene.ratio(one, base, EPOCH),
                     summary.ratios.get(EPOCH),
                 )
