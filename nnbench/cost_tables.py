@@ -1,6 +1,9 @@
-"""What the command line prints of cost models: tables for a person, plain data for scripts."""
+"""What the command line prints of costs and why: tables for a person, plain data for scripts."""
 
+import math
 import sys
+from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -9,10 +12,11 @@ from rich.console import Console
 from rich.table import Table
 
 from nnbench import units
+from nnbench.attribution import Attribution, Part
 from nnbench.costs.model import Coefficient, PhaseModel
-from nnbench.costs.prediction import CostModel
+from nnbench.costs.prediction import OVERHEAD, REST, STEPS, CostModel, Prediction
 from nnbench.costs.terms import FIRST_EPOCH
-from nnbench.phases import EPOCH, PHASES
+from nnbench.phases import EPOCH, ONCE, PHASES
 from nnbench.terminal import PIPED_WIDTH
 
 BEYOND = {
@@ -134,4 +138,159 @@ def model_as_json(model: CostModel, label: str, folder: Path) -> dict[str, Any]:
             for phase, fitted in model.phases.items()
         },
         "sentences": sentences(model),
+    }
+
+
+def print_attribution(found: Attribution, sentences: Sequence[str]) -> None:
+    """The difference of two cold trainings, part by part."""
+    case = found.first_case
+    batch = "full batch" if case.training.batch_size is None else f"batch {case.batch_rows}"
+    table = Table(
+        title=f"{case.place}: {case.data}, {case.rows:,} rows, {batch}; "
+        f"{case.cold_epochs} epochs cold",
+        caption=f"95 % intervals from {found.count} {found.units}; {found.first} takes "
+        f"{units.seconds(found.first_cold_s)}, {found.second} {units.seconds(found.second_cold_s)}",
+        box=box.SIMPLE_HEAD,
+    )
+    table.add_column("part")
+    for name in (f"{found.second} minus {found.first}", "95 % interval", "share"):
+        table.add_column(name, justify="right")
+    for part in (*found.parts, found.whole):
+        if part is found.whole:
+            table.add_section()
+        share = "100 %" if part is found.whole else units.share(found.shares[part.name][0])
+        table.add_row(
+            "whole" if part is found.whole else part.name,
+            units.seconds(part.value_s),
+            _span(part),
+            share,
+            style="bold" if part is found.whole else None,
+        )
+    console = _console()
+    console.print(table)
+    for sentence in sentences:
+        console.print(sentence, markup=False)
+
+
+def _span(part: Part) -> str:
+    if not part.has_interval:
+        return "-"
+    return f"{units.seconds(part.low_s)} to {units.seconds(part.high_s)}"
+
+
+def attribution_as_json(
+    found: Attribution, sentences: Sequence[str], chart: Path
+) -> dict[str, Any]:
+    """An attribution as plain data, in seconds; null where there is no interval."""
+
+    def plain(part: Part) -> dict[str, Any]:
+        return {
+            "name": part.name,
+            "value_s": part.value_s,
+            "low_s": _finite(part.low_s),
+            "high_s": _finite(part.high_s),
+        }
+
+    flip = found.epochs_flip
+    return {
+        "first": found.first,
+        "second": found.second,
+        "place": found.first_case.place,
+        "epochs": found.first_case.cold_epochs,
+        "first_cold_s": found.first_cold_s,
+        "second_cold_s": found.second_cold_s,
+        "parts": [plain(part) for part in found.parts],
+        "whole": plain(found.whole),
+        "shares": {name: [_finite(each) for each in share] for name, share in found.shares.items()},
+        "epochs_flip": {
+            "value": flip.value,
+            "low": _finite(flip.low),
+            "high": _finite(flip.high),
+        },
+        "sentences": list(sentences),
+        "chart": str(chart),
+    }
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None
+
+
+def print_prediction(told: Prediction, label: str) -> None:
+    """A training that was not timed: the whole, its parts, and what dominates."""
+    console = _console()
+    case = told.case
+    batch = "full batch" if case.training.batch_size is None else f"batch {case.batch_rows}"
+    table = Table(
+        title=f"{case.label} on {label}: {case.rows:,} rows, {batch}, {told.epochs:,} epochs",
+        box=box.SIMPLE_HEAD,
+    )
+    table.add_column("predicted")
+    for name in ("", "95 % interval"):
+        table.add_column(name, justify="right")
+    for name, found in (
+        ("whole training", told.total_s),
+        ("an epoch", told.epoch_s),
+        ("a step", told.step_s),
+    ):
+        span = units.seconds_range(found.low, found.high)
+        table.add_row(name, units.seconds(found.value), span)
+    memory = told.peak_host_bytes
+    if memory:
+        low, high = units.data_size(memory.low), units.data_size(memory.high)
+        table.add_row("peak memory", units.data_size(memory.value), f"{low} to {high}")
+    table.add_section()
+    for name, value_s in told.parts_s.items():
+        share = units.share(value_s / told.total_s.value)
+        table.add_row(f"of it {name}", units.seconds(value_s), share)
+    console.print(table)
+    for sentence in prediction_sentences(told):
+        console.print(sentence, markup=False)
+
+
+def prediction_sentences(told: Prediction) -> list[str]:
+    """What dominates, and whether the model knows the place at all."""
+    share = told.parts_s[told.dominant] / told.total_s.value
+    said = [f"{MEANING[told.dominant]} dominates: {units.share(share)} of the whole."]
+    overhead = units.share(told.overhead_share)
+    side = (
+        "a wider network would cost little more"
+        if told.overhead_share > 0.5
+        else "it grows with the size of the layers"
+    )
+    said.append(f"Of an epoch {overhead} is paid whatever the layers' size: {side}.")
+    if told.outside:
+        said.append(
+            f"Outside the calibrated range in {', '.join(told.outside)}: the further out, the "
+            "less the interval can be trusted."
+        )
+    return said
+
+
+MEANING = {
+    **{phase: phase.replace("_", " ").capitalize() for phase in ONCE},
+    STEPS: "Computing the steps",
+    OVERHEAD: "What the framework does around the steps",
+    REST: "The rest of the first epoch (such as compiling again for a smaller last batch)",
+}
+
+
+def prediction_as_json(told: Prediction, label: str) -> dict[str, Any]:
+    """A prediction as plain data, in seconds and bytes."""
+    memory = told.peak_host_bytes
+    return {
+        "place": label,
+        "architecture": told.case.label,
+        "rows": told.case.rows,
+        "batch_rows": told.case.batch_rows,
+        "epochs": told.epochs,
+        "total_s": asdict(told.total_s),
+        "epoch_s": asdict(told.epoch_s),
+        "step_s": asdict(told.step_s),
+        "parts_s": dict(told.parts_s),
+        "overhead_share": told.overhead_share,
+        "peak_host_bytes": asdict(memory) if memory else None,
+        "dominant": told.dominant,
+        "outside": list(told.outside),
+        "sentences": prediction_sentences(told),
     }

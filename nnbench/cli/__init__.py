@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from nnbench import __version__
-from nnbench.cli import advise, calibrate, compare, data, look, race, run, train
+from nnbench.cli import advise, calibrate, compare, data, explain, look, predict, race, run, train
 from nnbench.errors import UserError
 
 app = typer.Typer(
@@ -21,6 +21,8 @@ app = typer.Typer(
 app.command("run")(run.run)
 app.command("compare")(compare.compare)
 app.command("calibrate")(calibrate.calibrate)
+app.command("predict")(predict.predict)
+app.command("explain")(explain.explain)
 app.command("report")(run.report_command)
 app.command("advise")(advise.advise)
 app.command("race")(race.race)

@@ -19,6 +19,7 @@ from nnbench.cli.options import (
     say,
     waiting,
 )
+from nnbench.cli.predict import batch_rows
 from nnbench.errors import UserError
 
 if TYPE_CHECKING:
@@ -82,10 +83,8 @@ def advise(
         raise UserError(f"{params} parameters make no network: ask for more")
     if rows < 2 or features < 1 or epochs < 1:
         raise UserError("a training needs 2 rows, 1 column and 1 epoch at least")
-    if batch != "full" and not (batch.isascii() and batch.isdigit() and int(batch)):
-        raise UserError(f"batch '{batch}' is not understood: a number of rows, or full")
     devices.check_name(device)
-    size = None if batch == "full" else int(batch)
+    size = batch_rows(batch)
     training = Training(optimizer=optimizer, activation=activation, precision=dtype, jit=jit)
     place = calibration.Place(backend, device, threads, path, training, features)
     asked = arch.parse(architecture) if architecture else None

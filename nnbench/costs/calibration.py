@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Self
 
 import numpy as np
 from scipy import stats
@@ -36,11 +37,11 @@ FULL_BATCHES = 0.4
 
 CANDIDATES = 512
 
-EPOCHS, FEW_EPOCHS = 6, 3
+LEAST_EPOCHS, MOST_EPOCHS = 3, 30
 """Of a timed training: the first one warms up, the others are samples of `epoch`."""
 
-LONG_EPOCH_S = 0.15
-"""From here on few epochs are timed."""
+EPOCHS_S = 0.4
+"""The epochs of a timed training are guessed to last so long together."""
 
 SWEEPS = {"fit": 3, "compiled": 0}
 """On the compiled path a step is an epoch divided by its steps: there is nothing to sweep."""
@@ -78,6 +79,11 @@ class Place:
         if self.training.batch_size is not None:
             # Every batch size is calibrated together: the place has none of its own.
             object.__setattr__(self, "training", replace(self.training, batch_size=None))
+
+    @classmethod
+    def of(cls, case: Case) -> Self:
+        """The place of a case."""
+        return cls(case.backend, case.device, case.threads, case.path, case.training, case.features)
 
     @property
     def folder(self) -> str:
@@ -136,10 +142,10 @@ class Place:
             self.device,
             self.threads,
             self.path,
-            EPOCHS,
+            MOST_EPOCHS,
         )
-        few = guessed_epoch_s(case) > LONG_EPOCH_S
-        return replace(case, cold_epochs=FEW_EPOCHS) if few else case
+        epochs = round(EPOCHS_S / guessed_epoch_s(case))
+        return replace(case, cold_epochs=min(MOST_EPOCHS, max(LEAST_EPOCHS, epochs)))
 
 
 def candidates(place_: Place, count: int = CANDIDATES, seed: int = 0) -> list[Case]:
@@ -164,7 +170,7 @@ def candidates(place_: Place, count: int = CANDIDATES, seed: int = 0) -> list[Ca
 
 
 def _between(ends: tuple[int, int], share: float) -> int:
-    return round(ends[0] * (ends[1] / ends[0]) ** share)
+    return int(ends[0] * (ends[1] / ends[0]) ** share + 0.5)
 
 
 def guessed_epoch_s(case: Case) -> float:
@@ -291,6 +297,14 @@ def load(results_folder: Path, place_: Place) -> CostModel:
         return CostModel.fit(observed(runs))
     except TooFewCasesError as few:
         raise UserError(f"{place_.label} is calibrated too little ({few}): run {again}") from None
+
+
+def load_if_any(results_folder: Path, place_: Place) -> CostModel | None:
+    """The cost model of a place; None where there is none that counts here."""
+    try:
+        return load(results_folder, place_)
+    except UserError:
+        return None
 
 
 def calibrate(results_folder: Path, place_: Place, budget_s: float, watch: Watcher) -> CostModel:

@@ -107,17 +107,17 @@ class Scene:
     @property
     def deepest(self) -> int:
         """The largest depth that was timed."""
-        return round(2 ** self.model.high[0])
+        return round(2 ** float(self.model.high[0]))
 
     @property
     def narrowest(self) -> int:
         """The smallest width that was timed."""
-        return max(1, round(2 ** self.model.low[1]))
+        return max(1, round(2 ** float(self.model.low[1])))
 
     @property
     def widest(self) -> int:
         """The largest width that was timed."""
-        return round(2 ** self.model.high[1])
+        return round(2 ** float(self.model.high[1]))
 
     def widest_with(self, depth: int, fits: Callable[[Architecture], bool]) -> int | None:
         """The widest equal-width network of a depth that fits, None if not even the narrowest.

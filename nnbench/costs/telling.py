@@ -46,9 +46,7 @@ def width(found: Width) -> Cell:
 def place(scene: Scene) -> str:
     """Where and with what the answers hold, in words."""
     batch = "full batch" if scene.batch_size is None else f"batches of {scene.batch_size:,}"
-    case = scene.place
-    threads = f", {case.threads} threads" if case.threads else ""
-    return f"{case.backend}, {case.device}{threads}, {case.path}; {scene.rows:,} rows, {batch}"
+    return f"{scene.place.label}; {scene.rows:,} rows, {batch}"
 
 
 def basis(scene: Scene) -> str:

@@ -40,7 +40,8 @@ class Curve:
         """
         if len(self.ended_s) < 2:
             return self.ended_s
-        return self.ended_s - self.ended_s[0] + float(np.median(np.diff(self.ended_s)))
+        epoch_s = float(np.median(np.diff(self.ended_s)))
+        return np.asarray(self.ended_s - self.ended_s[0] + epoch_s)
 
     def clock(self, name: str) -> Array:
         """`ended_s` or `trained_s`, by the name in `CLOCKS`."""

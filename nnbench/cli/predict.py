@@ -1,0 +1,79 @@
+"""`nnbench predict`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from nnbench.cli.calibrate import places_of
+from nnbench.cli.options import (
+    Activation,
+    AsJson,
+    Batch,
+    Dtype,
+    Jit,
+    Optimizer,
+    Threads,
+    TrainingPath,
+    say,
+)
+from nnbench.errors import UserError
+
+
+def predict(
+    architectures: Annotated[
+        list[str], typer.Argument(metavar="ARCHITECTURE...", help="6,6 or 64x8, or a grid.")
+    ],
+    epochs: Annotated[int, typer.Option(help="Epochs of the training.")] = 30,
+    rows: Annotated[int, typer.Option(help="Rows of data.")] = 1372,
+    features: Annotated[int, typer.Option(help="Feature columns of the data.")] = 4,
+    batch: Batch = "full",
+    backend: Annotated[
+        str, typer.Option(help="tensorflow, jax, torch, or several with commas.")
+    ] = "tensorflow",
+    device: Annotated[str, typer.Option(help="cpu, gpu, gpu:1, or several with commas.")] = "cpu",
+    threads: Threads = None,
+    path: TrainingPath = "fit",
+    as_task: Annotated[
+        str, typer.Option("--as", help="classification or regression.")
+    ] = "classification",
+    optimizer: Optimizer = "adam",
+    activation: Activation = "relu",
+    dtype: Dtype = "float32",
+    jit: Jit = "auto",
+    results: Annotated[Path, typer.Option(help="Folder for runs.")] = Path("results"),
+    as_json: AsJson = False,
+) -> None:
+    """How long a network would train, by the cost model that `nnbench calibrate` made here."""
+    import json
+    from dataclasses import replace
+
+    from nnbench import architecture as arch
+    from nnbench import cost_tables
+    from nnbench.costs import calibration
+
+    if epochs < 1:
+        raise UserError(f"{epochs} epochs train nothing: use 1 or more")
+    networks = arch.parse_many(architectures)
+    places = places_of(backend, device, threads, path, as_task, optimizer, activation, dtype, jit)
+    told = []
+    for place in places:
+        model = calibration.load(results, place)
+        here = replace(place, features=features)
+        for network in networks:
+            case = here.case(network, rows, batch_rows(batch))
+            told.append((model.predict(case, epochs), place.label))
+    if as_json:
+        say(json.dumps([cost_tables.prediction_as_json(*one) for one in told], indent=1))
+        return
+    for one in told:
+        cost_tables.print_prediction(*one)
+
+
+def batch_rows(batch: str) -> int | None:
+    """Rows in a batch, None for the full batch. Raises UserError for anything else."""
+    if batch == "full":
+        return None
+    if not (batch.isascii() and batch.isdigit() and int(batch)):
+        raise UserError(f"batch '{batch}' is not understood: a number of rows, or full")
+    return int(batch)
