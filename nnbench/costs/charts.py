@@ -28,7 +28,7 @@ SHADES = "viridis"
 GRID_WIDTHS = 22
 GRID_DEPTHS = 16
 
-FEW_DECADES = 1.3
+FEW_DECADES = 2.0
 
 Array = NDArray[np.float64]
 

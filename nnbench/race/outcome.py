@@ -116,10 +116,15 @@ class Race:
         return [cls(racers, racers[0].case.cold_epochs) for racers in found.values()]
 
     def common_target(self) -> float:
-        """The lowest loss that the median training of every network gets to."""
-        lowest = [median([curve.losses.min() for curve in one.curves]) for one in self.racers]
-        finite = [one.value for one in lowest if one.reached]
-        return max(finite) if finite else math.nan
+        """The lowest loss that more than half of every network's trainings get to.
+
+        Networks of which too many diverge are left out; NaN if that is all of them.
+        """
+        lowest = [
+            float(np.sort([curve.losses.min() for curve in one.curves])[len(one.curves) // 2])
+            for one in self.racers
+        ]
+        return max((loss for loss in lowest if math.isfinite(loss)), default=math.nan)
 
     def ratio(self, racer: Racer, target: float, clock: str = TRAINED) -> Median | None:
         """Over seeds: `racer`'s time to this loss / the first network's, of the same seed.
