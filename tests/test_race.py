@@ -51,9 +51,18 @@ def make_race(folder, networks, *, seeds=6, epochs=200):
             ended_s = ONCE_S + pace * epoch_s * np.arange(1, epochs + 1)
             writer.append(
                 {
-                    "kind": "trial", "trial": next(trial), "launch": seed, "round": seed,
-                    "side": "", "block": 0, "trial_kind": "curve", "sweep": 0,
-                    "case": one.key, "outcome": "ok", "began": "now", "wall_s": 1.0,
+                    "kind": "trial",
+                    "trial": next(trial),
+                    "launch": seed,
+                    "round": seed,
+                    "side": "",
+                    "block": 0,
+                    "trial_kind": "curve",
+                    "sweep": 0,
+                    "case": one.key,
+                    "outcome": "ok",
+                    "began": "now",
+                    "wall_s": 1.0,
                     "seed": seed,
                     "losses": losses.tolist(),
                     "ended_s": ended_s.tolist(),

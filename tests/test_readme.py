@@ -19,6 +19,7 @@ ADDED = {
     "make run": f"ARGS='{SHORT_RUN} --results {{folder}}'",
     "make test": "-n",
     "nnbench run": SHORT_RUN,
+    "nnbench race": "--seeds 2 --epochs 30 --quiet",
     "nnbench train": "--epochs 20 --quiet",
     "nnbench compare --against": "--launches 2 --epochs 5 --quiet --architectures 4",
 }

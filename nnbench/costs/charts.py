@@ -6,10 +6,11 @@ from dataclasses import replace
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
-from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullFormatter, NullLocator
+from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 from numpy.typing import NDArray
 
 from nnbench import units
@@ -28,7 +29,7 @@ SHADES = "viridis"
 GRID_WIDTHS = 22
 GRID_DEPTHS = 16
 
-FEW_DECADES = 2.0
+TENTHS = tuple(1 + tenth / 10 for tenth in range(90))
 
 Array = NDArray[np.float64]
 
@@ -84,7 +85,7 @@ def _heat(
     levels = _levels(low, high)
     if levels:
         lines = axis.contour(widths, depths, times_s, levels=levels, colors="white", linewidths=0.9)
-        axis.clabel(lines, fmt=units.seconds, fontsize=8)
+        axis.clabel(lines, fmt=_short, fontsize=8)
     _plain_ticks(axis, widths, depths)
     bar = figure.colorbar(ScalarMappable(norm, SHADES), ax=axis, location="bottom", aspect=30)
     _second_ticks(bar.ax.xaxis, low, high)
@@ -108,17 +109,22 @@ def _plain_ticks(axis: Axes, widths: Sequence[int], depths: Sequence[int]) -> No
         one.set_minor_locator(NullLocator())
 
 
-def _second_ticks(axis: object, low: float, high: float) -> None:
-    decades = math.log10(high / low)
-    subdivisions: tuple[float, ...] = (1.0,) if decades > FEW_DECADES else (1.0, 3.0)
-    if decades < 0.6:
-        subdivisions = (1.0, 1.5, 2.0, 3.0, 5.0, 7.0)
-    axis.set_major_locator(LogLocator(subs=subdivisions, numticks=5))  # type: ignore[attr-defined]
-    axis.set_major_formatter(  # type: ignore[attr-defined]
-        FuncFormatter(lambda value, _: units.seconds(value))
-    )
-    axis.set_minor_formatter(NullFormatter())  # type: ignore[attr-defined]
-    axis.set_tick_params(labelsize=8)  # type: ignore[attr-defined]
+def _round_ticks(low: float, high: float, most: int) -> list[float]:
+    """At most so many round numbers between two, evenly on a logarithmic axis."""
+    first, last = math.floor(math.log10(low)), math.ceil(math.log10(high))
+    for factors in (TENTHS, (1.0, 1.5, 2.0, 3.0, 5.0, 7.0), (1.0, 2.0, 5.0), (1.0, 3.0), (1.0,)):
+        ticks = [f * 10.0**p for p in range(first, last + 1) for f in factors]
+        inside = [tick for tick in ticks if low <= tick <= high]
+        if len(inside) <= most:
+            return inside
+    return inside[:: -(-len(inside) // most)]
+
+
+def _second_ticks(axis: Axis, low: float, high: float, most: int = 4) -> None:
+    axis.set_major_locator(FixedLocator(_round_ticks(low, high, most)))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: _short(value)))
+    axis.set_minor_locator(NullLocator())
+    axis.set_tick_params(labelsize=8)
 
 
 def _timed(axis: Axes, scene: Scene, phase: str, times_s: Array) -> None:
@@ -259,9 +265,10 @@ def _flops(case: Case) -> float:
 
 
 def _flop_ticks(axis: Axes) -> None:
-    for one, suffix in ((axis.xaxis, ""), (axis.yaxis, "/s")):
-        one.set_major_locator(LogLocator(numticks=8))
-        one.set_minor_formatter(NullFormatter())
+    ends = (axis.xaxis, "", axis.get_xlim()), (axis.yaxis, "/s", axis.get_ylim())
+    for one, suffix, (low, high) in ends:
+        one.set_major_locator(FixedLocator(_round_ticks(low, high, 6)))
+        one.set_minor_locator(NullLocator())
         one.set_major_formatter(FuncFormatter(_flop_format(suffix)))
 
 
@@ -351,20 +358,9 @@ def _residuals(axis: Axes, model: PhaseModel) -> None:
     axis.yaxis.set_major_locator(FixedLocator([0.1, 0.2, 0.5, 1, 2, 5, 10, *near]))
     axis.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}×"))
     axis.yaxis.set_minor_locator(NullLocator())
-    _few_seconds(axis)
+    _second_ticks(axis.xaxis, *axis.get_xlim(), most=3)
     axis.tick_params(labelsize=8)
     axis.grid(alpha=0.3)
-
-
-def _few_seconds(axis: Axes) -> None:
-    low, high = axis.get_xlim()
-    decades = math.log10(high / low)
-    subdivisions: tuple[float, ...] = (1.0,) if decades > 1.6 else (1.0, 3.0)
-    if decades < 0.6:
-        subdivisions = (1.0, 1.5, 2.0, 3.0, 5.0, 7.0)
-    axis.xaxis.set_major_locator(LogLocator(subs=subdivisions, numticks=5))
-    axis.xaxis.set_major_formatter(FuncFormatter(lambda value, _: _short(value)))
-    axis.xaxis.set_minor_formatter(NullFormatter())
 
 
 def _short(value_s: float) -> str:

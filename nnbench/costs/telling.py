@@ -22,6 +22,9 @@ from nnbench.costs.verification import Checked
 from nnbench.pages import Cell, Table
 from nnbench.phases import EPOCH
 
+MOST_SHOWN = 12
+"""Candidates in a table; the deepest and the widest are always there."""
+
 
 def time(found: Interval) -> Cell:
     """A time with its interval below."""
@@ -179,6 +182,12 @@ def advice(found: Advice, scene: Scene, title: str) -> Table:
         if one is not None
     }
     budget = any(one.verdict for one in found.candidates)
+    shown = [
+        one
+        for place_, one in enumerate(found.candidates)
+        if place_ < MOST_SHOWN or id(one) in marks
+    ]
+    left_out = len(found.candidates) - len(shown)
     return Table(
         title,
         (
@@ -196,9 +205,10 @@ def advice(found: Advice, scene: Scene, title: str) -> Table:
                 Cell(units.share(one.prediction.overhead_share)),
                 Cell(marks.get(id(one), "")),
             ]
-            for one in found.candidates
+            for one in shown
         ],
-        caption="* beyond the calibrated range",
+        caption="* beyond the calibrated range"
+        + (f"; {left_out} more in --json" if left_out else ""),
     )
 
 
