@@ -49,10 +49,12 @@ def test_what_the_parts_leave_is_the_rest(tmp_path):
 def test_intervals_cover_what_was_put_in(tmp_path):
     inside = [
         part.low_s <= 0.4 <= part.high_s
-        for seed in range(20)
-        for part in [explained(tmp_path / str(seed), seed=seed, spread=0.05).part("trace")]
+        for seed in range(12)
+        for part in [
+            explained(tmp_path / str(seed), seed=seed, spread=0.05, blocks=1).part("trace")
+        ]
     ]
-    assert sum(inside) >= 16
+    assert sum(inside) >= 9
 
 
 def test_words_say_which_part_and_how_much(tmp_path):
@@ -144,7 +146,7 @@ def test_a_run_without_the_network_names_what_it_holds(tmp_path):
 def test_the_chart_ends_at_the_whole(tmp_path):
     found = explained(tmp_path)
     axis = waterfall.waterfall(found).axes[0]
-    bars = [bar for bar in axis.patches if bar.get_width() == 0.62]
+    bars = [bar for bar in axis.patches if bar.get_width() == pytest.approx(0.62)]
     assert len(bars) == len(PARTS) + 1
     last_part, whole = bars[-2], bars[-1]
     assert last_part.get_y() + last_part.get_height() == pytest.approx(whole.get_height())

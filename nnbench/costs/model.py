@@ -100,7 +100,7 @@ class PhaseModel:
         )
         left = np.log(times_s) - np.log(known_s + _combine(phase, counts, values, softness)[0])
         places = np.array([place(case) for case in cases])
-        surrogate = Surrogate.fit(places, left)
+        surrogate = Surrogate.fit(places, left, len(values))
         return cls(phase, cases, times_s, coefficients, softness, surrogate, known_s)
 
     def plain_s(

@@ -23,6 +23,9 @@ from nnbench.phases import COMPILE, EPOCH, FIRST_STEP, ONCE, PREPARE, STEP, TRAC
 EDGE = 0.25
 """A place this far beyond the calibrated ones (in powers of two) still counts as inside."""
 
+MANY_FEATURES = 16
+"""Times as many features as calibrated are beyond the range, too."""
+
 STEPS, OVERHEAD, REST = "steps", "epoch overhead", "rest"
 """Parts of a predicted training besides the phases of `ONCE`."""
 
@@ -145,7 +148,7 @@ class CostModel:
             usual_s = _usual_first_epoch_s({**times_s, STEP: step.value_s, EPOCH: epoch.value_s})
             first = self.phases[FIRST_EPOCH].predict(case, usual_s)
             parts[REST] = max(0.0, first.value_s - usual_s)
-            spreads_s.append(parts[REST] * first.deviation)
+            spreads_s.append(first.value_s * first.deviation)
         total_s = sum(parts.values())
         compute_s = min(epoch.value_s, case.steps_per_epoch * step.value_s * (1 - _share(step)))
         return Prediction(
@@ -169,11 +172,14 @@ class CostModel:
     def outside(self, case: Case) -> tuple[str, ...]:
         """The axes on which a case lies beyond the calibrated range."""
         here = place(case)
-        return tuple(
+        beyond = tuple(
             name
             for name, value, low, high in zip(AXES, here, self.low, self.high, strict=True)
             if not low - EDGE <= value <= high + EDGE
         )
+        # A few columns more or less are weights of the first layer, which are counted.
+        most = MANY_FEATURES * max(one.case.features for one in self.observed)
+        return beyond if case.features <= most else (*beyond, "features")
 
     def uncertainty(self, case: Case) -> float:
         """The largest deviation of the logarithm of a phase that matters here."""

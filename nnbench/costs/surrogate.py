@@ -4,7 +4,7 @@ Source: Rasmussen and Williams, "Gaussian Processes for Machine Learning" (2006)
 (prediction), section 5.4.1 (marginal likelihood), section 5.4.2 (leave-one-out).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Self
 
 import numpy as np
@@ -32,11 +32,12 @@ class Surrogate:
     inflation: float
 
     @classmethod
-    def fit(cls, places: Array, values: Array) -> Self:
+    def fit(cls, places: Array, values: Array, fitted: int = 0) -> Self:
         """Fit to `values` (n,) at `places` (n, axes) by the largest marginal likelihood.
 
         `inflation` widens the predicted deviation until the leave-one-out residuals, of which
-        95 % should lie within two deviations, do.
+        95 % should lie within two deviations, do; `fitted` parameters of a model that left these
+        values, and those of the process, count against the number of values.
         """
         axes = places.shape[1]
         spread = max(float(np.std(values)), LEAST_NOISE)
@@ -71,10 +72,9 @@ class Surrogate:
             key=lambda answer: float(answer.fun),
         )
         amplitude, noise, *lengths = np.exp(found.x)
-        fitted = cls(places, values, float(amplitude), np.array(lengths), float(noise), 1.0)
-        return cls(
-            places, values, float(amplitude), np.array(lengths), float(noise), fitted._inflation()
-        )
+        plain = cls(places, values, float(amplitude), np.array(lengths), float(noise), 1.0)
+        free = max(len(values) / 3, len(values) - fitted - len(found.x))
+        return replace(plain, inflation=plain._inflation() * np.sqrt(len(values) / free))
 
     def _covariance(self) -> Array:
         covariance = _kernel(self.places, self.places, self.amplitude, self.lengths)
@@ -100,18 +100,13 @@ class Surrogate:
         variance = np.maximum(self.amplitude**2 - known, 0) + self.noise**2
         return mean, self.inflation * np.sqrt(variance)
 
-    def gains(self, places: Array) -> Array:
-        """How much variance, summed over all of `places` (m, axes), timing at each would remove.
-
-        Source: Cohn, "Neural network exploration using optimal experiment design" (1996), the
-        active learning criterion of integrated variance.
-        """
+    def left(self, places: Array) -> Array:
+        """Covariance between `places` (m, axes) that the timings leave, without their noise."""
         factor = linalg.cho_factor(self._covariance(), lower=True)
         across = _kernel(places, self.places, self.amplitude, self.lengths)
         within = _kernel(places, places, self.amplitude, self.lengths)
-        left = within - across @ linalg.cho_solve(factor, across.T)
-        gains: Array = np.sum(left**2, axis=0) / (np.diag(left) + self.noise**2)
-        return gains
+        left: Array = within - across @ linalg.cho_solve(factor, across.T)
+        return left
 
     def with_place(self, place: Array) -> Self:
         """The process as it would be after timing at `place`, its value as predicted."""

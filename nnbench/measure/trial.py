@@ -90,7 +90,10 @@ def warm_up(case: Case, features: Array, labels: Array) -> None:
 
 def warm_up_case(case: Case) -> None:
     """Spend what the first network of its shapes costs: JAX compiles an initialiser a shape."""
-    _build(case)
+    model = _build(case)
+    # So it does for the optimizer's variables, which otherwise are made in `fit`.
+    if not model.optimizer.built:
+        model.optimizer.build(model.trainable_variables)
 
 
 def _build(case: Case) -> Any:

@@ -1,0 +1,229 @@
+"""How far off are predictions of networks that were never timed?
+
+    python benchmarks/calibration/predictions.py
+
+For each backend and path: calibrates within a budget, draws networks that were not in it, writes
+down what the cost model predicts of each, and only then times them. Prints, for a step, an epoch
+and the whole cold training, the median and 95th percentile of the absolute relative error and how
+often the 95 % interval held, against the goals; the exit status is 1 where one was missed.
+Everything is kept below `--results`; the same command goes on where it was stopped, and repeats
+nothing that is there.
+"""
+
+import argparse
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+from rich import print as show
+from rich.table import Table
+
+from nnbench import devices, fingerprint, quantities, results
+from nnbench.case import Case
+from nnbench.costs import calibration
+from nnbench.costs.calibration import Place
+from nnbench.costs.prediction import CostModel
+from nnbench.errors import UserError
+from nnbench.measure import run as measuring
+from nnbench.phases import COLD, EPOCH, STEP
+from nnbench.progress import Bar
+
+GROUPS = (STEP, EPOCH, COLD)
+GOALS = {"median": 0.10, "95th percentile": 0.25, "coverage": 0.90}
+
+LAUNCHES = 3
+"""Processes that the held-out networks are shared among."""
+
+LEAST_HELD_OUT = 6
+PREDICTED_FILE = "predicted.json"
+
+
+def calibrated(folder: Path, place: Place, budget_s: float) -> CostModel:
+    """The cost model, calibrated for what is left of the budget."""
+    runs = calibration.read(folder, place)
+    complete = all(measuring.is_complete(run) for run in runs)
+    left_s = budget_s - sum(measuring.seconds_spent(run) for run in runs)
+    if runs and complete and left_s < calibration.RUN_S:
+        return calibration.load(folder, place)
+    with Bar(round(left_s), "s") as bar:
+        return calibration.calibrate(
+            folder,
+            place,
+            max(left_s, 1.0),
+            lambda spent_s, note: bar.show(round(spent_s), f"{place.label}: {note}"),
+        )
+
+
+def held_out(model: CostModel, place: Place, budget_s: float, seed: int) -> list[Case]:
+    """Networks drawn at random from the calibrated space, as many as the budget allows."""
+    known = {one.case.key for one in model.observed}
+    start_s = LAUNCHES * calibration.GUESSED_START_S[place.backend]
+    chosen, spent_s = [], start_s
+    for case in calibration.candidates(place, seed=10_000 + seed):
+        if case.key in known:
+            continue
+        total_s = model.predict(case, case.cold_epochs).total_s.value
+        spent_s += calibration.timing_s(model, case) + total_s
+        if spent_s > budget_s and len(chosen) >= LEAST_HELD_OUT:
+            break
+        chosen.append(case)
+    return chosen
+
+
+def predictions(model: CostModel, cases: list[Case]) -> dict[str, dict[str, list[float]]]:
+    """For each case the value, low and high of each group, in seconds."""
+    told = {}
+    for case in cases:
+        found = model.predict(case, case.cold_epochs)
+        told[case.key] = {
+            name: [interval.value, interval.low, interval.high]
+            for name, interval in (
+                (STEP, found.step_s),
+                (EPOCH, found.epoch_s),
+                (COLD, found.total_s),
+            )
+        }
+    return told
+
+
+def prepare(folder: Path, place: Place, options: argparse.Namespace) -> None:
+    """Calibrate, predict, and lay out the runs that will time what was predicted."""
+    model = calibrated(folder, place, quantities.parse_seconds(options.budget))
+    cases = held_out(model, place, quantities.parse_seconds(options.held_out), options.seed)
+    here = folder / "held-out" / place.folder
+    for number in range(LAUNCHES):
+        mine = cases[number::LAUNCHES]
+        wanted = measuring.specification(
+            mine,
+            launches=1,
+            blocks=1,
+            seed=options.seed,
+            limit_s=calibration.LIMIT_S,
+            kinds=("cold", "phases"),
+            sweeps=calibration.SWEEPS[place.path],
+        )
+        if not (here / str(number) / results.RUN_FILE).exists():
+            results.create(here, str(number), wanted, fingerprint.take())
+    # What is laid out counts, also where a command that was stopped has done so.
+    laid_out = [case for one in results.find(here) for case in results.read(one).cases.values()]
+    partial = here / f"{PREDICTED_FILE}.partial"
+    partial.write_text(json.dumps(predictions(model, laid_out), indent=1))
+    partial.replace(here / PREDICTED_FILE)
+
+
+def measure(here: Path, place: Place) -> None:
+    """Time what is missing of the held-out networks."""
+    with Bar(0, "trials") as bar:
+        for folder in results.find(here):
+            run = results.read(folder)
+            if not measuring.is_complete(run):
+                data = calibration.data_of(run)
+                measuring.execute(
+                    folder,
+                    data,
+                    lambda state: bar.show(
+                        state.done, f"{place.label}, held out: {state.now}", state.total
+                    ),
+                )
+
+
+def pairs(here: Path) -> Iterator[tuple[str, str, float, list[float]]]:
+    """Group, network, timed seconds and predicted (value, low, high)."""
+    predicted = json.loads((here / PREDICTED_FILE).read_text())
+    runs = [results.read(folder) for folder in results.find(here)]
+    for one in calibration.observed(runs):
+        batch = one.case.training.batch_size or "full"
+        name = f"{one.case.label}, {one.case.rows} rows, batch {batch}"
+        for group in GROUPS:
+            if group in one.times_s:
+                yield group, name, one.times_s[group], predicted[one.case.key][group]
+
+
+def judged(here: Path) -> dict[str, dict[str, float | str]]:
+    """Errors and coverage of each group at one place."""
+    found: dict[str, list[tuple[float, bool, str]]] = {group: [] for group in GROUPS}
+    for group, name, timed_s, (value, low, high) in pairs(here):
+        found[group].append((value / timed_s - 1, low <= timed_s <= high, name))
+    return {
+        group: {
+            "networks": len(mine),
+            "median": float(np.median([abs(error) for error, _, _ in mine])),
+            "95th percentile": float(np.quantile([abs(error) for error, _, _ in mine], 0.95)),
+            "coverage": float(np.mean([inside for _, inside, _ in mine])),
+            "worst": "{2} ({0:+.0%})".format(*max(mine, key=lambda one: abs(one[0]))),
+        }
+        for group, mine in found.items()
+        if mine
+    }
+
+
+def reached(name: str, value: float) -> bool:
+    """Whether a figure reaches its goal."""
+    return value >= GOALS[name] if name == "coverage" else value <= GOALS[name]
+
+
+def table_of(found: dict[str, dict[str, dict[str, float | str]]]) -> Table:
+    """All places, one line a group."""
+    table = Table(
+        title="Networks that were never timed, predicted and then timed",
+        caption="goals: median <= 10 %, 95th percentile <= 25 %, coverage >= 90 %",
+    )
+    for name in ("place", "of", "networks"):
+        table.add_column(name)
+    for name in (*GOALS, "worst"):
+        table.add_column(name, justify="right")
+    for place, groups in found.items():
+        for group, told in groups.items():
+            cells = [
+                f"[{'green' if reached(name, float(told[name])) else 'red'}]{told[name]:.1%}[/]"
+                for name in GOALS
+            ]
+            table.add_row(place, group, str(told["networks"]), *cells, str(told["worst"]))
+        table.add_section()
+    return table
+
+
+def main() -> int:
+    """Calibrate, predict, time and judge every place; 1 where a goal was missed."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--backends", default="jax,tensorflow,torch")
+    parser.add_argument("--paths", default="fit,compiled")
+    parser.add_argument("--budget", default="3min", help="of each calibration")
+    parser.add_argument("--held-out", default="90s", help="for timing the held-out networks")
+    parser.add_argument("--seed", type=int, default=0, help="of the held-out networks")
+    parser.add_argument("--results", type=Path, default=Path("results/predictions"))
+    options = parser.parse_args()
+    backends = options.backends.split(",")
+    for backend in backends:
+        devices.check_installed(backend)
+    paths = options.paths.split(",")
+    places = [Place(backend, path=path) for backend in backends for path in paths]
+    found = {}
+    for place in places:
+        here = options.results / "held-out" / place.folder
+        if not (here / PREDICTED_FILE).exists():
+            prepare(options.results, place, options)
+        measure(here, place)
+        found[place.label] = judged(here)
+        (options.results / "judged.json").write_text(json.dumps(found, indent=1))
+        show(table_of({place.label: found[place.label]}))
+    if len(places) > 1:
+        show(table_of(found))
+    missed = [
+        f"{place}: {group} {name}"
+        for place, groups in found.items()
+        for group, told in groups.items()
+        for name in GOALS
+        if not reached(name, float(told[name]))
+    ]
+    show("every goal reached" if not missed else "missed: " + "; ".join(missed))
+    return 1 if missed else 0
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except UserError as mistake:
+        sys.exit(f"predictions: {mistake}")

@@ -1,0 +1,280 @@
+"""The cost model on times made from a known law, and one real calibration."""
+
+import json
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from nnbench import cost_tables, fingerprint, results
+from nnbench.architecture import parse
+from nnbench.costs import calibration
+from nnbench.costs.calibration import Place
+from nnbench.costs.flips import rows_flip
+from nnbench.costs.model import PhaseModel, TooFewCasesError
+from nnbench.costs.prediction import CostModel, Observed
+from nnbench.costs.surrogate import Surrogate
+from nnbench.costs.terms import FIRST_EPOCH, count, place, rows_of_last_batch
+from nnbench.errors import UserError
+from nnbench.phases import EPOCH, STEP
+
+PLACE = Place("jax")
+STEP_LAW_S = {"overhead": 50e-6, "layers": 10e-6, "FLOPs": 1e-11}
+
+
+def law_s(case):
+    """A made-up machine: overheads, layers and FLOPs that add up, and nothing else."""
+    layers = case.architecture.depth + 1
+    flops = case.step_cost.forward_flops + case.step_cost.backward_flops
+    step_s = 50e-6 + 10e-6 * layers + 1e-11 * flops
+    once_s = {
+        "build": 0.004 + 0.001 * layers,
+        "prepare": 0.02,
+        "trace": 0.05 + 0.01 * layers,
+        "compile": 0.3 + 0.05 * layers,
+        "first_step": 0.002 + step_s,
+    }
+    last = replace(case, rows=rows_of_last_batch(case))
+    last_s = step_s if last.rows == case.batch_rows else law_s(last)[STEP]
+    epoch_s = 1e-3 + 100e-6 * case.steps_per_epoch + (case.steps_per_epoch - 1) * step_s + last_s
+    again_s = once_s["trace"] + once_s["compile"] if last.rows < case.batch_rows else 0.0
+    fit_s = sum(once_s.values()) - once_s["build"] + epoch_s - step_s + again_s
+    return {**once_s, STEP: step_s, EPOCH: epoch_s, FIRST_EPOCH: fit_s}
+
+
+def timed(cases, spread=0.02, seed=0):
+    rng = np.random.default_rng(seed)
+    return [
+        Observed(
+            case,
+            {name: value * math.exp(rng.normal(0, spread)) for name, value in law_s(case).items()},
+            peak_host_bytes=int(4e8 + 3 * case.step_cost.weight_bytes),
+            held_bytes=int(4e8),
+        )
+        for case in cases
+    ]
+
+
+@pytest.fixture(scope="module")
+def pool():
+    return calibration.candidates(PLACE)
+
+
+@pytest.fixture(scope="module")
+def model(pool):
+    return CostModel.fit(timed(calibration.spread_out(pool, 40)), resamples=30)
+
+
+@pytest.fixture(scope="module")
+def strangers():
+    return calibration.candidates(PLACE, count=40, seed=77)
+
+
+def test_the_candidates_cover_the_space(pool):
+    corners = np.array([place(case) for case in pool])
+    rows = [case.rows for case in pool]
+    assert [round(2**end) for end in (corners[:, 0].min(), corners[:, 0].max())] == [1, 24]
+    assert 2 ** corners[:, 1].min() <= 3
+    assert 2 ** corners[:, 1].max() >= 900
+    assert min(rows) < 550
+    assert max(rows) > 18_000
+    full = sum(case.training.batch_size is None for case in pool)
+    assert len(pool) / 4 < full < 3 * len(pool) / 4
+
+
+def test_coefficients_are_not_negative_and_lie_within_their_intervals(model):
+    for fitted in model.phases.values():
+        for each in fitted.coefficients:
+            assert 0 <= each.low <= each.value <= each.high
+
+
+def test_the_law_is_recovered(model):
+    found = {each.term.name: each for each in model.phases[STEP].coefficients}
+    for name in ("layers", "FLOPs"):
+        assert found[name].value == pytest.approx(STEP_LAW_S[name], rel=0.35)
+    compiling = {each.term.name: each.value for each in model.phases["compile"].coefficients}
+    assert compiling["overhead"] == pytest.approx(0.3, rel=0.15)
+    assert compiling["layers"] == pytest.approx(0.05, rel=0.15)
+
+
+def test_networks_never_timed_are_predicted_within_the_goals(model, strangers):
+    for name in (STEP, EPOCH, "cold"):
+        errors, inside = [], []
+        for case in strangers:
+            told, true_s = model.predict(case, 30), law_s(case)
+            whole_s = true_s["build"] + true_s[FIRST_EPOCH] + 29 * true_s[EPOCH]
+            found = {STEP: told.step_s, EPOCH: told.epoch_s, "cold": told.total_s}[name]
+            exact_s = {**true_s, "cold": whole_s}[name]
+            errors.append(abs(found.value / exact_s - 1))
+            inside.append(found.low <= exact_s <= found.high)
+        assert np.median(errors) <= 0.10
+        assert np.quantile(errors, 0.95) <= 0.25
+        assert np.mean(inside) >= 0.9
+
+
+def test_a_smaller_last_batch_is_compiled_again(model):
+    even = PLACE.case(parse("32x4"), 1024, 128)
+    odd = PLACE.case(parse("32x4"), 1000, 128)
+    once_s = law_s(odd)["trace"] + law_s(odd)["compile"]
+    more_s = model.predict(odd, 5).total_s.value - model.predict(even, 5).total_s.value
+    assert more_s == pytest.approx(once_s, rel=0.35)
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    depth=st.integers(1, 40),
+    width=st.integers(1, 3000),
+    rows=st.integers(100, 200_000),
+    batch=st.none() | st.integers(16, 1000),
+    epochs=st.integers(1, 1000),
+)
+def test_parts_are_not_negative_and_add_up(model, depth, width, rows, batch, epochs):
+    told = model.predict(PLACE.case(parse(f"{width}x{depth}"), rows, batch), epochs)
+    assert all(part >= 0 for part in told.parts_s.values())
+    assert math.fsum(told.parts_s.values()) == pytest.approx(told.total_s.value)
+    for found in (told.total_s, told.epoch_s, told.step_s, told.peak_host_bytes):
+        assert 0 < found.low <= found.value <= found.high
+    assert 0 <= told.overhead_share <= 1
+    assert told.dominant in told.parts_s
+
+
+def test_outside_is_said_on_which_axes(model):
+    def outside(text, rows, batch, at=PLACE):
+        return model.predict(at.case(parse(text), rows, batch), 30).outside
+
+    assert outside("64x4", 2000, None) == ()
+    assert outside("64x60", 2000, None) == ("depth",)
+    assert outside("4000x2", 2000, None) == ("width",)
+    assert outside("64x4", 10_000_000, None) == ("rows in a batch",)
+    assert outside("64x4", 1_000_000, 32) == ("batches in an epoch",)
+    assert outside("64x4", 2000, None, replace(PLACE, features=500)) == ("features",)
+
+
+def test_timing_a_network_makes_the_model_surer_of_it(model, pool):
+    unsure = max(pool, key=model.uncertainty)
+    assert model.as_if_timed(unsure).uncertainty(unsure) < model.uncertainty(unsure)
+
+
+def test_what_is_timed_next_is_what_the_model_knows_least_of(pool):
+    narrow = [case for case in pool if 2 ** place(case)[1] < 64]
+    model = CostModel.fit(timed(narrow[:30]), resamples=0)
+    chosen = calibration.least_sure(model, pool, 60.0)
+    wide = [case for case in chosen if 2 ** place(case)[1] > 128]
+    assert len(wide) > len(chosen) / 2
+    assert len({case.key for case in chosen}) == len(chosen)
+
+
+def test_what_is_timed_next_fits_the_time_there_is(model, pool):
+    few, many = (calibration.least_sure(model, pool, seconds) for seconds in (3.0, 30.0))
+    assert len(few) < len(many)
+    costs_s = sum(calibration.timing_s(model, case) for case in many)
+    assert costs_s <= 30.0 or len(many) == calibration.LEAST_PER_RUN
+
+
+def test_too_few_networks_are_no_model(pool):
+    with pytest.raises(TooFewCasesError):
+        PhaseModel.fit(STEP, pool[:5], np.ones(5))
+
+
+def test_the_process_leaves_one_out_as_if_it_had_never_seen_it():
+    rng = np.random.default_rng(0)
+    places = rng.uniform(0, 8, (30, 2))
+    values = np.sin(places[:, 0]) + 0.05 * rng.normal(size=30)
+    whole = Surrogate.fit(places, values)
+    errors, _ = whole.leave_one_out()
+    without = replace(whole, places=places[1:], values=values[1:])
+    assert errors[0] == pytest.approx(without.predict(places[:1])[0][0] - values[0], rel=1e-6)
+
+
+def test_rows_at_which_the_answer_flips(model):
+    wide, deep = (PLACE.case(parse(text), 1000, None) for text in ("128x2", "8x12"))
+    flip = rows_flip(model, wide, deep, 60)
+    assert flip.second_longer_at_least
+
+    def ratio(rows):
+        first, second = (law_s(replace(case, rows=rows)) for case in (wide, deep))
+        whole = [
+            true_s["build"] + true_s[FIRST_EPOCH] + 59 * true_s[EPOCH] for true_s in (first, second)
+        ]
+        return whole[1] / whole[0]
+
+    assert flip.value is not None
+    assert ratio(flip.value) == pytest.approx(1, abs=0.15)
+    assert flip.low is None or flip.low <= flip.value
+    assert flip.high is None or flip.high >= flip.value
+
+
+def test_rows_of_the_last_batch_are_counted():
+    case = PLACE.case(parse("8"), 1000, 300)
+    terms = {term.name: count(case, term, FIRST_EPOCH) for term in calibration_terms()}
+    assert rows_of_last_batch(case) == 100
+    assert terms["smaller last batch"] == 1
+    assert terms["smaller batch: layers"] == 2
+
+
+def calibration_terms():
+    from nnbench.costs.terms import TERMS
+
+    return TERMS[FIRST_EPOCH]
+
+
+def test_places_have_folders_of_their_own():
+    other = replace(PLACE.training, optimizer="sgd")
+    places = [PLACE, replace(PLACE, path="compiled"), replace(PLACE, threads=1)]
+    places += [replace(PLACE, training=other), replace(PLACE, device="gpu:1")]
+    assert len({one.folder for one in places}) == len(places)
+    assert "--optimizer sgd" in replace(PLACE, training=other).options
+
+
+def test_not_calibrated_is_one_line_that_says_what_to_run(nnbench):
+    answer = nnbench("predict", "6,6", "--backend", "jax", "--path", "compiled")
+    assert answer.returncode == 2
+    (line,) = answer.stderr.strip().splitlines()
+    assert "run nnbench calibrate --backend jax --path compiled first" in line
+
+
+def test_a_calibration_of_another_machine_is_refused(tmp_path, pool, monkeypatch):
+    calibration._create(tmp_path / "calibration" / PLACE.folder, pool[:3], 0)
+    here = fingerprint.take()
+    monkeypatch.setattr(fingerprint, "take", lambda: {**here, "cpu": "Another CPU"})
+    with pytest.raises(UserError, match=r"another place .*Another CPU"):
+        calibration.load(tmp_path, PLACE)
+
+
+def test_the_table_tells_of_every_term(model, capsys):
+    cost_tables.print_model(model, PLACE.label)
+    shown = capsys.readouterr().out
+    for fitted in model.phases.values():
+        for each in fitted.coefficients:
+            assert each.term.name in shown
+    assert "95th percentile" in shown
+    plain = cost_tables.model_as_json(model, PLACE.label, __file__)
+    assert json.loads(json.dumps(plain, allow_nan=False))["phases"][STEP]["times"] == 40
+
+
+def test_calibrate_predict_and_explain_for_real(nnbench, tmp_path, monkeypatch):
+    options = ("--backend", "jax", "--path", "fit")
+    made = nnbench("calibrate", *options, "--budget", "1s", "--json", "--quiet")
+    assert made.returncode == 0, made.stderr
+    (told,) = json.loads(made.stdout)
+    assert told["phases"]["step"]["times"] >= 8
+    runs = [results.read(folder) for folder in results.find(tmp_path / told["runs"])]
+    assert all(trial["outcome"] == "ok" for run in runs for trial in run.trials)
+    answer = nnbench("predict", "8x3", *options, "--rows", "1000", "--epochs", "40", "--json")
+    assert answer.returncode == 0, answer.stderr
+    (predicted,) = json.loads(answer.stdout)
+    assert sum(predicted["parts_s"].values()) == pytest.approx(predicted["total_s"]["value"])
+    assert predicted["peak_host_bytes"]["value"] > 1e8
+    far = nnbench("predict", "8x300", *options, "--rows", "1000")
+    assert "Outside the calibrated range in depth" in far.stdout
+    why = nnbench(
+        *("explain", "20x2", "3x4", "--backend", "jax", "--quiet"),
+        *("--launches", "2", "--blocks", "1", "--epochs", "5"),
+    )
+    assert why.returncode == 0, why.stderr
+    assert "Do layers cost more than cells? On jax, cpu, 5 epochs" in why.stdout
+    assert "cost model" in why.stdout
+    assert (tmp_path / why.stdout.strip().splitlines()[-1]).stat().st_size > 10_000
