@@ -290,7 +290,7 @@ def test_advice_is_verified_by_training_for_real(nnbench, tmp_path):
     path = results.create(folder, "000", wanted, fingerprint.take())
     measuring.execute(path, calibration.datasets.load(cases[0].data), lambda _: None)
     options = ("--backend", "jax", "--path", "compiled", "--rows", "1000", "--json", "--quiet")
-    answer = nnbench("advise", "--params", "100", "--verify", *options)
+    answer = nnbench("advise", "--params", "100", "--verify", "--launches", "1", *options)
     assert answer.returncode == 0, answer.stderr
     told = json.loads(answer.stdout)
     labels = {one["architecture"] for one in told["advice"]["candidates"]}

@@ -185,7 +185,7 @@ def test_the_page_of_a_race_is_one_file(tmp_path):
 
 
 def test_a_race_for_real_is_resumed_and_answers_another_target(nnbench, tmp_path):
-    race = ("race", "4", "16", "--seeds", "2", "--epochs", "40", "--name", "r", "--backend", "jax")
+    race = ("race", "4", "16", "--seeds", "1", "--epochs", "40", "--name", "r", "--backend", "jax")
     first = nnbench(*race, "--json", "--quiet")
     assert first.returncode == 0, first.stderr
     told = json.loads(first.stdout)["races"][0]
@@ -199,7 +199,7 @@ def test_a_race_for_real_is_resumed_and_answers_another_target(nnbench, tmp_path
     assert all(len(one["losses"]) == len(one["ended_s"]) == 40 for one in trials)
     assert all(np.all(np.diff(one["ended_s"]) > 0) for one in trials)
     by_seed = {(one["case"], one["seed"]): one["losses"] for one in trials}
-    assert len(by_seed) == 4
+    assert len(by_seed) == 2
     # Killed in the last training: its line was never finished.
     records.write_bytes(b"".join(lines[:-1]) + lines[-1][:40])
     again = nnbench(*race, "--target-loss", "0.0001", "--quiet")

@@ -55,6 +55,7 @@ def advise(
     verify: Annotated[
         bool, typer.Option("--verify", help="Time the advised networks: predicted and measured.")
     ] = False,
+    launches: Annotated[int, typer.Option(help="Fresh processes that --verify times in.")] = 3,
     page: Annotated[
         bool, typer.Option("--page", help="Write the cost model's page with its charts.")
     ] = False,
@@ -98,7 +99,7 @@ def advise(
     if params is not None or budget_s is not None:
         named += _meeting(answers, params, budget_s, results)
     if verify and named:
-        _verified(answers, results, named[:MOST_VERIFIED], quiet=quiet)
+        _verified(answers, results, named[:MOST_VERIFIED], launches, quiet=quiet)
     if page:
         folder = results / calibration.FOLDER / place.folder
         answers.plain["page"] = str(pages.write(folder, scene))
@@ -226,7 +227,7 @@ def _scene_at(results: Path, place: Any, like: "Scene") -> "Scene | None":
 
 
 def _verified(
-    answers: _Answers, results: Path, named: list["Architecture"], *, quiet: bool
+    answers: _Answers, results: Path, named: list["Architecture"], launches: int, *, quiet: bool
 ) -> "list[Checked]":
     """Time the named networks and say where the predictions failed."""
     from nnbench import devices
@@ -240,6 +241,7 @@ def _verified(
             answers.scene,
             named,
             lambda state: bar.show(state.done, state.now, state.total),
+            launches,
         )
     answers.show(telling.checked(found))
     answers.say(*telling.checked_sentences(found))

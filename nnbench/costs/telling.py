@@ -21,6 +21,7 @@ from nnbench.costs.scene import Scene, Width
 from nnbench.costs.verification import Checked
 from nnbench.pages import Cell, Table
 from nnbench.phases import EPOCH
+from nnbench.statistics import Estimate
 
 MOST_SHOWN = 12
 """Candidates in a table; the deepest and the widest are always there."""
@@ -247,13 +248,7 @@ def checked(found: Sequence[Checked]) -> Table:
                 Cell(f"{100 * one.error:+.0f} %"),
                 Cell("yes" if one.holds else "no"),
                 ratio(one.ratio) if one.ratio else Cell("–"),
-                ratio(
-                    Interval(
-                        one.measured_ratio.value, one.measured_ratio.low, one.measured_ratio.high
-                    )
-                )
-                if one.measured_ratio
-                else Cell("–"),
+                _ratio_estimate(one.measured_ratio) if one.measured_ratio else Cell("–"),
             ]
             for one in found
         ],
@@ -264,6 +259,12 @@ def checked(found: Sequence[Checked]) -> Table:
 def _estimate(value: float, low: float, high: float) -> Cell:
     below = units.beside(value, low, high) if math.isfinite(low) else ""
     return Cell(units.seconds(value), below)
+
+
+def _ratio_estimate(found: Estimate) -> Cell:
+    if not found.has_interval:
+        return Cell(units.ratio(found.value))
+    return ratio(Interval(found.value, found.low, found.high))
 
 
 def checked_sentences(found: Sequence[Checked]) -> list[str]:

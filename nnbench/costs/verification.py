@@ -47,15 +47,16 @@ def verify(
     scene: Scene,
     architectures: Sequence[Architecture],
     watch: measuring.Watcher,
+    launches: int = LAUNCHES,
 ) -> list[Checked]:
-    """Time networks in turn in fresh processes; one that could not be measured is left out.
+    """Time networks in turn in so many fresh processes; one that could not be measured is left out.
 
     What was interrupted is gone on with. Raises UserError as `measure.run.execute` does.
     """
     cases = [scene.case(one) for one in dict.fromkeys(architectures)]
     wanted = measuring.specification(
         cases,
-        launches=LAUNCHES,
+        launches=launches,
         blocks=1,
         seed=0,
         limit_s=LIMIT_S,
