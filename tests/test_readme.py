@@ -21,6 +21,7 @@ ADDED = {
     "nnbench run": SHORT_RUN,
     "nnbench explain": SHORT_RUN,
     "nnbench calibrate": "--budget 1s --quiet",
+    "nnbench race": "--seeds 2 --epochs 30 --quiet",
     "nnbench train": "--epochs 20 --quiet",
     "nnbench scale": "--launches 1 --quiet",
     "nnbench compare --against": "--launches 2 --epochs 5 --quiet --architectures 4",

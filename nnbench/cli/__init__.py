@@ -8,7 +8,19 @@ from typing import Annotated
 import typer
 
 from nnbench import __version__
-from nnbench.cli import calibrate, compare, data, explain, look, predict, run, scale, train
+from nnbench.cli import (
+    advise,
+    calibrate,
+    compare,
+    data,
+    explain,
+    look,
+    predict,
+    race,
+    run,
+    scale,
+    train,
+)
 from nnbench.errors import UserError
 
 app = typer.Typer(
@@ -25,6 +37,8 @@ app.command("calibrate")(calibrate.calibrate)
 app.command("predict")(predict.predict)
 app.command("explain")(explain.explain)
 app.command("report")(run.report_command)
+app.command("advise")(advise.advise)
+app.command("race")(race.race)
 app.command("show")(look.show)
 app.command("train")(train.train)
 app.command("devices")(look.devices_command)

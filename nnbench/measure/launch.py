@@ -86,10 +86,13 @@ class Launch:
         """Process number of the worker."""
         return self._process.pid
 
-    def measure(self, case: Case, kind: str, limit_s: float) -> dict[str, Any]:
-        """Have one trial measured. Raises WorkerLostError if the worker dies or takes too long."""
+    def measure(self, case: Case, kind: str, limit_s: float, seed: int = 0) -> dict[str, Any]:
+        """Have one trial measured; `seed` is for kinds that are about what a training learns.
+
+        Raises WorkerLostError if the worker dies or takes too long.
+        """
         assert self._process.stdin is not None
-        request = json.dumps({"case": case.to_json(), "kind": kind}) + "\n"
+        request = json.dumps({"case": case.to_json(), "kind": kind, "seed": seed}) + "\n"
         try:
             self._process.stdin.write(request.encode())
             self._process.stdin.flush()

@@ -386,7 +386,9 @@ class _Measuring:
         }
         began_s = time.monotonic()
         try:
-            record |= worker.measure(planned.case, planned.kind, self.run.specification["limit_s"])
+            wanted = self.run.specification
+            seed = wanted["seed"] + planned.round
+            record |= worker.measure(planned.case, planned.kind, wanted["limit_s"], seed)
         except WorkerLostError as lost:
             record |= {"outcome": lost.outcome, "message": str(lost)}
         record["wall_s"] = time.monotonic() - began_s

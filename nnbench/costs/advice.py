@@ -1,0 +1,176 @@
+"""Which networks meet a budget of parameters and of time for an epoch; what to change if none."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from nnbench import units
+from nnbench.architecture import Architecture
+from nnbench.costs.prediction import Interval, Prediction
+from nnbench.costs.questions import FAR_OFF, nearest_width
+from nnbench.costs.scene import Scene
+
+SURE, LIKELY, DOUBTFUL, MISSES = "yes", "likely", "doubtful", "no"
+VERDICTS = (SURE, LIKELY, DOUBTFUL, MISSES)
+"""By where the budget lies: above the interval, above the value, below it, below the interval."""
+
+MEETING = (SURE, LIKELY)
+
+FEWEST = 0.5
+"""A network with fewer than half of the parameters asked for is not what was asked for."""
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A network that was considered; `verdict` None where there is no budget of time."""
+
+    architecture: Architecture
+    parameters: int
+    prediction: Prediction
+    verdict: str | None
+
+
+@dataclass(frozen=True)
+class Advice:
+    """Candidates, the best first; `changes` are sentences, there if none of them meets."""
+
+    candidates: Sequence[Candidate]
+    changes: Sequence[str]
+
+    @property
+    def meeting(self) -> list[Candidate]:
+        """Those that meet what was asked for, more likely than not."""
+        return [one for one in self.candidates if one.verdict is None or one.verdict in MEETING]
+
+    @property
+    def deepest(self) -> Candidate | None:
+        """The deepest that meets."""
+        return max(self.meeting, key=lambda one: one.architecture.depth, default=None)
+
+    @property
+    def widest(self) -> Candidate | None:
+        """The widest that meets."""
+        return max(self.meeting, key=lambda one: one.architecture.widths[0], default=None)
+
+
+def judge(epoch_s: Interval, budget_s: float) -> str:
+    """Whether an epoch meets a budget, given its interval."""
+    if epoch_s.high <= budget_s:
+        return SURE
+    if epoch_s.value <= budget_s:
+        return LIKELY
+    return DOUBTFUL if epoch_s.low <= budget_s else MISSES
+
+
+def advise(
+    scene: Scene,
+    parameters: int | None,
+    budget_s: float | None,
+    others: Mapping[str, Scene] | None = None,
+) -> Advice:
+    """Networks of equal widths with about (or at most) so many parameters, by predicted time.
+
+    With a budget only, the widest of each depth that meets it. `others` are scenes at other
+    places, by their name, that may be told as a change.
+    """
+    if parameters is not None:
+        found = _of_size(scene, parameters, budget_s)
+    else:
+        assert budget_s is not None
+        found = _that_meet(scene, budget_s)
+    rank = {name: place for place, name in enumerate((*VERDICTS, None))}
+    ordered = sorted(found, key=lambda one: (rank[one.verdict], one.prediction.epoch_s.value))
+    advice = Advice(ordered, ())
+    if budget_s is None or advice.meeting:
+        return advice
+    return replace(advice, changes=_changes(scene, advice, budget_s, others or {}))
+
+
+def _candidate(scene: Scene, architecture: Architecture, budget_s: float | None) -> Candidate:
+    prediction = scene.predict(architecture)
+    verdict = None if budget_s is None else judge(prediction.epoch_s, budget_s)
+    return Candidate(
+        architecture, architecture.parameters(scene.place.features), prediction, verdict
+    )
+
+
+def _of_size(scene: Scene, parameters: int, budget_s: float | None) -> list[Candidate]:
+    def counted(one: Architecture) -> int:
+        return one.parameters(scene.place.features)
+
+    found = []
+    for depth in range(1, scene.deepest + 1):
+        width = nearest_width(depth, parameters, counted, scene.widest)
+        if width is None:
+            continue
+        one = Architecture((width,) * depth)
+        if counted(one) > parameters * (1 + FAR_OFF) and width > 1:
+            # Widths are whole numbers: where none comes near, the next below.
+            one = Architecture((width - 1,) * depth)
+        least, most = FEWEST * parameters, (1 + FAR_OFF) * parameters
+        if least <= counted(one) <= most and one.widths[0] >= scene.narrowest:
+            found.append(_candidate(scene, one, budget_s))
+    return found
+
+
+def _that_meet(scene: Scene, budget_s: float) -> list[Candidate]:
+    found = []
+    for depth in range(1, scene.deepest + 1):
+        width = scene.widest_with(depth, lambda one: scene.predict(one).epoch_s.value <= budget_s)
+        if width is not None:
+            found.append(_candidate(scene, Architecture((width,) * depth), budget_s))
+    return found
+
+
+def _changes(
+    scene: Scene, advice: Advice, budget_s: float, others: Mapping[str, Scene]
+) -> list[str]:
+    told = []
+    budget = units.seconds(budget_s)
+    if advice.candidates:
+        quickest = min(advice.candidates, key=lambda one: one.prediction.epoch_s.value)
+        epoch_s = quickest.prediction.epoch_s
+        told.append(
+            f"a budget of {units.seconds(epoch_s.high)} an epoch: {quickest.architecture.label}, "
+            f"the quickest, takes {units.seconds(epoch_s.value)}"
+        )
+    smaller = max(_that_meet(scene, budget_s), key=lambda one: one.parameters, default=None)
+    if smaller is not None:
+        told.append(
+            f"fewer parameters: {smaller.architecture.label} with {smaller.parameters:,} takes "
+            f"{units.seconds(smaller.prediction.epoch_s.value)} an epoch"
+        )
+    else:
+        least = Architecture((scene.narrowest,))
+        least_s = units.seconds(scene.predict(least).epoch_s.value)
+        told.append(
+            f"no network helps: even {least.label} takes {least_s} an epoch, more than {budget}"
+        )
+    wanted = (
+        min(advice.candidates, key=lambda one: one.prediction.epoch_s.value).architecture
+        if advice.candidates
+        else Architecture((scene.narrowest,))
+    )
+    if scene.batch_size is not None:
+        told += _if_meets("larger batches: a full batch", _full(scene), wanted, budget_s)
+    rows = scene.rows // 2
+    while rows >= 2 ** scene.model.low[2] and rows >= 2:
+        fewer = Scene(scene.model, scene.place, rows, scene.batch_size, scene.epochs)
+        found = _if_meets(f"fewer rows: {rows:,}", fewer, wanted, budget_s)
+        if found:
+            told += found
+            break
+        rows //= 2
+    for name, other in others.items():
+        told += _if_meets(f"another place: {name}", other, wanted, budget_s)
+    return told
+
+
+def _full(scene: Scene) -> Scene:
+    return Scene(scene.model, scene.place, scene.rows, None, scene.epochs)
+
+
+def _if_meets(what: str, scene: Scene, wanted: Architecture, budget_s: float) -> list[str]:
+    epoch_s = scene.predict(wanted).epoch_s
+    if epoch_s.value > budget_s:
+        return []
+    return [f"{what} ({wanted.label} would take {units.seconds(epoch_s.value)} an epoch)"]

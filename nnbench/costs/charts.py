@@ -1,0 +1,372 @@
+"""The figures of a cost model, one function each."""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.axis import Axis
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import LogNorm
+from matplotlib.figure import Figure
+from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
+from numpy.typing import NDArray
+
+from nnbench import units
+from nnbench.architecture import Architecture
+from nnbench.case import Case
+from nnbench.charts import COLOURS, SERIES_COLOURS
+from nnbench.costs import telling
+from nnbench.costs.model import PhaseModel
+from nnbench.costs.prediction import Prediction
+from nnbench.costs.questions import DEPTHS
+from nnbench.costs.scene import Scene
+from nnbench.costs.terms import FIRST_EPOCH
+from nnbench.phases import COLD, COMPILE, EPOCH, ONCE, STEP
+
+SHADES = "viridis"
+GRID_WIDTHS = 22
+GRID_DEPTHS = 16
+
+TENTHS = tuple(1 + tenth / 10 for tenth in range(90))
+
+Array = NDArray[np.float64]
+
+
+def heat_maps(scene: Scene) -> Figure:
+    """Predicted step, cold and compile time by depth and width, with contours.
+
+    Filled circles were timed with this many rows in a batch and batches in an epoch, in the
+    colour of what was measured; small crosses with others. Without `compile` the map is left out.
+    """
+    phases = [phase for phase in (STEP, COLD, COMPILE) if phase in (COLD, *scene.model.phases)]
+    figure = Figure(figsize=(4.2 * len(phases), 4.3), layout="constrained")
+    axes = figure.subplots(1, len(phases), sharey=True, squeeze=False)[0]
+    depths = _spaced(1, scene.deepest, GRID_DEPTHS)
+    widths = _spaced(scene.narrowest, scene.widest, GRID_WIDTHS)
+    for axis, phase in zip(axes, phases, strict=True):
+        times_s = np.array(
+            [[_time_s(scene, depth, width, phase) for width in widths] for depth in depths]
+        )
+        _heat(axis, figure, widths, depths, times_s)
+        _timed(axis, scene, phase, times_s)
+        axis.set_title(f"{phase}, {scene.epochs:,} epochs" if phase == COLD else phase)
+        axis.set_xlabel("width")
+    axes[0].set_ylabel("depth")
+    _footnote(
+        figure,
+        f"{telling.place(scene)}. Circles: timed with these rows and batches, in the colour of "
+        "the measured time; crosses: timed with others.",
+    )
+    return figure
+
+
+def _spaced(low: int, high: int, count: int) -> list[int]:
+    return sorted({int(one) for one in np.geomspace(low, max(high, low + 1), count).round()})
+
+
+def _time_s(scene: Scene, depth: int, width: int, phase: str) -> float:
+    one = Architecture((width,) * depth)
+    if phase == COMPILE:
+        return scene.model.phases[COMPILE].predict(scene.case(one)).value_s
+    prediction: Prediction = scene.predict(one)
+    return prediction.step_s.value if phase == STEP else prediction.total_s.value
+
+
+def _heat(
+    axis: Axes, figure: Figure, widths: Sequence[int], depths: Sequence[int], times_s: Array
+) -> None:
+    low, high = float(times_s.min()), float(times_s.max())
+    norm = LogNorm(low, max(high, 1.001 * low))
+    axis.pcolormesh(widths, depths, times_s, norm=norm, cmap=SHADES, shading="gouraud")
+    axis.set_xscale("log", base=2)
+    axis.set_yscale("log", base=2)
+    levels = _levels(low, high)
+    if levels:
+        lines = axis.contour(widths, depths, times_s, levels=levels, colors="white", linewidths=0.9)
+        axis.clabel(lines, fmt=_short, fontsize=8)
+    _plain_ticks(axis, widths, depths)
+    bar = figure.colorbar(ScalarMappable(norm, SHADES), ax=axis, location="bottom", aspect=30)
+    _second_ticks(bar.ax.xaxis, low, high)
+
+
+def _levels(low: float, high: float) -> list[float]:
+    """At most about eight round times between the least and the most."""
+    decades = math.log10(high / low)
+    factors = (1.0,) if decades > 4 else (1.0, 3.0) if decades > 1.5 else (1.0, 1.5, 2.0, 3.0, 5.0)
+    powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+    return [f * 10.0**p for p in powers for f in factors if 1.05 * low < f * 10.0**p < 0.95 * high]
+
+
+def _plain_ticks(axis: Axes, widths: Sequence[int], depths: Sequence[int]) -> None:
+    plain = FuncFormatter(lambda value, _: f"{value:g}")
+    shown = [2**power for power in range(0, 21, 2) if widths[0] <= 2**power <= widths[-1]]
+    axis.xaxis.set_major_locator(FixedLocator(shown or [widths[0], widths[-1]]))
+    axis.yaxis.set_major_locator(FixedLocator([one for one in DEPTHS if one <= depths[-1]]))
+    for one in (axis.xaxis, axis.yaxis):
+        one.set_major_formatter(plain)
+        one.set_minor_locator(NullLocator())
+
+
+def _round_ticks(low: float, high: float, most: int) -> list[float]:
+    """At most so many round numbers between two, evenly on a logarithmic axis."""
+    first, last = math.floor(math.log10(low)), math.ceil(math.log10(high))
+    for factors in (TENTHS, (1.0, 1.5, 2.0, 3.0, 5.0, 7.0), (1.0, 2.0, 5.0), (1.0, 3.0), (1.0,)):
+        ticks = [f * 10.0**p for p in range(first, last + 1) for f in factors]
+        inside = [tick for tick in ticks if low <= tick <= high]
+        if len(inside) <= most:
+            return inside
+    return inside[:: -(-len(inside) // most)]
+
+
+def _second_ticks(axis: Axis, low: float, high: float, most: int = 4) -> None:
+    axis.set_major_locator(FixedLocator(_round_ticks(low, high, most)))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: _short(value)))
+    axis.set_minor_locator(NullLocator())
+    axis.set_tick_params(labelsize=8)
+
+
+def _timed(axis: Axes, scene: Scene, phase: str, times_s: Array) -> None:
+    norm = LogNorm(float(times_s.min()), max(float(times_s.max()), 1.001 * float(times_s.min())))
+    here = scene.case(Architecture((scene.narrowest,)))
+    same: list[tuple[float, float, float]] = []
+    others: list[tuple[float, float]] = []
+    for one in scene.model.observed:
+        architecture = one.case.architecture
+        if architecture is None:
+            continue
+        width = float(np.exp(np.mean(np.log(architecture.widths))))
+        measured_s = _measured_s(one.times_s, phase, scene.epochs)
+        alike = (one.case.batch_rows, one.case.steps_per_epoch) == (
+            here.batch_rows,
+            here.steps_per_epoch,
+        )
+        if alike and measured_s is not None:
+            same.append((width, architecture.depth, measured_s))
+        else:
+            others.append((width, architecture.depth))
+    if others:
+        spots = np.array(sorted(set(others)))
+        axis.plot(
+            spots[:, 0], spots[:, 1], "x", color="white", markersize=3.5, alpha=0.75, clip_on=False
+        )
+    if same:
+        dots = np.array(same)
+        axis.scatter(
+            dots[:, 0],
+            dots[:, 1],
+            c=dots[:, 2],
+            norm=norm,
+            cmap=SHADES,
+            s=48,
+            edgecolors="white",
+            linewidths=1.2,
+            zorder=3,
+            clip_on=False,
+        )
+
+
+def _measured_s(times: Mapping[str, float], phase: str, epochs: int) -> float | None:
+    if phase != COLD:
+        return times.get(phase)
+    if EPOCH not in times:
+        return None
+    return float(sum(times.get(once, 0.0) for once in ONCE) + epochs * times[EPOCH])
+
+
+def roofline(scene: Scene, product_flops_per_s: float | None = None) -> Figure:
+    """Achieved FLOP/s of every timed step against its FLOPs.
+
+    A step that costs nothing but overhead lies on a rising line, FLOPs / overhead, one for the
+    shallowest and one for the deepest network; one that does nothing but compute lies on the
+    rate of its coefficient. `product_flops_per_s` is the measured matrix-product rate.
+    """
+    figure = Figure(figsize=(8.5, 5), layout="constrained")
+    axis = figure.subplots()
+    model = scene.model.phases[STEP]
+    flops = np.array([_flops(case) for case in model.cases])
+    achieved = flops / model.times_s
+    depths = np.array([case.architecture.depth for case in model.cases if case.architecture])
+    shown = axis.scatter(
+        flops,
+        achieved,
+        c=depths,
+        norm=LogNorm(1, max(2, depths.max())),
+        cmap=SHADES,
+        s=30,
+        edgecolors="#333333",
+        linewidths=0.5,
+        zorder=3,
+    )
+    span = np.geomspace(flops.min() / 1.5, flops.max() * 1.5, 60)
+    top = float(achieved.max())
+    for depth, style in ((int(depths.min()), "-"), (int(depths.max()), "--")):
+        overhead_s = _overhead_s(model, depth)
+        if overhead_s > 0:
+            axis.plot(
+                span,
+                span / overhead_s,
+                style,
+                color=COLOURS["epoch overhead"],
+                linewidth=1.5,
+                label=f"overhead alone, depth {depth}: {units.seconds(overhead_s)} a step",
+            )
+    per_flop = next(each for each in model.coefficients if each.term.name == "FLOPs")
+    if per_flop.value > 0:
+        axis.axhline(
+            1 / per_flop.value,
+            color=COLOURS[STEP],
+            linewidth=1.5,
+            label=f"the model's FLOPs: {units.flops(1 / per_flop.value)}/s",
+        )
+        top = max(top, 1 / per_flop.value)
+    if product_flops_per_s:
+        axis.axhline(
+            product_flops_per_s,
+            color="black",
+            linewidth=1.2,
+            linestyle=":",
+            label=f"matrix product, measured: {units.flops(product_flops_per_s)}/s",
+        )
+        top = max(top, product_flops_per_s)
+    axis.set_xscale("log")
+    axis.set_yscale("log")
+    axis.set_xlim(span[0], span[-1])
+    axis.set_ylim(float(achieved.min()) / 2, 3 * top)
+    axis.set_xlabel("FLOPs of a step")
+    axis.set_ylabel("achieved FLOP/s")
+    _flop_ticks(axis)
+    axis.grid(alpha=0.3)
+    bar = figure.colorbar(shown, ax=axis, label="depth", aspect=30)
+    bar.ax.yaxis.set_major_locator(FixedLocator([d for d in DEPTHS if d <= depths.max()]))
+    bar.ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    bar.ax.yaxis.set_minor_locator(NullLocator())
+    axis.legend(fontsize=8, loc="lower right")
+    _footnote(
+        figure,
+        f"{telling.place(scene).partition(';')[0]}; every timed step, of all rows and batches: "
+        f"{len(flops)} timings.",
+    )
+    return figure
+
+
+def _overhead_s(model: PhaseModel, depth: int) -> float:
+    """The overhead of a step at a depth, by the coefficients."""
+    case = next(case for case in model.cases if case.architecture)
+    shaped = replace(case, architecture=Architecture((2,) * depth))
+    return float(model.plain_s([shaped])[1][0])
+
+
+def _flops(case: Case) -> float:
+    cost = case.step_cost
+    assert cost is not None
+    return float(cost.flops)
+
+
+def _flop_ticks(axis: Axes) -> None:
+    ends = (axis.xaxis, "", axis.get_xlim()), (axis.yaxis, "/s", axis.get_ylim())
+    for one, suffix, (low, high) in ends:
+        one.set_major_locator(FixedLocator(_round_ticks(low, high, 6)))
+        one.set_minor_locator(NullLocator())
+        one.set_major_formatter(FuncFormatter(_flop_format(suffix)))
+
+
+def _flop_format(suffix: str) -> Callable[[float, int], str]:
+    return lambda value, _: units.flops(value).replace(".00", "").replace(".0", "") + suffix
+
+
+def overhead_share(scene: Scene) -> Figure:
+    """Which part of a predicted epoch is overhead, against parameters, a line a depth.
+
+    Thin parts of a line lie beyond the calibrated range.
+    """
+    figure = Figure(figsize=(8.5, 4.4), layout="constrained")
+    axis = figure.subplots()
+    widths = _spaced(scene.narrowest, scene.widest, GRID_WIDTHS)
+    depths = [depth for depth in DEPTHS if depth <= scene.deepest][:: 2 if scene.deepest > 8 else 1]
+    for number, depth in enumerate(depths):
+        networks = [Architecture((width,) * depth) for width in widths]
+        axis.plot(
+            [one.parameters(scene.place.features) for one in networks],
+            [100 * scene.predict(one).overhead_share for one in networks],
+            "o-",
+            color=SERIES_COLOURS[number % len(SERIES_COLOURS)],
+            markersize=3.5,
+            linewidth=1.4,
+            label=f"depth {depth}",
+        )
+    axis.set_xscale("log")
+    axis.set_ylim(-2, 102)
+    axis.set_xlabel("parameters")
+    axis.set_ylabel("overhead, % of an epoch")
+    axis.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
+    axis.grid(alpha=0.3)
+    axis.legend(fontsize=9, ncols=2)
+    _footnote(figure, f"{telling.place(scene)}. Overhead: paid whatever the width of the layers.")
+    return figure
+
+
+def residuals(scene: Scene) -> Figure:
+    """Each timing against what is predicted of it from all others, by phase, with intervals."""
+    phases = [phase for phase in (*ONCE, FIRST_EPOCH, STEP, EPOCH) if phase in scene.model.phases]
+    columns = min(4, len(phases))
+    lines = -(-len(phases) // columns)
+    figure = Figure(figsize=(3 * columns, 0.5 + 2.9 * lines), layout="constrained")
+    grid = figure.subplots(lines, columns, squeeze=False)
+    for axis, phase in zip(grid.flat, phases, strict=False):
+        _residuals(axis, scene.model.phases[phase])
+        axis.set_title(phase, fontsize=10)
+    for axis in grid.flat[len(phases) :]:
+        axis.set_axis_off()
+    for axis in grid[:, 0]:
+        axis.set_ylabel("predicted / measured", fontsize=9)
+    _footnote(
+        figure,
+        f"{telling.place(scene).partition(';')[0]}. Each point is predicted from all others, with "
+        "its 95 % interval; dotted: 10 % off.",
+    )
+    return figure
+
+
+def _residuals(axis: Axes, model: PhaseModel) -> None:
+    errors, deviations = model.surrogate.leave_one_out()
+    reach = model.quantile * model.surrogate.inflation * deviations
+    ratio = np.exp(errors)
+    axis.errorbar(
+        model.times_s,
+        ratio,
+        yerr=[ratio - ratio * np.exp(-reach), ratio * np.exp(reach) - ratio],
+        fmt="o",
+        color=COLOURS.get(model.phase, "#0072b2") if model.phase != "prepare" else "#b8a900",
+        markersize=3.5,
+        linewidth=0.7,
+        alpha=0.8,
+    )
+    axis.axhline(1, color="black", linewidth=1)
+    for edge in (1 / 1.1, 1.1):
+        axis.axhline(edge, color="#777777", linewidth=0.8, linestyle=":")
+    axis.set_xscale("log")
+    axis.set_yscale("log")
+    low = float((ratio * np.exp(-reach)).min())
+    high = float((ratio * np.exp(reach)).max())
+    # A few wild intervals would flatten all others.
+    low, high = max(low, 0.1), min(high, 10.0)
+    low, high = min(low, 0.8), max(high, 1.25)
+    axis.set_ylim(low / 1.05, high * 1.05)
+    near = [] if high / low > 6 else [0.8, 1.25]
+    axis.yaxis.set_major_locator(FixedLocator([0.1, 0.2, 0.5, 1, 2, 5, 10, *near]))
+    axis.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}×"))
+    axis.yaxis.set_minor_locator(NullLocator())
+    _second_ticks(axis.xaxis, *axis.get_xlim(), most=3)
+    axis.tick_params(labelsize=8)
+    axis.grid(alpha=0.3)
+
+
+def _short(value_s: float) -> str:
+    number, unit = units.seconds(value_s).split(" ")
+    return f"{float(number.replace(',', '')):g} {unit}"
+
+
+def _footnote(figure: Figure, text: str) -> None:
+    figure.supxlabel(text, fontsize=8, color="#555555", x=0.01, ha="left")

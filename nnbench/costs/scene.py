@@ -1,0 +1,187 @@
+"""Where a question is asked: a cost model with the data, the batch and the epochs of a training."""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import linalg
+
+from nnbench.architecture import Architecture
+from nnbench.case import Case
+from nnbench.costs.calibration import Place
+from nnbench.costs.model import PhaseModel
+from nnbench.costs.prediction import CostModel, Interval, Prediction
+from nnbench.costs.surrogate import Surrogate
+from nnbench.costs.terms import place
+from nnbench.phases import EPOCH, STEP
+
+STRIDES = 28
+"""Widths that are tried before the one looked for is closed in on."""
+
+
+@dataclass(frozen=True)
+class Width:
+    """A width that was looked for, and between which ones it may lie.
+
+    `value` None: there is none in the calibrated range. `open_above`: it is the widest that was
+    calibrated, and may be wider.
+    """
+
+    value: int | None
+    low: int | None
+    high: int | None
+    open_above: bool
+
+
+@dataclass(frozen=True)
+class Scene:
+    """Everything but the architecture; `batch_size` None is the full batch."""
+
+    model: CostModel
+    place: Place
+    rows: int
+    batch_size: int | None
+    epochs: int
+    _known: dict[Architecture, Prediction] = field(default_factory=dict, compare=False, repr=False)
+    _ratios: dict[tuple[Architecture, Architecture, str], Interval] = field(
+        default_factory=dict, compare=False, repr=False
+    )
+
+    def case(self, architecture: Architecture) -> Case:
+        """The case of an architecture in this scene."""
+        return self.place.case(architecture, self.rows, self.batch_size)
+
+    def predict(self, architecture: Architecture) -> Prediction:
+        """What the model says of an architecture here."""
+        if architecture not in self._known:
+            self._known[architecture] = self.model.predict(self.case(architecture), self.epochs)
+        return self._known[architecture]
+
+    def ratio(self, one: Architecture, other: Architecture, phase: str) -> Interval:
+        """Time of `one` / time of `other`, of `step` or `epoch`, with its interval.
+
+        Two networks that are alike err alike: the ratio is surer than either time. Its interval
+        holds what the process between their places and each coefficient leave open.
+        """
+        assert phase in (STEP, EPOCH)
+        key = (one, other, phase)
+        if key not in self._ratios:
+            self._ratios[key] = self._ratio(one, other, phase)
+        return self._ratios[key]
+
+    def _ratio(self, one: Architecture, other: Architecture, phase: str) -> Interval:
+        mine, base = self.predict(one), self.predict(other)
+        value = (
+            mine.step_s.value / base.step_s.value
+            if phase == STEP
+            else mine.epoch_s.value / base.epoch_s.value
+        )
+        model = self.model.phases[phase]
+        cases = [self.case(one), self.case(other)]
+        deviation = log_ratio_deviation(model.surrogate, place(cases[0]), place(cases[1]))
+        shifts = self._shifts(cases, phase)
+        reach = math.exp(math.hypot(model.quantile * deviation, *shifts))
+        return Interval(value, value / reach, value * reach)
+
+    def _shifts(self, cases: Sequence[Case], phase: str) -> list[float]:
+        """How far each coefficient's interval moves the logarithm of the ratio of two cases.
+
+        One at a time: that they make up for each other is left out, which errs on the wide side.
+        """
+        phases = {name: self.model.phases[name] for name in {STEP, phase}}
+        plain = _plain_log_ratio(phases, cases)
+        shifts = []
+        for name, model in phases.items():
+            for number, each in enumerate(model.coefficients):
+                ends = []
+                for end in (each.low, each.high):
+                    moved = list(model.coefficients)
+                    moved[number] = replace(each, value=end)
+                    changed = {**phases, name: replace(model, coefficients=tuple(moved))}
+                    ends.append(abs(_plain_log_ratio(changed, cases) - plain))
+                shifts.append(max(ends))
+        return shifts
+
+    @property
+    def deepest(self) -> int:
+        """The largest depth that was timed."""
+        return round(2 ** float(self.model.high[0]))
+
+    @property
+    def narrowest(self) -> int:
+        """The smallest width that was timed."""
+        return max(1, round(2 ** float(self.model.low[1])))
+
+    @property
+    def widest(self) -> int:
+        """The largest width that was timed."""
+        return round(2 ** float(self.model.high[1]))
+
+    def widest_with(self, depth: int, fits: Callable[[Architecture], bool]) -> int | None:
+        """The widest equal-width network of a depth that fits, None if not even the narrowest.
+
+        Predictions wiggle a little with the width: the last of a number of widths that fits is
+        closed in on.
+        """
+        spaced = np.geomspace(self.narrowest, self.widest, STRIDES).round()
+        widths = sorted({int(width) for width in spaced})
+        fitting = [width for width in widths if fits(Architecture((width,) * depth))]
+        if not fitting:
+            return None
+        low = fitting[-1]
+        beyond = [width for width in widths if width > low]
+        if not beyond:
+            return low
+        high = beyond[0]
+        while high - low > 1:
+            middle = (low + high) // 2
+            if fits(Architecture((middle,) * depth)):
+                low = middle
+            else:
+                high = middle
+        return low
+
+    def width_where(self, depth: int, ratio_of: Callable[[Architecture], Interval]) -> Width:
+        """The widest with a ratio of at most 1, and the same for the ends of its interval."""
+        value = self.widest_with(depth, lambda one: ratio_of(one).value <= 1)
+        low = self.widest_with(depth, lambda one: ratio_of(one).high <= 1)
+        high = self.widest_with(depth, lambda one: ratio_of(one).low <= 1)
+        return Width(value, low, high, high == self.widest)
+
+
+def _plain_log_ratio(phases: Mapping[str, PhaseModel], cases: Sequence[Case]) -> float:
+    """Of two cases' steps, or epochs where that model is given, by the coefficients alone."""
+    times_s = phases[STEP].plain_s(cases)[0]
+    if EPOCH in phases:
+        steps = np.array([case.steps_per_epoch for case in cases])
+        times_s = times_s * steps + phases[EPOCH].plain_s(cases)[0]
+    return float(np.log(times_s[0] / times_s[1]))
+
+
+def log_ratio_deviation(
+    surrogate: Surrogate, one: NDArray[np.float64], other: NDArray[np.float64]
+) -> float:
+    """Standard deviation of the logarithm of the ratio of two predictions, `one` / `other`.
+
+    From the process' covariance between the two places, given its timings (Rasmussen and
+    Williams 2006, equation 2.24). The noise of a single timing is not in it.
+    """
+    pair = np.vstack([one, other])
+    across = _covariance(surrogate, pair, surrogate.places)
+    known = _covariance(surrogate, surrogate.places, surrogate.places)
+    known[np.diag_indices_from(known)] += surrogate.noise**2
+    left = _covariance(surrogate, pair, pair) - across @ linalg.solve(
+        known, across.T, assume_a="pos"
+    )
+    variance = float(left[0, 0] + left[1, 1] - 2 * left[0, 1])
+    return surrogate.inflation * math.sqrt(max(variance, 0.0))
+
+
+def _covariance(
+    surrogate: Surrogate, first: NDArray[np.float64], second: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    steps = (first[:, None, :] - second[None, :, :]) / surrogate.lengths
+    kernel: NDArray[np.float64] = surrogate.amplitude**2 * np.exp(-0.5 * np.sum(steps**2, axis=2))
+    return kernel

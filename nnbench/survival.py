@@ -1,0 +1,71 @@
+"""Medians of numbers of which some are known to be beyond anything seen.
+
+A training that has not got to a loss by its last epoch would have taken longer than it lasted,
+nobody knows by how much: its time counts as infinite. A median does not mind, as long as fewer
+than half are; nor does an interval made of order statistics.
+"""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy import stats
+
+WANTED = 0.95
+LEAST_FOR_WANTED = 6
+"""So many values are needed before their range holds the median with 95 %."""
+
+
+@dataclass(frozen=True)
+class Median:
+    """A median with its interval; infinite where it was not reached.
+
+    `confidence` is what the interval has: the narrowest pair of order statistics with at least
+    95 %, or, of fewer than six values, their whole range with less.
+    """
+
+    value: float
+    low: float
+    high: float
+    confidence: float
+    count: int
+    censored: int
+
+    @property
+    def reached(self) -> bool:
+        """Whether at least half of the values are finite."""
+        return math.isfinite(self.value)
+
+
+def median(values: ArrayLike) -> Median:
+    """The median of some values, infinite ones among them, and an interval free of any shape.
+
+    The interval goes from the k-th smallest to the k-th largest: the number of values below the
+    true median is binomial (Conover, "Practical Nonparametric Statistics", 3rd edition, 1999,
+    section 3.2). Raises ValueError for no values and for NaN.
+    """
+    ordered = np.sort(np.asarray(values, dtype=np.float64))
+    count = len(ordered)
+    if count == 0 or np.isnan(ordered).any():
+        raise ValueError("a median needs at least one value, none of them NaN")
+    middle, other = ordered[count // 2], ordered[(count - 1) // 2]
+    # Half of infinity is not a number of its own: an even count with one such half is beyond.
+    value = float((middle + other) / 2) if np.isfinite(middle) else math.inf
+    place, confidence = 0, _confidence(count, 0)
+    while 2 * (place + 1) < count and _confidence(count, place + 1) >= WANTED:
+        place += 1
+        confidence = _confidence(count, place)
+    return Median(
+        value,
+        float(ordered[place]),
+        float(ordered[count - 1 - place]),
+        confidence,
+        count,
+        int(np.isinf(ordered).sum()),
+    )
+
+
+def _confidence(count: int, place: int) -> float:
+    """With which the values from `place` at either end hold the median."""
+    return float(1 - 2 * stats.binom.cdf(place, count, 0.5))
