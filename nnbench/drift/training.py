@@ -4,6 +4,7 @@ Nothing here touches a random generator between the policy's lines and the end o
 what is looked at besides (the order of rows, the layers' outputs) is looked at afterwards.
 """
 
+import itertools
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 from nnbench import network
 from nnbench.case import Case
 from nnbench.drift import metrics, policies
-from nnbench.drift.trajectory import Array, Trajectory
+from nnbench.drift.trajectory import AS_GIVEN, Array, Trajectory
 from nnbench.training import compiled
 from nnbench.training.fit import fit
 
@@ -28,7 +29,7 @@ OUTPUT_ROWS = 256
 """Rows whose layer outputs are kept, of those that the layers are given."""
 
 MOST_ROWS = 4096
-AS_GIVEN = "as given"
+
 
 Data = NDArray[np.float32]
 
@@ -135,7 +136,7 @@ def _compiled(
     )
     losses: list[float] = []
     history: list[list[Array]] = []
-    for before, epoch in zip(kept, kept[1:], strict=False):
+    for before, epoch in itertools.pairwise(kept):
         losses += [float(loss) for loss in prepared.run(epoch - before)["loss"]]
         prepared.sync()
         history.append(_arrays(model.weights))
