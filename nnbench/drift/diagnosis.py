@@ -3,14 +3,12 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
 from nnbench.drift import metrics, plan
 from nnbench.drift.matrix import Cell, cell_of, ulps
 from nnbench.drift.metrics import Drift
 from nnbench.drift.policies import POLICIES
 from nnbench.drift.storage import Study
-from nnbench.drift.trajectory import AS_GIVEN, Trajectory, drift
+from nnbench.drift.trajectory import AS_GIVEN, Array, Trajectory, drift
 
 INITIAL, RANDOM_LAYERS, ORDER, ARITHMETIC = (
     "initial weights",
@@ -140,8 +138,8 @@ def explain(first: Trajectory, second: Trajectory) -> Difference:
 
 def _differing(
     names: Sequence[str],
-    first: Sequence[np.ndarray],  # type: ignore[type-arg]
-    second: Sequence[np.ndarray],  # type: ignore[type-arg]
+    first: Sequence[Array],
+    second: Sequence[Array],
 ) -> list[tuple[str, float]]:
     return [
         (name, float(metrics.ulp_distance(a, b).max(initial=0.0)))

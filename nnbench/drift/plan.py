@@ -203,8 +203,12 @@ def _group(wanted: dict[str, Any], place: Place, policy: str, seed: int) -> list
     def one(condition: str, member: int = 0, **changes: Any) -> Planned:
         return Planned(
             **{
-                **dict(condition=condition, member=member, policy=policy, seed=seed),
-                **dict(case=case, place=place),
+                "condition": condition,
+                "member": member,
+                "policy": policy,
+                "seed": seed,
+                "case": case,
+                "place": place,
                 **changes,
             }
         )

@@ -81,7 +81,7 @@ def found_for(study: Study, backend: str) -> dict[str, Any] | None:
 
 
 def _settled(record: dict[str, Any], backend: str) -> bool:
-    return record["backend"] == backend and (record["reproduces"] or record.get("last", False))
+    return record["backend"] == backend and bool(record["reproduces"] or record.get("last"))
 
 
 def _try(study: Study, arrays: Path, backend: str, candidate: Candidate) -> dict[str, Any]:

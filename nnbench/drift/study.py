@@ -3,7 +3,6 @@
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -202,6 +201,13 @@ class _Running:
         self.worker, self.place = None, None
 
 
-def at_base(study: Study, backend: str) -> Any:
-    """The case of a study as a person trains it, on one of its backends."""
-    return replace(study.case, backend=backend)
+def is_complete(folder: Path) -> bool:
+    """Whether a study has a record of every training it consists of."""
+    study = storage.read(folder)
+    planned = [one for group in plan.plan(study.specification) for one in group]
+    tensorflow = devices.is_installed("tensorflow")
+    return all(
+        one.key in study.trainings
+        for one in planned
+        if one.condition != plan.DEVICE and (tensorflow or not POLICIES[one.policy].uses_tensorflow)
+    )
