@@ -216,3 +216,105 @@ def show(
 ) -> None:
     """Show a saved study again, and write its page anew."""
     _tell(folder, as_json=as_json)
+
+
+Relative = Annotated[
+    float | None,
+    typer.Option(
+        help="Relative distance of weights tolerated across versions.", show_default="1e-4"
+    ),
+]
+Ulp = Annotated[
+    float | None, typer.Option(help="ULPs tolerated across versions, besides.", show_default="any")
+]
+
+
+@app.command()
+def record(
+    folder: Annotated[Path, typer.Argument(help="Where to keep it, such as golden/small.")],
+    architecture: Architecture = None,
+    model: Model = None,
+    data: Data = "banknotes",
+    backend: Annotated[str, typer.Option(help="tensorflow, jax or torch.")] = "tensorflow",
+    policy: Annotated[str, typer.Option(help="How seeds are set: keras or keras+det.")] = "keras",
+    seed: Annotated[int, typer.Option(help="The seed.")] = 1,
+    epochs: Epochs = 30,
+    batch: Batch = "full",
+    path: Annotated[str, typer.Option(help="fit or compiled.")] = "fit",
+    threads: Threads = None,
+    optimizer: Optimizer = "adam",
+    activation: Activation = "relu",
+    dtype: Dtype = "float32",
+    jit: Jit = "auto",
+    relative: Relative = None,
+    ulp: Ulp = None,
+) -> None:
+    """Record a training, for `drift check` to hold later ones against."""
+    from nnbench.drift import golden
+
+    loaded, cases = _cases(
+        architecture,
+        model,
+        data,
+        backend,
+        epochs,
+        batch,
+        path,
+        threads,
+        optimizer,
+        activation,
+        dtype,
+        jit,
+    )
+    if len(cases) != 1:
+        raise UserError("one training is recorded at a time: name one backend and one path")
+    bounds = golden.Bounds(golden.RELATIVE if relative is None else relative, ulp)
+    kept = golden.record(folder, cases[0], loaded, policy=policy, seed=seed, bounds=bounds)
+    say(
+        f"Recorded {kept.case.label} on {kept.case.place}, seed {seed}, in {folder}: two processes "
+        f"agreed in every bit. Elsewhere it must stay {kept.bounds.text}."
+    )
+
+
+@app.command()
+def check(
+    folder: Annotated[Path, typer.Argument(help="The recorded training's folder.")],
+    relative: Relative = None,
+    ulp: Ulp = None,
+    as_json: AsJson = False,
+) -> None:
+    """Train again as recorded, and say what changed; exit status 1 if it has drifted."""
+    from nnbench.drift import golden, words
+
+    kept = golden.read(folder)
+    loaded = load(kept.case.data, None, None, None, False)
+    bounds = None
+    if relative is not None or ulp is not None:
+        bounds = golden.Bounds(kept.bounds.relative if relative is None else relative, ulp)
+    verdict = golden.check(kept, loaded, bounds)
+    if as_json:
+        say(json.dumps(words.verdict_as_json(verdict), indent=1))
+    else:
+        say("\n".join(verdict.lines))
+    if not verdict.passed:
+        raise typer.Exit(1)
+
+
+@app.command()
+def compare(
+    first: Annotated[Path, typer.Argument(help="A study's folder.")],
+    second: Annotated[Path, typer.Argument(help="Another's, from another host or version.")],
+    as_json: AsJson = False,
+) -> None:
+    """Hold two saved studies against each other: the same command run on two hosts."""
+    from nnbench.drift import hosts, storage, words
+
+    studies = storage.read(first), storage.read(second)
+    found = hosts.compare(*studies)
+    unlike = hosts.unlike(*studies)
+    if as_json:
+        say(json.dumps(words.across_as_json(found, unlike), indent=1))
+        return
+    say(f"Between them: {'; '.join(unlike) or 'nothing, by their fingerprints'}.")
+    for one in found:
+        say(one.text)

@@ -64,7 +64,7 @@ def distance_by_epoch(study: Study, found: Sequence[Cell], backend: str) -> Figu
     ]
     if not panels:
         return None
-    figure = Figure(figsize=(5.2 * len(panels), 4.6), layout="constrained")
+    figure = Figure(figsize=(5.2 * len(panels), 5.2), layout="constrained")
     axes = figure.subplots(1, len(panels), sharey=True, squeeze=False)[0]
     for axis, (title, cells, label) in zip(axes, panels, strict=True):
         _lines(axis, cells, label)
@@ -113,7 +113,7 @@ def _lines(axis: Axes, cells: Sequence[Cell], label: str) -> None:
     axis.set_yticks([], minor=True)
     axis.yaxis.set_major_formatter(FuncFormatter(lambda value, _: _tick(value)))
     axis.grid(axis="y", alpha=0.25)
-    axis.legend(fontsize=7.5, loc="center right", framealpha=0.9)
+    axis.legend(fontsize=7.5, loc="upper center", bbox_to_anchor=(0.5, -0.13), ncols=3)
 
 
 def _tick(value: float) -> str:
@@ -266,11 +266,16 @@ def _histogram(axis: Axes, condition: str, layers: dict[str, list[float]]) -> No
             color=SERIES_COLOURS[number % len(SERIES_COLOURS)],
             label=layer,
         )
-    names = ["0", *(f"{low:.0f}" if low < 1e4 else f"{low:.0e}" for low in edges[1:-1])]
-    every = max(1, len(names) // 8)
+    names = ["0", *(_count(low) for low in edges[1:-1])]
+    every = max(1, -(-len(names) // 9))
     axis.set_xticks(bins[::every], names[::every], fontsize=8)
     axis.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.0%}"))
     axis.set_xlabel("ULPs apart, and up to the next mark", fontsize=8)
     axis.set_ylabel("share of the layer's weights", fontsize=8)
     axis.set_title(condition, fontsize=10)
     axis.legend(fontsize=7.5)
+
+
+def _count(low: float) -> str:
+    power = round(np.log2(low))
+    return f"{low:.0f}" if low < 1e4 else f"$2^{{{power}}}$"

@@ -133,9 +133,6 @@ def brief(cell: Cell) -> tuple[str, str]:
         return "bitwise", f"{cell.pairs} of {cell.pairs}"
     if not all(drift.comparable for drift in cell.drifts):
         return "other shapes", ""
-    start = "other weights" if cell.first_epoch == 0 else f"from epoch {cell.first_epoch}"
-    equal = f", {cell.bitwise} of {cell.pairs} equal" if cell.bitwise else ""
-    return (
-        f"{ulps(cell.max_ulp)}",
-        f"{start}, {cell.disagreement:.1%} of answers{equal}",
-    )
+    start = "from the start" if cell.first_epoch == 0 else f"from epoch {cell.first_epoch}"
+    equal = f", {cell.bitwise} of {cell.pairs} bitwise" if cell.bitwise else ""
+    return ulps(cell.max_ulp), f"{start}, {cell.disagreement:.1%}{equal}"

@@ -78,7 +78,7 @@ def train(
     run = _by_fit if case.path == "fit" else _compiled
     losses, history = run(model, case, features, labels, kept)
     weights = [began.weights, *history]
-    predictions = np.asarray(model.predict(features, batch_size=case.batch_rows, verbose=0))
+    predictions = _predictions(model, features, case.batch_rows)
     names = _weight_names(model)
     _begin_from(model, began)
     layers, outputs = _layer_outputs(model, features[:MOST_ROWS])
@@ -141,6 +141,17 @@ def _compiled(
         prepared.sync()
         history.append(_arrays(model.weights))
     return losses, history
+
+
+def _predictions(model: Any, features: Data, batch_rows: int) -> Array:
+    """What the trained network answers, layer by layer: `predict` would compile it once more."""
+    import keras
+
+    parts = [
+        keras.ops.convert_to_numpy(model(features[begin : begin + batch_rows], training=False))
+        for begin in range(0, len(features), batch_rows)
+    ]
+    return np.concatenate(parts)
 
 
 def _begin_from(model: Any, start: Start) -> None:

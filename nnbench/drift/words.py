@@ -9,6 +9,9 @@ from rich.table import Table
 from rich.text import Text
 
 from nnbench.drift import cost, diagnosis, matrix, remedy
+from nnbench.drift.diagnosis import Difference
+from nnbench.drift.golden import Verdict
+from nnbench.drift.hosts import Across
 from nnbench.drift.matrix import Cell
 from nnbench.drift.metrics import Drift
 from nnbench.drift.storage import Study
@@ -154,3 +157,45 @@ def drift_as_json(far: Drift) -> dict[str, Any]:
 
 def _finite(value: float) -> float | None:
     return value if value - value == 0 else None
+
+
+def difference_as_json(difference: Difference) -> dict[str, Any]:
+    """A pair's difference as plain data."""
+    return {
+        "sources": list(difference.sources),
+        "layer": difference.layer,
+        "layer_ulp": _finite(difference.layer_ulp),
+        "forward": difference.forward,
+        "weights": list(difference.weights),
+        "text": difference.text,
+        **drift_as_json(difference.drift),
+    }
+
+
+def verdict_as_json(verdict: Verdict) -> dict[str, Any]:
+    """What a check found, as plain data."""
+    return {
+        "passed": verdict.passed,
+        "exact": verdict.exact,
+        "required": verdict.required,
+        "elsewhere": list(verdict.elsewhere),
+        "changed": list(verdict.changed),
+        "difference": difference_as_json(verdict.difference),
+    }
+
+
+def across_as_json(found: Sequence[Across], unlike: Sequence[str]) -> dict[str, Any]:
+    """Two studies held against each other, as plain data."""
+    return {
+        "unlike": list(unlike),
+        "references": [
+            {
+                "backend": one.backend,
+                "policy": one.policy,
+                "bitwise": one.bitwise,
+                "seeds": list(one.seeds),
+                "differences": [difference_as_json(difference) for difference in one.differences],
+            }
+            for one in found
+        ],
+    }
