@@ -21,6 +21,7 @@ from nnbench.cli import (
     scale,
     train,
 )
+from nnbench.cli import compare, data, drift, look, run, train
 from nnbench.errors import UserError
 
 app = typer.Typer(
@@ -44,6 +45,7 @@ app.command("train")(train.train)
 app.command("devices")(look.devices_command)
 app.command("doctor")(look.doctor)
 app.add_typer(data.app, name="data", no_args_is_help=True)
+app.add_typer(drift.app, name="drift")
 
 
 def main() -> None:

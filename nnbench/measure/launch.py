@@ -6,6 +6,7 @@ import selectors
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -41,12 +42,16 @@ class Launch:
         data_name: str | None = None,
         python: str = sys.executable,
         folder: Path | None = None,
+        module: str = "nnbench.measure.worker",
+        settings: Mapping[str, str] | None = None,
     ) -> None:
         """Start the process, with this Python in this folder, and do not wait for it.
 
         `data` is a file with the arrays of the data set `data_name`, by default that of `warm_up`;
         the worker loads any other by its name.
         Raises UserError if the backend is not installed.
+        `module` is what serves the requests, `settings` are environment variables besides those
+        that tie the process to its device. Raises UserError if the backend is not installed.
         """
         self.log = log
         backend, device, threads = warm_up.worker
@@ -59,9 +64,13 @@ class Launch:
         self._buffer = b""
         with log.open("wb") as errors:
             self._process = subprocess.Popen(
-                [python, "-m", "nnbench.measure.worker", json.dumps(configuration)],
+                [python, "-m", module, json.dumps(configuration)],
                 cwd=folder,
-                env={**os.environ, **devices.environment(backend, device, threads)},
+                env={
+                    **os.environ,
+                    **devices.environment(backend, device, threads),
+                    **(settings or {}),
+                },
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=errors,
@@ -93,8 +102,13 @@ class Launch:
         """
         assert self._process.stdin is not None
         request = json.dumps({"case": case.to_json(), "kind": kind, "seed": seed}) + "\n"
+    def measure(self, case: Case, kind: str, limit_s: float) -> dict[str, Any]:
+        """Have one trial measured. Raises WorkerLostError if the worker dies or takes too long."""
+        return self.ask({"case": case.to_json(), "kind": kind}, limit_s)
+    def ask(self, request: Mapping[str, Any], limit_s: float) -> dict[str, Any]:
+        """Send a request and wait for its answer; raises as `measure` does."""
         try:
-            self._process.stdin.write(request.encode())
+            self._process.stdin.write(f"{json.dumps(request)}\n".encode())
             self._process.stdin.flush()
         except OSError:
             raise self._lost() from None

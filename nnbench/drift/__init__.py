@@ -1,0 +1,1 @@
+"""Reproducibility: how far two trainings that should agree are apart, why, and what mends it."""

@@ -1,0 +1,56 @@
+"""Drift as a few plain numbers, for suites that keep numbers over commits."""
+
+from dataclasses import replace
+
+import numpy as np
+
+from nnbench import datasets
+from nnbench.case import Case
+from nnbench.drift import metrics, policies
+from nnbench.drift.trajectory import drift
+
+NEVER = -1.0
+"""Stands for "no epoch": a history cannot hold nothing."""
+
+
+def drift_figures(case: Case, seed: int = 1, epochs: int = 30) -> dict[str, float]:
+    """Train `case` with `keras.utils.set_random_seed`, twice by its path, once by the other.
+
+    `devices.start` has been called; the data are those that the case names. The figures, all
+    plain floats:
+
+    - `weights_digest`: the first 48 bits of the final weights' SHA-256, which change when any
+      bit of any weight does;
+    - `repeat_max_ulp`, `repeat_first_differing_epoch`: the second training against the first;
+      0 and `NEVER` where a seed guarantees it;
+    - `fit_compiled_max_ulp`, `fit_compiled_relative_l2`: the other path from equal initial weights
+      and in the order given, against this one;
+    - `first_differing_epoch`, `loss_difference`: of the other path, too;
+    - `final_loss`: the last of the first training.
+    """
+    # Keras must have been started: its backend is fixed when it is imported.
+    from nnbench.drift import training
+
+    data = datasets.load(case.data, task=case.training.task if case.model is None else None)
+    code = policies.POLICIES["keras"].code_for(case.backend)
+    ordered = replace(case, training=replace(case.training, shuffle=False))
+    other = replace(ordered, path="compiled" if case.path == "fit" else "fit")
+    first, second, across = (
+        training.train(one, data.features, data.labels, code=code, seed=seed, epochs=epochs)
+        for one in (ordered, ordered, other)
+    )
+    repeat, paths = drift(first, second), drift(first, across)
+    return {
+        "weights_digest": metrics.digest_number(first.final_digest),
+        "repeat_max_ulp": float(repeat.max_ulp),
+        "repeat_first_differing_epoch": _epoch(repeat.first_epoch),
+        "fit_compiled_max_ulp": float(paths.max_ulp),
+        "fit_compiled_relative_l2": float(paths.relative_l2),
+        "first_differing_epoch": _epoch(paths.first_epoch),
+        "loss_difference": float(paths.loss_difference),
+        "final_loss": float(np.float64(first.losses[-1])),
+    }
+
+
+def _epoch(epoch: int | None) -> float:
+    return NEVER if epoch is None else float(epoch)

@@ -1,0 +1,44 @@
+"""Every random generator as it was when the process had just started.
+
+Many trainings share a process. A training must not inherit the seed of the one before it, or
+*nothing* would look reproducible: so the generators are put back to what a fresh process has.
+Python and NumPy seed themselves from the system's entropy, TensorFlow draws its seeds from
+Python's generator of its own until one is set, Keras has none yet, and Torch starts from a fixed
+number.
+"""
+
+import random
+import sys
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class FreshProcess:
+    """What has to be remembered of a process that has just started; see `remember`."""
+
+    torch_state: Any = None
+
+    def restore(self) -> None:
+        """Put every generator back to how a fresh process has it."""
+        from keras.src.backend.common import global_state
+        from keras.src.random import seed_generator
+        from keras.src.utils import rng_utils
+
+        random.seed()
+        np.random.seed()  # noqa: NPY002 - it is the old generator that people seed
+        global_state.set_global_attribute(rng_utils.GLOBAL_RANDOM_SEED, None)
+        global_state.set_global_attribute(seed_generator.GLOBAL_SEED_GENERATOR, None)
+        tensorflow = sys.modules.get("tensorflow")
+        if tensorflow is not None and hasattr(tensorflow, "random"):
+            tensorflow.random.set_seed(None)
+        if self.torch_state is not None:
+            sys.modules["torch"].set_rng_state(self.torch_state)
+
+
+def remember() -> FreshProcess:
+    """Call it when `devices.start` has returned, before anything is drawn."""
+    torch = sys.modules.get("torch")
+    return FreshProcess(torch.get_rng_state() if torch is not None else None)

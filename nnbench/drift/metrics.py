@@ -1,0 +1,206 @@
+"""How far two trainings are apart: pure functions on arrays, and one record of them all."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+SATURATED = 0.1
+"""A relative distance above which two trainings no longer part but are apart."""
+
+NOTICEABLE = 0.01
+"""Predictions of a regression that differ by more than this share of their spread disagree."""
+
+Weights = Sequence[NDArray[np.generic]]
+
+
+def digest(arrays: Weights) -> str:
+    """SHA-256 (hexadecimal) of the shapes, types and bytes of arrays, in order.
+
+    Two digests are equal exactly when the arrays are bitwise equal (but for collisions, of which
+    none is known). Source: FIPS 180-4, "Secure Hash Standard".
+    """
+    found = hashlib.sha256()
+    for array in arrays:
+        plain = np.ascontiguousarray(array)
+        plain = plain.astype(plain.dtype.newbyteorder("<"), copy=False)
+        found.update(f"{plain.shape}{plain.dtype.str}".encode())
+        found.update(plain.tobytes())
+    return found.hexdigest()
+
+
+def digest_number(hexadecimal: str) -> float:
+    """The first 48 bits of a digest, which a float holds exactly: for tools that keep numbers."""
+    return float(int(hexadecimal[:12], 16))
+
+
+def bitwise_equal(first: ArrayLike, second: ArrayLike) -> bool:
+    """Whether every bit is the same: tells +0 from -0, and equal NaNs are equal.
+
+    The only equality under which a training is *reproduced*; it is what TensorFlow's RFC 346
+    ("Enabling determinism in TensorFlow") calls determinism.
+    """
+    a, b = np.asarray(first), np.asarray(second)
+    return a.dtype == b.dtype and a.shape == b.shape and a.tobytes() == b.tobytes()
+
+
+def ulp_distance(first: ArrayLike, second: ArrayLike) -> NDArray[np.float64]:
+    """Floating-point numbers between each pair, in units in the last place of their type.
+
+    0 for equal numbers (+0 and -0 are one number; `bitwise_equal` tells them apart), 1 for
+    neighbours, infinite between a NaN and anything that is not the same NaN. A float's bits, read
+    as an integer with sign and magnitude, count the floats from zero: the distance is the
+    difference of those counts. Arrays of other types differ by the difference of their numbers.
+    Source: Goldberg, "What Every Computer Scientist Should Know About Floating-Point
+    Arithmetic", ACM Computing Surveys 23 (1991), section 1.2; the counting after Dawson,
+    "Comparing Floating Point Numbers" (2012). Raises ValueError for unlike shapes or types.
+    """
+    a, b = np.asarray(first), np.asarray(second)
+    if a.shape != b.shape or a.dtype != b.dtype:
+        raise ValueError(f"{a.dtype}{a.shape} and {b.dtype}{b.shape} have no distance")
+    if a.dtype.kind != "f":
+        return np.abs(a.astype(np.float64) - b.astype(np.float64))
+    sign_a, count_a = _sign_and_count(a)
+    sign_b, count_b = _sign_and_count(b)
+    apart = np.where(
+        sign_a == sign_b,
+        np.maximum(count_a, count_b) - np.minimum(count_a, count_b),
+        count_a + count_b,
+    ).astype(np.float64)
+    unknown = np.isnan(a) | np.isnan(b)
+    same_bits = (sign_a == sign_b) & (count_a == count_b)
+    return np.asarray(np.where(unknown, np.where(same_bits, 0.0, np.inf), apart))
+
+
+def _sign_and_count(values: NDArray[np.generic]) -> tuple[NDArray[np.bool_], NDArray[np.uint64]]:
+    bits = values.view(f"u{values.dtype.itemsize}").astype(np.uint64)
+    magnitude = np.uint64((1 << (8 * values.dtype.itemsize - 1)) - 1)
+    return bits > magnitude, bits & magnitude
+
+
+def flat_ulps(first: Weights, second: Weights) -> NDArray[np.float64]:
+    """ULP distance of every number of two lists of arrays, in one row."""
+    if not first:
+        return np.zeros(0)
+    return np.concatenate([ulp_distance(a, b).ravel() for a, b in zip(first, second, strict=True)])
+
+
+def relative_l2(first: Weights, second: Weights) -> float:
+    """Euclidean norm of the difference over the norm of the first; infinite where NaN comes in.
+
+    The usual relative forward error in the 2-norm. Source: Higham, "Accuracy and Stability of
+    Numerical Algorithms", 2nd edition (2002), section 6.2.
+    """
+    if not first:
+        return 0.0
+    a = np.concatenate([np.asarray(array, np.float64).ravel() for array in first])
+    b = np.concatenate([np.asarray(array, np.float64).ravel() for array in second])
+    if all(bitwise_equal(one, other) for one, other in zip(first, second, strict=True)):
+        return 0.0
+    with np.errstate(invalid="ignore", over="ignore"):
+        apart, size = float(np.linalg.norm(a - b)), float(np.linalg.norm(a))
+    if not np.isfinite(apart) or not np.isfinite(size):
+        return float("inf")
+    return apart / size if size else (0.0 if apart == 0 else float("inf"))
+
+
+def loss_difference(first: Sequence[float], second: Sequence[float]) -> float:
+    """The largest absolute difference of two loss curves, in units of the loss.
+
+    The maximum norm over the epochs that both have; infinite where only one is finite.
+    """
+    epochs = min(len(first), len(second))
+    a = np.asarray(first[:epochs], np.float64)
+    b = np.asarray(second[:epochs], np.float64)
+    with np.errstate(invalid="ignore"):
+        apart = np.abs(a - b)
+    both_wild = ~np.isfinite(a) & ~np.isfinite(b)
+    apart = np.where(both_wild, 0.0, np.where(np.isfinite(apart), apart, np.inf))
+    return float(apart.max(initial=0.0))
+
+
+def first_differing_epoch(epochs: Sequence[int], equal: Sequence[bool]) -> int | None:
+    """The first recorded epoch after which the weights differ in any bit; None if none does.
+
+    Epoch 0 is before any training: the initial weights. Where not every epoch is recorded, the
+    difference may have begun at any epoch after the recorded one before.
+    """
+    for epoch, same in zip(epochs, equal, strict=True):
+        if not same:
+            return int(epoch)
+    return None
+
+
+def doubling_epochs(epochs: Sequence[int], distances: Sequence[float]) -> float | None:
+    """Epochs in which the distance doubles while it grows; None where it has not even doubled.
+
+    The inverse slope of log2(distance) against epochs by least squares, from the first non-zero
+    distance to the first that has reached half of the largest, or `SATURATED`. This is how the
+    largest Lyapunov exponent is estimated from a series. Source: Rosenstein, Collins and De
+    Luca, "A practical method for calculating largest Lyapunov exponents from small data sets",
+    Physica D 65 (1993).
+    """
+    at = np.asarray(epochs, np.float64)
+    far = np.asarray(distances, np.float64)
+    usable = np.isfinite(far) & (far > 0)
+    at, far = at[usable], far[usable]
+    if len(far) < 3:
+        return None
+    ends = np.flatnonzero(far >= min(SATURATED, far.max() / 2))
+    stop = max(3, int(ends[0]) + 1)
+    at, far = at[:stop], np.log2(far[:stop])
+    if far.max() - far[0] < 1 - 1e-9:
+        return None
+    slope = float(np.polyfit(at, far, 1)[0])
+    return 1 / slope if slope > 0 else None
+
+
+def disagreement(first: ArrayLike, second: ArrayLike, *, classes: bool) -> float:
+    """The share of rows, 0 to 1, that two trained networks answer differently.
+
+    With `classes`: rows put into another class (the larger output, or the side of 0.5 of a
+    single one). Else: rows whose predictions differ by more than `NOTICEABLE` of the first's
+    standard deviation. Known as churn. Source: Milani Fard, Cormier, Canini and Gupta, "Launch
+    and Iterate: Reducing Prediction Churn", NIPS 2016.
+    """
+    a, b = np.asarray(first, np.float64), np.asarray(second, np.float64)
+    if a.size == 0:
+        return 0.0
+    a, b = a.reshape(len(a), -1), b.reshape(len(b), -1)
+    if classes:
+        chosen = [x.argmax(1) if x.shape[1] > 1 else x[:, 0] > 0.5 for x in (a, b)]
+        differs = (chosen[0] != chosen[1]) | (np.isnan(a).any(1) != np.isnan(b).any(1))
+    else:
+        with np.errstate(invalid="ignore"):
+            apart = np.abs(a - b).max(1)
+        differs = (apart > NOTICEABLE * float(np.std(a))) | (np.isnan(a) != np.isnan(b)).any(1)
+    return float(np.mean(differs))
+
+
+@dataclass(frozen=True)
+class Drift:
+    """How far one training is from another; every figure is defined by a function above.
+
+    `first_epoch` is the first recorded epoch after which weights differ (0: the initial weights),
+    `before_epoch` the last recorded one at which they were still equal; both None when they
+    never differ. ULP figures and `relative_l2` are of the final weights. `distances` and `ulps`
+    hold relative L2 and largest ULP distance at each of the recorded `epochs`. `comparable` is
+    false where the networks have other shapes: then nothing else is known.
+    """
+
+    comparable: bool
+    bitwise: bool
+    initial_equal: bool
+    max_ulp: float
+    median_ulp: float
+    relative_l2: float
+    loss_difference: float
+    first_epoch: int | None
+    before_epoch: int | None
+    doubling_epochs: float | None
+    disagreement: float
+    epochs: tuple[int, ...] = ()
+    distances: tuple[float, ...] = ()
+    ulps: tuple[float, ...] = ()

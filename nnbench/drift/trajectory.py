@@ -1,0 +1,190 @@
+"""What one training leaves behind, as arrays, and its file, an `.npz` that is data alone."""
+
+import json
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nnbench.drift import metrics
+from nnbench.drift.metrics import Drift
+from nnbench.errors import UserError
+
+Array = NDArray[np.generic]
+
+AS_GIVEN = "as given"
+"""The order of rows where it was not shuffled, or not looked at."""
+
+
+@dataclass(frozen=True, eq=False)
+class Trajectory:
+    """One training of a network with k weight arrays, r rows and l layers.
+
+    `names` (k) are the weights' names, such as `1 Dense kernel`; `weights` (k) hold each array at
+    every one of `epochs` (first axis; epoch 0 is before training); `losses` has one value an
+    epoch; `predictions` (r, ...) are those of the end. `layers` (l) and `outputs` (l) are what
+    each layer puts out at the initial weights, in order of the forward pass, empty where the
+    model's layers form no graph. `draws` is the state of the network's own random layers (such
+    as dropout) at the start. `order` is a digest of the order of rows, or `as given`.
+    `classes` tells that predictions are of classes.
+    """
+
+    names: tuple[str, ...]
+    epochs: tuple[int, ...]
+    weights: tuple[Array, ...]
+    losses: tuple[float, ...]
+    predictions: Array
+    layers: tuple[str, ...]
+    outputs: tuple[Array, ...]
+    draws: tuple[Array, ...]
+    order: str
+    classes: bool
+
+    def at(self, position: int) -> list[Array]:
+        """The weights at the recorded epoch number `position`; -1 is the end."""
+        return [array[position] for array in self.weights]
+
+    @property
+    def initial_digest(self) -> str:
+        """Digest of the initial weights."""
+        return metrics.digest(self.at(0))
+
+    @property
+    def final_digest(self) -> str:
+        """Digest of the final weights."""
+        return metrics.digest(self.at(-1))
+
+    @property
+    def digest(self) -> str:
+        """Digest of everything in it."""
+        described = json.dumps([self.names, self.epochs, self.layers, self.order, self.classes])
+        losses = np.asarray(self.losses, np.float64)
+        arrays = [*self.weights, *self.outputs, *self.draws, self.predictions, losses]
+        return metrics.digest([*arrays, np.frombuffer(described.encode(), np.uint8)])
+
+
+def write(trajectory: Trajectory, path: Path) -> None:
+    """Write it. Raises UserError if that cannot be done."""
+    partial = path.with_name(f"{path.name}.partial")
+    arrays: dict[str, Array] = {
+        "names": np.array(trajectory.names, dtype=np.str_),
+        "layers": np.array(trajectory.layers, dtype=np.str_),
+        "epochs": np.array(trajectory.epochs, dtype=np.int64),
+        "losses": np.array(trajectory.losses, dtype=np.float64),
+        "predictions": trajectory.predictions,
+        "order": np.array(trajectory.order, dtype=np.str_),
+        "classes": np.array(trajectory.classes),
+    }
+    for group in ("weights", "outputs", "draws"):
+        for position, array in enumerate(getattr(trajectory, group)):
+            arrays[f"{group}_{position}"] = array
+    try:
+        with partial.open("wb") as file:
+            np.savez_compressed(file, **arrays)  # type: ignore[arg-type]
+        partial.replace(path)
+    except OSError as failure:
+        raise UserError(f"{path} cannot be written: {failure.strerror}") from failure
+
+
+def keep(trajectory: Trajectory, folder: Path) -> str:
+    """Write it under the name of its digest, once for all trainings that are bitwise equal."""
+    name = f"{trajectory.digest[:20]}.npz"
+    if not (folder / name).exists():
+        write(trajectory, folder / name)
+    return name
+
+
+def read(path: Path) -> Trajectory:
+    """Read one back. Raises UserError if it is missing or damaged."""
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            arrays = {name: file[name] for name in file.files}
+        names = tuple(map(str, arrays["names"]))
+        found = Trajectory(
+            names=names,
+            epochs=tuple(map(int, arrays["epochs"])),
+            weights=_group(arrays, "weights"),
+            losses=tuple(map(float, arrays["losses"])),
+            predictions=arrays["predictions"],
+            layers=tuple(map(str, arrays["layers"])),
+            outputs=_group(arrays, "outputs"),
+            draws=_group(arrays, "draws"),
+            order=str(arrays["order"]),
+            classes=bool(arrays["classes"]),
+        )
+        if not found.epochs or len(found.weights) != len(names):
+            raise ValueError("it has no weights")
+        if any(len(array) != len(found.epochs) for array in found.weights):
+            raise ValueError("weights and epochs do not match")
+    except FileNotFoundError as failure:
+        raise UserError(f"{path} is missing") from failure
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as failure:
+        reason = (str(failure).strip() or repr(failure)).splitlines()[0]
+        raise UserError(f"{path} is damaged ({reason}): restore it or record it again") from failure
+    return found
+
+
+def _group(arrays: dict[str, Array], group: str) -> tuple[Array, ...]:
+    count = sum(name.startswith(f"{group}_") for name in arrays)
+    return tuple(arrays[f"{group}_{position}"] for position in range(count))
+
+
+def drift(first: Trajectory, second: Trajectory) -> Drift:
+    """How far `second` is from `first`."""
+    if _shapes(first) != _shapes(second):
+        infinite = float("inf")
+        return Drift(
+            comparable=False,
+            bitwise=False,
+            initial_equal=False,
+            max_ulp=infinite,
+            median_ulp=infinite,
+            relative_l2=infinite,
+            loss_difference=metrics.loss_difference(first.losses, second.losses),
+            first_epoch=0,
+            before_epoch=None,
+            doubling_epochs=None,
+            disagreement=1.0,
+        )
+    shared = [epoch for epoch in first.epochs if epoch in second.epochs]
+    pairs = [
+        (first.at(first.epochs.index(epoch)), second.at(second.epochs.index(epoch)))
+        for epoch in shared
+    ]
+    equal = [all(map(metrics.bitwise_equal, a, b)) for a, b in pairs]
+    ulps = [0.0 if same else _largest(a, b) for same, (a, b) in zip(equal, pairs, strict=True)]
+    far = [
+        0.0 if same else metrics.relative_l2(a, b)
+        for same, (a, b) in zip(equal, pairs, strict=True)
+    ]
+    begins = metrics.first_differing_epoch(shared, equal)
+    place = len(shared) if begins is None else shared.index(begins)
+    final = metrics.flat_ulps(*pairs[-1])
+    return Drift(
+        comparable=True,
+        bitwise=begins is None and first.losses == second.losses,
+        initial_equal=equal[0],
+        max_ulp=ulps[-1],
+        median_ulp=float(np.median(final)) if final.size else 0.0,
+        relative_l2=far[-1],
+        loss_difference=metrics.loss_difference(first.losses, second.losses),
+        first_epoch=begins,
+        before_epoch=None if begins is None or place == 0 else shared[place - 1],
+        doubling_epochs=metrics.doubling_epochs(shared, far),
+        disagreement=metrics.disagreement(
+            first.predictions, second.predictions, classes=first.classes
+        ),
+        epochs=tuple(shared),
+        distances=tuple(far),
+        ulps=tuple(ulps),
+    )
+
+
+def _shapes(trajectory: Trajectory) -> list[tuple[tuple[int, ...], str]]:
+    return [(array.shape[1:], array.dtype.str) for array in trajectory.weights]
+
+
+def _largest(first: list[Array], second: list[Array]) -> float:
+    return float(metrics.flat_ulps(first, second).max(initial=0.0))
