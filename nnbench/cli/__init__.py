@@ -13,6 +13,7 @@ from nnbench.cli import (
     calibrate,
     compare,
     data,
+    drift,
     explain,
     look,
     predict,
@@ -21,7 +22,6 @@ from nnbench.cli import (
     scale,
     train,
 )
-from nnbench.cli import compare, data, drift, look, run, train
 from nnbench.errors import UserError
 
 app = typer.Typer(

@@ -49,7 +49,6 @@ class Launch:
 
         `data` is a file with the arrays of the data set `data_name`, by default that of `warm_up`;
         the worker loads any other by its name.
-        Raises UserError if the backend is not installed.
         `module` is what serves the requests, `settings` are environment variables besides those
         that tie the process to its device. Raises UserError if the backend is not installed.
         """
@@ -100,13 +99,11 @@ class Launch:
 
         Raises WorkerLostError if the worker dies or takes too long.
         """
-        assert self._process.stdin is not None
-        request = json.dumps({"case": case.to_json(), "kind": kind, "seed": seed}) + "\n"
-    def measure(self, case: Case, kind: str, limit_s: float) -> dict[str, Any]:
-        """Have one trial measured. Raises WorkerLostError if the worker dies or takes too long."""
-        return self.ask({"case": case.to_json(), "kind": kind}, limit_s)
+        return self.ask({"case": case.to_json(), "kind": kind, "seed": seed}, limit_s)
+
     def ask(self, request: Mapping[str, Any], limit_s: float) -> dict[str, Any]:
         """Send a request and wait for its answer; raises as `measure` does."""
+        assert self._process.stdin is not None
         try:
             self._process.stdin.write(f"{json.dumps(request)}\n".encode())
             self._process.stdin.flush()
