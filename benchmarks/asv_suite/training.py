@@ -15,7 +15,7 @@ class Training(nnbench.suites.asv.TrainingSuite):
 
 
 class MiniBatches(nnbench.suites.asv.TrainingSuite):
-    """14 steps an epoch: what is paid around each step of `fit`, and what the compiled path saves."""
+    """14 steps an epoch, each of which costs `fit` something around it."""
 
     model = "6x2"
     batch_size = 100

@@ -1,6 +1,7 @@
 """What a study says of one case, as plain data that a cheap process can unpickle."""
 
 from dataclasses import dataclass, field
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -11,7 +12,8 @@ class Reading:
     of `launches`, which says of each phase's values which worker process they are from.
     `times_of_ideal` is, for each block, how many times as long a step takes as its FLOPs would
     at the rate of a square matrix product: 1 / utilisation. `host_bytes` and `device_bytes` are
-    the trials' peaks. `problem` says why something is missing.
+    the trials' peaks. `fingerprint` is the run's, with what its workers saw of versions and
+    device. `problem` says why something is missing.
     """
 
     model: str
@@ -27,6 +29,7 @@ class Reading:
     step_flops: int | None = None
     loss: float | None = None
     drift: dict[str, float] = field(default_factory=dict)
+    fingerprint: dict[str, Any] = field(default_factory=dict)
     problem: str | None = None
 
     @property

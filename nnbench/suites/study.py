@@ -50,24 +50,24 @@ def measure(plan: Plan, keep: Path | None = None, commit: str | None = None) -> 
     Backends that are not installed have none. The run is written to a temporary folder, or below
     `keep`, where it stays; `commit` is noted in it. Raises UserError for what cannot be measured.
     """
-    data = datasets.load(plan.data)
-    cases = _cases(plan, data)
-    wanted = measuring.specification(
-        cases,
-        launches=plan.launches,
-        blocks=plan.blocks,
-        seed=0,
-        limit_s=plan.limit_s,
-        models=[model for model in plan.models if user_code.is_reference(model)],
-    )
-    here = fingerprint.take()
-    if commit is not None:
-        here["commit"] = commit
     with tempfile.TemporaryDirectory() as scratch, _importable():
+        data = datasets.load(plan.data)
+        cases = _cases(plan, data)
+        wanted = measuring.specification(
+            cases,
+            launches=plan.launches,
+            blocks=plan.blocks,
+            seed=0,
+            limit_s=plan.limit_s,
+            models=[model for model in plan.models if user_code.is_reference(model)],
+        )
+        here = fingerprint.take()
+        if commit is not None:
+            here["commit"] = commit
         folder = results.create(keep or Path(scratch), None, wanted, here)
         run = measuring.execute(folder, data, lambda _: None)
         drifts = drifting.figures(cases) if plan.drift else {}
-    return [_reading(run, case, drifts.get(case.key, {})) for case in cases]
+        return [_reading(run, case, drifts.get(case.key, {})) for case in cases]
 
 
 def _cases(plan: Plan, data: Dataset) -> list[Case]:
@@ -141,8 +141,20 @@ def _reading(run: results.Run, case: Case, drifts: dict[str, float]) -> Reading:
         step_flops=cost.flops if cost else None,
         loss=float(np.median(losses)) if losses else None,
         drift=drifts,
+        fingerprint={**run.fingerprint, **_seen_by_workers(run, case)},
         problem=failures[0]["message"].splitlines()[0] if failures else None,
     )
+
+
+def _seen_by_workers(run: results.Run, case: Case) -> dict[str, object]:
+    mine = [
+        launch
+        for launch in run.launches
+        if (launch["backend"], launch["device"], launch["threads"]) == case.worker
+    ]
+    if not mine:
+        return {}
+    return {"versions": mine[0]["versions"], "device": mine[0]["device_name"]}
 
 
 def _bytes(trials: Sequence[dict[str, object]], name: str) -> list[float]:
