@@ -30,12 +30,14 @@ def load():
     return rng.normal(size=(40, 3)).astype("float32"), rng.integers(0, 2, 40)
 """
 TESTS = """
+import os
 from my_project.models import build
 
-SMALL = dict(backend="jax", epochs=4, launches=2, blocks=1)
+DRIFT = "DRIFT" in os.environ
+SMALL = dict(backend="jax", epochs=3, launches=1, blocks=2)
 
 def test_it_stays_cheap(training_benchmark):
-    result = training_benchmark(build, "my_project.data:load", **SMALL)
+    result = training_benchmark(build, "my_project.data:load", **SMALL, drift=DRIFT)
     assert result.parameters == 3 * 5 + 5 + 5 * 2 + 2
     assert result.seconds("step") < result.seconds("compile") < result.seconds("cold")
     assert result.peak_host_bytes > 50e6
@@ -54,8 +56,8 @@ from nnbench.suites.asv import TrainingSuite
 class Small(nnbench.suites.asv.TrainingSuite):
     model = "my_project.models:build"
     data = "my_project.data:load"
-    epochs = 4
-    launches, blocks, drift = 1, 2, True
+    epochs = 3
+    launches, blocks, drift = 1, 1, True
 
 class Other(TrainingSuite):
     model = ["4", "8,8"]
@@ -78,7 +80,7 @@ def python(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def project(tmp_path_factory):
+def project(tmp_path_factory, python):
     folder = tmp_path_factory.mktemp("example")
     for name, text in {
         "my_project/__init__.py": "",
@@ -94,12 +96,15 @@ def project(tmp_path_factory):
         (folder / name).write_text(text)
     git(folder, "init", "-q", "-b", "main")
     commit_all(folder, "one")
+    # As installed with pip's --editable.
+    (packages,) = python.parents[1].glob("lib/python*/site-packages")
+    (packages / "example.pth").write_text(f"{folder}\n")
     return folder
 
 
 def test_the_fixture_keeps_a_training_with_pytest_benchmark(python, project):
     command = [python, "-m", "pytest", "tests", "--benchmark-only", "--benchmark-autosave"]
-    answer = call(command, project)
+    answer = call(command, project, DRIFT="1")
     assert "1 passed" in answer.stdout
     (saved,) = (project / ".benchmarks").rglob("*.json")
     (kept,) = json.loads(saved.read_text())["benchmarks"]

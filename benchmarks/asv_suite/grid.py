@@ -12,8 +12,11 @@ ARCHITECTURES = ("6x2", "100x2", "6x5")
 BACKENDS = tuple(os.environ.get("NNBENCH_ASV_BACKENDS", "jax").split(","))
 PATHS = ("fit", "compiled")
 DEVICES = ("cpu", "gpu") if shutil.which("nvidia-smi") else ("cpu",)
-LAUNCHES = int(os.environ.get("NNBENCH_ASV_LAUNCHES", "3"))
-"""asv's `--quick` does not reach a study: set this to 1 for a quick look."""
+QUICK = bool(os.environ.get("NNBENCH_ASV_QUICK"))
+"""asv's `--quick` does not reach `setup_cache`: with this set, a study is one launch, one block."""
+
+LAUNCHES, BLOCKS = (1, 1) if QUICK else (3, 2)
+"""Six blocks: the fewest values a side for which asv tests instead of comparing intervals."""
 
 
 def labels(*axes):

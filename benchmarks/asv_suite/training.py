@@ -10,7 +10,7 @@ class Training(nnbench.suites.asv.TrainingSuite):
     backends = grid.BACKENDS
     paths = grid.PATHS
     devices = grid.DEVICES
-    launches = grid.LAUNCHES
+    launches, blocks, drift = grid.LAUNCHES, grid.BLOCKS, not grid.QUICK
     keep = "results/asv_runs"
 
 
@@ -23,6 +23,5 @@ class MiniBatches(nnbench.suites.asv.TrainingSuite):
     backends = grid.BACKENDS
     paths = grid.PATHS
     devices = grid.DEVICES
-    launches = grid.LAUNCHES
-    drift = False
+    launches, blocks, drift = grid.LAUNCHES, grid.BLOCKS, False
     keep = "results/asv_runs"
