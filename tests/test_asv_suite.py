@@ -12,7 +12,7 @@ import pytest
 from projects import BORROWED, call, commit_all, copy_of_this_project, git
 
 SETTINGS = {"NNBENCH_ASV_QUICK": "1"}
-CHOSEN = "MiniBatches.track_(step|compile|host_memory)$"
+CHOSEN = r"MiniBatches.track_(step|compile|host_memory)\b"
 BORROW = "import sysconfig, pathlib; place = pathlib.Path(sysconfig.get_path('purelib')); "
 
 
@@ -76,11 +76,11 @@ def test_three_commits_are_measured_in_one_environment(measured):
 
 def test_compare_shows_the_slower_commit(measured):
     folder, _ = measured
-    told = asv(folder, "compare", "HEAD~1", "HEAD", "--factor", "1.3").stdout
+    told = asv(folder, "compare", "HEAD~1", "HEAD", "--factor", "2").stdout
     ratios = re.findall(r"([\d.]+)\s*\|\s*training\.MiniBatches\.track_step\((.*?)\)", told)
     assert len(ratios) == 2, told
     assert any("compiled" in case for _, case in ratios)
-    assert max(float(ratio) for ratio, _ in ratios) > 1.5, told
+    assert min(float(ratio) for ratio, _ in ratios) > 3, told
 
 
 def test_publish_shows_readable_parameters(measured):
@@ -101,11 +101,7 @@ def test_the_whole_suite_is_well_formed(measured):
     known = json.loads((folder / "results" / "asv" / "benchmarks.json").read_text())
     known.pop("version")
     kinds = {benchmark["type"] for benchmark in known.values()}
-    assert kinds == {"time", "timeraw", "track", "peakmemory"} or kinds == {
-        "time",
-        "track",
-        "peakmemory",
-    }
+    assert kinds == {"time", "track", "peakmemory"}
     for name, benchmark in known.items():
         assert benchmark["version"] == "1", f"an edit of {name} would orphan its history"
         assert benchmark["unit"] != "unit", f"{name} has no unit"

@@ -168,6 +168,7 @@ def test_asv_measures_ones_own_model(python, project):
     assert names["drift_repeat"] == [0.0]
     known = json.loads((project / "results" / "benchmarks.json").read_text())
     assert not any("TrainingSuite" in name for name in known), "the base class is no benchmark"
+    assert not any("device_memory" in name for name in known), "no GPU, no empty panel"
     step, other = known["training.Small.track_step"], known["training.Other.track_step"]
     assert step["unit"] == "seconds"
     assert step["params"] == [["my_project.models:build"], ["jax"], ["fit"], ["cpu"]]

@@ -10,7 +10,7 @@ class Training(nnbench.suites.asv.TrainingSuite):
     backends = grid.BACKENDS
     paths = grid.PATHS
     devices = grid.DEVICES
-    launches, blocks, drift = grid.LAUNCHES, grid.BLOCKS, not grid.QUICK
+    launches, blocks = grid.LAUNCHES, grid.BLOCKS
     keep = "results/asv_runs"
 
 
@@ -23,5 +23,6 @@ class MiniBatches(nnbench.suites.asv.TrainingSuite):
     backends = grid.BACKENDS
     paths = grid.PATHS
     devices = grid.DEVICES
-    launches, blocks, drift = grid.LAUNCHES, grid.BLOCKS, False
+    launches, blocks = grid.LAUNCHES, grid.BLOCKS
+    drift = False
     keep = "results/asv_runs"

@@ -24,6 +24,10 @@ from nnbench.suites.reading import Reading
 
 STUDY_LIMIT_S = 3600.0
 
+DRIFT_BENCHMARKS = [
+    *("track_drift_repeat", "track_drift_paths", "track_loss", "track_weights_digest"),
+]
+
 Readings = list[Reading]
 Answer = float | dict[str, Any]
 
@@ -77,11 +81,11 @@ class TrainingSuite(ABC):
     Set `model`: an architecture such as `"6x5"`, a reference to a function that returns a
     compiled Keras model such as `"my_project.models:build"`, or a list of these. The
     rest has defaults: `data` is what `nnbench run --data` takes; `backends` that are not
-    installed are skipped; `launches` fresh processes for each backend and device measure every
+    installed are skipped (n/a); `launches` fresh processes for each backend and device measure every
     case `blocks` times. `keep` is a folder, from that of `asv.conf.json`, where the
     studies stay as runs that `nnbench report` can show.
 
-    asv forgets no history over an edit of this class unless you change `version`.
+    An edit of the class keeps its history until you change `version`.
     """
 
     data: ClassVar[str] = "banknotes"
@@ -98,6 +102,15 @@ class TrainingSuite(ABC):
 
     version: ClassVar[str] = "1"
     timeout: ClassVar[float] = 120.0
+
+    def __init_subclass__(cls) -> None:
+        """Leave out benchmarks that would only ever be empty panels on asv's pages."""
+        super().__init_subclass__()
+        absent = [] if cls.drift else DRIFT_BENCHMARKS
+        if not any(device.startswith("gpu") for device in cls.devices):
+            absent = [*absent, "track_device_memory"]
+        for name in absent:
+            setattr(cls, name, None)
 
     @property
     @abstractmethod
