@@ -81,8 +81,8 @@ class TrainingSuite(ABC):
     Set `model`: an architecture such as `"6x5"`, a reference to a function that returns a
     compiled Keras model such as `"my_project.models:build"`, or a list of these. The
     rest has defaults: `data` is what `nnbench run --data` takes; `backends` that are not
-    installed are skipped (n/a); `launches` fresh processes for each backend and device measure every
-    case `blocks` times. `keep` is a folder, from that of `asv.conf.json`, where the
+    installed are skipped (n/a); `launches` fresh processes for each backend and device measure
+    every case `blocks` times. `keep` is a folder, from that of `asv.conf.json`, where the
     studies stay as runs that `nnbench report` can show.
 
     An edit of the class keeps its history until you change `version`.
