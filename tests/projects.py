@@ -24,7 +24,7 @@ def call(command, folder, *, check=True, **environment):
         env={**kept, **environment},
         capture_output=True,
         text=True,
-        timeout=280,
+        timeout=600,
         check=False,
     )
     assert not check or answer.returncode == 0, answer.stdout + answer.stderr

@@ -11,6 +11,8 @@ import sys
 import pytest
 from projects import BORROWED, call, commit_all, copy_of_this_project, git
 
+pytestmark = pytest.mark.timeout(900)
+
 SETTINGS = {"NNBENCH_ASV_QUICK": "1"}
 CHOSEN = r"MiniBatches.track_(step|compile|host_memory)\b"
 BORROW = "import sysconfig, pathlib; place = pathlib.Path(sysconfig.get_path('purelib')); "
@@ -35,7 +37,7 @@ def clone(tmp_path_factory):
     commit_all(folder, "two, the same code")
     network = folder / "nnbench" / "network.py"
     slow = network.read_text().replace(
-        "keras.layers.Dense(width,", "keras.layers.Dense(width * 40,"
+        "keras.layers.Dense(width,", "keras.layers.Dense(width * 100,"
     )
     network.write_text(slow)
     commit_all(folder, "three, slower")
@@ -80,7 +82,7 @@ def test_compare_shows_the_slower_commit(measured):
     ratios = re.findall(r"([\d.]+)\s*\|\s*training\.MiniBatches\.track_step\((.*?)\)", told)
     assert len(ratios) == 2, told
     assert any("compiled" in case for _, case in ratios)
-    assert min(float(ratio) for ratio, _ in ratios) > 3, told
+    assert min(float(ratio) for ratio, _ in ratios) > 2, told
 
 
 def test_publish_shows_readable_parameters(measured):
