@@ -39,7 +39,7 @@ SMALL = dict(backend="jax", epochs=3, launches=1, blocks=2)
 def test_it_stays_cheap(training_benchmark):
     result = training_benchmark(build, "my_project.data:load", **SMALL, drift=DRIFT)
     assert result.parameters == 3 * 5 + 5 + 5 * 2 + 2
-    assert result.seconds("step") < result.seconds("compile") < result.seconds("cold")
+    assert result.seconds("step") < min(result.seconds("compile"), result.seconds("cold")) / 3
     assert result.peak_host_bytes > 50e6
 """
 MISTAKES = """
