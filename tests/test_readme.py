@@ -24,6 +24,7 @@ ADDED = {
     "nnbench race": "--seeds 2 --epochs 30 --quiet",
     "nnbench train": "--epochs 20 --quiet",
     "nnbench scale": "--launches 1 --quiet",
+    "python -m pytest benchmarks": "--benchmark-disable",
     "nnbench compare --against": "--launches 2 --epochs 5 --quiet --architectures 4",
 }
 
@@ -59,9 +60,12 @@ def call(command, folder):
     environment = {**os.environ, "NNBENCH_CACHE": str(folder / "cache"), "PYTHONPATH": str(folder)}
     environment["PATH"] = f"{folder / 'bin'}{os.pathsep}{environment['PATH']}"
     (folder / "bin").mkdir(exist_ok=True)
-    script = folder / "bin" / "nnbench"
-    script.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m nnbench "$@"\n')
-    script.chmod(0o755)
+    # asv keeps its machine file at home, and drops PYTHONPATH unless it is meant for it.
+    environment |= {"HOME": str(folder), "ASV_PYTHONPATH": str(folder)}
+    for name, module in (("nnbench", "-m nnbench"), ("asv", "-m asv"), ("python", "")):
+        script = folder / "bin" / name
+        script.write_text(f'#!/bin/sh\nexec "{sys.executable}" {module} "$@"\n')
+        script.chmod(0o755)
     return subprocess.run(
         command,
         shell=True,

@@ -1,0 +1,209 @@
+"""Base class for asv suites: a training's phases, drift and memory over your own commits.
+
+    import nnbench.suites.asv
+
+    class Training(nnbench.suites.asv.TrainingSuite):
+        model = "my_project.models:build"
+        data = "my_project.data:load"
+
+All numbers come from one study, which nnbench's own workers measure once for each commit, all
+cases in turn, in `setup_cache`; the benchmarks only read it. asv knows worse only as more: they
+are seconds, bytes and distances.
+"""
+
+import math
+import os
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, ClassVar
+
+from nnbench import architecture, user_code
+from nnbench.phases import BUILD, COLD, COMPILE, EPOCH, FIRST_STEP, PREPARE, STEP, TRACE
+from nnbench.suites.reading import Reading
+
+STUDY_LIMIT_S = 3600.0
+
+DRIFT_BENCHMARKS = [
+    *("track_drift_repeat", "track_drift_paths", "track_loss", "track_weights_digest"),
+]
+
+Readings = list[Reading]
+Answer = float | dict[str, Any]
+
+
+class Label(str):
+    """Text that asv's tables and pages show without quotation marks."""
+
+    __slots__ = ()
+    __repr__ = str.__str__
+
+
+def _samples(values: Sequence[float]) -> Answer:
+    """Values as asv keeps samples, so that its intervals and tests apply; NaN for none."""
+    return {"samples": list(values), "number": 1} if values else math.nan
+
+
+def _track(
+    what: str, unit: str, read: Callable[[Reading], Sequence[float]]
+) -> Callable[..., Answer]:
+    """A benchmark that reads `what` of one case."""
+
+    def track(
+        self: "TrainingSuite", readings: Readings, model: str, backend: str, path: str, device: str
+    ) -> Answer:
+        found = [one for one in readings if one.place == (model, backend, path, device)]
+        if not found:
+            return math.nan
+        if found[0].problem and not found[0].seconds:
+            raise RuntimeError(found[0].problem)
+        return _samples(read(found[0]))
+
+    track.__doc__ = what
+    track.unit = unit  # type: ignore[attr-defined]
+    return track
+
+
+def _phase(phase: str, what: str) -> Callable[..., Answer]:
+    return _track(what, "seconds", lambda reading: reading.seconds.get(phase, []))
+
+
+def _figure(name: str, what: str, unit: str) -> Callable[..., Answer]:
+    def read(reading: Reading) -> Sequence[float]:
+        return [reading.drift[name]] if name in reading.drift else []
+
+    return _track(what, unit, read)
+
+
+class TrainingSuite(ABC):
+    """Every phase of a training as asv benchmarks, with drift and memory.
+
+    Set `model`: an architecture such as `"6x5"`, a reference to a function that returns a
+    compiled Keras model such as `"my_project.models:build"`, or a list of these. The
+    rest has defaults: `data` is what `nnbench run --data` takes; `backends` that are not
+    installed are skipped (n/a); `launches` fresh processes for each backend and device measure
+    every case `blocks` times. `keep` is a folder, from that of `asv.conf.json`, where the
+    studies stay as runs that `nnbench report` can show.
+
+    An edit of the class keeps its history until you change `version`.
+    """
+
+    data: ClassVar[str] = "banknotes"
+    backends: ClassVar[Sequence[str]] = ("jax",)
+    paths: ClassVar[Sequence[str]] = ("fit",)
+    devices: ClassVar[Sequence[str]] = ("cpu",)
+    threads: ClassVar[int | None] = None
+    epochs: ClassVar[int] = 30
+    batch_size: ClassVar[int | None] = None
+    launches: ClassVar[int] = 3
+    blocks: ClassVar[int] = 2
+    drift: ClassVar[bool] = True
+    keep: ClassVar[str | None] = None
+
+    version: ClassVar[str] = "1"
+    timeout: ClassVar[float] = 120.0
+
+    def __init_subclass__(cls) -> None:
+        """Leave out benchmarks that would only ever be empty panels on asv's pages."""
+        super().__init_subclass__()
+        absent = [] if cls.drift else DRIFT_BENCHMARKS
+        if not any(device.startswith("gpu") for device in cls.devices):
+            absent = [*absent, "track_device_memory"]
+        for name in absent:
+            setattr(cls, name, None)
+
+    @property
+    @abstractmethod
+    def model(self) -> str | Sequence[str]:
+        """What is trained: one architecture or reference, or several."""
+
+    @property
+    def models(self) -> tuple[str, ...]:
+        """The models by the names that benchmarks carry: `6,6` is called `6x2`."""
+        named = (self.model,) if isinstance(self.model, str) else tuple(self.model)
+        return tuple(
+            one if user_code.is_reference(one) else architecture.parse(one).label for one in named
+        )
+
+    @property
+    def params(self) -> list[list[Label]]:
+        """What asv crosses, in the order of `param_names`."""
+        axes = (self.models, self.backends, self.paths, self.devices)
+        return [[Label(value) for value in axis] for axis in axes]
+
+    @property
+    def param_names(self) -> list[str]:
+        """What asv calls them."""
+        own = any(user_code.is_reference(one) for one in self.models)
+        return ["model" if own else "architecture", "backend", "path", "device"]
+
+    @property
+    def setup_cache(self) -> Callable[[], Readings]:
+        """The study as asv's `setup_cache`."""
+        suite = self
+
+        def measure_all_cases() -> Readings:
+            return suite.measure()
+
+        # asv tells caches apart by the module and line of their function: all subclasses would
+        # share the first one's study if it were not said to be the subclass that this one is from.
+        measure_all_cases.__wrapped__ = type(self)  # type: ignore[attr-defined]
+        measure_all_cases.__module__ = type(self).__module__
+        measure_all_cases.timeout = STUDY_LIMIT_S  # type: ignore[attr-defined]
+        return measure_all_cases
+
+    def measure(self) -> Readings:
+        """Measure all cases in turn. Raises UserError for what cannot be measured."""
+        # pandas and SciPy: not in the many processes that only read.
+        from nnbench.suites import study
+
+        plan = study.Plan(
+            models=self.models,
+            data=self.data,
+            backends=tuple(self.backends),
+            paths=tuple(self.paths),
+            devices=tuple(self.devices),
+            threads=self.threads,
+            epochs=self.epochs,
+            batch_size=self.batch_size,
+            launches=self.launches,
+            blocks=self.blocks,
+            drift=self.drift,
+        )
+        top = os.environ.get("ASV_CONF_DIR")
+        keep = Path(top) / self.keep if self.keep and top else None
+        return study.measure(plan, keep, os.environ.get("ASV_COMMIT"))
+
+    track_build = _phase(BUILD, "Layers built and compile() called.")
+    track_prepare = _phase(PREPARE, "From fit() until its first step: data and symbolic build.")
+    track_trace = _phase(TRACE, "From Python to a graph.")
+    track_compile = _phase(COMPILE, "From the graph to machine code.")
+    track_first_step = _phase(FIRST_STEP, "The first step.")
+    track_step = _phase(STEP, "One step in the steady state.")
+    track_epoch = _phase(EPOCH, "One epoch in the steady state, with what is done around it.")
+    track_cold = _phase(COLD, "A whole training, from nothing to the last epoch.")
+    track_step_to_ideal = _track(
+        "A step in relation to its FLOPs at the rate of a matrix product: 1 / utilisation.",
+        "times ideal",
+        lambda reading: reading.times_of_ideal,
+    )
+    track_host_memory = _track(
+        "Peak memory of the worker process, framework included.",
+        "bytes",
+        lambda reading: reading.host_bytes,
+    )
+    track_device_memory = _track(
+        "Peak memory of the GPU.", "bytes", lambda reading: reading.device_bytes
+    )
+    track_drift_repeat = _figure(
+        "repeat_max_ulp", "Weights of two trainings with one seed: 0 if they agree.", "ULP"
+    )
+    track_drift_paths = _figure(
+        "fit_compiled_max_ulp", "Weights after fit() and after the compiled path.", "ULP"
+    )
+    track_loss = _figure("final_loss", "Loss after a seeded training.", "loss")
+    track_weights_digest = _figure(
+        "weights_digest",
+        "A number that changes, up or down, when any bit of a seeded training's weights does.",
+        "digest",
+    )
