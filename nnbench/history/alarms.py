@@ -16,6 +16,7 @@ last commit has nothing after it: `unconfirmed`, unless measured in turn with th
 far beyond doubt.
 """
 
+import itertools
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -101,12 +102,12 @@ def find(
     kept = []
     for alarm in doubtful:
         if alarm.kind != SPIKE:
-            alarm = replace(alarm, p_value=float(next(adjusted)))  # noqa: PLW2901
+            alarm = replace(alarm, p_value=float(next(adjusted)))
             if alarm.p_value >= false_alarms:
                 continue
             if alarm.kind == STEP and alarm.commit == alarm.series.commits[-1]:
                 sure = alarm.series.interleaved and alarm.p_value < false_alarms / 10
-                alarm = replace(alarm, kind=STEP if sure else UNCONFIRMED)  # noqa: PLW2901
+                alarm = replace(alarm, kind=STEP if sure else UNCONFIRMED)
         if abs(math.log(alarm.ratio)) >= math.log1p(least):
             kept.append(alarm)
     return sorted(exact + kept, key=lambda alarm: (not alarm.raised, alarm.p_value))
@@ -286,8 +287,18 @@ def _values(series: Series, least: float) -> list[Alarm]:
         kind = VALUE if lasting else UNCONFIRMED
         name, note = series.commits[place], f"{before:g} to {after:g} {series.unit}".strip()
         found.append(
-            Alarm(series, kind, name, series.commits[place - 1], (name,), ratio, ratio, ratio, 0.0,
-                  note)  # fmt: skip
+            Alarm(
+                series,
+                kind,
+                name,
+                series.commits[place - 1],
+                (name,),
+                ratio,
+                ratio,
+                ratio,
+                0.0,
+                note,
+            )
         )
     return found
 
@@ -299,13 +310,23 @@ def numbers(series: Series) -> list[Alarm]:
     """
     found = []
     known = [place for place, one in enumerate(series.digests) if one and one != "various"]
-    for earlier, later in zip(known, known[1:], strict=False):
+    for earlier, later in itertools.pairwise(known):
         if series.digests[earlier] != series.digests[later]:
             where = series.commits[earlier + 1 : later + 1]
             note = f"{series.digests[earlier][:8]} to {series.digests[later][:8]}"
             found.append(
-                Alarm(series, NUMBERS, where[-1], series.commits[earlier], where, math.nan,
-                      math.nan, math.nan, 0.0, note)  # fmt: skip
+                Alarm(
+                    series,
+                    NUMBERS,
+                    where[-1],
+                    series.commits[earlier],
+                    where,
+                    math.nan,
+                    math.nan,
+                    math.nan,
+                    0.0,
+                    note,
+                )
             )
     return found
 
@@ -318,7 +339,7 @@ def segments(series: Series, alarms: Sequence[Alarm]) -> Segments:
         if alarm.series is series and alarm.kind in (STEP, UNCONFIRMED)
     )
     edges = [0, *cuts, len(series.logs)]
-    parts = zip(edges, edges[1:], strict=False)
+    parts = itertools.pairwise(edges)
     return Segments(
         tuple(edges[:-1]),
         tuple(float(np.exp(np.median(series.logs[first:last]))) for first, last in parts),

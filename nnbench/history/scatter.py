@@ -78,7 +78,7 @@ def _correlation(levels: Array, steps: Array) -> Array:
     near = np.median(steps**2, axis=-1)
     far = np.median((levels[..., 2:] - levels[..., :-2]) ** 2, axis=-1)
     ratio = np.divide(far, near, out=np.ones_like(far), where=near > 0)
-    return np.clip(ratio - 1, LEAST_CORRELATION, LARGEST_CORRELATION)
+    return np.asarray(np.clip(ratio - 1, LEAST_CORRELATION, LARGEST_CORRELATION))
 
 
 def without_spikes(levels: Array, deviations: Array) -> Array:
@@ -152,8 +152,9 @@ def _tail(simulated: Array, size: float) -> float:
     return float(count / len(ordered) * (size / from_size) ** (-1 / max(hill, 1e-3)))
 
 
-def chance(errors: Array, deviations: Array, freedom: int, rho: float, *, interleaved: bool,
-           least: int) -> Chance:  # fmt: skip
+def chance(
+    errors: Array, deviations: Array, freedom: int, rho: float, *, interleaved: bool, least: int
+) -> Chance:
     """Simulate histories like this one in which nothing changed."""
     n = len(errors)
     between = float(np.sqrt(np.median(np.maximum(deviations**2 - errors**2, FLOOR**2))))
@@ -235,4 +236,4 @@ def last_distance(tame: Array, levels: Array, weights: Array, inflation: Array) 
     before = weights[..., :-1].sum(axis=-1)
     level = (weights * tame)[..., :-1].sum(axis=-1) / before
     error = np.sqrt(1 / weights[..., -1] + inflation**2 / before)
-    return np.abs(levels[..., -1] - level) / error
+    return np.asarray(np.abs(levels[..., -1] - level) / error)

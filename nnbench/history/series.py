@@ -9,6 +9,7 @@ measured at a time of their own, and the machine's mood of that time is part of 
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -83,8 +84,8 @@ def all_of(history: History) -> Iterator[Series]:
             yield _alone(alone)
 
 
-def _series(group: pd.DataFrame, logs: Array, errors: Array, **more: object) -> Series:
-    names = {name: str(group.iloc[0][name]) for name in SERIES}
+def _series(group: pd.DataFrame, logs: Array, errors: Array, **more: Any) -> Series:
+    names: dict[str, Any] = {name: str(group.iloc[0][name]) for name in SERIES}
     return Series(
         **names,
         commits=tuple(group["commit"]),
@@ -94,7 +95,7 @@ def _series(group: pd.DataFrame, logs: Array, errors: Array, **more: object) -> 
         launches=tuple(int(count) for count in group["launches"]),
         digests=tuple(group["digest"]),
         raw=group["value"].to_numpy(dtype=float),
-        **more,  # type: ignore[arg-type]
+        **more,
     )
 
 
@@ -109,20 +110,20 @@ def _alone(group: pd.DataFrame) -> Series:
 def _in_turn(group: pd.DataFrame, pairs: pd.DataFrame) -> Series:
     commits = list(group["commit"])
     clean = _clean(pairs)
-    commit = pd.Categorical(clean["commit"], categories=commits).codes
+    commit = np.asarray(pd.Categorical(clean["commit"], categories=commits).codes, dtype=np.intp)
     names = ["session", "round", "block"]
-    block = clean.groupby(names, sort=False).ngroup().to_numpy()
+    block = np.asarray(clean.groupby(names, sort=False).ngroup(), dtype=np.intp)
     unit = clean.groupby(["session", "round", "commit"], sort=False).ngroup().to_numpy()
     logs = clean["log"].to_numpy(dtype=float)
-    level, mood = _two_way(logs, np.asarray(commit), block, len(commits))
+    level, mood = _two_way(logs, commit, block, len(commits))
     # Launches are the unit: blocks of one process are no repetitions of it.
-    residuals = pd.Series(logs - mood[block]).groupby(unit).mean()
-    owner = pd.Series(np.asarray(commit)).groupby(unit).first()
+    residuals = pd.Series(logs - mood[block]).groupby(unit).mean().to_numpy(dtype=float)
+    owner = pd.Series(commit).groupby(unit).first().to_numpy()
     counts = np.bincount(owner, minlength=len(commits))
     level = np.array(
-        [float(hodges_lehmann(residuals[owner == one].to_numpy())) for one in range(len(commits))]
+        [float(hodges_lehmann(residuals[owner == one])) for one in range(len(commits))]
     )
-    rest = residuals.to_numpy() - level[owner.to_numpy()]
+    rest = residuals - level[owner]
     rounds = clean.groupby(["session", "round"], sort=False).ngroups
     freedom = max(1, len(rest) - len(commits) - rounds + 1)
     scale = _spread(rest) * math.sqrt(len(rest) / freedom) if len(rest) > len(commits) else 0.0

@@ -19,6 +19,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, fields
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -82,6 +83,15 @@ def read(
     return History(table, all_pairs, skipped, known, repository)
 
 
+def repository_at(folder: Path) -> Path | None:
+    """That folder, if it lies in a git repository with a commit."""
+    try:
+        commits.resolve(folder, "HEAD")
+    except UserError:
+        return None
+    return folder
+
+
 def _everything(folders: Sequence[Path], pairs: list[pd.DataFrame]) -> Iterator[Row | Skipped]:
     for path, siblings in _files(folders):
         if runs.is_result(path):
@@ -99,8 +109,9 @@ def _files(folders: Sequence[Path]) -> Iterator[tuple[Path, set[str]]]:
     seen: set[Path] = set()
     for folder in folders:
         if not folder.is_dir():
-            raise UserError(f"{folder} is no folder: name one with results of asv, "
-                            "pytest-benchmark or nnbench")  # fmt: skip
+            raise UserError(
+                f"{folder} is no folder: name one with results of asv, pytest-benchmark or nnbench"
+            )
         for place, inner, names in os.walk(folder):
             inner[:] = sorted(name for name in inner if name not in LEFT_OUT)
             siblings = set(names)
@@ -162,15 +173,16 @@ def _one_row_a_commit(table: pd.DataFrame) -> pd.DataFrame:
     """Measured several times: the centre of all; in turn with others where that was done."""
     key = [*SERIES, "commit"]
     # A commit that was measured both ways counts as it was measured best.
-    best = table.groupby(key, sort=False)["interleaved"].transform("max") if len(table) else []
-    table = table[table["interleaved"] == best]
+    if len(table):
+        best = table.groupby(key, sort=False)["interleaved"].transform("max")
+        table = table[table["interleaved"] == best]
     twice = table.duplicated(key, keep=False)
     merged = [_merge(group) for _, group in table[twice].groupby(key, sort=False)]
     kept = table[~twice]
     return pd.concat([kept, pd.DataFrame(merged)]) if merged else kept.copy()
 
 
-def _merge(group: pd.DataFrame) -> "pd.Series[object]":
+def _merge(group: pd.DataFrame) -> "pd.Series[Any]":
     values = group["value"].to_numpy(dtype=float)
     whole = group.iloc[-1].copy()
     if (values > 0).all():

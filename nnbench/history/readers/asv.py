@@ -113,8 +113,11 @@ def _environment(plain: dict[str, Any]) -> str:
     parameters = {name: text for name, text in plain["params"].items() if name != "machine"}
     wanted = {f"{name} {version}" for name, version in plain.get("requirements", {}).items()}
     variables = {f"{name}={text}" for name, text in plain.get("env_vars", {}).items()}
-    hardware = [f"{name} {parameters.pop(name)}" for name in ("cpu", "num_cpu", "os", "arch", "ram")
-                if parameters.get(name)]  # fmt: skip
+    hardware = [
+        f"{name} {parameters.pop(name)}"
+        for name in ("cpu", "num_cpu", "os", "arch", "ram")
+        if parameters.get(name)
+    ]
     for name in plain.get("requirements", {}):
         parameters.pop(name, None)
     python = [f"python {parameters.pop('python', plain['python'])}"]
