@@ -16,8 +16,7 @@ import json
 import os
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, fields
-from datetime import datetime
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -129,10 +128,7 @@ def _known(repository: Path | None, revisions: str) -> dict[str, Commit]:
 
 
 def _table(rows: list[Row], known: dict[str, Commit], skipped: list[Skipped]) -> pd.DataFrame:
-    names = [one.name for one in fields(Row)]
-    table = pd.DataFrame.from_records(
-        [tuple(getattr(row, name) for name in names) for row in rows], columns=names
-    )
+    table = pd.DataFrame.from_records(rows, columns=list(Row._fields))
     table["commit"] = table["commit"].map(_full_names(table["commit"].unique(), known))
     strange = ~table["commit"].isin(list(known))
     if known and len(table) and not strange.all():
@@ -163,10 +159,9 @@ def _order(table: pd.DataFrame, known: dict[str, Commit]) -> dict[str, int]:
     places = {name: place for place, name in enumerate(known)}
     if len(table) and table["commit"].iloc[0] in places:
         return places
-    dates: dict[str, datetime] = {}
-    for name, date in zip(table["commit"], table["date"], strict=True):
-        dates[name] = min(dates.get(name, date), date)
-    return {name: place for place, name in enumerate(sorted(dates, key=lambda one: dates[one]))}
+    # Stable: commits of one moment stay in the order they were read in.
+    dates = table.groupby("commit", sort=False)["date"].min().sort_values(kind="stable")
+    return {str(name): place for place, name in enumerate(dates.index)}
 
 
 def _one_row_a_commit(table: pd.DataFrame) -> pd.DataFrame:

@@ -2,10 +2,10 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 
-@dataclass(frozen=True)
-class Row:
+class Row(NamedTuple):
     """One measurement of one benchmark at one commit, as its tool tells it.
 
     `environment` names everything but the host that must be equal for values to be compared.

@@ -77,14 +77,11 @@ def _rows(
     low, high = found.get("stats_ci_99_a"), found.get("stats_ci_99_b")
     repeats = found.get("stats_repeat")
     version = str(found.get("version") or "")[:12]
-    for place, combination in enumerate(itertools.product(*axes)):
-        value = values[place]
+    cases = _cases(tuple(names), tuple(tuple(axis) for axis in axes))
+    for place, (case, value) in enumerate(zip(cases, values, strict=False)):
         if value is None or isinstance(value, str) or not math.isfinite(value):
             continue
         error = _log_error(low[place], high[place]) if low and high else math.nan
-        case = ", ".join(
-            f"{axis}={one.strip(chr(39))}" for axis, one in zip(names, combination, strict=False)
-        )
         yield Row(
             source=SOURCE,
             host=host,
@@ -100,6 +97,17 @@ def _rows(
             samples=int(repeats[place] or 1) if repeats else 1,
             launches=1,
         )
+
+
+@cache
+def _cases(names: tuple[str, ...], axes: tuple[tuple[str, ...], ...]) -> list[str]:
+    """Every combination of parameters in words, in asv's order."""
+    return [
+        ", ".join(
+            f"{name}={one.strip(chr(39))}" for name, one in zip(names, combination, strict=False)
+        )
+        for combination in itertools.product(*axes)
+    ]
 
 
 def _log_error(low: float | None, high: float | None) -> float:
