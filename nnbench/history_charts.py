@@ -62,7 +62,7 @@ def over_commits(
         axis.set_title(name, fontsize=10, loc="left")
     if strip:
         _strip(axes[-1, 0], shown, names)
-    _name_commits(axes[-1, 0], check, names, annotations)
+    _name_commits(axes[-1, 0], check, shown, names, annotations)
     figure.suptitle(_wrapped(title), fontsize=10, x=0.01, ha="left")
     left_out = len(group) - len(shown)
     more = f"; {left_out} more series are in the table" if left_out else ""
@@ -140,7 +140,7 @@ def _panel(axis: Axes, series: Series, found: Sequence[Found], names: Sequence[s
 
 
 def _mark(axis: Axes, found: Found, names: Sequence[str], turn: int) -> None:
-    alarm = found.alarm
+    alarm, series = found.alarm, found.alarm.series
     colour = SLOWER if alarm.slower else FASTER
     if alarm.kind in (UNCONFIRMED, SPIKE):
         colour = DOUBTFUL
@@ -150,7 +150,11 @@ def _mark(axis: Axes, found: Found, names: Sequence[str], turn: int) -> None:
     places = [names.index(name) for name in alarm.commits]
     if len(places) > 1:
         axis.axvspan(min(places) - 0.5, max(places) + 0.5, color="#999999", alpha=0.2, linewidth=0)
-    axis.axvline(place - 0.5, color=colour, linewidth=1.6, zorder=4)
+    if alarm.kind == SPIKE:
+        value = float(np.exp(series.logs[series.commits.index(alarm.commit)]))
+        axis.plot([place], [value], "o", markersize=10, markerfacecolor="none", color=colour)
+    else:
+        axis.axvline(place - 0.5, color=colour, linewidth=1.6, zorder=4)
     words = change(alarm).partition(" [")[0] if not alarm.note else alarm.note
     if alarm.kind in (UNCONFIRMED, SPIKE):
         words += f" ({'one commit only' if alarm.kind == SPIKE else alarm.kind})"
@@ -196,11 +200,16 @@ def _cell(place: int, colour: str, hatch: str | None) -> Rectangle:
 
 
 def _name_commits(
-    axis: Axes, check: Check, names: Sequence[str], annotations: Sequence[Annotation]
+    axis: Axes,
+    check: Check,
+    shown: Sequence[Series],
+    names: Sequence[str],
+    annotations: Sequence[Annotation],
 ) -> None:
     every = max(1, -(-len(names) // MOST_COMMIT_NAMES))
     remarks = {one.commit: one.text for one in annotations}
-    telling = {one.alarm.commit for one in check.found if one.alarm.kind != SPIKE} | set(remarks)
+    here = [one.alarm for series in shown for one in _alarms_of(check, series)]
+    telling = {alarm.commit for alarm in here if alarm.kind != SPIKE} | set(remarks)
     ticks = [
         place
         for place, name in enumerate(names)

@@ -74,7 +74,8 @@ def print_check(check: Check) -> None:
         if one.alarm.kind != SPIKE:
             console.print(text, markup=False, soft_wrap=True, style="bold" if one.counts else "")
     if spikes:
-        console.print(f"{spikes} commits were off by themselves only: no steps")
+        commits = "1 commit was" if spikes == 1 else f"{spikes} commits were"
+        console.print(f"{commits} off alone: no step")
     console.print(checking.summary(check), markup=False, soft_wrap=True)
     print_skipped(check.history.skipped)
 

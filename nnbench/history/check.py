@@ -158,12 +158,14 @@ def _mark(found: Found) -> str:
 def summary(check: Check) -> str:
     """How many alarms, in how much data."""
     count = len(check.alarms)
-    hosts = len({(one.host, one.environment) for one in check.series})
+    hosts = len({one.host for one in check.series})
+    places = len({(one.host, one.environment) for one in check.series})
     commits = check.history.table["commit"].nunique()
     rest = f", {check.silent} series too short to tell" if check.silent else ""
     return (
         f"{count or 'no'} alarm{'' if count == 1 else 's'} in {len(check.series)} series over "
-        f"{commits} commits on {hosts} host{'' if hosts == 1 else 's'} and environments{rest}"
+        f"{commits} commits, {hosts} host{'' if hosts == 1 else 's'} and {places} "
+        f"environment{'' if places == 1 else 's'}{rest}"
     )
 
 
