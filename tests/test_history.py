@@ -228,6 +228,13 @@ def test_disturbed_blocks_are_left_out_where_clean_ones_remain(tmp_path):
     assert history.table["noisy"].max() == pytest.approx(0.5)
 
 
+def test_one_launch_in_turn_is_not_trusted_by_itself(tmp_path):
+    commits = repository(tmp_path / "repo", 4)
+    interleaved(tmp_path / "results", commits, [1, 1, 1.3, 1.3], rounds=1)
+    history = table.read([tmp_path / "results"], tmp_path / "repo")
+    assert check.run(history).alarms == []
+
+
 def test_check_names_the_commit_and_annotations_acknowledge_it(tmp_path):
     commits = repository(tmp_path / "repo", 12)
     interleaved(

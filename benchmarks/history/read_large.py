@@ -61,8 +61,8 @@ def main() -> None:
         found = check.run(history)
         check_s = time.perf_counter() - began_s
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    print(f"{len(history.table):,} rows read in {read_s:.1f} s ({cpu_s:.1f} s of CPU); alarms of {len(found.series)} "
-          f"series in {check_s:.1f} s; peak memory {peak:.0f} MiB")  # fmt: skip
+    print(f"{len(history.table):,} rows read in {read_s:.1f} s, {cpu_s:.1f} s of them CPU")
+    print(f"alarms of {len(found.series)} series in {check_s:.1f} s; peak memory {peak:.0f} MiB")
 
 
 if __name__ == "__main__":

@@ -33,6 +33,7 @@ class Series:
 
     `logs` (n,) are logarithms of values in `unit`, `errors` (n,) their standard errors by what
     was measured within the commit (0 where unknown), with `freedom` degrees of freedom.
+    `interleaved`: measured in turn, several launches each.
     `values`, for charts, are in the unit; `raw` also holds zeros and negative ones, for which
     there is no logarithm.
     """
@@ -126,12 +127,14 @@ def _in_turn(group: pd.DataFrame, pairs: pd.DataFrame) -> Series:
     rest = residuals - level[owner]
     rounds = clean.groupby(["session", "round"], sort=False).ngroups
     freedom = max(1, len(rest) - len(commits) - rounds + 1)
-    scale = _spread(rest) * math.sqrt(len(rest) / freedom) if len(rest) > len(commits) else 0.0
+    # One launch a commit says nothing of how launches differ: only neighbours can.
+    repeated = len(rest) > len(commits)
+    scale = _spread(rest) * math.sqrt(len(rest) / freedom) if repeated else 0.0
     errors = scale / np.sqrt(np.maximum(counts, 1))
     values = np.log(group["value"].to_numpy(dtype=float))
     # Levels are known up to a constant: the one that brings them nearest to the values.
     level += float(np.median(values - level))
-    return _series(group, level, errors, freedom=freedom, interleaved=True)
+    return _series(group, level, errors, freedom=freedom, interleaved=repeated)
 
 
 def _clean(pairs: pd.DataFrame) -> pd.DataFrame:
