@@ -1,9 +1,14 @@
 import hashlib
 import json
+import subprocess
+import sys
 
 import numpy as np
 import pandas as pd
 import pytest
+from asv import util as asv_util
+from asv.results import Results
+from asv.runner import BenchmarkResult
 from histories import asv_files, pytest_benchmark_file, repository
 from runs import FINGERPRINT, TIMES_S, case
 
@@ -109,6 +114,59 @@ def test_one_table_of_three_tools(tmp_path):
     assert ours["launches"].tolist() == [5] * 4
     assert ours["interleaved"].all()
     assert history.skipped == []
+
+
+def test_what_asv_itself_writes_is_read(tmp_path):
+    commits = repository(tmp_path / "repo", 2)
+    benchmark = {
+        "name": "steps.Fit.time_step",
+        "version": "1",
+        "unit": "seconds",
+        "type": "time",
+        "params": [["'6x2'", "'6x5'"]],
+        "param_names": ["network"],
+        "code": "",
+    }
+    stored = tmp_path / "results"
+    (stored / "here").mkdir(parents=True)
+    asv_util.write_json(str(stored / "benchmarks.json"), {benchmark["name"]: benchmark}, 2)
+    machine = {"machine": "here", "cpu": "A CPU"}
+    asv_util.write_json(str(stored / "here" / "machine.json"), machine, 1)
+    for place, commit in enumerate(commits):
+        written = Results(machine, {"keras": "3.15"}, commit, 1000 * place, "3.11", "env", {})
+        samples = [0.010, 0.011, 0.012, 0.0115, 0.0105, 0.011 + place]
+        measured = BenchmarkResult(
+            *([0.011, None], [samples, None], [1, None]), errcode=0, stderr="", profile=None
+        )
+        written.add_result(benchmark, measured, record_samples=True)
+        written.save(str(stored))
+    history = table.read([stored], tmp_path / "repo")
+    assert history.skipped == []
+    rows = history.table
+    assert rows["case"].tolist() == ["network=6x2"] * 2
+    assert rows["value"].tolist() == pytest.approx([0.011, 0.01125])
+    assert rows["samples"].tolist() == [6] * 2
+    assert (rows["host"].iloc[0], rows["unit"].iloc[0]) == ("here", "s")
+    assert "keras 3.15" in rows["environment"].iloc[0]
+
+
+def test_what_pytest_benchmark_itself_writes_is_read(tmp_path):
+    commits = repository(tmp_path, 1)
+    (tmp_path / "test_speed.py").write_text(
+        "import pytest\n\n\n@pytest.mark.parametrize('rows', [10])\n"
+        "def test_sum(benchmark, rows):\n    benchmark.pedantic(sum, (range(rows),), rounds=5)\n"
+    )
+    subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "test_speed.py", "--benchmark-autosave"],
+        cwd=tmp_path,
+        check=True,
+        capture_output=True,
+    )
+    rows = table.read([tmp_path], tmp_path).table
+    assert rows["commit"].tolist() == commits
+    assert rows["case"].tolist() == ["rows=10"]
+    assert rows["samples"].tolist() == [5]
+    assert rows["value"].between(1e-9, 1).all()
 
 
 def test_hosts_versions_and_environments_are_never_one_series(tmp_path):

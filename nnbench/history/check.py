@@ -134,7 +134,7 @@ def advice(found: Found) -> str:
 def sentences(check: Check) -> list[str]:
     """One line a finding, surest first."""
     return [
-        f"{_mark(one)} {describe(one.alarm)}; {where(check.history, one)}{_end(one)}"
+        f"{mark(one)} {describe(one.alarm)}; {where(check.history, one)}{_end(one)}"
         for one in check.found
     ]
 
@@ -145,7 +145,8 @@ def _end(found: Found) -> str:
     return said + (f"; {told}" if told else "")
 
 
-def _mark(found: Found) -> str:
+def mark(found: Found) -> str:
+    """What kind of finding it is, in a word or two."""
     if found.alarm.kind == NUMBERS:
         return "numbers"
     if found.alarm.kind == SPIKE:
@@ -176,7 +177,7 @@ def markdown(check: Check) -> str:
         lines += ["| | benchmark | change (95 %) | commit | |", "| --- | --- | --- | --- | --- |"]
     for one in check.found[:MOST_LINES]:
         cells = (
-            f"**{_mark(one)}**" if one.counts else _mark(one),
+            f"**{mark(one)}**" if one.counts else mark(one),
             describe(one.alarm).partition(": the same")[0]
             if one.alarm.kind == NUMBERS
             else one.alarm.series.label,
