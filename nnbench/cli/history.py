@@ -66,6 +66,7 @@ Architecture = Annotated[
 Backend = Annotated[
     str | None, typer.Option(help="tensorflow, jax or torch; default: the quickest to start.")
 ]
+Device = Annotated[str, typer.Option(help="cpu, gpu or gpu:1.")]
 Results = Annotated[Path, typer.Option(help="Folder for runs.")]
 
 
@@ -205,6 +206,7 @@ def record(
     model: Models = None,
     data: Data = "banknotes",
     backend: Backend = None,
+    device: Device = "cpu",
     threads: Threads = None,
     path: TrainingPath = "fit",
     epochs: Annotated[int, typer.Option(help="Epochs of a cold training.")] = 30,
@@ -235,7 +237,18 @@ def record(
     chosen = commits.chosen(Path(), revisions)
     loaded = load(data, None, None, None, False)
     cases, specify = _specifying(
-        architectures, model, loaded, backend, threads, path, epochs, batch, blocks, seed, limit
+        architectures,
+        model,
+        loaded,
+        backend,
+        device,
+        threads,
+        path,
+        epochs,
+        batch,
+        blocks,
+        seed,
+        limit,
     )
     parts = recording.plan(
         chosen,
@@ -276,6 +289,7 @@ def bisect(
     ] = "step",
     data: Data = "banknotes",
     backend: Backend = None,
+    device: Device = "cpu",
     threads: Threads = None,
     path: TrainingPath = "fit",
     epochs: Annotated[int, typer.Option(help="Epochs of a cold training.")] = 30,
@@ -309,6 +323,7 @@ def bisect(
         model,
         loaded,
         backend,
+        device,
         threads,
         path,
         epochs,
@@ -393,6 +408,7 @@ def _specifying(
     model: list[str] | None,
     loaded: Any,
     backend: str | None,
+    device: str,
     threads: int | None,
     path: str,
     epochs: int,
@@ -413,7 +429,7 @@ def _specifying(
         loaded,
         training,
         backend or devices.quickest_installed(),
-        "cpu",
+        device,
         threads,
         path,
         epochs,

@@ -18,7 +18,6 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -27,7 +26,6 @@ from nnbench.errors import UserError
 from nnbench.history import commits
 from nnbench.history.commits import Commit
 from nnbench.history.readers import Row, Skipped, asv, pytest_benchmark, runs
-from nnbench.statistics import hodges_lehmann
 
 SERIES = ["source", "host", "environment", "benchmark", "case", "version", "unit"]
 """What rows must share to be one history."""
@@ -172,26 +170,35 @@ def _one_row_a_commit(table: pd.DataFrame) -> pd.DataFrame:
         best = table.groupby(key, sort=False)["interleaved"].transform("max")
         table = table[table["interleaved"] == best]
     twice = table.duplicated(key, keep=False)
-    merged = [_merge(group) for _, group in table[twice].groupby(key, sort=False)]
-    kept = table[~twice]
-    return pd.concat([kept, pd.DataFrame(merged)]) if merged else kept.copy()
+    if not twice.any():
+        return table
+    return pd.concat([table[~twice], _merged(table[twice], key)], ignore_index=True)
 
 
-def _merge(group: pd.DataFrame) -> "pd.Series[Any]":
-    values = group["value"].to_numpy(dtype=float)
-    whole = group.iloc[-1].copy()
-    if (values > 0).all():
-        logs = np.log(values)
-        whole["value"] = float(np.exp(hodges_lehmann(logs)))
-        between = float(np.std(logs, ddof=1)) / np.sqrt(len(logs))
-        whole["log_error"] = between
-    else:
-        whole["value"], whole["log_error"] = float(np.median(values)), np.nan
-    whole["samples"], whole["launches"] = group["samples"].sum(), group["launches"].sum()
-    whole["date"], whole["noisy"] = group["date"].min(), group["noisy"].mean()
-    digests = {digest for digest in group["digest"] if digest}
-    whole["digest"] = digests.pop() if len(digests) == 1 else ("various" if digests else "")
-    return whole
+def _merged(table: pd.DataFrame, key: list[str]) -> pd.DataFrame:
+    """Rows of one commit as one: the median, on a log scale, and the error by their spread."""
+    table = table.assign(log=np.log(table["value"].where(table["value"] > 0)))
+    groups = table.groupby(key, sort=False)
+    whole = groups.agg(
+        date=("date", "min"),
+        value=("value", "median"),
+        middle=("log", "median"),
+        spread=("log", "std"),
+        rows=("log", "size"),
+        samples=("samples", "sum"),
+        launches=("launches", "sum"),
+        interleaved=("interleaved", "first"),
+        noisy=("noisy", "mean"),
+        digest=("digest", "max"),
+    )
+    positive = groups["log"].count() == whole["rows"]
+    whole["value"] = np.exp(whole["middle"]).where(positive, whole["value"])
+    # The standard error of a median is larger than a mean's by the root of pi / 2.
+    whole["log_error"] = (1.2533 * whole["spread"] / np.sqrt(whole["rows"])).where(positive)
+    digests = table[table["digest"] != ""].groupby(key, sort=False)["digest"].nunique()
+    whole.loc[digests[digests > 1].index, "digest"] = "various"
+    whole["order"] = groups["order"].first()
+    return whole.reset_index().drop(columns=["middle", "spread", "rows"])
 
 
 def choose(history: History, words: Sequence[str]) -> History:
