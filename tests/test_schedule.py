@@ -59,3 +59,11 @@ def test_two_sides_take_turns_within_every_sweep_and_start_in_the_order_abba():
     assert all(set(sweeps[i : i + 2]) == {"A", "B"} for i in range(0, len(sweeps), 2))
     starts = [side for number in range(4) for side in starting_order(number, ("A", "B"))]
     assert starts == list("ABBAABBA")
+
+
+def test_many_sides_start_in_an_order_drawn_anew_each_round():
+    sides = tuple("ABCDEF")
+    orders = [starting_order(number, sides) for number in range(20)]
+    assert all(sorted(order) == list(sides) for order in orders)
+    assert len({tuple(order) for order in orders}) > 15
+    assert orders[3] == starting_order(3, sides)

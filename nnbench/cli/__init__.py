@@ -22,6 +22,7 @@ from nnbench.cli import (
     scale,
     train,
 )
+from nnbench.cli import compare, data, history, look, run, train
 from nnbench.errors import UserError
 
 app = typer.Typer(
@@ -46,6 +47,7 @@ app.command("devices")(look.devices_command)
 app.command("doctor")(look.doctor)
 app.add_typer(data.app, name="data", no_args_is_help=True)
 app.add_typer(drift.app, name="drift")
+app.add_typer(history.app, name="history")
 
 
 def main() -> None:

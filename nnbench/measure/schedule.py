@@ -82,5 +82,12 @@ def plan_round(
 
 
 def starting_order(number: int, sides: Sequence[str]) -> list[str]:
-    """The order in which a round's processes are started: A B, B A, A B (ABBA)."""
+    """The order in which a round's processes are started: A B, B A, A B (ABBA).
+
+    Many sides are drawn anew each round: forwards and backwards would leave a trend along them.
+    """
+    if len(sides) > 2:
+        drawn = list(sides)
+        random.Random(f"start/{number}").shuffle(drawn)
+        return drawn
     return list(sides) if number % 2 == 0 else list(reversed(sides))

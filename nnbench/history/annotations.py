@@ -1,0 +1,63 @@
+"""What people know of commits: a small JSON file beside the code, `nnbench-history.json`.
+
+    {"annotations": [{"commit": "<full hash>", "text": "one more layer, wanted", "match": ""}]}
+
+An annotation acknowledges the alarms whose credible commits hold it; `match`, a regular
+expression on benchmark and case, limits it to some.
+"""
+
+import json
+import re
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from nnbench.errors import UserError
+from nnbench.history.alarms import Alarm
+
+FILE = "nnbench-history.json"
+
+
+@dataclass(frozen=True)
+class Annotation:
+    """One remark on a commit (full hash); `match` empty means on all benchmarks."""
+
+    commit: str
+    text: str
+    match: str = ""
+
+    def explains(self, alarm: Alarm) -> bool:
+        """Whether it is about this alarm."""
+        return self.commit in alarm.commits and bool(re.search(self.match, alarm.series.label))
+
+
+def read(path: Path) -> list[Annotation]:
+    """The annotations in a file; none where it is not there. Raises UserError if it is damaged."""
+    try:
+        plain = json.loads(path.read_text())
+        return [Annotation(**one) for one in plain["annotations"]]
+    except FileNotFoundError:
+        return []
+    except (OSError, ValueError, KeyError, TypeError) as failure:
+        raise UserError(f"{path} is no file of annotations ({failure!r}): mend or remove it") from (
+            failure
+        )
+
+
+def add(path: Path, annotation: Annotation) -> None:
+    """Write one more, in place of an earlier one of the same commit and match.
+
+    Raises UserError if `match` is no regular expression or the file cannot be written.
+    """
+    try:
+        re.compile(annotation.match)
+    except re.error as failure:
+        raise UserError(f"'{annotation.match}' is no regular expression: {failure}") from failure
+    place = (annotation.commit, annotation.match)
+    kept = [one for one in read(path) if (one.commit, one.match) != place]
+    plain = {"annotations": [asdict(one) for one in [*kept, annotation]]}
+    partial = path.with_name(f"{path.name}.partial")
+    try:
+        partial.write_text(json.dumps(plain, indent=1, ensure_ascii=False) + "\n")
+        partial.replace(path)
+    except OSError as failure:
+        raise UserError(f"{path} cannot be written: {failure.strerror}") from failure

@@ -1,0 +1,81 @@
+"""The commits of a repository, in order, by git alone."""
+
+import subprocess
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from nnbench.errors import UserError
+
+
+@dataclass(frozen=True)
+class Commit:
+    """One commit: its full hash, when it was committed, and the first line of its message."""
+
+    name: str
+    date: datetime
+    subject: str
+
+    @property
+    def short(self) -> str:
+        """Enough of the hash to name it to a person."""
+        return self.name[:9]
+
+
+def log(repository: Path, revisions: str = "HEAD") -> list[Commit]:
+    """Commits of a revision or range, parents before their children.
+
+    Raises UserError where there is no such repository or range.
+    """
+    answer = _git(
+        repository, "log", "--topo-order", "--reverse", "--format=%H%x09%ct%x09%s", revisions, "--"
+    )
+    if answer is None:
+        raise UserError(f"'{revisions}' names no commits of a git repository at {repository}")
+    found = []
+    for line in answer.splitlines():
+        name, seconds, subject = line.split("\t", 2)
+        found.append(Commit(name, datetime.fromtimestamp(int(seconds), UTC), subject))
+    return found
+
+
+def resolve(repository: Path, name: str) -> str:
+    """The full hash of a commit. Raises UserError if there is none of that name."""
+    full = _git(repository, "rev-parse", "--verify", "--quiet", f"{name}^{{commit}}")
+    if full is None:
+        raise UserError(f"'{name}' is no commit of a git repository at {repository}")
+    return full.strip()
+
+
+def chosen(repository: Path, revisions: list[str]) -> list[Commit]:
+    """The commits that words on a command line name, in order: FIRST..LAST or single ones.
+
+    A range holds its first commit, too, which git leaves out: a change needs something before it.
+    """
+    names: list[str] = []
+    for text in revisions:
+        first, dots, last = text.partition("..")
+        if not dots:
+            names.append(resolve(repository, text))
+            continue
+        begin, end = resolve(repository, first), resolve(repository, last or "HEAD")
+        names += [begin, *(one.name for one in log(repository, f"{begin}..{end}"))]
+    order = {one.name: (place, one) for place, one in enumerate(log(repository, "--all"))}
+    known = [order[name] for name in dict.fromkeys(names) if name in order]
+    return [one for _, one in sorted(known, key=lambda pair: pair[0])]
+
+
+def between(repository: Path, first: str, last: str) -> list[Commit]:
+    """Commits after `first` up to and with `last`; empty where git does not know them."""
+    answer = _git(repository, "rev-list", "--count", f"{first}..{last}")
+    return log(repository, f"{first}..{last}") if answer is not None else []
+
+
+def _git(repository: Path, *arguments: str) -> str | None:
+    try:
+        answer = subprocess.run(
+            ["git", *arguments], cwd=repository, capture_output=True, text=True, check=False
+        )
+    except OSError:
+        return None
+    return answer.stdout if answer.returncode == 0 else None

@@ -1,0 +1,41 @@
+"""One file a tool: how its results become rows of the history."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import NamedTuple
+
+
+class Row(NamedTuple):
+    """One measurement of one benchmark at one commit, as its tool tells it.
+
+    `environment` names everything but the host that must be equal for values to be compared.
+    `value` is in `unit` (seconds, bytes, or a tracked figure's own), `log_error` the standard
+    error of its logarithm, NaN where the tool gives none. `session` tells rows measured together,
+    `noisy` the share of its blocks in which the noise watch saw something.
+    """
+
+    source: str
+    host: str
+    environment: str
+    benchmark: str
+    case: str
+    version: str
+    unit: str
+    commit: str
+    date: datetime
+    value: float
+    log_error: float
+    samples: int
+    launches: int
+    interleaved: bool = False
+    session: str = ""
+    noisy: float = 0.0
+    digest: str = ""
+
+
+@dataclass(frozen=True)
+class Skipped:
+    """A file, or a part of one, that is not in the table, and why."""
+
+    place: str
+    reason: str

@@ -1,0 +1,146 @@
+"""Results of asv (airspeed velocity), API version 2: one file a commit and environment.
+
+    <results>/benchmarks.json               what each benchmark is: unit, names of parameters
+    <results>/<machine>/machine.json        the host
+    <results>/<machine>/<commit>-<env>.json values, quartiles and 99 % intervals
+
+Written by asv 0.6; see `asv/results.py` there (`Results.save`).
+"""
+
+import itertools
+import json
+import math
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from nnbench.history.readers import Row, Skipped
+
+SOURCE = "asv"
+API_VERSION = 2
+MACHINE_FILE = "machine.json"
+BENCHMARKS_FILE = "benchmarks.json"
+NORMAL_99 = 2.5758
+UNITS = {"seconds": "s", "time": "s", "bytes": "B", "memory": "B"}
+
+
+def is_result(path: Path, siblings: set[str]) -> bool:
+    """Whether a file lies where asv would put one."""
+    return (
+        MACHINE_FILE in siblings
+        and path.suffix == ".json"
+        and path.name not in (MACHINE_FILE, BENCHMARKS_FILE)
+    )
+
+
+def read(path: Path) -> Iterator[Row | Skipped]:
+    """Rows of one result file. Damaged and foreign files, and failed benchmarks, are `Skipped`."""
+    try:
+        plain = json.loads(path.read_bytes())
+        if plain.get("version") != API_VERSION:
+            yield Skipped(str(path), f"asv's version {plain.get('version')}, not {API_VERSION}")
+            return
+        commit, parameters = plain["commit_hash"], plain["params"]
+        date = datetime.fromtimestamp(plain["date"] / 1000, UTC)
+        host, columns, results = parameters["machine"], plain["result_columns"], plain["results"]
+        environment = _environment(plain)
+        items = list(results.items())
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as failure:
+        yield Skipped(str(path), f"not a result file of asv ({_short(failure)})")
+        return
+    known = _benchmarks(path.parent.parent)
+    for name, cells in items:
+        try:
+            found = dict(zip(columns, cells, strict=False))
+            yield from _rows(name, found, known.get(name, {}), host, environment, commit, date)
+        except (KeyError, TypeError, ValueError, IndexError, AttributeError) as failure:
+            yield Skipped(f"{path}, {name}", f"damaged ({_short(failure)})")
+
+
+def _rows(
+    name: str,
+    found: dict[str, Any],
+    known: dict[str, Any],
+    host: str,
+    environment: str,
+    commit: str,
+    date: datetime,
+) -> Iterator[Row]:
+    values = found["result"]
+    if values is None:
+        return
+    axes = found.get("params") or []
+    names = known.get("param_names") or [f"p{place}" for place in range(len(axes))]
+    unit = str(known.get("unit") or ("seconds" if ".time" in name else ""))
+    low, high = found.get("stats_ci_99_a"), found.get("stats_ci_99_b")
+    repeats = found.get("stats_repeat")
+    version = str(found.get("version") or "")[:12]
+    cases = _cases(tuple(names), tuple(tuple(axis) for axis in axes))
+    for place, (case, value) in enumerate(zip(cases, values, strict=False)):
+        if value is None or isinstance(value, str) or not math.isfinite(value):
+            continue
+        error = _log_error(low[place], high[place]) if low and high else math.nan
+        yield Row(
+            source=SOURCE,
+            host=host,
+            environment=environment,
+            benchmark=name,
+            case=case,
+            version=version,
+            unit=UNITS.get(unit, unit),
+            commit=commit,
+            date=date,
+            value=float(value),
+            log_error=error,
+            samples=int(repeats[place] or 1) if repeats else 1,
+            launches=1,
+        )
+
+
+@cache
+def _cases(names: tuple[str, ...], axes: tuple[tuple[str, ...], ...]) -> list[str]:
+    """Every combination of parameters in words, in asv's order."""
+    return [
+        ", ".join(
+            f"{name}={one.strip(chr(39))}" for name, one in zip(names, combination, strict=False)
+        )
+        for combination in itertools.product(*axes)
+    ]
+
+
+def _log_error(low: float | None, high: float | None) -> float:
+    if not low or not high or not 0 < low <= high < math.inf:
+        return math.nan
+    return math.log(high / low) / 2 / NORMAL_99
+
+
+def _environment(plain: dict[str, Any]) -> str:
+    """Everything asv knows that changes times: versions, hardware, system, variables."""
+    parameters = {name: text for name, text in plain["params"].items() if name != "machine"}
+    wanted = {f"{name} {version}" for name, version in plain.get("requirements", {}).items()}
+    variables = {f"{name}={text}" for name, text in plain.get("env_vars", {}).items()}
+    hardware = [
+        f"{name} {parameters.pop(name)}"
+        for name in ("cpu", "num_cpu", "os", "arch", "ram")
+        if parameters.get(name)
+    ]
+    for name in plain.get("requirements", {}):
+        parameters.pop(name, None)
+    python = [f"python {parameters.pop('python', plain['python'])}"]
+    rest = [f"{name} {text}" for name, text in sorted(parameters.items()) if text]
+    return ", ".join([*python, *sorted(wanted), *sorted(variables), *hardware, *rest])
+
+
+@cache
+def _benchmarks(folder: Path) -> dict[str, Any]:
+    try:
+        known = json.loads((folder / BENCHMARKS_FILE).read_bytes())
+    except (OSError, ValueError):
+        return {}
+    return {name: one for name, one in known.items() if isinstance(one, dict)}
+
+
+def _short(failure: Exception) -> str:
+    return (str(failure) or type(failure).__name__).splitlines()[0][:80]

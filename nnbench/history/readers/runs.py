@@ -1,0 +1,146 @@
+"""Our own runs: `nnbench run` at a commit, and `nnbench history record` of several in turn.
+
+The commit of a run with sides is that of each side, `specification.commits`; of one without it
+is its fingerprint's. Besides rows a run gives its blocks, which alarms hold against each other:
+`pairs` has one row a commit, case, phase, round and block.
+"""
+
+import hashlib
+import json
+import math
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from nnbench import results
+from nnbench.case import Case
+from nnbench.errors import UserError
+from nnbench.history.readers import Row, Skipped
+from nnbench.measure import noise
+from nnbench.statistics import nested_estimate
+from nnbench.summary import Measured
+
+SOURCE = "nnbench"
+NUMERICS_FILE = "numerics.jsonl"
+PAIR_COLUMNS = [
+    *("host", "environment", "benchmark", "case", "commit"),
+    *("session", "round", "block", "log", "noisy"),
+]
+
+
+def is_result(path: Path) -> bool:
+    """Whether a file describes a run."""
+    return path.name == results.RUN_FILE
+
+
+def read(path: Path) -> tuple[list[Row | Skipped], pd.DataFrame]:
+    """Rows of a run, and its blocks (`PAIR_COLUMNS`); damage and what is no run are `Skipped`."""
+    nothing = pd.DataFrame(columns=PAIR_COLUMNS)
+    folder = path.parent
+    try:
+        run = results.read(folder)
+        host, environment = str(run.fingerprint["host"]), environment_of(run.fingerprint)
+        date = datetime.fromisoformat(run.created)
+    except (UserError, KeyError, ValueError) as failure:
+        return [Skipped(str(path), str(failure).splitlines()[0])], nothing
+    found: list[Row | Skipped] = [Skipped(str(folder), damage) for damage in run.damage]
+    commits = run.specification.get("commits") or {"": run.fingerprint.get("commit")}
+    commits = {side: name for side, name in commits.items() if name}
+    if not commits or run.specification["sides"] not in (list(commits), [""]):
+        return [*found, Skipped(str(folder), "its sides are no commits")], nothing
+    for name in commits.values():
+        if name.endswith("+changes"):
+            reason = f"measured with changes that {name[:9]} does not hold"
+            return [*found, Skipped(str(folder), reason)], nothing
+    if not run.good_trials():
+        return [*found, Skipped(str(folder), "it has no finished trial")], nothing
+    blocks = _blocks(run, commits)
+    digests = _digests(folder, found)
+    together = len(commits) > 1
+    for (commit, key, phase), group in blocks.groupby(["commit", "case", "phase"], sort=False):
+        estimate = nested_estimate(group["seconds"], group["launch"])
+        found.append(
+            Row(
+                source=SOURCE,
+                host=host,
+                environment=environment,
+                benchmark=str(phase),
+                case=case_label(run.cases[str(key)]),
+                version="",
+                unit="s",
+                commit=str(commit),
+                date=date,
+                value=estimate.value,
+                log_error=estimate.log_error if estimate.launches > 1 else math.nan,
+                samples=int(group["samples"].sum()),
+                launches=estimate.launches,
+                interleaved=together,
+                session=str(folder),
+                noisy=float(group["noisy"].mean()),
+                digest=digests.get((str(commit), str(key)), ""),
+            )
+        )
+    pairs = pd.DataFrame(
+        {
+            "host": host,
+            "environment": environment,
+            "benchmark": blocks["phase"],
+            "case": [case_label(run.cases[key]) for key in blocks["case"]],
+            "commit": blocks["commit"],
+            "session": str(folder),
+            "round": blocks["round"],
+            "block": blocks["block"],
+            "log": np.log(blocks["seconds"]),
+            "noisy": blocks["noisy"],
+        }
+    )
+    return found, pairs if together else nothing
+
+
+def _blocks(run: results.Run, commits: dict[str, str]) -> pd.DataFrame:
+    measured = Measured.of(run)
+    # Steps are held against each other by their lower quartiles, as in `summary`.
+    blocks = measured.paired_values if len(commits) > 1 else measured.blocks
+    blocks = blocks.assign(commit=blocks["side"].map(commits))
+    marked = {
+        (trial["launch"], trial["block"])
+        for trial in run.trials
+        if noise.contamination(trial.get("noise", {}))
+    }
+    places = zip(blocks["launch"], blocks["block"], strict=True)
+    return blocks.assign(noisy=[place in marked for place in places])
+
+
+def _digests(folder: Path, found: list[Row | Skipped]) -> dict[tuple[str, str], str]:
+    """The digest of results by commit and case; `various` where repetitions do not agree."""
+    path = folder / NUMERICS_FILE
+    seen: dict[tuple[str, str], set[str]] = {}
+    if path.exists():
+        for number, line in enumerate(path.read_text().splitlines(), start=1):
+            try:
+                record: dict[str, Any] = json.loads(line)
+                seen.setdefault((record["commit"], record["case"]), set()).add(record["digest"])
+            except (ValueError, KeyError, TypeError):
+                found.append(Skipped(f"{path}, line {number}", "cannot be read"))
+    return {key: one.pop() if len(one) == 1 else "various" for key, one in seen.items()}
+
+
+def environment_of(fingerprint: dict[str, Any]) -> str:
+    """A fingerprint without host and commit, in a line; equal exactly when all of it is."""
+    rest = {name: part for name, part in fingerprint.items() if name not in ("host", "commit")}
+    digest = hashlib.sha256(json.dumps(rest, sort_keys=True).encode()).hexdigest()[:6]
+    versions = ", ".join(
+        f"{name} {text}"
+        for name, text in fingerprint.get("versions", {}).items()
+        if name in ("keras", "tensorflow", "jax", "torch")
+    )
+    return f"Python {fingerprint.get('python')}, {versions}, {fingerprint.get('cpu')} ({digest})"
+
+
+def case_label(case: Case) -> str:
+    """A case in words, with enough of its key to tell it from all others."""
+    batch = "full batch" if case.training.batch_size is None else f"batch {case.batch_rows}"
+    return f"{case.label}, {case.place}, {case.data}, {batch} ({case.key[:4]})"

@@ -1,0 +1,239 @@
+"""How far a history scatters where nothing changed, and how large steps look in it by chance.
+
+A commit's level errs by what its launches differ (known) and by what differs from one occasion of
+measuring to the next (estimated here from differences of neighbours, whose median a few real
+steps cannot move). Chance is simulated: histories without any change, of the same length and
+errors, with tails heavier than the normal's, go through exactly the same estimates.
+"""
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import signal, stats
+
+Array = NDArray[np.float64]
+
+FLOOR = 0.002
+"""Rebuilding the same code moves times by a few parts in a thousand: no history is quieter."""
+
+TAILS = 5
+"""Degrees of freedom of the t distribution that stands for real noise."""
+
+WINDOW = 5
+CLIP = 3.0
+"""A commit farther than this many deviations from the median of its neighbours is pulled in."""
+
+LEAST_FOR_CORRELATION = 20
+LEAST_CORRELATION, LARGEST_CORRELATION = 0.2, 0.8
+"""Commits measured one after another share the machine's mood: at least so much is assumed."""
+
+FEW = 6
+BETWEEN = 0.005
+"""Fewer interleaved commits than `FEW` do not tell how far harmless ones scatter: this far."""
+
+BLOCKS = (2, 3, 4, 6, 9, 14, 21, 32, 48, 72, 108)
+"""Lengths of passing changes, in commits, that chance is given the opportunity to look like."""
+
+TAIL_SHARE = 0.1
+MEDIAN_SQUARE = float(stats.chi2.median(1))
+TAILS_SCALE = float(stats.norm.ppf(0.75) / stats.t.ppf(0.75, TAILS))
+
+
+@dataclass(frozen=True)
+class Scatter:
+    """Standard deviation of each commit's level, and how much of it neighbours share.
+
+    `deviations` has the shape of the levels; `inflation` (...,) is by how much a mean of many
+    neighbours errs more than independent ones would: the root of the long-run variance.
+    """
+
+    deviations: Array
+    inflation: Array
+
+
+def of(levels: Array, errors: Array, *, interleaved: bool) -> Scatter:
+    """Estimate the scatter along the last axis of `levels` (..., n), given `errors` (n,)."""
+    # The larger errors of commits that were measured badly must not stand for all.
+    known = errors[1:] ** 2 + errors[:-1] ** 2
+    steps = np.diff(levels, axis=-1)
+    between = (np.median(steps**2, axis=-1) / MEDIAN_SQUARE - np.median(known)) / 2
+    between = np.maximum(between, FLOOR**2)
+    if interleaved and levels.shape[-1] < FEW:
+        between = np.full(levels.shape[:-1], BETWEEN**2)
+    deviations = np.sqrt(errors**2 + between[..., None])
+    inflation = np.ones(levels.shape[:-1])
+    if not interleaved:
+        rho = np.full(levels.shape[:-1], LEAST_CORRELATION)
+        if levels.shape[-1] >= LEAST_FOR_CORRELATION:
+            rho = _correlation(levels, steps)
+        # Differences of correlated neighbours are too small: both need mending.
+        inflation = np.sqrt((1 + rho) / (1 - rho) / (1 - rho))
+    return Scatter(deviations, inflation)
+
+
+def _correlation(levels: Array, steps: Array) -> Array:
+    """Of neighbours, from differences one and two apart: 2 s2 (1 - r) and 2 s2 (1 - r2)."""
+    near = np.median(steps**2, axis=-1)
+    far = np.median((levels[..., 2:] - levels[..., :-2]) ** 2, axis=-1)
+    ratio = np.divide(far, near, out=np.ones_like(far), where=near > 0)
+    return np.asarray(np.clip(ratio - 1, LEAST_CORRELATION, LARGEST_CORRELATION))
+
+
+def without_spikes(levels: Array, deviations: Array) -> Array:
+    """Pull in what stands out of its neighbours' running median; steps keep their edges.
+
+    A step of two commits or more moves the median with it, one commit alone does not (Tukey's
+    running medians; the idea of Fearnhead and Rigaill, J. Am. Stat. Assoc. 114, 2019, that a
+    single wild value must not cost more than a bounded amount).
+    """
+    middle = running_median(levels)
+    return np.clip(levels, middle - CLIP * deviations, middle + CLIP * deviations)
+
+
+def running_median(levels: Array) -> Array:
+    """Over `WINDOW` commits along the last axis, mirrored at the ends."""
+    half = WINDOW // 2
+    if levels.shape[-1] <= half:
+        return np.broadcast_to(np.median(levels, axis=-1, keepdims=True), levels.shape)
+    pad = [(0, 0)] * (levels.ndim - 1) + [(half, half)]
+    windows = np.lib.stride_tricks.sliding_window_view(
+        np.pad(levels, pad, mode="reflect"), WINDOW, axis=-1
+    )
+    return np.asarray(np.median(windows, axis=-1))
+
+
+def step_sizes(levels: Array, weights: Array, least: int) -> Array:
+    """For each place of a step: how many standard errors lie between the levels at its sides.
+
+    Shape (..., n - 2 least + 1): the step lies before commit `least`, `least` + 1, and so on.
+    """
+    before = np.cumsum(weights, axis=-1)
+    sums = np.cumsum(weights * levels, axis=-1)
+    n = levels.shape[-1]
+    left, left_sum = before[..., least - 1 : n - least], sums[..., least - 1 : n - least]
+    right, right_sum = before[..., -1:] - left, sums[..., -1:] - left_sum
+    return np.abs(left_sum / left - right_sum / right) / np.sqrt(1 / left + 1 / right)
+
+
+@dataclass(frozen=True)
+class Chance:
+    """Largest steps, and distances of the last commit, in histories in which nothing changed."""
+
+    largest: Array
+    last: Array
+
+    def p_value(self, size: float) -> float:
+        """Probability of a largest step of at least `size` by chance, over all places."""
+        return _tail(self.largest, size)
+
+    def p_value_of_last(self, size: float) -> float:
+        """Probability that the last commit lies at least so far off by chance."""
+        return _tail(self.last, size)
+
+    def quantile(self, share: float) -> float:
+        """The size that the largest step exceeds by chance in `share` of histories."""
+        return float(np.quantile(self.largest, 1 - share))
+
+
+def _tail(simulated: Array, size: float) -> float:
+    """Share of simulated values of at least `size`; beyond them by a power law (Hill, 1975).
+
+    A permutation's smallest p-value is one in so many; tails fitted to the largest ones reach
+    further (Knijnenburg et al., Bioinformatics 25, 2009). A power law errs towards no alarm.
+    """
+    ordered = np.sort(simulated)
+    count = max(10, int(TAIL_SHARE * len(ordered)))
+    from_size = float(ordered[-count])
+    if size <= from_size:
+        return float((np.sum(ordered >= size) + 1) / (len(ordered) + 1))
+    hill = float(np.mean(np.log(ordered[-count:] / from_size)))
+    return float(count / len(ordered) * (size / from_size) ** (-1 / max(hill, 1e-3)))
+
+
+def chance(
+    errors: Array, deviations: Array, freedom: int, rho: float, *, interleaved: bool, least: int
+) -> Chance:
+    """Simulate histories like this one in which nothing changed."""
+    n = len(errors)
+    between = float(np.sqrt(np.median(np.maximum(deviations**2 - errors**2, FLOOR**2))))
+    # Only the ratio matters; rounded, so that like histories share one simulation.
+    shares = np.round(errors / between, 1)
+    if n > 60:
+        shares = np.full(n, np.round(np.median(shares) * 2) / 2)
+    return _simulated(
+        n,
+        tuple(float(share) for share in np.minimum(shares, 50.0)),
+        min(freedom, 60),
+        round(rho, 1),
+        interleaved,
+        least,
+        round(between / FLOOR, 0) <= 1,
+    )
+
+
+@lru_cache(maxsize=512)
+def _simulated(
+    n: int,
+    shares: tuple[float, ...],
+    freedom: int,
+    rho: float,
+    interleaved: bool,
+    least: int,
+    quiet: bool,
+) -> Chance:
+    count = 2000 if n <= 60 else 400
+    rng = np.random.default_rng(n)
+    between = FLOOR if quiet else 0.03
+    if interleaved and n < FEW:
+        between = BETWEEN
+    errors = np.array(shares) * between
+    noise = TAILS_SCALE * rng.standard_t(TAILS, (count, n))
+    if rho > 0:
+        noise = signal.lfilter([np.sqrt(1 - rho**2)], [1, -rho], noise, axis=-1)
+    # Errors are known up to their degrees of freedom only: the truth may be larger or smaller.
+    truth = errors * np.sqrt(freedom / rng.chisquare(freedom, (count, 1)))
+    levels = between * noise + truth * rng.standard_normal((count, n))
+    return Chance(*largest_steps(levels, errors, interleaved=interleaved, least=least))
+
+
+def largest_steps(
+    levels: Array, errors: Array, *, interleaved: bool, least: int
+) -> tuple[Array, Array]:
+    """The statistics that chance and truth are held against each other by.
+
+    Largest step over all places, and distance of the last commit from all before it.
+    """
+    scatter = of(levels, errors, interleaved=interleaved)
+    tame = levels if interleaved else without_spikes(levels, scatter.deviations)
+    weights = 1 / scatter.deviations**2
+    sizes = step_sizes(tame, weights, least).max(axis=-1)
+    sizes = np.maximum(sizes, _largest_block(tame, weights)) / scatter.inflation
+    last = last_distance(tame, levels, weights, scatter.inflation)
+    return sizes, last
+
+
+def _largest_block(levels: Array, weights: Array) -> Array:
+    """The largest distance of a block of commits in the middle from all around it, in errors."""
+    largest = np.zeros(levels.shape[:-1])
+    zero = np.zeros((*levels.shape[:-1], 1))
+    before = np.concatenate([zero, np.cumsum(weights, axis=-1)], axis=-1)
+    sums = np.concatenate([zero, np.cumsum(weights * levels, axis=-1)], axis=-1)
+    for length in BLOCKS:
+        if 2 * length >= levels.shape[-1]:
+            break
+        inside = before[..., length:] - before[..., :-length]
+        inside_sum = sums[..., length:] - sums[..., :-length]
+        around, around_sum = before[..., -1:] - inside, sums[..., -1:] - inside_sum
+        sizes = np.abs(inside_sum / inside - around_sum / around)
+        largest = np.maximum(largest, (sizes / np.sqrt(1 / inside + 1 / around)).max(axis=-1))
+    return largest
+
+
+def last_distance(tame: Array, levels: Array, weights: Array, inflation: Array) -> Array:
+    """Standard errors between the last commit, as measured, and the level of those before it."""
+    before = weights[..., :-1].sum(axis=-1)
+    level = (weights * tame)[..., :-1].sum(axis=-1) / before
+    error = np.sqrt(1 / weights[..., -1] + inflation**2 / before)
+    return np.asarray(np.abs(levels[..., -1] - level) / error)

@@ -1,0 +1,247 @@
+"""One table over commits: a row a benchmark, case, commit, host and environment.
+
+    source, host, environment   who measured, where, with what: never mixed
+    benchmark, case, version    what was measured; a new `version` begins a new history
+    unit, value, low, high      95 % interval, NaN where the tool gives none
+    log_error                   standard error of the logarithm of `value`
+    samples, launches           what stands behind it
+    interleaved, noisy          measured in turn with other commits; share of disturbed blocks
+    digest                      of what the training computed, where that was recorded
+    commit, date, order         place in the repository's history, from 0
+
+Files that are damaged or foreign are named in `History.skipped`, and nothing is lost for them.
+"""
+
+import json
+import os
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from nnbench.errors import UserError
+from nnbench.history import commits
+from nnbench.history.commits import Commit
+from nnbench.history.readers import Row, Skipped, asv, pytest_benchmark, runs
+
+SERIES = ["source", "host", "environment", "benchmark", "case", "version", "unit"]
+"""What rows must share to be one history."""
+
+COLUMNS = [
+    *SERIES,
+    *("commit", "date", "order", "value", "low", "high", "log_error"),
+    *("samples", "launches", "interleaved", "noisy", "digest"),
+]
+LEFT_OUT = {".git", ".venv", "venv", "env", "node_modules", ".nnbench", "html", "__pycache__"}
+NORMAL_95 = 1.96
+FORMATS = (".csv", ".parquet", ".json")
+
+
+@dataclass(frozen=True)
+class History:
+    """The table, the blocks of runs that measured several commits in turn, and what is missing.
+
+    `pairs` has the columns `runs.PAIR_COLUMNS`; `known` are the repository's commits by name.
+    """
+
+    table: pd.DataFrame
+    pairs: pd.DataFrame
+    skipped: list[Skipped] = field(default_factory=list)
+    known: dict[str, Commit] = field(default_factory=dict)
+    repository: Path | None = None
+
+    def subject(self, commit: str) -> str:
+        """The first line of a commit's message; empty where git is not there to tell it."""
+        return self.known[commit].subject if commit in self.known else ""
+
+
+def read(
+    folders: Sequence[Path], repository: Path | None = None, revisions: str = "HEAD"
+) -> History:
+    """Read all results below `folders` into one table, in the order of the repository.
+
+    Without a repository, or for results of another one, commits are ordered by their dates.
+    Raises UserError for a folder that is not there.
+    """
+    rows: list[Row] = []
+    pairs: list[pd.DataFrame] = []
+    skipped: list[Skipped] = []
+    for found in _everything(folders, pairs):
+        (rows if isinstance(found, Row) else skipped).append(found)  # type: ignore[arg-type]
+    known = _known(repository, revisions)
+    table = _table(rows, known, skipped)
+    all_pairs = pd.concat(pairs) if pairs else pd.DataFrame(columns=runs.PAIR_COLUMNS)
+    order = dict(zip(table["commit"], table["order"], strict=True))
+    all_pairs = all_pairs[all_pairs["commit"].isin(order)]
+    all_pairs = all_pairs.assign(order=all_pairs["commit"].map(order)).reset_index(drop=True)
+    return History(table, all_pairs, skipped, known, repository)
+
+
+def repository_at(folder: Path) -> Path | None:
+    """That folder, if it lies in a git repository with a commit."""
+    try:
+        commits.resolve(folder, "HEAD")
+    except UserError:
+        return None
+    return folder
+
+
+def _everything(folders: Sequence[Path], pairs: list[pd.DataFrame]) -> Iterator[Row | Skipped]:
+    for path, siblings in _files(folders):
+        if runs.is_result(path):
+            found, blocks = runs.read(path)
+            if not blocks.empty:
+                pairs.append(blocks)
+            yield from found
+        elif asv.is_result(path, siblings):
+            yield from asv.read(path)
+        elif pytest_benchmark.is_result(path):
+            yield from pytest_benchmark.read(path)
+
+
+def _files(folders: Sequence[Path]) -> Iterator[tuple[Path, set[str]]]:
+    seen: set[Path] = set()
+    for folder in folders:
+        if not folder.is_dir():
+            raise UserError(
+                f"{folder} is no folder: name one with results of asv, pytest-benchmark or nnbench"
+            )
+        for place, inner, names in os.walk(folder):
+            inner[:] = sorted(name for name in inner if name not in LEFT_OUT)
+            siblings = set(names)
+            for name in sorted(names):
+                path = (Path(place) / name).resolve() if name.endswith(".json") else None
+                if path and path not in seen:
+                    seen.add(path)
+                    yield Path(place) / name, siblings
+
+
+def _known(repository: Path | None, revisions: str) -> dict[str, Commit]:
+    if repository is None:
+        return {}
+    return {commit.name: commit for commit in commits.log(repository, revisions)}
+
+
+def _table(rows: list[Row], known: dict[str, Commit], skipped: list[Skipped]) -> pd.DataFrame:
+    table = pd.DataFrame.from_records(rows, columns=list(Row._fields))
+    table["commit"] = table["commit"].map(_full_names(table["commit"].unique(), known))
+    strange = ~table["commit"].isin(list(known))
+    if known and len(table) and not strange.all():
+        for name in table["commit"][strange].unique():
+            skipped.append(Skipped(f"commit {name[:9]}", "it is not on this branch"))
+        table = table[~strange]
+    elif known and len(table):
+        skipped.append(
+            Skipped("the repository", "it holds none of the measured commits: ordered by date")
+        )
+    table = table.assign(order=table["commit"].map(_order(table, known)))
+    table = _one_row_a_commit(table)
+    table["low"] = table["value"] * np.exp(-NORMAL_95 * table["log_error"])
+    table["high"] = table["value"] * np.exp(NORMAL_95 * table["log_error"])
+    return table.sort_values([*SERIES, "order"])[COLUMNS].reset_index(drop=True)
+
+
+def _full_names(names: Iterable[str], known: dict[str, Commit]) -> dict[str, str]:
+    """Tools write a commit's name in full or cut it; both are one commit."""
+    found = {}
+    for name in names:
+        whole = [one for one in known if one.startswith(name)] if name not in known else [name]
+        found[name] = whole[0] if len(whole) == 1 else name
+    return found
+
+
+def _order(table: pd.DataFrame, known: dict[str, Commit]) -> dict[str, int]:
+    places = {name: place for place, name in enumerate(known)}
+    if len(table) and table["commit"].iloc[0] in places:
+        return places
+    # Stable: commits of one moment stay in the order they were read in.
+    dates = table.groupby("commit", sort=False)["date"].min().sort_values(kind="stable")
+    return {str(name): place for place, name in enumerate(dates.index)}
+
+
+def _one_row_a_commit(table: pd.DataFrame) -> pd.DataFrame:
+    """Measured several times: the centre of all; in turn with others where that was done."""
+    key = [*SERIES, "commit"]
+    # A commit that was measured both ways counts as it was measured best.
+    if len(table):
+        best = table.groupby(key, sort=False)["interleaved"].transform("max")
+        table = table[table["interleaved"] == best]
+    twice = table.duplicated(key, keep=False)
+    if not twice.any():
+        return table
+    return pd.concat([table[~twice], _merged(table[twice], key)], ignore_index=True)
+
+
+def _merged(table: pd.DataFrame, key: list[str]) -> pd.DataFrame:
+    """Rows of one commit as one: the median, on a log scale, and the error by their spread."""
+    table = table.assign(log=np.log(table["value"].where(table["value"] > 0)))
+    groups = table.groupby(key, sort=False)
+    whole = groups.agg(
+        date=("date", "min"),
+        value=("value", "median"),
+        middle=("log", "median"),
+        spread=("log", "std"),
+        rows=("log", "size"),
+        samples=("samples", "sum"),
+        launches=("launches", "sum"),
+        interleaved=("interleaved", "first"),
+        noisy=("noisy", "mean"),
+        digest=("digest", "max"),
+    )
+    positive = groups["log"].count() == whole["rows"]
+    whole["value"] = np.exp(whole["middle"]).where(positive, whole["value"])
+    # The standard error of a median is larger than a mean's by the root of pi / 2.
+    whole["log_error"] = (1.2533 * whole["spread"] / np.sqrt(whole["rows"])).where(positive)
+    digests = table[table["digest"] != ""].groupby(key, sort=False)["digest"].nunique()
+    whole.loc[digests[digests > 1].index, "digest"] = "various"
+    whole["order"] = groups["order"].first()
+    return whole.reset_index().drop(columns=["middle", "spread", "rows"])
+
+
+def choose(history: History, words: Sequence[str]) -> History:
+    """The part of a history whose benchmark or case has each of `words` (regular expressions)."""
+    table, pairs = history.table, history.pairs
+    for word in words:
+        try:
+            table = table[_matches(table, word)]
+            pairs = pairs[_matches(pairs, word)]
+        except re.error as failure:
+            raise UserError(f"'{word}' is no regular expression: {failure}") from failure
+    return History(table, pairs, history.skipped, history.known, history.repository)
+
+
+def _matches(table: pd.DataFrame, word: str) -> "pd.Series[bool]":
+    pattern = re.compile(word)
+    return (table["benchmark"] + " " + table["case"]).map(lambda text: bool(pattern.search(text)))
+
+
+def export(history: History, path: Path) -> None:
+    """Write the table as CSV, Parquet or JSON (a list of rows), by the name's ending.
+
+    Raises UserError for another ending, or where the file cannot be written.
+    """
+    table = history.table
+    partial = path.with_name(f"{path.name}.partial")
+    try:
+        match path.suffix:
+            case ".csv":
+                table.to_csv(partial, index=False)
+            case ".parquet":
+                table.to_parquet(partial, index=False)
+            case ".json":
+                partial.write_text(json.dumps(as_json(table), indent=1) + "\n")
+            case _:
+                raise UserError(f"{path} ends in none of {', '.join(FORMATS)}: name one of them")
+        partial.replace(path)
+    except OSError as failure:
+        raise UserError(f"{path} cannot be written: {failure.strerror}") from failure
+
+
+def as_json(table: pd.DataFrame) -> list[dict[str, object]]:
+    """Rows as plain data: dates in ISO 8601, null for what is not known."""
+    plain = table.assign(date=[date.isoformat() for date in table["date"]]).astype(object)
+    rows: list[dict[str, object]] = plain.where(plain.notna(), None).to_dict("records")  # type: ignore[assignment]
+    return rows

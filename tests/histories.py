@@ -1,0 +1,144 @@
+"""Result files of asv and pytest-benchmark as those tools write them, and repositories for them."""
+
+import json
+import math
+import os
+import subprocess
+from pathlib import Path
+
+import numpy as np
+
+from nnbench.history.series import Series
+
+COLUMNS = [
+    *("result", "params", "version", "started_at", "duration", "stats_ci_99_a", "stats_ci_99_b"),
+    *("stats_q_25", "stats_q_75", "stats_number", "stats_repeat", "samples", "profile"),
+]
+
+
+def repository(folder: Path, count: int) -> list[str]:
+    """A repository of so many commits; their hashes in order. Dates all alike: order is git's."""
+    folder.mkdir(parents=True, exist_ok=True)
+
+    def git(*arguments):
+        identity = ["-c", "user.name=reader", "-c", "user.email=reader@example.org"]
+        moment = "2026-01-01T12:00:00+0000"
+        return subprocess.run(
+            ["git", *identity, *arguments],
+            cwd=folder,
+            check=True,
+            capture_output=True,
+            text=True,
+            env={**os.environ, "GIT_AUTHOR_DATE": moment, "GIT_COMMITTER_DATE": moment},
+        ).stdout
+
+    git("init", "-q", "-b", "main")
+    for number in range(count):
+        git("commit", "-q", "--allow-empty", "-m", f"Change number {number}")
+    return git("log", "--topo-order", "--reverse", "--format=%H").split()
+
+
+def asv_files(results: Path, commits, values_s, *, machine="host", python="3.11", version="1"):
+    """Write results of asv: `values_s` maps a benchmark to a value a commit; params a and b."""
+    folder = results / machine
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "machine.json").write_text(json.dumps({"machine": machine, "version": 1}))
+    known = {
+        name: {"name": name, "unit": "seconds", "param_names": ["network"], "type": "time"}
+        for name in values_s
+    }
+    (results / "benchmarks.json").write_text(json.dumps({**known, "version": 2}))
+    for place, commit in enumerate(commits):
+        rows = {}
+        for name, values in values_s.items():
+            value = float(values[place])
+            rows[name] = [
+                [value, None],
+                [["'6x2'", "'6x5'"]],
+                version,
+                1_700_000_000_000,
+                1.0,
+                [value * 0.98, None],
+                [value * 1.02, None],
+                [value * 0.99, None],
+                [value * 1.01, None],
+                [1, None],
+                [10, None],
+            ]
+        plain = {
+            "commit_hash": commit,
+            "env_name": f"virtualenv-py{python}",
+            "date": 1_700_000_000_000 + place,
+            "params": {"machine": machine, "cpu": "A CPU", "num_cpu": "2", "python": python},
+            "python": python,
+            "requirements": {"keras": "3.15"},
+            "env_vars": {},
+            "result_columns": COLUMNS,
+            "results": rows,
+            "durations": {},
+            "version": 2,
+        }
+        (folder / f"{commit[:8]}-virtualenv-py{python}.json").write_text(json.dumps(plain))
+
+
+def pytest_benchmark_file(storage: Path, commit, median_s, *, number=1, dirty=False, node="host"):
+    """Write one session of pytest-benchmark, of one benchmark."""
+    folder = storage / "Linux-CPython-3.11-64bit"
+    folder.mkdir(parents=True, exist_ok=True)
+    plain = {
+        "machine_info": {
+            "node": node,
+            "processor": "",
+            "machine": "x86_64",
+            "python_implementation": "CPython",
+            "python_version": "3.11.7",
+            "release": "6.1",
+            "system": "Linux",
+            "cpu": {"brand_raw": "A CPU", "count": 2},
+        },
+        "commit_info": {"id": commit, "time": "2026-01-01T12:00:00+00:00", "dirty": dirty},
+        "benchmarks": [
+            {
+                "group": "6x2",
+                "name": "test_step[6x2]",
+                "fullname": "test_speed.py::test_step[6x2]",
+                "params": {"network": "6x2"},
+                "param": "6x2",
+                "extra_info": {},
+                "stats": {"median": median_s, "iqr": median_s * 0.04, "rounds": 25},
+            }
+        ],
+        "datetime": "2026-01-01T12:00:01+00:00",
+        "version": "5.3.1",
+    }
+    (folder / f"{number:04d}_{commit}_20260101.json").write_text(json.dumps(plain))
+
+
+def series(logs, *, error=0.0, interleaved=False, freedom=30, digests=None, raw=None, **names):
+    """One series with these logarithms of seconds."""
+    logs = np.asarray(logs, dtype=float)
+    count = len(logs)
+    shared = {"source": "asv", "host": "host", "environment": "e", "benchmark": "step"}
+    shared |= {"case": "6x2", "version": "", "unit": "s", **names}
+    return Series(
+        **shared,
+        commits=tuple(f"{place:040x}" for place in range(count)),
+        orders=tuple(range(count)),
+        logs=logs,
+        errors=np.full(count, error),
+        launches=(1,) * count,
+        freedom=freedom,
+        interleaved=interleaved,
+        digests=tuple(digests or [""] * count),
+        raw=np.exp(logs) if raw is None else np.asarray(raw, dtype=float),
+    )
+
+
+def place(alarm):
+    """The commit of an alarm of `series`, as a number."""
+    return int(alarm.commit, 16)
+
+
+def noise(rng, count, share, tails=4):
+    """Log noise of this coefficient of variation with heavy tails (t distribution)."""
+    return rng.standard_t(tails, count) * share * math.sqrt((tails - 2) / tails)

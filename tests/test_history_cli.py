@@ -1,0 +1,144 @@
+import json
+import subprocess
+
+import numpy as np
+import pandas as pd
+import pytest
+from histories import asv_files, noise, repository
+from test_history import interleaved
+
+from nnbench import results
+
+MODEL = """import keras
+
+LAYERS = {layers}
+
+
+def build():
+    layers = [keras.layers.Dense(4, activation="relu") for _ in range(LAYERS)]
+    model = keras.Sequential([keras.Input((4,)), *layers, keras.layers.Dense(1, "sigmoid")])
+    model.compile(optimizer="adam", loss="binary_crossentropy")
+    return model
+"""
+
+
+@pytest.fixture
+def measured(tmp_path):
+    """A repository of 12 commits, recorded, with 8 % more from number 5 on."""
+    commits = repository(tmp_path, 12)
+    interleaved(tmp_path / "results", commits, [1] * 5 + [1.08] * 7, mood=0.2)
+    return commits
+
+
+def test_table_export_and_json(nnbench, tmp_path, measured):
+    shown = nnbench("history")
+    assert shown.returncode == 0, shown.stderr
+    assert "12 rows, 12 commits, 1 series" in shown.stdout
+    written = nnbench("history", "export", "out.parquet")
+    assert written.returncode == 0, written.stderr
+    assert pd.read_parquet(tmp_path / "out.parquet")["commit"].tolist() == measured
+    rows = json.loads(nnbench("history", "--json", "--match", "step").stdout)
+    assert [row["commit"] for row in rows] == measured
+    assert rows[0]["low"] < rows[0]["value"] < rows[0]["high"]
+
+
+def test_check_fails_on_an_alarm_until_it_is_acknowledged(nnbench, tmp_path, measured):
+    failed = nnbench("history", "check", "--markdown", "comment.md")
+    assert failed.returncode == 1, failed.stderr
+    assert f"{measured[5][:9]} Change number 5" in failed.stdout
+    comment = (tmp_path / "comment.md").read_text()
+    assert "**slower**" in comment
+    assert "1 alarm" in comment
+    assert nnbench("history", "annotate", "HEAD~6", "wanted").returncode == 0
+    passed = nnbench("history", "check", "--json")
+    assert passed.returncode == 0, passed.stderr
+    assert json.loads(passed.stdout)["found"][0]["acknowledged"] == "wanted"
+
+
+def test_check_leaves_a_noisy_history_alone(nnbench, tmp_path):
+    commits = repository(tmp_path, 60)
+    rng = np.random.default_rng(0)
+    levels = {f"suite.time_{name}": np.exp(noise(rng, 60, 0.05)) for name in "abcdef"}
+    asv_files(tmp_path / ".asv" / "results", commits, levels)
+    passed = nnbench("history", "check")
+    assert passed.returncode == 0, passed.stdout
+    assert "no alarms in 6 series over 60 commits" in passed.stdout
+
+
+def test_page_and_charts(nnbench, tmp_path, measured):
+    drawn = nnbench("history", "chart", "page")
+    assert drawn.returncode == 0, drawn.stderr
+    page = (tmp_path / "page" / "history.html").read_text()
+    assert "Change number 5" in page
+    assert page.count("<img") == len(list((tmp_path / "page" / "history-charts").glob("*.png")))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["check"], "there is none of .asv, .benchmarks, results here"),
+        (["check", "--in", "nowhere"], "nowhere is no folder"),
+        (["--in", "."], "no results of commits in ."),
+        (["annotate", "nothing", "text"], "'nothing' is no commit"),
+        (["bisect", "HEAD", "--phase", "sleep"], "unknown phase 'sleep'"),
+        (["bisect", "HEAD"], "there are no commits after HEAD"),
+        (["record", "HEAD"], "at least two commits"),
+    ],
+)
+def test_mistakes_are_one_line_and_status_2(nnbench, tmp_path, arguments, told):
+    repository(tmp_path, 1)
+    answer = nnbench("history", *arguments)
+    assert answer.returncode == 2
+    assert told in answer.stderr
+    assert answer.stderr.count("\n") == 1
+
+
+def test_skipped_files_are_told_on_standard_error(nnbench, tmp_path, measured):
+    machine = tmp_path / ".asv" / "results" / "host"
+    machine.mkdir(parents=True)
+    (machine / "machine.json").write_text('{"machine": "host", "version": 1}')
+    (machine / "cut.json").write_text('{"commit_hash": "')
+    answer = nnbench("history")
+    assert answer.returncode == 0
+    assert "cut.json: not a result file of asv" in answer.stderr
+
+
+def test_a_project_of_ones_own_is_recorded_and_bisected(nnbench, tmp_path):
+    def commit(layers):
+        (tmp_path / "model.py").write_text(MODEL.format(layers=layers))
+        for arguments in (["add", "model.py"], ["commit", "-qm", f"{layers} layers"]):
+            identity = ["-c", "user.name=reader", "-c", "user.email=reader@example.org"]
+            subprocess.run(["git", *identity, *arguments], cwd=tmp_path, check=True)
+
+    repository(tmp_path, 1)
+    commit(1)
+    commit(30)
+    arguments = ["--model", "model.py:build", "--backend", "jax", "--epochs", "3", "--quiet"]
+    recorded = nnbench("history", "record", "HEAD~1..HEAD", *arguments, "--launches", "1")
+    assert recorded.returncode == 0, recorded.stderr
+    folder = tmp_path / recorded.stdout.strip()
+    run = results.read(folder)
+    assert len(run.launches) == 2
+    assert len({trial["side"] for trial in run.good_trials()}) == 2
+    again = nnbench("history", "record", "HEAD~1..HEAD", *arguments, "--launches", "1")
+    assert again.returncode == 0, again.stderr
+    assert len(results.read(folder).trials) == len(run.trials)
+    rows = json.loads(nnbench("history", "--json").stdout)
+    assert {row["launches"] for row in rows} == {1}
+    before, after = (row for row in rows if row["benchmark"] == "trace")
+    assert after["value"] > 2 * before["value"]
+    assert before["digest"] != after["digest"]
+    assert "" not in (before["digest"], after["digest"])
+    # The digests differ: one launch is too few for times, but not for numbers.
+    checked = nnbench("history", "check")
+    assert checked.returncode == 1
+    assert "computes other numbers" in checked.stdout
+    found = nnbench(
+        "history", "bisect", "HEAD~1", "HEAD", *arguments, "--phase", "trace", "--launches", "3",
+        "--json",
+    )  # fmt: skip
+    assert found.returncode == 0, found.stderr
+    outcome = json.loads(found.stdout)
+    assert outcome["found"]
+    assert outcome["subjects"] == ["30 layers"]
+    assert outcome["ratio"] > 2
