@@ -15,6 +15,7 @@ from nnbench.cli import (
     data,
     drift,
     explain,
+    history,
     look,
     predict,
     race,
@@ -22,7 +23,6 @@ from nnbench.cli import (
     scale,
     train,
 )
-from nnbench.cli import compare, data, history, look, run, train
 from nnbench.errors import UserError
 
 app = typer.Typer(
