@@ -293,9 +293,9 @@ class _Draws:
             _meets(float(each), float(slope), epochs)
             for each, slope in zip(cold_draws, epoch_draws, strict=True)
         ]
-        ends = np.array([math.inf if each is None else each for each in met])
-        low, high = np.quantile(ends, [0.025, 0.975], method="nearest")
-        return Flip(value, float(low), float(high))
+        ends = sorted(math.inf if each is None else each for each in met)
+        tail = round(len(ends) * (1 - CONFIDENCE) / 2)
+        return Flip(value, ends[tail], ends[-1 - tail])
 
 
 def _meets(cold_s: float, epoch_s: float, epochs: int) -> float | None:

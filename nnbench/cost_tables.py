@@ -158,7 +158,9 @@ def print_attribution(found: Attribution, sentences: Sequence[str]) -> None:
     for part in (*found.parts, found.whole):
         if part is found.whole:
             table.add_section()
-        share = "100 %" if part is found.whole else units.share(found.shares[part.name][0])
+        # Shares of a difference that may be none mean nothing.
+        of_whole = 1.0 if part is found.whole else found.shares[part.name][0]
+        share = units.share(of_whole) if found.whole.is_told else "-"
         table.add_row(
             "whole" if part is found.whole else part.name,
             units.seconds(part.value_s),

@@ -19,6 +19,8 @@ ADDED = {
     "make run": f"ARGS='{SHORT_RUN} --results {{folder}}'",
     "make test": "-n",
     "nnbench run": SHORT_RUN,
+    "nnbench explain": SHORT_RUN,
+    "nnbench calibrate": "--budget 1s --quiet",
     "nnbench race": "--seeds 2 --epochs 30 --quiet",
     "nnbench train": "--epochs 20 --quiet",
     "nnbench compare --against": "--launches 2 --epochs 5 --quiet --architectures 4",

@@ -4,6 +4,7 @@ Source: Rasmussen and Williams, "Gaussian Processes for Machine Learning" (2006)
 (prediction), section 5.4.1 (marginal likelihood), section 5.4.2 (leave-one-out).
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Self
 
@@ -18,6 +19,9 @@ LEAST_NOISE = 0.01
 
 LENGTH = (1.0, 30.0)
 """Shortest and longest length scale, in powers of two of depth, width and rows."""
+
+
+FOLDS = 5
 
 
 @dataclass(frozen=True)
@@ -35,10 +39,35 @@ class Surrogate:
     def fit(cls, places: Array, values: Array, fitted: int = 0) -> Self:
         """Fit to `values` (n,) at `places` (n, axes) by the largest marginal likelihood.
 
-        `inflation` widens the predicted deviation until the leave-one-out residuals, of which
-        95 % should lie within two deviations, do; `fitted` parameters of a model that left these
-        values, and those of the process, count against the number of values.
+        `inflation` widens the predicted deviation until the errors on values held out, of which
+        95 % should lie within two deviations, do: lengths and noise are fitted anew without each
+        fold. `fitted` parameters of a model that left these values, and those of the process,
+        count against the number of values.
         """
+        spread = max(float(np.std(values)), LEAST_NOISE)
+        starts = [
+            np.log([spread, max(share * spread, LEAST_NOISE), *[length] * places.shape[1]])
+            for share in (0.2, 0.7)
+            for length in (3.0, 10.0)
+        ]
+        plain, parameters = cls._likeliest(places, values, starts)
+        misses = [
+            np.abs(values[held] - mean) / deviation
+            for held in _folds(len(values))
+            for without, _ in [
+                cls._likeliest(np.delete(places, held, 0), np.delete(values, held), [parameters])
+            ]
+            for mean, deviation in [without.predict(places[held])]
+        ]
+        excess = float(np.quantile(np.concatenate(misses), 0.95)) / 1.96
+        free = max(len(values) / 3, len(values) - fitted - len(parameters))
+        return replace(plain, inflation=max(1.0, excess) * float(np.sqrt(len(values) / free)))
+
+    @classmethod
+    def _likeliest(
+        cls, places: Array, values: Array, starts: Sequence[Array]
+    ) -> tuple[Self, Array]:
+        """The process of the largest marginal likelihood, and the logarithms of its parameters."""
         axes = places.shape[1]
         spread = max(float(np.std(values)), LEAST_NOISE)
 
@@ -60,30 +89,18 @@ class Surrogate:
             (np.log(LEAST_NOISE), np.log(2 * spread + LEAST_NOISE)),
             *[(np.log(LENGTH[0]), np.log(LENGTH[1]))] * axes,
         ]
-        starts = [
-            np.array(
-                [np.log(spread), np.log(max(share * spread, LEAST_NOISE)), *[np.log(length)] * axes]
-            )
-            for share in (0.2, 0.7)
-            for length in (3.0, 10.0)
-        ]
         found = min(
             (optimize.minimize(loss, start, method="L-BFGS-B", bounds=bounds) for start in starts),
             key=lambda answer: float(answer.fun),
         )
         amplitude, noise, *lengths = np.exp(found.x)
-        plain = cls(places, values, float(amplitude), np.array(lengths), float(noise), 1.0)
-        free = max(len(values) / 3, len(values) - fitted - len(found.x))
-        return replace(plain, inflation=plain._inflation() * np.sqrt(len(values) / free))
+        process = cls(places, values, float(amplitude), np.array(lengths), float(noise), 1.0)
+        return process, found.x
 
     def _covariance(self) -> Array:
         covariance = _kernel(self.places, self.places, self.amplitude, self.lengths)
         covariance[np.diag_indices_from(covariance)] += self.noise**2
         return covariance
-
-    def _inflation(self) -> float:
-        errors, deviations = self.leave_one_out()
-        return max(1.0, float(np.quantile(np.abs(errors) / deviations, 0.95)) / 1.96)
 
     def leave_one_out(self) -> tuple[Array, Array]:
         """For each value: what the others predict too much, and the deviation they predict."""
@@ -119,6 +136,11 @@ class Surrogate:
             self.noise,
             self.inflation,
         )
+
+
+def _folds(count: int, seed: int = 0) -> list[NDArray[np.int64]]:
+    """`FOLDS` random parts of the numbers below `count`, each in one of them."""
+    return np.array_split(np.random.default_rng(seed).permutation(count), FOLDS)
 
 
 def _kernel(first: Array, second: Array, amplitude: float, lengths: Array) -> Array:
