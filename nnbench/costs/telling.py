@@ -57,7 +57,8 @@ def basis(scene: Scene) -> str:
     cases = len({case.key for case in model.cases})
     return (
         f"From {len(model.times_s)} timings of {cases} networks here; an epoch left out of the fit "
-        f"is predicted with a median error of {units.share(model.median_error)}. Intervals are of 95 %."
+        f"is predicted with a median error of {units.share(model.median_error)}. "
+        "Intervals are of 95 %."
     )
 
 
