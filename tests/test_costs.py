@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from runs import TIMES_S, make_run
 
 from nnbench import cost_tables, fingerprint, results
 from nnbench.architecture import parse
@@ -270,11 +271,10 @@ def test_calibrate_predict_and_explain_for_real(nnbench, tmp_path, monkeypatch):
     assert predicted["peak_host_bytes"]["value"] > 1e8
     far = nnbench("predict", "8x300", *options, "--rows", "1000")
     assert "Outside the calibrated range in depth" in far.stdout
-    why = nnbench(
-        *("explain", "20x2", "3x4", "--backend", "jax", "--quiet"),
-        *("--launches", "2", "--blocks", "1", "--epochs", "5"),
-    )
+    times = {"100x2": {**TIMES_S, "step": 0.003}, "6x5": {**TIMES_S, "trace": 0.9}}
+    run = make_run(tmp_path, times, backends=("jax",))
+    why = nnbench("explain", "100x2", "6x5", "--run", run.folder)
     assert why.returncode == 0, why.stderr
-    assert "Do layers cost more than cells? On jax, cpu, 5 epochs" in why.stdout
-    assert "cost model" in why.stdout
+    assert "Do layers cost more than cells? On jax, cpu, 30 epochs" in why.stdout
+    assert "By the cost model" in why.stdout
     assert (tmp_path / why.stdout.strip().splitlines()[-1]).stat().st_size > 10_000

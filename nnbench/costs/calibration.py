@@ -47,7 +47,7 @@ EPOCHS_S = 0.4
 SWEEPS = {"fit": 3, "compiled": 0}
 """On the compiled path a step is an epoch divided by its steps: there is nothing to sweep."""
 
-FIRST = 14
+FIRST = 10
 LEAST_PER_RUN, MOST_PER_RUN = 3, 16
 
 LEAST_TIMING_S = 0.3
