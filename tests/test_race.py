@@ -217,6 +217,14 @@ def test_a_race_for_real_is_resumed_and_answers_another_target(nnbench, tmp_path
         assert again_by_seed[key] == pytest.approx(losses, rel=1e-3)
 
 
+def test_the_report_of_a_race_is_its_page(nnbench, tmp_path):
+    make_race(tmp_path, NETWORKS)
+    answer = nnbench("report", tmp_path / "race")
+    assert answer.returncode == 0, answer.stderr
+    assert "is first at a loss of" in answer.stdout
+    assert (tmp_path / "race" / "race.html").is_file()
+
+
 def test_mistakes_are_one_line(nnbench):
     for arguments in (("6", "--seeds", "0"), ("6y",), ("6", "--path", "quick")):
         answer = nnbench("race", *arguments, "--backend", "jax")

@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -31,6 +31,9 @@ from nnbench.cli.options import (
     training_of,
 )
 from nnbench.errors import UserError
+
+if TYPE_CHECKING:
+    from nnbench.results import Run
 
 
 def race(
@@ -79,11 +82,9 @@ def race(
     A command that was interrupted goes on where it stopped when it is given again; with --name,
     another --target-loss is answered from what was trained before.
     """
-    from nnbench import devices, pages
+    from nnbench import devices
     from nnbench.measure import learning
     from nnbench.measure import run as measuring
-    from nnbench.race import page, telling
-    from nnbench.race.outcome import Race
 
     if seeds < 1:
         raise UserError(f"{seeds} seeds train nothing: use 1 or more, 6 for a 95 % interval")
@@ -110,10 +111,18 @@ def race(
         sweeps=0,
     )
     folder = run_folder(results, name, wanted, resume=False, fresh=fresh)
-    finished = execute(folder, loaded, None, quiet=quiet)
+    tell_race(execute(folder, loaded, None, quiet=quiet), target_loss, as_json=as_json)
+
+
+def tell_race(finished: "Run", target_loss: float | None, *, as_json: bool) -> None:
+    """Write the page of a race and print its tables and sentences, or JSON."""
+    from nnbench import pages
+    from nnbench.race import page, telling
+    from nnbench.race.outcome import Race
+
     races = Race.of(finished)
     if not races:
-        raise UserError(f"no training ended well: {folder / 'trials.jsonl'} says why")
+        raise UserError(f"no training ended well: {finished.folder / 'trials.jsonl'} says why")
     targets = {
         number: one.common_target() if target_loss is None else target_loss
         for number, one in enumerate(races)
@@ -121,7 +130,8 @@ def race(
     written = page.write(finished, targets)
     if as_json:
         told = [telling.as_json(one, targets[number]) for number, one in enumerate(races)]
-        say(json.dumps({"run": str(folder), "page": str(written), "races": told}, indent=1))
+        whole = {"run": str(finished.folder), "page": str(written), "races": told}
+        say(json.dumps(whole, indent=1))
         return
     for number, one in enumerate(races):
         pages.print_table(telling.table(one, targets[number]))

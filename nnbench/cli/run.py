@@ -110,5 +110,10 @@ def report_command(
 ) -> None:
     """Write the report of a run again, and print its table."""
     from nnbench import results
+    from nnbench.cli.race import tell_race
 
-    tell_run(results.read(run_folder), as_json=as_json)
+    run = results.read(run_folder)
+    if "curve" in run.specification.get("kinds", ()):
+        tell_race(run, None, as_json=as_json)
+    else:
+        tell_run(run, as_json=as_json)

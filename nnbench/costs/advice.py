@@ -130,8 +130,9 @@ def _changes(
         quickest = min(advice.candidates, key=lambda one: one.prediction.epoch_s.value)
         epoch_s = quickest.prediction.epoch_s
         told.append(
-            f"a budget of {units.seconds(epoch_s.high)} an epoch: {quickest.architecture.label}, "
-            f"the quickest, takes {units.seconds(epoch_s.value)}"
+            f"a budget of {units.seconds(epoch_s.value)} an epoch "
+            f"({units.seconds(epoch_s.high)} to be sure): {quickest.architecture.label} is the "
+            "quickest"
         )
     smaller = max(_that_meet(scene, budget_s), key=lambda one: one.parameters, default=None)
     if smaller is not None:

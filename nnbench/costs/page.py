@@ -6,7 +6,6 @@ import numpy as np
 
 from nnbench import pages, results, units
 from nnbench.costs import charts, questions, telling
-from nnbench.costs.model import PhaseModel
 from nnbench.costs.scene import Scene
 from nnbench.errors import UserError
 from nnbench.pages import Cell, Part, Table
@@ -83,7 +82,9 @@ def coefficients(scene: Scene) -> Table:
     rows = []
     for phase, model in scene.model.phases.items():
         for number, each in enumerate(model.coefficients):
-            error = f"{units.share(_error(model))} of {len(model.times_s)}" if not number else ""
+            error = (
+                f"{units.share(model.median_error)} of {len(model.times_s)}" if not number else ""
+            )
             rows.append(
                 [
                     Cell(phase if not number else ""),
@@ -94,10 +95,6 @@ def coefficients(scene: Scene) -> Table:
                 ]
             )
     return Table("Coefficients", ("phase", "term", "costs", "", "left-out error"), rows)
-
-
-def _error(model: PhaseModel) -> float:
-    return float(np.median(np.abs(model.left_out_errors())))
 
 
 def _small(value_s: float) -> str:

@@ -6,7 +6,6 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import linalg
 
 from nnbench.architecture import Architecture
 from nnbench.case import Case
@@ -168,20 +167,6 @@ def log_ratio_deviation(
     From the process' covariance between the two places, given its timings (Rasmussen and
     Williams 2006, equation 2.24). The noise of a single timing is not in it.
     """
-    pair = np.vstack([one, other])
-    across = _covariance(surrogate, pair, surrogate.places)
-    known = _covariance(surrogate, surrogate.places, surrogate.places)
-    known[np.diag_indices_from(known)] += surrogate.noise**2
-    left = _covariance(surrogate, pair, pair) - across @ linalg.solve(
-        known, across.T, assume_a="pos"
-    )
+    left = surrogate.left(np.vstack([one, other]))
     variance = float(left[0, 0] + left[1, 1] - 2 * left[0, 1])
     return surrogate.inflation * math.sqrt(max(variance, 0.0))
-
-
-def _covariance(
-    surrogate: Surrogate, first: NDArray[np.float64], second: NDArray[np.float64]
-) -> NDArray[np.float64]:
-    steps = (first[:, None, :] - second[None, :, :]) / surrogate.lengths
-    kernel: NDArray[np.float64] = surrogate.amplitude**2 * np.exp(-0.5 * np.sum(steps**2, axis=2))
-    return kernel

@@ -5,8 +5,6 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-import numpy as np
-
 from nnbench import units
 from nnbench.costs.advice import Advice
 from nnbench.costs.prediction import Interval, Prediction
@@ -57,10 +55,10 @@ def basis(scene: Scene) -> str:
     """What the answers rest on."""
     model = scene.model.phases[EPOCH]
     cases = len({case.key for case in model.cases})
-    error = float(np.median(np.abs(model.left_out_errors())))
     return (
         f"From {len(model.times_s)} timings of {cases} networks here; an epoch left out of the fit "
-        f"is predicted with a median error of {units.share(error)}. Intervals are of 95 %."
+        f"is predicted with a median error of {units.share(model.median_error)}. "
+        "Intervals are of 95 %."
     )
 
 

@@ -39,6 +39,7 @@ def measure(case: Case, seed: int, features: Array, labels: Array) -> dict[str, 
     train = _fit if case.path == "fit" else _compiled
     losses, ended_s = train(case, features, labels)
     return {
+        "samples_s": {},
         "seed": seed,
         "losses": [loss if math.isfinite(loss) else None for loss in losses],
         "ended_s": ended_s,
