@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from nnbench import __version__
-from nnbench.cli import compare, data, look, run, train
+from nnbench.cli import compare, data, drift, look, run, train
 from nnbench.errors import UserError
 
 app = typer.Typer(
@@ -26,6 +26,7 @@ app.command("train")(train.train)
 app.command("devices")(look.devices_command)
 app.command("doctor")(look.doctor)
 app.add_typer(data.app, name="data", no_args_is_help=True)
+app.add_typer(drift.app, name="drift")
 
 
 def main() -> None:

@@ -4,7 +4,7 @@ Many trainings share a process. A training must not inherit the seed of the one 
 *nothing* would look reproducible: so the generators are put back to what a fresh process has.
 Python and NumPy seed themselves from the system's entropy, TensorFlow draws its seeds from
 Python's generator of its own until one is set, Keras has none yet, and Torch starts from a fixed
-number. `tests/test_drift.py` holds this against processes that are really fresh.
+number.
 """
 
 import random

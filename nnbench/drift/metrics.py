@@ -134,7 +134,7 @@ def first_differing_epoch(epochs: Sequence[int], equal: Sequence[bool]) -> int |
 
 
 def doubling_epochs(epochs: Sequence[int], distances: Sequence[float]) -> float | None:
-    """Epochs in which the distance doubles while it grows; None where it does not grow.
+    """Epochs in which the distance doubles while it grows; None where it has not even doubled.
 
     The inverse slope of log2(distance) against epochs by least squares, from the first non-zero
     distance to the first that has reached half of the largest, or `SATURATED`. This is how the
@@ -151,10 +151,10 @@ def doubling_epochs(epochs: Sequence[int], distances: Sequence[float]) -> float 
     ends = np.flatnonzero(far >= min(SATURATED, far.max() / 2))
     stop = max(3, int(ends[0]) + 1)
     at, far = at[:stop], np.log2(far[:stop])
-    if np.ptp(at) == 0:
+    if far.max() - far[0] < 1 - 1e-9:
         return None
     slope = float(np.polyfit(at, far, 1)[0])
-    return 1 / slope if slope > 1e-9 else None
+    return 1 / slope if slope > 0 else None
 
 
 def disagreement(first: ArrayLike, second: ArrayLike, *, classes: bool) -> float:

@@ -4,6 +4,7 @@ Nothing here touches a random generator between the policy's lines and the end o
 what is looked at besides (the order of rows, the layers' outputs) is looked at afterwards.
 """
 
+import itertools
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 from nnbench import network
 from nnbench.case import Case
 from nnbench.drift import metrics, policies
-from nnbench.drift.trajectory import Array, Trajectory
+from nnbench.drift.trajectory import AS_GIVEN, Array, Trajectory
 from nnbench.training import compiled
 from nnbench.training.fit import fit
 
@@ -28,7 +29,7 @@ OUTPUT_ROWS = 256
 """Rows whose layer outputs are kept, of those that the layers are given."""
 
 MOST_ROWS = 4096
-AS_GIVEN = "as given"
+
 
 Data = NDArray[np.float32]
 
@@ -77,7 +78,7 @@ def train(
     run = _by_fit if case.path == "fit" else _compiled
     losses, history = run(model, case, features, labels, kept)
     weights = [began.weights, *history]
-    predictions = np.asarray(model.predict(features, batch_size=case.batch_rows, verbose=0))
+    predictions = _predictions(model, features, case.batch_rows)
     names = _weight_names(model)
     _begin_from(model, began)
     layers, outputs = _layer_outputs(model, features[:MOST_ROWS])
@@ -135,11 +136,22 @@ def _compiled(
     )
     losses: list[float] = []
     history: list[list[Array]] = []
-    for before, epoch in zip(kept, kept[1:], strict=False):
+    for before, epoch in itertools.pairwise(kept):
         losses += [float(loss) for loss in prepared.run(epoch - before)["loss"]]
         prepared.sync()
         history.append(_arrays(model.weights))
     return losses, history
+
+
+def _predictions(model: Any, features: Data, batch_rows: int) -> Array:
+    """What the trained network answers, layer by layer: `predict` would compile it once more."""
+    import keras
+
+    parts = [
+        keras.ops.convert_to_numpy(model(features[begin : begin + batch_rows], training=False))
+        for begin in range(0, len(features), batch_rows)
+    ]
+    return np.concatenate(parts)
 
 
 def _begin_from(model: Any, start: Start) -> None:

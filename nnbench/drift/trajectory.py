@@ -1,4 +1,4 @@
-"""What one training leaves behind, as arrays, and its file: an `.npz` that runs nothing when read."""
+"""What one training leaves behind, as arrays, and its file, an `.npz` that is data alone."""
 
 import json
 import zipfile
@@ -13,6 +13,9 @@ from nnbench.drift.metrics import Drift
 from nnbench.errors import UserError
 
 Array = NDArray[np.generic]
+
+AS_GIVEN = "as given"
+"""The order of rows where it was not shuffled, or not looked at."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,0 +1,100 @@
+"""The page of a drift study: `drift.html` in its folder, which needs nothing else."""
+
+import base64
+import io
+from collections.abc import Sequence
+from pathlib import Path
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from matplotlib.figure import Figure
+
+from nnbench import __version__
+from nnbench.drift import charts, cost, diagnosis, matrix, remedy
+from nnbench.drift.matrix import Cell
+from nnbench.drift.policies import POLICIES
+from nnbench.drift.storage import Study
+from nnbench.errors import UserError
+
+PAGE = "drift.html"
+CHARTS = "charts"
+RESOLUTION_DPI = 110
+
+READING = {
+    "matrix": (
+        "Policy by condition",
+        "Green: equal in every bit, for every seed. Elsewhere the largest distance of a weight, "
+        "from when on, and the share of rows that the two networks answer differently. An empty "
+        "field was not asked: where both sides are given the same start, a seed plays no part.",
+    ),
+    "distance": (
+        "Weights by epoch",
+        "The floor is bitwise equality; one ULP is the smallest step a number can take. A line "
+        "that begins high started from other weights; one that rises from the floor started equal "
+        "and was parted by arithmetic.",
+    ),
+    "ulps": (
+        "Single weights, by layer",
+        "What parts two trainings by arithmetic alone does not do so in all layers alike.",
+    ),
+}
+
+
+def write(study: Study, found: Sequence[Cell]) -> Path:
+    """Write the page and its charts, and return its path. Raises UserError if that fails."""
+    environment = Environment(
+        loader=PackageLoader("nnbench.drift", "."),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    backends = [
+        name for name in study.specification["backends"] if any(c.backend == name for c in found)
+    ]
+    try:
+        (study.folder / CHARTS).mkdir(exist_ok=True)
+        page = environment.get_template("template.html.j2").render(
+            study=study,
+            version=__version__,
+            cells=found,
+            columns=matrix.conditions(found),
+            policies=POLICIES,
+            backends=backends,
+            brief=matrix.brief,
+            cell_of=lambda *key: matrix.cell_of(found, *key),
+            findings=diagnosis.diagnose(study, found),
+            remedies={name: remedy.found_for(study, name) for name in backends},
+            costs=[text for name in backends if (text := cost.sentence(study, name))],
+            charts=_charts(study, found, backends),
+        )
+        partial = study.folder / f"{PAGE}.partial"
+        partial.write_text(page, encoding="utf-8")
+        partial.replace(study.folder / PAGE)
+    except OSError as failure:
+        raise UserError(
+            f"the page cannot be written into {study.folder}: {failure.strerror}"
+        ) from failure
+    return study.folder / PAGE
+
+
+def _charts(
+    study: Study, found: Sequence[Cell], backends: Sequence[str]
+) -> list[tuple[str, str, str]]:
+    drawn: list[tuple[str, str, Figure | None]] = [
+        ("matrix", "matrix", charts.policy_matrix(study, found))
+    ]
+    for backend in backends:
+        drawn += [
+            ("distance", f"distance-{backend}", charts.distance_by_epoch(study, found, backend)),
+            ("ulps", f"ulps-{backend}", charts.ulps_by_layer(study, backend)),
+        ]
+    shown = []
+    for kind, name, figure in drawn:
+        if figure is None:
+            continue
+        image = io.BytesIO()
+        figure.savefig(image, format="png", dpi=RESOLUTION_DPI)
+        (study.folder / CHARTS / f"{name}.png").write_bytes(image.getvalue())
+        title, reading = READING[kind]
+        shown.append((title, reading, base64.b64encode(image.getvalue()).decode()))
+    return shown

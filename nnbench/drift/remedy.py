@@ -1,0 +1,142 @@
+"""The shortest code that makes a training reproducible on a backend, found by running it.
+
+Candidates are tried from the shortest on. Each is run in two fresh processes, on the training as
+it stands (shuffled if it is), with every seed of the study; the first whose trainings agree in
+every bit is the answer.
+"""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from nnbench import results
+from nnbench.case import Case
+from nnbench.datasets import Dataset
+from nnbench.drift import storage
+from nnbench.drift.policies import POLICIES, Policy
+from nnbench.drift.storage import Study
+from nnbench.drift.study import WORKER, Watcher, data_file
+from nnbench.measure.launch import Launch, WorkerLostError
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A policy, and what of the training it changes besides."""
+
+    policy: Policy
+    one_thread: bool = False
+    unshuffled: bool = False
+
+    def shown(self, backend: str) -> str:
+        """The code as a person would write it, for seed 1."""
+        settings = self.policy.settings_for(backend)
+        if self.one_thread:
+            settings |= {"OMP_NUM_THREADS": "1"}
+        environment = "".join(f'os.environ["{k}"] = "{v}"\n' for k, v in settings.items())
+        before = f"import os\n{environment}" if environment else ""
+        fit = "model.fit(..., shuffle=False)\n" if self.unshuffled else ""
+        limit = "tf.config.threading.set_intra_op_parallelism_threads(1)\n"
+        threads = limit if self.one_thread and backend == "tensorflow" else ""
+        return before + self.policy.code_for(backend).replace("(seed)", "(1)") + threads + fit
+
+
+CANDIDATES = (
+    Candidate(POLICIES["keras"]),
+    Candidate(POLICIES["keras+det"]),
+    Candidate(POLICIES["keras+det"], one_thread=True),
+    Candidate(POLICIES["keras+det"], one_thread=True, unshuffled=True),
+)
+
+
+def find(folder: Path, data: Dataset, watch: Watcher) -> Study:
+    """Try the candidates on every backend of the study in `folder`, and record what came of it.
+
+    Backends that have a record already are left out. Raises UserError if the disk fails.
+    """
+    study = storage.read(folder)
+    writer = results.Writer(folder)
+    try:
+        with data_file(data) as arrays:
+            for backend in study.specification["backends"]:
+                if any(_settled(record, backend) for record in study.remedies):
+                    continue
+                for number, candidate in enumerate(CANDIDATES):
+                    watch(number, len(CANDIDATES), f"verifying code on {backend}")
+                    record = _try(study, arrays, backend, candidate)
+                    record["last"] = number + 1 == len(CANDIDATES)
+                    writer.append(record)
+                    if record["reproduces"]:
+                        break
+    finally:
+        writer.close()
+    return storage.read(folder)
+
+
+def found_for(study: Study, backend: str) -> dict[str, Any] | None:
+    """The record of the shortest code that was seen to reproduce on a backend; None without."""
+    for record in study.remedies:
+        if record["backend"] == backend and record["reproduces"]:
+            return record
+    return None
+
+
+def _settled(record: dict[str, Any], backend: str) -> bool:
+    return record["backend"] == backend and bool(record["reproduces"] or record.get("last"))
+
+
+def _try(study: Study, arrays: Path, backend: str, candidate: Candidate) -> dict[str, Any]:
+    whole: Case = study.case
+    case = replace(
+        whole,
+        backend=backend,
+        threads=1 if candidate.one_thread else whole.threads,
+        training=replace(
+            whole.training, shuffle=whole.training.shuffle and not candidate.unshuffled
+        ),
+    )
+    seeds = study.specification["seeds"]
+    runs: list[list[str]] = []
+    problem = ""
+    for process in range(2):
+        log = study.folder / "logs" / f"remedy-{backend}-{process}.log"
+        worker = Launch(
+            case,
+            arrays,
+            log,
+            module=WORKER,
+            settings=candidate.policy.settings_for(backend),
+        )
+        try:
+            worker.wait_until_ready()
+            answers = [
+                worker.ask(
+                    {
+                        "kind": "train",
+                        "case": case.to_json(),
+                        "code": candidate.policy.code_for(backend),
+                        "seed": seed,
+                        "given": None,
+                        "fresh": True,
+                        "observe_order": False,
+                        "folder": str((study.folder / storage.TRAJECTORIES).resolve()),
+                    },
+                    study.specification["limit_s"],
+                )
+                for seed in seeds
+            ]
+            problem = next((one["error"] for one in answers if "error" in one), problem)
+            runs.append([one.get("file", f"none in process {process}") for one in answers])
+        except WorkerLostError as lost:
+            problem = str(lost).splitlines()[0]
+            runs.append([f"lost {process}"] * len(seeds))
+        finally:
+            worker.stop()
+    return {
+        "kind": "remedy",
+        "backend": backend,
+        "code": candidate.shown(backend),
+        "reproduces": not problem and runs[0] == runs[1],
+        "seeds_equal": sum(first == second for first, second in zip(*runs, strict=True)),
+        "seeds": len(seeds),
+        "problem": problem,
+    }
