@@ -410,3 +410,13 @@ def test_bisecting_keeps_a_range_where_the_middle_is_neither(tmp_path):
 def test_bisecting_a_phase_that_was_not_measured_is_a_mistake(tmp_path):
     with pytest.raises(UserError, match="'compile' was not measured"):
         bisected(tmp_path, [1.0, 1.1], phase="compile")
+
+
+def test_reading_a_history_imports_no_framework():
+    code = (
+        "import sys\n"
+        "from nnbench.history import bisect, check, record, table\n"
+        "from nnbench.report import history\n"
+        "sys.exit(bool({'keras', 'tensorflow', 'jax', 'torch'} & set(sys.modules)))"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -19,7 +19,7 @@ ADDED = {
     "make run": f"ARGS='{SHORT_RUN} --results {{folder}}'",
     "make test": "-n",
     "nnbench run": SHORT_RUN,
-    "nnbench history record": "--launches 1 --epochs 3 --quiet",
+    "nnbench history record": "--launches 1 --epochs 3 --no-numbers --quiet",
     "nnbench train": "--epochs 20 --quiet",
     "nnbench compare --against": "--launches 2 --epochs 5 --quiet --architectures 4",
 }
