@@ -1,5 +1,6 @@
 import hashlib
 import json
+import os
 import subprocess
 import sys
 
@@ -156,9 +157,11 @@ def test_what_pytest_benchmark_itself_writes_is_read(tmp_path):
         "import pytest\n\n\n@pytest.mark.parametrize('rows', [10])\n"
         "def test_sum(benchmark, rows):\n    benchmark.pedantic(sum, (range(rows),), rounds=5)\n"
     )
+    plugin = ["-p", "pytest_benchmark.plugin"]
     subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "test_speed.py", "--benchmark-autosave"],
+        [sys.executable, "-m", "pytest", "-q", *plugin, "test_speed.py", "--benchmark-autosave"],
         cwd=tmp_path,
+        env={**os.environ, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},
         check=True,
         capture_output=True,
     )
