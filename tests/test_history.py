@@ -1,5 +1,6 @@
 import hashlib
 import json
+import os
 import subprocess
 import sys
 
@@ -156,9 +157,11 @@ def test_what_pytest_benchmark_itself_writes_is_read(tmp_path):
         "import pytest\n\n\n@pytest.mark.parametrize('rows', [10])\n"
         "def test_sum(benchmark, rows):\n    benchmark.pedantic(sum, (range(rows),), rounds=5)\n"
     )
+    plugin = ["-p", "pytest_benchmark.plugin"]
     subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "test_speed.py", "--benchmark-autosave"],
+        [sys.executable, "-m", "pytest", "-q", *plugin, "test_speed.py", "--benchmark-autosave"],
         cwd=tmp_path,
+        env={**os.environ, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},
         check=True,
         capture_output=True,
     )
@@ -410,3 +413,13 @@ def test_bisecting_keeps_a_range_where_the_middle_is_neither(tmp_path):
 def test_bisecting_a_phase_that_was_not_measured_is_a_mistake(tmp_path):
     with pytest.raises(UserError, match="'compile' was not measured"):
         bisected(tmp_path, [1.0, 1.1], phase="compile")
+
+
+def test_reading_a_history_imports_no_framework():
+    code = (
+        "import sys\n"
+        "from nnbench.history import bisect, check, record, table\n"
+        "from nnbench.report import history\n"
+        "sys.exit(bool({'keras', 'tensorflow', 'jax', 'torch'} & set(sys.modules)))"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -22,7 +22,7 @@ ADDED = {
     "nnbench explain": SHORT_RUN,
     "nnbench calibrate": "--budget 1s --quiet",
     "nnbench race": "--seeds 2 --epochs 30 --quiet",
-    "nnbench history record": "--launches 1 --epochs 3 --quiet",
+    "nnbench history record": "--launches 1 --epochs 3 --no-numbers --quiet",
     "nnbench train": "--epochs 20 --quiet",
     "nnbench scale": "--launches 1 --quiet",
     "python -m pytest benchmarks": "--benchmark-disable",
