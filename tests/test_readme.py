@@ -20,6 +20,11 @@ ADDED = {
     "make test": "-n",
     "nnbench run": SHORT_RUN,
     "nnbench train": "--epochs 20 --quiet",
+    "nnbench drift record": "--epochs 3",
+    "nnbench drift check": "",
+    "nnbench drift": (
+        "--epochs 3 --seeds 1 --policies numpy,keras --conditions 'new process' --no-remedy --quiet"
+    ),
     "nnbench compare --against": "--launches 2 --epochs 5 --quiet --architectures 4",
 }
 
