@@ -205,8 +205,6 @@ def test_deterministic_ops_never_share_a_process_with_others():
     ("arguments", "word"),
     [
         (["--policies", "luck"], "unknown policy 'luck'"),
-        (["--conditions", "weather"], "unknown condition 'weather'"),
-        (["--seeds", "0"], "at least 1 seed"),
         (["--against", "nowhere"], "neither a run's folder"),
     ],
 )
@@ -215,6 +213,15 @@ def test_a_mistake_is_one_line(nnbench, arguments, word):
     assert answer.returncode == 2
     assert word in answer.stderr
     assert len(answer.stderr.strip().splitlines()) == 1
+
+
+def test_numbers_and_conditions_that_make_no_study_are_named():
+    with pytest.raises(UserError, match="at least 1 seed"):
+        wanted(seeds=0)
+    with pytest.raises(UserError, match="at least 1 seed and 2 trainings"):
+        wanted(trainings=1)
+    with pytest.raises(UserError, match="unknown condition 'weather'"):
+        wanted(conditions=["weather"])
 
 
 def test_a_folder_without_a_study_is_named(tmp_path):

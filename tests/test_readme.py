@@ -26,6 +26,11 @@ ADDED = {
     "nnbench train": "--epochs 20 --quiet",
     "nnbench scale": "--launches 1 --quiet",
     "python -m pytest benchmarks": "--benchmark-disable",
+    "nnbench drift record": "--epochs 3",
+    "nnbench drift check": "",
+    "nnbench drift": (
+        "--epochs 3 --seeds 1 --policies numpy,keras --conditions 'new process' --no-remedy --quiet"
+    ),
     "nnbench compare --against": "--launches 2 --epochs 5 --quiet --architectures 4",
 }
 

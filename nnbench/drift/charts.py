@@ -92,8 +92,9 @@ def _lines(axis: Axes, cells: Sequence[Cell], label: str) -> None:
         ulps = np.where(ulps < 1, BITWISE_AT, ulps)
         colour = SERIES_COLOURS[position % len(SERIES_COLOURS)]
         middle = np.median(ulps, axis=0)
-        # Policies that agree would hide each other: each that does is dashed a little further.
-        copies = seen[middle.tobytes()] = seen.get(middle.tobytes(), -1) + 1
+        # Lines that coincide would hide each other: each after the first is dashed further.
+        looks = np.log10(middle).round(1).tobytes()
+        copies = seen[looks] = seen.get(looks, -1) + 1
         style = "-" if copies == 0 else (3 * copies, (3, 3 * copies))
         axis.plot(
             drifts[0].epochs,

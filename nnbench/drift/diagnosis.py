@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from nnbench.drift import metrics, plan
 from nnbench.drift.matrix import Cell, cell_of, ulps
 from nnbench.drift.metrics import Drift
+from nnbench.drift.plan import Pair
 from nnbench.drift.policies import POLICIES
 from nnbench.drift.storage import Study
-from nnbench.drift.trajectory import AS_GIVEN, Array, Trajectory, drift
+from nnbench.drift.trajectory import Array, Trajectory, drift
 
 INITIAL, RANDOM_LAYERS, ORDER, ARITHMETIC = (
     "initial weights",
@@ -174,64 +175,71 @@ def diagnose(study: Study, found: Sequence[Cell]) -> list[Uncontrolled]:
 
 
 def _diagnose(study: Study, found: Sequence[Cell], backend: str, policy: str) -> Uncontrolled:
-    def cell(condition: str) -> Cell | None:
-        return cell_of(found, backend, policy, condition)
-
-    repeats = [one for one in (cell(plan.SAME), cell(plan.NEW)) if one]
+    mine = [pair for pair in study.pairs() if (pair.backend, pair.policy) == (backend, policy)]
+    repeats = [pair for pair in mine if pair.condition in (plan.SAME, plan.NEW)]
+    fixed = [pair for pair in mine if pair.condition in (plan.EQUAL_START, plan.THREADS)]
+    why = {pair: _sources(study, pair) for pair in [*repeats, *fixed]}
     sources, words = [], []
-    apart = sum(one.pairs - one.initial_equal for one in repeats)
-    if apart:
-        pairs = sum(one.pairs for one in repeats)
-        sources.append(INITIAL)
-        words.append(f"initial weights are drawn anew ({apart} of {pairs} pairs)")
-    order = cell(plan.ORDER)
-    if order and not order.reproduced:
-        orders = _orders_apart(study, backend, policy)
-        if orders:
-            sources.append(ORDER)
-            words.append(f"the order of rows is drawn anew ({orders} of {order.pairs} pairs)")
-    equal = [one for one in (cell(plan.EQUAL_START), cell(plan.NEW), cell(plan.THREADS)) if one]
-    wandering = [
-        one
-        for one in equal
-        if any(not drift.bitwise and drift.initial_equal for drift in one.drifts)
-    ]
-    if wandering:
+    for source, says in SAYS.items():
+        apart = sum(source in why[pair] for pair in repeats)
+        if apart:
+            sources.append(source)
+            words.append(f"{says} ({apart} of {len(repeats)} pairs)")
+    shuffled = [pair for pair in mine if pair.condition == plan.ORDER]
+    orders = sum(_orders_differ(study, pair) for pair in shuffled)
+    if orders:
+        sources.append(ORDER)
+        words.append(f"the order of rows is drawn anew ({orders} of {len(shuffled)} pairs)")
+    where = dict.fromkeys(pair.condition for pair, found in why.items() if ARITHMETIC in found)
+    if where:
         sources.append(ARITHMETIC)
-        where = ", ".join(one.condition for one in wandering)
-        words.append(f"arithmetic differs from equal weights in equal order ({where})")
-    title = POLICIES[policy].title
+        words.append(f"arithmetic differs from equal weights in equal order ({', '.join(where)})")
+    start = f"{backend}, {POLICIES[policy].title}: "
     if not sources:
-        checked = ", ".join(
-            one.condition for one in [*repeats, *equal[:1], *([order] if order else [])]
-        )
-        return Uncontrolled(
-            backend, policy, (), f"{backend}, {title}: everything is controlled ({checked})."
-        )
-    worst = max(repeats, key=lambda one: one.disagreement, default=None)
-    felt = (
-        f" Two such trainings answer up to {worst.disagreement:.0%} of rows differently."
-        if worst and worst.disagreement
-        else ""
-    )
-    fixed = (
-        "; with both fixed, arithmetic repeats bit by bit"
-        if ARITHMETIC not in sources and cell(plan.EQUAL_START)
-        else ""
-    )
-    return Uncontrolled(
-        backend, policy, tuple(sources), f"{backend}, {title}: {' and '.join(words)}{fixed}.{felt}"
-    )
+        checked = dict.fromkeys(pair.condition for pair in [*repeats, *shuffled, *fixed])
+        text = f"{start}everything is controlled ({', '.join(checked)})."
+        return Uncontrolled(backend, policy, (), text)
+    cells = [cell_of(found, backend, policy, condition) for condition in (plan.SAME, plan.NEW)]
+    felt = max((cell.disagreement for cell in cells if cell), default=0.0)
+    also = "; with that fixed, arithmetic repeats bit by bit" if fixed and not where else ""
+    answers = f" Two such trainings answer up to {felt:.1%} of rows differently." if felt else ""
+    text = f"{start}{', and '.join(words)}{also}.{answers}"
+    return Uncontrolled(backend, policy, tuple(sources), text)
 
 
-def _orders_apart(study: Study, backend: str, policy: str) -> int:
-    pairs = [
-        pair
-        for pair in study.pairs()
-        if (pair.backend, pair.policy, pair.condition) == (backend, policy, plan.ORDER)
+SAYS = {
+    INITIAL: "initial weights are drawn anew",
+    RANDOM_LAYERS: "random layers (such as dropout) draw anew",
+}
+
+
+def _sources(study: Study, pair: Pair) -> tuple[str, ...]:
+    if study.drift(pair).bitwise:
+        return ()
+    return explain(study.trajectory(pair.first), study.trajectory(pair.second)).sources
+
+
+def _orders_differ(study: Study, pair: Pair) -> bool:
+    first, second = (study.trainings[key].get("order") for key in (pair.first, pair.second))
+    return first != second
+
+
+def explanations(study: Study, found: Sequence[Cell]) -> list[str]:
+    """Why trainings part where something was varied on purpose, the worst seed of each."""
+    seeded = next((name for name in plan.SEEDED if name in study.specification["policies"]), None)
+    varied = [
+        cell
+        for cell in found
+        if cell.policy == seeded and not cell.reproduced and cell.condition not in plan.CONDITIONS
     ]
-    orders = [
-        [study.trainings[key].get("order", AS_GIVEN) for key in (pair.first, pair.second)]
-        for pair in pairs
-    ]
-    return sum(first != second for first, second in orders)
+    lines = []
+    for cell in varied:
+        worst = max(
+            zip(cell.seeds, cell.drifts, strict=True), key=lambda pair: pair[1].relative_l2
+        )[0]
+        for pair in study.pairs():
+            place = pair.backend, pair.policy, pair.condition, pair.seed
+            if place == (cell.backend, cell.policy, cell.condition, worst):
+                told = explain(study.trajectory(pair.first), study.trajectory(pair.second))
+                lines.append(f"{cell.backend}, {cell.condition}: {told.text}")
+    return lines

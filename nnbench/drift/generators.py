@@ -14,6 +14,9 @@ from typing import Any
 
 import numpy as np
 
+KERAS_STATE = ("global_random_seed", "global_seed_generator")
+"""What Keras keeps of seeds between trainings; versions differ in where they name it."""
+
 
 @dataclass(frozen=True)
 class FreshProcess:
@@ -24,13 +27,11 @@ class FreshProcess:
     def restore(self) -> None:
         """Put every generator back to how a fresh process has it."""
         from keras.src.backend.common import global_state
-        from keras.src.random import seed_generator
-        from keras.src.utils import rng_utils
 
         random.seed()
         np.random.seed()  # noqa: NPY002 - it is the old generator that people seed
-        global_state.set_global_attribute(rng_utils.GLOBAL_RANDOM_SEED, None)
-        global_state.set_global_attribute(seed_generator.GLOBAL_SEED_GENERATOR, None)
+        for name in KERAS_STATE:
+            global_state.set_global_attribute(name, None)
         tensorflow = sys.modules.get("tensorflow")
         if tensorflow is not None and hasattr(tensorflow, "random"):
             tensorflow.random.set_seed(None)

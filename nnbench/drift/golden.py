@@ -25,7 +25,7 @@ from nnbench.datasets import Dataset
 from nnbench.drift import diagnosis, metrics, policies, trajectory
 from nnbench.drift.diagnosis import Difference
 from nnbench.drift.matrix import ulps
-from nnbench.drift.study import WORKER, data_file
+from nnbench.drift.study import PATIENT, WORKER, data_file
 from nnbench.drift.trajectory import Trajectory
 from nnbench.errors import UserError
 from nnbench.measure.launch import Launch, WorkerLostError
@@ -212,7 +212,7 @@ def _train(case: Case, data: Dataset, policy: str, seed: int) -> tuple[Trajector
             arrays,
             folder / "worker.log",
             module=WORKER,
-            settings=chosen.settings_for(case.backend),
+            settings=PATIENT | chosen.settings_for(case.backend),
         )
         try:
             ready = worker.wait_until_ready()

@@ -63,6 +63,7 @@ def write(study: Study, found: Sequence[Cell]) -> Path:
             brief=matrix.brief,
             cell_of=lambda *key: matrix.cell_of(found, *key),
             findings=diagnosis.diagnose(study, found),
+            explanations=diagnosis.explanations(study, found),
             remedies={name: remedy.found_for(study, name) for name in backends},
             costs=[text for name in backends if (text := cost.sentence(study, name))],
             charts=_charts(study, found, backends),

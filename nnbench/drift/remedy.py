@@ -15,7 +15,7 @@ from nnbench.datasets import Dataset
 from nnbench.drift import storage
 from nnbench.drift.policies import POLICIES, Policy
 from nnbench.drift.storage import Study
-from nnbench.drift.study import WORKER, Watcher, data_file
+from nnbench.drift.study import PATIENT, WORKER, Watcher, data_file
 from nnbench.measure.launch import Launch, WorkerLostError
 
 
@@ -104,7 +104,7 @@ def _try(study: Study, arrays: Path, backend: str, candidate: Candidate) -> dict
             arrays,
             log,
             module=WORKER,
-            settings=candidate.policy.settings_for(backend),
+            settings=PATIENT | candidate.policy.settings_for(backend),
         )
         try:
             worker.wait_until_ready()

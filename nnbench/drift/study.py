@@ -20,6 +20,9 @@ from nnbench.measure.run import Side
 
 WORKER = "nnbench.drift.worker"
 
+PATIENT = {"OMP_WAIT_POLICY": "passive"}
+"""Torch's threads wait for each other asleep, which changes no number and spares a busy machine."""
+
 Watcher = Callable[[int, int, str], None]
 """Is told how many trainings are finished, of how many, and what is going on."""
 
@@ -117,7 +120,7 @@ class _Running:
         number = len(self.study.processes)
         log = self.study.folder / "logs" / f"process-{number:04d}.log"
         side = self.sides.get(place.side, Side())
-        settings = POLICIES[planned.policy].settings_for(place.backend)
+        settings = PATIENT | POLICIES[planned.policy].settings_for(place.backend)
         self.watch(len(self.study.trainings), self.total, f"starting {place.label}")
         worker = Launch(
             planned.case,

@@ -1,5 +1,6 @@
 """A drift study for the terminal and for scripts."""
 
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -16,10 +17,12 @@ from nnbench.drift.matrix import Cell
 from nnbench.drift.metrics import Drift
 from nnbench.drift.storage import Study
 
+PIPED_WIDTH = 150
+
 
 def print_study(study: Study, found: Sequence[Cell]) -> None:
     """The matrix of each backend, the diagnosis, the code that mends it, and what it costs."""
-    console = Console(soft_wrap=False)
+    console = Console(width=None if sys.stdout.isatty() else PIPED_WIDTH, highlight=False)
     columns = matrix.conditions(found)
     for backend in study.specification["backends"]:
         mine = [cell for cell in found if cell.backend == backend]
@@ -27,16 +30,27 @@ def print_study(study: Study, found: Sequence[Cell]) -> None:
             console.print(_table(study, mine, backend, [c for c in columns if _has(mine, c)]))
     for finding in diagnosis.diagnose(study, found):
         console.print(finding.text, markup=False, soft_wrap=True)
+    for text in diagnosis.explanations(study, found):
+        console.print(text, markup=False, soft_wrap=True)
     for backend in study.specification["backends"]:
         _print_remedy(console, study, backend)
-        text = cost.sentence(study, backend)
-        if text:
-            console.print(text, markup=False, soft_wrap=True)
+        price = cost.sentence(study, backend)
+        if price:
+            console.print(price, markup=False, soft_wrap=True)
     for failure in study.failures():
-        first = str(failure.get("message", "")).splitlines()[:1]
-        console.print(f"Failed: {failure['key']}: {''.join(first)}", markup=False, style="yellow")
+        console.print(
+            f"Failed: {failure['key']}: {_reason(failure)}",
+            markup=False,
+            style="yellow",
+            soft_wrap=True,
+        )
     for line in [*study.skipped, *study.damage]:
         console.print(f"Not run: {line}", markup=False, style="dim", soft_wrap=True)
+
+
+def _reason(failure: dict[str, Any]) -> str:
+    lines = str(failure.get("message", "")).splitlines() or [failure["outcome"]]
+    return lines[0] if len(lines) == 1 else f"{lines[0]} ({lines[-1]})"
 
 
 def _has(cells: Sequence[Cell], condition: str) -> bool:
@@ -124,6 +138,7 @@ def study_as_json(study: Study, found: Sequence[Cell], page: Path | None) -> dic
             }
             for one in diagnosis.diagnose(study, found)
         ],
+        "varied": diagnosis.explanations(study, found),
         "remedies": study.remedies,
         "cost": {
             backend: None
