@@ -43,6 +43,7 @@ Model = Annotated[
     ),
 ]
 Epochs = Annotated[int, typer.Option(help="Epochs of each training.")]
+OnDevice = Annotated[str, typer.Option("--device", help="cpu, gpu or gpu:1.")]
 
 
 @app.callback(invoke_without_command=True)
@@ -68,6 +69,7 @@ def drift(
     epochs: Epochs = 30,
     batch: Batch = "full",
     path: Annotated[str, typer.Option(help="fit or compiled.")] = "fit",
+    device: OnDevice = "cpu",
     threads: Threads = None,
     optimizer: Optimizer = "adam",
     activation: Activation = "relu",
@@ -103,6 +105,7 @@ def drift(
         epochs,
         batch,
         path,
+        device,
         threads,
         optimizer,
         activation,
@@ -139,6 +142,7 @@ def _cases(
     epochs: int,
     batch: str,
     path: str,
+    device: str,
     threads: int | None,
     optimizer: str,
     activation: str,
@@ -151,7 +155,7 @@ def _cases(
     training = training_of(loaded, optimizer, None, activation, dtype, batch, jit)
     named = [] if model else [architecture or "6,6"]
     models = [model] if model else []
-    cases = cases_of(named, loaded, training, backend, "cpu", threads, path, epochs, models)
+    cases = cases_of(named, loaded, training, backend, device, threads, path, epochs, models)
     if len({case.backend for case in cases}) != len(cases):
         raise UserError("a drift study is of one network and one path: name one")
     return loaded, cases
@@ -241,6 +245,7 @@ def record(
     epochs: Epochs = 30,
     batch: Batch = "full",
     path: Annotated[str, typer.Option(help="fit or compiled.")] = "fit",
+    device: OnDevice = "cpu",
     threads: Threads = None,
     optimizer: Optimizer = "adam",
     activation: Activation = "relu",
@@ -260,6 +265,7 @@ def record(
         epochs,
         batch,
         path,
+        device,
         threads,
         optimizer,
         activation,
