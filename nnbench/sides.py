@@ -130,7 +130,9 @@ def _environment(root: Path, tree: Path, environment: Path) -> Path:
     _run([sys.executable, "-m", "venv", "--clear", *without_pip, str(environment)])
     if borrowed:
         packages = _site_packages(environment)
-        lines = [str(tree / "src"), str(tree), sysconfig.get_path("purelib")]
+        # Another project's commit is measured by this nnbench, wherever it was installed.
+        here = Path(__file__).parents[1]
+        lines = [str(tree / "src"), str(tree), str(here), sysconfig.get_path("purelib")]
         (packages / "nnbench_side.pth").write_text("\n".join(lines) + "\n")
     else:
         constraints = tree / "constraints.txt"

@@ -158,10 +158,12 @@ def test_what_pytest_benchmark_itself_writes_is_read(tmp_path):
         "def test_sum(benchmark, rows):\n    benchmark.pedantic(sum, (range(rows),), rounds=5)\n"
     )
     plugin = ["-p", "pytest_benchmark.plugin"]
+    # pytest-benchmark takes itself for a worker of xdist where this is set, and does nothing.
+    outside = {name: value for name, value in os.environ.items() if "XDIST" not in name}
     subprocess.run(
         [sys.executable, "-m", "pytest", "-q", *plugin, "test_speed.py", "--benchmark-autosave"],
         cwd=tmp_path,
-        env={**os.environ, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},
+        env={**outside, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},
         check=True,
         capture_output=True,
     )
