@@ -27,6 +27,9 @@ from nnbench.progress import Bar
 PRODUCT_SIZE = 64
 SLOWDOWNS = (2, 5, 10, 20)
 
+MANY = 128
+"""Extra products of the probe: enough that noise does not decide what one of them costs."""
+
 PROBE = """
     import statistics, sys
     import numpy as np
@@ -75,9 +78,12 @@ def repeats_for(case: Case) -> dict[str, int]:
 
     What the slow-down really is, is measured by the run itself.
     """
-    plain = min(step_s(case, 0) for _ in range(3))
-    each = (min(step_s(case, 32) for _ in range(3)) - plain) / 32
-    return {f"plus{share}": max(1, round(plain * share / 100 / each)) for share in SLOWDOWNS}
+    pairs = [(step_s(case, 0), step_s(case, MANY)) for _ in range(3)]
+    each_s = statistics.median(more - plain for plain, more in pairs) / MANY
+    if each_s <= 0:
+        raise SystemExit("extra work cannot be told from noise now: try again on a calmer machine")
+    plain_s = statistics.median(plain for plain, _ in pairs)
+    return {f"plus{share}": max(1, round(plain_s * share / 100 / each_s)) for share in SLOWDOWNS}
 
 
 def main() -> None:
