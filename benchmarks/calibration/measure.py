@@ -10,6 +10,7 @@ writes. A run that was interrupted goes on with the same command.
 
 import argparse
 import json
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -81,7 +82,7 @@ def repeats_for(case: Case) -> dict[str, int]:
     pairs = [(step_s(case, 0), step_s(case, MANY)) for _ in range(3)]
     each_s = statistics.median(more - plain for plain, more in pairs) / MANY
     if each_s <= 0:
-        raise SystemExit("extra work cannot be told from noise now: try again on a calmer machine")
+        raise SystemExit("extra work cannot be told from noise: try again on a calmer machine")
     plain_s = statistics.median(plain for plain, _ in pairs)
     return {f"plus{share}": max(1, round(plain_s * share / 100 / each_s)) for share in SLOWDOWNS}
 
