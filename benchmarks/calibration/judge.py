@@ -10,9 +10,9 @@ measured. Identical copies (`same1`, `same2`, ...) are compared in all pairs.
 import argparse
 import itertools
 import random
-import statistics
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 import numpy as np
@@ -32,7 +32,7 @@ class Measured:
     """Samples in seconds: by side and phase, the launches in order of rounds."""
 
     samples: dict[tuple[str, str], Launches]
-    launch_s: dict[str, float]
+    launch_s: float
     rounds: int
 
 
@@ -53,13 +53,14 @@ def read(folder: Path) -> Measured:
             series = launch.sort_values("position")["seconds"].to_numpy()
             launches.append(series.tolist())
         samples[side, phase] = launches
-    spent = {side: [] for side in sides}
-    for record in run.launches:
-        trials = [t["wall_s"] for t in run.trials if t["launch"] == record["launch"]]
-        spent[record["side"]].append(record["import_s"] + record["first_use_s"] + sum(trials))
-    return Measured(
-        samples, {side: statistics.mean(found) for side, found in spent.items()}, len(complete)
+    ready_s = sorted(
+        datetime.fromisoformat(record["began"]).timestamp()
+        for record in run.launches
+        if record["round"] in complete
     )
+    # Processes of a round start together: what a launch costs is its share of the wall-clock.
+    launch_s = (ready_s[-1] - ready_s[0]) / (len(complete) - 1) / len(sides)
+    return Measured(samples, launch_s, len(complete))
 
 
 def draws(measured: Measured, launches: int, rng: random.Random) -> Iterator[list[int]]:
@@ -120,7 +121,7 @@ def _coverage(decisions: list[Decision]) -> str:
 
 def power(measured: Measured, launches: int, phase: str) -> Table:
     """How often each planted slow-down is found, and how wide the intervals are."""
-    budget_s = launches * measured.launch_s["base"]
+    budget_s = launches * measured.launch_s
     planted = [
         side for side, found in measured.samples if side.startswith("plus") and found == phase
     ]
@@ -170,8 +171,7 @@ def main() -> None:
     options = parser.parse_args()
     for folder in options.runs:
         measured = read(folder)
-        launch_s = statistics.mean(measured.launch_s.values())
-        show(f"{folder}: {measured.rounds} rounds, {launch_s:.1f} s a launch")
+        show(f"{folder}: {measured.rounds} rounds, {measured.launch_s:.1f} s a launch")
         for launches in options.launches:
             if launches > measured.rounds:
                 continue
