@@ -99,6 +99,8 @@ def main() -> None:
         record, model = trial.measure(case, request["kind"], features, labels)
         if request["kind"] == "phases" and case.key not in timers:
             trained[case.key] = model
+        # Still held, it would be frozen before the next trial and never be freed.
+        del model
         answer(record)
 
 
