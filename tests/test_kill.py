@@ -19,7 +19,7 @@ from nnbench import results
 from nnbench.measure.schedule import SWEEPS
 from nnbench.measure.trial import KINDS
 
-KILLS = int(os.environ.get("NNBENCH_KILLS", "4"))
+KILLS = int(os.environ.get("NNBENCH_KILLS", "3"))
 COMMAND = [
     *(sys.executable, "-m", "nnbench", "run", "4", "8", "16", "--backend", "jax"),
     *("--launches", "2", "--blocks", "2", "--epochs", "8", "--name", "run"),
