@@ -16,44 +16,22 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from nnbench import units
+from nnbench.palette import COLOURS, SERIES_COLOURS
 from nnbench.phases import (
-    BUILD,
     COLD,
-    COMPILE,
     EPOCH,
-    FIRST_STEP,
     ONCE,
     PREPARE,
     STEP,
-    TRACE,
     ColdParts,
 )
 from nnbench.statistics import Estimate
 from nnbench.summary import CaseSummary
 
-# Okabe and Ito's palette, told apart with any colour vision.
-COLOURS = {
-    BUILD: "#999999",
-    PREPARE: "#f0e442",
-    TRACE: "#56b4e9",
-    COMPILE: "#0072b2",
-    FIRST_STEP: "#cc79a7",
-    "later steps": "#d55e00",
-    "epoch overhead": "#e69f00",
-    "rest": "#ffffff",
-    COLD: "#000000",
-    EPOCH: "#009e73",
-    STEP: "#d55e00",
-}
 SHOWN = (COLD, EPOCH, STEP)
 MARKERS = {COLD: "o", EPOCH: "s", STEP: "^"}
 LABELLED = 6
 """More networks than this are told apart by colour and legend, not named one by one."""
-
-SERIES_COLOURS = (
-    *("#0072b2", "#d55e00", "#009e73", "#cc79a7"),
-    *("#56b4e9", "#e69f00", "#999999", "#000000"),
-)
 
 MOST_ROWS = 60
 

@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter, NullLocator
 
 from nnbench import units
-from nnbench.charts import SERIES_COLOURS
+from nnbench.palette import SERIES_COLOURS
 from nnbench.scaling import SHOWN, Series
 
 AXIS_WORDS = {

@@ -16,13 +16,13 @@ from numpy.typing import NDArray
 from nnbench import units
 from nnbench.architecture import Architecture
 from nnbench.case import Case
-from nnbench.charts import COLOURS, SERIES_COLOURS
 from nnbench.costs import telling
 from nnbench.costs.model import PhaseModel
 from nnbench.costs.prediction import Prediction
 from nnbench.costs.questions import DEPTHS
 from nnbench.costs.scene import Scene
 from nnbench.costs.terms import FIRST_EPOCH
+from nnbench.palette import COLOURS, SERIES_COLOURS
 from nnbench.phases import COLD, COMPILE, EPOCH, ONCE, STEP
 
 SHADES = "viridis"

@@ -1,16 +1,11 @@
-"""Whether a commit changed what a training computes: a digest of one seeded training.
+"""Whether a commit changed what a training computes: a digest of one seeded training for each.
 
-`python -m nnbench.history.numerics '<configuration>'` trains a case in the environment and folder
-it is run in, from a fixed seed, rows in their order, and prints one JSON line. Timing plays no
-part. The same code, versions and device give the same digest; another one means other numbers,
-not worse ones.
+`measure.numerics` trains, in the environment and folder of a commit. Timing plays no part.
 """
 
-import hashlib
 import json
 import os
 import subprocess
-import sys
 import tempfile
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -18,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from nnbench import devices
 from nnbench.case import Case
@@ -28,11 +22,7 @@ from nnbench.errors import UserError
 from nnbench.history.readers.runs import NUMERICS_FILE
 from nnbench.measure.run import Progress, Side, Watcher
 
-Array = NDArray[np.float32]
-
-EPOCHS = 3
-REPETITIONS = 2
-SEED = 7
+WORKER = "nnbench.measure.numerics"
 LIMIT_S = 600.0
 
 
@@ -87,7 +77,7 @@ def _digests(cases: Sequence[Case], arrays: Path, side: Side) -> list[dict[str, 
     configuration = {"cases": [case.to_json() for case in cases], "data": str(arrays)}
     try:
         answer = subprocess.run(
-            [side.python, "-m", __name__, json.dumps(configuration)],
+            [side.python, "-m", WORKER, json.dumps(configuration)],
             cwd=side.folder,
             env={**os.environ, **devices.environment(*cases[0].worker)},
             capture_output=True,
@@ -103,55 +93,6 @@ def _digests(cases: Sequence[Case], arrays: Path, side: Side) -> list[dict[str, 
         found: list[dict[str, Any]] = json.loads(answer.stdout.strip().splitlines()[-1])
         return found
     reason = "".join(answer.stderr.strip().splitlines()[-1:])
-    if "No module named" in reason and "nnbench.history" in reason:
+    if "No module named" in reason and WORKER in reason:
         return [{"digest": ""} for _ in cases]
     raise UserError(f"{side.folder}: the seeded training failed: {reason}")
-
-
-def main() -> None:
-    """Train, and print digests and losses."""
-    configuration = json.loads(sys.argv[1])
-    answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
-    os.dup2(2, 1)
-    cases = [Case.from_json(plain) for plain in configuration["cases"]]
-    devices.start(*cases[0].worker)
-    with np.load(configuration["data"]) as arrays:
-        features, labels = arrays["features"], arrays["labels"]
-    found = [_trained(case, features, labels) for case in cases]
-    answers.write(json.dumps(found) + "\n")
-    answers.flush()
-
-
-def _trained(case: Case, features: Array, labels: Array) -> dict[str, Any]:
-    """Digests of some repetitions: one where they agree, else `various`."""
-    found = [_train(case, features, labels) for _ in range(REPETITIONS)]
-    agree = all(one["digest"] == found[0]["digest"] for one in found)
-    return found[0] if agree else {**found[0], "digest": "various"}
-
-
-def _train(case: Case, features: Array, labels: Array) -> dict[str, Any]:
-    # Imports Keras: not before the backend is fixed.
-    import keras
-
-    from nnbench import network
-    from nnbench.training.fit import fit
-
-    keras.utils.set_random_seed(SEED)
-    model = network.for_case(case)
-    keras.utils.set_random_seed(SEED)
-    losses = fit(
-        model,
-        features,
-        labels,
-        epochs=EPOCHS,
-        batch_size=case.training.batch_size,
-        shuffle=False,
-    )
-    digest = hashlib.sha256(repr([float(loss) for loss in losses]).encode())
-    for weight in model.trainable_weights:
-        digest.update(np.ascontiguousarray(keras.ops.convert_to_numpy(weight)).tobytes())
-    return {"digest": digest.hexdigest(), "losses": [float(loss) for loss in losses]}
-
-
-if __name__ == "__main__":
-    main()

@@ -6,7 +6,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, NullLocator
 
 from nnbench import units
-from nnbench.charts import SERIES_COLOURS
+from nnbench.palette import SERIES_COLOURS
 from nnbench.race.outcome import CLOCKS, TRAINED, Race, Racer
 
 STYLES = ("-", "--", ":")
