@@ -6,7 +6,6 @@ written into the folder that the request names, and its file's name is answered.
 
 import json
 import math
-import os
 import sys
 import time
 from pathlib import Path
@@ -19,17 +18,12 @@ from nnbench import devices
 from nnbench.case import Case
 from nnbench.drift import generators, trajectory
 from nnbench.errors import UserError
+from nnbench.measure.channel import open_answers
 
 
 def main() -> None:
     """Serve requests until the input ends."""
-    answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
-    os.dup2(2, 1)
-
-    def answer(record: dict[str, Any]) -> None:
-        answers.write(json.dumps(record) + "\n")
-        answers.flush()
-
+    answer = open_answers()
     configuration = json.loads(sys.argv[1])
     case = Case.from_json(configuration["warm_up"])
     with np.load(configuration["data"]) as arrays:

@@ -7,7 +7,6 @@ and device give the same digest; another one means other numbers, not worse ones
 
 import hashlib
 import json
-import os
 import sys
 from typing import Any
 
@@ -16,6 +15,7 @@ from numpy.typing import NDArray
 
 from nnbench import devices
 from nnbench.case import Case
+from nnbench.measure.channel import open_answers
 
 Array = NDArray[np.float32]
 
@@ -27,15 +27,13 @@ SEED = 7
 def main() -> None:
     """Train, and print digests and losses."""
     configuration = json.loads(sys.argv[1])
-    answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
-    os.dup2(2, 1)
+    answer = open_answers()
     cases = [Case.from_json(plain) for plain in configuration["cases"]]
     devices.start(*cases[0].worker)
     with np.load(configuration["data"]) as arrays:
         features, labels = arrays["features"], arrays["labels"]
     found = [_trained(case, features, labels) for case in cases]
-    answers.write(json.dumps(found) + "\n")
-    answers.flush()
+    answer(found)
 
 
 def _trained(case: Case, features: Array, labels: Array) -> dict[str, Any]:

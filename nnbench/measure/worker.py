@@ -7,7 +7,6 @@ launch's log. The worker ends when its input ends, so it does not outlive its pa
 
 import gc
 import json
-import os
 import sys
 import time
 from typing import Any
@@ -17,18 +16,13 @@ import numpy as np
 from nnbench import datasets, devices
 from nnbench.case import Case
 from nnbench.errors import UserError
+from nnbench.measure.channel import open_answers
 
 
 def main() -> None:
     """Serve requests until the input ends."""
     began_s = time.perf_counter()
-    answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
-    os.dup2(2, 1)
-
-    def answer(record: dict[str, Any]) -> None:
-        answers.write(json.dumps(record) + "\n")
-        answers.flush()
-
+    answer = open_answers()
     configuration = json.loads(sys.argv[1])
     first_case = Case.from_json(configuration["warm_up"])
     with np.load(configuration["data"]) as saved:
