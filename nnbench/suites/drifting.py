@@ -13,6 +13,7 @@ from typing import Any
 from nnbench import devices
 from nnbench.case import Case
 from nnbench.errors import UserError
+from nnbench.measure.channel import open_answers
 
 LIMIT_S = 900.0
 
@@ -59,11 +60,9 @@ def main() -> None:
     """Answer one list of cases, which share a backend, a device and threads."""
     plain: list[dict[str, Any]] = json.load(sys.stdin)
     cases = [Case.from_json(one) for one in plain]
-    answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
-    os.dup2(2, 1)
+    answer = open_answers()
     devices.start(*cases[0].worker)
-    answers.write(json.dumps({case.key: _figures(case) for case in cases}) + "\n")
-    answers.close()
+    answer({case.key: _figures(case) for case in cases})
 
 
 if __name__ == "__main__":
