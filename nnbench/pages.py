@@ -6,6 +6,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from matplotlib.figure import Figure
@@ -14,11 +15,18 @@ from rich.console import Console
 from rich.table import Table as RichTable
 from rich.text import Text
 
-from nnbench import __version__
+from nnbench import __version__, units
 from nnbench.errors import UserError
 
 RESOLUTION_DPI = 110
 PIPED_WIDTH = 120
+
+FILTERS = {
+    "seconds": units.seconds,
+    "flops": units.flops,
+    "share": units.share,
+    "bytes": units.data_size,
+}
 
 
 @dataclass(frozen=True)
@@ -86,6 +94,26 @@ def write(
 
     Raises UserError if the folder cannot be written.
     """
+    charts = path.parent / "charts"
+    for part in parts:
+        if part.figure is not None:
+            save_figure(part.figure, charts / f"{part.name}.png")
+    return render(
+        path,
+        "page.html.j2",
+        title=title,
+        subtitle=subtitle,
+        sentences=sentences,
+        warnings=warnings,
+        parts=parts,
+    )
+
+
+def render(path: Path, template: str, /, **values: Any) -> Path:
+    """Fill a template, named from the package's folder, and write the page; return its path.
+
+    Templates may use the filters of `FILTERS`. Raises UserError if the folder cannot be written.
+    """
     environment = Environment(
         loader=PackageLoader("nnbench", "."),
         autoescape=True,
@@ -93,24 +121,17 @@ def write(
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    try:
-        charts = path.parent / "charts"
-        charts.mkdir(parents=True, exist_ok=True)
-        for part in parts:
-            if part.figure is not None:
-                _replace(charts / f"{part.name}.png", _png(part.figure))
-        page = environment.get_template("pages.html.j2").render(
-            title=title,
-            subtitle=subtitle,
-            sentences=sentences,
-            warnings=warnings,
-            parts=parts,
-            version=__version__,
-        )
-        _replace(path, page.encode())
-    except OSError as failure:
-        raise UserError(f"{path} cannot be written: {failure.strerror}") from failure
+    environment.filters |= FILTERS
+    page = environment.get_template(template).render(version=__version__, **values)
+    _replace(path, page.encode())
     return path
+
+
+def save_figure(figure: Figure, path: Path) -> str:
+    """Write a figure as PNG and return it in base64. Raises UserError if it cannot be written."""
+    png = _png(figure)
+    _replace(path, png)
+    return base64.b64encode(png).decode()
 
 
 def _png(figure: Figure) -> bytes:
@@ -120,6 +141,11 @@ def _png(figure: Figure) -> bytes:
 
 
 def _replace(path: Path, content: bytes) -> None:
+    """Put a whole file in place of what was there, or leave that as it was."""
     partial = path.with_name(f"{path.name}.partial")
-    partial.write_bytes(content)
-    partial.replace(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial.write_bytes(content)
+        partial.replace(path)
+    except OSError as failure:
+        raise UserError(f"{path} cannot be written: {failure.strerror}") from failure

@@ -1,23 +1,18 @@
 """The page of a drift study: `drift.html` in its folder, which needs nothing else."""
 
-import base64
-import io
 from collections.abc import Sequence
 from pathlib import Path
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from matplotlib.figure import Figure
 
-from nnbench import __version__
+from nnbench import pages
 from nnbench.drift import charts, cost, diagnosis, matrix, remedy
 from nnbench.drift.matrix import Cell
 from nnbench.drift.policies import POLICIES
 from nnbench.drift.storage import Study
-from nnbench.errors import UserError
 
 PAGE = "drift.html"
 CHARTS = "charts"
-RESOLUTION_DPI = 110
 
 READING = {
     "matrix": (
@@ -41,41 +36,25 @@ READING = {
 
 def write(study: Study, found: Sequence[Cell]) -> Path:
     """Write the page and its charts, and return its path. Raises UserError if that fails."""
-    environment = Environment(
-        loader=PackageLoader("nnbench.drift", "."),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
     backends = [
         name for name in study.specification["backends"] if any(c.backend == name for c in found)
     ]
-    try:
-        (study.folder / CHARTS).mkdir(exist_ok=True)
-        page = environment.get_template("template.html.j2").render(
-            study=study,
-            version=__version__,
-            cells=found,
-            columns=matrix.conditions(found),
-            policies=POLICIES,
-            backends=backends,
-            brief=matrix.brief,
-            cell_of=lambda *key: matrix.cell_of(found, *key),
-            findings=diagnosis.diagnose(study, found),
-            explanations=diagnosis.explanations(study, found),
-            remedies={name: remedy.found_for(study, name) for name in backends},
-            costs=[text for name in backends if (text := cost.sentence(study, name))],
-            charts=_charts(study, found, backends),
-        )
-        partial = study.folder / f"{PAGE}.partial"
-        partial.write_text(page, encoding="utf-8")
-        partial.replace(study.folder / PAGE)
-    except OSError as failure:
-        raise UserError(
-            f"the page cannot be written into {study.folder}: {failure.strerror}"
-        ) from failure
-    return study.folder / PAGE
+    return pages.render(
+        study.folder / PAGE,
+        "drift/template.html.j2",
+        study=study,
+        cells=found,
+        columns=matrix.conditions(found),
+        policies=POLICIES,
+        backends=backends,
+        brief=matrix.brief,
+        cell_of=lambda *key: matrix.cell_of(found, *key),
+        findings=diagnosis.diagnose(study, found),
+        explanations=diagnosis.explanations(study, found),
+        remedies={name: remedy.found_for(study, name) for name in backends},
+        costs=[text for name in backends if (text := cost.sentence(study, name))],
+        charts=_charts(study, found, backends),
+    )
 
 
 def _charts(
@@ -93,9 +72,6 @@ def _charts(
     for kind, name, figure in drawn:
         if figure is None:
             continue
-        image = io.BytesIO()
-        figure.savefig(image, format="png", dpi=RESOLUTION_DPI)
-        (study.folder / CHARTS / f"{name}.png").write_bytes(image.getvalue())
-        title, reading = READING[kind]
-        shown.append((title, reading, base64.b64encode(image.getvalue()).decode()))
+        image = pages.save_figure(figure, study.folder / CHARTS / f"{name}.png")
+        shown.append((*READING[kind], image))
     return shown

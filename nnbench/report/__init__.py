@@ -1,17 +1,13 @@
 """The report of a run: one HTML page that needs nothing else, and the charts as files."""
 
-import base64
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from matplotlib.figure import Figure
 
-from nnbench import __version__, charts, phases, units
-from nnbench.errors import UserError
+from nnbench import charts, pages, phases, units
 from nnbench.measure import noise
 from nnbench.phases import COLD, COMPILE, EPOCH, STEP, TRACE
 from nnbench.report import words
@@ -22,7 +18,6 @@ from nnbench.summary import CaseSummary, block_values, groups, measured_share, s
 PAGE = "report.html"
 CHARTS = "charts"
 TABLE_PHASES = (COLD, TRACE, COMPILE, EPOCH, STEP)
-RESOLUTION_DPI = 110
 
 
 @dataclass(frozen=True)
@@ -78,44 +73,22 @@ def write(run: Run) -> Path:
     summaries = summarise(run)
     values = block_values(run.samples())
     marked = contaminated(run)
-    try:
-        (run.folder / CHARTS).mkdir(exist_ok=True)
-        sections = [_section(run, group, values, marked) for group in groups(summaries)]
-        environment = Environment(
-            loader=PackageLoader("nnbench.report", "."),
-            autoescape=True,
-            undefined=StrictUndefined,
-            trim_blocks=True,
-            lstrip_blocks=True,
-        )
-        environment.filters |= {
-            "time": _time_cell,
-            "ratio": _ratio_cell,
-            "seconds": units.seconds,
-            "flops": units.flops,
-            "share": units.share,
-            "bytes": units.data_size,
-        }
-        page = environment.get_template("template.html.j2").render(
-            run=run,
-            version=__version__,
-            story=words.tell(summaries, run),
-            sections=sections,
-            table_phases=TABLE_PHASES,
-            phase_rows=_phase_rows(),
-            inside=measured_share(run),
-            noisy=len(marked),
-            blocks=len({(trial["launch"], trial["block"]) for trial in run.trials}),
-            reasons=_noise_reasons(run),
-        )
-        partial = run.folder / f"{PAGE}.partial"
-        partial.write_text(page, encoding="utf-8")
-        partial.replace(run.folder / PAGE)
-    except OSError as failure:
-        raise UserError(
-            f"the report cannot be written into {run.folder}: {failure.strerror}"
-        ) from failure
-    return run.folder / PAGE
+    sections = [_section(run, group, values, marked) for group in groups(summaries)]
+    return pages.render(
+        run.folder / PAGE,
+        "report/template.html.j2",
+        run=run,
+        story=words.tell(summaries, run),
+        sections=sections,
+        table_phases=TABLE_PHASES,
+        phase_rows=_phase_rows(),
+        time=_time_cell,
+        ratio=_ratio_cell,
+        inside=measured_share(run),
+        noisy=len(marked),
+        blocks=len({(trial["launch"], trial["block"]) for trial in run.trials}),
+        reasons=_noise_reasons(run),
+    )
 
 
 def contaminated(run: Run) -> set[tuple[int, int]]:
@@ -162,13 +135,8 @@ def _section(
 
 
 def _draw(path: Path, name: str, figure: Figure) -> _Chart:
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=RESOLUTION_DPI, facecolor="white")
-    partial = path.with_suffix(".partial")
-    partial.write_bytes(buffer.getvalue())
-    partial.replace(path)
     title, reading = READING[name]
-    return _Chart(name, title, reading, base64.b64encode(buffer.getvalue()).decode())
+    return _Chart(name, title, reading, pages.save_figure(figure, path))
 
 
 def _time_cell(estimate: Estimate | None) -> tuple[str, str]:
