@@ -18,6 +18,7 @@ import textwrap
 from pathlib import Path
 
 from planted import copy_package
+from scipy import stats
 
 from nnbench import architecture as arch
 from nnbench import datasets, fingerprint, results
@@ -28,63 +29,68 @@ from nnbench.progress import Bar
 PRODUCT_SIZE = 64
 SLOWDOWNS = (2, 5, 10, 20)
 
-MANY = 128
-"""Extra products of the probe: enough that noise does not decide what one of them costs."""
+LADDER = (4, 8, 12, 16, 20, 24, 28, 32, 40, 48)
+"""Numbers of extra products that the probe times."""
 
 PROBE = """
-    import statistics, sys
-    import numpy as np
+    import json, random, statistics, sys
     from nnbench import datasets, devices
-    devices.start(sys.argv[1])
+    case, counts = json.loads(sys.argv[1]), json.loads(sys.argv[2])
+    devices.start(case["backend"])
+    from nnbench import network
     from nnbench.case import Case
     from nnbench.measure import trial
-    import json
-    case = Case.from_json(json.loads(sys.argv[2]))
+    case = Case.from_json(case)
     data = datasets.load("banknotes")
     trial.warm_up(case, data.features, data.labels)
-    found = [
-        sample
-        for _ in range(3)
-        for timer in [trial.StepTimer(case, data.features, data.labels)]
-        for _ in range(40)
-        for sample in timer.measure()["samples_s"]["step"]
-    ]
-    print(statistics.quantiles(found, n=10)[0])
+    timers, found = {}, {count: [] for count in counts}
+    for count in counts:
+        network.EXTRA_PRODUCTS = count
+        timers[count] = trial.StepTimer(case, data.features, data.labels)
+    for _ in range(40):
+        for count in random.sample(counts, len(counts)):
+            found[count] += timers[count].measure()["samples_s"]["step"]
+    print(json.dumps([statistics.quantiles(found[count], n=4)[0] for count in counts]))
 """
 
 
-def step_s(case: Case, repeats: int) -> float:
-    """Seconds of a step with so much extra work, in a process of its own."""
+def steps_s(case: Case, counts: list[int]) -> list[float]:
+    """Seconds of a step with so many extra products each, taking turns in one process."""
     with tempfile.TemporaryDirectory() as folder:
-        copy_package(Path(folder), size=PRODUCT_SIZE, repeats=repeats)
+        copy_package(Path(folder), size=PRODUCT_SIZE, repeats=1)
         (Path(folder) / "data").symlink_to(Path(__file__).parents[2] / "data")
         answer = subprocess.run(
             [
-                sys.executable,
-                "-c",
-                textwrap.dedent(PROBE),
-                case.backend,
-                json.dumps(case.to_json()),
+                *(sys.executable, "-c", textwrap.dedent(PROBE)),
+                *(json.dumps(case.to_json()), json.dumps(counts)),
             ],
             cwd=folder,
             capture_output=True,
             text=True,
             check=True,
         )
-    return float(answer.stdout)
+    return list(json.loads(answer.stdout))
 
 
 def repeats_for(case: Case) -> dict[str, int]:
     """How many extra products make a step slower by each of `SLOWDOWNS` percent, about.
 
-    What the slow-down really is, is measured by the run itself.
+    By a line through what the probe timed (Theil-Sen). What the slow-down really is, is measured
+    by the run itself.
     """
-    pairs = [(step_s(case, 0), step_s(case, MANY)) for _ in range(3)]
-    each_s = statistics.median(more - plain for plain, more in pairs) / MANY
-    if each_s <= 0:
-        raise SystemExit("extra work cannot be told from noise: try again on a calmer machine")
-    plain_s = statistics.median(plain for plain, _ in pairs)
-    return {f"plus{share}": max(1, round(plain_s * share / 100 / each_s)) for share in SLOWDOWNS}
+    counts = [0, *LADDER]
+    probes = [steps_s(case, counts) for _ in range(3)]
+    slower = [
+        statistics.median(probe[place] / probe[0] - 1 for probe in probes)
+        for place in range(len(counts))
+    ]
+    for count, share in zip(counts, slower, strict=True):
+        print(f"{count} products: {share:+.1%}", file=sys.stderr)
+    line = stats.theilslopes(slower[1:], LADDER)
+    return {
+        f"plus{wanted}": max(1, round((wanted / 100 - line.intercept) / line.slope))
+        for wanted in SLOWDOWNS
+    }
 
 
 def main() -> None:
