@@ -5,6 +5,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from histories import asv_files, noise, repository
+from runs import TIMES_S, make_run
 from test_history import interleaved
 
 from nnbench import results
@@ -71,6 +72,23 @@ def test_page_and_charts(nnbench, tmp_path, measured):
     page = (tmp_path / "page" / "history.html").read_text()
     assert "Change number 5" in page
     assert page.count("<img") == len(list((tmp_path / "page" / "history-charts").glob("*.png")))
+
+
+def test_report_of_a_run_with_its_networks_over_commits(nnbench, tmp_path, measured):
+    run = make_run(tmp_path, {"6,6": TIMES_S})
+    written = nnbench("report", run.folder, "--history", "results")
+    assert written.returncode == 0, written.stderr
+    page = (run.folder / "report.html").read_text()
+    assert "Over commits" in page
+    assert "Change number 5" in page
+    assert len(list((run.folder / "history-charts").glob("*.png"))) == 2
+    # Without it nothing is said of commits, and another network's history is none of this one's.
+    assert nnbench("report", run.folder).returncode == 0
+    assert "Over commits" not in (run.folder / "report.html").read_text()
+    other = make_run(tmp_path / "other", {"6": TIMES_S})
+    refused = nnbench("report", other.folder, "--history", "results")
+    assert refused.returncode == 2
+    assert "nothing in results was measured" in refused.stderr
 
 
 @pytest.mark.parametrize(

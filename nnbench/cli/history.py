@@ -26,6 +26,7 @@ from nnbench.errors import UserError
 if TYPE_CHECKING:
     from nnbench.history.check import Check
     from nnbench.history.table import History
+    from nnbench.results import Run
 
 PLACES = (".asv", ".benchmarks", "results")
 
@@ -375,6 +376,24 @@ def _read(
             f"no results of commits in {', '.join(str(one) for one in chosen)}{reasons}"
         )
     return found
+
+
+def check_networks(run: "Run", folders: list[Path]) -> "Check":
+    """Look for changes in what was measured over commits of a run's networks, on its host."""
+    from nnbench.history import annotations as remarks
+    from nnbench.history import check as checking
+    from nnbench.history import table
+
+    found = _read(folders, None, Path(), "HEAD")
+    host = str(run.fingerprint["host"])
+    labels = sorted({case.label for case in run.cases.values()})
+    part = table.of_networks(found, host, labels)
+    if part.table.empty:
+        raise UserError(
+            f"nothing in {', '.join(str(one) for one in folders)} was measured on {host} of "
+            f"{', '.join(labels)}: leave --history out, or record it with nnbench history record"
+        )
+    return checking.run(part, remarks.read(REMARKS))
 
 
 def _checked(

@@ -10,6 +10,7 @@ from nnbench.errors import UserError
 
 if TYPE_CHECKING:
     from nnbench.datasets import Dataset
+    from nnbench.history.check import Check
     from nnbench.measure.run import Side
     from nnbench.results import Run
 
@@ -62,11 +63,11 @@ def run_folder(
     return storage.create(results, name, wanted, here)
 
 
-def tell_run(finished: "Run", *, as_json: bool) -> None:
-    """Write the report of a run and print its table, or JSON."""
+def tell_run(finished: "Run", *, as_json: bool, check: "Check | None" = None) -> None:
+    """Write the report of a run, with its networks' history if given; print its table, or JSON."""
     from nnbench import report, terminal
 
-    page = report.write(finished)
+    page = report.write(finished, check)
     if as_json:
         say(json.dumps(terminal.run_as_json(finished, page), indent=1))
         return

@@ -106,14 +106,23 @@ def run(
 
 def report_command(
     run_folder: Annotated[Path, typer.Argument(help="Folder of a run, such as results/NAME.")],
+    history: Annotated[
+        list[Path] | None,
+        typer.Option(
+            metavar="FOLDER",
+            help="Also show its networks over commits, from results there (.asv, .benchmarks, "
+            "results); again for more than one.",
+        ),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Write the report of a run again, and print its table."""
     from nnbench import results
+    from nnbench.cli.history import check_networks
     from nnbench.cli.race import tell_race
 
     run = results.read(run_folder)
     if "curve" in run.specification.get("kinds", ()):
         tell_race(run, None, as_json=as_json)
     else:
-        tell_run(run, as_json=as_json)
+        tell_run(run, as_json=as_json, check=check_networks(run, history) if history else None)

@@ -16,7 +16,7 @@ import json
 import os
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -210,7 +210,16 @@ def choose(history: History, words: Sequence[str]) -> History:
             pairs = pairs[_matches(pairs, word)]
         except re.error as failure:
             raise UserError(f"'{word}' is no regular expression: {failure}") from failure
-    return History(table, pairs, history.skipped, history.known, history.repository)
+    return replace(history, table=table, pairs=pairs)
+
+
+def of_networks(history: History, host: str, labels: Sequence[str]) -> History:
+    """The part of a history that was measured on a host, of networks with one of these labels."""
+    either = "|".join(re.escape(label) for label in labels)
+    # `6` is neither `6x2` nor `6,12`.
+    found = choose(history, [rf"(?<![\w,])(?:{either})(?![\w]|,\w)"])
+    table, pairs = found.table, found.pairs
+    return replace(found, table=table[table["host"] == host], pairs=pairs[pairs["host"] == host])
 
 
 def _matches(table: pd.DataFrame, word: str) -> "pd.Series[bool]":

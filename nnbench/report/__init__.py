@@ -8,9 +8,10 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from nnbench import charts, pages, phases, units
+from nnbench.history.check import Check
 from nnbench.measure import noise
 from nnbench.phases import COLD, COMPILE, EPOCH, STEP, TRACE
-from nnbench.report import words
+from nnbench.report import history, words
 from nnbench.results import Run
 from nnbench.statistics import Estimate
 from nnbench.summary import CaseSummary, block_values, groups, measured_share, summarise
@@ -65,9 +66,10 @@ READING = {
 }
 
 
-def write(run: Run) -> Path:
+def write(run: Run, check: Check | None = None) -> Path:
     """Write the page and its charts into the run's folder, and return the page's path.
 
+    With `check`, what was found of its networks over commits, the page has a part on that.
     Raises UserError if the folder cannot be written.
     """
     summaries = summarise(run)
@@ -88,6 +90,7 @@ def write(run: Run) -> Path:
         noisy=len(marked),
         blocks=len({(trial["launch"], trial["block"]) for trial in run.trials}),
         reasons=_noise_reasons(run),
+        **(history.section(check, run.folder) if check else {"check": None}),
     )
 
 

@@ -1,8 +1,9 @@
-"""The page over commits: what changed, charts of every benchmark, and how to read them."""
+"""Times over commits, for a person: what changed, and charts of every benchmark."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from matplotlib.figure import Figure
 
@@ -23,10 +24,21 @@ class _Chart:
 
 
 def write(check: Check, folder: Path, annotations: Sequence[Annotation] = ()) -> Path:
-    """Write the page into `folder`, its charts beside it as files; return the page's path.
+    """Write the page over commits into `folder`, its charts beside it; return the page's path.
 
-    Figures with alarms come first, at most `MOST_FIGURES`. Raises UserError if the folder cannot
-    be written.
+    Raises UserError if the folder cannot be written.
+    """
+    shown = section(check, folder, annotations)
+    return pages.render(folder / PAGE, "report/history.html.j2", annotations=annotations, **shown)
+
+
+def section(
+    check: Check, folder: Path, annotations: Sequence[Annotation] = (), most: int = MOST_FIGURES
+) -> dict[str, Any]:
+    """Draw into `folder`; return what `over_commits.html.j2` shows.
+
+    Figures with alarms come first, at most `most`. Raises UserError if the folder cannot be
+    written.
     """
     figures: list[tuple[str, Figure]] = []
     overview = history_charts.sizes(check)
@@ -35,19 +47,16 @@ def write(check: Check, folder: Path, annotations: Sequence[Annotation] = ()) ->
     groups = history_charts.panels(check)
     telling = {id(one.alarm.series) for one in check.found}
     ranked = sorted(groups, key=lambda title: not any(id(one) in telling for one in groups[title]))
-    for title in ranked[:MOST_FIGURES]:
+    for title in ranked[:most]:
         figure = history_charts.over_commits(check, title, groups[title], annotations)
         figures.append((title.partition("\n")[0], figure))
     charts = [
         _Chart(title, pages.save_figure(figure, folder / CHARTS / f"{place:02d}.png"))
         for place, (title, figure) in enumerate(figures)
     ]
-    return pages.render(
-        folder / PAGE,
-        "report/history.html.j2",
-        check=check,
-        checking=checking,
-        charts=charts,
-        left_out=max(0, len(groups) - MOST_FIGURES),
-        annotations=annotations,
-    )
+    return {
+        "check": check,
+        "checking": checking,
+        "commit_charts": charts,
+        "left_out": max(0, len(groups) - most),
+    }
