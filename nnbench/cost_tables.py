@@ -16,11 +16,10 @@ from nnbench.attribution import Attribution, Part
 from nnbench.costs.model import Coefficient, PhaseModel
 from nnbench.costs.prediction import OVERHEAD, REST, STEPS, CostModel, Prediction
 from nnbench.costs.terms import FIRST_EPOCH
-from nnbench.phases import EPOCH, ONCE, PHASES
+from nnbench.phases import ONCE, PHASES
 from nnbench.terminal import PIPED_WIDTH
 
 BEYOND = {
-    EPOCH: "epoch, beyond its steps",
     FIRST_EPOCH: "first epoch, beyond all that",
 }
 ORDER = (*PHASES, FIRST_EPOCH)

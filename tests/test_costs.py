@@ -18,7 +18,18 @@ from nnbench.costs.flips import rows_flip
 from nnbench.costs.model import PhaseModel, TooFewCasesError
 from nnbench.costs.prediction import CostModel, Observed
 from nnbench.costs.surrogate import Surrogate
-from nnbench.costs.terms import FIRST_EPOCH, count, place, rows_of_last_batch
+from nnbench.costs.terms import (
+    ACTIVATION,
+    FIRST_EPOCH,
+    FLOP,
+    LAYER,
+    SPILL,
+    TERMS,
+    count,
+    matrix,
+    place,
+    rows_of_last_batch,
+)
 from nnbench.errors import UserError
 from nnbench.phases import EPOCH, STEP
 
@@ -155,8 +166,39 @@ def test_outside_is_said_on_which_axes(model):
 
 
 def test_timing_a_network_makes_the_model_surer_of_it(model, pool):
-    unsure = max(pool, key=model.uncertainty)
-    assert model.as_if_timed(unsure).uncertainty(unsure) < model.uncertainty(unsure)
+    def reach(sure):
+        told = sure.predict(unsure, 30).epoch_s
+        return told.high / told.low
+
+    unsure = next(case for case in pool if case.key not in {one.case.key for one in model.observed})
+    surer = CostModel.fit([*model.observed, *timed([unsure] * 3)], resamples=0)
+    assert reach(surer) < reach(model)
+
+
+def test_what_a_launch_has_of_its_own_is_told_from_the_networks():
+    rng = np.random.default_rng(0)
+    launches = np.repeat(np.arange(12), 10)
+    moods = rng.normal(0, 0.1, 12)
+    values = moods[launches] + 0.02 * rng.normal(size=120)
+    found = Surrogate.fit(rng.uniform(0, 8, (120, 2)), values, launches=launches)
+    assert 0.06 < found.mood < 0.16
+    assert found.noise < 0.03
+    # The next launch has a mood of its own.
+    assert found.predict(np.array([[4.0, 4.0]]))[1][0] > 0.06
+
+
+def test_the_cache_is_found_where_activations_cost_more_beyond_it(pool):
+    def time_s(case):
+        counts = dict(zip(TERMS[STEP], matrix([case], STEP, 8.0 * 2**20)[0], strict=True))
+        costs_s = {LAYER: 1e-5, FLOP: 3e-12, ACTIVATION: 1e-10, SPILL: 7e-10}
+        return sum(cost_s * counts[term] for term, cost_s in costs_s.items())
+
+    rng = np.random.default_rng(0)
+    times_s = np.array([time_s(case) * np.exp(rng.normal(0, 0.03)) for case in pool[:120]])
+    found = PhaseModel.fit(STEP, pool[:120], times_s, resamples=0)
+    assert found.cache_bytes == 8.0 * 2**20
+    values = {each.term: each.value for each in found.coefficients}
+    assert values[SPILL] == pytest.approx(7e-10, rel=0.2)
 
 
 def test_what_is_timed_next_is_what_the_model_knows_least_of(pool):
@@ -186,7 +228,7 @@ def test_the_process_leaves_one_out_as_if_it_had_never_seen_it():
     values = np.sin(places[:, 0]) + 0.05 * rng.normal(size=30)
     whole = Surrogate.fit(places, values)
     errors, _ = whole.leave_one_out()
-    without = replace(whole, places=places[1:], values=values[1:])
+    without = replace(whole, places=places[1:], values=values[1:], launches=whole.launches[1:])
     assert errors[0] == pytest.approx(without.predict(places[:1])[0][0] - values[0], rel=1e-6)
 
 
@@ -217,8 +259,6 @@ def test_rows_of_the_last_batch_are_counted():
 
 
 def calibration_terms():
-    from nnbench.costs.terms import TERMS
-
     return TERMS[FIRST_EPOCH]
 
 

@@ -41,7 +41,8 @@ def test_the_widest_as_fast_is_as_fast_in_truth_and_one_a_fifth_wider_is_not(her
     wanted_s = true_epoch_s(here, asked)
     for one in found.values():
         width = one.architecture.widths[0]
-        assert one.width.low <= one.width.value <= one.width.high
+        # Without a low one, even the narrowest that was calibrated may be slower.
+        assert (one.width.low or 0) <= one.width.value <= one.width.high
         if one.architecture.depth == 3:
             assert width == 64
         if one.width.open_above or width < 8:

@@ -219,7 +219,7 @@ def least_sure(model: CostModel, cases: Sequence[Case], seconds: float) -> list[
     places = np.array([place(case) for case in cases])
     surrogates = [phase.surrogate for phase in model.phases.values()]
     lefts = [surrogate.left(places) for surrogate in surrogates]
-    noises = [surrogate.noise**2 for surrogate in surrogates]
+    noises = [surrogate.single**2 for surrogate in surrogates]
     chosen: list[int] = []
     while len(chosen) < MOST_PER_RUN:
         gains = np.zeros(len(cases))
@@ -270,7 +270,7 @@ def observed(runs: Iterable[results.Run]) -> list[Observed]:
                 plain[FIRST_EPOCH] = trial["first_epoch_s"]
             if STEP in plain and EPOCH in plain:
                 memory = trial.get("peak_host_bytes"), trial.get("host_bytes_before")
-                found.append(Observed(case, plain, *memory))
+                found.append(Observed(case, plain, *memory, f"{run.folder.name}/{launch}"))
     return found
 
 

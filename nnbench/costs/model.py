@@ -4,9 +4,11 @@ A phase takes so many seconds once, per layer, per FLOP and per byte. What is pa
 layer's size (the overhead) and what grows with the work (the compute) need not add up: a device
 that overlaps them takes little more than the larger, the roofline. `softness` p tells how:
 `(overhead^p + compute^p)^(1/p)` is the sum for 1 and the larger of the two for infinity.
-What coefficients cannot say, such as caches, is left to a Gaussian process on the residuals.
+Activations beyond so many bytes cost more; how many, the cache, is fitted, too. What coefficients
+cannot say is left to a Gaussian process on the residuals.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Self
@@ -17,8 +19,11 @@ from scipy import optimize, stats
 
 from nnbench.case import Case
 from nnbench.costs.surrogate import Surrogate
-from nnbench.costs.terms import OVERHEADS, TERMS, Term, matrix, place
+from nnbench.costs.terms import OVERHEADS, SPILL, TERMS, Term, matrix, place
 from nnbench.phases import STEP
+
+CACHES_BYTES = tuple(float(1 << power) for power in range(20, 27))
+"""Sizes tried for a cache: 1 to 64 MiB."""
 
 RESAMPLES = 60
 LEAST_CASES = 8
@@ -43,17 +48,25 @@ class Coefficient:
 
 @dataclass(frozen=True)
 class Predicted:
-    """A predicted duration: `deviation` is that of its natural logarithm."""
+    """A predicted duration.
+
+    `deviation` is that of its natural logarithm, `mood` the part of it that is the launch's.
+    """
 
     value_s: float
     deviation: float
+    mood: float
     overhead_s: float
     compute_s: float
 
 
 @dataclass(frozen=True)
 class PhaseModel:
-    """A fitted phase; `cases` and `times_s` are what it was fitted to."""
+    """A fitted phase; `cases` and `times_s` are what it was fitted to.
+
+    `draws` (resamples + 1, terms) are the coefficients of the bootstrap, the fitted ones first:
+    what one of them takes from another is in them.
+    """
 
     phase: str
     cases: Sequence[Case]
@@ -62,6 +75,8 @@ class PhaseModel:
     softness: float
     surrogate: Surrogate
     known_s: Array
+    draws: Array
+    cache_bytes: float = math.inf
 
     @classmethod
     def fit(
@@ -70,23 +85,26 @@ class PhaseModel:
         cases: Sequence[Case],
         times_s: Array,
         known_s: Array | None = None,
+        launches: Sequence[str] = (),
         *,
         resamples: int = RESAMPLES,
         seed: int = 0,
     ) -> Self:
         """Fit to one time a case and launch, in seconds; the same case may come again.
 
-        `known_s` is the part of each time that another model explains (the steps of an epoch):
-        coefficients are of what comes on top. They are not negative and minimise the residuals
-        of the logarithm of the whole, so that a small network counts as much as a large one;
-        wild values pull little (soft L1). Their intervals are of the bootstrap over cases.
+        `known_s` is the part of each time that other models explain: coefficients are of what
+        comes on top. They are not negative and minimise the residuals of the logarithm of the
+        whole, so that a small network counts as much as a large one; wild values pull little
+        (soft L1). Their intervals are of the bootstrap over cases. `launches` names the launch of
+        each time: what all times of one have in common is taken for its mood, not for the cases'.
         Raises TooFewCasesError below 8 times.
         """
         if len(cases) < LEAST_CASES:
             raise TooFewCasesError(f"{phase}: {len(cases)} times, {LEAST_CASES} are needed")
         known_s = np.zeros(len(cases)) if known_s is None else known_s
-        counts = matrix(cases, phase)
-        values, softness = _coefficients(phase, counts, times_s, known_s)
+        cache_bytes = _cache_bytes(phase, cases, times_s, known_s)
+        counts = matrix(cases, phase, cache_bytes)
+        values, softness, _ = _coefficients(phase, counts, times_s, known_s)
         rng = np.random.default_rng(seed)
         draws = [values]
         for _ in range(resamples):
@@ -100,8 +118,13 @@ class PhaseModel:
         )
         left = np.log(times_s) - np.log(known_s + _combine(phase, counts, values, softness)[0])
         places = np.array([place(case) for case in cases])
-        surrogate = Surrogate.fit(places, left, len(values))
-        return cls(phase, cases, times_s, coefficients, softness, surrogate, known_s)
+        numbers = np.unique(launches, return_inverse=True)[1] if len(launches) else None
+        surrogate = Surrogate.fit(places, left, len(values), numbers)
+        return cls(
+            *(phase, cases, times_s, coefficients, softness, surrogate, known_s),
+            np.array(draws),
+            cache_bytes,
+        )
 
     def plain_s(
         self, cases: Sequence[Case], known_s: Array | float = 0.0
@@ -111,15 +134,24 @@ class PhaseModel:
         `known_s` is what another model explains of it, a part of the whole only.
         """
         values = np.array([each.value for each in self.coefficients])
-        counts = matrix(cases, self.phase)
+        counts = matrix(cases, self.phase, self.cache_bytes)
         whole, overhead, compute = _combine(self.phase, counts, values, self.softness)
         return known_s + whole, overhead, compute
+
+    def drawn_s(self, cases: Sequence[Case]) -> tuple[Array, Array, Array]:
+        """What each draw of the coefficients says, as in `plain_s`, each (draws, cases)."""
+        counts = matrix(cases, self.phase, self.cache_bytes)
+        parts = [_combine(self.phase, counts, values, self.softness) for values in self.draws]
+        whole, overhead, compute = (np.array(each) for each in zip(*parts, strict=True))
+        return whole, overhead, compute
 
     def predict(self, case: Case, known_s: float = 0.0) -> Predicted:
         """A case's time with what the residuals around it add; `known_s` as in `plain_s`."""
         whole, overhead, compute = (float(each[0]) for each in self.plain_s([case], known_s))
         mean, deviation = self.surrogate.predict(place(case)[None, :])
-        return Predicted(whole * float(np.exp(mean[0])), float(deviation[0]), overhead, compute)
+        value_s = whole * float(np.exp(mean[0]))
+        mood = self.surrogate.inflation * self.surrogate.mood
+        return Predicted(value_s, float(deviation[0]), mood, overhead, compute)
 
     def residuals(self) -> Array:
         """Measured / predicted by the coefficients alone, minus 1, one a time."""
@@ -158,14 +190,27 @@ def _combine(
     return np.maximum(largest * scaled ** (1 / softness), 1e-9), overhead, compute
 
 
+def _cache_bytes(phase: str, cases: Sequence[Case], times_s: Array, known_s: Array) -> float:
+    """The size of the cache that explains the times best."""
+    if SPILL not in TERMS[phase]:
+        return math.inf
+    return min(
+        CACHES_BYTES,
+        key=lambda size: _coefficients(phase, matrix(cases, phase, size), times_s, known_s)[2],
+    )
+
+
 def _coefficients(
     phase: str,
     counts: Array,
     times_s: Array,
     known_s: Array,
     softness: float | None = None,
-) -> tuple[Array, float]:
-    """Least squares of the logarithm from a non-negative start; softness fitted for steps only."""
+) -> tuple[Array, float, float]:
+    """Least squares of the logarithm from a non-negative start; softness fitted for steps only.
+
+    Returns coefficients, softness and the loss that is left.
+    """
     scale = counts.max(axis=0)
     scale[scale == 0] = 1.0
     weighted = counts / scale / times_s[:, None]
@@ -193,6 +238,7 @@ def _coefficients(
         x_scale=np.maximum(begin, 1e-9),
     )
     values = found.x[: counts.shape[1]]
-    # Costs that no network here notices are said to be none.
-    values = np.where(values < 1e-4 * start.max(), 0.0, values) if start.max() > 0 else values
-    return values / scale, float(found.x[-1]) if soft else fixed
+    # Costs that no network here notices, or has, are said to be none.
+    noticed = (values >= 1e-4 * start.max()) & (counts.max(axis=0) > 0)
+    values = np.where(noticed, values, 0.0)
+    return values / scale, float(found.x[-1]) if soft else fixed, float(found.cost)

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Self
 
 import numpy as np
@@ -17,7 +17,7 @@ from nnbench.costs.model import (
     Predicted,
     TooFewCasesError,
 )
-from nnbench.costs.terms import AXES, FIRST_EPOCH, place, rows_of_last_batch
+from nnbench.costs.terms import AXES, FIRST_EPOCH, place
 from nnbench.phases import COMPILE, EPOCH, FIRST_STEP, ONCE, PREPARE, STEP, TRACE
 
 EDGE = 0.25
@@ -35,13 +35,14 @@ class Observed:
     """Times of one case in one launch, in seconds by phase, and its memory on the host.
 
     Besides the phases, `times_s` may have `first_epoch`. `held_bytes` is what the process held
-    before, other networks included; the peak is of everything.
+    before, other networks included; the peak is of everything. `launch` names the launch.
     """
 
     case: Case
     times_s: Mapping[str, float]
     peak_host_bytes: int | None = None
     held_bytes: int | None = None
+    launch: str = ""
 
 
 @dataclass(frozen=True)
@@ -94,37 +95,26 @@ class CostModel:
     def fit(cls, observed: Sequence[Observed], *, resamples: int = RESAMPLES) -> Self:
         """Fit every phase that was timed often enough.
 
-        `epoch` is fitted as what it costs beyond the steps that the model of `step` predicts.
         Raises TooFewCasesError if `step` or `epoch` cannot be fitted.
         """
         phases: dict[str, PhaseModel] = {}
-        for phase in (*ONCE, STEP):
+        for phase in (*ONCE, FIRST_EPOCH, STEP, EPOCH):
             having = [one for one in observed if one.times_s.get(phase, 0) > 0]
-            times_s = np.array([one.times_s[phase] for one in having])
-            cases = [one.case for one in having]
+            usual_s = [
+                _usual_first_epoch_s(one.times_s) if phase == FIRST_EPOCH else 0.0 for one in having
+            ]
             try:
-                phases[phase] = PhaseModel.fit(phase, cases, times_s, resamples=resamples)
+                phases[phase] = PhaseModel.fit(
+                    phase,
+                    [one.case for one in having],
+                    np.array([one.times_s[phase] for one in having]),
+                    np.array(usual_s),
+                    [one.launch for one in having],
+                    resamples=resamples,
+                )
             except TooFewCasesError:
-                if phase == STEP:
+                if phase in (STEP, EPOCH):
                     raise
-        step = phases[STEP]
-        having = [one for one in observed if one.times_s.get(EPOCH, 0) > 0]
-        phases[EPOCH] = PhaseModel.fit(
-            EPOCH,
-            [one.case for one in having],
-            np.array([one.times_s[EPOCH] for one in having]),
-            np.array([_steps_s(step, one.case) for one in having]),
-            resamples=resamples,
-        )
-        having = [one for one in observed if one.times_s.get(FIRST_EPOCH, 0) > 0]
-        if len(having) >= LEAST_CASES:
-            phases[FIRST_EPOCH] = PhaseModel.fit(
-                FIRST_EPOCH,
-                [one.case for one in having],
-                np.array([one.times_s[FIRST_EPOCH] for one in having]),
-                np.array([_usual_first_epoch_s(one.times_s) for one in having]),
-                resamples=resamples,
-            )
         places = np.array([place(one.case) for one in observed])
         return cls(phases, places.min(axis=0), places.max(axis=0), Memory.fit(observed), observed)
 
@@ -135,39 +125,34 @@ class CostModel:
             # There a first step is not a thing of its own.
             once.pop(FIRST_STEP, None)
         step = self.phases[STEP].predict(case)
-        epoch = self.epoch(case)
+        epoch = self.phases[EPOCH].predict(case)
         times_s = {phase: found.value_s for phase, found in once.items()}
         parts = dict(times_s)
         steps = epochs * case.steps_per_epoch - (1 if FIRST_STEP in once else 0)
         steps_s = min(steps * step.value_s, epochs * epoch.value_s)
         parts[STEPS] = steps_s
         parts[OVERHEAD] = max(0.0, epochs * (epoch.value_s - case.steps_per_epoch * step.value_s))
-        spreads_s = [found.value_s * found.deviation for found in once.values()]
-        spreads_s.append(epochs * epoch.value_s * epoch.deviation)
+        weights_s = [(found, found.value_s) for found in once.values()]
+        weights_s.append((epoch, epochs * epoch.value_s))
         if FIRST_EPOCH in self.phases:
             usual_s = _usual_first_epoch_s({**times_s, STEP: step.value_s, EPOCH: epoch.value_s})
             first = self.phases[FIRST_EPOCH].predict(case, usual_s)
             parts[REST] = max(0.0, first.value_s - usual_s)
-            spreads_s.append(first.value_s * first.deviation)
+            weights_s.append((first, first.value_s))
         total_s = sum(parts.values())
-        compute_s = min(epoch.value_s, case.steps_per_epoch * step.value_s * (1 - _share(step)))
         return Prediction(
             case=case,
             epochs=epochs,
             total_s=_interval(
-                total_s, math.hypot(*spreads_s) / total_s, self.phases[EPOCH].quantile
+                total_s, _deviation_s(weights_s) / total_s, self.phases[EPOCH].quantile
             ),
             epoch_s=_interval(epoch.value_s, epoch.deviation, self.phases[EPOCH].quantile),
             step_s=_interval(step.value_s, step.deviation, self.phases[STEP].quantile),
             parts_s=parts,
-            overhead_share=1 - compute_s / epoch.value_s,
+            overhead_share=_share(epoch),
             peak_host_bytes=self.memory.predict(case) if self.memory else None,
             outside=self.outside(case),
         )
-
-    def epoch(self, case: Case) -> Predicted:
-        """An epoch: the predicted steps and what is paid around them."""
-        return self.phases[EPOCH].predict(case, _steps_s(self.phases[STEP], case))
 
     def outside(self, case: Case) -> tuple[str, ...]:
         """The axes on which a case lies beyond the calibrated range."""
@@ -181,39 +166,20 @@ class CostModel:
         most = MANY_FEATURES * max(one.case.features for one in self.observed)
         return beyond if case.features <= most else (*beyond, "features")
 
-    def uncertainty(self, case: Case) -> float:
-        """The largest deviation of the logarithm of a phase that matters here."""
-        here = place(case)[None, :]
-        return max(float(model.surrogate.predict(here)[1][0]) for model in self.phases.values())
 
-    def as_if_timed(self, case: Case) -> Self:
-        """The model as sure as it would be after timing a case."""
-        here = place(case)
-        phases = {
-            name: replace(model, surrogate=model.surrogate.with_place(here))
-            for name, model in self.phases.items()
-        }
-        return replace(self, phases=phases)
+def _deviation_s(weights_s: Sequence[tuple[Predicted, float]]) -> float:
+    """That of a sum, in seconds: a launch's mood hits all its phases alike."""
+    moods_s = sum(found.mood * seconds for found, seconds in weights_s)
+    own_s = [
+        math.sqrt(max(0.0, found.deviation**2 - found.mood**2)) * seconds
+        for found, seconds in weights_s
+    ]
+    return math.hypot(moods_s, *own_s)
 
 
-def _share(step: Predicted) -> float:
-    both = step.overhead_s + step.compute_s
-    return step.overhead_s / both if both > 0 else 0.0
-
-
-def _steps_s(step: PhaseModel, case: Case) -> float:
-    """What the coefficients say of an epoch's steps; the last batch may be smaller.
-
-    Without what the step's residuals add: an epoch has residuals of its own, which then are as
-    uncertain as they should be.
-    """
-    rows = rows_of_last_batch(case)
-    # A compiled step is an epoch divided: a smaller last batch is in it already.
-    if rows == case.batch_rows or case.path == "compiled":
-        return case.steps_per_epoch * float(step.plain_s([case])[0][0])
-    last = replace(case, rows=rows, training=replace(case.training, batch_size=None))
-    full_s, last_s = step.plain_s([case, last])[0]
-    return float((case.steps_per_epoch - 1) * full_s + last_s)
+def _share(of: Predicted) -> float:
+    both = of.overhead_s + of.compute_s
+    return of.overhead_s / both if both > 0 else 0.0
 
 
 def _usual_first_epoch_s(times_s: Mapping[str, float]) -> float:

@@ -7,10 +7,11 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from nnbench.architecture import Architecture
 from nnbench.costs.prediction import Interval, Prediction
 from nnbench.costs.scene import Scene, Width
-from nnbench.costs.terms import OVERHEADS, count
 from nnbench.phases import EPOCH, STEP
 
 DEPTHS = (1, 2, 3, 4, 6, 8, 12, 16, 24)
@@ -153,20 +154,12 @@ def free_width(scene: Scene) -> list[FreeWidth]:
 
 
 def _compute_by_overhead(scene: Scene, architecture: Architecture) -> Interval:
-    """Compute / overhead of a step by the coefficients, and by the ends of their intervals."""
-    case = scene.case(architecture)
-    sums = {"value": [0.0, 0.0], "low": [0.0, 0.0], "high": [0.0, 0.0]}
-    for each in scene.model.phases[STEP].coefficients:
-        amount = count(case, each.term, STEP)
-        for name, both in sums.items():
-            both[each.term in OVERHEADS] += amount * float(getattr(each, name))
-    compute = {name: both[0] for name, both in sums.items()}
-    overhead = {name: max(both[1], 1e-12) for name, both in sums.items()}
-    return Interval(
-        compute["value"] / overhead["value"],
-        compute["low"] / overhead["high"],
-        compute["high"] / overhead["low"],
-    )
+    """Compute / overhead of a step by the coefficients, with the interval of their draws."""
+    _, overhead_s, compute_s = scene.model.phases[STEP].drawn_s([scene.case(architecture)])
+    ratios = compute_s[:, 0] / np.maximum(overhead_s[:, 0], 1e-12)
+    low, high = np.quantile(ratios, [0.025, 0.975])
+    value = float(ratios[0])
+    return Interval(value, min(value, float(low)), max(value, float(high)))
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,8 @@
 """Where a question is asked: a cost model with the data, the batch and the epochs of a training."""
 
 import math
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 from nnbench.architecture import Architecture
 from nnbench.case import Case
 from nnbench.costs.calibration import Place
-from nnbench.costs.model import PhaseModel
 from nnbench.costs.prediction import CostModel, Interval, Prediction
 from nnbench.costs.surrogate import Surrogate
 from nnbench.costs.terms import place
@@ -62,7 +61,7 @@ class Scene:
         """Time of `one` / time of `other`, of `step` or `epoch`, with its interval.
 
         Two networks that are alike err alike: the ratio is surer than either time. Its interval
-        holds what the process between their places and each coefficient leave open.
+        holds what the process between their places and the coefficients leave open.
         """
         assert phase in (STEP, EPOCH)
         key = (one, other, phase)
@@ -80,28 +79,10 @@ class Scene:
         model = self.model.phases[phase]
         cases = [self.case(one), self.case(other)]
         deviation = log_ratio_deviation(model.surrogate, place(cases[0]), place(cases[1]))
-        shifts = self._shifts(cases, phase)
-        reach = math.exp(math.hypot(model.quantile * deviation, *shifts))
+        drawn_s = model.drawn_s(cases)[0]
+        low, high = np.quantile(np.log(drawn_s[:, 0] / drawn_s[:, 1]), [0.025, 0.975])
+        reach = math.exp(math.hypot(model.quantile * deviation, float(high - low) / 2))
         return Interval(value, value / reach, value * reach)
-
-    def _shifts(self, cases: Sequence[Case], phase: str) -> list[float]:
-        """How far each coefficient's interval moves the logarithm of the ratio of two cases.
-
-        One at a time: that they make up for each other is left out, which errs on the wide side.
-        """
-        phases = {name: self.model.phases[name] for name in {STEP, phase}}
-        plain = _plain_log_ratio(phases, cases)
-        shifts = []
-        for name, model in phases.items():
-            for number, each in enumerate(model.coefficients):
-                ends = []
-                for end in (each.low, each.high):
-                    moved = list(model.coefficients)
-                    moved[number] = replace(each, value=end)
-                    changed = {**phases, name: replace(model, coefficients=tuple(moved))}
-                    ends.append(abs(_plain_log_ratio(changed, cases) - plain))
-                shifts.append(max(ends))
-        return shifts
 
     @property
     def deepest(self) -> int:
@@ -148,15 +129,6 @@ class Scene:
         low = self.widest_with(depth, lambda one: ratio_of(one).high <= 1)
         high = self.widest_with(depth, lambda one: ratio_of(one).low <= 1)
         return Width(value, low, high, high == self.widest)
-
-
-def _plain_log_ratio(phases: Mapping[str, PhaseModel], cases: Sequence[Case]) -> float:
-    """Of two cases' steps, or epochs where that model is given, by the coefficients alone."""
-    times_s = phases[STEP].plain_s(cases)[0]
-    if EPOCH in phases:
-        steps = np.array([case.steps_per_epoch for case in cases])
-        times_s = times_s * steps + phases[EPOCH].plain_s(cases)[0]
-    return float(np.log(times_s[0] / times_s[1]))
 
 
 def log_ratio_deviation(

@@ -1,5 +1,7 @@
 """A Gaussian process over a few numbers: what a simple model leaves, and how sure one can be.
 
+All values of a launch may be off together, by its mood: processes of one program differ.
+
 Source: Rasmussen and Williams, "Gaussian Processes for Machine Learning" (2006), algorithm 2.1
 (prediction), section 5.4.1 (marginal likelihood), section 5.4.2 (leave-one-out).
 """
@@ -17,6 +19,8 @@ Array = NDArray[np.float64]
 LEAST_NOISE = 0.01
 """Repeated timings of one case differ by at least 1 % here: less would be overfitted."""
 
+LEAST_MOOD = 0.001
+
 LENGTH = (1.0, 30.0)
 """Shortest and longest length scale, in powers of two of depth, width and rows."""
 
@@ -26,36 +30,62 @@ FOLDS = 5
 
 @dataclass(frozen=True)
 class Surrogate:
-    """A fitted process of mean 0 with a squared exponential kernel, one length scale an axis."""
+    """A fitted process of mean 0 with a squared exponential kernel, one length scale an axis.
+
+    `launches` (n,) numbers the launch of each value. `mood` is the standard deviation of what
+    the values of one launch share, `noise` that of each by itself.
+    """
 
     places: Array
     values: Array
+    launches: NDArray[np.int64]
     amplitude: float
     lengths: Array
     noise: float
+    mood: float
     inflation: float
 
     @classmethod
-    def fit(cls, places: Array, values: Array, fitted: int = 0) -> Self:
+    def fit(
+        cls,
+        places: Array,
+        values: Array,
+        fitted: int = 0,
+        launches: NDArray[np.int64] | None = None,
+    ) -> Self:
         """Fit to `values` (n,) at `places` (n, axes) by the largest marginal likelihood.
 
         `inflation` widens the predicted deviation until the errors on values held out, of which
         95 % should lie within two deviations, do: lengths and noise are fitted anew without each
         fold. `fitted` parameters of a model that left these values, and those of the process,
-        count against the number of values.
+        count against the number of values. Without `launches`, or with one, there is no mood.
         """
+        if launches is None:
+            launches = np.zeros(len(values), dtype=np.int64)
         spread = max(float(np.std(values)), LEAST_NOISE)
         starts = [
-            np.log([spread, max(share * spread, LEAST_NOISE), *[length] * places.shape[1]])
+            np.log(
+                [
+                    spread,
+                    max(share * spread, LEAST_NOISE),
+                    max(0.3 * spread, LEAST_NOISE),
+                    *[length] * places.shape[1],
+                ]
+            )
             for share in (0.2, 0.7)
             for length in (3.0, 10.0)
         ]
-        plain, parameters = cls._likeliest(places, values, starts)
+        plain, parameters = cls._likeliest(places, values, launches, starts)
         misses = [
             np.abs(values[held] - mean) / deviation
             for held in _folds(len(values))
             for without, _ in [
-                cls._likeliest(np.delete(places, held, 0), np.delete(values, held), [parameters])
+                cls._likeliest(
+                    np.delete(places, held, 0),
+                    np.delete(values, held),
+                    np.delete(launches, held),
+                    [parameters],
+                )
             ]
             for mean, deviation in [without.predict(places[held])]
         ]
@@ -65,15 +95,21 @@ class Surrogate:
 
     @classmethod
     def _likeliest(
-        cls, places: Array, values: Array, starts: Sequence[Array]
+        cls,
+        places: Array,
+        values: Array,
+        launches: NDArray[np.int64],
+        starts: Sequence[Array],
     ) -> tuple[Self, Array]:
         """The process of the largest marginal likelihood, and the logarithms of its parameters."""
         axes = places.shape[1]
         spread = max(float(np.std(values)), LEAST_NOISE)
+        together = _together(launches)
 
         def loss(parameters: Array) -> float:
-            amplitude, noise, *lengths = np.exp(parameters)
+            amplitude, noise, mood, *lengths = np.exp(parameters)
             covariance = _kernel(places, places, amplitude, np.array(lengths))
+            covariance += mood**2 * together
             covariance[np.diag_indices_from(covariance)] += noise**2
             try:
                 factor = linalg.cho_factor(covariance, lower=True)
@@ -87,34 +123,53 @@ class Surrogate:
         bounds = [
             (np.log(LEAST_NOISE), np.log(10 * spread + LEAST_NOISE)),
             (np.log(LEAST_NOISE), np.log(2 * spread + LEAST_NOISE)),
+            (np.log(LEAST_MOOD), np.log(spread + LEAST_NOISE)),
             *[(np.log(LENGTH[0]), np.log(LENGTH[1]))] * axes,
         ]
         found = min(
             (optimize.minimize(loss, start, method="L-BFGS-B", bounds=bounds) for start in starts),
             key=lambda answer: float(answer.fun),
         )
-        amplitude, noise, *lengths = np.exp(found.x)
-        process = cls(places, values, float(amplitude), np.array(lengths), float(noise), 1.0)
+        amplitude, noise, mood, *lengths = (float(each) for each in np.exp(found.x))
+        mood = mood if together.any() else 0.0
+        process = cls(places, values, launches, amplitude, np.array(lengths), noise, mood, 1.0)
         return process, found.x
+
+    @property
+    def single(self) -> float:
+        """The standard deviation of a single timing in a new launch, its place well known."""
+        return float(np.hypot(self.noise, self.mood))
 
     def _covariance(self) -> Array:
         covariance = _kernel(self.places, self.places, self.amplitude, self.lengths)
+        covariance += self.mood**2 * _together(self.launches)
         covariance[np.diag_indices_from(covariance)] += self.noise**2
         return covariance
 
     def leave_one_out(self) -> tuple[Array, Array]:
-        """For each value: what the others predict too much, and the deviation they predict."""
-        inverse = linalg.inv(self._covariance())
-        variance = 1 / np.diag(inverse)
-        return -(inverse @ self.values) * variance, np.sqrt(variance)
+        """For each value: what the others predict too much, and the deviation they predict.
+
+        As if it was timed in a launch of its own, whose mood the others cannot tell.
+        """
+        covariance = self._covariance()
+        across = _kernel(self.places, self.places, self.amplitude, self.lengths)
+        errors, deviations = np.empty(len(self.values)), np.empty(len(self.values))
+        for one in range(len(self.values)):
+            others = np.delete(np.arange(len(self.values)), one)
+            factor = linalg.cho_factor(covariance[np.ix_(others, others)], lower=True)
+            known = linalg.cho_solve(factor, across[others, one])
+            errors[one] = known @ self.values[others] - self.values[one]
+            left = self.amplitude**2 - known @ across[others, one]
+            deviations[one] = np.sqrt(max(left, 0.0) + self.single**2)
+        return errors, deviations
 
     def predict(self, places: Array) -> tuple[Array, Array]:
-        """Mean and standard deviation, the noise of a timing included, at `places` (m, axes)."""
+        """Mean and standard deviation of a timing in a new launch, at `places` (m, axes)."""
         factor = linalg.cho_factor(self._covariance(), lower=True)
         across = _kernel(places, self.places, self.amplitude, self.lengths)
         mean = across @ linalg.cho_solve(factor, self.values)
         known = np.sum(across * linalg.cho_solve(factor, across.T).T, axis=1)
-        variance = np.maximum(self.amplitude**2 - known, 0) + self.noise**2
+        variance = np.maximum(self.amplitude**2 - known, 0) + self.single**2
         return mean, self.inflation * np.sqrt(variance)
 
     def left(self, places: Array) -> Array:
@@ -125,22 +180,18 @@ class Surrogate:
         left: Array = within - across @ linalg.cho_solve(factor, across.T)
         return left
 
-    def with_place(self, place: Array) -> Self:
-        """The process as it would be after timing at `place`, its value as predicted."""
-        value, _ = self.predict(place[None, :])
-        return type(self)(
-            np.vstack([self.places, place]),
-            np.append(self.values, value),
-            self.amplitude,
-            self.lengths,
-            self.noise,
-            self.inflation,
-        )
-
 
 def _folds(count: int, seed: int = 0) -> list[NDArray[np.int64]]:
     """`FOLDS` random parts of the numbers below `count`, each in one of them."""
     return np.array_split(np.random.default_rng(seed).permutation(count), FOLDS)
+
+
+def _together(launches: NDArray[np.int64]) -> Array:
+    """1 where two values are of one launch, (n, n); 0 everywhere if there is only one."""
+    if len(np.unique(launches)) == 1:
+        return np.zeros((len(launches), len(launches)))
+    same: Array = (launches[:, None] == launches[None, :]).astype(float)
+    return same
 
 
 def _kernel(first: Array, second: Array, amplitude: float, lengths: Array) -> Array:

@@ -1,5 +1,6 @@
 """What a case consists of, counted: the columns of the cost model."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -17,7 +18,8 @@ FIRST_EPOCH = "first_epoch"
 class Term:
     """One kind of work: `unit` says what its coefficient is a cost of.
 
-    Those of a smaller last batch are there only where the last batch of an epoch is smaller.
+    Those of a smaller last batch are there only where the last batch of an epoch is smaller, and
+    shuffled rows only on a compiled path with mini-batches, which shuffles on the device.
     """
 
     name: str
@@ -27,12 +29,23 @@ class Term:
 ONCE = Term("overhead", "s")
 LAYER = Term("layers", "s per layer")
 FLOP = Term("FLOPs", "s per FLOP")
+ROW = Term("rows in layers", "s per row and layer")
 ACTIVATION = Term("activations", "s per byte")
+SPILL = Term("beyond the cache", "s per byte")
 WEIGHT = Term("weights, optimizer", "s per byte")
 BATCH = Term("batches", "s per batch")
+BATCH_LAYER = Term("batches: layers", "s per layer and batch")
+SHUFFLED = Term("shuffled rows", "s per row")
 DATA = Term("data", "s per byte")
 SMALLER = Term("smaller last batch", "s")
 SMALLER_LAYER = Term("smaller batch: layers", "s per layer")
+
+WORK = (FLOP, ROW, ACTIVATION, SPILL, WEIGHT)
+"""What the steps themselves consist of; in an epoch, that of all its steps.
+
+A product of a narrow layer is not worth its FLOPs: each of its rows costs something. Activations
+beyond `cache_bytes` come from a slower memory, and on some systems from fresh pages each time.
+"""
 
 TERMS: dict[str, tuple[Term, ...]] = {
     BUILD: (ONCE, LAYER, WEIGHT),
@@ -40,19 +53,18 @@ TERMS: dict[str, tuple[Term, ...]] = {
     TRACE: (ONCE, LAYER, SMALLER_LAYER),
     COMPILE: (ONCE, LAYER, SMALLER_LAYER, WEIGHT, ACTIVATION),
     FIRST_STEP: (ONCE, LAYER, FLOP, ACTIVATION, WEIGHT),
-    STEP: (ONCE, LAYER, FLOP, ACTIVATION, WEIGHT),
-    EPOCH: (ONCE, BATCH, DATA, LAYER),
+    STEP: (ONCE, LAYER, SHUFFLED, *WORK),
+    EPOCH: (ONCE, LAYER, DATA, BATCH, BATCH_LAYER, SHUFFLED, *WORK),
     FIRST_EPOCH: (ONCE, LAYER, SMALLER, SMALLER_LAYER),
 }
 """The terms of each phase.
 
-Those of `epoch` are for what it costs beyond its steps, those of `first_epoch` for what it costs
-beyond its first step's phases and a steady epoch's other steps: where a backend compiles again
-for a smaller last batch, that is here. A compiled path has both batches in its one program, so
-there it is in `trace` and `compile`.
+Those of `first_epoch` are for what it costs beyond its first step's phases and a steady epoch's
+other steps: where a backend compiles again for a smaller last batch, that is here. A compiled
+path has both batches in its one program, so there it is in `trace` and `compile`.
 """
 
-OVERHEADS = (ONCE, LAYER, BATCH, SMALLER, SMALLER_LAYER)
+OVERHEADS = (ONCE, LAYER, BATCH, BATCH_LAYER, SMALLER, SMALLER_LAYER)
 """What is paid whatever a layer's size; the other terms grow with the work."""
 
 
@@ -61,31 +73,41 @@ def rows_of_last_batch(case: Case) -> int:
     return case.rows - (case.steps_per_epoch - 1) * case.batch_rows
 
 
-def count(case: Case, term: Term, phase: str) -> float:
-    """How much of a term is in a case (for steps: in one step)."""
+def count(case: Case, term: Term, phase: str, cache_bytes: float = math.inf) -> float:
+    """How much of a term is in a case: in one step, or for `epoch` in all steps of an epoch."""
     cost = case.step_cost
     assert cost is not None
     assert case.architecture is not None
     layers = case.architecture.depth + 1.0
+    batches = float(case.steps_per_epoch)
+    steps, rows = (batches, case.rows) if phase == EPOCH else (1.0, case.batch_rows)
+    # A smaller last batch does as much less as it has rows less.
+    full_steps = rows / case.batch_rows
     smaller = float(rows_of_last_batch(case) < case.batch_rows)
     if phase in (TRACE, COMPILE) and case.path == "fit":
         smaller = 0.0
     return {
         ONCE: 1.0,
         LAYER: layers,
-        FLOP: float(cost.forward_flops + cost.backward_flops),
-        ACTIVATION: float(cost.activation_bytes),
-        WEIGHT: float(cost.weight_bytes + cost.optimizer_bytes),
-        BATCH: float(case.steps_per_epoch),
+        FLOP: full_steps * (cost.forward_flops + cost.backward_flops),
+        ROW: rows * layers,
+        ACTIVATION: full_steps * cost.activation_bytes,
+        SPILL: full_steps * max(0.0, cost.activation_bytes - cache_bytes),
+        WEIGHT: steps * (cost.weight_bytes + cost.optimizer_bytes),
+        BATCH: batches,
+        BATCH_LAYER: batches * layers,
+        SHUFFLED: float(rows) if case.path == "compiled" and batches > 1 else 0.0,
         DATA: 4.0 * case.rows * (case.features + 1),
         SMALLER: smaller,
         SMALLER_LAYER: smaller * layers,
     }[term]
 
 
-def matrix(cases: Sequence[Case], phase: str) -> NDArray[np.float64]:
+def matrix(cases: Sequence[Case], phase: str, cache_bytes: float = math.inf) -> NDArray[np.float64]:
     """Counts of the phase's terms, shape (cases, terms)."""
-    return np.array([[count(case, term, phase) for term in TERMS[phase]] for case in cases])
+    return np.array(
+        [[count(case, term, phase, cache_bytes) for term in TERMS[phase]] for case in cases]
+    )
 
 
 AXES = ("depth", "width", "rows in a batch", "batches in an epoch")
