@@ -18,8 +18,8 @@ FIRST_EPOCH = "first_epoch"
 class Term:
     """One kind of work: `unit` says what its coefficient is a cost of.
 
-    Those of a smaller last batch are there only where the last batch of an epoch is smaller, and
-    shuffled rows only on a compiled path with mini-batches, which shuffles on the device.
+    Those of a smaller last batch are there only where the last batch of an epoch is smaller; those
+    of mini-batches and shuffled rows only on a compiled path, whose program then shuffles.
     """
 
     name: str
@@ -30,6 +30,7 @@ ONCE = Term("overhead", "s")
 LAYER = Term("layers", "s per layer")
 FLOP = Term("FLOPs", "s per FLOP")
 ROW = Term("rows in layers", "s per row and layer")
+HIDDEN = Term("inputs of hidden layers", "s per byte")
 ACTIVATION = Term("activations", "s per byte")
 SPILL = Term("beyond the cache", "s per byte")
 WEIGHT = Term("weights, optimizer", "s per byte")
@@ -37,21 +38,24 @@ BATCH = Term("batches", "s per batch")
 BATCH_LAYER = Term("batches: layers", "s per layer and batch")
 SHUFFLED = Term("shuffled rows", "s per row")
 DATA = Term("data", "s per byte")
+MINI = Term("mini-batches", "s")
+MINI_LAYER = Term("mini-batches: layers", "s per layer")
 SMALLER = Term("smaller last batch", "s")
 SMALLER_LAYER = Term("smaller batch: layers", "s per layer")
 
-WORK = (FLOP, ROW, ACTIVATION, SPILL, WEIGHT)
+WORK = (FLOP, ROW, HIDDEN, ACTIVATION, SPILL, WEIGHT)
 """What the steps themselves consist of; in an epoch, that of all its steps.
 
-A product of a narrow layer is not worth its FLOPs: each of its rows costs something. Activations
+A product of a narrow layer is not worth its FLOPs: each of its rows costs something, and so does
+each value it reads from another hidden layer (the first one reads the data's few). Activations
 beyond `cache_bytes` come from a slower memory, and on some systems from fresh pages each time.
 """
 
 TERMS: dict[str, tuple[Term, ...]] = {
     BUILD: (ONCE, LAYER, WEIGHT),
     PREPARE: (ONCE, LAYER, WEIGHT, DATA),
-    TRACE: (ONCE, LAYER, SMALLER_LAYER),
-    COMPILE: (ONCE, LAYER, SMALLER_LAYER, WEIGHT, ACTIVATION),
+    TRACE: (ONCE, LAYER, MINI, MINI_LAYER, SMALLER, SMALLER_LAYER),
+    COMPILE: (ONCE, LAYER, MINI, MINI_LAYER, SMALLER, SMALLER_LAYER, WEIGHT, ACTIVATION),
     FIRST_STEP: (ONCE, LAYER, FLOP, ACTIVATION, WEIGHT),
     STEP: (ONCE, LAYER, SHUFFLED, *WORK),
     EPOCH: (ONCE, LAYER, DATA, BATCH, BATCH_LAYER, SHUFFLED, *WORK),
@@ -64,7 +68,7 @@ other steps: where a backend compiles again for a smaller last batch, that is he
 path has both batches in its one program, so there it is in `trace` and `compile`.
 """
 
-OVERHEADS = (ONCE, LAYER, BATCH, BATCH_LAYER, SMALLER, SMALLER_LAYER)
+OVERHEADS = (ONCE, LAYER, BATCH, BATCH_LAYER, MINI, MINI_LAYER, SMALLER, SMALLER_LAYER)
 """What is paid whatever a layer's size; the other terms grow with the work."""
 
 
@@ -86,17 +90,21 @@ def count(case: Case, term: Term, phase: str, cache_bytes: float = math.inf) -> 
     smaller = float(rows_of_last_batch(case) < case.batch_rows)
     if phase in (TRACE, COMPILE) and case.path == "fit":
         smaller = 0.0
+    mini = float(case.path == "compiled" and batches > 1)
     return {
         ONCE: 1.0,
         LAYER: layers,
         FLOP: full_steps * (cost.forward_flops + cost.backward_flops),
         ROW: rows * layers,
+        HIDDEN: 4.0 * rows * sum(case.architecture.widths[:-1]),
         ACTIVATION: full_steps * cost.activation_bytes,
         SPILL: full_steps * max(0.0, cost.activation_bytes - cache_bytes),
         WEIGHT: steps * (cost.weight_bytes + cost.optimizer_bytes),
         BATCH: batches,
         BATCH_LAYER: batches * layers,
-        SHUFFLED: float(rows) if case.path == "compiled" and batches > 1 else 0.0,
+        SHUFFLED: mini * rows,
+        MINI: mini,
+        MINI_LAYER: mini * layers,
         DATA: 4.0 * case.rows * (case.features + 1),
         SMALLER: smaller,
         SMALLER_LAYER: smaller * layers,
