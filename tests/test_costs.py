@@ -302,6 +302,7 @@ def test_calibrate_predict_and_explain_for_real(nnbench, tmp_path, monkeypatch):
     assert made.returncode == 0, made.stderr
     (told,) = json.loads(made.stdout)
     assert told["phases"]["step"]["times"] >= 8
+    assert (tmp_path / told["page"]).read_text().count("<img") == 4
     runs = [results.read(folder) for folder in results.find(tmp_path / told["runs"])]
     assert all(trial["outcome"] == "ok" for run in runs for trial in run.trials)
     answer = nnbench("predict", "8x3", *options, "--rows", "1000", "--epochs", "40", "--json")

@@ -15,10 +15,14 @@ from nnbench.cli.options import (
     Threads,
     TrainingPath,
     say,
+    waiting,
 )
 
 if TYPE_CHECKING:
     from nnbench.costs.calibration import Place
+
+NOTEBOOK_ROWS, EPOCHS = 1372, 100
+"""The page's charts are for as many rows as there are bank notes; `advise --page` asks for others."""
 
 
 def calibrate(
@@ -44,12 +48,14 @@ def calibrate(
 ) -> None:
     """Fit what a network costs here, from trainings that this command chooses and times.
 
+    Ends with the path of a page: coefficients, residuals, maps over depth and width, roofline.
     Given again, it goes on where it stopped and adds to what is there.
     """
     import json
 
     from nnbench import cost_tables, quantities
-    from nnbench.costs import calibration
+    from nnbench.costs import calibration, page
+    from nnbench.costs.scene import Scene
     from nnbench.progress import Bar
 
     budget_s = quantities.parse_seconds(budget)
@@ -64,10 +70,13 @@ def calibrate(
 
             model = calibration.calibrate(results, place, budget_s, show)
         folder = results / calibration.FOLDER / place.folder
-        told.append(cost_tables.model_as_json(model, place.label, folder))
+        with waiting("drawing"):
+            written = page.write(folder, Scene(model, place, NOTEBOOK_ROWS, None, EPOCHS))
+        plain = cost_tables.model_as_json(model, place.label, folder)
+        told.append({**plain, "page": str(written)})
         if not as_json:
             cost_tables.print_model(model, place.label)
-            say(str(folder))
+            say(str(written))
     if as_json:
         say(json.dumps(told, indent=1))
 

@@ -50,7 +50,7 @@ def write(folder: Path, scene: Scene) -> Path:
 
 COEFFICIENTS = (
     "What one unit of each kind of work adds to a phase, with its 95 % interval; those of an epoch "
-    "are for what it costs beyond its steps. Costs that no network here notices are 0. Overhead "
+    "are for all of its steps. Costs that no network here notices are 0. Overhead "
     "and compute of a step are joined with softness {softness}: 1 is their sum, large is the "
     "larger of the two. What the coefficients leave is followed by a Gaussian process; the last "
     "column is the median error of a timing predicted from all others."
