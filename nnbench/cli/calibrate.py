@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from nnbench.costs.calibration import Place
 
 NOTEBOOK_ROWS, EPOCHS = 1372, 100
-"""The page's charts are for as many rows as there are bank notes; `advise --page` asks for others."""
+"""What the page's charts are for: as many rows as there are bank notes. See `advise --page`."""
 
 
 def calibrate(
