@@ -82,6 +82,12 @@ def test_report_of_a_run_with_its_networks_over_commits(nnbench, tmp_path, measu
     assert "Over commits" in page
     assert "Change number 5" in page
     assert len(list((run.folder / "history-charts").glob("*.png"))) == 2
+    # A run over commits needs no option: its own are what there is to see.
+    recorded = next((tmp_path / "results").iterdir())
+    assert nnbench("report", recorded).returncode == 0
+    own = (recorded / "report.html").read_text()
+    assert "Change number 5" in own
+    assert "12 commits were measured in turn" in own
     # Without it nothing is said of commits, and another network's history is none of this one's.
     assert nnbench("report", run.folder).returncode == 0
     assert "Over commits" not in (run.folder / "report.html").read_text()

@@ -125,4 +125,7 @@ def report_command(
     if "curve" in run.specification.get("kinds", ()):
         tell_race(run, None, as_json=as_json)
     else:
-        tell_run(run, as_json=as_json, check=check_networks(run, history) if history else None)
+        # A run over commits has a history of its own.
+        folders = history or ([run_folder] if run.specification.get("commits") else [])
+        check = check_networks(run, folders) if folders else None
+        tell_run(run, as_json=as_json, check=check)

@@ -247,6 +247,16 @@ def _flip(slow_start: CaseSummary, slow_epoch: CaseSummary, epoch: Estimate) -> 
 
 def _run_warnings(run: Run, summaries: Sequence[CaseSummary]) -> list[Caution]:
     warnings = [Caution("damage", f"{run.folder / 'trials.jsonl'}: {text}") for text in run.damage]
+    sides = run.specification["sides"]
+    if len(sides) > 1:
+        kind = "commits" if run.specification.get("commits") else "sides"
+        warnings.append(
+            Caution(
+                "sides",
+                f"{len(sides)} {kind} were measured in turn ({_list(sides)}): "
+                "these figures are of all of them together.",
+            )
+        )
     failed = run.failures()
     for outcome in ("died", "timeout", "diverged"):
         hit = [trial for trial in failed if trial["outcome"] == outcome]
