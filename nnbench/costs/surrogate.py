@@ -1,6 +1,7 @@
 """A Gaussian process over a few numbers: what a simple model leaves, and how sure one can be.
 
-All values of a launch may be off together, by its mood: processes of one program differ.
+All values of a launch may be off together, by its mood: processes of one program differ. A value
+far from all others was disturbed: it counts for how sure one can be, not for what is expected.
 
 Source: Rasmussen and Williams, "Gaussian Processes for Machine Learning" (2006), algorithm 2.1
 (prediction), section 5.4.1 (marginal likelihood), section 5.4.2 (leave-one-out).
@@ -26,6 +27,9 @@ LENGTH = (1.0, 30.0)
 
 
 FOLDS = 5
+
+FAR = 3.0
+"""Values further than so many robust standard deviations from the median are drawn nearer."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +66,7 @@ class Surrogate:
         """
         if launches is None:
             launches = np.zeros(len(values), dtype=np.int64)
-        spread = max(float(np.std(values)), LEAST_NOISE)
+        spread = max(float(np.std(_near(values))), LEAST_NOISE)
         starts = [
             np.log(
                 [
@@ -103,7 +107,8 @@ class Surrogate:
     ) -> tuple[Self, Array]:
         """The process of the largest marginal likelihood, and the logarithms of its parameters."""
         axes = places.shape[1]
-        spread = max(float(np.std(values)), LEAST_NOISE)
+        near = _near(values)
+        spread = max(float(np.std(near)), LEAST_NOISE)
         together = _together(launches)
 
         def loss(parameters: Array) -> float:
@@ -115,7 +120,7 @@ class Surrogate:
                 factor = linalg.cho_factor(covariance, lower=True)
             except linalg.LinAlgError:
                 return 1e9
-            fit = values @ linalg.cho_solve(factor, values)
+            fit = near @ linalg.cho_solve(factor, near)
             # A weak prior on the lengths: without one, axes that hardly vary go to a bound.
             prior = 0.5 * np.sum(((np.log(lengths) - np.log(5.0)) / 1.0) ** 2)
             return float(0.5 * fit + np.log(np.diag(factor[0])).sum() + prior)
@@ -153,12 +158,13 @@ class Surrogate:
         """
         covariance = self._covariance()
         across = _kernel(self.places, self.places, self.amplitude, self.lengths)
-        errors, deviations = np.empty(len(self.values)), np.empty(len(self.values))
-        for one in range(len(self.values)):
-            others = np.delete(np.arange(len(self.values)), one)
+        near = _near(self.values)
+        errors, deviations = np.empty(len(near)), np.empty(len(near))
+        for one in range(len(near)):
+            others = np.delete(np.arange(len(near)), one)
             factor = linalg.cho_factor(covariance[np.ix_(others, others)], lower=True)
             known = linalg.cho_solve(factor, across[others, one])
-            errors[one] = known @ self.values[others] - self.values[one]
+            errors[one] = known @ near[others] - self.values[one]
             left = self.amplitude**2 - known @ across[others, one]
             deviations[one] = np.sqrt(max(left, 0.0) + self.single**2)
         return errors, deviations
@@ -167,7 +173,7 @@ class Surrogate:
         """Mean and standard deviation of a timing in a new launch, at `places` (m, axes)."""
         factor = linalg.cho_factor(self._covariance(), lower=True)
         across = _kernel(places, self.places, self.amplitude, self.lengths)
-        mean = across @ linalg.cho_solve(factor, self.values)
+        mean = across @ linalg.cho_solve(factor, _near(self.values))
         known = np.sum(across * linalg.cho_solve(factor, across.T).T, axis=1)
         variance = np.maximum(self.amplitude**2 - known, 0) + self.single**2
         return mean, self.inflation * np.sqrt(variance)
@@ -184,6 +190,13 @@ class Surrogate:
 def _folds(count: int, seed: int = 0) -> list[NDArray[np.int64]]:
     """`FOLDS` random parts of the numbers below `count`, each in one of them."""
     return np.array_split(np.random.default_rng(seed).permutation(count), FOLDS)
+
+
+def _near(values: Array) -> Array:
+    middle = float(np.median(values))
+    # The median absolute deviation of normal values is 1 / 1.4826 of the standard deviation.
+    reach = FAR * max(1.4826 * float(np.median(np.abs(values - middle))), LEAST_NOISE)
+    return np.clip(values, middle - reach, middle + reach)
 
 
 def _together(launches: NDArray[np.int64]) -> Array:
