@@ -54,7 +54,7 @@ beyond `cache_bytes` come from a slower memory, and on some systems from fresh p
 TERMS: dict[str, tuple[Term, ...]] = {
     BUILD: (ONCE, LAYER, WEIGHT),
     PREPARE: (ONCE, LAYER, WEIGHT, DATA),
-    TRACE: (ONCE, LAYER, MINI, MINI_LAYER, SMALLER, SMALLER_LAYER),
+    TRACE: (ONCE, LAYER, MINI, MINI_LAYER, SMALLER, SMALLER_LAYER, FLOP, ACTIVATION, WEIGHT),
     COMPILE: (ONCE, LAYER, MINI, MINI_LAYER, SMALLER, SMALLER_LAYER, WEIGHT, ACTIVATION),
     FIRST_STEP: (ONCE, LAYER, FLOP, ACTIVATION, WEIGHT),
     STEP: (ONCE, LAYER, SHUFFLED, *WORK),
@@ -63,9 +63,10 @@ TERMS: dict[str, tuple[Term, ...]] = {
 }
 """The terms of each phase.
 
-Those of `first_epoch` are for what it costs beyond its first step's phases and a steady epoch's
-other steps: where a backend compiles again for a smaller last batch, that is here. A compiled
-path has both batches in its one program, so there it is in `trace` and `compile`.
+A trace that runs the network along, as Torch's does, costs its work, too. Those of `first_epoch`
+are for what it costs beyond its first step's phases and a steady epoch's other steps: where a
+backend compiles again for a smaller last batch, that is here. A compiled path has both batches in
+its one program, so there it is in `trace` and `compile`.
 """
 
 OVERHEADS = (ONCE, LAYER, BATCH, BATCH_LAYER, MINI, MINI_LAYER, SMALLER, SMALLER_LAYER)
