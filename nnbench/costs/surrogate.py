@@ -111,19 +111,34 @@ class Surrogate:
         spread = max(float(np.std(near)), LEAST_NOISE)
         together = _together(launches)
 
-        def loss(parameters: Array) -> float:
-            amplitude, noise, mood, *lengths = np.exp(parameters)
-            covariance = _kernel(places, places, amplitude, np.array(lengths))
-            covariance += mood**2 * together
+        apart = (places[:, None, :] - places[None, :, :]) ** 2
+
+        def loss(parameters: Array) -> tuple[float, Array]:
+            amplitude, noise, mood, *rest = np.exp(parameters)
+            lengths = np.array(rest)
+            smooth = _kernel(places, places, amplitude, lengths)
+            covariance = smooth + mood**2 * together
             covariance[np.diag_indices_from(covariance)] += noise**2
             try:
                 factor = linalg.cho_factor(covariance, lower=True)
             except linalg.LinAlgError:
-                return 1e9
-            fit = near @ linalg.cho_solve(factor, near)
+                return 1e9, np.zeros_like(parameters)
+            inverse = linalg.cho_solve(factor, np.eye(len(near)))
+            weights = inverse @ near
             # A weak prior on the lengths: without one, axes that hardly vary go to a bound.
-            prior = 0.5 * np.sum(((np.log(lengths) - np.log(5.0)) / 1.0) ** 2)
-            return float(0.5 * fit + np.log(np.diag(factor[0])).sum() + prior)
+            distance = np.log(lengths) - np.log(5.0)
+            value = (
+                0.5 * near @ weights + np.log(np.diag(factor[0])).sum() + 0.5 * distance @ distance
+            )
+            # Half the trace of this times the covariance's slope is the slope of the likelihood.
+            left = inverse - np.outer(weights, weights)
+            slopes = [
+                np.sum(left * smooth),
+                noise**2 * np.trace(left),
+                mood**2 * np.sum(left * together),
+                *(0.5 * np.einsum("ij,ij,ijk->k", left, smooth, apart) / lengths**2 + distance),
+            ]
+            return float(value), np.array(slopes)
 
         bounds = [
             (np.log(LEAST_NOISE), np.log(10 * spread + LEAST_NOISE)),
@@ -132,7 +147,10 @@ class Surrogate:
             *[(np.log(LENGTH[0]), np.log(LENGTH[1]))] * axes,
         ]
         found = min(
-            (optimize.minimize(loss, start, method="L-BFGS-B", bounds=bounds) for start in starts),
+            (
+                optimize.minimize(loss, start, jac=True, method="L-BFGS-B", bounds=bounds)
+                for start in starts
+            ),
             key=lambda answer: float(answer.fun),
         )
         amplitude, noise, mood, *lengths = (float(each) for each in np.exp(found.x))
