@@ -42,7 +42,8 @@ def print_model(model: CostModel, label: str) -> None:
     for name in ("times", "median error", "95th percentile"):
         errors.add_column(name, justify="right")
     for phase, fitted in shown:
-        for number, each in enumerate(fitted.coefficients):
+        noticed = [each for each in fitted.coefficients if each.high > 0]
+        for number, each in enumerate(noticed or fitted.coefficients[:1]):
             costs.add_row(BEYOND.get(phase, phase) if number == 0 else "", *_cost(each))
         costs.add_section()
         errors.add_row(

@@ -252,9 +252,10 @@ def roofline(scene: Scene, product_flops_per_s: float | None = None) -> Figure:
 
 
 def _overhead_s(model: PhaseModel, depth: int) -> float:
-    """The overhead of a step at a depth, by the coefficients."""
+    """What a step of one row costs at a depth before any work, by the coefficients."""
     case = next(case for case in model.cases if case.architecture)
-    shaped = replace(case, architecture=Architecture((2,) * depth))
+    alone = replace(case.training, batch_size=None)
+    shaped = replace(case, architecture=Architecture((2,) * depth), rows=1, training=alone)
     return float(model.plain_s([shaped])[1][0])
 
 

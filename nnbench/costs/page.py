@@ -50,7 +50,7 @@ def write(folder: Path, scene: Scene) -> Path:
 
 COEFFICIENTS = (
     "What one unit of each kind of work adds to a phase, with its 95 % interval; those of an epoch "
-    "are for all of its steps. Costs that no network here notices are 0. Overhead "
+    "are for all of its steps. Costs that no network here notices are left out. Overhead "
     "and compute of a step are joined with softness {softness}: 1 is their sum, large is the "
     "larger of the two. What the coefficients leave is followed by a Gaussian process; the last "
     "column is the median error of a timing predicted from all others."
@@ -81,7 +81,8 @@ def coefficients(scene: Scene) -> Table:
     """A row for each phase and term."""
     rows = []
     for phase, model in scene.model.phases.items():
-        for number, each in enumerate(model.coefficients):
+        noticed = [each for each in model.coefficients if each.high > 0]
+        for number, each in enumerate(noticed or model.coefficients[:1]):
             error = (
                 f"{units.share(model.median_error)} of {len(model.times_s)}" if not number else ""
             )

@@ -69,8 +69,11 @@ backend compiles again for a smaller last batch, that is here. A compiled path h
 its one program, so there it is in `trace` and `compile`.
 """
 
-OVERHEADS = (ONCE, LAYER, BATCH, BATCH_LAYER, MINI, MINI_LAYER, SMALLER, SMALLER_LAYER)
-"""What is paid whatever a layer's size; the other terms grow with the work."""
+OVERHEADS = (
+    *(ONCE, LAYER, BATCH, BATCH_LAYER, MINI, MINI_LAYER, SMALLER, SMALLER_LAYER),
+    *(ROW, SHUFFLED, DATA),
+)
+"""What is paid however wide the layers are; the other terms grow with their width."""
 
 
 def rows_of_last_batch(case: Case) -> int:
