@@ -98,9 +98,7 @@ def prepare(folder: Path, place: Place, options: argparse.Namespace) -> None:
     cases = held_out(model, place, quantities.parse_seconds(options.held_out), options.seed)
     here = folder / "held-out" / place.folder
     for number in range(LAUNCHES):
-        mine = [
-            case for place_, case in enumerate(cases) if (number - place_) % LAUNCHES < TIMED_IN
-        ]
+        mine = [case for turn, case in enumerate(cases) if (number - turn) % LAUNCHES < TIMED_IN]
         wanted = measuring.specification(
             mine,
             launches=1,

@@ -125,7 +125,8 @@ def report_command(
     if "curve" in run.specification.get("kinds", ()):
         tell_race(run, None, as_json=as_json)
     else:
-        # A run over commits has a history of its own.
-        folders = history or ([run_folder] if run.specification.get("commits") else [])
+        # A run over commits has a history of its own, once there is something in it.
+        own = [run_folder] if run.specification.get("commits") and run.good_trials() else []
+        folders = history or own
         check = check_networks(run, folders) if folders else None
         tell_run(run, as_json=as_json, check=check)

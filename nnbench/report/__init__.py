@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 from matplotlib.figure import Figure
@@ -90,8 +91,14 @@ def write(run: Run, check: Check | None = None) -> Path:
         noisy=len(marked),
         blocks=len({(trial["launch"], trial["block"]) for trial in run.trials}),
         reasons=_noise_reasons(run),
-        **(history.section(check, run.folder) if check else {"check": None}),
+        **_over_commits(run, check),
     )
+
+
+def _over_commits(run: Run, check: Check | None) -> dict[str, Any]:
+    if check is None:
+        return {"check": None}
+    return history.section(check, run.folder, most=history.MOST_IN_REPORT)
 
 
 def contaminated(run: Run) -> set[tuple[int, int]]:

@@ -14,7 +14,7 @@ from nnbench.history.check import Check
 
 PAGE = "history.html"
 CHARTS = "history-charts"
-MOST_FIGURES = 40
+MOST_FIGURES, MOST_IN_REPORT = 40, 12
 
 
 @dataclass(frozen=True)
