@@ -247,11 +247,12 @@ def _readable_log(axis: Axes) -> None:
 def _label_points(
     axis: Axes, places: np.ndarray, having: Sequence[CaseSummary], phase: str
 ) -> None:
-    """Name each point beside it, neighbours on alternating sides so that names do not meet."""
+    """Name each point beside it; of two neighbours the left one to its left, so that they part."""
+    axis.margins(x=0.28)
     order = np.lexsort((np.array([one.times[phase].value for one in having]), places))
     for turn, index in enumerate(order):
         summary = having[index]
-        right = turn % 2 == 0
+        right = turn % 2 == 1
         axis.annotate(
             summary.case.label,
             (places[index], summary.times[phase].value),
