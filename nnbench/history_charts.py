@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from nnbench.history.alarms import NUMBERS, SPIKE, UNCONFIRMED, segments
+from nnbench.history.alarms import DISTURBED, NUMBERS, SPIKE, UNCONFIRMED, segments
 from nnbench.history.annotations import Annotation
 from nnbench.history.check import Check, Found, change, level
 from nnbench.history.series import Series
@@ -115,6 +115,8 @@ def _panel(axis: Axes, series: Series, found: Sequence[Found], names: Sequence[s
         linewidth=1,
         zorder=3,
     )
+    disturbed = series.noisy >= DISTURBED
+    axis.plot(x[disturbed], values[disturbed], "o", color="white", markersize=1.6, zorder=4)
     cut = segments(series, [one.alarm for one in found])
     ends = [*cut.starts[1:], len(x)]
     for start, end, height in zip(cut.starts, ends, cut.levels, strict=True):
@@ -243,7 +245,9 @@ def _footnote(shown: Sequence[Series]) -> str:
         else "each commit measured at a time of its own"
     )
     plural = "launch" if span == "1" else "launches"
-    return f"95 % intervals where known; {span} {plural} a commit, {way}"
+    disturbed = any((one.noisy >= DISTURBED).any() for one in shown)
+    hollow = "; hollow points: the machine was disturbed" if disturbed else ""
+    return f"95 % intervals where known; {span} {plural} a commit, {way}{hollow}"
 
 
 def sizes(check: Check) -> Figure | None:

@@ -178,6 +178,16 @@ def summarise(run: Run) -> list[CaseSummary]:
     return summaries
 
 
+def product_rates(run: Run, case: Case) -> list[float]:
+    """FLOP/s of a matrix product in each launch of the kind that a case runs in."""
+    return [
+        launch["product_flops_per_s"]
+        for launch in run.launches
+        if "product_flops_per_s" in launch
+        and (launch["backend"], launch["device"], launch["threads"]) == case.worker
+    ]
+
+
 def _recorded(run: Run, key: str, name: str) -> int | None:
     """The median over a case's trials of what they recorded as `name`; None where none did."""
     values = [trial[name] for trial in run.good_trials() if trial["case"] == key and name in trial]
@@ -186,12 +196,7 @@ def _recorded(run: Run, key: str, name: str) -> int | None:
 
 
 def _utilisation(run: Run, case: Case, mine: pd.DataFrame) -> float | None:
-    rates = [
-        launch["product_flops_per_s"]
-        for launch in run.launches
-        if "product_flops_per_s" in launch
-        and (launch["backend"], launch["device"], launch["threads"]) == case.worker
-    ]
+    rates = product_rates(run, case)
     steps = mine[mine["phase"] == STEP]
     if not rates or steps.empty or case.step_cost is None:
         return None

@@ -1,6 +1,7 @@
 """How numbers are written for a person: seconds, bytes, FLOPs, ratios, each with its unit."""
 
 import math
+from datetime import UTC, datetime
 
 _SECONDS = ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs"), (1e-9, "ns"))
 _THOUSANDS = ((1e15, "P"), (1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
@@ -31,6 +32,15 @@ def seconds(value_s: float) -> str:
         return "0 s"
     scale, unit = _second_unit(value_s)
     return f"{significant(value_s / scale)} {unit}"
+
+
+def ago(moment: datetime) -> str:
+    """How long ago that was: `3 min ago`, `5 h ago`, `12 days ago`."""
+    passed_s = max(0.0, (datetime.now(UTC) - moment).total_seconds())
+    for length_s, unit in ((86400.0, "days"), (3600.0, "h")):
+        if passed_s >= 2 * length_s:
+            return f"{passed_s / length_s:.0f} {unit} ago"
+    return f"{passed_s / 60:.0f} min ago"
 
 
 def seconds_range(low_s: float, high_s: float) -> str:

@@ -38,13 +38,23 @@ def repository(folder: Path, count: int) -> list[str]:
     return git("log", "--topo-order", "--reverse", "--format=%H").split()
 
 
-def asv_files(results: Path, commits, values_s, *, machine="host", python="3.11", version="1"):
-    """Write results of asv: `values_s` maps a benchmark to a value a commit; params a and b."""
+def asv_files(
+    results: Path, commits, values_s, *, machine="host", python="3.11", version="1", units=None
+):
+    """Write results of asv: `values_s` maps a benchmark to a value a commit; params a and b.
+
+    `units` are those of benchmarks that are not in seconds.
+    """
     folder = results / machine
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "machine.json").write_text(json.dumps({"machine": machine, "version": 1}))
     known = {
-        name: {"name": name, "unit": "seconds", "param_names": ["network"], "type": "time"}
+        name: {
+            "name": name,
+            "unit": (units or {}).get(name, "seconds"),
+            "param_names": ["network"],
+            "type": "time",
+        }
         for name in values_s
     }
     (results / "benchmarks.json").write_text(json.dumps({**known, "version": 2}))
@@ -114,7 +124,18 @@ def pytest_benchmark_file(storage: Path, commit, median_s, *, number=1, dirty=Fa
     (folder / f"{number:04d}_{commit}_20260101.json").write_text(json.dumps(plain))
 
 
-def series(logs, *, error=0.0, interleaved=False, freedom=30, digests=None, raw=None, **names):
+def series(
+    logs,
+    *,
+    error=0.0,
+    interleaved=False,
+    freedom=30,
+    digests=None,
+    raw=None,
+    noisy=None,
+    pace_s=None,
+    **names,
+):
     """One series with these logarithms of seconds."""
     logs = np.asarray(logs, dtype=float)
     count = len(logs)
@@ -131,6 +152,8 @@ def series(logs, *, error=0.0, interleaved=False, freedom=30, digests=None, raw=
         interleaved=interleaved,
         digests=tuple(digests or [""] * count),
         raw=np.exp(logs) if raw is None else np.asarray(raw, dtype=float),
+        noisy=np.full(count, np.nan) if noisy is None else np.asarray(noisy, dtype=float),
+        pace_s=np.full(count, np.nan) if pace_s is None else np.asarray(pace_s, dtype=float),
     )
 
 

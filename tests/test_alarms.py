@@ -102,6 +102,32 @@ def test_the_last_commit_alone_is_unconfirmed_unless_measured_in_turn():
     assert [(alarm.kind, place(alarm)) for alarm in in_turn] == [(STEP, 11)]
 
 
+def test_a_slow_down_that_came_with_a_disturbance_is_unconfirmed():
+    logs = with_step(np.random.default_rng(11).normal(0, 0.01, 20), 10, 0.3)
+    (found,) = alarms.find([series(logs, noisy=[0.0] * 10 + [0.5] * 10)])
+    assert (found.kind, place(found), found.raised) == (UNCONFIRMED, 10, False)
+    assert found.doubt == "50% of the blocks were disturbed since then, 0% before"
+    # Disturbed throughout, or while it was faster: no excuse.
+    for shares in ([0.5] * 20, [0.5] * 10 + [0.0] * 10, [np.nan] * 20):
+        (found,) = alarms.find([series(logs, noisy=shares)])
+        assert (found.kind, found.doubt) == (STEP, "")
+    in_turn = series(logs, error=0.01, interleaved=True, noisy=[0.0] * 10 + [0.5] * 10)
+    assert [alarm.kind for alarm in alarms.find([in_turn])] == [STEP]
+
+
+def test_a_slow_down_of_the_machine_itself_is_unconfirmed():
+    rng = np.random.default_rng(12)
+    pace_s = 0.03 * np.exp(rng.normal(0, 0.01, 20) + 0.2 * (np.arange(20) >= 10))
+    alike = with_step(rng.normal(0, 0.01, 20), 10, 0.22)
+    (found,) = alarms.find([series(alike, pace_s=pace_s)])
+    assert (found.kind, found.raised) == (UNCONFIRMED, False)
+    assert found.doubt.startswith("a matrix product took 2")
+    far_more = with_step(rng.normal(0, 0.01, 20), 10, 0.9)
+    assert [one.kind for one in alarms.find([series(far_more, pace_s=pace_s)])] == [STEP]
+    (memory,) = alarms.find([series(alike, pace_s=pace_s, unit="B")])
+    assert memory.kind == STEP
+
+
 def test_two_commits_in_turn_are_enough_with_a_clear_difference():
     found = alarms.find([series([0.0, 0.2], error=0.004, interleaved=True, freedom=20)])
     assert [(alarm.kind, place(alarm)) for alarm in found] == [(STEP, 1)]

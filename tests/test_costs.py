@@ -312,6 +312,7 @@ def test_calibrate_predict_and_explain_for_real(nnbench, tmp_path, monkeypatch):
     assert predicted["peak_host_bytes"]["value"] > 1e8
     far = nnbench("predict", "8x300", *options, "--rows", "1000")
     assert "Outside the calibrated range in depth" in far.stdout
+    assert "Calibrated 0 min ago" in far.stdout or "Calibrated 1 min ago" in far.stdout
     times = {"100x2": {**TIMES_S, "step": 0.003}, "6x5": {**TIMES_S, "trace": 0.9}}
     run = make_run(tmp_path, times, backends=("jax",))
     why = nnbench("explain", "100x2", "6x5", "--run", run.folder)

@@ -117,6 +117,36 @@ def test_one_table_of_three_tools(tmp_path):
     assert history.skipped == []
 
 
+def test_what_asv_tracks_of_the_machine_is_said_of_all_beside_it(tmp_path):
+    commits = repository(tmp_path / "repo", 14)
+    slow = [1.0] * 7 + [1.5] * 7
+    wobble = 1 + 0.01 * np.random.default_rng(0).standard_normal(14)
+    asv_files(
+        tmp_path / "asv",
+        commits,
+        {
+            "training.One.track_step": slow * wobble,
+            "training.One.track_disturbed": [0.0] * 7 + [0.5] * 7,
+            "training.One.track_pace": [0.02] * 14,
+            "cold.Whole.time_training": slow * wobble,
+        },
+        units={"training.One.track_disturbed": "share of blocks"},
+    )
+    history = table.read([tmp_path], tmp_path / "repo")
+    found = history.table.groupby("benchmark")["noisy"].apply(list).to_dict()
+    assert found == {
+        "training.One.track_step": [0.0] * 7 + [0.5] * 7,
+        "cold.Whole.time_training": [0.0] * 7 + [0.5] * 7,
+    }
+    assert (history.table["pace_s"] == 0.02).all()
+    done = check.run(history)
+    assert not done.alarms
+    assert {one.alarm.kind for one in done.found} == {"unconfirmed"}
+    told = check.sentences(done)[0]
+    assert "disturbed since then" in told
+    assert f"nnbench history record {commits[6][:9]}..{commits[7][:9]}" in told
+
+
 def test_what_asv_itself_writes_is_read(tmp_path):
     commits = repository(tmp_path / "repo", 2)
     benchmark = {

@@ -1,3 +1,5 @@
+from datetime import UTC, datetime, timedelta
+
 import pytest
 
 from nnbench import units
@@ -40,3 +42,11 @@ def test_an_interval_has_one_unit():
 def test_shares():
     assert units.share(0.583) == "58 %"
     assert units.share(0.031) == "3.1 %"
+
+
+@pytest.mark.parametrize(
+    ("passed", "text"),
+    [({"seconds": 20}, "0 min ago"), ({"minutes": 95}, "95 min ago"), ({"days": 3}, "3 days ago")],
+)
+def test_ago(passed, text):
+    assert units.ago(datetime.now(UTC) - timedelta(**passed)) == text

@@ -49,7 +49,7 @@ def predict(
     from dataclasses import replace
 
     from nnbench import architecture as arch
-    from nnbench import cost_tables
+    from nnbench import cost_tables, units
     from nnbench.costs import calibration
 
     if epochs < 1:
@@ -59,15 +59,21 @@ def predict(
     told = []
     for place in places:
         model = calibration.load(results, place)
+        moment = calibration.calibrated(results, place)
         here = replace(place, features=features)
         for network in networks:
             case = here.case(network, rows, batch_rows(batch))
-            told.append((model.predict(case, epochs), place.label))
+            told.append((model.predict(case, epochs), place.label, moment))
     if as_json:
-        say(json.dumps([cost_tables.prediction_as_json(*one) for one in told], indent=1))
+        plain = [
+            {**cost_tables.prediction_as_json(one, label), "calibrated": moment.isoformat()}
+            for one, label, moment in told
+        ]
+        say(json.dumps(plain, indent=1))
         return
-    for one in told:
-        cost_tables.print_prediction(*one)
+    for one, label, moment in told:
+        cost_tables.print_prediction(one, label)
+        say(f"Calibrated {units.ago(moment)}; nnbench calibrate adds what the machine is like now.")
 
 
 def batch_rows(batch: str) -> int | None:

@@ -8,6 +8,7 @@ machine and versions that are there already count, so the same command goes on w
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from pathlib import Path
 from typing import Self
 
@@ -316,6 +317,12 @@ def load(results_folder: Path, place_: Place) -> CostModel:
         return CostModel.fit(observed(runs))
     except TooFewCasesError as few:
         raise UserError(f"{place_.label} is calibrated too little ({few}): run {again}") from None
+
+
+def calibrated(results_folder: Path, place_: Place) -> datetime:
+    """When a place that is calibrated was last timed."""
+    began = [launch["began"] for run in read(results_folder, place_) for launch in run.launches]
+    return datetime.fromisoformat(max(began))
 
 
 def load_if_any(results_folder: Path, place_: Place) -> CostModel | None:

@@ -13,7 +13,8 @@
 
 One commit off its neighbours is a `spike`, no step, where it was measured alone. A change at the
 last commit has nothing after it: `unconfirmed`, unless measured in turn with those before it and
-far beyond doubt.
+far beyond doubt. So is one of times measured alone where the machine itself changed with it:
+more blocks disturbed, or a slower pace.
 """
 
 import itertools
@@ -26,13 +27,15 @@ from numpy.typing import NDArray
 from scipy import special, stats
 
 from nnbench.history import scatter
+from nnbench.history.readers import BYTES
 from nnbench.history.series import Series
 
 Array = NDArray[np.float64]
 
 STEP, UNCONFIRMED, SPIKE, VALUE, NUMBERS = "step", "unconfirmed", "spike", "value", "numbers"
-"""Kinds of finding: a lasting change; one at the last commit; a single commit; a tracked figure
-that was constant and is another constant; other results of the same training."""
+"""Kinds of finding: a lasting change; one at the last commit, or that may be the machine's; a
+single commit; a tracked figure that was constant and is another constant; other results of the
+same training."""
 
 FALSE_ALARMS = 0.01
 LEAST = 0.03
@@ -41,6 +44,10 @@ CREDIBLE = 0.95
 LEAST_COMMITS = 6
 """Commits measured one by one that a history needs before any may raise an alarm."""
 SPIKE_DEVIATIONS = 6.0
+DISTURBED = 0.2
+"""With so much more of the blocks disturbed on the slower side, that may be the change."""
+PACE = 3.0
+"""A change may be the machine's unless it is this many times as large as that of its pace."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +57,7 @@ class Alarm:
     `ratio` is the level after over before (`low` to `high` is 95 %); NaN for other results.
     `commits` is the credible set, in order; `before` the last measured commit ahead of it, so
     that the change lies after `before` and up to the last of `commits`. `p_value` is adjusted.
+    `doubt` says why it may be the machine's, if anything speaks for that.
     """
 
     series: Series
@@ -62,6 +70,7 @@ class Alarm:
     high: float
     p_value: float
     note: str = ""
+    doubt: str = ""
 
     @property
     def slower(self) -> bool:
@@ -108,6 +117,8 @@ def find(
             if alarm.kind == STEP and alarm.commit == alarm.series.commits[-1]:
                 sure = alarm.series.interleaved and alarm.p_value < false_alarms / 10
                 alarm = replace(alarm, kind=STEP if sure else UNCONFIRMED)
+            if alarm.kind == STEP and alarm.doubt:
+                alarm = replace(alarm, kind=UNCONFIRMED)
         if abs(math.log(alarm.ratio)) >= math.log1p(least):
             kept.append(alarm)
     return sorted(exact + kept, key=lambda alarm: (not alarm.raised, alarm.p_value))
@@ -136,7 +147,8 @@ def _candidates(series: Series) -> list[Alarm]:
         p_value = chance.p_value(float(sizes[cut - first - 1]))
         freedom = max(3, series.freedom if in_turn else n - len(edges) + 1)
         change = _Window(tame[part], weights[part], inflation, freedom, least)
-        found.append(_alarm(series, STEP, first, cut, change, p_value))
+        alarm = _alarm(series, STEP, first, cut, change, p_value)
+        found.append(_doubted(alarm, slice(first, cut), slice(cut, last)))
     if not in_turn:
         found += _singles(series, tame, seen, edges, chance)
     return found
@@ -246,7 +258,8 @@ def _singles(
             tame[part], series.logs[part], weights[part], seen.inflation
         )
         p_value = chance.p_value_of_last(float(distance))
-        found.append(_single(series, UNCONFIRMED, n - 1, tame[part][:-1], seen, p_value))
+        alarm = _single(series, UNCONFIRMED, n - 1, tame[part][:-1], seen, p_value)
+        found.append(_doubted(alarm, slice(edges[-2], n - 1), slice(n - 1, n)))
     middle = scatter.running_median(series.logs)
     far = np.abs(series.logs - middle) > SPIKE_DEVIATIONS * seen.deviations
     for place in np.flatnonzero(far[:-1]):
@@ -265,6 +278,34 @@ def _single(
     where = (series.commits[place],)
     ends = math.exp(size - half), math.exp(size + half)
     return Alarm(series, kind, where[0], before, where, math.exp(size), *ends, p_value)
+
+
+def _doubted(alarm: Alarm, before: slice, after: slice) -> Alarm:
+    """The alarm, with what else changed where its times did: see `DISTURBED` and `PACE`."""
+    series = alarm.series
+    # In turn, the machine's changes hit all commits alike; memory does not hang on them.
+    if series.interleaved or series.unit == BYTES:
+        return alarm
+    slow, fast = (after, before) if alarm.slower else (before, after)
+    when = ("since then", "before") if alarm.slower else ("before", "since then")
+    reasons = []
+    shares = [_known(series.noisy[part]) for part in (slow, fast)]
+    if all(len(one) for one in shares):
+        more, less = (float(np.mean(one)) for one in shares)
+        if more - less >= DISTURBED:
+            reasons.append(
+                f"{more:.0%} of the blocks were disturbed {when[0]}, {less:.0%} {when[1]}"
+            )
+    paces_s = [_known(series.pace_s[part]) for part in (slow, fast)]
+    if all(len(one) for one in paces_s):
+        slower = float(np.median(paces_s[0]) / np.median(paces_s[1]))
+        if slower > 1 + LEAST and PACE * math.log(slower) > abs(math.log(alarm.ratio)):
+            reasons.append(f"a matrix product took {slower - 1:.0%} longer {when[0]}, too")
+    return replace(alarm, doubt="; ".join(reasons))
+
+
+def _known(values: Array) -> Array:
+    return values[np.isfinite(values)]
 
 
 def _constant(series: Series) -> bool:

@@ -10,6 +10,7 @@ from nnbench import units
 from nnbench.history import alarms as finding
 from nnbench.history.alarms import NUMBERS, SPIKE, UNCONFIRMED, Alarm
 from nnbench.history.annotations import Annotation
+from nnbench.history.readers import BYTES
 from nnbench.history.series import Series, all_of
 from nnbench.history.table import History
 
@@ -125,7 +126,8 @@ def advice(found: Found) -> str:
     """What to do next, where something is left to find out; else empty."""
     alarm = found.alarm
     if alarm.kind == UNCONFIRMED and not alarm.series.interleaved:
-        return f"confirm: nnbench history record {alarm.before[:9]}..{alarm.commit[:9]}"
+        told = f"confirm: nnbench history record {alarm.before[:9]}..{alarm.commits[-1][:9]}"
+        return f"{alarm.doubt}; {told}" if alarm.doubt else told
     if found.range_size > 1 and alarm.kind != NUMBERS:
         return f"narrow: nnbench history bisect {alarm.before[:9]} {alarm.commits[-1][:9]}"
     return ""
@@ -226,6 +228,7 @@ def _plain(history: History, found: Found) -> dict[str, Any]:
         "candidates": list(alarm.commits),
         "commits_in_range": found.range_size,
         "note": alarm.note,
+        "doubt": alarm.doubt,
         "acknowledged": found.acknowledged,
         "advice": advice(found),
         **{name: one if math.isfinite(one) else None for name, one in numbers.items()},
@@ -241,7 +244,7 @@ def level(value: float, unit: str) -> str:
     """A value with its unit, as a person reads it."""
     if unit == "s":
         return units.seconds(value)
-    if unit == "B":
+    if unit == BYTES:
         return units.data_size(value)
     return f"{units.significant(value)} {unit}".strip()
 

@@ -29,12 +29,24 @@ LEAST_FOR_CORRELATION = 20
 LEAST_CORRELATION, LARGEST_CORRELATION = 0.2, 0.8
 """Commits measured one after another share the machine's mood: at least so much is assumed."""
 
-FEW = 6
 BETWEEN = 0.005
-"""Fewer interleaved commits than `FEW` do not tell how far harmless ones scatter: this far."""
+"""How far harmless commits scatter that were measured in turn, beyond what launches differ. The
+twelve of `benchmarks/calibration/history` do so by 0.004 in their steps."""
+
+BELIEF = 10.0
+"""So many independent differences of commits would be worth as much as knowing `BETWEEN`."""
+
+WORTH = 0.25
+"""A median of squared differences of neighbours is worth so much of as many independent ones."""
+
+FEW = 6
+"""Fewer commits say nothing of how far harmless ones scatter."""
 
 BLOCKS = (2, 3, 4, 6, 9, 14, 21, 32, 48, 72, 108)
 """Lengths of passing changes, in commits, that chance is given the opportunity to look like."""
+
+ALONE = 0.03
+"""Scatter of the simulated histories of commits measured one by one, which any would do for."""
 
 TAIL_SHARE = 0.1
 MEDIAN_SQUARE = float(stats.chi2.median(1))
@@ -59,9 +71,13 @@ def of(levels: Array, errors: Array, *, interleaved: bool) -> Scatter:
     known = errors[1:] ** 2 + errors[:-1] ** 2
     steps = np.diff(levels, axis=-1)
     between = (np.median(steps**2, axis=-1) / MEDIAN_SQUARE - np.median(known)) / 2
+    if interleaved:
+        # In turn, commits have only what they are in them; a few steps among few differences
+        # would make it look like far more.
+        count = levels.shape[-1]
+        worth = WORTH * (count - 1) if count >= FEW else 0.0
+        between = (BELIEF * BETWEEN**2 + worth * between) / (BELIEF + worth)
     between = np.maximum(between, FLOOR**2)
-    if interleaved and levels.shape[-1] < FEW:
-        between = np.full(levels.shape[:-1], BETWEEN**2)
     deviations = np.sqrt(errors**2 + between[..., None])
     inflation = np.ones(levels.shape[:-1])
     if not interleaved:
@@ -158,10 +174,12 @@ def chance(
     """Simulate histories like this one in which nothing changed."""
     n = len(errors)
     between = float(np.sqrt(np.median(np.maximum(deviations**2 - errors**2, FLOOR**2))))
-    # Only the ratio matters; rounded, so that like histories share one simulation.
+    # Rounded, so that like histories share one simulation.
     shares = np.round(errors / between, 1)
     if n > 60:
         shares = np.full(n, np.round(np.median(shares) * 2) / 2)
+    # But for what is assumed to be the least, only the ratio matters.
+    usual = round(between, 3) if interleaved else ALONE if between > 1.5 * FLOOR else FLOOR
     return _simulated(
         n,
         tuple(float(share) for share in np.minimum(shares, 50.0)),
@@ -169,7 +187,7 @@ def chance(
         round(rho, 1),
         interleaved,
         least,
-        round(between / FLOOR, 0) <= 1,
+        usual,
     )
 
 
@@ -181,13 +199,10 @@ def _simulated(
     rho: float,
     interleaved: bool,
     least: int,
-    quiet: bool,
+    between: float,
 ) -> Chance:
     count = 2000 if n <= 60 else 400
     rng = np.random.default_rng(n)
-    between = FLOOR if quiet else 0.03
-    if interleaved and n < FEW:
-        between = BETWEEN
     errors = np.array(shares) * between
     noise = TAILS_SCALE * rng.standard_t(TAILS, (count, n))
     if rho > 0:

@@ -34,8 +34,9 @@ class Series:
     `logs` (n,) are logarithms of values in `unit`, `errors` (n,) their standard errors by what
     was measured within the commit (0 where unknown), with `freedom` degrees of freedom.
     `interleaved`: measured in turn, several launches each.
-    `values`, for charts, are in the unit; `raw` also holds zeros and negative ones, for which
-    there is no logarithm.
+    `raw` (n,) are the values themselves, which also may be zero or negative. `noisy` (n,) is the
+    share of each commit's blocks that was disturbed, `pace_s` (n,) what a fixed piece of work
+    took the machine then; NaN where that is not known.
     """
 
     source: str
@@ -54,6 +55,8 @@ class Series:
     interleaved: bool
     digests: tuple[str, ...]
     raw: Array
+    noisy: Array
+    pace_s: Array
 
     @property
     def label(self) -> str:
@@ -96,6 +99,8 @@ def _series(group: pd.DataFrame, logs: Array, errors: Array, **more: Any) -> Ser
         launches=tuple(int(count) for count in group["launches"]),
         digests=tuple(group["digest"]),
         raw=group["value"].to_numpy(dtype=float),
+        noisy=group["noisy"].to_numpy(dtype=float),
+        pace_s=group["pace_s"].to_numpy(dtype=float),
         **more,
     )
 

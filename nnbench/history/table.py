@@ -6,6 +6,7 @@
     log_error                   standard error of the logarithm of `value`
     samples, launches           what stands behind it
     interleaved, noisy          measured in turn with other commits; share of disturbed blocks
+    pace_s                      seconds for 1 GFLOP of a matrix product then: the machine's pace
     digest                      of what the training computed, where that was recorded
     commit, date, order         place in the repository's history, from 0
 
@@ -33,7 +34,7 @@ SERIES = ["source", "host", "environment", "benchmark", "case", "version", "unit
 COLUMNS = [
     *SERIES,
     *("commit", "date", "order", "value", "low", "high", "log_error"),
-    *("samples", "launches", "interleaved", "noisy", "digest"),
+    *("samples", "launches", "interleaved", "noisy", "pace_s", "digest"),
 ]
 LEFT_OUT = {".git", ".venv", "venv", "env", "node_modules", ".nnbench", "html", "__pycache__"}
 NORMAL_95 = 1.96
@@ -189,6 +190,7 @@ def _merged(table: pd.DataFrame, key: list[str]) -> pd.DataFrame:
         launches=("launches", "sum"),
         interleaved=("interleaved", "first"),
         noisy=("noisy", "mean"),
+        pace_s=("pace_s", "median"),
         digest=("digest", "max"),
     )
     positive = groups["log"].count() == whole["rows"]

@@ -7,7 +7,7 @@ system does not tell is None. Linux tells most of it under /proc and /sys.
 import contextlib
 import re
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -27,7 +27,10 @@ OTHERS_CPUS = 0.15
 """Others using more than this many CPUs compete with the threads of a training."""
 
 INTERRUPTED_PER_S = 250.0
-"""More forced switches than this: the worker shares its CPUs with something busy."""
+"""More forced switches than this: the worker shares its CPUs with something busy, if there is."""
+
+OTHERS_AT_ALL = 0.05
+"""Where others used less, it is a worker's own threads that push each other aside."""
 
 SLOWED_CLOCK = 0.9
 """A clock that falls below this part of its pace before the trial is throttled or shared."""
@@ -168,7 +171,8 @@ def contamination(noise: dict[str, Any]) -> list[str]:
         reasons.append(f"the host took one CPU away for {one_cpu:.1%} of the time")
     if others is not None and others > OTHERS_CPUS:
         reasons.append(f"other processes used {others:.2f} CPUs")
-    if switches is not None and switches > INTERRUPTED_PER_S:
+    shared = others is None or others > OTHERS_AT_ALL
+    if shared and switches is not None and switches > INTERRUPTED_PER_S:
         reasons.append(f"the workers were interrupted {switches:.0f} times a second")
     if throttled_s:
         reasons.append(f"the CPU quota held it up for {throttled_s:.2f} s")
@@ -177,6 +181,15 @@ def contamination(noise: dict[str, Any]) -> list[str]:
     if before_mhz and after_mhz and after_mhz < SLOWED_CLOCK * before_mhz:
         reasons.append(f"the CPU clock fell from {before_mhz:.0f} to {after_mhz:.0f} MHz")
     return reasons
+
+
+def disturbed_blocks(trials: Iterable[Mapping[str, Any]]) -> set[tuple[int, int]]:
+    """The (launch, block) pairs of these records of trials in which something was seen."""
+    return {
+        (trial["launch"], trial["block"])
+        for trial in trials
+        if contamination(trial.get("noise", {}))
+    }
 
 
 Number = TypeVar("Number", int, float)

@@ -15,7 +15,13 @@ from nnbench.phases import COLD, COMPILE, EPOCH, STEP, TRACE
 from nnbench.report import history, words
 from nnbench.results import Run
 from nnbench.statistics import Estimate
-from nnbench.summary import CaseSummary, block_values, groups, measured_share, summarise
+from nnbench.summary import (
+    CaseSummary,
+    block_values,
+    groups,
+    measured_share,
+    summarise,
+)
 
 PAGE = "report.html"
 CHARTS = "charts"
@@ -75,7 +81,7 @@ def write(run: Run, check: Check | None = None) -> Path:
     """
     summaries = summarise(run)
     values = block_values(run.samples())
-    marked = contaminated(run)
+    marked = noise.disturbed_blocks(run.trials)
     sections = [_section(run, group, values, marked) for group in groups(summaries)]
     return pages.render(
         run.folder / PAGE,
@@ -99,15 +105,6 @@ def _over_commits(run: Run, check: Check | None) -> dict[str, Any]:
     if check is None:
         return {"check": None}
     return history.section(check, run.folder, most=history.MOST_IN_REPORT)
-
-
-def contaminated(run: Run) -> set[tuple[int, int]]:
-    """The (launch, block) pairs in which the noise watch saw something."""
-    return {
-        (trial["launch"], trial["block"])
-        for trial in run.trials
-        if noise.contamination(trial.get("noise", {}))
-    }
 
 
 def _noise_reasons(run: Run) -> list[str]:

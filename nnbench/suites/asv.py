@@ -195,6 +195,16 @@ class TrainingSuite(ABC):
     track_device_memory = _track(
         "Peak memory of the GPU.", "bytes", lambda reading: reading.device_bytes
     )
+    track_disturbed = _track(
+        "How much else ran on the machine meanwhile: the noise watch saw it in so many blocks.",
+        "share of blocks",
+        lambda reading: [reading.disturbed],
+    )
+    track_pace = _track(
+        "The machine's own pace, which no commit changes: 1 GFLOP of a matrix product.",
+        "seconds",
+        lambda reading: reading.pace_s,
+    )
     track_drift_repeat = _figure(
         "repeat_max_ulp", "Weights of two trainings with one seed: 0 if they agree.", "ULP"
     )

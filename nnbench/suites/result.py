@@ -84,6 +84,8 @@ class TrainingResult:
             "peak_host_bytes": self.peak_host_bytes,
             "peak_device_bytes": self.peak_device_bytes,
             "drift": reading.drift,
+            "disturbed": reading.disturbed,
+            "pace_s": _median(reading.pace_s),
             "fingerprint": reading.fingerprint,
         }
 

@@ -14,11 +14,14 @@ import numpy as np
 from nnbench import architecture, datasets, devices, fingerprint, results, user_code
 from nnbench.case import Case, Training
 from nnbench.datasets import Dataset
+from nnbench.measure import noise
 from nnbench.measure import run as measuring
 from nnbench.phases import PHASES, STEP
 from nnbench.suites import drifting
 from nnbench.suites.reading import Reading
-from nnbench.summary import block_values
+from nnbench.summary import block_values, product_rates
+
+GFLOP = 1e9
 
 
 @dataclass(frozen=True)
@@ -141,9 +144,16 @@ def _reading(run: results.Run, case: Case, drifts: dict[str, float]) -> Reading:
         step_flops=cost.flops if cost else None,
         loss=float(np.median(losses)) if losses else None,
         drift=drifts,
+        disturbed=_share_disturbed(run, case),
+        pace_s=[GFLOP / rate for rate in product_rates(run, case)],
         fingerprint={**run.fingerprint, **_seen_by_workers(run, case)},
         problem=failures[0]["message"].splitlines()[0] if failures else None,
     )
+
+
+def _share_disturbed(run: results.Run, case: Case) -> float:
+    mine = {(trial["launch"], trial["block"]) for trial in run.trials if trial["case"] == case.key}
+    return len(mine & noise.disturbed_blocks(run.trials)) / len(mine) if mine else 0.0
 
 
 def _seen_by_workers(run: results.Run, case: Case) -> dict[str, object]:
@@ -163,11 +173,7 @@ def _bytes(trials: Sequence[dict[str, object]], name: str) -> list[float]:
 
 
 def _times_of_ideal(run: results.Run, case: Case, steps_s: Sequence[float]) -> list[float]:
-    rates = [
-        launch["product_flops_per_s"]
-        for launch in run.launches
-        if (launch["backend"], launch["device"], launch["threads"]) == case.worker
-    ]
+    rates = product_rates(run, case)
     if case.step_cost is None or not rates:
         return []
     ideal_s = case.step_cost.flops / float(np.median(rates))

@@ -1,8 +1,11 @@
 """One file a tool: how its results become rows of the history."""
 
+import math
 from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
+
+BYTES = "B"
 
 
 class Row(NamedTuple):
@@ -11,7 +14,8 @@ class Row(NamedTuple):
     `environment` names everything but the host that must be equal for values to be compared.
     `value` is in `unit` (seconds, bytes, or a tracked figure's own), `log_error` the standard
     error of its logarithm, NaN where the tool gives none. `session` tells rows measured together,
-    `noisy` the share of its blocks in which the noise watch saw something.
+    `noisy` the share of its blocks in which the noise watch saw something, `pace_s` the seconds
+    that this machine took then for 1 GFLOP of a matrix product, NaN where neither is known.
     """
 
     source: str
@@ -29,7 +33,8 @@ class Row(NamedTuple):
     launches: int
     interleaved: bool = False
     session: str = ""
-    noisy: float = 0.0
+    noisy: float = math.nan
+    pace_s: float = math.nan
     digest: str = ""
 
 

@@ -4,7 +4,9 @@
     <results>/<machine>/machine.json        the host
     <results>/<machine>/<commit>-<env>.json values, quartiles and 99 % intervals
 
-Written by asv 0.6; see `asv/results.py` there (`Results.save`).
+Written by asv 0.6; see `asv/results.py` there (`Results.save`). What a suite of ours tracks of the
+machine, `track_disturbed` and `track_pace`, is said of all that was measured beside it and makes
+no rows of its own.
 """
 
 import itertools
@@ -16,14 +18,17 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from nnbench.history.readers import Row, Skipped
+import numpy as np
+
+from nnbench.history.readers import BYTES, Row, Skipped
 
 SOURCE = "asv"
 API_VERSION = 2
 MACHINE_FILE = "machine.json"
 BENCHMARKS_FILE = "benchmarks.json"
 NORMAL_99 = 2.5758
-UNITS = {"seconds": "s", "time": "s", "bytes": "B", "memory": "B"}
+DISTURBED, PACE = "track_disturbed", "track_pace"
+UNITS = {"seconds": "s", "time": "s", "bytes": BYTES, "memory": BYTES}
 
 
 def is_result(path: Path, siblings: set[str]) -> bool:
@@ -51,12 +56,40 @@ def read(path: Path) -> Iterator[Row | Skipped]:
         yield Skipped(str(path), f"not a result file of asv ({_short(failure)})")
         return
     known = _benchmarks(path.parent.parent)
+    rows: list[Row] = []
     for name, cells in items:
         try:
             found = dict(zip(columns, cells, strict=False))
-            yield from _rows(name, found, known.get(name, {}), host, environment, commit, date)
+            rows += _rows(name, found, known.get(name, {}), host, environment, commit, date)
         except (KeyError, TypeError, ValueError, IndexError, AttributeError) as failure:
             yield Skipped(f"{path}, {name}", f"damaged ({_short(failure)})")
+    yield from _with_machine(rows)
+
+
+def _with_machine(rows: list[Row]) -> list[Row]:
+    """The rows, each with what was tracked of the machine in its class and case.
+
+    Of a class that tracks nothing it is what the others did of the same commit.
+    """
+    seen: dict[str, dict[tuple[str, str], float]] = {DISTURBED: {}, PACE: {}}
+    rest = []
+    for row in rows:
+        suite, _, function = row.benchmark.rpartition(".")
+        if function in seen:
+            seen[function][suite, row.case] = row.value
+        else:
+            rest.append(row)
+    if not any(seen.values()):
+        return rest
+    noisy, pace_s = (
+        (found, float(np.median(list(found.values()))) if found else math.nan)
+        for found in seen.values()
+    )
+    return [
+        row._replace(noisy=noisy[0].get(place, noisy[1]), pace_s=pace_s[0].get(place, pace_s[1]))
+        for row in rest
+        for place in [(row.benchmark.rpartition(".")[0], row.case)]
+    ]
 
 
 def _rows(

@@ -81,7 +81,13 @@ def _row(
         launches=1,
         session=session,
         digest=str(extra.get("digest") or ""),
+        noisy=_number(extra.get("disturbed")),
+        pace_s=_number(extra.get("pace_s")),
     )
+
+
+def _number(found: Any) -> float:
+    return float(found) if isinstance(found, int | float) else math.nan
 
 
 def _environment(machine: dict[str, Any]) -> str:

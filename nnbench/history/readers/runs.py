@@ -21,9 +21,10 @@ from nnbench.errors import UserError
 from nnbench.history.readers import Row, Skipped
 from nnbench.measure import noise
 from nnbench.statistics import nested_estimate
-from nnbench.summary import Measured
+from nnbench.summary import Measured, product_rates
 
 SOURCE = "nnbench"
+GFLOP = 1e9
 NUMERICS_FILE = "numerics.jsonl"
 PAIR_COLUMNS = [
     *("host", "environment", "benchmark", "case", "commit"),
@@ -60,6 +61,7 @@ def read(path: Path) -> tuple[list[Row | Skipped], pd.DataFrame]:
     blocks = _blocks(run, commits)
     digests = _digests(folder, found)
     together = len(commits) > 1
+    paces = {key: _pace_s(run, case) for key, case in run.cases.items()}
     for (commit, key, phase), group in blocks.groupby(["commit", "case", "phase"], sort=False):
         estimate = nested_estimate(group["seconds"], group["launch"])
         found.append(
@@ -80,6 +82,7 @@ def read(path: Path) -> tuple[list[Row | Skipped], pd.DataFrame]:
                 interleaved=together,
                 session=str(folder),
                 noisy=float(group["noisy"].mean()),
+                pace_s=paces[str(key)],
                 digest=digests.get((str(commit), str(key)), ""),
             )
         )
@@ -105,13 +108,14 @@ def _blocks(run: results.Run, commits: dict[str, str]) -> pd.DataFrame:
     # Steps are held against each other by their lower quartiles, as in `summary`.
     blocks = measured.paired_values if len(commits) > 1 else measured.blocks
     blocks = blocks.assign(commit=blocks["side"].map(commits))
-    marked = {
-        (trial["launch"], trial["block"])
-        for trial in run.trials
-        if noise.contamination(trial.get("noise", {}))
-    }
+    marked = noise.disturbed_blocks(run.trials)
     places = zip(blocks["launch"], blocks["block"], strict=True)
     return blocks.assign(noisy=[place in marked for place in places])
+
+
+def _pace_s(run: results.Run, case: Case) -> float:
+    rates = product_rates(run, case)
+    return GFLOP / float(np.median(rates)) if rates else math.nan
 
 
 def _digests(folder: Path, found: list[Row | Skipped]) -> dict[tuple[str, str], str]:
