@@ -13,18 +13,15 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from types import ModuleType
 from typing import Any
 
+from nnbench import imports
 from nnbench.case import BACKENDS
 from nnbench.errors import UserError
 
 SURVEY_LIMIT_S = 120.0
-
-UNUSED_BY_TRAINING = ("matplotlib", "pandas", "sklearn")
-"""What Keras imports with itself where it is installed, and trains as well without."""
 
 
 @dataclass(frozen=True)
@@ -140,7 +137,7 @@ def start(backend: str, device: str = "cpu", threads: int | None = None) -> Modu
     if threads is not None and hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:threads])
     try:
-        with _kept_out(UNUSED_BY_TRAINING):
+        with imports.only_what_trains(backend):
             keras = importlib.import_module("keras")
         _limit_threads(backend, threads)
         names = [found.name for found in _visible(backend)]
@@ -153,21 +150,6 @@ def start(backend: str, device: str = "cpu", threads: int | None = None) -> Modu
     if device.startswith("gpu") and not any(name.startswith("gpu") for name in names):
         raise _missing_device(backend, device, f"it sees only {', '.join(names)}")
     return keras
-
-
-@contextlib.contextmanager
-def _kept_out(modules: Sequence[str]) -> Iterator[None]:
-    """Within, these modules cannot be imported unless they are there; afterwards they can be.
-
-    Importing Keras takes a third to a half less time without those that it merely offers help for.
-    """
-    absent = [name for name in modules if name not in sys.modules]
-    sys.modules.update(dict.fromkeys(absent))  # type: ignore[arg-type]
-    try:
-        yield
-    finally:
-        for name in absent:
-            del sys.modules[name]
 
 
 def _missing_device(backend: str, device: str, reason: str) -> UserError:

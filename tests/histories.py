@@ -91,7 +91,9 @@ def asv_files(
         (folder / f"{commit[:8]}-virtualenv-py{python}.json").write_text(json.dumps(plain))
 
 
-def pytest_benchmark_file(storage: Path, commit, median_s, *, number=1, dirty=False, node="host"):
+def pytest_benchmark_file(
+    storage: Path, commit, median_s, *, number=1, dirty=False, node="host", extra=None
+):
     """Write one session of pytest-benchmark, of one benchmark."""
     folder = storage / "Linux-CPython-3.11-64bit"
     folder.mkdir(parents=True, exist_ok=True)
@@ -114,7 +116,7 @@ def pytest_benchmark_file(storage: Path, commit, median_s, *, number=1, dirty=Fa
                 "fullname": "test_speed.py::test_step[6x2]",
                 "params": {"network": "6x2"},
                 "param": "6x2",
-                "extra_info": {},
+                "extra_info": extra or {},
                 "stats": {"median": median_s, "iqr": median_s * 0.04, "rounds": 25},
             }
         ],

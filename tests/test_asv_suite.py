@@ -11,10 +11,12 @@ import sys
 import pytest
 from projects import BORROWED, call, commit_all, copy_of_this_project, git
 
+from nnbench.history import table
+
 pytestmark = pytest.mark.timeout(900)
 
 SETTINGS = {"NNBENCH_ASV_QUICK": "1"}
-CHOSEN = r"MiniBatches.track_(step|compile|host_memory)\b"
+CHOSEN = r"MiniBatches.track_(step|compile|host_memory|disturbed|pace)\b"
 BORROW = "import sysconfig, pathlib; place = pathlib.Path(sysconfig.get_path('purelib')); "
 
 
@@ -74,6 +76,14 @@ def test_three_commits_are_measured_in_one_environment(measured):
     runs = list((folder / "results" / "asv_runs").iterdir())
     said = {json.loads((run / "run.json").read_text())["fingerprint"]["commit"] for run in runs}
     assert said == set(commits), "each commit's study is kept as a run that names it"
+
+
+def test_what_the_machine_did_stands_beside_each_commit(measured):
+    folder, _ = measured
+    found = table.read([folder / "results" / "asv"], folder).table
+    assert found["benchmark"].str.endswith(("track_step", "track_compile", "memory")).all()
+    assert found["noisy"].between(0, 1).all()
+    assert (found["pace_s"] > 0).all()
 
 
 def test_compare_shows_the_slower_commit(measured):

@@ -25,7 +25,8 @@ from nnbench.costs.terms import (
     LAYER,
     SPILL,
     TERMS,
-    count,
+    Cache,
+    counts,
     matrix,
     place,
     rows_of_last_batch,
@@ -187,16 +188,17 @@ def test_what_a_launch_has_of_its_own_is_told_from_the_networks():
     assert found.predict(np.array([[4.0, 4.0]]))[1][0] > 0.06
 
 
-def test_the_cache_is_found_where_activations_cost_more_beyond_it(pool):
+@pytest.mark.parametrize("cache", [Cache(8.0 * 2**20), Cache(2.0 * 2**20, single=True)])
+def test_the_cache_is_found_where_activations_cost_more_beyond_it(pool, cache):
     def time_s(case):
-        counts = dict(zip(TERMS[STEP], matrix([case], STEP, 8.0 * 2**20)[0], strict=True))
+        counts = dict(zip(TERMS[STEP], matrix([case], STEP, cache)[0], strict=True))
         costs_s = {LAYER: 1e-5, FLOP: 3e-12, ACTIVATION: 1e-10, SPILL: 7e-10}
         return sum(cost_s * counts[term] for term, cost_s in costs_s.items())
 
     rng = np.random.default_rng(0)
     times_s = np.array([time_s(case) * np.exp(rng.normal(0, 0.03)) for case in pool[:120]])
     found = PhaseModel.fit(STEP, pool[:120], times_s, resamples=0)
-    assert found.cache_bytes == 8.0 * 2**20
+    assert found.cache == cache
     values = {each.term: each.value for each in found.coefficients}
     assert values[SPILL] == pytest.approx(7e-10, rel=0.2)
 
@@ -252,7 +254,8 @@ def test_rows_at_which_the_answer_flips(model):
 
 def test_rows_of_the_last_batch_are_counted():
     case = PLACE.case(parse("8"), 1000, 300)
-    terms = {term.name: count(case, term, FIRST_EPOCH) for term in calibration_terms()}
+    found = counts(case, FIRST_EPOCH)
+    terms = {term.name: found[term] for term in calibration_terms()}
     assert rows_of_last_batch(case) == 100
     assert terms["smaller last batch"] == 1
     assert terms["smaller batch: layers"] == 2

@@ -18,3 +18,21 @@ import matplotlib.pyplot, pandas
 print(pandas.DataFrame({"a": [1]}).a[0], matplotlib.pyplot.__name__)
 """
     assert in_backend(backend, code).split() == ["1", "matplotlib.pyplot"]
+
+
+def test_what_is_put_off_is_there_when_it_is_asked_for(in_backend):
+    code = """
+import sys
+from keras.src.backend.jax import nn
+assert "requests" not in sys.modules
+put_off = {"scipy.sparse", "jax.experimental.sparse.linalg", "jax.experimental.pallas.tpu"}
+assert not put_off & set(sys.modules), put_off & set(sys.modules)
+print(nn.splash_attention_mask.CausalMask.__name__, nn.splash_attention_kernel.SegmentIds.__name__)
+from jax.experimental.pallas.ops.tpu.splash_attention import splash_attention_mask
+assert splash_attention_mask.CausalMask is nn.splash_attention_mask.CausalMask
+import jax.experimental.sparse
+print(jax.experimental.sparse.linalg.spsolve.__name__)
+import jax.experimental.sparse.linalg
+assert put_off < set(sys.modules)
+"""
+    assert in_backend("jax", code).split() == ["CausalMask", "SegmentIds", "spsolve"]

@@ -91,7 +91,13 @@ def test_one_table_of_three_tools(tmp_path):
     commits = repository(tmp_path / "repo", 4)
     asv_files(tmp_path / "asv", commits, {"b.time_step": [1, 1.1, 1.2, 1.3]})
     for number, commit in enumerate(commits):
-        pytest_benchmark_file(tmp_path / ".benchmarks", commit, 0.5, number=number)
+        pytest_benchmark_file(
+            tmp_path / ".benchmarks",
+            commit,
+            0.5,
+            number=number,
+            extra={"disturbed": 0.25, "pace_s": 0.02},
+        )
     interleaved(tmp_path / "results", commits, [1, 1, 1, 1.08])
     history = table.read([tmp_path], tmp_path / "repo")
     assert list(history.table.columns) == table.COLUMNS
@@ -111,6 +117,7 @@ def test_one_table_of_three_tools(tmp_path):
     saved = history.table[history.table["source"] == "pytest-benchmark"]
     assert saved["benchmark"].unique().tolist() == ["test_speed.py::test_step"]
     assert saved["samples"].tolist() == [25] * 4
+    assert saved[["noisy", "pace_s"]].to_numpy().tolist() == [[0.25, 0.02]] * 4
     ours = history.table[history.table["source"] == "nnbench"]
     assert ours["launches"].tolist() == [5] * 4
     assert ours["interleaved"].all()

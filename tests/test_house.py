@@ -15,6 +15,7 @@ ROOMS = [
     "datasets",
     "case",
     "phases",
+    "imports",
     "devices",
     "network",
     "training",

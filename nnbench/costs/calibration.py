@@ -209,18 +209,24 @@ def spread_out(cases: Sequence[Case], count: int, taken: Sequence[Case] = ()) ->
 
 
 def least_sure(model: CostModel, cases: Sequence[Case], seconds: float) -> list[Case]:
-    """The cases whose timing tells most a second, for about so many seconds.
+    """The cases not yet timed whose timing tells most a second, for about so many seconds.
 
-    What the model is unsure of is summed over all cases and phases; each choice lowers it most
-    for what its timing will cost, and is made as if those before it were timed. Source: Cohn,
-    "Neural network exploration using optimal experiment design" (1996), the criterion of
-    integrated variance.
+    What the model is unsure of, its coefficients and what they leave, is summed over all cases and
+    phases; each choice lowers it most for what its timing will cost, and is made as if those before
+    it were timed. Source: Cohn, "Neural network exploration using optimal experiment design"
+    (1996), the criterion of integrated variance.
     """
+    timed = {one.case.key for one in model.observed}
+    cases = [case for case in cases if case.key not in timed]
     costs_s = np.array([timing_s(model, case) for case in cases])
     places = np.array([place(case) for case in cases])
-    surrogates = [phase.surrogate for phase in model.phases.values()]
-    lefts = [surrogate.left(places) for surrogate in surrogates]
-    noises = [surrogate.single**2 for surrogate in surrogates]
+    lefts = [
+        phase.surrogate.left(places)
+        # Of a first epoch coefficients are only what comes on top: most is not theirs.
+        + (0.0 if phase.phase == FIRST_EPOCH else phase.unknown(cases))
+        for phase in model.phases.values()
+    ]
+    noises = [phase.surrogate.single**2 for phase in model.phases.values()]
     chosen: list[int] = []
     while len(chosen) < MOST_PER_RUN:
         gains = np.zeros(len(cases))

@@ -4,8 +4,8 @@ A phase takes so many seconds once, per layer, per FLOP and per byte. What is pa
 layer's size (the overhead) and what grows with the work (the compute) need not add up: a device
 that overlaps them takes little more than the larger, the roofline. `softness` p tells how:
 `(overhead^p + compute^p)^(1/p)` is the sum for 1 and the larger of the two for infinity.
-Activations beyond so many bytes cost more; how many, the cache, is fitted, too. What coefficients
-cannot say is left to a Gaussian process on the residuals.
+Activations beyond a cache cost more; its size, and what has to fit into it, are fitted, too. What
+coefficients cannot say is left to a Gaussian process on the residuals.
 """
 
 import math
@@ -15,15 +15,22 @@ from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import optimize, stats
+from scipy import linalg, optimize, stats
 
 from nnbench.case import Case
 from nnbench.costs.surrogate import Surrogate
-from nnbench.costs.terms import OVERHEADS, SPILL, TERMS, Term, matrix, place
+from nnbench.costs.terms import NO_CACHE, OVERHEADS, SPILL, TERMS, Cache, Term, matrix, place
 from nnbench.phases import STEP
 
-CACHES_BYTES = tuple(float(1 << power) for power in range(20, 27))
-"""Sizes tried for a cache: 1 to 64 MiB."""
+CACHES = tuple(
+    Cache(float(1 << power), single) for single in (False, True) for power in range(20, 27)
+)
+"""Those tried: 1 to 64 MiB."""
+
+OCCASION = 0.04
+"""Standard deviation of what a machine is like at another time, on a log scale: no calibration of a
+few minutes shows it. The same trainings, of 12 x 5 launches, seven times within half an hour, were
+off together by 1.4 % (a step) to 3.3 % (compiling); on another day by a fifth."""
 
 RESAMPLES = 60
 LEAST_CASES = 8
@@ -50,7 +57,8 @@ class Coefficient:
 class Predicted:
     """A predicted duration.
 
-    `deviation` is that of its natural logarithm, `mood` the part of it that is the launch's.
+    `deviation` is that of its natural logarithm, `mood` the part of it that is the launch's and
+    the occasion's, and with it of all phases together.
     """
 
     value_s: float
@@ -65,7 +73,8 @@ class PhaseModel:
     """A fitted phase; `cases` and `times_s` are what it was fitted to.
 
     `draws` (resamples + 1, terms) are the coefficients of the bootstrap, the fitted ones first:
-    what one of them takes from another is in them.
+    what one of them takes from another is in them. `covariance` (terms, terms) says how well all
+    of them are known together, for predictions and for the choice of what to time next.
     """
 
     phase: str
@@ -76,7 +85,8 @@ class PhaseModel:
     surrogate: Surrogate
     known_s: Array
     draws: Array
-    cache_bytes: float = math.inf
+    covariance: Array
+    cache: Cache = NO_CACHE
 
     @classmethod
     def fit(
@@ -102,8 +112,8 @@ class PhaseModel:
         if len(cases) < LEAST_CASES:
             raise TooFewCasesError(f"{phase}: {len(cases)} times, {LEAST_CASES} are needed")
         known_s = np.zeros(len(cases)) if known_s is None else known_s
-        cache_bytes = _cache_bytes(phase, cases, times_s, known_s)
-        counts = matrix(cases, phase, cache_bytes)
+        cache = _cache(phase, cases, times_s, known_s)
+        counts = matrix(cases, phase, cache)
         values, softness, _ = _coefficients(phase, counts, times_s, known_s)
         rng = np.random.default_rng(seed)
         draws = [values]
@@ -116,14 +126,16 @@ class PhaseModel:
             Coefficient(term, float(value), float(min(value, least)), float(max(value, most)))
             for term, value, least, most in zip(TERMS[phase], values, low, high, strict=True)
         )
-        left = np.log(times_s) - np.log(known_s + _combine(phase, counts, values, softness)[0])
+        whole_s = known_s + _combine(phase, counts, values, softness)[0]
+        left = np.log(times_s) - np.log(whole_s)
         places = np.array([place(case) for case in cases])
         numbers = np.unique(launches, return_inverse=True)[1] if len(launches) else None
         surrogate = Surrogate.fit(places, left, len(values), numbers)
         return cls(
             *(phase, cases, times_s, coefficients, softness, surrogate, known_s),
             np.array(draws),
-            cache_bytes,
+            _covariance(_slopes(phase, counts, values, softness, known_s), surrogate),
+            cache,
         )
 
     def plain_s(
@@ -134,13 +146,13 @@ class PhaseModel:
         `known_s` is what another model explains of it, a part of the whole only.
         """
         values = np.array([each.value for each in self.coefficients])
-        counts = matrix(cases, self.phase, self.cache_bytes)
+        counts = matrix(cases, self.phase, self.cache)
         whole, overhead, compute = _combine(self.phase, counts, values, self.softness)
         return known_s + whole, overhead, compute
 
     def drawn_s(self, cases: Sequence[Case]) -> tuple[Array, Array, Array]:
         """What each draw of the coefficients says, as in `plain_s`, each (draws, cases)."""
-        counts = matrix(cases, self.phase, self.cache_bytes)
+        counts = matrix(cases, self.phase, self.cache)
         parts = [_combine(self.phase, counts, values, self.softness) for values in self.draws]
         whole, overhead, compute = (np.array(each) for each in zip(*parts, strict=True))
         return whole, overhead, compute
@@ -149,9 +161,19 @@ class PhaseModel:
         """A case's time with what the residuals around it add; `known_s` as in `plain_s`."""
         whole, overhead, compute = (float(each[0]) for each in self.plain_s([case], known_s))
         mean, deviation = self.surrogate.predict(place(case)[None, :])
+        unknown = math.sqrt(float(self.unknown([case], known_s)[0, 0]))
         value_s = whole * float(np.exp(mean[0]))
-        mood = self.surrogate.inflation * self.surrogate.mood
-        return Predicted(value_s, float(deviation[0]), mood, overhead, compute)
+        mood = math.hypot(self.surrogate.inflation * self.surrogate.mood, OCCASION)
+        whole_deviation = math.hypot(float(deviation[0]), unknown, OCCASION)
+        return Predicted(value_s, whole_deviation, mood, overhead, compute)
+
+    def unknown(self, cases: Sequence[Case], known_s: float = 0.0) -> Array:
+        """Covariance of the logarithms of times by what is unknown of the coefficients, (n, n)."""
+        counts = matrix(cases, self.phase, self.cache)
+        values = np.array([each.value for each in self.coefficients])
+        slopes = _slopes(self.phase, counts, values, self.softness, known_s)
+        found: Array = slopes @ self.covariance @ slopes.T
+        return found
 
     def residuals(self) -> Array:
         """Measured / predicted by the coefficients alone, minus 1, one a time."""
@@ -190,13 +212,39 @@ def _combine(
     return np.maximum(largest * scaled ** (1 / softness), 1e-9), overhead, compute
 
 
-def _cache_bytes(phase: str, cases: Sequence[Case], times_s: Array, known_s: Array) -> float:
-    """The size of the cache that explains the times best."""
+def _slopes(
+    phase: str, counts: Array, values: Array, softness: float, known_s: Array | float
+) -> Array:
+    """By how much the logarithm of each time grows with each coefficient, shape of `counts`."""
+    whole, overhead, compute = _combine(phase, counts, values, softness)
+    fixed = np.array([term in OVERHEADS for term in TERMS[phase]])
+    part = np.where(fixed[None, :], overhead[:, None], compute[:, None])
+    slopes: Array = counts * (part / whole[:, None]) ** (softness - 1)
+    return slopes / (known_s + whole)[:, None]
+
+
+def _covariance(slopes: Array, surrogate: Surrogate) -> Array:
+    """What the times leave unknown of the coefficients.
+
+    They are told by residuals as large as the surrogate finds them, and by the belief that none
+    of them is more than about the whole of the time that it takes most of.
+    """
+    noise = surrogate.amplitude**2 + surrogate.single**2
+    scale = np.abs(slopes).max(axis=0)
+    scale[scale == 0] = 1.0
+    scaled = slopes / scale
+    inverse = linalg.inv(scaled.T @ scaled / noise + np.eye(slopes.shape[1]))
+    found: Array = inverse / np.outer(scale, scale)
+    return found
+
+
+def _cache(phase: str, cases: Sequence[Case], times_s: Array, known_s: Array) -> Cache:
+    """The cache that explains the times best."""
     if SPILL not in TERMS[phase]:
-        return math.inf
+        return NO_CACHE
     return min(
-        CACHES_BYTES,
-        key=lambda size: _coefficients(phase, matrix(cases, phase, size), times_s, known_s)[2],
+        CACHES,
+        key=lambda one: _coefficients(phase, matrix(cases, phase, one), times_s, known_s)[2],
     )
 
 

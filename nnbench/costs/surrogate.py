@@ -9,6 +9,7 @@ Source: Rasmussen and Williams, "Gaussian Processes for Machine Learning" (2006)
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Self
 
 import numpy as np
@@ -169,6 +170,16 @@ class Surrogate:
         covariance[np.diag_indices_from(covariance)] += self.noise**2
         return covariance
 
+    @cached_property
+    def _factor(self) -> tuple[Array, bool]:
+        factor: tuple[Array, bool] = linalg.cho_factor(self._covariance(), lower=True)
+        return factor
+
+    @cached_property
+    def _weights(self) -> Array:
+        weights: Array = linalg.cho_solve(self._factor, _near(self.values))
+        return weights
+
     def leave_one_out(self) -> tuple[Array, Array]:
         """For each value: what the others predict too much, and the deviation they predict.
 
@@ -189,19 +200,17 @@ class Surrogate:
 
     def predict(self, places: Array) -> tuple[Array, Array]:
         """Mean and standard deviation of a timing in a new launch, at `places` (m, axes)."""
-        factor = linalg.cho_factor(self._covariance(), lower=True)
         across = _kernel(places, self.places, self.amplitude, self.lengths)
-        mean = across @ linalg.cho_solve(factor, _near(self.values))
-        known = np.sum(across * linalg.cho_solve(factor, across.T).T, axis=1)
+        mean = across @ self._weights
+        known = np.sum(across * linalg.cho_solve(self._factor, across.T).T, axis=1)
         variance = np.maximum(self.amplitude**2 - known, 0) + self.single**2
         return mean, self.inflation * np.sqrt(variance)
 
     def left(self, places: Array) -> Array:
         """Covariance between `places` (m, axes) that the timings leave, without their noise."""
-        factor = linalg.cho_factor(self._covariance(), lower=True)
         across = _kernel(places, self.places, self.amplitude, self.lengths)
         within = _kernel(places, places, self.amplitude, self.lengths)
-        left: Array = within - across @ linalg.cho_solve(factor, across.T)
+        left: Array = within - across @ linalg.cho_solve(self._factor, across.T)
         return left
 
 

@@ -43,12 +43,37 @@ MINI_LAYER = Term("mini-batches: layers", "s per layer")
 SMALLER = Term("smaller last batch", "s")
 SMALLER_LAYER = Term("smaller batch: layers", "s per layer")
 
+
+@dataclass(frozen=True)
+class Cache:
+    """What activations overflow: all of a step together or, with `single`, each layer's alone.
+
+    Which it is depends on how a backend keeps them: XLA has one block of memory for a step, others
+    ask for each tensor, and large ones come from the system anew each time.
+    """
+
+    size_bytes: float = math.inf
+    single: bool = False
+
+    def spilled_bytes(self, case: Case) -> float:
+        """Activations of one step that do not fit."""
+        cost = case.step_cost
+        assert cost is not None
+        assert case.architecture is not None
+        if not self.single:
+            return max(0.0, cost.activation_bytes - self.size_bytes)
+        layers = [4.0 * case.batch_rows * width for width in case.architecture.widths]
+        return sum(one for one in layers if one > self.size_bytes)
+
+
+NO_CACHE = Cache()
+
 WORK = (FLOP, ROW, HIDDEN, ACTIVATION, SPILL, WEIGHT)
 """What the steps themselves consist of; in an epoch, that of all its steps.
 
 A product of a narrow layer is not worth its FLOPs: each of its rows costs something, and so does
 each value it reads from another hidden layer (the first one reads the data's few). Activations
-beyond `cache_bytes` come from a slower memory, and on some systems from fresh pages each time.
+beyond a `Cache` come from a slower memory, and on some systems from fresh pages each time.
 """
 
 TERMS: dict[str, tuple[Term, ...]] = {
@@ -81,8 +106,8 @@ def rows_of_last_batch(case: Case) -> int:
     return case.rows - (case.steps_per_epoch - 1) * case.batch_rows
 
 
-def count(case: Case, term: Term, phase: str, cache_bytes: float = math.inf) -> float:
-    """How much of a term is in a case: in one step, or for `epoch` in all steps of an epoch."""
+def counts(case: Case, phase: str, cache: Cache = NO_CACHE) -> dict[Term, float]:
+    """How much of each term is in a case: in one step, or for `epoch` in all its steps."""
     cost = case.step_cost
     assert cost is not None
     assert case.architecture is not None
@@ -102,7 +127,7 @@ def count(case: Case, term: Term, phase: str, cache_bytes: float = math.inf) -> 
         ROW: rows * layers,
         HIDDEN: 4.0 * rows * sum(case.architecture.widths[:-1]),
         ACTIVATION: full_steps * cost.activation_bytes,
-        SPILL: full_steps * max(0.0, cost.activation_bytes - cache_bytes),
+        SPILL: full_steps * cache.spilled_bytes(case),
         WEIGHT: steps * (cost.weight_bytes + cost.optimizer_bytes),
         BATCH: batches,
         BATCH_LAYER: batches * layers,
@@ -112,14 +137,13 @@ def count(case: Case, term: Term, phase: str, cache_bytes: float = math.inf) -> 
         DATA: 4.0 * case.rows * (case.features + 1),
         SMALLER: smaller,
         SMALLER_LAYER: smaller * layers,
-    }[term]
+    }
 
 
-def matrix(cases: Sequence[Case], phase: str, cache_bytes: float = math.inf) -> NDArray[np.float64]:
+def matrix(cases: Sequence[Case], phase: str, cache: Cache = NO_CACHE) -> NDArray[np.float64]:
     """Counts of the phase's terms, shape (cases, terms)."""
-    return np.array(
-        [[count(case, term, phase, cache_bytes) for term in TERMS[phase]] for case in cases]
-    )
+    rows = [counts(case, phase, cache) for case in cases]
+    return np.array([[row[term] for term in TERMS[phase]] for row in rows])
 
 
 AXES = ("depth", "width", "rows in a batch", "batches in an epoch")

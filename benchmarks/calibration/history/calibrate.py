@@ -128,29 +128,36 @@ def main() -> None:
         folder = measure(tree, number, options.rounds, options.backend)
         for name, judge in judges.JUDGES.items():
             alarms = judge(folder, tree)
-            missed = [what for what, any_of in PLANTED.items() if not alarms & any_of]
+            missed = [what for what, any_of in PLANTED.items() if not alarms.keys() & any_of]
+            wrong = [
+                (phase, place)
+                for (phase, place), named in alarms.items()
+                if not any((phase, each) in TRUE for each in named)
+            ]
             rows.append(
                 {
                     "repetition": number,
                     "judge": name,
                     "found": [what for what in PLANTED if what not in missed],
                     "missed": missed,
-                    "false": sorted(alarms - TRUE),
+                    "false": sorted(wrong),
+                    "open": sorted(key for key, named in alarms.items() if len(named) > 1),
                     "alarms": sorted(alarms),
                 }
             )
             print(
                 f"{number} {name}: found {3 - len(missed)} of 3"
                 f"{', missed ' + '; '.join(missed) if missed else ''}"
-                f", false alarms {rows[-1]['false'] or 0}",
+                f", false alarms {rows[-1]['false'] or 0}"
+                f", naming several commits {rows[-1]['open'] or 0}",
                 flush=True,
             )
-    print(f"\n{'judge':32}{'found':>12}{'false alarms':>16}")
+    print(f"\n{'judge':32}{'found':>12}{'false alarms':>16}{'several commits':>18}")
     for name in judges.JUDGES:
         mine = [row for row in rows if row["judge"] == name]
         found = sum(len(row["found"]) for row in mine)
-        wrong = sum(len(row["false"]) for row in mine)
-        print(f"{name:32}{f'{found} of {3 * len(mine)}':>12}{wrong:>16}")
+        wrong, several = (sum(len(row[key]) for row in mine) for key in ("false", "open"))
+        print(f"{name:32}{f'{found} of {3 * len(mine)}':>12}{wrong:>16}{several:>18}")
     (place / "judged.json").write_text(json.dumps(rows, indent=1))
 
 

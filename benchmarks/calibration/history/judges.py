@@ -1,7 +1,8 @@
 """The same history before three judges: nnbench's alarms, asv's step detection, pytest-benchmark.
 
-A judge gets the runs of one repetition and gives its alarms: pairs of a phase (or `numbers`) and
-the commit's place, from 0. asv and pytest-benchmark see the samples as they would have kept them.
+A judge gets the runs of one repetition and gives its alarms: a phase (or `numbers`) and the places,
+from 0, of the commit it puts the change on and of all that it names. Only nnbench names several.
+asv and pytest-benchmark see the samples as they would have kept them.
 """
 
 import statistics
@@ -17,7 +18,7 @@ from nnbench import results
 from nnbench.history import check, table
 from nnbench.history.alarms import NUMBERS
 
-Alarms = set[tuple[str, int]]
+Alarms = dict[tuple[str, int], set[int]]
 
 
 def nnbench(folder: Path, repository: Path) -> Alarms:
@@ -28,7 +29,7 @@ def nnbench(folder: Path, repository: Path) -> Alarms:
         (
             NUMBERS if one.alarm.kind == NUMBERS else one.alarm.series.benchmark,
             places[one.alarm.commit],
-        )
+        ): {places[name] for name in one.alarm.commits}
         for one in check.run(history).alarms
     }
 
@@ -46,7 +47,7 @@ def samples(folder: Path) -> dict[str, list[list[float]]]:
 
 def asv(folder: Path, repository: Path) -> Alarms:
     """What `asv publish` lists as regressions: its step fit of the medians, threshold 5 %."""
-    alarms: Alarms = set()
+    alarms: Alarms = {}
     for phase, by_commit in samples(folder).items():
         values, weights = [], []
         for one in by_commit:
@@ -54,19 +55,19 @@ def asv(folder: Path, repository: Path) -> Alarms:
             values.append(value)
             weights.append(get_weight(stats))
         _, _, jumps = detect_regressions(detect_steps(values, weights), 0.05)
-        alarms |= {(phase, after) for _, after, _, _ in jumps or []}
+        alarms |= {(phase, after): {after} for _, after, _, _ in jumps or []}
     return alarms
 
 
 def pytest_benchmark(folder: Path, repository: Path) -> Alarms:
     """`--benchmark-compare-fail=median:5%` at every commit, against the one before."""
     rule = parse_compare_fail("median:5%")
-    alarms: Alarms = set()
+    alarms: Alarms = {}
     for phase, by_commit in samples(folder).items():
         medians = [{"median": statistics.median(one)} for one in by_commit]
         for place in range(1, len(medians)):
             if rule.fails(medians[place], medians[place - 1]):
-                alarms.add((phase, place))
+                alarms[phase, place] = {place}
     return alarms
 
 

@@ -1,0 +1,60 @@
+"""Importing Keras without what training does not need: half of the time it takes with JAX.
+
+What Keras merely offers help for is kept out while it is imported; what it imports for rare uses
+is put off until something of it is asked for. Afterwards everything can be imported as ever.
+"""
+
+import contextlib
+import importlib
+import sys
+from collections.abc import Iterator
+from types import ModuleType
+from typing import Any
+
+OPTIONAL = ("matplotlib", "pandas", "sklearn")
+"""What Keras uses where it is installed, and does without where it is not."""
+
+OPTIONAL_BUT_FOR_TENSORFLOW = ("requests",)
+"""TensorFlow itself does not start without it."""
+
+_TPU_ATTENTION = "jax.experimental.pallas.ops.tpu.splash_attention"
+PUT_OFF = (
+    "jax.experimental.sparse.linalg",
+    _TPU_ATTENTION,
+    f"{_TPU_ATTENTION}.splash_attention_kernel",
+    f"{_TPU_ATTENTION}.splash_attention_mask",
+)
+"""Eigenvalues of sparse matrices, with all of `scipy.sparse`, and attention on TPUs."""
+
+
+class Later(ModuleType):
+    """Stands for a module until something of it is asked for."""
+
+    def __getattr__(self, name: str) -> Any:
+        # What the import system asks of every module must not load this one.
+        if name.startswith("__"):
+            raise AttributeError(name)
+        part = sys.modules.get(f"{self.__name__}.{name}")
+        if isinstance(part, Later):
+            return part
+        if sys.modules.get(self.__name__) is self:
+            del sys.modules[self.__name__]
+        return getattr(importlib.import_module(self.__name__), name)
+
+
+@contextlib.contextmanager
+def only_what_trains(backend: str) -> Iterator[None]:
+    """Within, optional modules seem absent and those of `PUT_OFF` are not loaded yet."""
+    optional = OPTIONAL if backend == "tensorflow" else OPTIONAL + OPTIONAL_BUT_FOR_TENSORFLOW
+    absent = [name for name in optional if name not in sys.modules]
+    later = {name: Later(name) for name in PUT_OFF if name not in sys.modules}
+    sys.modules.update(dict.fromkeys(absent))  # type: ignore[arg-type]
+    sys.modules.update(later)
+    try:
+        yield
+    finally:
+        for name in absent:
+            del sys.modules[name]
+        for name, stand_in in later.items():
+            if sys.modules.get(name) is stand_in:
+                del sys.modules[name]
