@@ -219,6 +219,13 @@ def test_what_is_timed_next_fits_the_time_there_is(model, pool):
     assert costs_s <= 30.0 or len(many) == calibration.LEAST_PER_RUN
 
 
+def test_what_few_times_say_of_a_network_far_away_is_nearly_nothing_and_no_crash(pool):
+    narrow = sorted(pool, key=lambda case: case.step_cost.flops)[:10]
+    model = CostModel.fit(timed(narrow), resamples=0)
+    far = model.predict(PLACE.case(parse("1024x24"), 20_000, 32), 30).total_s
+    assert 0 < far.low <= far.value <= far.high < math.inf
+
+
 def test_too_few_networks_are_no_model(pool):
     with pytest.raises(TooFewCasesError):
         PhaseModel.fit(STEP, pool[:5], np.ones(5))

@@ -26,6 +26,9 @@ EDGE = 0.25
 MANY_FEATURES = 16
 """Times as many features as calibrated are beyond the range, too."""
 
+LARGEST_REACH = 1e6
+"""An interval reaches from a value divided by this to a value times it, at most."""
+
 STEPS, OVERHEAD, REST = "steps", "epoch overhead", "rest"
 """Parts of a predicted training besides the phases of `ONCE`."""
 
@@ -189,7 +192,8 @@ def _usual_first_epoch_s(times_s: Mapping[str, float]) -> float:
 
 
 def _interval(value: float, deviation: float, quantile: float) -> Interval:
-    reach = math.exp(quantile * deviation)
+    # Of a few times nothing may be known at all: so much is said, and no more than floats hold.
+    reach = math.exp(min(quantile * deviation, math.log(LARGEST_REACH)))
     return Interval(value, value / reach, value * reach)
 
 
