@@ -124,6 +124,30 @@ def test_one_table_of_three_tools(tmp_path):
     assert history.skipped == []
 
 
+def disturb(run, round_, factors):
+    """Multiply the times of one round by a factor of each side."""
+    lines = [json.loads(line) for line in (run / "trials.jsonl").read_text().splitlines()]
+    for line in lines:
+        if line["kind"] == "trial" and line["round"] == round_:
+            line["samples_s"]["step"][0] *= factors[line["side"]]
+    (run / "trials.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+
+
+def test_a_restless_round_hides_no_step(tmp_path):
+    commits = repository(tmp_path / "repo", 12)
+    exact = 0
+    for seed in range(12):
+        folder = tmp_path / str(seed)
+        levels = [1.0] * 3 + [1.05] * 9
+        run = interleaved(folder, commits, levels, spread=0.03, seed=seed)
+        factors = np.exp(np.random.default_rng(seed).normal(0, 0.3, 12))
+        names = [commit[:9] for commit in commits]
+        disturb(run, 2, dict(zip(names, factors, strict=True)))
+        found = check.run(table.read([folder], tmp_path / "repo")).alarms
+        exact += [one.alarm.commit for one in found] == [commits[3]]
+    assert exact >= 11
+
+
 def test_what_asv_tracks_of_the_machine_is_said_of_all_beside_it(tmp_path):
     commits = repository(tmp_path / "repo", 14)
     slow = [1.0] * 7 + [1.5] * 7

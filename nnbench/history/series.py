@@ -26,6 +26,12 @@ ROUNDS = 20
 LEAST_CLEAN = 3
 """Disturbed blocks are left out where a commit keeps this many clean ones."""
 
+RESTLESS = 2.0
+"""A round whose launches scatter so many times as far as the usual one's is left out, too."""
+
+TELLING = 6
+"""Fewer commits in a round do not tell how far its launches scatter."""
+
 
 @dataclass(frozen=True)
 class Series:
@@ -115,7 +121,7 @@ def _alone(group: pd.DataFrame) -> Series:
 
 def _in_turn(group: pd.DataFrame, pairs: pd.DataFrame) -> Series:
     commits = list(group["commit"])
-    clean = _clean(pairs)
+    clean = _calm(_clean(pairs), commits)
     commit = np.asarray(pd.Categorical(clean["commit"], categories=commits).codes, dtype=np.intp)
     names = ["session", "round", "block"]
     block = np.asarray(clean.groupby(names, sort=False).ngroup(), dtype=np.intp)
@@ -144,11 +150,32 @@ def _in_turn(group: pd.DataFrame, pairs: pd.DataFrame) -> Series:
 
 def _clean(pairs: pd.DataFrame) -> pd.DataFrame:
     """Without the blocks that the noise watch marked, where enough others remain."""
-    left = pairs[~pairs["noisy"].astype(bool)]
+    return _unless_too_few(pairs[~pairs["noisy"].astype(bool)], pairs)
+
+
+def _unless_too_few(left: pd.DataFrame, pairs: pd.DataFrame) -> pd.DataFrame:
     rounds = left.groupby("commit")["round"].count()
     every = rounds.reindex(pairs["commit"].unique()).fillna(0)
     half = pairs.groupby("commit")["round"].count().reindex(every.index) / 2
     return left if (every >= np.maximum(half, LEAST_CLEAN)).all() else pairs
+
+
+def _calm(pairs: pd.DataFrame, commits: list[str]) -> pd.DataFrame:
+    """Without the rounds in which the machine was restless, whatever the noise watch saw.
+
+    They are told by how far their launches scatter about the levels, not by the levels.
+    """
+    commit = np.asarray(pd.Categorical(pairs["commit"], categories=commits).codes, dtype=np.intp)
+    names = ["session", "round", "block"]
+    block = np.asarray(pairs.groupby(names, sort=False).ngroup(), dtype=np.intp)
+    logs = pairs["log"].to_numpy(dtype=float)
+    level, mood = _two_way(logs, commit, block, len(commits))
+    rest = pd.Series(np.abs(logs - level[commit] - mood[block]), index=pairs.index)
+    rounds = [pairs["session"], pairs["round"]]
+    spreads = rest.groupby(rounds).transform("median")
+    sizes = pairs.groupby(["session", "round"])["commit"].transform("nunique")
+    usual = float(np.median(rest.groupby(rounds).median()))
+    return _unless_too_few(pairs[(sizes < TELLING) | (spreads <= RESTLESS * usual)], pairs)
 
 
 def _two_way(
