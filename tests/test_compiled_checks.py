@@ -135,6 +135,34 @@ def test_dense_chains_over_many_rows_train_as_with_fit(task: str, batch_size: in
     check(lambda: dense(drawn), *data(task, rows=200), batch_size=batch_size)
 
 
+def test_dense_chains_over_thousands_of_rows_train_as_with_fit() -> None:
+    drawn = Drawn((4, 3), ("relu", "tanh"), "classification", "adam", 5000)
+    check(lambda: dense(drawn), *data(rows=5000), batch_size=5000, epochs=10)
+
+
+@pytest.mark.skipif(BACKEND != "jax", reason="of XLA's programs")
+def test_no_sum_over_thousands_of_rows_takes_logarithms_row_by_row() -> None:
+    drawn = Drawn((4,), ("relu",), "classification", "adam", 5000)
+    prepared = prepare(dense(drawn), *data(rows=5000), batch_size=5000)
+    prepared.compile()
+    program: Any = prepared.program
+    functions = program._compiled.as_text().split("\n\n")
+    assert any(" log(" in function for function in functions)
+    assert not any(" log(" in one and " reduce(" in one for one in functions)
+
+
+@pytest.mark.skipif(BACKEND != "jax", reason="of XLA's options")
+def test_a_compiler_that_does_not_know_an_option_does_without(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from nnbench.training.compiled import jax_dense_chain
+
+    monkeypatch.setitem(jax_dense_chain.PRODUCTS_ONLY, "xla_no_such_option", "1")
+    drawn = Drawn((4,), ("relu",), "classification", "adam", 5000)
+    prepared = prepare(dense(drawn), *data(rows=5000), batch_size=5000)
+    assert np.isfinite(prepared.run(2)["loss"]).all()
+
+
 class Gated(keras.Model):
     def __init__(self) -> None:
         super().__init__()

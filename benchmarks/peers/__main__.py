@@ -25,11 +25,11 @@ START_NET, START_EPOCHS = "6x2", 2000
 class Peer:
     """A worker process and how many epochs it trains in a block of each net."""
 
-    def __init__(self, name: str, threads: int) -> None:
+    def __init__(self, name: str, threads: int, source: str) -> None:
         self.name = name
         self.epochs: dict[str, int] = {}
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "benchmarks.peers.worker", name],
+            [sys.executable, "-m", "benchmarks.peers.worker", name, source],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
@@ -72,12 +72,12 @@ def main() -> None:
     options = _options()
     names = options.peers.split(",") if options.peers else sorted(p.stem for p in _entries())
     if options.start:
-        _report_start(names, options.threads, options.blocks)
+        _report_start(names, options)
         return
-    peers = [Peer(name, options.threads) for name in names]
+    peers = [Peer(name, options.threads, options.data) for name in names]
     for net in options.nets.split(","):
         peers = _ready(peers, net)
-        _report(net, _measure(peers, net, options.blocks))
+        _report(net, options.data, _measure(peers, net, options.blocks))
     for peer in peers:
         peer.close()
 
@@ -104,8 +104,8 @@ def _measure(peers: list[Peer], net: str, blocks: int) -> dict[str, list[float]]
     return times
 
 
-def _report(net: str, times: dict[str, list[float]]) -> None:
-    data = datasets.load("banknotes")
+def _report(net: str, source: str, times: dict[str, list[float]]) -> None:
+    data = datasets.load(source)
     sides = itertools.pairwise((data.width, *architecture.parse(net).widths, 1))
     weights = sum(n * m for n, m in sides)
     flops = 6 * weights * len(data.features)
@@ -124,19 +124,19 @@ def _report(net: str, times: dict[str, list[float]]) -> None:
         )
 
 
-def _report_start(names: list[str], threads: int, blocks: int) -> None:
+def _report_start(names: list[str], options: argparse.Namespace) -> None:
     times: dict[str, list[float]] = {name: [] for name in names if name != "product"}
-    for _ in range(blocks):
+    for _ in range(options.blocks):
         for name in random.sample(list(times), len(times)):
             begin = perf_counter()
-            peer = Peer(name, threads)
+            peer = Peer(name, options.threads, options.data)
             try:
                 peer.train(START_NET, START_EPOCHS)
                 times[name].append(perf_counter() - begin)
             except RuntimeError:
                 times.pop(name)
             peer.close()
-    print(f"s from process start to {START_EPOCHS} epochs of {START_NET}, median of {blocks}")
+    print(f"s from process start to {START_EPOCHS} epochs of {START_NET}, median of {options.blocks}")
     for name in sorted(times, key=lambda name: statistics.median(times[name])):
         print(f"  {name:22} {statistics.median(times[name]):8.2f}")
 
@@ -163,6 +163,7 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="benchmarks.peers", description=__doc__)
     parser.add_argument("--peers", help="names of files in entries/, comma-separated")
     parser.add_argument("--nets", default=NETS)
+    parser.add_argument("--data", default="banknotes", help="or synthetic:rows=8000,features=4")
     parser.add_argument("--threads", type=int, default=devices.usable_cpus())
     parser.add_argument("--blocks", type=int, default=9)
     parser.add_argument("--start", action="store_true", help="time from process start instead")

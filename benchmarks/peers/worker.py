@@ -10,8 +10,8 @@ import numpy as np
 from nnbench import datasets
 
 
-def main(entry: str) -> None:
-    data = datasets.load("banknotes")
+def main(entry: str, source: str) -> None:
+    data = datasets.load(source)
     prepare = importlib.import_module(f"benchmarks.peers.entries.{entry}").prepare
     trained = {}
     answers, sys.stdout = sys.stdout, sys.stderr
@@ -28,4 +28,4 @@ def main(entry: str) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(*sys.argv[1:])

@@ -14,7 +14,12 @@ from jax import lax
 from numpy.typing import NDArray
 
 from nnbench.training.compiled.data import Batches, Task
-from nnbench.training.compiled.jax_dense_chain import DenseChain, features_first, lower
+from nnbench.training.compiled.jax_dense_chain import (
+    DenseChain,
+    compiler_options,
+    features_first,
+    lower,
+)
 
 HISTORY_ROWS = 1024
 """Epochs that one call of the program can record."""
@@ -48,7 +53,14 @@ class Program:
 
     def compile(self) -> None:
         """StableHLO to machine code."""
-        self._compiled = self._lowered.compile()
+        options = compiler_options(self._stepping, self._task.training.batch_size)
+        try:
+            self._compiled = self._lowered.compile(options)
+        except jax.errors.JaxRuntimeError:
+            # Another XLA need not know these options.
+            if not options:
+                raise
+            self._compiled = self._lowered.compile()
 
     def run(self, first_epoch: int, epochs: int) -> dict[str, NDArray[Any]]:
         """Train; see the package docstring."""

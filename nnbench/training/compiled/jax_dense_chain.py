@@ -18,6 +18,14 @@ WIDEST = 64
 FEWEST_ROWS = 128
 """Rows in a batch below which both ways cost the same (docs/compiled-path.md)."""
 
+MOST_SUMMED_APART = 4096
+"""Rows in a batch up to which XLA takes the logarithms of the losses first, then their sum."""
+
+PRODUCTS_ONLY = {
+    "xla_cpu_experimental_ynn_fusion_type": "LIBRARY_FUSION_TYPE_INDIVIDUAL_DOT",
+}
+"""Products by YNNPACK, sums by XLA: YNNPACK takes a sum's logarithms one row after the other."""
+
 ELEMENTWISE = frozenset(
     [
         "elu",
@@ -80,6 +88,12 @@ def lower(model: Any, batch: Any, rows: int) -> Any:
     if pays and max(layer.units for layer in model.layers) <= WIDEST:
         return DenseChain(model)
     return model
+
+
+def compiler_options(stepping: Any, rows: int) -> dict[str, str]:
+    """What the program of `lower`'s answer is best compiled with, for so many rows in a batch."""
+    sums_slowly = isinstance(stepping, DenseChain) and rows > MOST_SUMMED_APART
+    return PRODUCTS_ONLY if sums_slowly and jax.default_backend() == "cpu" else {}
 
 
 def features_first(data: Any) -> Any:
