@@ -136,7 +136,8 @@ def _report_start(names: list[str], options: argparse.Namespace) -> None:
             except RuntimeError:
                 times.pop(name)
             peer.close()
-    print(f"s from process start to {START_EPOCHS} epochs of {START_NET}, median of {options.blocks}")
+    trained = f"{START_EPOCHS} epochs of {START_NET}"
+    print(f"s from process start to {trained}, median of {options.blocks}")
     for name in sorted(times, key=lambda name: statistics.median(times[name])):
         print(f"  {name:22} {statistics.median(times[name]):8.2f}")
 
