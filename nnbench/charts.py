@@ -15,7 +15,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
-from nnbench import units
+from nnbench import ticks, units
 from nnbench.palette import COLOURS, SERIES_COLOURS
 from nnbench.phases import (
     COLD,
@@ -233,13 +233,7 @@ def _points(
 
 
 def _readable_log(axis: Axes) -> None:
-    """Ticks at 1, 2 and 5 of each power of ten, written in seconds."""
-    low, high = axis.get_ylim()
-    decades = np.log10(high / low)
-    subdivisions: Sequence[float] = (1.0, 2.0, 5.0) if decades < 3 else (1.0,)
-    if decades < 0.7:
-        subdivisions = np.arange(1, 10, 0.5 if decades < 0.3 else 1.0).tolist()
-    axis.yaxis.set_major_locator(LogLocator(subs=subdivisions, numticks=12))
+    axis.yaxis.set_major_locator(ticks.logarithmic(*axis.get_ylim()))
     _seconds_axis(axis.yaxis.set_major_formatter)
     axis.yaxis.set_minor_formatter(NullFormatter())
 

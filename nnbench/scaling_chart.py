@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter, NullLocator
 
-from nnbench import units
+from nnbench import ticks, units
 from nnbench.palette import SERIES_COLOURS
 from nnbench.scaling import SHOWN, Series
 
@@ -56,6 +56,7 @@ def draw(found: Sequence[Series]) -> Figure:
         panel.xaxis.set_major_locator(FixedLocator(list(shown)))
         panel.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{int(value):,}"))
         panel.xaxis.set_minor_locator(NullLocator())
+        panel.yaxis.set_major_locator(ticks.logarithmic(*panel.get_ylim()))
         panel.yaxis.set_major_formatter(FuncFormatter(lambda value, _: units.seconds(value)))
         panel.yaxis.set_minor_formatter(NullFormatter())
         panel.grid(alpha=0.3)

@@ -26,6 +26,7 @@ ROOMS = [
     "statistics",
     "summary",
     "palette",
+    "ticks",
     "pages",
     "measure",
     "scaling",

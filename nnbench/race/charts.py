@@ -5,7 +5,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, NullLocator
 
-from nnbench import units
+from nnbench import ticks, units
 from nnbench.palette import SERIES_COLOURS
 from nnbench.race.outcome import CLOCKS, TRAINED, Race, Racer
 
@@ -152,12 +152,7 @@ def _loss_axis(axis: Axes) -> None:
     if axis.dataLim.ymin <= 0:
         return
     axis.set_yscale("log")
-    low, high = axis.get_ylim()
-    decades = np.log10(high / low)
-    subdivisions: tuple[float, ...] = (1.0,) if decades > 3 else (1.0, 2.0, 5.0)
-    if decades < 0.7:
-        subdivisions = tuple(np.arange(1, 10, 0.5 if decades < 0.3 else 1.0).tolist())
-    axis.yaxis.set_major_locator(LogLocator(subs=subdivisions, numticks=12))
+    axis.yaxis.set_major_locator(ticks.logarithmic(*axis.get_ylim()))
     axis.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axis.yaxis.set_minor_locator(NullLocator())
 
