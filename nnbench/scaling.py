@@ -38,6 +38,9 @@ FEATURES = 4
 EPOCHS = 4
 SHOWN = (STEP, EPOCH, TRACE, COMPILE)
 
+NO_COMPILE_S = 1e-3
+"""A backend that never compiles for longer does not compile: its recorded step only runs."""
+
 
 @dataclass(frozen=True)
 class Series:
@@ -114,6 +117,8 @@ def series(run: Run, axis: str) -> list[Series]:
                 str(key): by_case[key].groupby("launch")["seconds"].median().to_dict()
                 for key in keys
             }
+            if phase == COMPILE and max(time.value for time in times) < NO_COMPILE_S:
+                continue
             exponent = _exponent(sizes, [launches[str(key)] for key in keys])
             found.append(Series(axis, phase, place, sizes, times, exponent))
     return found

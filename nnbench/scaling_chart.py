@@ -27,17 +27,17 @@ def draw(found: Sequence[Series]) -> Figure:
     for panel, phase in zip(panels, phases, strict=True):
         mine = [each for each in found if each.phase == phase]
         for each in mine:
-            values = np.array([time.value for time in each.times])
+            seconds = np.array([time.value for time in each.times])
             bars = np.array(
                 [
                     (time.value - time.low, time.high - time.value) if time.has_interval else (0, 0)
                     for time in each.times
                 ]
             ).T
-            grows = f"{each.place}: ∝ size^{each.exponent[0]:.2f}" if each.exponent else each.place
+            grows = f"{each.place}: ∝ size^{round(each.exponent[0], 2) + 0.0:.2f}" if each.exponent else each.place
             panel.errorbar(
                 each.sizes,
-                values,
+                seconds,
                 yerr=bars,
                 marker="o",
                 markersize=4,
@@ -47,10 +47,10 @@ def draw(found: Sequence[Series]) -> Figure:
             )
         longest = max(mine, key=lambda each: len(each.sizes))
         sizes = np.array(longest.sizes, dtype=float)
-        top = max(each.times[-1].value for each in mine)
-        panel.plot(sizes, top * sizes / sizes[-1], ":", color="#888888", label="in proportion")
-        low = min(time.value for each in mine for time in each.times)
-        panel.set(xscale="log", yscale="log", title=phase, ylim=(low / 2, top * 6))
+        last = max(each.times[-1].value for each in mine)
+        panel.plot(sizes, last * sizes / sizes[-1], ":", color="#888888", label="in proportion")
+        values = [time.value for each in mine for time in each.times]
+        panel.set(xscale="log", yscale="log", title=phase, ylim=(min(values) / 2, 2 * max(values)))
         panel.set_xlabel(AXIS_WORDS[longest.axis])
         shown = longest.sizes if len(longest.sizes) <= 6 else longest.sizes[::2]
         panel.xaxis.set_major_locator(FixedLocator(list(shown)))
@@ -60,7 +60,7 @@ def draw(found: Sequence[Series]) -> Figure:
         panel.yaxis.set_major_formatter(FuncFormatter(lambda value, _: units.seconds(value)))
         panel.yaxis.set_minor_formatter(NullFormatter())
         panel.grid(alpha=0.3)
-        panel.legend(fontsize=7, frameon=False, loc="upper left")
+        panel.legend(fontsize=7, frameon=False, loc="upper center", bbox_to_anchor=(0.5, -0.17))
     launches = sorted({time.launches for each in found for time in each.times})
     figure.supxlabel(
         "95 % intervals; each point from "

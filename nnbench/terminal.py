@@ -367,25 +367,27 @@ def print_dataset(data: Dataset, description: Description, *, as_json: bool) -> 
 
 
 def print_scaling(found: Sequence[Series]) -> None:
-    """A table of the sizes along an axis: a row a phase, backend and path, and its growth."""
-    if not found:
-        return
-    table = Table(box=box.SIMPLE_HEAD, title=f"Along {found[0].axis}", title_justify="left")
-    table.add_column("where")
-    table.add_column("phase")
-    sizes = sorted({size for each in found for size in each.sizes})
-    for size in sizes:
-        table.add_column(f"{size:,}", justify="right")
-    table.add_column("size to the power", justify="right", no_wrap=True)
-    for each in found:
-        times = dict(zip(each.sizes, each.times, strict=True))
-        cells = [units.seconds(times[size].value) if size in times else "-" for size in sizes]
-        power = "-"
-        if each.exponent:
-            value, low, high = each.exponent
-            power = f"{value:.2f} [{low:.2f}, {high:.2f}]"
-        table.add_row(each.place, each.phase, *cells, power)
-    _console().print(table)
+    """A table for each backend and path: a row a size along the axis, a column a phase."""
+    for place in dict.fromkeys(each.place for each in found):
+        mine = [each for each in found if each.place == place]
+        title = f"Along {mine[0].axis}: {place}"
+        table = Table(box=box.SIMPLE_HEAD, title=title, title_justify="left")
+        for name in (mine[0].axis, *(each.phase for each in mine)):
+            table.add_column(name, justify="right", no_wrap=True)
+        times = [dict(zip(each.sizes, each.times, strict=True)) for each in mine]
+        for size in sorted({size for each in mine for size in each.sizes}):
+            cells = [units.seconds(of[size].value) if size in of else "-" for of in times]
+            table.add_row(f"{size:,}", *cells)
+        table.add_section()
+        table.add_row("~ size^", *(_exponent(each) for each in mine))
+        _console().print(table)
+
+
+def _exponent(series: Series) -> str:
+    if series.exponent is None:
+        return "-"
+    value, low, high = (round(each, 2) + 0.0 for each in series.exponent)
+    return f"{value:.2f}\n({low:.2f} to {high:.2f})"
 
 
 def scaling_as_json(found: dict[str, list[Series]], pictures: Sequence[Path]) -> dict[str, Any]:

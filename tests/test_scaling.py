@@ -7,8 +7,8 @@ from runs import FINGERPRINT
 from nnbench import results, scaling, scaling_chart
 
 
-def made(folder, axis, power, *, launches=4, fixed_s=0.0):
-    """A run along an axis whose step takes `fixed_s` + 1 us x size ^ power."""
+def made(folder, axis, power, *, launches=4, fixed_s=0.0, phase="step"):
+    """A run along an axis whose phase takes `fixed_s` + 1 us x size ^ power."""
     cases = scaling.cases(axis, "jax", "cpu", None, "compiled")
     wanted = {"cases": [case.to_json() for case in cases], "sides": [""]}
     writer = results.Writer(results.create(folder, "run", wanted, FINGERPRINT))
@@ -21,7 +21,7 @@ def made(folder, axis, power, *, launches=4, fixed_s=0.0):
             seconds = (fixed_s + 1e-6 * size**power) * mood * np.exp(rng.normal(0, 0.01))
             record = {**dict.fromkeys(names, 0), "kind": "trial", "launch": launch, "side": ""}
             record |= {"case": case.key, "trial_kind": "step", "outcome": "ok"}
-            writer.append({**record, "samples_s": {"step": [float(seconds)]}})
+            writer.append({**record, "samples_s": {phase: [float(seconds)]}})
     writer.close()
     return results.read(folder / "run")
 
@@ -48,6 +48,18 @@ def test_one_launch_has_times_and_no_interval_of_growth(tmp_path):
     assert found.exponent is None
     figure = scaling_chart.draw([found])
     assert figure.axes[0].get_title() == "step"
+
+
+def test_every_point_of_a_cost_that_falls_is_within_the_picture(tmp_path):
+    (found,) = scaling.series(made(tmp_path, "batch", -2.0, fixed_s=1e-9), "batch")
+    low, high = scaling_chart.draw([found]).axes[0].get_ylim()
+    assert all(low < time.value < high for time in found.times)
+
+
+def test_a_backend_that_does_not_compile_has_no_compile_time(tmp_path):
+    assert scaling.series(made(tmp_path, "depth", 0.0, phase="compile"), "depth") == []
+    slow = made(tmp_path / "slow", "depth", 0.0, fixed_s=0.2, phase="compile")
+    assert [each.phase for each in scaling.series(slow, "depth")] == ["compile"]
 
 
 def test_an_unknown_axis_is_one_line(nnbench):
