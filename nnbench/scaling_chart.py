@@ -34,7 +34,9 @@ def draw(found: Sequence[Series]) -> Figure:
                     for time in each.times
                 ]
             ).T
-            grows = f"{each.place}: ∝ size^{round(each.exponent[0], 2) + 0.0:.2f}" if each.exponent else each.place
+            grows = each.place
+            if each.exponent:
+                grows += f": ∝ size^{round(each.exponent[0], 2) + 0.0:.2f}"
             panel.errorbar(
                 each.sizes,
                 seconds,
