@@ -1,5 +1,8 @@
 """Importing Keras without what training does not need: half of the time it takes with JAX.
 
+Keras itself imports TensorFlow on every backend, where it is installed, to seed it and to save a
+model: two seconds that `without_tensorflow` and `set_random_seed` spare.
+
 What Keras merely offers help for is kept out while it is imported; what it imports for rare uses
 is put off until something of it is asked for. Afterwards everything can be imported as ever.
 """
@@ -58,3 +61,24 @@ def only_what_trains(backend: str) -> Iterator[None]:
         for name, stand_in in later.items():
             if sys.modules.get(name) is stand_in:
                 del sys.modules[name]
+
+
+@contextlib.contextmanager
+def without_tensorflow() -> Iterator[None]:
+    """Within, TensorFlow seems absent, unless it is here already or Keras is not."""
+    hidden = "keras" in sys.modules and "tensorflow" not in sys.modules
+    if hidden:
+        sys.modules["tensorflow"] = None  # type: ignore[assignment]
+    try:
+        yield
+    finally:
+        if hidden:
+            del sys.modules["tensorflow"]
+
+
+def set_random_seed(seed: int) -> None:
+    """`keras.utils.set_random_seed`; Keras has been started by `devices.start`."""
+    import keras
+
+    with without_tensorflow():
+        keras.utils.set_random_seed(seed)

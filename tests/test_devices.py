@@ -1,5 +1,7 @@
 """Starting Keras in a process of ours."""
 
+import json
+
 import pytest
 
 
@@ -36,3 +38,30 @@ import jax.experimental.sparse.linalg
 assert put_off < set(sys.modules)
 """
     assert in_backend("jax", code).split() == ["CausalMask", "SegmentIds", "spsolve"]
+
+
+SEEDED = """
+import json, sys
+from pathlib import Path
+from nnbench import architecture, datasets, imports, network
+from nnbench.case import Training
+from nnbench.training import session
+data = datasets.load("synthetic:rows=80,features=3")
+found, model = session.train(architecture.parse("4"), Training(), data, epochs=2, seed=5)
+session.save(found, model, Path("saved"))
+more, _ = session.train(
+    architecture.parse("4"), Training(), data, epochs=2, go_on_from=Path("saved"))
+spared = "tensorflow" not in sys.modules
+import keras
+keras.utils.set_random_seed(5)
+theirs = network.build(architecture.parse("4"), Training(), 3).get_weights()
+same = all((a == b).all() for a, b in zip(theirs, found.initial_weights))
+import tensorflow
+print(json.dumps([spared, same, len(more.losses), hasattr(tensorflow, "random")]))
+"""
+
+
+@pytest.mark.parametrize("backend", ["jax", "torch"])
+def test_a_seed_and_a_saved_model_do_not_load_another_backend(in_backend, backend):
+    answer = json.loads(in_backend(backend, SEEDED).splitlines()[-1])
+    assert answer == [True, True, 4, True]

@@ -4,9 +4,11 @@ The text is what is run and what is shown, so neither can say anything else than
 `seed` is a number. A new policy is one more entry in `POLICIES`.
 """
 
+import contextlib
 from dataclasses import dataclass
 from typing import Any
 
+from nnbench import imports
 from nnbench.errors import UserError
 
 PYTHON = "import random\nrandom.seed(seed)\n"
@@ -78,6 +80,11 @@ def named(name: str) -> Policy:
 
 
 def apply(code: str, seed: int) -> None:
-    """Run a policy's lines, with `seed` set."""
+    """Run a policy's lines, with `seed` set.
+
+    TensorFlow is imported if the lines do so, not only to be seeded beside another backend.
+    """
     names: dict[str, Any] = {"seed": seed}
-    exec(compile(code, "<seed policy>", "exec"), names)
+    wanted = "tensorflow" in code
+    with contextlib.nullcontext() if wanted else imports.without_tensorflow():
+        exec(compile(code, "<seed policy>", "exec"), names)

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nnbench import network
+from nnbench import imports, network
 from nnbench.case import Case
 from nnbench.measure import boundaries
 from nnbench.training import compiled
@@ -33,9 +33,7 @@ def measure(case: Case, seed: int, features: Array, labels: Array) -> dict[str, 
     from nothing to each epoch's end. A training that diverges ends well: that it never gets to
     a loss is what it has to say.
     """
-    import keras
-
-    keras.utils.set_random_seed(seed)
+    imports.set_random_seed(seed)
     train = _fit if case.path == "fit" else _compiled
     losses, ended_s = train(case, features, labels)
     return {

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nnbench import devices
+from nnbench import devices, imports
 from nnbench.case import Case
 from nnbench.measure.channel import open_answers
 
@@ -50,9 +50,9 @@ def _train(case: Case, features: Array, labels: Array) -> dict[str, Any]:
     from nnbench import network
     from nnbench.training.fit import fit
 
-    keras.utils.set_random_seed(SEED)
+    imports.set_random_seed(SEED)
     model = network.for_case(case)
-    keras.utils.set_random_seed(SEED)
+    imports.set_random_seed(SEED)
     losses = fit(
         model,
         features,

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nnbench import architecture as arch
-from nnbench import devices, network
+from nnbench import devices, imports, network
 from nnbench.architecture import Architecture
 from nnbench.case import Training
 from nnbench.datasets import Dataset
@@ -65,7 +65,7 @@ def train(
     import keras
 
     if seed is not None:
-        keras.utils.set_random_seed(seed)
+        imports.set_random_seed(seed)
     if go_on_from is None:
         model, earlier = network.build(architecture, training, data.width), []
         initial = model.get_weights()
@@ -106,7 +106,8 @@ def save(session: Session, model: "keras.Model", folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         np.savez(folder / INITIAL, *session.initial_weights)
         np.savez(folder / FINAL, *session.final_weights)
-        model.save(folder / MODEL)
+        with imports.without_tensorflow():
+            model.save(folder / MODEL)
         (folder / DESCRIPTION).write_text(json.dumps(description, indent=1) + "\n")
     except OSError as failure:
         raise UserError(f"{folder} cannot be written: {failure.strerror}") from failure
@@ -145,7 +146,8 @@ def _load_model(folder: Path) -> "keras.Model":
     import keras
 
     try:
-        return keras.saving.load_model(folder / MODEL)
+        with imports.without_tensorflow():
+            return keras.saving.load_model(folder / MODEL)
     except (OSError, ValueError) as failure:
         raise UserError(
             f"{folder / MODEL} cannot be read ({devices.first_line(failure)}): train it again"
