@@ -38,11 +38,10 @@ class Program:
         self._task = task
         self._stepping = lower(model, task.training.data, task.training.batch_size)
         self._state: State | None = None
-        self._data = jax.tree.map(jnp.asarray, task.training.data)
-        self._validation = (
-            None if task.validation is None else jax.tree.map(jnp.asarray, task.validation.data)
-        )
-        self._key = jax.random.key(task.seed)
+        # `jnp.asarray` would compile a program for each shape.
+        self._data = jax.device_put(task.training.data)
+        self._validation = None if task.validation is None else jax.device_put(task.validation.data)
+        self._key = jax.random.key(task.seed) if task.shuffles else None
         self._lowered: Any = None
         self._compiled: Any = None
 
@@ -90,7 +89,7 @@ class Program:
         first_epoch: jax.Array,
         epochs: jax.Array,
         validates: jax.Array,
-        key: jax.Array,
+        key: jax.Array | None,
         data: Any,
         validation: Any,
     ) -> tuple[State, dict[str, jax.Array]]:
@@ -99,7 +98,7 @@ class Program:
             step, data = self._stepping.full_batch_step, features_first(data)
 
         def epoch(number: Any, state: State) -> tuple[State, dict[str, jax.Array]]:
-            order = self._order(jax.random.fold_in(key, first_epoch + number))
+            order = self._order(key, first_epoch + number)
             state = (*state[:3], _fresh_metrics(self._model))
             state, logs = _pass_over(step, state, self._task.training, data, order)
             if self._task.validation is None:
@@ -123,11 +122,12 @@ class Program:
         trained, history = lax.fori_loop(0, epochs, recorded, (state, history))
         return trained, history
 
-    def _order(self, key: jax.Array) -> jax.Array | None:
-        if not self._task.shuffles:
+    def _order(self, key: jax.Array | None, epoch: jax.Array) -> jax.Array | None:
+        if key is None:
             return None
         # One sort where `jax.random.permutation` takes two from 1,626 rows on, to part rows that
         # draw the same 32 bits: they stay in their order here, which one pair in 2^32 does.
+        key = jax.random.fold_in(key, epoch)
         return jnp.argsort(jax.random.bits(key, (self._task.training.rows,)))
 
     def _validated(
