@@ -13,7 +13,7 @@ run: $(VENV)/run.stamp
 # Tests whose outcome hangs on timings are marked `alone` and run by themselves.
 test: $(VENV)/test.stamp
 ifeq ($(ARGS),)
-	$(BIN)/python -m pytest -m "not alone" -p no:benchmark --numprocesses 2 --dist loadfile
+	$(BIN)/python -m pytest -m "not alone" -p no:benchmark --numprocesses 2 --dist loadfile --no-loadscope-reorder --durations 20
 	$(BIN)/python -m pytest -m alone -p no:benchmark
 else
 	$(BIN)/python -m pytest $(ARGS)

@@ -2,7 +2,6 @@
 
 import base64
 import io
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,15 +10,14 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from matplotlib.figure import Figure
 from rich import box
-from rich.console import Console
 from rich.table import Table as RichTable
 from rich.text import Text
 
 from nnbench import __version__, units
+from nnbench.console import open_console
 from nnbench.errors import UserError
 
 RESOLUTION_DPI = 110
-PIPED_WIDTH = 120
 
 FILTERS = {
     "seconds": units.seconds,
@@ -70,8 +68,7 @@ def print_table(table: Table) -> None:
         shown.add_column(name, justify="right" if place else "left", no_wrap=place > 0)
     for row in table.rows:
         shown.add_row(*(_in_terminal(cell) for cell in row))
-    width = None if sys.stdout.isatty() else PIPED_WIDTH
-    Console(width=width, highlight=False).print(shown)
+    open_console().print(shown)
 
 
 def _in_terminal(cell: Cell) -> Text:

@@ -14,6 +14,15 @@ os.environ.setdefault("GOMP_SPINCOUNT", "0")
 Command = Callable[..., subprocess.CompletedProcess[str]]
 
 
+LONGEST = ("test_readme.py", "test_compiled.py", "test_asv_suite.py", "test_costs.py")
+"""Files that take minutes: begun first, so that none of them is left to one process at the end."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The longest files first, all else in its order."""
+    items.sort(key=lambda item: item.path.name not in LONGEST)
+
+
 @pytest.fixture
 def nnbench(tmp_path: Path) -> Command:
     """Run `nnbench` in an empty folder, as a person would."""

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from runs import TIMES_S, make_run
 
-from nnbench import cost_tables, fingerprint, results
+from nnbench import fingerprint, results
 from nnbench.architecture import parse
 from nnbench.costs import calibration
 from nnbench.costs.calibration import Place
@@ -33,6 +33,7 @@ from nnbench.costs.terms import (
 )
 from nnbench.errors import UserError
 from nnbench.phases import EPOCH, STEP
+from nnbench.terminal.costs import model_as_json, print_model
 
 PLACE = Place("jax")
 STEP_LAW_S = {"overhead": 50e-6, "layers": 10e-6, "FLOPs": 1e-11}
@@ -296,13 +297,13 @@ def test_a_calibration_of_another_machine_is_refused(tmp_path, pool, monkeypatch
 
 
 def test_the_table_tells_of_every_term_that_costs_something(model, capsys):
-    cost_tables.print_model(model, PLACE.label)
+    print_model(model, PLACE.label)
     shown = capsys.readouterr().out
     for fitted in model.phases.values():
         for each in fitted.coefficients:
             assert each.high == 0 or each.term.name in shown
     assert "95th percentile" in shown
-    plain = cost_tables.model_as_json(model, PLACE.label, __file__)
+    plain = model_as_json(model, PLACE.label, __file__)
     assert json.loads(json.dumps(plain, allow_nan=False))["phases"][STEP]["times"] == 40
 
 

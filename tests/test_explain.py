@@ -6,10 +6,11 @@ import math
 import pytest
 from runs import FINGERPRINT, TIMES_S, make_run
 
-from nnbench import attribution, cost_tables, explanation, waterfall
+from nnbench import attribution, explanation, waterfall
 from nnbench.architecture import parse
 from nnbench.attribution import PARTS
 from nnbench.errors import UserError
+from nnbench.terminal.costs import attribution_as_json
 
 WIDE, DEEP = "100x2", "6x5"
 TIMES = {
@@ -114,7 +115,7 @@ def test_one_launch_of_one_block_has_no_interval_and_says_so(tmp_path):
     assert math.fsum(part.value_s for part in found.parts) == pytest.approx(found.whole.value_s)
     said = explanation.sentences(found)
     assert any("no interval" in one for one in said)
-    plain = cost_tables.attribution_as_json(found, said, tmp_path / "chart.png")
+    plain = attribution_as_json(found, said, tmp_path / "chart.png")
     assert json.loads(json.dumps(plain, allow_nan=False))["whole"]["low_s"] is None
 
 

@@ -25,6 +25,7 @@ ROOMS = [
     "fingerprint",
     "statistics",
     "summary",
+    "console",
     "palette",
     "ticks",
     "pages",
@@ -47,8 +48,6 @@ ROOMS = [
     "history_charts",
     "report",
     "terminal",
-    "cost_tables",
-    "history_terminal",
     "progress",
     "cli",
 ]

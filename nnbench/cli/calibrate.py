@@ -53,10 +53,11 @@ def calibrate(
     """
     import json
 
-    from nnbench import cost_tables, quantities
+    from nnbench import quantities
     from nnbench.costs import calibration, page
     from nnbench.costs.scene import Scene
     from nnbench.progress import Bar
+    from nnbench.terminal.costs import model_as_json, print_model
 
     budget_s = quantities.parse_seconds(budget)
     told = []
@@ -72,10 +73,10 @@ def calibrate(
         folder = results / calibration.FOLDER / place.folder
         with waiting("drawing"):
             written = page.write(folder, Scene(model, place, NOTEBOOK_ROWS, None, EPOCHS))
-        plain = cost_tables.model_as_json(model, place.label, folder)
+        plain = model_as_json(model, place.label, folder)
         told.append({**plain, "page": str(written)})
         if not as_json:
-            cost_tables.print_model(model, place.label)
+            print_model(model, place.label)
             say(str(written))
     if as_json:
         say(json.dumps(told, indent=1))

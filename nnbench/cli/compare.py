@@ -71,8 +71,9 @@ def compare(
     Saved runs are compared as they are. Commits and environments are measured now, their
     launches in turn, on this machine.
     """
-    from nnbench import comparison, fingerprint, quantities, sides, summary, terminal
+    from nnbench import comparison, fingerprint, quantities, sides, summary
     from nnbench.measure import run as measuring
+    from nnbench.terminal.runs import comparison_as_json, print_comparison
 
     names = [against, "."] if against and not operands else list(operands or [])
     if len(names) != 2 or (against and operands):
@@ -122,6 +123,6 @@ def compare(
         raise UserError("a saved run is compared with a saved run: measure the other side first")
     found = comparison.judge(ratios, margin=share)
     if as_json:
-        say(json.dumps(terminal.comparison_as_json(found, first.label, second.label, differing)))
+        say(json.dumps(comparison_as_json(found, first.label, second.label, differing)))
         return
-    terminal.print_comparison(found, first.label, second.label, differing)
+    print_comparison(found, first.label, second.label, differing)

@@ -13,9 +13,10 @@ app = typer.Typer(help="Data sets: what is there, what is in them, fetching the 
 @app.command("list")
 def data_list(as_json: AsJson = False) -> None:
     """The data sets that have a name, and where each lies."""
-    from nnbench import datasets, terminal
+    from nnbench import datasets
+    from nnbench.terminal.data import print_datasets
 
-    terminal.print_datasets(datasets.available(), as_json=as_json)
+    print_datasets(datasets.available(), as_json=as_json)
 
 
 @app.command("show")
@@ -28,10 +29,11 @@ def data_show(
     as_json: AsJson = False,
 ) -> None:
     """What is in a data set: columns, ranges, classes, first rows."""
-    from nnbench import datasets, terminal
+    from nnbench import datasets
+    from nnbench.terminal.data import print_dataset
 
     loaded = load(data, features, label, as_task, standardise)
-    terminal.print_dataset(loaded, datasets.describe(loaded), as_json=as_json)
+    print_dataset(loaded, datasets.describe(loaded), as_json=as_json)
 
 
 @app.command("fetch")

@@ -76,10 +76,11 @@ def explain(
     """
     import json
 
-    from nnbench import attribution, cost_tables, explanation, quantities, waterfall
+    from nnbench import attribution, explanation, quantities, waterfall
     from nnbench import results as storage
     from nnbench.architecture import parse
     from nnbench.measure import run as measuring
+    from nnbench.terminal.costs import attribution_as_json, print_attribution
 
     folders = [Path(name) for name in (first, second)]
     if all((folder / storage.RUN_FILE).exists() for folder in folders):
@@ -118,9 +119,9 @@ def explain(
     sentences = [explanation.tell(one, results) for one in found]
     charts = [waterfall.write(one, run.folder) for one in found]
     if as_json:
-        plain = map(cost_tables.attribution_as_json, found, sentences, charts)
+        plain = map(attribution_as_json, found, sentences, charts)
         say(json.dumps(list(plain), indent=1))
         return
     for one, told, chart in zip(found, sentences, charts, strict=True):
-        cost_tables.print_attribution(one, told)
+        print_attribution(one, told)
         say(str(chart))

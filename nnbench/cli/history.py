@@ -89,9 +89,9 @@ def history(
 
         say(json.dumps(table.as_json(found.table)))
         return
-    from nnbench import history_terminal
+    from nnbench.terminal.history import print_history
 
-    history_terminal.print_history(found)
+    print_history(found)
 
 
 @app.command("export")
@@ -103,12 +103,12 @@ def export(
     branch: Branch = "HEAD",
 ) -> None:
     """Write the table: one row a benchmark, case, commit, host and environment."""
-    from nnbench import history_terminal
     from nnbench.history import table
+    from nnbench.terminal.history import print_skipped
 
     found = _read(folders, match, repository, branch)
     table.export(found, file)
-    history_terminal.print_skipped(found.skipped)
+    print_skipped(found.skipped)
     say(f"{file}: {len(found.table)} rows")
 
 
@@ -136,9 +136,9 @@ def check(
 
     Exit status: 0 without an alarm, 1 with one, 2 for a mistake.
     """
-    from nnbench import history_terminal
     from nnbench.history import check as checking
     from nnbench.history.alarms import UNCONFIRMED
+    from nnbench.terminal.history import print_check
 
     done = _checked(folders, match, repository, branch, since, least, false_alarms, annotations)
     if markdown is not None:
@@ -149,7 +149,7 @@ def check(
     if as_json:
         say(checking.dumps(done))
     else:
-        history_terminal.print_check(done)
+        print_check(done)
     doubtful = any(
         one.alarm.kind == UNCONFIRMED and one.alarm.slower and not one.acknowledged
         for one in done.found
@@ -306,12 +306,12 @@ def bisect(
 
     A command that was interrupted goes on where it stopped when it is given again.
     """
-    from nnbench import history_terminal
     from nnbench.cli.measuring import execute
     from nnbench.history import bisect as halving
     from nnbench.history import commits
     from nnbench.history import record as recording
     from nnbench.phases import PHASES
+    from nnbench.terminal.history import outcome_text, step_text
 
     if phase not in PHASES:
         raise UserError(f"unknown phase '{phase}': choose from {', '.join(PHASES)}")
@@ -350,13 +350,13 @@ def bisect(
 
     def tell(step: halving.Step) -> None:
         if not as_json:
-            say(history_terminal.step_text(step))
+            say(step_text(step))
 
     outcome = halving.search(chosen, phase, measure, tell)
     if as_json:
         say(json.dumps(halving.as_json(outcome)))
         return
-    say(history_terminal.outcome_text(outcome))
+    say(outcome_text(outcome))
 
 
 def _read(

@@ -41,31 +41,32 @@ def show(
 ) -> None:
     """Layers, parameters, FLOPs and bytes of architectures, by arithmetic alone."""
     from nnbench import architecture as arch
-    from nnbench import terminal
+    from nnbench.terminal.training import describe, print_architecture
 
     loaded = load(data, features, label, as_task, False)
     training = training_of(loaded, optimizer, None, activation, dtype, batch, "auto")
     shown = [
-        terminal.describe(one, training, rows=loaded.rows, features=loaded.width)
+        describe(one, training, rows=loaded.rows, features=loaded.width)
         for one in arch.parse_many(architectures or NOTEBOOK)
     ]
     if as_json:
         say(json.dumps(shown, indent=1))
         return
     for one in shown:
-        terminal.print_architecture(one)
+        print_architecture(one)
 
 
 def devices_command(as_json: AsJson = False) -> None:
     """What each backend can train on here."""
-    from nnbench import devices, terminal
+    from nnbench import devices
+    from nnbench.terminal.machine import print_survey, survey_as_json
 
     with waiting("asking every backend for its devices"):
         found = devices.survey()
     if as_json:
-        say(json.dumps(terminal.survey_as_json(found), indent=1))
+        say(json.dumps(survey_as_json(found), indent=1))
         return
-    terminal.print_survey(found)
+    print_survey(found)
 
 
 def doctor(
@@ -81,9 +82,10 @@ def doctor(
     quiet: Quiet = False,
 ) -> None:
     """What makes timings noisy here, what precision can be had, and what to change."""
-    from nnbench import devices, terminal
+    from nnbench import devices
     from nnbench import doctor as examination
     from nnbench.progress import Bar
+    from nnbench.terminal.machine import print_diagnosis
 
     chosen = backend or devices.quickest_installed()
     devices.check_installed(chosen)
@@ -101,4 +103,4 @@ def doctor(
     if as_json:
         say(json.dumps(examination.as_json(findings, floor), indent=1))
         return
-    terminal.print_diagnosis(findings, floor)
+    print_diagnosis(findings, floor)

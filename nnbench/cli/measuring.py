@@ -65,11 +65,12 @@ def run_folder(
 
 def tell_run(finished: "Run", *, as_json: bool, check: "Check | None" = None) -> None:
     """Write the report of a run, with its networks' history if given; print its table, or JSON."""
-    from nnbench import report, terminal
+    from nnbench import report
+    from nnbench.terminal.runs import print_run, run_as_json
 
     page = report.write(finished, check)
     if as_json:
-        say(json.dumps(terminal.run_as_json(finished, page), indent=1))
+        say(json.dumps(run_as_json(finished, page), indent=1))
         return
-    terminal.print_run(finished)
+    print_run(finished)
     say(str(page))

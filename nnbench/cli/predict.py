@@ -49,8 +49,9 @@ def predict(
     from dataclasses import replace
 
     from nnbench import architecture as arch
-    from nnbench import cost_tables, units
+    from nnbench import units
     from nnbench.costs import calibration
+    from nnbench.terminal.costs import prediction_as_json, print_prediction
 
     if epochs < 1:
         raise UserError(f"{epochs} epochs train nothing: use 1 or more")
@@ -66,13 +67,13 @@ def predict(
             told.append((model.predict(case, epochs), place.label, moment))
     if as_json:
         plain = [
-            {**cost_tables.prediction_as_json(one, label), "calibrated": moment.isoformat()}
+            {**prediction_as_json(one, label), "calibrated": moment.isoformat()}
             for one, label, moment in told
         ]
         say(json.dumps(plain, indent=1))
         return
     for one, label, moment in told:
-        cost_tables.print_prediction(one, label)
+        print_prediction(one, label)
         say(f"Calibrated {units.ago(moment)}; nnbench calibrate adds what the machine is like now.")
 
 

@@ -28,8 +28,9 @@ def scale(
     quiet: Quiet = False,
 ) -> None:
     """Time how the cost grows with rows, width, depth or batch size, and draw it."""
-    from nnbench import datasets, devices, scaling, scaling_chart, terminal
+    from nnbench import datasets, devices, scaling, scaling_chart
     from nnbench.measure import run as measuring
+    from nnbench.terminal.scaling import print_scaling, scaling_as_json
 
     backends = backend.split(",")
     for one in backends:
@@ -65,9 +66,9 @@ def scale(
             scaling_chart.draw(series).savefig(picture, dpi=110, facecolor="white")
             pictures.append(picture)
     if as_json:
-        say(json.dumps(terminal.scaling_as_json(found, pictures), indent=1))
+        say(json.dumps(scaling_as_json(found, pictures), indent=1))
         return
     for series in found.values():
-        terminal.print_scaling(series)
+        print_scaling(series)
     for picture in pictures:
         say(str(picture))

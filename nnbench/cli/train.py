@@ -72,8 +72,15 @@ def train(
 ) -> None:
     """Train one network, watch its loss, and be told whether it has converged."""
     from nnbench import architecture as arch
-    from nnbench import curve, devices, loss_chart, terminal
+    from nnbench import curve, devices, loss_chart
     from nnbench.progress import Bar
+    from nnbench.terminal.training import (
+        describe,
+        print_architecture,
+        print_training,
+        print_weights,
+        training_as_json,
+    )
     from nnbench.training import session
 
     loaded = load(task, features, label, as_task, standardise)
@@ -93,9 +100,7 @@ def train(
     check_writable(folder)
     chosen = backend or devices.quickest_installed()
     if not as_json:
-        terminal.print_architecture(
-            terminal.describe(parsed, wanted, rows=loaded.rows, features=loaded.width)
-        )
+        print_architecture(describe(parsed, wanted, rows=loaded.rows, features=loaded.width))
     sys.stderr.write("" if quiet else f"starting {chosen}\n")
     devices.mute_native_code()
     devices.start(chosen, device, threads)
@@ -114,11 +119,11 @@ def train(
     predictions = model.predict(loaded.features, verbose=0)
     chart = loss_chart.write(trained, loaded, predictions, folder / "training.png")
     if as_json:
-        say(json.dumps(terminal.training_as_json(trained, verdict, chart), indent=1))
+        say(json.dumps(training_as_json(trained, verdict, chart), indent=1))
         return
     if weights:
-        terminal.print_weights(trained)
-    terminal.print_training(trained, verdict, predictions, loaded)
+        print_weights(trained)
+    print_training(trained, verdict, predictions, loaded)
     say(f"weights, history and model: {folder}")
     say(str(chart))
 

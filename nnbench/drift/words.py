@@ -1,6 +1,5 @@
 """A drift study for the terminal and for scripts."""
 
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -9,6 +8,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from nnbench.console import open_console
 from nnbench.drift import cost, diagnosis, matrix, remedy
 from nnbench.drift.diagnosis import Difference
 from nnbench.drift.golden import Verdict
@@ -22,7 +22,7 @@ PIPED_WIDTH = 150
 
 def print_study(study: Study, found: Sequence[Cell]) -> None:
     """The matrix of each backend, the diagnosis, the code that mends it, and what it costs."""
-    console = Console(width=None if sys.stdout.isatty() else PIPED_WIDTH, highlight=False)
+    console = open_console(PIPED_WIDTH)
     columns = matrix.conditions(found)
     for backend in study.specification["backends"]:
         mine = [cell for cell in found if cell.backend == backend]

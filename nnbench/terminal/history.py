@@ -4,9 +4,9 @@ import sys
 from collections.abc import Sequence
 
 from rich import box
-from rich.console import Console
 from rich.table import Table
 
+from nnbench.console import open_console
 from nnbench.history import check as checking
 from nnbench.history.alarms import SPIKE
 from nnbench.history.bisect import Outcome, Step
@@ -19,13 +19,9 @@ MOST_SERIES = 50
 MOST_SKIPPED = 10
 
 
-def _console() -> Console:
-    return Console(width=None if sys.stdout.isatty() else PIPED_WIDTH, highlight=False)
-
-
 def print_history(history: History) -> None:
     """One line a series: how many commits, first and last value."""
-    console = _console()
+    console = open_console(PIPED_WIDTH)
     groups = list(history.table.groupby(SERIES, sort=False))
     places = dict.fromkeys((key[0], key[1], key[2]) for key, _ in groups)
     for source, host, environment in places:
@@ -68,7 +64,7 @@ def print_skipped(skipped: Sequence[Skipped]) -> None:
 
 def print_check(check: Check) -> None:
     """A line a finding, then how many alarms."""
-    console = _console()
+    console = open_console(PIPED_WIDTH)
     spikes = sum(one.alarm.kind == SPIKE for one in check.found)
     for one, text in zip(check.found, checking.sentences(check), strict=True):
         if one.alarm.kind != SPIKE:

@@ -1,23 +1,21 @@
-"""What the command line prints of costs and why: tables for a person, plain data for scripts."""
+"""What is printed of costs, and why: tables for a person, plain data for scripts."""
 
 import math
-import sys
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from rich import box
-from rich.console import Console
 from rich.table import Table
 
 from nnbench import units
 from nnbench.attribution import Attribution, Part
+from nnbench.console import open_console
 from nnbench.costs.model import Coefficient, PhaseModel
 from nnbench.costs.prediction import OVERHEAD, REST, STEPS, CostModel, Prediction
 from nnbench.costs.terms import FIRST_EPOCH
 from nnbench.phases import ONCE, PHASES
-from nnbench.terminal import PIPED_WIDTH
 
 BEYOND = {
     FIRST_EPOCH: "first epoch, beyond all that",
@@ -52,15 +50,11 @@ def print_model(model: CostModel, label: str) -> None:
             units.share(fitted.median_error),
             units.share(fitted.worst_error),
         )
-    console = _console()
+    console = open_console()
     console.print(costs)
     console.print(errors)
     for sentence in sentences(model):
         console.print(sentence, markup=False)
-
-
-def _console() -> Console:
-    return Console(width=None if sys.stdout.isatty() else PIPED_WIDTH, highlight=False)
 
 
 LARGE = {"s per FLOP": (1e9, "per GFLOP"), "s per byte": (1e9, "per GB")}
@@ -168,7 +162,7 @@ def print_attribution(found: Attribution, sentences: Sequence[str]) -> None:
             share,
             style="bold" if part is found.whole else None,
         )
-    console = _console()
+    console = open_console()
     console.print(table)
     for sentence in sentences:
         console.print(sentence, markup=False)
@@ -220,7 +214,7 @@ def _finite(value: float) -> float | None:
 
 def print_prediction(told: Prediction, label: str) -> None:
     """A training that was not timed: the whole, its parts, and what dominates."""
-    console = _console()
+    console = open_console()
     case = told.case
     batch = "full batch" if case.training.batch_size is None else f"batch {case.batch_rows}"
     table = Table(
