@@ -18,7 +18,7 @@ SHORT_RUN = "--launches 2 --blocks 1 --epochs 5 --quiet"
 ADDED = {
     "make run": f"ARGS='{SHORT_RUN} --results {{folder}}'",
     "make test": "-n",
-    "nnbench run": SHORT_RUN,
+    "nnbench run": f"{SHORT_RUN} --launches 1",
     "nnbench explain": SHORT_RUN,
     "nnbench calibrate": "--budget 1s --quiet",
     "nnbench race": "--seeds 2 --epochs 30 --quiet",
