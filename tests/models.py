@@ -27,8 +27,24 @@ def times_s(case, factor=1.0):
     return {phase: factor * time for phase, time in times.items()}
 
 
-def scene(place=None, *, rows=1000, batch_size=None, epochs=100, slower=1.0, noise=0.02, seed=0):
-    """A scene on the made machine; `slower` multiplies all its times."""
+def own_factor(case, own):
+    """What each width has of its own, on a machine that does not compute all alike."""
+    width = case.architecture.widths[0]
+    return float(np.exp(own * np.random.default_rng(width).normal()))
+
+
+def scene(
+    place=None,
+    *,
+    rows=1000,
+    batch_size=None,
+    epochs=100,
+    slower=1.0,
+    noise=0.02,
+    own=0.0,
+    seed=0,
+):
+    """A scene on the made machine; `slower` multiplies all its times, `own` is in `own_factor`."""
     where = place or Place("jax", path="fit")
     rng = np.random.default_rng(seed)
     cases = [
@@ -46,8 +62,9 @@ def scene(place=None, *, rows=1000, batch_size=None, epochs=100, slower=1.0, noi
         for depth in (1, 24)
         for rows_, batch in ((500, None), (4000, None), (1000, 64))
     ]
+    factors = np.exp(rng.normal(0, noise, len(cases)))
     observed = [
-        Observed(case, times_s(case, slower * float(np.exp(rng.normal(0, noise)))))
-        for case in cases
+        Observed(case, times_s(case, slower * own_factor(case, own) * float(factor)))
+        for case, factor in zip(cases, factors, strict=True)
     ]
     return Scene(CostModel.fit(observed, resamples=15), where, rows, batch_size, epochs)

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from models import AROUND_S, FLOPS_PER_S, LAYER_S, scene, times_s
+from models import AROUND_S, FLOPS_PER_S, LAYER_S, own_factor, scene, times_s
 from runs import FINGERPRINT
 
 from nnbench import fingerprint, results
@@ -79,6 +79,21 @@ def test_ratios_hold_the_truth_and_are_surer_than_the_times_they_are_of(here):
     back = here.ratio(other, one, "epoch")
     assert ratio.value * back.value == pytest.approx(1)
     assert here.ratio(one, one, "epoch").value == 1
+
+
+def test_ratios_hold_where_every_width_has_something_of_its_own():
+    own = 0.12
+    uneven = scene(own=own)
+    base = parse("64x3")
+    truth = true_epoch_s(uneven, base) * own_factor(uneven.case(base), own)
+    held = []
+    for width in range(20, 120, 3):
+        one = Architecture((width,) * 3)
+        ratio = uneven.ratio(one, base, "epoch")
+        true_ratio = true_epoch_s(uneven, one) * own_factor(uneven.case(one), own) / truth
+        held.append(ratio.low <= true_ratio <= ratio.high)
+    assert np.mean(held) > 0.85
+    assert uneven.ratio(base, base, "epoch").high == 1
 
 
 def test_width_is_free_up_to_where_the_true_step_is_a_tenth_dearer(here):

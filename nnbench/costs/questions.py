@@ -55,8 +55,12 @@ def as_fast(scene: Scene, asked: Architecture) -> list[Alternative]:
     found = []
     for depth in depths(scene, asked):
         width = scene.width_where(depth, lambda one: scene.ratio(one, asked, EPOCH))
-        if width.value is not None:
-            found.append(_alternative(scene, (width.value,) * depth, asked, width))
+        if width.value is None:
+            continue
+        widths = (width.value,) * depth
+        if widths == asked.widths:
+            width = Width(width.value, width.value, width.value, open_above=False)
+        found.append(_alternative(scene, widths, asked, width))
     return found
 
 

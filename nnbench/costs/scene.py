@@ -61,7 +61,8 @@ class Scene:
         """Time of `one` / time of `other`, of `step` or `epoch`, with its interval.
 
         Two networks that are alike err alike: the ratio is surer than either time. Its interval
-        holds what the process between their places and the coefficients leave open.
+        holds what the process between their places, what each network has of its own and the
+        coefficients leave open.
         """
         assert phase in (STEP, EPOCH)
         key = (one, other, phase)
@@ -137,8 +138,11 @@ def log_ratio_deviation(
     """Standard deviation of the logarithm of the ratio of two predictions, `one` / `other`.
 
     From the process' covariance between the two places, given its timings (Rasmussen and
-    Williams 2006, equation 2.24). The noise of a single timing is not in it.
+    Williams 2006, equation 2.24), and its noise for each of two networks: a network timed again
+    takes the same within some per cent, so most of that noise is what its widths have of their
+    own (how a product of such sides is computed).
     """
     left = surrogate.left(np.vstack([one, other]))
     variance = float(left[0, 0] + left[1, 1] - 2 * left[0, 1])
-    return surrogate.inflation * math.sqrt(max(variance, 0.0))
+    own = 0.0 if np.array_equal(one, other) else 2 * surrogate.noise**2
+    return surrogate.inflation * math.sqrt(max(variance, 0.0) + own)
