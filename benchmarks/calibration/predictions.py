@@ -11,6 +11,7 @@ nothing that is there.
 """
 
 import argparse
+import itertools
 import json
 import sys
 from collections.abc import Iterator
@@ -23,7 +24,7 @@ from rich.table import Table
 
 from nnbench import devices, fingerprint, quantities, results
 from nnbench.case import Case
-from nnbench.costs import calibration
+from nnbench.costs import calibration, scene
 from nnbench.costs.calibration import Place
 from nnbench.costs.prediction import CostModel
 from nnbench.errors import UserError
@@ -166,6 +167,19 @@ def judged(here: Path) -> dict[str, dict[str, float | str]]:
     }
 
 
+def ratios_held(model: CostModel, here: Path) -> tuple[float, int]:
+    """In how many of all pairs the ratio of two epochs lies in its interval; how many pairs."""
+    times_s: dict[Case, list[float]] = {}
+    for one in calibration.observed([results.read(folder) for folder in results.find(here)]):
+        times_s.setdefault(one.case, []).append(one.times_s[EPOCH])
+    timed_s = {case: geometric_mean(mine) for case, mine in times_s.items()}
+    held = []
+    for one, other in itertools.combinations(timed_s, 2):
+        told = scene.ratio(model.phases[EPOCH], one, other)
+        held.append(told.low <= timed_s[one] / timed_s[other] <= told.high)
+    return float(np.mean(held)), len(held)
+
+
 def reached(name: str, value: float) -> bool:
     """Whether a figure reaches its goal."""
     return value >= GOALS[name] if name == "coverage" else value <= GOALS[name]
@@ -216,6 +230,8 @@ def main() -> int:
         found[place.label] = judged(here)
         (options.results / "judged.json").write_text(json.dumps(found, indent=1))
         show(table_of({place.label: found[place.label]}))
+        held, pairs_ = ratios_held(calibration.load(options.results, place), here)
+        show(f"ratios of two epochs: {held:.0%} of {pairs_} pairs lie in their 95 % intervals")
     if len(places) > 1:
         show(table_of(found))
     missed = [

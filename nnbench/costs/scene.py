@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from nnbench.architecture import Architecture
 from nnbench.case import Case
 from nnbench.costs.calibration import Place
+from nnbench.costs.model import PhaseModel
 from nnbench.costs.prediction import CostModel, Interval, Prediction
 from nnbench.costs.surrogate import Surrogate
 from nnbench.costs.terms import place
@@ -58,32 +59,12 @@ class Scene:
         return self._known[architecture]
 
     def ratio(self, one: Architecture, other: Architecture, phase: str) -> Interval:
-        """Time of `one` / time of `other`, of `step` or `epoch`, with its interval.
-
-        Two networks that are alike err alike: the ratio is surer than either time. Its interval
-        holds what the process between their places, what each network has of its own and the
-        coefficients leave open.
-        """
+        """Time of `one` / time of `other`, of `step` or `epoch`, with its interval."""
         assert phase in (STEP, EPOCH)
         key = (one, other, phase)
         if key not in self._ratios:
-            self._ratios[key] = self._ratio(one, other, phase)
+            self._ratios[key] = ratio(self.model.phases[phase], self.case(one), self.case(other))
         return self._ratios[key]
-
-    def _ratio(self, one: Architecture, other: Architecture, phase: str) -> Interval:
-        mine, base = self.predict(one), self.predict(other)
-        value = (
-            mine.step_s.value / base.step_s.value
-            if phase == STEP
-            else mine.epoch_s.value / base.epoch_s.value
-        )
-        model = self.model.phases[phase]
-        cases = [self.case(one), self.case(other)]
-        deviation = log_ratio_deviation(model.surrogate, place(cases[0]), place(cases[1]))
-        drawn_s = model.drawn_s(cases)[0]
-        low, high = np.quantile(np.log(drawn_s[:, 0] / drawn_s[:, 1]), [0.025, 0.975])
-        reach = math.exp(math.hypot(model.quantile * deviation, float(high - low) / 2))
-        return Interval(value, value / reach, value * reach)
 
     @property
     def deepest(self) -> int:
@@ -130,6 +111,21 @@ class Scene:
         low = self.widest_with(depth, lambda one: ratio_of(one).high <= 1)
         high = self.widest_with(depth, lambda one: ratio_of(one).low <= 1)
         return Width(value, low, high, high == self.widest)
+
+
+def ratio(model: PhaseModel, one: Case, other: Case) -> Interval:
+    """Time of `one` / time of `other`, of the phase of `model`, with its interval.
+
+    Two networks that are alike err alike: the ratio is surer than either time. Its interval
+    holds what the process between their places, what each network has of its own and the
+    coefficients leave open.
+    """
+    value = model.predict(one).value_s / model.predict(other).value_s
+    deviation = log_ratio_deviation(model.surrogate, place(one), place(other))
+    drawn_s = model.drawn_s([one, other])[0]
+    low, high = np.quantile(np.log(drawn_s[:, 0] / drawn_s[:, 1]), [0.025, 0.975])
+    reach = math.exp(math.hypot(model.quantile * deviation, float(high - low) / 2))
+    return Interval(value, value / reach, value * reach)
 
 
 def log_ratio_deviation(
