@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from nnbench import datasets
+from nnbench.workload import datasets
 
 EPOCHS = (100, 500, 2000)
 LONG_EPOCHS = (4500, 5000, 6000, 8000, 10000)

@@ -46,7 +46,7 @@ def in_backend(tmp_path: Path) -> Callable[[str, str], str]:
     """Run code in a process of its own whose Keras was started on a backend; its output."""
 
     def call(backend: str, code: str) -> str:
-        start = f"from nnbench import devices\ndevices.start({backend!r})\n"
+        start = f"from nnbench.machine import devices\ndevices.start({backend!r})\n"
         answer = subprocess.run(
             [sys.executable, "-c", start + code],
             cwd=tmp_path,

@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from nnbench.architecture import Architecture
 from nnbench.costs.calibration import Place
+from nnbench.costs.context import Scene
 from nnbench.costs.prediction import CostModel, Observed
-from nnbench.costs.scene import Scene
+from nnbench.workload.architecture import Architecture
 
 LAYER_S, FLOPS_PER_S, AROUND_S = 20e-6, 1e11, 100e-6
 """Of the made machine: overhead a layer, rate, and what is paid around each epoch."""

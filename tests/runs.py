@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from nnbench import results
-from nnbench.architecture import parse
-from nnbench.case import Case, Training
 from nnbench.measure.schedule import SWEEPS
+from nnbench.store import runs
+from nnbench.workload.architecture import parse
+from nnbench.workload.case import Case, Training
 
 FINGERPRINT = {
     "host": "<host>",
@@ -72,8 +72,8 @@ def make_run(
         "budget_s": None,
         "sides": list(sides),
     }
-    path = results.create(folder, "run", wanted, FINGERPRINT)
-    writer = results.Writer(path)
+    path = runs.create(folder, "run", wanted, FINGERPRINT)
+    writer = runs.Writer(path)
     rng = np.random.default_rng(seed)
     trial = launch = 0
     for number in range(launches):
@@ -105,7 +105,7 @@ def make_run(
                             trial += 1
                 launch += 1
     writer.close()
-    return results.read(path)
+    return runs.read(path)
 
 
 def _launch(number, round_number, side, backend):

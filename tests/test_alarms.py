@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from histories import noise, place, series
 
-from nnbench.history import alarms, scatter
+from nnbench.history import alarms, null_model
 from nnbench.history.alarms import NUMBERS, SPIKE, STEP, UNCONFIRMED, VALUE
 
 EIGHT = math.log(1.08)
@@ -169,14 +169,14 @@ def test_exact_figures_and_zeros_change_without_statistics():
 
 def test_running_median_keeps_steps_and_drops_spikes():
     step = np.array([0.0, 0, 0, 0, 1, 1, 1, 1])
-    assert scatter.running_median(step).tolist() == step.tolist()
+    assert null_model.running_median(step).tolist() == step.tolist()
     spike = np.array([0.0, 0, 0, 1, 0, 0, 0])
-    assert not scatter.running_median(spike).any()
+    assert not null_model.running_median(spike).any()
 
 
 def test_p_values_fall_with_size_beyond_what_was_simulated():
     errors = np.zeros(12)
-    chance = scatter.chance(errors, np.full(12, 0.03), 11, 0.0, interleaved=False, least=2)
+    chance = null_model.chance(errors, np.full(12, 0.03), 11, 0.0, interleaved=False, least=2)
     sizes = [1, 3, 10, 30, 100]
     values = [chance.p_value(size) for size in sizes]
     assert values == sorted(values, reverse=True)

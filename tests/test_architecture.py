@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nnbench import architecture as arch
-from nnbench.architecture import Architecture
 from nnbench.errors import UserError
+from nnbench.workload import architecture as arch
+from nnbench.workload.architecture import Architecture
 
 widths = st.lists(st.integers(1, 5000), min_size=1, max_size=12).map(tuple)
 
@@ -95,15 +95,15 @@ def test_parameters_of_the_classic_three(text, count):
 def test_parameters_and_layer_table_equal_keras_own(in_backend):
     code = """
 import json, random
-from nnbench import architecture as arch, network
-from nnbench.architecture import Architecture
-from nnbench.case import Training
+from nnbench.workload import architecture as arch, keras_model
+from nnbench.workload.architecture import Architecture
+from nnbench.workload.case import Training
 draw = random.Random(1)
 rows = []
 for _ in range(220):
     widths = tuple(draw.randint(1, 60) for _ in range(draw.randint(1, 8)))
     features = draw.randint(1, 40)
-    model = network.build(Architecture(widths), Training(), features)
+    model = keras_model.build(Architecture(widths), Training(), features)
     rows.append((widths, features, model.count_params(),
                  [layer.count_params() for layer in model.layers]))
 print(json.dumps(rows))
@@ -121,12 +121,12 @@ def test_matrix_product_flops_agree_with_what_xla_counts(in_backend):
     code = """
 import json
 import jax, numpy as np
-from nnbench import architecture as arch, network
-from nnbench.case import Training
+from nnbench.workload import architecture as arch, keras_model
+from nnbench.workload.case import Training
 rows = []
 for text in ("64x3", "100,100", "32,200,16"):
     one = arch.parse(text)
-    model = network.build(one, Training(), 10)
+    model = keras_model.build(one, Training(), 10)
     weights = [v.value for v in model.trainable_variables]
     x = np.ones((500, 10), "float32")
     def loss(weights):

@@ -37,7 +37,7 @@ def clone(tmp_path_factory):
     configuration.write_text(text)
     commit_all(folder, "one, with a configuration that installs no framework")
     commit_all(folder, "two, the same code")
-    network = folder / "nnbench" / "network.py"
+    network = folder / "nnbench" / "workload" / "keras_model.py"
     slow = network.read_text().replace(
         "keras.layers.Dense(width,", "keras.layers.Dense(width * 100,"
     )

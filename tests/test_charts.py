@@ -6,8 +6,8 @@ from matplotlib.container import BarContainer
 from matplotlib.figure import Figure
 from runs import make_run
 
-from nnbench import charts
-from nnbench.summary import block_values, summarise
+from nnbench.report import charts
+from nnbench.stats.summary import block_values, summarise
 
 NOTEBOOK = {"6,6": {}, "100,100": {"step": 0.004}, "6x5": {"trace": 1.0, "step": 0.002}}
 

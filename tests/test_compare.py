@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from runs import make_run
 
-from nnbench import results
-from nnbench.comparison import DIFFERENT, EQUIVALENT, UNDECIDED
+from nnbench.stats.verdict import DIFFERENT, EQUIVALENT, UNDECIDED
+from nnbench.store import runs
 
 ROOT = Path(__file__).parents[1]
 NOTEBOOK = {"6,6": {}, "6x5": {"trace": 1.0}}
@@ -40,7 +40,7 @@ def test_noise_is_not_taken_for_a_difference(nnbench, tmp_path):
 
 
 def change_fingerprint(run, **changes):
-    path = run.folder / results.RUN_FILE
+    path = run.folder / runs.RUN_FILE
     plain = json.loads(path.read_text())
     plain["fingerprint"] |= changes
     path.write_text(json.dumps(plain))
@@ -89,7 +89,7 @@ def project(tmp_path):
         from planted import PATCH
     finally:
         sys.path.pop(0)
-    network = folder / "nnbench" / "network.py"
+    network = folder / "nnbench" / "workload" / "keras_model.py"
     patch = PATCH.replace("{size}", "128").replace("{repeats}", "40")
     network.write_text(network.read_text() + patch)
     commit("more work in every step")

@@ -3,8 +3,8 @@ import math
 import numpy as np
 import pytest
 
-from nnbench.comparison import DIFFERENT, EQUIVALENT, UNDECIDED, judge, p_value, sentence
-from nnbench.statistics import nested_estimate, unpaired_ratio
+from nnbench.stats.estimate import nested_estimate, unpaired_ratio
+from nnbench.stats.verdict import DIFFERENT, EQUIVALENT, UNDECIDED, judge, p_value, sentence
 
 
 def ratios(rng, truth, spread, launches=8):

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from nnbench import devices
-from nnbench.case import BACKENDS
+from nnbench.machine import devices
+from nnbench.workload.case import BACKENDS
 
 QUICK_TO_COMPILE = "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true"
 """The checks compile hundreds of programs and run each for a moment."""

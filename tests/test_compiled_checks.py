@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from nnbench import devices
 from nnbench.errors import UserError
+from nnbench.machine import devices
 from nnbench.training.compiled import prepare
 from nnbench.training.compiled.fast_fit import fast_fit
 

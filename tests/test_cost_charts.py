@@ -12,7 +12,7 @@ from test_race import NETWORKS, make_race
 from nnbench.costs import charts
 from nnbench.costs.calibration import Place
 from nnbench.race import charts as race_charts
-from nnbench.race.outcome import Race
+from nnbench.race.time_to_loss import Race
 
 
 @pytest.fixture(scope="module")

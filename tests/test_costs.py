@@ -10,14 +10,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from runs import TIMES_S, make_run
 
-from nnbench import fingerprint, results
-from nnbench.architecture import parse
 from nnbench.costs import calibration
 from nnbench.costs.calibration import Place
-from nnbench.costs.flips import rows_flip
 from nnbench.costs.model import PhaseModel, TooFewCasesError
 from nnbench.costs.prediction import CostModel, Observed
-from nnbench.costs.surrogate import Surrogate
+from nnbench.costs.residual_process import Surrogate
+from nnbench.costs.tables import model_as_json, print_model
 from nnbench.costs.terms import (
     ACTIVATION,
     FIRST_EPOCH,
@@ -32,8 +30,11 @@ from nnbench.costs.terms import (
     rows_of_last_batch,
 )
 from nnbench.errors import UserError
+from nnbench.explain.crossover import rows_flip
+from nnbench.machine import fingerprint
 from nnbench.phases import EPOCH, STEP
-from nnbench.terminal.costs import model_as_json, print_model
+from nnbench.store import runs
+from nnbench.workload.architecture import parse
 
 PLACE = Place("jax")
 STEP_LAW_S = {"overhead": 50e-6, "layers": 10e-6, "FLOPs": 1e-11}
@@ -314,7 +315,7 @@ def test_calibrate_predict_and_explain_for_real(nnbench, tmp_path, monkeypatch):
     (told,) = json.loads(made.stdout)
     assert told["phases"]["step"]["times"] >= 8
     assert (tmp_path / told["page"]).read_text().count("<img") == 4
-    runs = [results.read(folder) for folder in results.find(tmp_path / told["runs"])]
+    made = [runs.read(folder) for folder in runs.find(tmp_path / told["runs"])]
     assert all(trial["outcome"] == "ok" for run in runs for trial in run.trials)
     answer = nnbench("predict", "8x3", *options, "--rows", "1000", "--epochs", "40", "--json")
     assert answer.returncode == 0, answer.stderr

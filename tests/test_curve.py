@@ -3,7 +3,7 @@ import math
 import numpy as np
 import pytest
 
-from nnbench.curve import judge
+from nnbench.training.loss_curve import judge
 
 epochs = np.arange(2000)
 

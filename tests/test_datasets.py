@@ -15,9 +15,9 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from nnbench import datasets
-from nnbench.datasets import catalog, original
 from nnbench.errors import UserError
+from nnbench.workload import datasets
+from nnbench.workload.datasets import catalog, original
 
 RAW = "3.6,8.7,-2.8,-0.4,0\n4.5,8.2,-2.5,-1.5,0\n-1.4,-4.8,6.5,0.34,1\n-3.8,-13.5,17.6,-2.8,1\n"
 FINITE = st.floats(width=32, allow_nan=False, allow_infinity=False)

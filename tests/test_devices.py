@@ -43,8 +43,9 @@ assert put_off < set(sys.modules)
 SEEDED = """
 import json, sys
 from pathlib import Path
-from nnbench import architecture, datasets, imports, network
-from nnbench.case import Training
+from nnbench.machine import keras_import
+from nnbench.workload import architecture, datasets, keras_model
+from nnbench.workload.case import Training
 from nnbench.training import session
 data = datasets.load("synthetic:rows=80,features=3")
 found, model = session.train(architecture.parse("4"), Training(), data, epochs=2, seed=5)
@@ -54,7 +55,7 @@ more, _ = session.train(
 spared = "tensorflow" not in sys.modules
 import keras
 keras.utils.set_random_seed(5)
-theirs = network.build(architecture.parse("4"), Training(), 3).get_weights()
+theirs = keras_model.build(architecture.parse("4"), Training(), 3).get_weights()
 same = all((a == b).all() for a, b in zip(theirs, found.initial_weights))
 import tensorflow
 print(json.dumps([spared, same, len(more.losses), hasattr(tensorflow, "random")]))

@@ -7,8 +7,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from nnbench import units
-from nnbench.comparison import FALSE_DISCOVERIES
 from nnbench.doctor import (
     NOTE,
     OK,
@@ -18,13 +16,15 @@ from nnbench.doctor import (
     NoiseFloor,
     clocks,
     examine,
-    floor,
     lines,
+    noise_floor,
     sentences,
     sharing,
 )
 from nnbench.doctor.sharing import Busy
-from nnbench.summary import Measured
+from nnbench.show import units
+from nnbench.stats.summary import Measured
+from nnbench.stats.verdict import FALSE_DISCOVERIES
 
 
 @pytest.fixture(autouse=True)
@@ -222,17 +222,17 @@ def test_no_change_is_promised_from_less_than_two_launches():
 @pytest.mark.parametrize("launches", [2, 5, 10, 40, 150])
 def test_a_change_said_to_be_found_is_found_that_often(launches):
     error_of_one = 0.03
-    change = floor.findable(error_of_one, launches)
+    change = noise_floor.findable(error_of_one, launches)
     draws = np.random.default_rng(0).normal(change, error_of_one, (4000, launches))
     found = float(np.mean(stats.ttest_1samp(draws, 0, axis=1).pvalue < FALSE_DISCOVERIES))
-    assert found == pytest.approx(floor.FOUND, abs=0.03)
+    assert found == pytest.approx(noise_floor.FOUND, abs=0.03)
 
 
 @given(st.floats(1e-4, 0.3), st.floats(0.005, 0.5))
 def test_launches_needed_are_enough_and_one_fewer_is_not(error_of_one, log_change):
-    needed = floor.launches_needed(error_of_one, log_change)
-    assert floor.findable(error_of_one, needed) <= log_change
-    assert needed == 3 or floor.findable(error_of_one, needed - 1) > log_change
+    needed = noise_floor.launches_needed(error_of_one, log_change)
+    assert noise_floor.findable(error_of_one, needed) <= log_change
+    assert needed == 3 or noise_floor.findable(error_of_one, needed - 1) > log_change
 
 
 def test_the_spread_within_and_between_launches_are_told_apart():
@@ -246,12 +246,12 @@ def test_the_spread_within_and_between_launches_are_told_apart():
     ]
     names = ["case", "phase", "side", "round", "launch", "block", "trial", "position", "seconds"]
     samples = pd.DataFrame(rows, columns=names)
-    spread = floor.spread_of(Measured(samples, samples), "step")
+    spread = noise_floor.spread_of(Measured(samples, samples), "step")
     assert spread.within_launch == pytest.approx(0.02, rel=0.15)
     assert spread.between_launches == pytest.approx(0.10, rel=0.4)
     assert spread.pair.low < 1 < spread.pair.high
     assert spread.pair.log_error < 0.003
-    assert floor.spread_of(Measured(samples, samples), "cold") is None
+    assert noise_floor.spread_of(Measured(samples, samples), "cold") is None
 
 
 def test_a_diagnosis_is_plain_data_and_plain_text(tmp_path):

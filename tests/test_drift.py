@@ -8,12 +8,13 @@ import sys
 
 import pytest
 
-from nnbench import architecture, results
-from nnbench.case import Case, Training
-from nnbench.drift import matrix, plan, remedy, storage, words
+from nnbench.drift import matrix, plan, remedy, saved, tables
 from nnbench.drift.diagnosis import ARITHMETIC, INITIAL
 from nnbench.drift.policies import POLICIES
 from nnbench.errors import UserError
+from nnbench.store import runs
+from nnbench.workload import architecture
+from nnbench.workload.case import Case, Training
 
 STUDY = ("drift", "-a", "4", "--data", "synthetic:rows=120,features=3", "--backend", "jax")
 STUDY = (*STUDY, "--batch", "40", "--epochs", "3", "--seeds", "2", "--policies", "numpy,keras")
@@ -41,7 +42,7 @@ def folder(tmp_path_factory):
 
 @pytest.fixture
 def study(folder):
-    return storage.read(folder / "results" / "small")
+    return saved.read(folder / "results" / "small")
 
 
 def test_the_seed_of_numpy_alone_does_not_reproduce(study):
@@ -51,7 +52,7 @@ def test_the_seed_of_numpy_alone_does_not_reproduce(study):
         assert cell.pairs == 2
         assert cell.initial_equal == 0
         assert cell.max_ulp > 1e6
-    told = words.study_as_json(study, found, None)["diagnosis"]
+    told = tables.study_as_json(study, found, None)["diagnosis"]
     numpy = next(one for one in told if one["policy"] == "numpy")
     assert numpy["uncontrolled"] == [INITIAL]
     assert "arithmetic repeats bit by bit" in numpy["text"]
@@ -93,15 +94,15 @@ def test_the_shortest_code_was_verified_and_is_printed(study, folder):
 
 def test_an_interrupted_study_goes_on(nnbench, folder, tmp_path):
     shutil.copytree(folder / "results", tmp_path / "results")
-    path = tmp_path / "results" / "small" / results.TRIALS_FILE
+    path = tmp_path / "results" / "small" / runs.TRIALS_FILE
     lines = path.read_text().splitlines(keepends=True)
     keep = [place for place, line in enumerate(lines) if '"new process"' in line]
     # The last new process is lost, its last record in the middle.
     path.write_text("".join(lines[: keep[-1]]) + lines[keep[-1]][:30])
-    before = storage.read(path.parent)
+    before = saved.read(path.parent)
     answer = nnbench(*STUDY, "--no-remedy", "--json")
     assert answer.returncode == 0, answer.stderr
-    after = storage.read(path.parent)
+    after = saved.read(path.parent)
     assert len(after.trainings) == len(before.trainings) + 1
     assert len(after.processes) == len(before.processes) + 1
     assert not after.damage
@@ -114,7 +115,7 @@ def test_an_interrupted_study_goes_on(nnbench, folder, tmp_path):
 def test_two_saved_studies_are_compared(nnbench, folder, tmp_path):
     for name in ("here", "there"):
         shutil.copytree(folder / "results" / "small", tmp_path / name)
-    path = tmp_path / "there" / storage.STUDY_FILE
+    path = tmp_path / "there" / saved.STUDY_FILE
     plain = json.loads(path.read_text())
     plain["fingerprint"]["host"] = "elsewhere"
     path.write_text(json.dumps(plain))
@@ -131,8 +132,8 @@ def test_two_saved_studies_are_compared(nnbench, folder, tmp_path):
 
 FIGURES = """
 import json, random
-from nnbench import datasets, architecture
-from nnbench.case import Case, Training
+from nnbench.workload import datasets, architecture
+from nnbench.workload.case import Case, Training
 from nnbench.drift import generators, policies
 from nnbench.drift.figures import drift_figures
 fresh = generators.remember()
@@ -226,9 +227,9 @@ def test_numbers_and_conditions_that_make_no_study_are_named():
 
 def test_a_folder_without_a_study_is_named(tmp_path):
     with pytest.raises(UserError, match="no drift study"):
-        storage.read(tmp_path)
+        saved.read(tmp_path)
 
 
 def test_nothing_arithmetic_is_claimed_without_equal_starts(study):
-    told = words.study_as_json(study, matrix.cells(study), None)["diagnosis"]
+    told = tables.study_as_json(study, matrix.cells(study), None)["diagnosis"]
     assert all(ARITHMETIC not in one["uncontrolled"] for one in told)

@@ -6,11 +6,11 @@ import math
 import pytest
 from runs import FINGERPRINT, TIMES_S, make_run
 
-from nnbench import attribution, explanation, waterfall
-from nnbench.architecture import parse
-from nnbench.attribution import PARTS
+from nnbench.costs.tables import attribution_as_json
 from nnbench.errors import UserError
-from nnbench.terminal.costs import attribution_as_json
+from nnbench.explain import attribution, charts, words
+from nnbench.explain.attribution import PARTS
+from nnbench.workload.architecture import parse
 
 WIDE, DEEP = "100x2", "6x5"
 TIMES = {
@@ -44,7 +44,7 @@ def test_what_the_parts_leave_is_the_rest(tmp_path):
     found = explained(tmp_path, times, spread=0.001)
     parts_s = 0.02 + 0.04 + 0.7 + 0.2 + 0.004 + 30 * 0.028 - 0.001
     assert found.part("rest").value_s == pytest.approx(3.0 - parts_s, rel=0.05)
-    assert any("do not add up" in said for said in explanation.sentences(found))
+    assert any("do not add up" in said for said in words.sentences(found))
 
 
 def test_intervals_cover_what_was_put_in(tmp_path):
@@ -59,7 +59,7 @@ def test_intervals_cover_what_was_put_in(tmp_path):
 
 
 def test_words_say_which_part_and_how_much(tmp_path):
-    said = explanation.sentences(explained(tmp_path, spread=0.002))
+    said = words.sentences(explained(tmp_path, spread=0.002))
     assert said[0].startswith("6x5 takes 1.3")
     assert "as long as 100x2" in said[0]
     assert "tracing and compiling three more layers" in said[0]
@@ -70,14 +70,14 @@ def test_words_say_which_part_and_how_much(tmp_path):
 def test_words_of_the_lesser_network_are_as_true(tmp_path):
     run = make_run(tmp_path, TIMES, spread=0.002)
     (found,) = attribution.of_networks(run, parse(DEEP), parse(WIDE))
-    said = explanation.sentences(found)
+    said = words.sentences(found)
     assert said[0].startswith("100x2 takes 0.7")
     assert "tracing and compiling three fewer layers" in said[0]
     assert "per step it is 3.00× slower" in said[0]
 
 
 def test_equal_networks_are_not_told_apart(tmp_path):
-    said = explanation.sentences(explained(tmp_path, {WIDE: TIMES[WIDE], DEEP: TIMES[WIDE]}))
+    said = words.sentences(explained(tmp_path, {WIDE: TIMES[WIDE], DEEP: TIMES[WIDE]}))
     assert "not told apart" in said[0]
     assert "% of the difference" not in said[0]
 
@@ -87,7 +87,7 @@ def test_layers_cost_more_until_enough_epochs_are_trained(tmp_path):
     # 0.5 s once, less what a step of the first epoch saves, against 2 ms an epoch.
     assert found.epochs_flip.value == pytest.approx(250, rel=0.1)
     assert found.epochs_flip.low <= found.epochs_flip.value <= found.epochs_flip.high
-    said = explanation.layers_against_cells(found, None, "nnbench calibrate --backend jax")
+    said = words.layers_against_cells(found, None, "nnbench calibrate --backend jax")
     assert said[0].startswith("Do layers cost more than cells?")
     assert "yes, the deeper 6x5" in said[0]
     assert "below, 6x5 takes longer, above, 100x2" in said[1]
@@ -98,14 +98,14 @@ def test_where_each_epoch_is_slower_too_it_never_turns_round(tmp_path):
     times = {WIDE: TIMES[WIDE], DEEP: {**TIMES[DEEP], "epoch": 0.06}}
     found = explained(tmp_path, times, spread=0.002)
     assert found.epochs_flip.value is None
-    said = explanation.layers_against_cells(found, None, "calibrate")
+    said = words.layers_against_cells(found, None, "calibrate")
     assert said[1].startswith("However many epochs: 6x5")
 
 
 def test_the_question_is_not_answered_by_networks_that_do_not_ask_it(tmp_path):
     run = make_run(tmp_path, {"6x2": {}, "6x5": {}})
     (found,) = attribution.of_networks(run, parse("6x2"), parse("6x5"))
-    said = explanation.tell(found, tmp_path)
+    said = words.tell(found, tmp_path)
     assert "cannot tell" in said[-1]
 
 
@@ -113,7 +113,7 @@ def test_one_launch_of_one_block_has_no_interval_and_says_so(tmp_path):
     found = explained(tmp_path, launches=1, blocks=1)
     assert not found.whole.has_interval
     assert math.fsum(part.value_s for part in found.parts) == pytest.approx(found.whole.value_s)
-    said = explanation.sentences(found)
+    said = words.sentences(found)
     assert any("no interval" in one for one in said)
     plain = attribution_as_json(found, said, tmp_path / "chart.png")
     assert json.loads(json.dumps(plain, allow_nan=False))["whole"]["low_s"] is None
@@ -126,7 +126,7 @@ def test_two_runs_of_a_case_are_taken_apart_unpaired(tmp_path):
     assert found.part("compile").is_told
     assert found.part("compile").value_s == pytest.approx(0.7, rel=0.1)
     assert math.fsum(part.value_s for part in found.parts) == pytest.approx(found.whole.value_s)
-    assert "compiling it" in explanation.sentences(found)[0]
+    assert "compiling it" in words.sentences(found)[0]
 
 
 def test_runs_of_unlike_hosts_are_refused_unless_asked_for(tmp_path, monkeypatch):
@@ -146,9 +146,9 @@ def test_a_run_without_the_network_names_what_it_holds(tmp_path):
 
 def test_the_chart_ends_at_the_whole(tmp_path):
     found = explained(tmp_path)
-    axis = waterfall.waterfall(found).axes[0]
+    axis = charts.waterfall(found).axes[0]
     bars = [bar for bar in axis.patches if bar.get_width() == pytest.approx(0.62)]
     assert len(bars) == len(PARTS) + 1
     last_part, whole = bars[-2], bars[-1]
     assert last_part.get_y() + last_part.get_height() == pytest.approx(whole.get_height())
-    assert waterfall.write(found, tmp_path).stat().st_size > 10_000
+    assert charts.write(found, tmp_path).stat().st_size > 10_000

@@ -13,12 +13,12 @@ from asv.runner import BenchmarkResult
 from histories import asv_files, pytest_benchmark_file, repository
 from runs import FINGERPRINT, TIMES_S, case
 
-from nnbench import results
 from nnbench.errors import UserError
 from nnbench.history import bisect, check, record, series, table
 from nnbench.history.annotations import Annotation, add
 from nnbench.history.annotations import read as read_annotations
 from nnbench.history.commits import Commit, chosen, log
+from nnbench.store import runs
 
 
 def interleaved(
@@ -49,8 +49,8 @@ def interleaved(
         "sides": list(named),
         "commits": named,
     }
-    path = results.create(folder, name, wanted, {**FINGERPRINT, "commit": None})
-    writer = results.Writer(path)
+    path = runs.create(folder, name, wanted, {**FINGERPRINT, "commit": None})
+    writer = runs.Writer(path)
     rng = np.random.default_rng(seed)
     launch = trial = 0
     for number in range(rounds):
@@ -440,7 +440,7 @@ def bisected(tmp_path, levels, *, spread=0.01, phase="step"):
             spread=spread,
             mood=0.2,
         )
-        return results.read(folder)
+        return runs.read(folder)
 
     return bisect.search(commits, phase, measure, lambda step: None), names, measured
 
@@ -482,7 +482,7 @@ def test_reading_a_history_imports_no_framework():
     code = (
         "import sys\n"
         "from nnbench.history import bisect, check, record, table\n"
-        "from nnbench.report import history\n"
+        "from nnbench.report.page import history\n"
         "sys.exit(bool({'keras', 'tensorflow', 'jax', 'torch'} & set(sys.modules)))"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -8,7 +8,7 @@ from histories import asv_files, noise, repository
 from runs import TIMES_S, make_run
 from test_history import interleaved
 
-from nnbench import results
+from nnbench.store import runs
 
 MODEL = """import keras
 
@@ -141,12 +141,12 @@ def test_a_project_of_ones_own_is_recorded_and_bisected(nnbench, tmp_path):
     recorded = nnbench("history", "record", "HEAD~1..HEAD", *arguments, "--launches", "1")
     assert recorded.returncode == 0, recorded.stderr
     folder = tmp_path / recorded.stdout.strip()
-    run = results.read(folder)
+    run = runs.read(folder)
     assert len(run.launches) == 2
     assert len({trial["side"] for trial in run.good_trials()}) == 2
     again = nnbench("history", "record", "HEAD~1..HEAD", *arguments, "--launches", "1")
     assert again.returncode == 0, again.stderr
-    assert len(results.read(folder).trials) == len(run.trials)
+    assert len(runs.read(folder).trials) == len(run.trials)
     rows = json.loads(nnbench("history", "--json").stdout)
     assert {row["launches"] for row in rows} == {1}
     before, after = (row for row in rows if row["benchmark"] == "trace")

@@ -15,9 +15,9 @@ from collections import Counter
 import psutil
 import pytest
 
-from nnbench import results
 from nnbench.measure.schedule import SWEEPS
 from nnbench.measure.trial import KINDS
+from nnbench.store import runs
 
 KILLS = int(os.environ.get("NNBENCH_KILLS", "3"))
 COMMAND = [
@@ -59,7 +59,7 @@ def keys(run):
 @pytest.mark.timeout(1500)
 def test_no_kill_loses_what_was_acknowledged_and_the_same_command_goes_on(tmp_path):
     draw = random.Random(4)
-    path = tmp_path / "results" / "run" / results.TRIALS_FILE
+    path = tmp_path / "results" / "run" / runs.TRIALS_FILE
     for number in range(KILLS):
         victim = ("parent", "worker", "both")[number % 3]
         process = start(tmp_path)
@@ -77,11 +77,11 @@ def test_no_kill_loses_what_was_acknowledged_and_the_same_command_goes_on(tmp_pa
         process.communicate(timeout=250)
         if path.exists():
             assert whole_lines(path)[: len(acknowledged)] == acknowledged
-            assert results.read(path.parent).damage == []
+            assert runs.read(path.parent).damage == []
         for worker in workers:
             psutil.wait_procs([worker], timeout=60)
     finish(tmp_path)
-    run = results.read(path.parent)
+    run = runs.read(path.parent)
     found = keys(run)
     assert set(found.values()) == {1}
     lost = [trial for trial in run.trials if trial["outcome"] == "died"]
@@ -95,7 +95,7 @@ def test_no_kill_loses_what_was_acknowledged_and_the_same_command_goes_on(tmp_pa
 
 
 def test_a_worker_that_is_killed_is_an_outcome_with_its_last_words(tmp_path):
-    path = tmp_path / "results" / "run" / results.TRIALS_FILE
+    path = tmp_path / "results" / "run" / runs.TRIALS_FILE
     process = start(tmp_path)
     deadline_s = time.monotonic() + 100
     while len(whole_lines(path)) < 10:
@@ -105,7 +105,7 @@ def test_a_worker_that_is_killed_is_an_outcome_with_its_last_words(tmp_path):
         os.kill(worker.pid, signal.SIGKILL)
     _, errors = process.communicate(timeout=250)
     assert process.returncode == 0, errors
-    run = results.read(path.parent)
+    run = runs.read(path.parent)
     lost = [trial for trial in run.trials if trial["outcome"] != "ok"]
     assert len(lost) <= 1
     for trial in lost:

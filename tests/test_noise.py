@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nnbench.measure import noise
-from nnbench.measure.noise import Reading, between
+from nnbench.machine import noise
+from nnbench.machine.noise import Reading, between
 
 
 def fake_root(tmp_path, *, user=1000, stolen=0, worker=500, forced=3):

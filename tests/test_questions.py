@@ -8,11 +8,12 @@ import pytest
 from models import AROUND_S, FLOPS_PER_S, LAYER_S, own_factor, scene, times_s
 from runs import FINGERPRINT
 
-from nnbench import fingerprint, results
-from nnbench.architecture import Architecture, parse
-from nnbench.costs import advice, calibration, page, questions, telling, verification
+from nnbench.costs import advice, calibration, page, questions, verification, words
 from nnbench.costs.calibration import Place
-from nnbench.costs.scene import Scene
+from nnbench.costs.context import Scene
+from nnbench.machine import fingerprint
+from nnbench.store import runs
+from nnbench.workload.architecture import Architecture, parse
 
 
 @pytest.fixture(scope="module")
@@ -129,15 +130,15 @@ def test_a_gpu_breaks_even_at_the_rate_that_the_arithmetic_says(here):
     assert found.most_overhead_s.value == pytest.approx(found.step_s.value / 3)
     widths = [need.wins_from for need in found.needs if need.wins_from is not None]
     assert widths == sorted(widths)
-    assert "assumed" in telling.gpu_needs(found).columns[0]
-    assert "not a measurement" in telling.gpu_needs(found).caption
+    assert "assumed" in words.gpu_needs(found).columns[0]
+    assert "not a measurement" in words.gpu_needs(found).caption
 
 
 def test_a_calibrated_gpu_is_held_against_the_cpu(here, quick):
     there = replace(quick, place=Place("jax", "gpu", path="fit"))
     found = questions.between(here, there, parse("64x3"))
     assert found.low <= 0.2 <= found.high
-    assert "wins" in telling.gpu_measured(here, there, "64x3", found)
+    assert "wins" in words.gpu_measured(here, there, "64x3", found)
 
 
 def test_advice_meets_the_parameters_and_the_budget(here):
@@ -156,7 +157,7 @@ def test_advice_meets_the_parameters_and_the_budget(here):
 def test_where_none_meets_it_is_said_what_would(here):
     found = advice.advise(here, 100_000, 0.4e-3)
     assert not found.meeting
-    told = "\n".join(telling.advice_sentences(found))
+    told = "\n".join(words.advice_sentences(found))
     assert "None meets the budget" in told
     assert "a budget of" in told
     assert "fewer parameters" in told
@@ -191,8 +192,8 @@ def test_a_verdict_follows_from_where_the_budget_lies(low, value, high, verdict)
 
 def test_beyond_the_calibrated_range_it_is_said_so(here):
     prediction = here.predict(parse("2000x2"))
-    assert "guess" in telling.outside(prediction)
-    assert telling.outside(here.predict(parse("64x3"))) == ""
+    assert "guess" in words.outside(prediction)
+    assert words.outside(here.predict(parse("64x3"))) == ""
 
 
 def measured_run(folder, here, factors, host=FINGERPRINT):
@@ -208,8 +209,8 @@ def measured_run(folder, here, factors, host=FINGERPRINT):
         "budget_s": None,
         "sides": [""],
     }
-    path = results.create(folder, "run", wanted, host)
-    writer = results.Writer(path)
+    path = runs.create(folder, "run", wanted, host)
+    writer = runs.Writer(path)
     rng = np.random.default_rng(1)
     number = 0
     for launch in range(3):
@@ -234,7 +235,7 @@ def measured_run(folder, here, factors, host=FINGERPRINT):
             )
             number += 1
     writer.close()
-    return results.read(path)
+    return runs.read(path)
 
 
 def test_verification_says_where_the_prediction_failed(tmp_path, here):
@@ -246,7 +247,7 @@ def test_verification_says_where_the_prediction_failed(tmp_path, here):
     assert wrong.error == pytest.approx(-2 / 3, abs=0.1)
     assert good.measured_ratio is None
     assert wrong.measured_ratio.value == pytest.approx(3 * wrong.ratio.value, rel=0.15)
-    told = telling.checked_sentences([good, better, wrong])
+    told = words.checked_sentences([good, better, wrong])
     assert told[0].startswith("2 of 3")
     assert told[1].startswith("32x12 failed")
     assert "slower than the predicted" in told[1]

@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from runs import FINGERPRINT, case
 
-from nnbench import results
-from nnbench.race import page, telling
-from nnbench.race.outcome import COLD, TRAINED, Curve, Race
-from nnbench.survival import median
+from nnbench.race import page, words
+from nnbench.race.time_to_loss import COLD, TRAINED, Curve, Race
+from nnbench.stats.median import median
+from nnbench.store import runs
 
 ONCE_S = 0.5
 
@@ -37,8 +37,8 @@ def make_race(folder, networks, *, seeds=6, epochs=200):
         "kinds": ["curve"],
         "sweeps": 0,
     }
-    path = results.create(folder, "race", wanted, FINGERPRINT)
-    writer = results.Writer(path)
+    path = runs.create(folder, "race", wanted, FINGERPRINT)
+    writer = runs.Writer(path)
     trial = itertools.count()
     for seed in range(seeds):
         rng = np.random.default_rng(seed)
@@ -69,7 +69,7 @@ def make_race(folder, networks, *, seeds=6, epochs=200):
                 }
             )
     writer.close()
-    return results.read(path)
+    return runs.read(path)
 
 
 NETWORKS = {"6,6": (0.001, 0.1, 20, 0), "100,100": (0.005, 0.01, 10, 0), "2": (0.0009, 0.5, 20, 0)}
@@ -100,8 +100,8 @@ def test_the_order_depends_on_the_target(race):
     assert not small.time_to(0.05).reached
     assert large.time_to(0.05).reached
     assert small.time_to(0.05).censored == 6
-    assert "100x2 is first at a loss of 0.05" in telling.sentences(race, 0.05)[0]
-    assert any("2x1" in one and "not get there" in one for one in telling.sentences(race, 0.05))
+    assert "100x2 is first at a loss of 0.05" in words.sentences(race, 0.05)[0]
+    assert any("2x1" in one and "not get there" in one for one in words.sentences(race, 0.05))
 
 
 def test_with_more_time_another_network_leads(race):
@@ -114,7 +114,7 @@ def test_the_front_holds_those_that_none_beats_in_both(tmp_path):
     networks = {**NETWORKS, "50,50": (0.006, 0.05, 10, 0)}
     race = Race.of(make_race(tmp_path, networks))[0]
     assert [one.label for one in race.front()] == ["2x1", "6x2", "100x2"]
-    told = telling.as_json(race, 0.2)
+    told = words.as_json(race, 0.2)
     on_front = {one["architecture"]: one["on_pareto_front"] for one in told["networks"]}
     assert on_front == {"2x1": True, "6x2": True, "100x2": True, "50x2": False}
     json.dumps(told, allow_nan=False)
@@ -127,10 +127,10 @@ def test_a_few_seeds_that_never_get_there_leave_a_median(tmp_path):
     assert (few.censored, few.count) == (2, 6)
     assert few.high == math.inf
     assert not most.reached
-    rows = telling.table(race, 0.2).rows
+    rows = words.table(race, 0.2).rows
     assert rows[0][4].text == "4 of 6"
     assert rows[1][2].text == "not reached"
-    told = telling.as_json(race, 0.2)
+    told = words.as_json(race, 0.2)
     assert told["networks"][1]["time_to_target_s"][TRAINED]["value"] is None
 
 
@@ -148,7 +148,7 @@ def test_ratios_are_of_the_same_seed(race):
 def test_few_seeds_are_said_to_give_less_than_95_percent(tmp_path):
     race = Race.of(make_race(tmp_path, NETWORKS, seeds=3))[0]
     assert race.racers[0].whole().confidence == pytest.approx(0.75)
-    assert "75 %" in telling.warnings(race)[0]
+    assert "75 %" in words.warnings(race)[0]
 
 
 @given(

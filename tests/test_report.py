@@ -6,8 +6,9 @@ from runs import make_run
 from selenium import webdriver
 from selenium.webdriver.common.by import By
 
-from nnbench import report, results
 from nnbench.errors import UserError
+from nnbench.report import page
+from nnbench.store import runs
 
 NOTEBOOK = {"6,6": {}, "100,100": {"step": 0.004}, "6x5": {"trace": 1.0, "step": 0.002}}
 
@@ -39,8 +40,8 @@ def opened(browser, page, width=1200):
 
 
 def test_the_page_opens_whole_in_a_browser(browser, tmp_path):
-    page = report.write(make_run(tmp_path, NOTEBOOK))
-    opened(browser, page)
+    written = page.write(make_run(tmp_path, NOTEBOOK))
+    opened(browser, written)
     assert [entry for entry in browser.get_log("browser") if entry["level"] == "SEVERE"] == []
     images = browser.find_elements(By.TAG_NAME, "img")
     assert len(images) == 5
@@ -53,11 +54,11 @@ def test_the_page_opens_whole_in_a_browser(browser, tmp_path):
 
 
 def test_nothing_sticks_out_on_a_phone(browser, tmp_path):
-    page = report.write(make_run(tmp_path, NOTEBOOK))
+    written = page.write(make_run(tmp_path, NOTEBOOK))
     metrics = {"width": 400, "height": 800, "deviceScaleFactor": 1, "mobile": True}
     browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
     try:
-        browser.get(page.as_uri())
+        browser.get(written.as_uri())
         wide = browser.execute_script("return document.documentElement.scrollWidth")
         assert wide <= 400
     finally:
@@ -65,7 +66,7 @@ def test_nothing_sticks_out_on_a_phone(browser, tmp_path):
 
 
 def test_the_page_needs_nothing_from_elsewhere(tmp_path):
-    text = report.write(make_run(tmp_path, NOTEBOOK)).read_text()
+    text = page.write(make_run(tmp_path, NOTEBOOK)).read_text()
     assert not re.search(r"""(src|href)=["'](?!data:)""", text)
     assert "url(" not in text
     assert len(text) < 1_500_000
@@ -73,14 +74,14 @@ def test_the_page_needs_nothing_from_elsewhere(tmp_path):
 
 def test_what_comes_from_data_is_escaped(tmp_path):
     run = make_run(tmp_path, NOTEBOOK, data="<script>alert(1)</script>.csv")
-    text = report.write(run).read_text()
+    text = page.write(run).read_text()
     assert "<script>" not in text
     assert "&lt;host&gt;" in text
 
 
 def test_charts_lie_beside_the_page_as_files(tmp_path):
     run = make_run(tmp_path, NOTEBOOK)
-    report.write(run)
+    page.write(run)
     names = {path.name for path in (run.folder / "charts").iterdir()}
     assert names == {
         f"tensorflow-cpu-{name}.png"
@@ -89,7 +90,7 @@ def test_charts_lie_beside_the_page_as_files(tmp_path):
 
 
 def test_two_backends_have_a_section_each(tmp_path):
-    text = report.write(make_run(tmp_path, NOTEBOOK, backends=("tensorflow", "jax"))).read_text()
+    text = page.write(make_run(tmp_path, NOTEBOOK, backends=("tensorflow", "jax"))).read_text()
     assert "<h2>tensorflow, cpu</h2>" in text
     assert "<h2>jax, cpu</h2>" in text
 
@@ -108,21 +109,21 @@ def test_two_backends_have_a_section_each(tmp_path):
     ],
 )
 def test_odd_runs_give_a_sensible_page(tmp_path, times_s, options):
-    text = report.write(make_run(tmp_path, times_s, **options)).read_text()
+    text = page.write(make_run(tmp_path, times_s, **options)).read_text()
     assert "nan" not in re.sub(r"base64,[^\"]+", "", text).lower()
     assert "In words" in text
 
 
 def test_noisy_blocks_are_named_and_kept(tmp_path):
     run = make_run(tmp_path, NOTEBOOK, noise={"stolen_share": 0.25})
-    text = report.write(run).read_text()
+    text = page.write(run).read_text()
     assert "25.0% of the CPU time was stolen" in text
     assert "10 of 10 blocks were disturbed" in text
     assert len(run.samples()) == len(make_run(tmp_path / "quiet", NOTEBOOK).samples())
 
 
 def test_the_phases_are_explained_from_their_definition(tmp_path):
-    text = report.write(make_run(tmp_path, NOTEBOOK)).read_text()
+    text = page.write(make_run(tmp_path, NOTEBOOK)).read_text()
     for phase in ("build", "prepare", "trace", "compile", "first_step", "step", "epoch", "cold"):
         assert f"<tr><td>{phase}</td>" in text
 
@@ -131,7 +132,7 @@ def test_a_folder_that_cannot_be_written_is_one_line(tmp_path):
     run = make_run(tmp_path, NOTEBOOK)
     (run.folder / "charts").write_text("in the way")
     with pytest.raises(UserError, match="cannot be written"):
-        report.write(run)
+        page.write(run)
 
 
 def test_reading_results_needs_no_framework(tmp_path):
@@ -149,6 +150,6 @@ def test_reading_results_needs_no_framework(tmp_path):
 
 def test_damage_is_told(tmp_path):
     run = make_run(tmp_path, NOTEBOOK)
-    path = run.folder / results.TRIALS_FILE
+    path = run.folder / runs.TRIALS_FILE
     path.write_text(path.read_text() + "not json\n")
-    assert "cannot be read" in report.write(results.read(run.folder)).read_text()
+    assert "cannot be read" in page.write(runs.read(run.folder)).read_text()

@@ -7,10 +7,10 @@ import time
 
 import pytest
 
-from nnbench import results
-from nnbench.architecture import parse
-from nnbench.case import Case, Training
 from nnbench.errors import UserError
+from nnbench.store import runs
+from nnbench.workload.architecture import parse
+from nnbench.workload.case import Case, Training
 
 
 def a_case(text="6,6", **changes):
@@ -25,7 +25,7 @@ def a_run(folder):
         "seed": 0,
         "limit_s": 10,
     }
-    return results.create(folder, "run", wanted, {"host": "here"})
+    return runs.create(folder, "run", wanted, {"host": "here"})
 
 
 def a_trial(number, case=None, **changes):
@@ -48,10 +48,10 @@ def a_trial(number, case=None, **changes):
 
 def test_what_was_written_is_read_back(tmp_path):
     folder = a_run(tmp_path)
-    writer = results.Writer(folder)
+    writer = runs.Writer(folder)
     writer.append({"kind": "launch", "launch": 0, "round": 0, "side": "", "import_s": 2.0})
     writer.append(a_trial(0))
-    run = results.read(folder)
+    run = runs.read(folder)
     assert run.trials == [a_trial(0)]
     assert run.launches[0]["import_s"] == 2.0
     assert list(run.cases.values()) == [a_case()]
@@ -70,28 +70,28 @@ def test_what_was_written_is_read_back(tmp_path):
 
 def test_a_record_cut_off_in_flight_is_dropped_and_the_rest_stays(tmp_path):
     folder = a_run(tmp_path)
-    writer = results.Writer(folder)
+    writer = runs.Writer(folder)
     writer.append(a_trial(0))
     writer.close()
-    path = folder / results.TRIALS_FILE
+    path = folder / runs.TRIALS_FILE
     whole = path.read_bytes()
     path.write_bytes(whole + json.dumps(a_trial(1)).encode()[:40])
-    assert len(results.read(folder).trials) == 1
-    assert results.read(folder).damage == []
-    again = results.Writer(folder)
+    assert len(runs.read(folder).trials) == 1
+    assert runs.read(folder).damage == []
+    again = runs.Writer(folder)
     again.append(a_trial(1))
-    assert [trial["trial"] for trial in results.read(folder).trials] == [0, 1]
+    assert [trial["trial"] for trial in runs.read(folder).trials] == [0, 1]
 
 
 def test_damaged_lines_are_named_and_the_others_kept(tmp_path):
     folder = a_run(tmp_path)
-    writer = results.Writer(folder)
+    writer = runs.Writer(folder)
     writer.append(a_trial(0))
     writer.close()
-    path = folder / results.TRIALS_FILE
+    path = folder / runs.TRIALS_FILE
     stranger = json.dumps(a_trial(2, a_case("7,7")))
     path.write_bytes(path.read_bytes() + b"\x00garbage\n[1, 2]\n" + stranger.encode() + b"\n")
-    run = results.read(folder)
+    run = runs.read(folder)
     assert len(run.trials) == 1
     assert [line.split(" ")[1] for line in run.damage] == ["2", "3", "4"]
 
@@ -109,26 +109,26 @@ def test_damaged_lines_are_named_and_the_others_kept(tmp_path):
 )
 def test_a_damaged_run_is_one_clear_line(tmp_path, content, named):
     folder = a_run(tmp_path)
-    (folder / results.RUN_FILE).write_text(content)
+    (folder / runs.RUN_FILE).write_text(content)
     with pytest.raises(UserError) as caught:
-        results.read(folder)
+        runs.read(folder)
     assert named in str(caught.value)
-    assert results.RUN_FILE in str(caught.value)
+    assert runs.RUN_FILE in str(caught.value)
     assert "\n" not in str(caught.value)
 
 
 def test_no_run_is_one_clear_line(tmp_path):
     with pytest.raises(UserError, match="is not a run"):
-        results.read(tmp_path / "nowhere")
+        runs.read(tmp_path / "nowhere")
 
 
 def test_two_processes_cannot_write_one_run(tmp_path):
     folder = a_run(tmp_path)
-    with_lock = results.Writer(folder)
+    with_lock = runs.Writer(folder)
     with pytest.raises(UserError, match="another process"):
-        results.Writer(folder)
+        runs.Writer(folder)
     with_lock.close()
-    results.Writer(folder).close()
+    runs.Writer(folder).close()
 
 
 def test_a_name_that_is_taken_is_refused(tmp_path):
@@ -145,7 +145,7 @@ def test_a_results_folder_that_cannot_be_made_is_one_clear_line(tmp_path):
 
 def test_a_full_disk_is_one_clear_line_and_leaves_whole_records(tmp_path, monkeypatch):
     folder = a_run(tmp_path)
-    writer = results.Writer(folder)
+    writer = runs.Writer(folder)
     writer.append(a_trial(0))
 
     def full(descriptor):
@@ -155,13 +155,13 @@ def test_a_full_disk_is_one_clear_line_and_leaves_whole_records(tmp_path, monkey
     with pytest.raises(UserError, match="No space left on device"):
         writer.append(a_trial(1))
     monkeypatch.undo()
-    assert [trial["trial"] for trial in results.read(folder).trials] == [0]
+    assert [trial["trial"] for trial in runs.read(folder).trials] == [0]
 
 
 def _write_until_full(folder, told):
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_FSIZE, (5000, 5000))
-    writer = results.Writer(folder)
+    writer = runs.Writer(folder)
     number = 0
     try:
         while True:
@@ -183,14 +183,14 @@ def test_a_disk_that_fills_up_within_a_record_keeps_all_whole_ones(tmp_path):
     count, message = ours.recv()
     process.join()
     assert "cannot be written" in message
-    run = results.read(folder)
+    run = runs.read(folder)
     assert run.damage == []
     assert [trial["trial"] for trial in run.trials] == list(range(count))
     assert count > 5
 
 
 def _write_forever(folder, told):
-    writer = results.Writer(folder)
+    writer = runs.Writer(folder)
     for number in range(1_000_000):
         writer.append(a_trial(number))
         told.send(number)
@@ -211,7 +211,7 @@ def test_nothing_acknowledged_is_lost_when_the_writer_is_killed(tmp_path, delay_
     acknowledged = 0
     while ours.poll():
         acknowledged = ours.recv()
-    run = results.read(folder)
+    run = runs.read(folder)
     assert run.damage == []
     numbers = [trial["trial"] for trial in run.trials]
     assert numbers == list(range(len(numbers)))

@@ -4,14 +4,14 @@ import json
 
 import pytest
 
-from nnbench import results
 from nnbench.phases import COMPILE, EPOCH, FIRST_STEP, ONCE, PHASES, STEP, TRACE
+from nnbench.store import runs
 
 SMALL = ("--launches", "1", "--blocks", "1", "--epochs", "6", "--quiet")
 
 
 def records(folder):
-    return results.read(folder).trials
+    return runs.read(folder).trials
 
 
 @pytest.mark.parametrize("backend", ["tensorflow", "jax", "torch"])
@@ -54,15 +54,15 @@ def test_a_steady_step_is_far_cheaper_than_compiling_it(nnbench):
 def test_compile_on_tensorflow_leaves_the_training_untouched(in_backend):
     code = """
 import keras, numpy as np
-from nnbench import network, datasets
-from nnbench.architecture import parse
-from nnbench.case import Training
+from nnbench.workload import keras_model, datasets
+from nnbench.workload.architecture import parse
+from nnbench.workload.case import Training
 from nnbench.measure import boundaries
 from nnbench.training.fit import fit
 data = datasets.load("banknotes")
 def losses(jit, hooked):
     keras.utils.set_random_seed(4)
-    model = network.build(parse("6,6"), Training(jit=jit), data.width)
+    model = keras_model.build(parse("6,6"), Training(jit=jit), data.width)
     marks = boundaries.Marks(batch_rows=data.rows)
     if hooked:
         boundaries.of(keras.backend.backend()).hook_first_step(model, marks)
@@ -81,13 +81,13 @@ for jit in ("off", "on"):
 def test_xla_compiles_mini_batches_before_the_first_step(in_backend):
     """Compiled for another batch size, it would compile again within the first step."""
     code = """
-from nnbench import network, datasets
-from nnbench.architecture import parse
-from nnbench.case import Training
+from nnbench.workload import keras_model, datasets
+from nnbench.workload.architecture import parse
+from nnbench.workload.case import Training
 from nnbench.measure import boundaries
 from nnbench.training.fit import fit
 data = datasets.load("banknotes")
-model = network.build(parse("6,6"), Training(jit="on"), data.width)
+model = keras_model.build(parse("6,6"), Training(jit="on"), data.width)
 marks = boundaries.Marks(batch_rows=500)
 boundaries.of("tensorflow").hook_first_step(model, marks)
 fit(model, data.features, data.labels, epochs=2, batch_size=500)

@@ -4,14 +4,15 @@ import numpy as np
 import pytest
 from runs import FINGERPRINT
 
-from nnbench import results, scaling, scaling_chart
+from nnbench.scale import charts, scaling
+from nnbench.store import runs
 
 
 def made(folder, axis, power, *, launches=4, fixed_s=0.0, phase="step"):
     """A run along an axis whose phase takes `fixed_s` + 1 us x size ^ power."""
     cases = scaling.cases(axis, "jax", "cpu", None, "compiled")
     wanted = {"cases": [case.to_json() for case in cases], "sides": [""]}
-    writer = results.Writer(results.create(folder, "run", wanted, FINGERPRINT))
+    writer = runs.Writer(runs.create(folder, "run", wanted, FINGERPRINT))
     rng = np.random.default_rng(0)
     names = ("round", "launch", "block", "trial", "sweep")
     for launch in range(launches):
@@ -23,7 +24,7 @@ def made(folder, axis, power, *, launches=4, fixed_s=0.0, phase="step"):
             record |= {"case": case.key, "trial_kind": "step", "outcome": "ok"}
             writer.append({**record, "samples_s": {phase: [float(seconds)]}})
     writer.close()
-    return results.read(folder / "run")
+    return runs.read(folder / "run")
 
 
 @pytest.mark.parametrize("axis", list(scaling.AXES))
@@ -46,13 +47,13 @@ def test_one_launch_has_times_and_no_interval_of_growth(tmp_path):
     run = made(tmp_path, "depth", 1.0, launches=1)
     (found,) = scaling.series(run, "depth")
     assert found.exponent is None
-    figure = scaling_chart.draw([found])
+    figure = charts.draw([found])
     assert figure.axes[0].get_title() == "step"
 
 
 def test_every_point_of_a_cost_that_falls_is_within_the_picture(tmp_path):
     (found,) = scaling.series(made(tmp_path, "batch", -2.0, fixed_s=1e-9), "batch")
-    low, high = scaling_chart.draw([found]).axes[0].get_ylim()
+    low, high = charts.draw([found]).axes[0].get_ylim()
     assert all(low < time.value < high for time in found.times)
 
 

@@ -1,9 +1,9 @@
 from collections import Counter
 
-from nnbench.architecture import parse
-from nnbench.case import Case, Training
 from nnbench.measure.schedule import SWEEPS, plan_round, starting_order
 from nnbench.measure.trial import KINDS, STEP_KIND
+from nnbench.workload.architecture import parse
+from nnbench.workload.case import Case, Training
 
 
 def cases(backends=("tensorflow",), texts=("6,6", "100,100", "6x5")):

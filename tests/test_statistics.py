@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from nnbench.statistics import (
+from nnbench.stats.estimate import (
     hodges_lehmann,
     nested_estimate,
     signed_rank_bounds,

@@ -2,7 +2,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from nnbench import units
+from nnbench.show import units
 
 
 @pytest.mark.parametrize(

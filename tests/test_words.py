@@ -4,7 +4,7 @@ import pytest
 from runs import make_run
 
 from nnbench.report.words import tell
-from nnbench.summary import summarise
+from nnbench.stats.summary import summarise
 
 DEEP = {"trace": 1.0, "compile": 0.25, "step": 0.002}
 WIDE = {"step": 0.008, "epoch": 0.037}

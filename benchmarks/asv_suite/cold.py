@@ -2,7 +2,7 @@
 
 import math
 
-from nnbench import devices
+from nnbench.machine import devices
 
 from . import grid
 
@@ -32,7 +32,7 @@ class StartBackend:
         _skip_unless_there(backend)
 
     def timeraw_import_keras(self, backend):
-        return f"from nnbench import devices; devices.start({str(backend)!r})"
+        return f"from nnbench.machine import devices; devices.start({str(backend)!r})"
 
 
 class Whole:
@@ -63,15 +63,15 @@ def _skip_unless_there(backend):
 
 
 def _training(text, path):
-    from nnbench import architecture, datasets, network
-    from nnbench.case import Training
     from nnbench.training.compiled.fast_fit import fast_fit
     from nnbench.training.fit import fit
+    from nnbench.workload import architecture, datasets, keras_model
+    from nnbench.workload.case import Training
 
     data = datasets.load("banknotes")
 
     def train(epochs):
-        model = network.build(architecture.parse(text), Training(), data.width)
+        model = keras_model.build(architecture.parse(text), Training(), data.width)
         if path == "fit":
             loss = fit(model, data.features, data.labels, epochs=epochs)[-1]
         else:

@@ -20,9 +20,9 @@ from peers import TOOLS, Decision, Launches
 from rich import print as show
 from rich.table import Table
 
-from nnbench import results
 from nnbench.phases import PHASES, STEP
-from nnbench.statistics import nested_estimate
+from nnbench.stats.estimate import nested_estimate
+from nnbench.store import runs
 
 DRAWS = 200
 
@@ -38,7 +38,7 @@ class Measured:
 
 def read(folder: Path) -> Measured:
     """Read one run, keeping the rounds that every side has finished."""
-    run = results.read(folder)
+    run = runs.read(folder)
     table = run.samples()
     sides = run.specification["sides"]
     complete = [

@@ -20,11 +20,13 @@ from pathlib import Path
 from planted import copy_package
 from scipy import stats
 
-from nnbench import architecture as arch
-from nnbench import datasets, fingerprint, results
-from nnbench.case import Case, Training
+from nnbench.machine import fingerprint
 from nnbench.measure import run as measuring
-from nnbench.progress import Bar
+from nnbench.show.progress import Bar
+from nnbench.store import runs
+from nnbench.workload import architecture as arch
+from nnbench.workload import datasets
+from nnbench.workload.case import Case, Training
 
 PRODUCT_SIZE = 64
 SLOWDOWNS = (2, 5, 10, 20)
@@ -34,18 +36,19 @@ LADDER = (4, 8, 12, 16, 20, 24, 28, 32, 40, 48)
 
 PROBE = """
     import json, random, statistics, sys
-    from nnbench import datasets, devices
+    from nnbench.machine import devices
+    from nnbench.workload import datasets
     case, counts = json.loads(sys.argv[1]), json.loads(sys.argv[2])
     devices.start(case["backend"])
-    from nnbench import network
-    from nnbench.case import Case
+    from nnbench.workload import keras_model
+    from nnbench.workload.case import Case
     from nnbench.measure import trial
     case = Case.from_json(case)
     data = datasets.load("banknotes")
     trial.warm_up(case, data.features, data.labels)
     timers, found = {}, {count: [] for count in counts}
     for count in counts:
-        network.EXTRA_PRODUCTS = count
+        keras_model.EXTRA_PRODUCTS = count
         timers[count] = trial.StepTimer(case, data.features, data.labels)
     for _ in range(40):
         for count in random.sample(counts, len(counts)):
@@ -124,7 +127,7 @@ def main() -> None:
         wanted = measuring.specification(
             [case], launches=options.rounds, blocks=1, seed=0, limit_s=120.0, sides=names
         )
-        results.create(options.results, options.name, wanted, fingerprint.take())
+        runs.create(options.results, options.name, wanted, fingerprint.take())
         extra_file.write_text(json.dumps(extra))
     with tempfile.TemporaryDirectory() as scratch, Bar(0, "trials") as bar:
         sides = {}

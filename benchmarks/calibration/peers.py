@@ -16,8 +16,8 @@ from asv_runner.statistics import compute_stats
 from pyperf._utils import is_significant
 from pytest_benchmark.utils import parse_compare_fail
 
-from nnbench import comparison
-from nnbench.statistics import nested_estimate, steady_median
+from nnbench.stats import verdict
+from nnbench.stats.estimate import nested_estimate, steady_median
 
 Launches = list[list[float]]
 
@@ -49,8 +49,8 @@ def nnbench(first: Launches, second: Launches, *, swept: bool) -> Decision:
         for before, after in zip(first, second, strict=True)
     ]
     ratio = nested_estimate(ratios, np.arange(len(ratios)))
-    verdict = comparison.judge({"step": ratio})[0].verdict
-    return Decision(verdict == comparison.DIFFERENT, ratio.low, ratio.high)
+    found = verdict.judge({"step": ratio})[0].verdict
+    return Decision(found == verdict.DIFFERENT, ratio.low, ratio.high)
 
 
 def asv(first: Launches, second: Launches, *, swept: bool) -> Decision:

@@ -64,7 +64,7 @@ def copy_package(folder: Path, *, size: int = 0, repeats: int = 0) -> Path:
     ignored = shutil.ignore_patterns("__pycache__", "data")
     shutil.copytree(source, folder / "nnbench", ignore=ignored)
     if repeats:
-        network = folder / "nnbench" / "network.py"
+        network = folder / "nnbench" / "workload" / "keras_model.py"
         patch = PATCH.replace("{size}", str(size)).replace("{repeats}", str(repeats))
         network.write_text(network.read_text() + patch)
     return folder

@@ -22,15 +22,17 @@ import numpy as np
 from rich import print as show
 from rich.table import Table
 
-from nnbench import devices, fingerprint, quantities, results
-from nnbench.case import Case
-from nnbench.costs import calibration, scene
+from nnbench.cli import quantities
+from nnbench.costs import calibration, context
 from nnbench.costs.calibration import Place
 from nnbench.costs.prediction import CostModel
 from nnbench.errors import UserError
+from nnbench.machine import devices, fingerprint
 from nnbench.measure import run as measuring
 from nnbench.phases import COLD, EPOCH, STEP
-from nnbench.progress import Bar
+from nnbench.show.progress import Bar
+from nnbench.store import runs
+from nnbench.workload.case import Case
 
 GROUPS = (STEP, EPOCH, COLD)
 GOALS = {"median": 0.10, "95th percentile": 0.25, "coverage": 0.90}
@@ -109,10 +111,10 @@ def prepare(folder: Path, place: Place, options: argparse.Namespace) -> None:
             kinds=("cold", "phases"),
             sweeps=calibration.SWEEPS[place.path],
         )
-        if not (here / str(number) / results.RUN_FILE).exists():
-            results.create(here, str(number), wanted, fingerprint.take())
+        if not (here / str(number) / runs.RUN_FILE).exists():
+            runs.create(here, str(number), wanted, fingerprint.take())
     # What is laid out counts, also where a command that was stopped has done so.
-    laid_out = [case for one in results.find(here) for case in results.read(one).cases.values()]
+    laid_out = [case for one in runs.find(here) for case in runs.read(one).cases.values()]
     partial = here / f"{PREDICTED_FILE}.partial"
     partial.write_text(json.dumps(predictions(model, laid_out), indent=1))
     partial.replace(here / PREDICTED_FILE)
@@ -121,8 +123,8 @@ def prepare(folder: Path, place: Place, options: argparse.Namespace) -> None:
 def measure(here: Path, place: Place) -> None:
     """Time what is missing of the held-out networks."""
     with Bar(0, "trials") as bar:
-        for folder in results.find(here):
-            run = results.read(folder)
+        for folder in runs.find(here):
+            run = runs.read(folder)
             if not measuring.is_complete(run):
                 data = calibration.data_of(run)
                 measuring.execute(
@@ -137,8 +139,8 @@ def measure(here: Path, place: Place) -> None:
 def pairs(here: Path) -> Iterator[tuple[str, str, float, list[float]]]:
     """Group, network, timed seconds and predicted (value, low, high)."""
     predicted = json.loads((here / PREDICTED_FILE).read_text())
-    runs = [results.read(folder) for folder in results.find(here)]
-    found = calibration.observed(runs)
+    held = [runs.read(folder) for folder in runs.find(here)]
+    found = calibration.observed(held)
     for case in dict.fromkeys(one.case for one in found):
         batch = case.training.batch_size or "full"
         name = f"{case.label}, {case.rows} rows, batch {batch}"
@@ -170,12 +172,12 @@ def judged(here: Path) -> dict[str, dict[str, float | str]]:
 def ratios_held(model: CostModel, here: Path) -> tuple[float, int]:
     """In how many of all pairs the ratio of two epochs lies in its interval; how many pairs."""
     times_s: dict[Case, list[float]] = {}
-    for one in calibration.observed([results.read(folder) for folder in results.find(here)]):
+    for one in calibration.observed([runs.read(folder) for folder in runs.find(here)]):
         times_s.setdefault(one.case, []).append(one.times_s[EPOCH])
     timed_s = {case: geometric_mean(mine) for case, mine in times_s.items()}
     held = []
     for one, other in itertools.combinations(timed_s, 2):
-        told = scene.ratio(model.phases[EPOCH], one, other)
+        told = context.ratio(model.phases[EPOCH], one, other)
         held.append(told.low <= timed_s[one] / timed_s[other] <= told.high)
     return float(np.mean(held)), len(held)
 

@@ -11,7 +11,8 @@ import sys
 from pathlib import Path
 from time import perf_counter
 
-from nnbench import architecture, datasets, devices
+from nnbench.machine import devices
+from nnbench.workload import architecture, datasets
 
 ENTRIES = Path(__file__).parent / "entries"
 NETS = "6x2,100x2,6x5,6x20,512x2,1024x4"

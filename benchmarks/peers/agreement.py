@@ -13,8 +13,9 @@ import sys
 
 import numpy as np
 
-from nnbench import architecture, datasets, devices, network
-from nnbench.case import BACKENDS, Training
+from nnbench.machine import devices
+from nnbench.workload import architecture, datasets, keras_model
+from nnbench.workload.case import BACKENDS, Training
 
 NETS = ("6x2", "6x5", "100x2")
 EPOCHS = (30, 300)
@@ -60,7 +61,7 @@ def _train_here(backend: str) -> dict[str, dict[str, list[float]]]:
             ("fit", lambda model, *a, **k: model.fit(*a, **k)),
             ("compiled", fast_fit),
         ):
-            model = network.build(architecture.parse(net), Training(), data.width)
+            model = keras_model.build(architecture.parse(net), Training(), data.width)
             model.set_weights(_weights(model))
             history = train(model, x, y, epochs=epochs, batch_size=len(x), shuffle=False, verbose=0)
             results[net][path] = history.history["loss"]

@@ -7,7 +7,7 @@ from time import perf_counter
 
 import numpy as np
 
-from nnbench import datasets
+from nnbench.workload import datasets
 
 
 def main(entry: str, source: str) -> None:

@@ -10,7 +10,7 @@ import os
 
 import pytest
 
-from nnbench import devices
+from nnbench.machine import devices
 from nnbench.suites.study import Plan
 
 ARCHITECTURES = ["6x2", "100x2", "6x5"]

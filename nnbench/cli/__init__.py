@@ -16,11 +16,11 @@ from nnbench.cli import (
     drift,
     explain,
     history,
-    look,
     predict,
     race,
     run,
     scale,
+    show,
     train,
 )
 from nnbench.errors import UserError
@@ -41,10 +41,10 @@ app.command("explain")(explain.explain)
 app.command("report")(run.report_command)
 app.command("advise")(advise.advise)
 app.command("race")(race.race)
-app.command("show")(look.show)
+app.command("show")(show.show)
 app.command("train")(train.train)
-app.command("devices")(look.devices_command)
-app.command("doctor")(look.doctor)
+app.command("devices")(show.devices_command)
+app.command("doctor")(show.doctor)
 app.add_typer(data.app, name="data", no_args_is_help=True)
 app.add_typer(drift.app, name="drift")
 app.add_typer(history.app, name="history")

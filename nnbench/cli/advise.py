@@ -23,9 +23,9 @@ from nnbench.cli.predict import batch_rows
 from nnbench.errors import UserError
 
 if TYPE_CHECKING:
-    from nnbench.architecture import Architecture
-    from nnbench.costs.scene import Scene
+    from nnbench.costs.context import Scene
     from nnbench.costs.verification import Checked
+    from nnbench.workload.architecture import Architecture
 
 MOST_VERIFIED = 5
 
@@ -69,12 +69,13 @@ def advise(
     time, where width stops being free, what a GPU would need. For --params and
     --budget-per-epoch: the networks that meet them, or what to change.
     """
-    from nnbench import architecture as arch
-    from nnbench import devices, quantities
-    from nnbench.case import Training
+    from nnbench.cli import quantities
     from nnbench.costs import calibration
     from nnbench.costs import page as pages
-    from nnbench.costs.scene import Scene
+    from nnbench.costs.context import Scene
+    from nnbench.machine import devices
+    from nnbench.workload import architecture as arch
+    from nnbench.workload.case import Training
 
     if architecture is None and params is None and budget_per_epoch is None and not page:
         raise UserError(
@@ -110,17 +111,17 @@ class _Answers:
     """Says answers as they come, or keeps them for the JSON."""
 
     def __init__(self, scene: "Scene", *, as_json: bool) -> None:
-        from nnbench.costs import telling
+        from nnbench.costs import words
 
         self.scene = scene
         self._as_json = as_json
         self.plain: dict[str, Any] = {
-            "place": telling.place(scene),
-            "rests_on": telling.basis(scene),
+            "place": words.place(scene),
+            "rests_on": words.basis(scene),
             "epochs": scene.epochs,
         }
-        self.say(telling.place(scene))
-        self.say(telling.basis(scene))
+        self.say(words.place(scene))
+        self.say(words.basis(scene))
 
     def say(self, *sentences: str) -> None:
         """A sentence each on its line, unless JSON is wanted."""
@@ -130,10 +131,10 @@ class _Answers:
 
     def show(self, table: Any) -> None:
         """A table, unless JSON is wanted."""
-        from nnbench import pages
+        from nnbench.show import html
 
         if not self._as_json and table.rows:
-            pages.print_table(table)
+            html.print_table(table)
 
     def end(self) -> None:
         """The JSON, or the page's path."""
@@ -145,7 +146,7 @@ class _Answers:
 
 def _about(answers: _Answers, asked: "Architecture", results: Path) -> list["Architecture"]:
     """Answer everything about a network; returns what is worth timing, itself first."""
-    from nnbench.costs import questions, telling
+    from nnbench.costs import questions, words
 
     scene = answers.scene
     prediction = scene.predict(asked)
@@ -154,20 +155,20 @@ def _about(answers: _Answers, asked: "Architecture", results: Path) -> list["Arc
     work = questions.as_many_flops(scene, asked)
     free = questions.free_width(scene)
     needed = questions.gpu(scene, asked)
-    answers.say(telling.asked(scene, prediction), telling.outside(prediction))
-    answers.show(telling.alternatives(f"As fast as {asked.label}, by depth", fast, scene))
-    answers.show(telling.alternatives(f"As many parameters as {asked.label}", size, scene))
-    answers.show(telling.alternatives(f"As many FLOPs a step as {asked.label}", work, scene))
-    answers.show(telling.free_widths(free))
-    answers.show(telling.gpu_needs(needed))
-    answers.say(telling.gpu_sentence(needed))
+    answers.say(words.asked(scene, prediction), words.outside(prediction))
+    answers.show(words.alternatives(f"As fast as {asked.label}, by depth", fast, scene))
+    answers.show(words.alternatives(f"As many parameters as {asked.label}", size, scene))
+    answers.show(words.alternatives(f"As many FLOPs a step as {asked.label}", work, scene))
+    answers.show(words.free_widths(free))
+    answers.show(words.gpu_needs(needed))
+    answers.say(words.gpu_sentence(needed))
     answers.plain |= {
-        "asked": {"architecture": asked.label, **telling.prediction_as_json(prediction)},
-        "as_fast": telling.alternatives_as_json(fast),
-        "as_many_parameters": telling.alternatives_as_json(size),
-        "as_many_flops": telling.alternatives_as_json(work),
-        "free_width": telling.free_widths_as_json(free),
-        "gpu": telling.gpu_as_json(needed),
+        "asked": {"architecture": asked.label, **words.prediction_as_json(prediction)},
+        "as_fast": words.alternatives_as_json(fast),
+        "as_many_parameters": words.alternatives_as_json(size),
+        "as_many_flops": words.alternatives_as_json(work),
+        "free_width": words.free_widths_as_json(free),
+        "gpu": words.gpu_as_json(needed),
     }
     if scene.place.device == "cpu":
         _ask_gpu(answers, asked, results)
@@ -177,13 +178,13 @@ def _about(answers: _Answers, asked: "Architecture", results: Path) -> list["Arc
 
 def _ask_gpu(answers: _Answers, asked: "Architecture", results: Path) -> None:
     """Say what a calibrated GPU takes, if there is one."""
-    from nnbench.costs import questions, telling
+    from nnbench.costs import questions, words
 
     here = answers.scene
     there = _scene_at(results, replace(here.place, device="gpu"), here)
     if there is not None:
         found = questions.between(here, there, asked)
-        answers.say(telling.gpu_measured(here, there, asked.label, found))
+        answers.say(words.gpu_measured(here, there, asked.label, found))
         answers.plain["gpu"]["calibrated_epoch_ratio"] = vars(found)
 
 
@@ -191,9 +192,9 @@ def _meeting(
     answers: _Answers, params: int | None, budget_s: float | None, results: Path
 ) -> list["Architecture"]:
     """Answer which networks meet; returns those worth timing."""
-    from nnbench import units
-    from nnbench.case import PATHS
-    from nnbench.costs import advice, telling
+    from nnbench.costs import advice, words
+    from nnbench.show import units
+    from nnbench.workload.case import PATHS
 
     scene = answers.scene
     found = advice.advise(scene, params, budget_s)
@@ -207,9 +208,9 @@ def _meeting(
         found = advice.advise(scene, params, budget_s, there)
     wanted = [f"about {params:,} parameters"] if params else []
     wanted += [f"at most {units.seconds(budget_s)} an epoch"] if budget_s else []
-    answers.show(telling.advice(found, scene, f"Networks with {', '.join(wanted)}"))
-    answers.say(*telling.advice_sentences(found))
-    answers.plain["advice"] = telling.advice_as_json(found)
+    answers.show(words.advice(found, scene, f"Networks with {', '.join(wanted)}"))
+    answers.say(*words.advice_sentences(found))
+    answers.plain["advice"] = words.advice_as_json(found)
     chosen = [found.widest, found.deepest, *found.candidates]
     return list(dict.fromkeys(one.architecture for one in chosen if one is not None))
 
@@ -217,7 +218,7 @@ def _meeting(
 def _scene_at(results: Path, place: Any, like: "Scene") -> "Scene | None":
     """The same scene at another place, None if that is not calibrated."""
     from nnbench.costs import calibration
-    from nnbench.costs.scene import Scene
+    from nnbench.costs.context import Scene
 
     try:
         model = calibration.load(results, place)
@@ -230,9 +231,9 @@ def _verified(
     answers: _Answers, results: Path, named: list["Architecture"], launches: int, *, quiet: bool
 ) -> "list[Checked]":
     """Time the named networks and say where the predictions failed."""
-    from nnbench import devices
-    from nnbench.costs import telling, verification
-    from nnbench.progress import Bar
+    from nnbench.costs import verification, words
+    from nnbench.machine import devices
+    from nnbench.show.progress import Bar
 
     devices.check_installed(answers.scene.place.backend)
     with Bar(0, "trials", quiet=quiet) as bar:
@@ -243,7 +244,7 @@ def _verified(
             lambda state: bar.show(state.done, state.now, state.total),
             launches,
         )
-    answers.show(telling.checked(found))
-    answers.say(*telling.checked_sentences(found))
-    answers.plain["verified"] = telling.checked_as_json(found)
+    answers.show(words.checked(found))
+    answers.say(*words.checked_sentences(found))
+    answers.plain["verified"] = words.checked_as_json(found)
     return found

@@ -53,11 +53,11 @@ def calibrate(
     """
     import json
 
-    from nnbench import quantities
+    from nnbench.cli import quantities
     from nnbench.costs import calibration, page
-    from nnbench.costs.scene import Scene
-    from nnbench.progress import Bar
-    from nnbench.terminal.costs import model_as_json, print_model
+    from nnbench.costs.context import Scene
+    from nnbench.costs.tables import model_as_json, print_model
+    from nnbench.show.progress import Bar
 
     budget_s = quantities.parse_seconds(budget)
     told = []
@@ -94,9 +94,9 @@ def places_of(
     jit: str,
 ) -> "list[Place]":
     """Every combination of backend, device and path. Raises UserError for one there is not."""
-    from nnbench import devices
-    from nnbench.case import Training
     from nnbench.costs.calibration import Place
+    from nnbench.machine import devices
+    from nnbench.workload.case import Training
 
     for one in backend.split(","):
         devices.check_installed(one)

@@ -6,7 +6,6 @@ from typing import Annotated
 
 import typer
 
-from nnbench.cli.measuring import execute, run_folder
 from nnbench.cli.options import (
     NOTEBOOK,
     AsJson,
@@ -23,6 +22,7 @@ from nnbench.cli.options import (
     say,
     training_of,
 )
+from nnbench.cli.session import execute, run_folder
 from nnbench.errors import UserError
 
 
@@ -71,18 +71,21 @@ def compare(
     Saved runs are compared as they are. Commits and environments are measured now, their
     launches in turn, on this machine.
     """
-    from nnbench import comparison, fingerprint, quantities, sides, summary
+    from nnbench.cli import quantities
+    from nnbench.machine import fingerprint
+    from nnbench.measure import environments
     from nnbench.measure import run as measuring
-    from nnbench.terminal.runs import comparison_as_json, print_comparison
+    from nnbench.report.tables import comparison_as_json, print_comparison
+    from nnbench.stats import summary, verdict
 
     names = [against, "."] if against and not operands else list(operands or [])
     if len(names) != 2 or (against and operands):
         raise UserError("name two sides, such as two runs' folders, or use --against COMMIT")
     share = quantities.parse_share(margin)
-    first, second = (sides.resolve(name) for name in names)
+    first, second = (environments.resolve(name) for name in names)
     if first.label == second.label:
         raise UserError(f"both sides are {first.label}: there is nothing to compare")
-    differing = fingerprint.unlike(sides.fingerprint_of(first), sides.fingerprint_of(second))
+    differing = fingerprint.unlike(*map(environments.fingerprint_of, (first, second)))
     if differing and not unlike:
         raise UserError(
             f"{first.label} and {second.label} are unlike ({'; '.join(differing)}): "
@@ -121,7 +124,7 @@ def compare(
         ratios = summary.ratios_between_sides(execute(folder, loaded, places, quiet=quiet))
     else:
         raise UserError("a saved run is compared with a saved run: measure the other side first")
-    found = comparison.judge(ratios, margin=share)
+    found = verdict.judge(ratios, margin=share)
     if as_json:
         say(json.dumps(comparison_as_json(found, first.label, second.label, differing)))
         return

@@ -13,8 +13,8 @@ app = typer.Typer(help="Data sets: what is there, what is in them, fetching the 
 @app.command("list")
 def data_list(as_json: AsJson = False) -> None:
     """The data sets that have a name, and where each lies."""
-    from nnbench import datasets
-    from nnbench.terminal.data import print_datasets
+    from nnbench.cli.data_tables import print_datasets
+    from nnbench.workload import datasets
 
     print_datasets(datasets.available(), as_json=as_json)
 
@@ -29,8 +29,8 @@ def data_show(
     as_json: AsJson = False,
 ) -> None:
     """What is in a data set: columns, ranges, classes, first rows."""
-    from nnbench import datasets
-    from nnbench.terminal.data import print_dataset
+    from nnbench.cli.data_tables import print_dataset
+    from nnbench.workload import datasets
 
     loaded = load(data, features, label, as_task, standardise)
     print_dataset(loaded, datasets.describe(loaded), as_json=as_json)
@@ -46,7 +46,7 @@ def data_fetch(
     ] = False,
 ) -> None:
     """Fetch the original banknote data, and use it from then on in place of the stand-in."""
-    from nnbench import datasets
+    from nnbench.workload import datasets
 
     if forget:
         say("dropped" if datasets.forget() else "nothing was fetched")

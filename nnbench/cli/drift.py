@@ -25,8 +25,8 @@ from nnbench.cli.options import (
 from nnbench.errors import UserError
 
 if TYPE_CHECKING:
-    from nnbench.case import Case
-    from nnbench.datasets import Dataset
+    from nnbench.workload.case import Case
+    from nnbench.workload.datasets import Dataset
 
 app = typer.Typer(
     help="What does a seed guarantee? Train pairs under each seed policy; guard a training.",
@@ -93,9 +93,10 @@ def drift(
     """
     if context.invoked_subcommand is not None:
         return
-    from nnbench import devices, fingerprint, sides
     from nnbench.drift import plan
     from nnbench.drift.policies import POLICIES
+    from nnbench.machine import devices, fingerprint
+    from nnbench.measure import environments
 
     loaded, cases = _cases(
         architecture,
@@ -112,7 +113,7 @@ def drift(
         dtype,
         jit,
     )
-    other = sides.resolve(against) if against else None
+    other = environments.resolve(against) if against else None
     if other is not None and other.side is None:
         raise UserError(f"{against} is a saved run: name a commit or a Python")
     here = fingerprint.take()
@@ -162,31 +163,31 @@ def _cases(
 
 
 def _folder(results: Path, name: str | None, wanted: dict[str, Any], here: dict[str, Any]) -> Path:
-    from nnbench.drift import storage, study
+    from nnbench.drift import saved, study
 
     if name and (results / name).exists():
-        if not storage.same(results / name, wanted, here):
+        if not saved.same(results / name, wanted, here):
             raise UserError(f"{results / name} holds another study: choose another --name")
         return results / name
     if not name:
-        for folder in reversed(storage.find(results)):
+        for folder in reversed(saved.find(results)):
             try:
-                unfinished = storage.same(folder, wanted, here) and not study.is_complete(folder)
+                unfinished = saved.same(folder, wanted, here) and not study.is_complete(folder)
             except UserError:
                 continue
             if unfinished:
                 sys.stderr.write(f"going on with the unfinished study {folder}\n")
                 return folder
-    return storage.create(results, name, wanted, here)
+    return saved.create(results, name, wanted, here)
 
 
 def _run(
     folder: Path, data: "Dataset", places: dict[str, Any], *, cost: bool, remedy: bool, quiet: bool
 ) -> None:
-    from nnbench.drift import cost as costs
+    from nnbench.drift import determinism_cost as costs
     from nnbench.drift import remedy as remedies
     from nnbench.drift import study
-    from nnbench.progress import Bar
+    from nnbench.show.progress import Bar
 
     with Bar(0, "trainings", quiet=quiet) as bar:
 
@@ -201,15 +202,15 @@ def _run(
 
 
 def _tell(folder: Path, *, as_json: bool) -> None:
-    from nnbench.drift import matrix, page, storage, words
+    from nnbench.drift import matrix, page, saved, tables
 
-    finished = storage.read(folder)
+    finished = saved.read(folder)
     found = matrix.cells(finished)
     path = page.write(finished, found)
     if as_json:
-        say(json.dumps(words.study_as_json(finished, found, path), indent=1))
+        say(json.dumps(tables.study_as_json(finished, found, path), indent=1))
         return
-    words.print_study(finished, found)
+    tables.print_study(finished, found)
     say(str(path))
 
 
@@ -290,7 +291,7 @@ def check(
     as_json: AsJson = False,
 ) -> None:
     """Train again as recorded, and say what changed; exit status 1 if it has drifted."""
-    from nnbench.drift import golden, words
+    from nnbench.drift import golden, tables
 
     kept = golden.read(folder)
     loaded = load(kept.case.data, None, None, None, False)
@@ -299,7 +300,7 @@ def check(
         bounds = golden.Bounds(kept.bounds.relative if relative is None else relative, ulp)
     verdict = golden.check(kept, loaded, bounds)
     if as_json:
-        say(json.dumps(words.verdict_as_json(verdict), indent=1))
+        say(json.dumps(tables.verdict_as_json(verdict), indent=1))
     else:
         say("\n".join(verdict.lines))
     if not verdict.passed:
@@ -313,13 +314,13 @@ def compare(
     as_json: AsJson = False,
 ) -> None:
     """Hold two saved studies against each other: the same command run on two hosts."""
-    from nnbench.drift import hosts, storage, words
+    from nnbench.drift import across_hosts, saved, tables
 
-    studies = storage.read(first), storage.read(second)
-    found = hosts.compare(*studies)
-    unlike = hosts.unlike(*studies)
+    studies = saved.read(first), saved.read(second)
+    found = across_hosts.compare(*studies)
+    unlike = across_hosts.unlike(*studies)
     if as_json:
-        say(json.dumps(words.across_as_json(found, unlike), indent=1))
+        say(json.dumps(tables.across_as_json(found, unlike), indent=1))
         return
     say(f"Between them: {'; '.join(unlike) or 'nothing, by their fingerprints'}.")
     for one in found:

@@ -5,7 +5,6 @@ from typing import Annotated
 
 import typer
 
-from nnbench.cli.measuring import execute, run_folder
 from nnbench.cli.options import (
     Activation,
     AsJson,
@@ -28,6 +27,7 @@ from nnbench.cli.options import (
     say,
     training_of,
 )
+from nnbench.cli.session import execute, run_folder
 from nnbench.errors import UserError
 
 
@@ -76,11 +76,12 @@ def explain(
     """
     import json
 
-    from nnbench import attribution, explanation, quantities, waterfall
-    from nnbench import results as storage
-    from nnbench.architecture import parse
+    from nnbench.cli import quantities
+    from nnbench.costs.tables import attribution_as_json, print_attribution
+    from nnbench.explain import attribution, charts, words
     from nnbench.measure import run as measuring
-    from nnbench.terminal.costs import attribution_as_json, print_attribution
+    from nnbench.store import runs as storage
+    from nnbench.workload.architecture import parse
 
     folders = [Path(name) for name in (first, second)]
     if all((folder / storage.RUN_FILE).exists() for folder in folders):
@@ -116,12 +117,12 @@ def explain(
             folder = run_folder(results, None, wanted, resume=False, fresh=False)
             run = execute(folder, loaded, None, quiet=quiet)
         found = attribution.of_networks(run, *networks)
-    sentences = [explanation.tell(one, results) for one in found]
-    charts = [waterfall.write(one, run.folder) for one in found]
+    sentences = [words.tell(one, results) for one in found]
+    drawn = [charts.write(one, run.folder) for one in found]
     if as_json:
-        plain = map(attribution_as_json, found, sentences, charts)
+        plain = map(attribution_as_json, found, sentences, drawn)
         say(json.dumps(list(plain), indent=1))
         return
-    for one, told, chart in zip(found, sentences, charts, strict=True):
+    for one, told, chart in zip(found, sentences, drawn, strict=True):
         print_attribution(one, told)
         say(str(chart))

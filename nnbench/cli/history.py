@@ -26,7 +26,7 @@ from nnbench.errors import UserError
 if TYPE_CHECKING:
     from nnbench.history.check import Check
     from nnbench.history.table import History
-    from nnbench.results import Run
+    from nnbench.store.runs import Run
 
 PLACES = (".asv", ".benchmarks", "results")
 
@@ -89,7 +89,7 @@ def history(
 
         say(json.dumps(table.as_json(found.table)))
         return
-    from nnbench.terminal.history import print_history
+    from nnbench.history.tables import print_history
 
     print_history(found)
 
@@ -104,7 +104,7 @@ def export(
 ) -> None:
     """Write the table: one row a benchmark, case, commit, host and environment."""
     from nnbench.history import table
-    from nnbench.terminal.history import print_skipped
+    from nnbench.history.tables import print_skipped
 
     found = _read(folders, match, repository, branch)
     table.export(found, file)
@@ -138,7 +138,7 @@ def check(
     """
     from nnbench.history import check as checking
     from nnbench.history.alarms import UNCONFIRMED
-    from nnbench.terminal.history import print_check
+    from nnbench.history.tables import print_check
 
     done = _checked(folders, match, repository, branch, since, least, false_alarms, annotations)
     if markdown is not None:
@@ -173,7 +173,7 @@ def chart(
 ) -> None:
     """Write history.html: every benchmark over commits, with intervals and alarms."""
     from nnbench.history import annotations as remarks
-    from nnbench.report import history as page
+    from nnbench.history import page
 
     done = _checked(folders, match, repository, branch, None, least, false_alarms, annotations)
     say(str(page.write(done, folder, remarks.read(annotations))))
@@ -230,10 +230,10 @@ def record(
 
     A command that was interrupted goes on where it stopped when it is given again.
     """
-    from nnbench.cli.measuring import execute
+    from nnbench.cli.session import execute
     from nnbench.history import commits
     from nnbench.history import record as recording
-    from nnbench.progress import Bar
+    from nnbench.show.progress import Bar
 
     chosen = commits.chosen(Path(), revisions)
     loaded = load(data, None, None, None, False)
@@ -306,12 +306,12 @@ def bisect(
 
     A command that was interrupted goes on where it stopped when it is given again.
     """
-    from nnbench.cli.measuring import execute
+    from nnbench.cli.session import execute
     from nnbench.history import bisect as halving
     from nnbench.history import commits
     from nnbench.history import record as recording
+    from nnbench.history.tables import outcome_text, step_text
     from nnbench.phases import PHASES
-    from nnbench.terminal.history import outcome_text, step_text
 
     if phase not in PHASES:
         raise UserError(f"unknown phase '{phase}': choose from {', '.join(PHASES)}")
@@ -406,7 +406,7 @@ def _checked(
     false_alarms: str,
     annotations: Path,
 ) -> "Check":
-    from nnbench import quantities
+    from nnbench.cli import quantities
     from nnbench.history import annotations as remarks
     from nnbench.history import check as checking
     from nnbench.history import commits
@@ -438,7 +438,7 @@ def _specifying(
     trials: dict[str, Any] | None = None,
 ) -> Any:
     """The cases, and a function that specifies a run of them from its sides and rounds."""
-    from nnbench import devices
+    from nnbench.machine import devices
     from nnbench.measure import run as measuring
 
     networks = [architectures] if architectures else [] if model else ["6,6"]

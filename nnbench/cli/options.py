@@ -10,9 +10,9 @@ import typer
 from nnbench.errors import UserError
 
 if TYPE_CHECKING:
-    from nnbench.architecture import Architecture
-    from nnbench.case import Case, Training
-    from nnbench.datasets import Dataset
+    from nnbench.workload.architecture import Architecture
+    from nnbench.workload.case import Case, Training
+    from nnbench.workload.datasets import Dataset
 
 
 NOTEBOOK = ["6,6", "100,100", "6x5"]
@@ -81,7 +81,7 @@ def load(
     standardise: bool,
 ) -> "Dataset":
     """The data set that the options name. Raises UserError as `datasets.load` does."""
-    from nnbench import datasets
+    from nnbench.workload import datasets
 
     return datasets.load(
         data,
@@ -102,7 +102,7 @@ def training_of(
     jit: str,
 ) -> "Training":
     """The training that the options describe. Raises UserError for what cannot be trained."""
-    from nnbench.case import Training
+    from nnbench.workload.case import Training
 
     if batch != "full" and not (batch.isascii() and batch.isdigit()):
         raise UserError(f"batch '{batch}' is not understood: a number of rows, or full")
@@ -132,9 +132,10 @@ def cases_of(
 
     Raises UserError for an architecture, backend, device or path that there is not.
     """
-    from nnbench import architecture as arch
-    from nnbench import devices, user_code
-    from nnbench.case import Case
+    from nnbench.machine import devices
+    from nnbench.workload import architecture as arch
+    from nnbench.workload import user_code
+    from nnbench.workload.case import Case
 
     for model in models:
         user_code.check(model)

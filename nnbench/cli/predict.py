@@ -48,10 +48,10 @@ def predict(
     import json
     from dataclasses import replace
 
-    from nnbench import architecture as arch
-    from nnbench import units
     from nnbench.costs import calibration
-    from nnbench.terminal.costs import prediction_as_json, print_prediction
+    from nnbench.costs.tables import prediction_as_json, print_prediction
+    from nnbench.show import units
+    from nnbench.workload import architecture as arch
 
     if epochs < 1:
         raise UserError(f"{epochs} epochs train nothing: use 1 or more")

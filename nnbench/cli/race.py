@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nnbench.cli.measuring import execute, run_folder
 from nnbench.cli.options import (
     NOTEBOOK,
     Activation,
@@ -30,10 +29,11 @@ from nnbench.cli.options import (
     say,
     training_of,
 )
+from nnbench.cli.session import execute, run_folder
 from nnbench.errors import UserError
 
 if TYPE_CHECKING:
-    from nnbench.results import Run
+    from nnbench.store.runs import Run
 
 
 def race(
@@ -82,8 +82,8 @@ def race(
     A command that was interrupted goes on where it stopped when it is given again; with --name,
     another --target-loss is answered from what was trained before.
     """
-    from nnbench import devices
-    from nnbench.measure import learning
+    from nnbench.machine import devices
+    from nnbench.measure import loss_curve_trial
     from nnbench.measure import run as measuring
 
     if seeds < 1:
@@ -107,7 +107,7 @@ def race(
         seed=seed,
         limit_s=limit,
         models=model or [],
-        kinds=(learning.KIND,),
+        kinds=(loss_curve_trial.KIND,),
         sweeps=0,
     )
     folder = run_folder(results, name, wanted, resume=False, fresh=fresh)
@@ -116,9 +116,9 @@ def race(
 
 def tell_race(finished: "Run", target_loss: float | None, *, as_json: bool) -> None:
     """Write the page of a race and print its tables and sentences, or JSON."""
-    from nnbench import pages
-    from nnbench.race import page, telling
-    from nnbench.race.outcome import Race
+    from nnbench.race import page, words
+    from nnbench.race.time_to_loss import Race
+    from nnbench.show import html
 
     races = Race.of(finished)
     if not races:
@@ -129,14 +129,14 @@ def tell_race(finished: "Run", target_loss: float | None, *, as_json: bool) -> N
     }
     written = page.write(finished, targets)
     if as_json:
-        told = [telling.as_json(one, targets[number]) for number, one in enumerate(races)]
+        told = [words.as_json(one, targets[number]) for number, one in enumerate(races)]
         whole = {"run": str(finished.folder), "page": str(written), "races": told}
         say(json.dumps(whole, indent=1))
         return
     for number, one in enumerate(races):
-        pages.print_table(telling.table(one, targets[number]))
-        for sentence in telling.sentences(one, targets[number]):
+        html.print_table(words.table(one, targets[number]))
+        for sentence in words.sentences(one, targets[number]):
             say(sentence)
-        for warning in telling.warnings(one):
+        for warning in words.warnings(one):
             say(f"Note: {warning}")
     say(str(written))

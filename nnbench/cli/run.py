@@ -5,7 +5,6 @@ from typing import Annotated
 
 import typer
 
-from nnbench.cli.measuring import execute, run_folder, tell_run
 from nnbench.cli.options import (
     NOTEBOOK,
     Activation,
@@ -31,6 +30,7 @@ from nnbench.cli.options import (
     load,
     training_of,
 )
+from nnbench.cli.session import execute, run_folder, tell_run
 
 
 def run(
@@ -75,7 +75,7 @@ def run(
 
     A command that was interrupted goes on where it stopped when it is given again.
     """
-    from nnbench import quantities
+    from nnbench.cli import quantities
     from nnbench.measure import run as measuring
 
     loaded = load(data, features, label, as_task, standardise)
@@ -117,11 +117,11 @@ def report_command(
     as_json: AsJson = False,
 ) -> None:
     """Write the report of a run again, and print its table."""
-    from nnbench import results
     from nnbench.cli.history import check_networks
     from nnbench.cli.race import tell_race
+    from nnbench.store import runs
 
-    run = results.read(run_folder)
+    run = runs.read(run_folder)
     if "curve" in run.specification.get("kinds", ()):
         tell_race(run, None, as_json=as_json)
     else:

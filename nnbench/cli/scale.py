@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
-from nnbench.cli.measuring import execute, run_folder
 from nnbench.cli.options import AsJson, Quiet, Threads, TrainingPath, say
+from nnbench.cli.session import execute, run_folder
 
 
 def scale(
@@ -28,9 +28,11 @@ def scale(
     quiet: Quiet = False,
 ) -> None:
     """Time how the cost grows with rows, width, depth or batch size, and draw it."""
-    from nnbench import datasets, devices, scaling, scaling_chart
+    from nnbench.machine import devices
     from nnbench.measure import run as measuring
-    from nnbench.terminal.scaling import print_scaling, scaling_as_json
+    from nnbench.scale import charts, scaling
+    from nnbench.scale.tables import print_scaling, scaling_as_json
+    from nnbench.workload import datasets
 
     backends = backend.split(",")
     for one in backends:
@@ -63,7 +65,7 @@ def scale(
     for along, series in found.items():
         if series:
             picture = finished.folder / f"scale-{along}.png"
-            scaling_chart.draw(series).savefig(picture, dpi=110, facecolor="white")
+            charts.draw(series).savefig(picture, dpi=110, facecolor="white")
             pictures.append(picture)
     if as_json:
         say(json.dumps(scaling_as_json(found, pictures), indent=1))

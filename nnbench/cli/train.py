@@ -71,17 +71,17 @@ def train(
     quiet: Quiet = False,
 ) -> None:
     """Train one network, watch its loss, and be told whether it has converged."""
-    from nnbench import architecture as arch
-    from nnbench import curve, devices, loss_chart
-    from nnbench.progress import Bar
-    from nnbench.terminal.training import (
+    from nnbench.machine import devices
+    from nnbench.show.progress import Bar
+    from nnbench.training import charts, loss_curve, session
+    from nnbench.training.tables import (
         describe,
         print_architecture,
         print_training,
         print_weights,
         training_as_json,
     )
-    from nnbench.training import session
+    from nnbench.workload import architecture as arch
 
     loaded = load(task, features, label, as_task, standardise)
     wanted = training_of(loaded, optimizer, loss, activation, dtype, batch, jit)
@@ -114,10 +114,10 @@ def train(
             go_on_from=go_on_from,
             on_epoch=lambda epoch, value: bar.show(epoch, f"loss {value:.4g}"),
         )
-    verdict = curve.judge(trained.losses)
+    verdict = loss_curve.judge(trained.losses)
     session.save(trained, model, folder)
     predictions = model.predict(loaded.features, verbose=0)
-    chart = loss_chart.write(trained, loaded, predictions, folder / "training.png")
+    chart = charts.write(trained, loaded, predictions, folder / "training.png")
     if as_json:
         say(json.dumps(training_as_json(trained, verdict, chart), indent=1))
         return
@@ -129,7 +129,7 @@ def train(
 
 
 def _usual_network(task: str) -> Any:
-    from nnbench import architecture as arch
+    from nnbench.workload import architecture as arch
 
     return arch.parse("6,6" if task == "classification" else "6")
 

@@ -3,11 +3,11 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from nnbench import units
-from nnbench.architecture import Architecture
+from nnbench.costs.context import Scene
 from nnbench.costs.prediction import Interval, Prediction
 from nnbench.costs.questions import FAR_OFF, nearest_width
-from nnbench.costs.scene import Scene
+from nnbench.show import units
+from nnbench.workload.architecture import Architecture
 
 SURE, LIKELY, DOUBTFUL, MISSES = "yes", "likely", "doubtful", "no"
 VERDICTS = (SURE, LIKELY, DOUBTFUL, MISSES)

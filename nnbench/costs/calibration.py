@@ -16,17 +16,19 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from nnbench import datasets, fingerprint, results
-from nnbench.architecture import Architecture
-from nnbench.case import Case, Training
 from nnbench.costs.model import LEAST_CASES, TooFewCasesError
 from nnbench.costs.prediction import CostModel, Observed
 from nnbench.costs.terms import FIRST_EPOCH, place
-from nnbench.datasets import Dataset
 from nnbench.errors import UserError
+from nnbench.machine import fingerprint
 from nnbench.measure import run as measuring
 from nnbench.phases import EPOCH, ONCE, STEP
-from nnbench.summary import block_values
+from nnbench.stats.summary import block_values
+from nnbench.store import runs
+from nnbench.workload import datasets
+from nnbench.workload.architecture import Architecture
+from nnbench.workload.case import Case, Training
+from nnbench.workload.datasets import Dataset
 
 FOLDER = "calibration"
 
@@ -252,7 +254,7 @@ def timing_s(model: CostModel, case: Case) -> float:
     return told.total_s.value + once_s / 2 + 5 * SWEEPS["fit"] * max(told.step_s.value, 0.012)
 
 
-def observed(runs: Iterable[results.Run]) -> list[Observed]:
+def observed(runs: Iterable[runs.Run]) -> list[Observed]:
     """The times of every case and launch of these runs."""
     found: list[Observed] = []
     for run in runs:
@@ -288,29 +290,29 @@ def _undisturbed(samples: pd.DataFrame, case: str, launch: int) -> pd.Series:
     return steady.groupby("phase")["seconds"].quantile(0.25)
 
 
-def read(results_folder: Path, place_: Place) -> list[results.Run]:
+def read(results_folder: Path, place_: Place) -> list[runs.Run]:
     """The runs of this place's calibration that are like this machine; damaged ones are left out.
 
     Raises UserError if all there are were made elsewhere.
     """
     here = fingerprint.take()
-    runs, elsewhere = [], []
-    for folder in results.find(results_folder / FOLDER / place_.folder):
+    alike, elsewhere = [], []
+    for folder in runs.find(results_folder / FOLDER / place_.folder):
         try:
-            run = results.read(folder)
+            run = runs.read(folder)
         except UserError:
             continue
         unlike = fingerprint.unlike(run.fingerprint, here)
         if unlike:
             elsewhere = unlike
         else:
-            runs.append(run)
-    if elsewhere and not runs:
+            alike.append(run)
+    if elsewhere and not alike:
         raise UserError(
             f"the calibration in {results_folder / FOLDER / place_.folder} is of another place "
             f"({'; '.join(elsewhere)}): calibrate here with another --results folder"
         )
-    return runs
+    return alike
 
 
 def load(results_folder: Path, place_: Place) -> CostModel:
@@ -396,9 +398,9 @@ def _create(folder: Path, cases: Sequence[Case], number: int) -> None:
     )
     while (folder / f"{number:03d}").exists():
         number += 1
-    results.create(folder, f"{number:03d}", wanted, fingerprint.take())
+    runs.create(folder, f"{number:03d}", wanted, fingerprint.take())
 
 
-def data_of(run: results.Run) -> Dataset:
+def data_of(run: runs.Run) -> Dataset:
     """The data of a run's first case; its workers load those of the others by their names."""
     return datasets.load(next(iter(run.cases.values())).data)

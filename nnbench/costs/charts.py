@@ -13,17 +13,17 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 from numpy.typing import NDArray
 
-from nnbench import units
-from nnbench.architecture import Architecture
-from nnbench.case import Case
-from nnbench.costs import telling
+from nnbench.costs import words
+from nnbench.costs.context import Scene
 from nnbench.costs.model import PhaseModel
 from nnbench.costs.prediction import Prediction
 from nnbench.costs.questions import DEPTHS
-from nnbench.costs.scene import Scene
 from nnbench.costs.terms import FIRST_EPOCH
-from nnbench.palette import COLOURS, SERIES_COLOURS
 from nnbench.phases import COLD, COMPILE, EPOCH, ONCE, STEP
+from nnbench.show import units
+from nnbench.show.palette import COLOURS, SERIES_COLOURS
+from nnbench.workload.architecture import Architecture
+from nnbench.workload.case import Case
 
 SHADES = "viridis"
 GRID_WIDTHS = 22
@@ -56,7 +56,7 @@ def heat_maps(scene: Scene) -> Figure:
     axes[0].set_ylabel("depth")
     _footnote(
         figure,
-        f"{telling.place(scene)}. Circles: timed with these rows and batches, in the colour of "
+        f"{words.place(scene)}. Circles: timed with these rows and batches, in the colour of "
         "the measured time; crosses: timed with others.",
     )
     return figure
@@ -245,7 +245,7 @@ def roofline(scene: Scene, product_flops_per_s: float | None = None) -> Figure:
     axis.legend(fontsize=8, loc="lower right")
     _footnote(
         figure,
-        f"{telling.place(scene).partition(';')[0]}; every timed step, of all rows and batches: "
+        f"{words.place(scene).partition(';')[0]}; every timed step, of all rows and batches: "
         f"{len(flops)} timings.",
     )
     return figure
@@ -304,7 +304,7 @@ def overhead_share(scene: Scene) -> Figure:
     axis.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
     axis.grid(alpha=0.3)
     axis.legend(fontsize=9, ncols=2)
-    _footnote(figure, f"{telling.place(scene)}. Overhead: paid whatever the width of the layers.")
+    _footnote(figure, f"{words.place(scene)}. Overhead: paid whatever the width of the layers.")
     return figure
 
 
@@ -324,7 +324,7 @@ def residuals(scene: Scene) -> Figure:
         axis.set_ylabel("predicted / measured", fontsize=9)
     _footnote(
         figure,
-        f"{telling.place(scene).partition(';')[0]}. Each point is predicted from all others, with "
+        f"{words.place(scene).partition(';')[0]}. Each point is predicted from all others, with "
         "its 95 % interval; dotted: 10 % off.",
     )
     return figure

@@ -17,10 +17,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import linalg, optimize, stats
 
-from nnbench.case import Case
-from nnbench.costs.surrogate import Surrogate
+from nnbench.costs.residual_process import Surrogate
 from nnbench.costs.terms import NO_CACHE, OVERHEADS, SPILL, TERMS, Cache, Term, matrix, place
 from nnbench.phases import STEP
+from nnbench.workload.case import Case
 
 CACHES = tuple(
     Cache(float(1 << power), single) for single in (False, True) for power in range(20, 27)

@@ -4,11 +4,12 @@ from pathlib import Path
 
 import numpy as np
 
-from nnbench import pages, results, units
-from nnbench.costs import charts, questions, telling
-from nnbench.costs.scene import Scene
+from nnbench.costs import charts, questions, words
+from nnbench.costs.context import Scene
 from nnbench.errors import UserError
-from nnbench.pages import Cell, Part, Table
+from nnbench.show import html, units
+from nnbench.show.html import Cell, Part, Table
+from nnbench.store import runs
 
 PAGE = "model.html"
 
@@ -19,13 +20,13 @@ def write(folder: Path, scene: Scene) -> Path:
     Raises UserError if the folder cannot be written.
     """
     rate = product_rate(folder)
-    free = telling.free_widths(questions.free_width(scene))
+    free = words.free_widths(questions.free_width(scene))
     softness = units.significant(scene.model.phases["step"].softness, 2)
-    return pages.write(
+    return html.write(
         folder / PAGE,
         title="What a network costs here, and why",
-        subtitle=telling.place(scene),
-        sentences=[telling.basis(scene)],
+        subtitle=words.place(scene),
+        sentences=[words.basis(scene)],
         warnings=[],
         parts=[
             Part("Coefficients", COEFFICIENTS.format(softness=softness), coefficients(scene)),
@@ -109,9 +110,9 @@ def _small(value_s: float) -> str:
 def product_rate(folder: Path) -> float | None:
     """The matrix-product rate that the workers of the runs in a folder measured, in FLOP/s."""
     rates = []
-    for path in results.find(folder):
+    for path in runs.find(folder):
         try:
-            run = results.read(path)
+            run = runs.read(path)
         except UserError:
             continue
         rates += [

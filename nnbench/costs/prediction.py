@@ -9,16 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import optimize, stats
 
-from nnbench.case import Case
-from nnbench.costs.model import (
-    LEAST_CASES,
-    RESAMPLES,
-    PhaseModel,
-    Predicted,
-    TooFewCasesError,
-)
+from nnbench.costs.model import LEAST_CASES, RESAMPLES, PhaseModel, Predicted, TooFewCasesError
 from nnbench.costs.terms import AXES, FIRST_EPOCH, place
 from nnbench.phases import COMPILE, EPOCH, FIRST_STEP, ONCE, PREPARE, STEP, TRACE
+from nnbench.workload.case import Case
 
 EDGE = 0.25
 """A place this far beyond the calibrated ones (in powers of two) still counts as inside."""

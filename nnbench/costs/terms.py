@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from nnbench.case import Case
 from nnbench.phases import BUILD, COMPILE, EPOCH, FIRST_STEP, PREPARE, STEP, TRACE
+from nnbench.workload.case import Case
 
 FIRST_EPOCH = "first_epoch"
 """On the `fit` path: from the call of `fit` to the end of its first epoch."""

@@ -4,14 +4,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from nnbench import datasets, fingerprint, results
-from nnbench.architecture import Architecture
+from nnbench.costs.context import Scene
 from nnbench.costs.prediction import Interval, Prediction
-from nnbench.costs.scene import Scene
+from nnbench.machine import fingerprint
 from nnbench.measure import run as measuring
 from nnbench.phases import EPOCH
-from nnbench.statistics import Estimate
-from nnbench.summary import summarise
+from nnbench.stats.estimate import Estimate
+from nnbench.stats.summary import summarise
+from nnbench.store import runs
+from nnbench.workload import datasets
+from nnbench.workload.architecture import Architecture
 
 FOLDER = "advice"
 
@@ -67,12 +69,12 @@ def verify(
     folder = results_folder / FOLDER
     path = measuring.unfinished(folder, wanted, here)
     run = measuring.execute(
-        path or results.create(folder, None, wanted, here), datasets.load(cases[0].data), watch
+        path or runs.create(folder, None, wanted, here), datasets.load(cases[0].data), watch
     )
     return held_against(scene, run)
 
 
-def held_against(scene: Scene, run: results.Run) -> list[Checked]:
+def held_against(scene: Scene, run: runs.Run) -> list[Checked]:
     """The predictions of a run's cases beside their measurements, in the run's order."""
     found = []
     for summary in summarise(run):

@@ -3,7 +3,7 @@
 from nnbench.doctor.diagnosis import Diagnosis, as_json, lines
 from nnbench.doctor.examination import examine
 from nnbench.doctor.finding import NOTE, OK, PROBLEM, Finding
-from nnbench.doctor.floor import NoiseFloor, Spread, noise_floor, sentences
+from nnbench.doctor.noise_floor import NoiseFloor, Spread, noise_floor, sentences
 
 __all__ = [
     "NOTE",

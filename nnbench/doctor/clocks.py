@@ -6,9 +6,9 @@ from pathlib import Path
 
 import psutil
 
-from nnbench import units
 from nnbench.doctor.finding import NOTE, OK, PROBLEM, Finding, text_of
-from nnbench.measure import noise
+from nnbench.machine import noise
+from nnbench.show import units
 
 CPUS = "sys/devices/system/cpu"
 

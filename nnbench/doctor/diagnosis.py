@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from nnbench.doctor.finding import NOTE, OK, PROBLEM, Finding
-from nnbench.doctor.floor import NoiseFloor, Spread, sentences
+from nnbench.doctor.noise_floor import NoiseFloor, Spread, sentences
 
 
 @dataclass(frozen=True)

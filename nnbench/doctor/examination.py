@@ -3,9 +3,9 @@
 import os
 from pathlib import Path
 
-from nnbench.devices import usable_cpus
 from nnbench.doctor import clocks, sharing, space
 from nnbench.doctor.finding import Finding
+from nnbench.machine.devices import usable_cpus
 
 
 def examine(folder: Path, root: Path = Path("/")) -> list[Finding]:

@@ -11,8 +11,8 @@ from pathlib import Path
 import psutil
 
 from nnbench.doctor.finding import NOTE, OK, PROBLEM, Finding, text_of
-from nnbench.fingerprint import THREAD_SETTINGS
-from nnbench.measure import noise
+from nnbench.machine import noise
+from nnbench.machine.fingerprint import THREAD_SETTINGS
 
 BUSY_CPUS = 0.10
 """Less than this is what a system at rest needs for itself."""

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import psutil
 
-from nnbench import units
 from nnbench.doctor.finding import NOTE, OK, PROBLEM, Finding, text_of
+from nnbench.show import units
 
 LEAST_FREE_BYTES = 1 << 30
 """A worker holds half of this with its backend imported; a run's files need far less."""

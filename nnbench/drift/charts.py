@@ -12,8 +12,8 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from nnbench.drift import matrix, metrics, plan
 from nnbench.drift.matrix import Cell
-from nnbench.drift.storage import Study
-from nnbench.palette import SERIES_COLOURS
+from nnbench.drift.saved import Study
+from nnbench.show.palette import SERIES_COLOURS
 
 BITWISE_AT = 0.3
 """Where a distance of 0 ULP is drawn on an axis that begins at 1 ULP."""

@@ -8,7 +8,7 @@ from nnbench.drift.matrix import Cell, cell_of, ulps
 from nnbench.drift.metrics import Drift
 from nnbench.drift.plan import Pair
 from nnbench.drift.policies import POLICIES
-from nnbench.drift.storage import Study
+from nnbench.drift.saved import Study
 from nnbench.drift.trajectory import Array, Trajectory, drift
 
 INITIAL, RANDOM_LAYERS, ORDER, ARITHMETIC = (

@@ -4,10 +4,10 @@ from dataclasses import replace
 
 import numpy as np
 
-from nnbench import datasets
-from nnbench.case import Case
 from nnbench.drift import metrics, policies
 from nnbench.drift.trajectory import drift
+from nnbench.workload import datasets
+from nnbench.workload.case import Case
 
 NEVER = -1.0
 """Stands for "no epoch": a history cannot hold nothing."""

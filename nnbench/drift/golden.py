@@ -19,16 +19,17 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from nnbench import fingerprint, user_code
-from nnbench.case import Case
-from nnbench.datasets import Dataset
 from nnbench.drift import diagnosis, metrics, policies, trajectory
 from nnbench.drift.diagnosis import Difference
 from nnbench.drift.matrix import ulps
 from nnbench.drift.study import PATIENT, WORKER, data_file
 from nnbench.drift.trajectory import Trajectory
 from nnbench.errors import UserError
-from nnbench.measure.launch import Launch, WorkerLostError
+from nnbench.machine import fingerprint
+from nnbench.measure.process import Launch, WorkerLostError
+from nnbench.workload import user_code
+from nnbench.workload.case import Case
+from nnbench.workload.datasets import Dataset
 
 SCHEMA = 1
 DESCRIPTION = "golden.json"

@@ -7,7 +7,7 @@ import numpy as np
 
 from nnbench.drift import plan
 from nnbench.drift.metrics import Drift
-from nnbench.drift.storage import Study
+from nnbench.drift.saved import Study
 
 
 @dataclass(frozen=True)

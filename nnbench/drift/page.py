@@ -5,11 +5,11 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from nnbench import pages
-from nnbench.drift import charts, cost, diagnosis, matrix, remedy
+from nnbench.drift import charts, determinism_cost, diagnosis, matrix, remedy
 from nnbench.drift.matrix import Cell
 from nnbench.drift.policies import POLICIES
-from nnbench.drift.storage import Study
+from nnbench.drift.saved import Study
+from nnbench.show import html
 
 PAGE = "drift.html"
 CHARTS = "charts"
@@ -39,9 +39,9 @@ def write(study: Study, found: Sequence[Cell]) -> Path:
     backends = [
         name for name in study.specification["backends"] if any(c.backend == name for c in found)
     ]
-    return pages.render(
+    return html.render(
         study.folder / PAGE,
-        "drift/template.html.j2",
+        "drift/page.html.j2",
         study=study,
         cells=found,
         columns=matrix.conditions(found),
@@ -52,7 +52,7 @@ def write(study: Study, found: Sequence[Cell]) -> Path:
         findings=diagnosis.diagnose(study, found),
         explanations=diagnosis.explanations(study, found),
         remedies={name: remedy.found_for(study, name) for name in backends},
-        costs=[text for name in backends if (text := cost.sentence(study, name))],
+        costs=[text for name in backends if (text := determinism_cost.sentence(study, name))],
         charts=_charts(study, found, backends),
     )
 
@@ -72,6 +72,6 @@ def _charts(
     for kind, name, figure in drawn:
         if figure is None:
             continue
-        image = pages.save_figure(figure, study.folder / CHARTS / f"{name}.png")
+        image = html.save_figure(figure, study.folder / CHARTS / f"{name}.png")
         shown.append((*READING[kind], image))
     return shown

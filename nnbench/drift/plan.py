@@ -17,10 +17,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from nnbench import user_code
-from nnbench.case import Case
 from nnbench.drift.policies import POLICIES
 from nnbench.errors import UserError
+from nnbench.workload import user_code
+from nnbench.workload.case import Case
 
 REFERENCE = "reference"
 SAME, NEW, THREADS = "same process", "new process", "threads"

@@ -8,8 +8,8 @@ import contextlib
 from dataclasses import dataclass
 from typing import Any
 
-from nnbench import imports
 from nnbench.errors import UserError
+from nnbench.machine import keras_import
 
 PYTHON = "import random\nrandom.seed(seed)\n"
 NUMPY = "import numpy as np\nnp.random.seed(seed)\n"
@@ -86,5 +86,5 @@ def apply(code: str, seed: int) -> None:
     """
     names: dict[str, Any] = {"seed": seed}
     wanted = "tensorflow" in code
-    with contextlib.nullcontext() if wanted else imports.without_tensorflow():
+    with contextlib.nullcontext() if wanted else keras_import.without_tensorflow():
         exec(compile(code, "<seed policy>", "exec"), names)

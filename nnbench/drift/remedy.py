@@ -9,14 +9,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from nnbench import results
-from nnbench.case import Case
-from nnbench.datasets import Dataset
-from nnbench.drift import storage
+from nnbench.drift import saved
 from nnbench.drift.policies import POLICIES, Policy
-from nnbench.drift.storage import Study
+from nnbench.drift.saved import Study
 from nnbench.drift.study import PATIENT, WORKER, Watcher, data_file
-from nnbench.measure.launch import Launch, WorkerLostError
+from nnbench.measure.process import Launch, WorkerLostError
+from nnbench.store import runs
+from nnbench.workload.case import Case
+from nnbench.workload.datasets import Dataset
 
 
 @dataclass(frozen=True)
@@ -53,8 +53,8 @@ def find(folder: Path, data: Dataset, watch: Watcher) -> Study:
 
     Backends that have a record already are left out. Raises UserError if the disk fails.
     """
-    study = storage.read(folder)
-    writer = results.Writer(folder)
+    study = saved.read(folder)
+    writer = runs.Writer(folder)
     try:
         with data_file(data) as arrays:
             for backend in study.specification["backends"]:
@@ -69,7 +69,7 @@ def find(folder: Path, data: Dataset, watch: Watcher) -> Study:
                         break
     finally:
         writer.close()
-    return storage.read(folder)
+    return saved.read(folder)
 
 
 def found_for(study: Study, backend: str) -> dict[str, Any] | None:
@@ -118,7 +118,7 @@ def _try(study: Study, arrays: Path, backend: str, candidate: Candidate) -> dict
                         "given": None,
                         "fresh": True,
                         "observe_order": False,
-                        "folder": str((study.folder / storage.TRAJECTORIES).resolve()),
+                        "folder": str((study.folder / saved.TRAJECTORIES).resolve()),
                     },
                     study.specification["limit_s"],
                 )

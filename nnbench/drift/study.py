@@ -8,15 +8,16 @@ from typing import Any
 
 import numpy as np
 
-from nnbench import devices, results
-from nnbench.datasets import Dataset
-from nnbench.drift import plan, storage
+from nnbench.drift import plan, saved
 from nnbench.drift.plan import Place, Planned
 from nnbench.drift.policies import POLICIES
-from nnbench.drift.storage import Study
+from nnbench.drift.saved import Study
 from nnbench.errors import UserError
-from nnbench.measure.launch import Launch, WorkerLostError
+from nnbench.machine import devices
+from nnbench.measure.process import Launch, WorkerLostError
 from nnbench.measure.run import Side
+from nnbench.store import runs
+from nnbench.workload.datasets import Dataset
 
 WORKER = "nnbench.drift.worker"
 
@@ -45,13 +46,13 @@ def execute(
     recorded outcome of its training. Raises UserError if a backend is not there, a model
     cannot be trained, or the disk fails.
     """
-    writer = results.Writer(folder)
+    writer = runs.Writer(folder)
     try:
         with data_file(data) as arrays:
-            _Running(storage.read(folder), writer, arrays, watch, sides or {}).run()
+            _Running(saved.read(folder), writer, arrays, watch, sides or {}).run()
     finally:
         writer.close()
-    return storage.read(folder)
+    return saved.read(folder)
 
 
 class _Running:
@@ -60,7 +61,7 @@ class _Running:
     def __init__(
         self,
         study: Study,
-        writer: results.Writer,
+        writer: runs.Writer,
         arrays: Path,
         watch: Watcher,
         sides: Mapping[str, Side],
@@ -161,7 +162,7 @@ class _Running:
 
     def _train(self, planned: Planned) -> dict[str, Any]:
         assert self.worker is not None
-        folder = (self.study.folder / storage.TRAJECTORIES).resolve()
+        folder = (self.study.folder / saved.TRAJECTORIES).resolve()
         request = {
             "kind": "train",
             "case": planned.case.to_json(),
@@ -206,7 +207,7 @@ class _Running:
 
 def is_complete(folder: Path) -> bool:
     """Whether a study has a record of every training it consists of."""
-    study = storage.read(folder)
+    study = saved.read(folder)
     planned = [one for group in plan.plan(study.specification) for one in group]
     tensorflow = devices.is_installed("tensorflow")
     return all(

@@ -11,12 +11,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nnbench import network
-from nnbench.case import Case
 from nnbench.drift import metrics, policies
 from nnbench.drift.trajectory import AS_GIVEN, Array, Trajectory
 from nnbench.training import compiled
 from nnbench.training.fit import fit
+from nnbench.workload import keras_model
+from nnbench.workload.case import Case
 
 EVERY_EPOCH = 64
 """Up to so many epochs the weights of each are kept; of longer trainings, log-spaced ones."""
@@ -68,7 +68,7 @@ def train(
     Raises UserError for a model that cannot be built.
     """
     policies.apply(code, seed)
-    model = network.for_case(case)
+    model = keras_model.for_case(case)
     if not model.built:
         model.build((None, *features.shape[1:]))
     if start is not None:
@@ -221,7 +221,7 @@ def _observed_order(case: Case, code: str, seed: int, rows: int) -> str:
     import keras
 
     policies.apply(code, seed)
-    network.for_case(case)
+    keras_model.for_case(case)
     seen: list[Array] = []
 
     def look(data: Any) -> None:

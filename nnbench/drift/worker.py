@@ -14,11 +14,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nnbench import devices
-from nnbench.case import Case
 from nnbench.drift import generators, trajectory
 from nnbench.errors import UserError
+from nnbench.machine import devices
 from nnbench.measure.channel import open_answers
+from nnbench.workload.case import Case
 
 
 def main() -> None:
@@ -95,13 +95,13 @@ def _train(
 def _time(
     request: dict[str, Any], features: NDArray[np.float32], labels: NDArray[np.float32]
 ) -> dict[str, Any]:
-    from nnbench import network
     from nnbench.drift import policies
     from nnbench.training.fit import fit
+    from nnbench.workload import keras_model
 
     case = Case.from_json(request["case"])
     policies.apply(request["code"], request["seed"])
-    model = network.for_case(case)
+    model = keras_model.for_case(case)
 
     def train(epochs: int) -> None:
         fit(

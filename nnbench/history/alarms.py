@@ -26,7 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special, stats
 
-from nnbench.history import scatter
+from nnbench.history import null_model
 from nnbench.history.readers import BYTES
 from nnbench.history.series import Series
 
@@ -130,11 +130,11 @@ def _candidates(series: Series) -> list[Alarm]:
     if n < (2 if in_turn else LEAST_COMMITS):
         return []
     least = 1 if in_turn else 2
-    seen = scatter.of(series.logs, series.errors, interleaved=in_turn)
-    tame = series.logs if in_turn else scatter.without_spikes(series.logs, seen.deviations)
+    seen = null_model.of(series.logs, series.errors, interleaved=in_turn)
+    tame = series.logs if in_turn else null_model.without_spikes(series.logs, seen.deviations)
     inflation = float(seen.inflation)
     rho = _rho(inflation)
-    chance = scatter.chance(
+    chance = null_model.chance(
         series.errors, seen.deviations, series.freedom, rho, interleaved=in_turn, least=least
     )
     weights = 1 / seen.deviations**2
@@ -143,7 +143,7 @@ def _candidates(series: Series) -> list[Alarm]:
     found = []
     for first, cut, last in zip(edges, edges[1:], edges[2:], strict=False):
         part = slice(first, last)
-        sizes = scatter.step_sizes(tame[part], weights[part], 1) / inflation
+        sizes = null_model.step_sizes(tame[part], weights[part], 1) / inflation
         p_value = chance.p_value(float(sizes[cut - first - 1]))
         freedom = max(3, series.freedom if in_turn else n - len(edges) + 1)
         change = _Window(tame[part], weights[part], inflation, freedom, least)
@@ -245,22 +245,22 @@ def _alarm(
 def _singles(
     series: Series,
     tame: Array,
-    seen: scatter.Scatter,
+    seen: null_model.Scatter,
     edges: Sequence[int],
-    chance: scatter.Chance,
+    chance: null_model.Chance,
 ) -> list[Alarm]:
     """The last commit, where it lies off all before it, and spikes before it."""
     n, part = len(tame), slice(edges[-2], len(tame))
     weights = 1 / seen.deviations**2
     found = []
     if n - edges[-2] >= 3:
-        distance = scatter.last_distance(
+        distance = null_model.last_distance(
             tame[part], series.logs[part], weights[part], seen.inflation
         )
         p_value = chance.p_value_of_last(float(distance))
         alarm = _single(series, UNCONFIRMED, n - 1, tame[part][:-1], seen, p_value)
         found.append(_doubted(alarm, slice(edges[-2], n - 1), slice(n - 1, n)))
-    middle = scatter.running_median(series.logs)
+    middle = null_model.running_median(series.logs)
     far = np.abs(series.logs - middle) > SPIKE_DEVIATIONS * seen.deviations
     for place in np.flatnonzero(far[:-1]):
         if place not in edges and place + 1 not in edges:
@@ -270,7 +270,7 @@ def _singles(
 
 
 def _single(
-    series: Series, kind: str, place: int, around: Array, seen: scatter.Scatter, p_value: float
+    series: Series, kind: str, place: int, around: Array, seen: null_model.Scatter, p_value: float
 ) -> Alarm:
     size = float(series.logs[place] - np.mean(around))
     half = 2 * float(seen.deviations[place]) * math.sqrt(1 + 1 / len(around))

@@ -14,14 +14,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from nnbench import comparison
-from nnbench.comparison import DIFFERENT, Comparison
 from nnbench.errors import UserError
 from nnbench.history.commits import Commit
 from nnbench.phases import COLD, STEP
-from nnbench.results import Run
-from nnbench.statistics import nested_estimate
-from nnbench.summary import Measured
+from nnbench.stats import verdict
+from nnbench.stats.estimate import nested_estimate
+from nnbench.stats.summary import Measured
+from nnbench.stats.verdict import DIFFERENT, Comparison
+from nnbench.store.runs import Run
 
 MOST_TRIES = 3
 DOUBT = 0.01
@@ -122,10 +122,10 @@ def _compared(
     runs: list[Run] = []
     for number in range(MOST_TRIES):
         runs.append(measure(shown, number))
-        verdict = judge(runs, phase, first, last, middle)
-        if verdict.verdict != comparison.UNDECIDED:
+        judged = judge(runs, phase, first, last, middle)
+        if judged.verdict != verdict.UNDECIDED:
             break
-    return Step(first, last, middle, verdict, len(runs))
+    return Step(first, last, middle, judged, len(runs))
 
 
 def judge(
@@ -150,8 +150,8 @@ def judge(
     ratio = nested_estimate(np.exp(logs), unit)
     label = f"{(middle or last).short} against {'both ends' if middle else first.short}"
     # What is asked is to which side, not how far: equivalence is no answer for a middle.
-    margin = comparison.MARGIN if middle is None else 0.0
-    return comparison.judge({label: ratio}, margin=margin, false_discoveries=DOUBT)[0]
+    margin = verdict.MARGIN if middle is None else 0.0
+    return verdict.judge({label: ratio}, margin=margin, false_discoveries=DOUBT)[0]
 
 
 def trials_for(phase: str) -> dict[str, Any]:

@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from nnbench import units
 from nnbench.history import alarms as finding
 from nnbench.history.alarms import NUMBERS, SPIKE, UNCONFIRMED, Alarm
 from nnbench.history.annotations import Annotation
 from nnbench.history.readers import BYTES
 from nnbench.history.series import Series, all_of
 from nnbench.history.table import History
+from nnbench.show import units
 
 MOST_LINES = 40
 

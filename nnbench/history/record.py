@@ -15,14 +15,16 @@ from typing import Any
 
 import psutil
 
-from nnbench import fingerprint, results, sides
-from nnbench.case import Case
-from nnbench.datasets import Dataset
 from nnbench.errors import UserError
-from nnbench.history import numerics
+from nnbench.history import seeded_digests
 from nnbench.history.commits import Commit
+from nnbench.machine import fingerprint
+from nnbench.measure import environments
 from nnbench.measure import run as measuring
 from nnbench.measure.run import Side
+from nnbench.store import runs
+from nnbench.workload.case import Case
+from nnbench.workload.datasets import Dataset
 
 MOST_TOGETHER = 12
 WORKER_BYTES = 1 << 30
@@ -100,10 +102,10 @@ def check_out(commits: Sequence[Commit]) -> dict[str, Side]:
     places: dict[str, Side] = {}
     first: dict[str, Any] | None = None
     for commit in commits:
-        operand = sides.resolve(commit.name)
+        operand = environments.resolve(commit.name)
         place = operand.side or Side()
         places[commit.name] = place
-        found = sides.fingerprint_of(operand)
+        found = environments.fingerprint_of(operand)
         found["versions"].pop("nnbench-arch", None)
         differing = fingerprint.unlike(first, found) if first else []
         if differing:
@@ -121,8 +123,8 @@ def folder_of(parent: Path, part: Part) -> Path:
     here = fingerprint.take()
     if not folder.exists():
         # The commit is that of each side: what is checked out here is not measured.
-        return results.create(parent, part.name, part.wanted, {**here, "commit": None})
-    saved = results.read(folder)
+        return runs.create(parent, part.name, part.wanted, {**here, "commit": None})
+    saved = runs.read(folder)
     unlike = fingerprint.unlike(saved.fingerprint, here)
     if unlike or saved.specification != part.wanted:
         reason = "; ".join(unlike) or "another specification"
@@ -132,7 +134,7 @@ def folder_of(parent: Path, part: Part) -> Path:
 
 def measure(
     part: Part, folder: Path, data: Dataset, places: dict[str, Side], watch: measuring.Watcher
-) -> results.Run:
+) -> runs.Run:
     """Measure what is missing of a part."""
     by_side = {side: places[name] for side, name in part.commits.items()}
     return measuring.execute(folder, data, watch, by_side)
@@ -148,4 +150,4 @@ def digests(
 ) -> None:
     """Record what each commit computes, beside what it takes."""
     by_side = {side: (name, places[name]) for side, name in part.commits.items()}
-    numerics.record(folder, cases, data, by_side, watch)
+    seeded_digests.record(folder, cases, data, by_side, watch)

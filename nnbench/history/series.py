@@ -16,7 +16,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from nnbench.history.table import SERIES, History
-from nnbench.statistics import hodges_lehmann
+from nnbench.stats.estimate import hodges_lehmann
 
 Array = NDArray[np.float64]
 

@@ -18,15 +18,16 @@ from typing import Any
 
 import numpy as np
 
-from nnbench import fingerprint, results, user_code
-from nnbench.case import Case
-from nnbench.datasets import Dataset
 from nnbench.errors import UserError
-from nnbench.measure import noise
-from nnbench.measure.launch import Launch, WorkerLostError
+from nnbench.machine import fingerprint, noise
+from nnbench.measure.process import Launch, WorkerLostError
 from nnbench.measure.schedule import ONE_SIDE, SWEEPS, Planned, plan_round, starting_order
 from nnbench.measure.trial import KINDS, STEP_KIND
-from nnbench.summary import widest_interval
+from nnbench.stats.summary import widest_interval
+from nnbench.store import runs
+from nnbench.workload import user_code
+from nnbench.workload.case import Case
+from nnbench.workload.datasets import Dataset
 
 FAILURES_ALLOWED = 2
 """A case that failed this often is given up; the others go on."""
@@ -114,7 +115,7 @@ def specification(
     }
 
 
-def next_round(run: results.Run, number: int) -> list[list[Planned]]:
+def next_round(run: runs.Run, number: int) -> list[list[Planned]]:
     """Round `number` of a run, given the records of the rounds before it; empty when it is over."""
     wanted = run.specification
     earlier = run.before_round(number)
@@ -133,7 +134,7 @@ def next_round(run: results.Run, number: int) -> list[list[Planned]]:
     )
 
 
-def _goes_on(earlier: results.Run, number: int) -> bool:
+def _goes_on(earlier: runs.Run, number: int) -> bool:
     wanted = earlier.specification
     precision, budget_s = wanted["precision"], wanted["budget_s"]
     if precision is None and budget_s is None:
@@ -146,7 +147,7 @@ def _goes_on(earlier: results.Run, number: int) -> bool:
     return precision is None or number < LEAST_ROUNDS or bool(_wide(earlier, precision))
 
 
-def _wanting(earlier: results.Run, number: int) -> list[Case]:
+def _wanting(earlier: runs.Run, number: int) -> list[Case]:
     """The cases that get more time: all, or those whose intervals are still too wide."""
     cases = list(earlier.cases.values())
     precision = earlier.specification["precision"]
@@ -159,12 +160,12 @@ def _wanting(earlier: results.Run, number: int) -> list[Case]:
     return [case for case in cases if case.key in kept]
 
 
-def _wide(run: results.Run, precision: float) -> list[Case]:
+def _wide(run: runs.Run, precision: float) -> list[Case]:
     widths = widest_interval(run)
     return [case for key, case in run.cases.items() if not widths.get(key, np.inf) <= precision]
 
 
-def seconds_spent(run: results.Run) -> float:
+def seconds_spent(run: runs.Run) -> float:
     """Seconds that a run's launches and trials took, by its records.
 
     The processes of a round's sides start at the same time: the longest start counts.
@@ -179,7 +180,7 @@ def seconds_spent(run: results.Run) -> float:
     return float(starts_s + sum(trial["wall_s"] for trial in run.trials))
 
 
-def is_complete(run: results.Run) -> bool:
+def is_complete(run: runs.Run) -> bool:
     """Whether a run has a record of every trial it consists of."""
     number = 0
     while plans := next_round(run, number):
@@ -189,7 +190,7 @@ def is_complete(run: results.Run) -> bool:
     return True
 
 
-def _missing(plans: list[list[Planned]], run: results.Run) -> list[list[Planned]]:
+def _missing(plans: list[list[Planned]], run: runs.Run) -> list[list[Planned]]:
     have = {
         tuple(trial[name] for name in ("round", "side", "block", "case", "trial_kind", "sweep"))
         for trial in run.trials
@@ -204,9 +205,9 @@ def _missing(plans: list[list[Planned]], run: results.Run) -> list[list[Planned]
 
 def unfinished(folder: Path, wanted: dict[str, Any], here: dict[str, Any]) -> Path | None:
     """The newest run below `folder` with this specification and fingerprint, if incomplete."""
-    for candidate in reversed(results.find(folder)):
+    for candidate in reversed(runs.find(folder)):
         try:
-            run = results.read(candidate)
+            run = runs.read(candidate)
         except UserError:
             continue
         if run.specification == wanted and not fingerprint.differences(run.fingerprint, here):
@@ -216,20 +217,20 @@ def unfinished(folder: Path, wanted: dict[str, Any], here: dict[str, Any]) -> Pa
 
 def execute(
     folder: Path, data: Dataset, watch: Watcher, sides: Mapping[str, Side] | None = None
-) -> results.Run:
+) -> runs.Run:
     """Measure what is missing of the run in `folder`, and return the whole.
 
     `sides` says where the workers of each side of the specification run. A worker that dies or
     exceeds the limit is a recorded outcome of its trial; a new worker takes over. Raises
     UserError if a backend or device is not there or the disk fails.
     """
-    writer = results.Writer(folder)
+    writer = runs.Writer(folder)
     try:
         with tempfile.TemporaryDirectory() as scratch:
             arrays = Path(scratch) / "data.npz"
             np.savez(arrays, features=data.features, labels=data.labels)
             measuring = _Measuring(
-                results.read(folder), writer, arrays, data.name, watch, sides or {"": Side()}
+                runs.read(folder), writer, arrays, data.name, watch, sides or {"": Side()}
             )
             number = 0
             while plans := next_round(measuring.run, number):
@@ -239,15 +240,15 @@ def execute(
                 number += 1
     finally:
         writer.close()
-    return results.read(folder)
+    return runs.read(folder)
 
 
 @dataclass
 class _Measuring:
     """What grows while a run goes on."""
 
-    run: results.Run
-    writer: results.Writer
+    run: runs.Run
+    writer: runs.Writer
     arrays: Path
     data_name: str
     watch: Watcher
@@ -407,7 +408,7 @@ def _work(kind: str) -> float:
     return 1 / SWEEPS if kind == STEP_KIND else 1.0
 
 
-def _failures(run: results.Run) -> Counter[str]:
+def _failures(run: runs.Run) -> Counter[str]:
     return Counter(trial["case"] for trial in run.failures())
 
 

@@ -10,8 +10,8 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from nnbench.case import Case
 from nnbench.measure.trial import KINDS, STEP_KIND
+from nnbench.workload.case import Case
 
 ONE_SIDE = ("",)
 

@@ -17,14 +17,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nnbench import network
-from nnbench.case import Case
 from nnbench.measure import boundaries, memory
 from nnbench.measure.boundaries import Marks
 from nnbench.phases import BUILD, COLD, COMPILE, EPOCH, FIRST_STEP, PREPARE, STEP, TRACE
 from nnbench.training import compiled
 from nnbench.training.compiled.fast_fit import fast_fit
 from nnbench.training.fit import fit
+from nnbench.workload import keras_model
+from nnbench.workload.case import Case
 
 KINDS = ("cold", "phases")
 STEP_KIND = "step"
@@ -97,7 +97,7 @@ def warm_up_case(case: Case) -> None:
 
 
 def _build(case: Case) -> Any:
-    return network.for_case(case)
+    return keras_model.for_case(case)
 
 
 Trained = tuple[dict[str, list[float]], list[float], Any]

@@ -13,10 +13,11 @@ from typing import Any
 
 import numpy as np
 
-from nnbench import datasets, devices
-from nnbench.case import Case
 from nnbench.errors import UserError
+from nnbench.machine import devices
 from nnbench.measure.channel import open_answers
+from nnbench.workload import datasets
+from nnbench.workload.case import Case
 
 
 def main() -> None:
@@ -43,7 +44,8 @@ def main() -> None:
     imported_s = time.perf_counter()
 
     # Imports Keras: not before the backend is fixed.
-    from nnbench.measure import learning, peak, trial
+    from nnbench.machine import matmul_rate
+    from nnbench.measure import loss_curve_trial, trial
 
     try:
         trial.warm_up(first_case, *data_of(first_case))
@@ -57,7 +59,7 @@ def main() -> None:
         reason = (str(failure).strip() or repr(failure)).splitlines()[0]
         answer({"error": f"{first_case.model} cannot be trained on {first_case.data}: {reason}"})
         return
-    rate = peak.product_flops_per_s(first_case.device)
+    rate = matmul_rate.product_flops_per_s(first_case.device)
     # What was imported stays: to look at it again before every trial would cost 0.1 s of each.
     # Before the answer, after which the worker of another side may be measured.
     gc.collect()
@@ -88,8 +90,8 @@ def main() -> None:
         if case.key not in warm:
             trial.warm_up_case(case)
             warm.add(case.key)
-        if request["kind"] == learning.KIND:
-            answer(learning.measure(case, request["seed"], features, labels))
+        if request["kind"] == loss_curve_trial.KIND:
+            answer(loss_curve_trial.measure(case, request["seed"], features, labels))
             continue
         record, model = trial.measure(case, request["kind"], features, labels)
         if request["kind"] == "phases" and case.key not in timers:

@@ -5,9 +5,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, NullLocator
 
-from nnbench import ticks, units
-from nnbench.palette import SERIES_COLOURS
-from nnbench.race.outcome import CLOCKS, TRAINED, Race, Racer
+from nnbench.race.time_to_loss import CLOCKS, TRAINED, Race, Racer
+from nnbench.show import ticks, units
+from nnbench.show.palette import SERIES_COLOURS
 
 STYLES = ("-", "--", ":")
 

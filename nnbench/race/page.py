@@ -3,11 +3,11 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from nnbench import pages
-from nnbench.pages import Part
-from nnbench.race import charts, telling
-from nnbench.race.outcome import Race
-from nnbench.results import Run
+from nnbench.race import charts, words
+from nnbench.race.time_to_loss import Race
+from nnbench.show import html
+from nnbench.show.html import Part
+from nnbench.store.runs import Run
 
 PAGE = "race.html"
 
@@ -28,9 +28,9 @@ def write(run: Run, targets: Mapping[int, float]) -> Path:
         target = targets[number]
         place = race.racers[0].case.place
         stem = place.replace(", ", "-").replace(":", "").replace(" ", "")
-        table = telling.table(race, target)
-        sentences += [f"{place}: {one}" for one in telling.sentences(race, target)]
-        warnings += telling.warnings(race)
+        table = words.table(race, target)
+        sentences += [f"{place}: {one}" for one in words.sentences(race, target)]
+        warnings += words.warnings(race)
         parts += [
             Part(table.title, table.caption, table),
             Part(
@@ -47,7 +47,7 @@ def write(run: Run, targets: Mapping[int, float]) -> Path:
             ),
         ]
     host = run.fingerprint
-    return pages.write(
+    return html.write(
         run.folder / PAGE,
         title="Time to a loss",
         subtitle=f"{run.created} on {host['host']}: {host['cpu']}, {host['cpus']} CPUs",

@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from nnbench import units
 from nnbench.phases import COLD, COMPILE, EPOCH, STEP, TRACE, ColdParts
-from nnbench.results import Run
-from nnbench.statistics import Estimate
-from nnbench.summary import CaseSummary, Measured, groups
+from nnbench.show import units
+from nnbench.stats.estimate import Estimate
+from nnbench.stats.summary import CaseSummary, Measured, groups
+from nnbench.store.runs import Run
 
 WIDE = 0.20
 """Intervals of more than 20 % to either side are pointed out."""

@@ -18,9 +18,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
-from nnbench import architecture, user_code
 from nnbench.phases import BUILD, COLD, COMPILE, EPOCH, FIRST_STEP, PREPARE, STEP, TRACE
 from nnbench.suites.reading import Reading
+from nnbench.workload import architecture, user_code
 
 STUDY_LIMIT_S = 3600.0
 

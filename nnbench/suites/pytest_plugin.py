@@ -69,8 +69,8 @@ class TrainingBenchmark:
         over `limit_s` seconds is given up. Fails the test for what cannot be measured.
         """
         # Heavy, and not for a session that does not measure.
-        from nnbench import devices
         from nnbench.errors import UserError
+        from nnbench.machine import devices
         from nnbench.suites import study
         from nnbench.suites.reference import reference_to
 

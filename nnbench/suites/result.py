@@ -9,7 +9,7 @@ import numpy as np
 
 from nnbench.errors import UserError
 from nnbench.phases import STEP
-from nnbench.statistics import Estimate, nested_estimate
+from nnbench.stats.estimate import Estimate, nested_estimate
 from nnbench.suites.reading import Reading
 
 

@@ -11,15 +11,16 @@ from pathlib import Path
 
 import numpy as np
 
-from nnbench import architecture, datasets, devices, fingerprint, results, user_code
-from nnbench.case import Case, Training
-from nnbench.datasets import Dataset
-from nnbench.measure import noise
+from nnbench.machine import devices, fingerprint, noise
 from nnbench.measure import run as measuring
 from nnbench.phases import PHASES, STEP
-from nnbench.suites import drifting
+from nnbench.stats.summary import block_values, product_rates
+from nnbench.store import runs
+from nnbench.suites import drift_process
 from nnbench.suites.reading import Reading
-from nnbench.summary import block_values, product_rates
+from nnbench.workload import architecture, datasets, user_code
+from nnbench.workload.case import Case, Training
+from nnbench.workload.datasets import Dataset
 
 GFLOP = 1e9
 
@@ -67,9 +68,9 @@ def measure(plan: Plan, keep: Path | None = None, commit: str | None = None) -> 
         here = fingerprint.take()
         if commit is not None:
             here["commit"] = commit
-        folder = results.create(keep or Path(scratch), None, wanted, here)
+        folder = runs.create(keep or Path(scratch), None, wanted, here)
         run = measuring.execute(folder, data, lambda _: None)
-        drifts = drifting.figures(cases) if plan.drift else {}
+        drifts = drift_process.figures(cases) if plan.drift else {}
         return [_reading(run, case, drifts.get(case.key, {})) for case in cases]
 
 
@@ -116,7 +117,7 @@ def _importable() -> Iterator[None]:
             os.environ["PYTHONPATH"] = before
 
 
-def _reading(run: results.Run, case: Case, drifts: dict[str, float]) -> Reading:
+def _reading(run: runs.Run, case: Case, drifts: dict[str, float]) -> Reading:
     blocks = block_values(run.samples())
     mine = blocks[blocks["case"] == case.key].sort_values(["launch", "block"])
     trials = [trial for trial in run.good_trials() if trial["case"] == case.key]
@@ -151,12 +152,12 @@ def _reading(run: results.Run, case: Case, drifts: dict[str, float]) -> Reading:
     )
 
 
-def _share_disturbed(run: results.Run, case: Case) -> float:
+def _share_disturbed(run: runs.Run, case: Case) -> float:
     mine = {(trial["launch"], trial["block"]) for trial in run.trials if trial["case"] == case.key}
     return len(mine & noise.disturbed_blocks(run.trials)) / len(mine) if mine else 0.0
 
 
-def _seen_by_workers(run: results.Run, case: Case) -> dict[str, object]:
+def _seen_by_workers(run: runs.Run, case: Case) -> dict[str, object]:
     mine = [
         launch
         for launch in run.launches
@@ -172,7 +173,7 @@ def _bytes(trials: Sequence[dict[str, object]], name: str) -> list[float]:
     return [float(value) for value in values if isinstance(value, int)]
 
 
-def _times_of_ideal(run: results.Run, case: Case, steps_s: Sequence[float]) -> list[float]:
+def _times_of_ideal(run: runs.Run, case: Case, steps_s: Sequence[float]) -> list[float]:
     rates = product_rates(run, case)
     if case.step_cost is None or not rates:
         return []

@@ -15,13 +15,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nnbench import architecture as arch
-from nnbench import devices, imports, network
-from nnbench.architecture import Architecture
-from nnbench.case import Training
-from nnbench.datasets import Dataset
 from nnbench.errors import UserError
+from nnbench.machine import devices, keras_import
 from nnbench.training.fit import fit
+from nnbench.workload import architecture as arch
+from nnbench.workload import keras_model
+from nnbench.workload.architecture import Architecture
+from nnbench.workload.case import Training
+from nnbench.workload.datasets import Dataset
 
 if TYPE_CHECKING:
     import keras
@@ -65,9 +66,9 @@ def train(
     import keras
 
     if seed is not None:
-        imports.set_random_seed(seed)
+        keras_import.set_random_seed(seed)
     if go_on_from is None:
-        model, earlier = network.build(architecture, training, data.width), []
+        model, earlier = keras_model.build(architecture, training, data.width), []
         initial = model.get_weights()
     else:
         saved = read(go_on_from)
@@ -106,7 +107,7 @@ def save(session: Session, model: "keras.Model", folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         np.savez(folder / INITIAL, *session.initial_weights)
         np.savez(folder / FINAL, *session.final_weights)
-        with imports.without_tensorflow():
+        with keras_import.without_tensorflow():
             model.save(folder / MODEL)
         (folder / DESCRIPTION).write_text(json.dumps(description, indent=1) + "\n")
     except OSError as failure:
@@ -146,7 +147,7 @@ def _load_model(folder: Path) -> "keras.Model":
     import keras
 
     try:
-        with imports.without_tensorflow():
+        with keras_import.without_tensorflow():
             return keras.saving.load_model(folder / MODEL)
     except (OSError, ValueError) as failure:
         raise UserError(

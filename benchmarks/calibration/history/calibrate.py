@@ -18,12 +18,12 @@ from pathlib import Path
 import judges
 import project
 
-from nnbench import datasets
-from nnbench.case import Case, Training
 from nnbench.history import commits
 from nnbench.history import record as recording
 from nnbench.measure import run as measuring
-from nnbench.progress import Bar
+from nnbench.show.progress import Bar
+from nnbench.workload import datasets
+from nnbench.workload.case import Case, Training
 
 ONCE = {"build", "prepare", "trace", "compile", "first_step"}
 STEPS = {"step", "epoch"}

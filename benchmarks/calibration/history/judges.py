@@ -14,9 +14,9 @@ from asv.step_detect import detect_regressions, detect_steps
 from asv_runner.statistics import compute_stats
 from pytest_benchmark.utils import parse_compare_fail
 
-from nnbench import results
 from nnbench.history import check, table
 from nnbench.history.alarms import NUMBERS
+from nnbench.store import runs
 
 Alarms = dict[tuple[str, int], set[int]]
 
@@ -36,7 +36,7 @@ def nnbench(folder: Path, repository: Path) -> Alarms:
 
 def samples(folder: Path) -> dict[str, list[list[float]]]:
     """For each phase, the samples of every commit in order, seconds."""
-    run = results.read(folder)
+    run = runs.read(folder)
     found: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
     for trial in run.good_trials():
         for phase, values in trial["samples_s"].items():

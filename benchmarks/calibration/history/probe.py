@@ -9,7 +9,8 @@ import statistics
 import sys
 from pathlib import Path
 
-from nnbench import datasets, devices
+from nnbench.machine import devices
+from nnbench.workload import datasets
 
 TURNS = 40
 
@@ -24,9 +25,9 @@ def load(path):
 def main():
     backend, folder = sys.argv[1], Path(sys.argv[2])
     devices.start(backend)
-    from nnbench.case import Case, Training
     from nnbench.measure import trial
     from nnbench.training.fit import fit
+    from nnbench.workload.case import Case, Training
 
     data = datasets.load("banknotes")
     case = Case(

@@ -2,9 +2,10 @@
 
 import os
 
-from nnbench import devices, network
-from nnbench.architecture import Architecture
-from nnbench.case import Training
+from nnbench.machine import devices
+from nnbench.workload import keras_model
+from nnbench.workload.architecture import Architecture
+from nnbench.workload.case import Training
 
 
 def start(backend):
@@ -12,4 +13,4 @@ def start(backend):
 
 
 def model(widths):
-    return network.build(Architecture(tuple(widths)), Training(), 4)
+    return keras_model.build(Architecture(tuple(widths)), Training(), 4)

@@ -15,13 +15,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from nnbench import results
-from nnbench.case import Case
 from nnbench.errors import UserError
 from nnbench.history.readers import Row, Skipped
-from nnbench.measure import noise
-from nnbench.statistics import nested_estimate
-from nnbench.summary import Measured, product_rates
+from nnbench.machine import noise
+from nnbench.stats.estimate import nested_estimate
+from nnbench.stats.summary import Measured, product_rates
+from nnbench.store import runs
+from nnbench.workload.case import Case
 
 SOURCE = "nnbench"
 GFLOP = 1e9
@@ -34,7 +34,7 @@ PAIR_COLUMNS = [
 
 def is_result(path: Path) -> bool:
     """Whether a file describes a run."""
-    return path.name == results.RUN_FILE
+    return path.name == runs.RUN_FILE
 
 
 def read(path: Path) -> tuple[list[Row | Skipped], pd.DataFrame]:
@@ -42,7 +42,7 @@ def read(path: Path) -> tuple[list[Row | Skipped], pd.DataFrame]:
     nothing = pd.DataFrame(columns=PAIR_COLUMNS)
     folder = path.parent
     try:
-        run = results.read(folder)
+        run = runs.read(folder)
         host, environment = str(run.fingerprint["host"]), environment_of(run.fingerprint)
         date = datetime.fromisoformat(run.created)
     except (UserError, KeyError, ValueError) as failure:
@@ -103,7 +103,7 @@ def read(path: Path) -> tuple[list[Row | Skipped], pd.DataFrame]:
     return found, pairs if together else nothing
 
 
-def _blocks(run: results.Run, commits: dict[str, str]) -> pd.DataFrame:
+def _blocks(run: runs.Run, commits: dict[str, str]) -> pd.DataFrame:
     measured = Measured.of(run)
     # Steps are held against each other by their lower quartiles, as in `summary`.
     blocks = measured.paired_values if len(commits) > 1 else measured.blocks
@@ -113,7 +113,7 @@ def _blocks(run: results.Run, commits: dict[str, str]) -> pd.DataFrame:
     return blocks.assign(noisy=[place in marked for place in places])
 
 
-def _pace_s(run: results.Run, case: Case) -> float:
+def _pace_s(run: runs.Run, case: Case) -> float:
     rates = product_rates(run, case)
     return GFLOP / float(np.median(rates)) if rates else math.nan
 

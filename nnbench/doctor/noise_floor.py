@@ -1,0 +1,271 @@
+"""The noise floor: identical code compared with itself on this machine.
+
+The two sides are measured and compared exactly as `nnbench compare` does it; what lies within
+one launch tells what `nnbench run` can say of two networks in one run.
+"""
+
+import math
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy import optimize, stats
+
+from nnbench.machine import fingerprint, noise
+from nnbench.measure import run as measuring
+from nnbench.phases import COLD, EPOCH, STEP
+from nnbench.show import units
+from nnbench.stats.estimate import CONFIDENCE, Estimate, nested_estimate
+from nnbench.stats.summary import Measured
+from nnbench.stats.verdict import FALSE_DISCOVERIES
+from nnbench.store import runs
+from nnbench.workload import datasets
+from nnbench.workload.architecture import Architecture
+from nnbench.workload.case import Case, Training
+
+PHASES_TOLD = (STEP, EPOCH, COLD)
+
+FOUND = 0.8
+"""A change counts as one that can be found if it is found in this share of attempts."""
+
+BLOCKS = 2
+"""Two in a launch: the least that can be held against each other."""
+
+MANY_DEGREES = 100
+"""From here on a shifted t distribution stands for the noncentral one to 0.2 %."""
+
+CHANGES = (0.05, 0.02, 0.01)
+
+
+@dataclass(frozen=True)
+class Spread:
+    """How one phase of one case scatters, as standard deviations of the logarithm.
+
+    `within_launch` is that of what takes turns in one process (samples of steps, blocks of all
+    else), `between_launches` that of the processes' medians. `pair` is the ratio of two trials of
+    a launch that took turns, estimated over launches: what two equal networks of one run would
+    show.
+    """
+
+    within_launch: float
+    between_launches: float
+    pair: Estimate
+
+
+@dataclass(frozen=True)
+class NoiseFloor:
+    """What comparing identical code with itself gave.
+
+    `half_widths` are of the 95 % intervals of the log ratio of the two sides, by phase, after
+    `launches` launches of each side that took `seconds_per_side`. `looks` is how often the noise
+    watch looked meanwhile, `disturbances` what it found wrong, one entry a look.
+    """
+
+    launches: int
+    seconds_per_side: float
+    half_widths: Mapping[str, float]
+    ratios: Mapping[str, Estimate]
+    spreads: Mapping[str, Spread] = field(default_factory=dict)
+    looks: int = 0
+    disturbances: tuple[str, ...] = ()
+
+    @property
+    def seconds_per_launch(self) -> float:
+        """What one launch costs, its start included."""
+        return self.seconds_per_side / self.launches
+
+    def change_within(self, phase: str, budget_s: float) -> float:
+        """The smallest change of a phase that `compare` finds with so many seconds a side."""
+        error = self._error_of_one(self.half_widths[phase], self.launches)
+        return math.expm1(findable(error, budget_s / self.seconds_per_launch))
+
+    def difference_within(self, phase: str, budget_s: float) -> float:
+        """The smallest difference of a phase of two networks that a run of so long finds.
+
+        A launch with two blocks of one network lasts as long as one with a block of two.
+        """
+        pair = self.spreads[phase].pair
+        error = pair.log_error * math.sqrt(pair.launches)
+        return math.expm1(findable(error, budget_s / self.seconds_per_launch))
+
+    def launches_for(self, phase: str, change: float) -> int:
+        """Launches of each side with which `compare` finds a change of a phase."""
+        error = self._error_of_one(self.half_widths[phase], self.launches)
+        return launches_needed(error, math.log1p(change))
+
+    @staticmethod
+    def _error_of_one(half_width: float, launches: int) -> float:
+        """Standard error of the log ratio that a single launch of each side would have."""
+        quantile = float(stats.t.ppf((1 + CONFIDENCE) / 2, launches - 1))
+        return half_width / quantile * math.sqrt(launches)
+
+
+def findable(error_of_one: float, launches: float) -> float:
+    """The log ratio that is found in `FOUND` of attempts, given the error of one launch.
+
+    Found means that the t test rejects equality at the level of `nnbench compare`; its power
+    follows from the noncentral t distribution (Cohen, "Statistical Power Analysis", 1988).
+    Fewer than two launches decide nothing: infinity.
+    """
+    whole = math.floor(launches)
+    if whole < 2:
+        return math.inf
+    return _errors_needed(whole - 1) * error_of_one / math.sqrt(whole)
+
+
+@cache
+def _errors_needed(degrees: int) -> float:
+    """How many standard errors a log ratio must be from 0 to be found."""
+    edge, found = (float(stats.t.ppf(q, degrees)) for q in (1 - FALSE_DISCOVERIES / 2, FOUND))
+    if degrees > MANY_DEGREES:
+        return edge + found
+    return float(optimize.brentq(lambda nc: stats.nct.sf(edge, degrees, nc) - FOUND, 0, 5 * edge))
+
+
+def launches_needed(error_of_one: float, log_change: float) -> int:
+    """The fewest launches, three or more, with which a log ratio is found."""
+    least = 3
+    normal = float(np.sum(stats.norm.ppf([1 - FALSE_DISCOVERIES / 2, FOUND])))
+    count = max(least, math.floor((normal * error_of_one / log_change) ** 2))
+    while findable(error_of_one, count) > log_change:
+        count += 1
+    return count
+
+
+def noise_floor(
+    backend: str, watch: measuring.Watcher, *, launches: int = 5, seed: int = 0
+) -> NoiseFloor:
+    """Compare identical code with itself on this machine; takes two minutes, on a busy one more.
+
+    `launches` is at least two. Raises UserError if the backend is not there.
+    """
+    data = datasets.load("banknotes")
+    case = Case(
+        Architecture((100, 100)),
+        Training(),
+        data.name,
+        data.digest,
+        data.rows,
+        data.width,
+        backend=backend,
+    )
+    wanted = measuring.specification(
+        [case], launches=launches, blocks=BLOCKS, seed=seed, limit_s=120.0, sides=("A", "B")
+    )
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = runs.create(Path(scratch), "floor", wanted, fingerprint.take())
+        run = measuring.execute(folder, data, watch, {"A": measuring.Side(), "B": measuring.Side()})
+        return from_run(run, case, seed)
+
+
+def from_run(run: runs.Run, case: Case, seed: int = 0) -> NoiseFloor:
+    """The noise floor that a run of one case on the equal sides A and B shows."""
+    measured = Measured.of(run)
+    ratios = measured.ratios_between_sides(case, "A", "B")
+    looks = [trial["noise"] for trial in run.trials if trial.get("noise")]
+    reasons = [", ".join(noise.contamination(look)) for look in looks]
+    return NoiseFloor(
+        launches=run.specification["launches"],
+        seconds_per_side=measuring.seconds_spent(run) / 2,
+        half_widths={
+            phase: math.log(ratio.high / ratio.low) / 2
+            for phase, ratio in ratios.items()
+            if ratio.has_interval
+        },
+        ratios=ratios,
+        spreads={
+            phase: spread
+            for phase in PHASES_TOLD
+            if (spread := spread_of(measured, phase, seed)) is not None
+        },
+        looks=len(looks),
+        disturbances=tuple(reason for reason in reasons if reason),
+    )
+
+
+def spread_of(measured: Measured, phase: str, seed: int = 0) -> Spread | None:
+    """How the samples of one phase scatter; None with too few to tell."""
+    samples = measured.samples[measured.samples["phase"] == phase]
+    # Steps take turns sample by sample, everything else block by block.
+    turns = samples if phase == STEP else measured.blocks[measured.blocks["phase"] == phase]
+    pairs = _paired_turns(turns, seed)
+    if samples["launch"].nunique() < 2 or pairs.empty:
+        return None
+    logs = np.log(samples["seconds"]).groupby(samples["launch"])
+    variances = np.log(turns["seconds"]).groupby(turns["launch"]).var()
+    return Spread(
+        within_launch=math.sqrt(float(variances.mean())),
+        between_launches=float(logs.median().std()),
+        pair=nested_estimate(pairs["ratio"], pairs["launch"], seed=seed),
+    )
+
+
+def _paired_turns(turns: pd.DataFrame, seed: int) -> pd.DataFrame:
+    """Ratios of turns that follow one another within a launch; which is which is drawn."""
+    order = [name for name in ("block", "trial", "position") if name in turns]
+    generator = np.random.default_rng(seed)
+    rows = []
+    for launch, group in turns.groupby("launch"):
+        seconds: NDArray[np.float64] = group.sort_values(order)["seconds"].to_numpy()
+        count = len(seconds) // 2
+        first, second = seconds[: 2 * count : 2], seconds[1 : 2 * count : 2]
+        signs = generator.choice([-1.0, 1.0], count)
+        rows += [(launch, ratio) for ratio in (second / first) ** signs]
+    return pd.DataFrame(rows, columns=["launch", "ratio"])
+
+
+def sentences(floor: NoiseFloor) -> list[str]:
+    """What precision can be had here, in words made from the noise floor."""
+    told = []
+    for phase in PHASES_TOLD:
+        if phase in floor.half_widths:
+            told.append(_of_sides(floor, phase))
+        if phase in floor.spreads:
+            told.append(_of_networks(floor, phase))
+    if told:
+        told.append(
+            f"With {floor.launches} launches a side the true spread between launches may be up to "
+            f"{units.significant(spread_doubt(floor.launches), 2)} times what was seen."
+        )
+    if floor.disturbances:
+        told.append(
+            f"The noise watch saw something in {len(floor.disturbances)} of {floor.looks} looks, "
+            f"at last: {floor.disturbances[-1]}."
+        )
+    return told
+
+
+def spread_doubt(launches: int) -> float:
+    """By which factor a standard deviation from so many values may be too small (97.5 %)."""
+    degrees = launches - 1
+    return math.sqrt(degrees / float(stats.chi2.ppf((1 - CONFIDENCE) / 2, degrees)))
+
+
+def _of_sides(floor: NoiseFloor, phase: str) -> str:
+    minute, long = (_change(floor.change_within(phase, budget)) for budget in (60.0, 600.0))
+    needed = ", ".join(
+        f"{floor.launches_for(phase, change):,} for {100 * change:.0f} %" for change in CHANGES
+    )
+    return (
+        f"{phase}, two commits: the smallest change found {100 * FOUND:.0f} % of the time is "
+        f"{minute} in 1 minute a side, {long} in 10 minutes; launches a side: {needed}."
+    )
+
+
+def _of_networks(floor: NoiseFloor, phase: str) -> str:
+    spread = floor.spreads[phase]
+    minute, long = (_change(floor.difference_within(phase, budget)) for budget in (60.0, 600.0))
+    return (
+        f"{phase}, two networks in one run: {minute} in 1 minute, {long} in 10 minutes; a launch's "
+        f"own values spread by {units.share(spread.within_launch)}, launches by "
+        f"{units.share(spread.between_launches)}."
+    )
+
+
+def _change(share: float) -> str:
+    return units.share(share) if share < 1 else "more than a doubling"

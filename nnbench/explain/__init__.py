@@ -1,0 +1,1 @@
+"""Why one training takes longer than another."""

@@ -1,0 +1,271 @@
+"""What hardware there is, how a process is tied to some of it, and waiting for it to finish.
+
+Keras fixes its backend when it is first imported, and TensorFlow, JAX and Torch read their
+environment then: so `start` is called once, before anything else imports Keras.
+"""
+
+import contextlib
+import importlib
+import importlib.metadata
+import importlib.util
+import json
+import os
+import re
+import subprocess
+import sys
+from dataclasses import asdict, dataclass
+from types import ModuleType
+from typing import Any
+
+from nnbench.errors import UserError
+from nnbench.machine import keras_import
+from nnbench.workload.case import BACKENDS
+
+SURVEY_LIMIT_S = 120.0
+
+
+@dataclass(frozen=True)
+class Device:
+    """One place where a backend can train: `cpu` or `gpu:N`."""
+
+    name: str
+    description: str
+
+
+@dataclass(frozen=True)
+class BackendSurvey:
+    """What one backend sees on this machine; `problem` says why it sees nothing."""
+
+    backend: str
+    version: str | None
+    devices: tuple[Device, ...]
+    problem: str | None = None
+
+
+def check_name(device: str) -> None:
+    """Raise UserError unless `device` is `cpu`, `gpu` or `gpu:N`."""
+    if not re.fullmatch(r"cpu|gpu(:\d+)?", device):
+        raise UserError(f"unknown device '{device}': write cpu, gpu or gpu:1")
+
+
+def is_installed(backend: str) -> bool:
+    """Whether a backend and Keras can be imported here, without importing them."""
+    return all(importlib.util.find_spec(name) is not None for name in (backend, "keras"))
+
+
+def check_installed(backend: str) -> None:
+    """Raise UserError unless the backend is known and installed."""
+    if backend not in BACKENDS:
+        raise UserError(f"unknown backend '{backend}': choose from {', '.join(BACKENDS)}")
+    if not is_installed(backend):
+        raise UserError(
+            f"backend '{backend}' is not installed here: pip install 'nnbench-arch[{backend}]'"
+        )
+
+
+def quickest_installed() -> str:
+    """The installed backend whose `fit` costs least around each epoch of a small network.
+
+    Raises UserError if none is installed.
+    """
+    for backend in ("jax", "torch", "tensorflow"):
+        if is_installed(backend):
+            return backend
+    raise UserError("no backend is installed here: pip install 'nnbench-arch[tensorflow]'")
+
+
+def usable_cpus() -> int:
+    """CPUs that this process may run on."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def check_threads(threads: int | None) -> None:
+    """Raise UserError if more threads are asked for than CPUs can be used, or fewer than one."""
+    if threads is not None and not 1 <= threads <= usable_cpus():
+        raise UserError(
+            f"{threads} threads cannot be had: this process may use {usable_cpus()} CPUs"
+        )
+
+
+def environment(backend: str, device: str, threads: int | None) -> dict[str, str]:
+    """Environment variables under which a process uses this backend, device and threads."""
+    check_name(device)
+    on_gpu = device.startswith("gpu")
+    _, _, index = device.partition(":")
+    settings = {
+        "KERAS_BACKEND": backend,
+        "TF_CPP_MIN_LOG_LEVEL": "3",
+        "JAX_PLATFORMS": "cuda" if on_gpu else "cpu",
+        "KERAS_TORCH_DEVICE": "cuda" if on_gpu else "cpu",
+        "XLA_PYTHON_CLIENT_PREALLOCATE": "false",
+        "TF_FORCE_GPU_ALLOW_GROWTH": "true",
+    }
+    if not on_gpu:
+        settings["CUDA_VISIBLE_DEVICES"] = "-1"
+    elif index:
+        settings["CUDA_VISIBLE_DEVICES"] = index
+    if threads is not None:
+        count = str(threads)
+        settings |= {
+            "OMP_NUM_THREADS": count,
+            "MKL_NUM_THREADS": count,
+            "OPENBLAS_NUM_THREADS": count,
+            "TF_NUM_INTRAOP_THREADS": count,
+            "TF_NUM_INTEROP_THREADS": count,
+        }
+    return settings
+
+
+def start(backend: str, device: str = "cpu", threads: int | None = None) -> ModuleType:
+    """Tie this process to a backend, device and thread count, and import Keras.
+
+    With `threads` the process is also bound to as many CPUs where the system allows it: XLA and
+    Torch size their pools by the CPUs they may use. Returns the `keras` module. Raises UserError
+    if Keras already runs on another backend, if the backend is not installed, if it cannot
+    be imported, or if it does not see the device.
+    """
+    check_installed(backend)
+    check_threads(threads)
+    if "keras" in sys.modules and sys.modules["keras"].backend.backend() != backend:
+        raise UserError(
+            f"Keras already runs on {sys.modules['keras'].backend.backend()} in this process: "
+            f"start another process for {backend}"
+        )
+    os.environ.update(environment(backend, device, threads))
+    if threads is not None and hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:threads])
+    try:
+        with keras_import.only_what_trains(backend):
+            keras = importlib.import_module("keras")
+        _limit_threads(backend, threads)
+        names = [found.name for found in _visible(backend)]
+    except Exception as failure:
+        if device.startswith("gpu"):
+            raise _missing_device(backend, device, str(failure)) from failure
+        raise UserError(f"backend '{backend}' cannot be imported: {first_line(failure)}") from (
+            failure
+        )
+    if device.startswith("gpu") and not any(name.startswith("gpu") for name in names):
+        raise _missing_device(backend, device, f"it sees only {', '.join(names)}")
+    return keras
+
+
+def _missing_device(backend: str, device: str, reason: str) -> UserError:
+    return UserError(
+        f"device '{device}' is not there for {backend} ({first_line(reason)}): "
+        "`nnbench devices` lists what is"
+    )
+
+
+def first_line(text: object) -> str:
+    """The first line of a message, shortened to what fits a terminal."""
+    lines = str(text).strip().splitlines() or [type(text).__name__]
+    return lines[0][:200]
+
+
+def _limit_threads(backend: str, threads: int | None) -> None:
+    if threads is None:
+        return
+    if backend == "tensorflow":
+        import tensorflow as tf
+
+        tf.config.threading.set_intra_op_parallelism_threads(threads)
+        tf.config.threading.set_inter_op_parallelism_threads(threads)
+    elif backend == "torch":
+        import torch
+
+        torch.set_num_threads(threads)
+
+
+def _visible(backend: str) -> list[Device]:
+    devices = [Device("cpu", f"{usable_cpus()} usable CPUs")]
+    if backend == "tensorflow":
+        import tensorflow as tf
+
+        for position, gpu in enumerate(tf.config.list_physical_devices("GPU")):
+            details = tf.config.experimental.get_device_details(gpu)
+            devices.append(Device(f"gpu:{position}", str(details.get("device_name", gpu.name))))
+    elif backend == "jax":
+        import jax
+
+        for position, gpu in enumerate(d for d in jax.devices() if d.platform == "gpu"):
+            devices.append(Device(f"gpu:{position}", gpu.device_kind))
+    elif backend == "torch":
+        import torch
+
+        for position in range(torch.cuda.device_count()):
+            devices.append(Device(f"gpu:{position}", torch.cuda.get_device_name(position)))
+    return devices
+
+
+def description(backend: str, device: str) -> str:
+    """The name of the device this started process trains on."""
+    visible = _visible(backend)
+    return visible[-1].description if device.startswith("gpu") else visible[0].description
+
+
+def versions(backend: str) -> dict[str, str]:
+    """Versions of what takes part in a training, as installed."""
+    found = {}
+    for name in ("keras", backend, "jaxlib", "numpy", "ml-dtypes", "nnbench-arch"):
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+            found[name] = importlib.metadata.version(name)
+    return found
+
+
+def mute_native_code() -> None:
+    """From now on drop what native code writes on file descriptor 2; Python's stderr stays.
+
+    TensorFlow's C++ libraries log their start-up before any setting of theirs is read, and Keras
+    imports them late, on every backend. Call it once, before `start`.
+    """
+    sys.stderr.flush()
+    sys.stderr = os.fdopen(os.dup(2), "w", buffering=1, encoding="utf-8", errors="replace")
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    os.close(nowhere)
+
+
+def survey() -> list[BackendSurvey]:
+    """What every backend sees, each asked in a process of its own.
+
+    Importing a backend takes seconds; one that is not installed costs nothing.
+    """
+    return [_survey_one(backend) for backend in BACKENDS]
+
+
+def _survey_one(backend: str) -> BackendSurvey:
+    if not is_installed(backend):
+        return BackendSurvey(
+            backend, None, (), f"not installed: pip install 'nnbench-arch[{backend}]'"
+        )
+    version = importlib.metadata.version(backend)
+    # The GPU's settings must not hide it here, and JAX must not fail where there is none.
+    settings = {**os.environ, **environment(backend, "gpu", None)}
+    settings.pop("JAX_PLATFORMS")
+    settings.pop("KERAS_TORCH_DEVICE")
+    try:
+        answer = subprocess.run(
+            [sys.executable, "-m", "nnbench.machine.devices", backend],
+            env=settings,
+            capture_output=True,
+            text=True,
+            timeout=SURVEY_LIMIT_S,
+            check=True,
+        )
+    except subprocess.SubprocessError as failure:
+        detail = getattr(failure, "stderr", None) or failure
+        last = str(detail).strip().splitlines()[-1:]
+        return BackendSurvey(backend, version, (), f"cannot be imported: {''.join(last)}")
+    devices = tuple(Device(**plain) for plain in json.loads(answer.stdout.splitlines()[-1]))
+    return BackendSurvey(backend, version, devices)
+
+
+def _answer_survey(backend: str) -> list[dict[str, Any]]:
+    return [asdict(device) for device in _visible(backend)]
+
+
+if __name__ == "__main__":
+    sys.stdout.write(json.dumps(_answer_survey(sys.argv[1])) + "\n")

@@ -1,0 +1,174 @@
+"""The two sides of a comparison: saved runs, commits, or environments.
+
+A commit is checked out into a worktree of its own and gets an environment of its own. Where it
+asks for the same dependencies as the present, that environment borrows the installed ones, so
+that no framework is installed twice; otherwise they are installed anew.
+"""
+
+import hashlib
+import json
+import subprocess
+import sys
+import sysconfig
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from nnbench.errors import UserError
+from nnbench.measure.run import Side
+from nnbench.store import runs
+
+WORKTREES = Path(".nnbench") / "worktrees"
+REQUIREMENT_FILES = ("constraints.txt", "requirements.txt")
+INSTALL_LIMIT_S = 3600.0
+
+
+@dataclass(frozen=True)
+class Operand:
+    """One side as named: a saved `run`, or something to be measured at a `side`."""
+
+    label: str
+    run: runs.Run | None = None
+    side: Side | None = None
+
+
+def resolve(name: str) -> Operand:
+    """Understand one side: a run's folder, a Python interpreter, `.` (as things stand), a commit.
+
+    Raises UserError for anything else, and where a commit cannot be checked out or installed.
+    """
+    path = Path(name)
+    if (path / runs.RUN_FILE).exists():
+        return Operand(name.rstrip("/"), run=runs.read(path))
+    if name == ".":
+        return Operand("now", side=Side())
+    if path.is_file():
+        return _interpreter(path)
+    return _commit(name)
+
+
+def _interpreter(path: Path) -> Operand:
+    # An environment's python is a link: resolving it would leave the environment.
+    python = str(path.absolute())
+    answer = subprocess.run(
+        [python, "-c", "import nnbench"], capture_output=True, text=True, check=False, cwd="/"
+    )
+    if answer.returncode != 0:
+        raise UserError(f"{path} is no Python that has nnbench installed")
+    return Operand(path.parent.parent.name or path.name, side=Side(python=python))
+
+
+def fingerprint_of(operand: Operand) -> dict[str, Any]:
+    """A run's own fingerprint, or one taken by a side's own Python in its own folder.
+
+    Raises UserError if that environment cannot run nnbench.
+    """
+    if operand.run is not None:
+        return operand.run.fingerprint
+    side = operand.side or Side()
+    answer = subprocess.run(
+        [side.python, "-m", "nnbench.machine.fingerprint"],
+        cwd=side.folder,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if answer.returncode != 0:
+        reason = answer.stderr.strip().splitlines()[-1:]
+        raise UserError(f"nnbench does not run in {side.python}: {''.join(reason)}")
+    found: dict[str, Any] = json.loads(answer.stdout)
+    return found
+
+
+def _commit(name: str) -> Operand:
+    top = _git("rev-parse", "--show-toplevel")
+    if top is None:
+        raise UserError(f"'{name}' is neither a run's folder nor a Python, and no git is here")
+    full = _git("rev-parse", "--verify", "--quiet", f"{name}^{{commit}}")
+    if full is None:
+        raise UserError(f"'{name}' is neither a run's folder, a Python, nor a commit of {top}")
+    root = Path(top)
+    tree = root / WORKTREES / full[:12]
+    if not tree.exists():
+        _ignore(root)
+        _git("worktree", "prune")
+        if _git("worktree", "add", "--detach", str(tree), full) is None:
+            raise UserError(f"commit {name} cannot be checked out into {tree}")
+    environment = tree.with_name(f"{tree.name}-environment")
+    python = _environment(root, tree, environment)
+    return Operand(f"{name} ({full[:9]})", side=Side(python=str(python), folder=tree))
+
+
+def _ignore(root: Path) -> None:
+    folder = root / WORKTREES.parent
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / ".gitignore").write_text("*\n")
+
+
+def requirements(tree: Path) -> str:
+    """A digest of what a checkout asks to be installed."""
+    digest = hashlib.sha256()
+    project = tree / "pyproject.toml"
+    if project.exists():
+        table = tomllib.loads(project.read_text()).get("project", {})
+        asked = (table.get("dependencies"), table.get("optional-dependencies"))
+        digest.update(repr(asked).encode())
+    for name in REQUIREMENT_FILES:
+        file = tree / name
+        digest.update(file.read_bytes() if file.exists() else b"-")
+    return digest.hexdigest()
+
+
+def _environment(root: Path, tree: Path, environment: Path) -> Path:
+    python = environment / "bin" / "python"
+    ready = environment / "ready"
+    if ready.exists():
+        return python
+    borrowed = requirements(root) == requirements(tree)
+    without_pip = ["--without-pip"] if borrowed else []
+    _run([sys.executable, "-m", "venv", "--clear", *without_pip, str(environment)])
+    if borrowed:
+        packages = _site_packages(environment)
+        # Another project's commit is measured by this nnbench, wherever it was installed.
+        here = Path(__file__).parents[2]
+        lines = [str(tree / "src"), str(tree), str(here), sysconfig.get_path("purelib")]
+        (packages / "nnbench_side.pth").write_text("\n".join(lines) + "\n")
+    else:
+        constraints = tree / "constraints.txt"
+        pinned = ["-c", str(constraints)] if constraints.exists() else []
+        sys.stderr.write(f"installing what {tree.name} asks for, which can take minutes\n")
+        backends = _backend_extras(tree)
+        _run([str(python), "-m", "pip", "install", "--quiet", *pinned, f"{tree}{backends}"])
+    ready.touch()
+    return python
+
+
+def _backend_extras(tree: Path) -> str:
+    """The optional dependencies named after backends that are installed at present."""
+    from nnbench.machine.devices import is_installed
+    from nnbench.workload.case import BACKENDS
+
+    project = tree / "pyproject.toml"
+    table = tomllib.loads(project.read_text()) if project.exists() else {}
+    offered = table.get("project", {}).get("optional-dependencies", {})
+    wanted = [name for name in BACKENDS if name in offered and is_installed(name)]
+    return f"[{','.join(wanted)}]" if wanted else ""
+
+
+def _site_packages(environment: Path) -> Path:
+    return next(environment.glob("lib/python*/site-packages"))
+
+
+def _run(command: list[str]) -> None:
+    answer = subprocess.run(
+        command, capture_output=True, text=True, timeout=INSTALL_LIMIT_S, check=False
+    )
+    if answer.returncode != 0:
+        reason = (answer.stderr.strip() or answer.stdout.strip()).splitlines()[-1:]
+        raise UserError(f"{' '.join(command[:5])} failed: {''.join(reason)}")
+
+
+def _git(*arguments: str) -> str | None:
+    answer = subprocess.run(["git", *arguments], capture_output=True, text=True, check=False)
+    return answer.stdout.strip() if answer.returncode == 0 else None

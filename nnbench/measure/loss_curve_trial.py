@@ -1,0 +1,97 @@
+"""A trial of kind `curve`: one seeded training, with the loss and the clock of every epoch.
+
+The clock starts before the network is built. On the `fit` path it is read at the end of each
+epoch; the compiled path runs several epochs between two readings, so long that reading costs
+next to nothing, and the epochs in between are laid out evenly.
+"""
+
+import math
+from time import perf_counter_ns
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nnbench.machine import keras_import
+from nnbench.measure import boundaries
+from nnbench.training import compiled
+from nnbench.training.fit import fit
+from nnbench.workload import keras_model
+from nnbench.workload.case import Case
+
+KIND = "curve"
+
+READING_S = 0.02
+"""Compiled epochs run for at least this long between two readings of the clock."""
+
+Array = NDArray[np.float32]
+
+
+def measure(case: Case, seed: int, features: Array, labels: Array) -> dict[str, Any]:
+    """Train for `cold_epochs` epochs and return the trial's record.
+
+    `losses` holds Keras' loss of each epoch, None where it is not finite; `ended_s` the seconds
+    from nothing to each epoch's end. A training that diverges ends well: that it never gets to
+    a loss is what it has to say.
+    """
+    keras_import.set_random_seed(seed)
+    train = _fit if case.path == "fit" else _compiled
+    losses, ended_s = train(case, features, labels)
+    return {
+        "samples_s": {},
+        "seed": seed,
+        "losses": [loss if math.isfinite(loss) else None for loss in losses],
+        "ended_s": ended_s,
+        "outcome": "ok",
+    }
+
+
+def _fit(case: Case, features: Array, labels: Array) -> tuple[list[float], list[float]]:
+    import keras
+
+    wait = boundaries.of(case.backend).wait
+    ended_ns = np.zeros(case.cold_epochs, dtype=np.int64)
+
+    class Clock(keras.callbacks.Callback):  # type: ignore[misc]
+        def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+            wait(self.model)
+            ended_ns[epoch] = perf_counter_ns()
+
+    began_ns = perf_counter_ns()
+    losses = fit(
+        keras_model.for_case(case),
+        features,
+        labels,
+        epochs=case.cold_epochs,
+        batch_size=case.training.batch_size,
+        shuffle=case.training.shuffle,
+        callbacks=[Clock()],
+    )
+    return losses, ((ended_ns - began_ns) / 1e9).tolist()
+
+
+def _compiled(case: Case, features: Array, labels: Array) -> tuple[list[float], list[float]]:
+    began_ns = perf_counter_ns()
+    prepared = compiled.prepare(
+        keras_model.for_case(case),
+        features,
+        labels,
+        batch_size=case.batch_rows,
+        shuffle=case.training.shuffle,
+    )
+    losses: list[float] = []
+    done, read_ns = [0], []
+    prepared.compile()
+    read_ns.append(perf_counter_ns())
+    together = 1
+    while done[-1] < case.cold_epochs:
+        together = min(together, case.cold_epochs - done[-1])
+        losses += np.asarray(prepared.run(together)["loss"], dtype=np.float64).tolist()
+        done.append(done[-1] + together)
+        read_ns.append(perf_counter_ns())
+        epoch_s = max(1, read_ns[-1] - read_ns[-2]) / 1e9 / together
+        # The first epoch spends what the first call of a program costs: it says too little.
+        together = math.ceil(READING_S / epoch_s) if len(done) > 2 else 2
+    epochs = np.arange(1, case.cold_epochs + 1)
+    ended_ns = np.interp(epochs, done, np.array(read_ns) - began_ns)
+    return losses, (ended_ns / 1e9).tolist()

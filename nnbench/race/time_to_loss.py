@@ -1,0 +1,186 @@
+"""What the curves of a race say: time to a target loss, and which network is worth its time."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nnbench.stats.median import Median, median
+from nnbench.store.runs import Run
+from nnbench.workload.case import Case
+
+COLD, TRAINED = "from cold", "training"
+CLOCKS = (TRAINED, COLD)
+"""Two clocks: steady epochs only, or everything from nothing, what is paid once included."""
+
+KIND = "curve"
+
+GRID = 160
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Curve:
+    """One seeded training: the loss of each epoch, and seconds from nothing to its end."""
+
+    seed: int
+    losses: Array
+    ended_s: Array
+
+    @cached_property
+    def trained_s(self) -> Array:
+        """Seconds of steady training to each epoch's end.
+
+        The first epoch holds what is paid once: the median of the others stands for it.
+        """
+        if len(self.ended_s) < 2:
+            return self.ended_s
+        epoch_s = float(np.median(np.diff(self.ended_s)))
+        return np.asarray(self.ended_s - self.ended_s[0] + epoch_s)
+
+    def clock(self, name: str) -> Array:
+        """`ended_s` or `trained_s`, by the name in `CLOCKS`."""
+        return self.ended_s if name == COLD else self.trained_s
+
+    def time_to(self, target: float, clock: str) -> float:
+        """Seconds to the end of the first epoch with this loss or less; infinite without one."""
+        there = np.flatnonzero(self.losses <= target)
+        return float(self.clock(clock)[there[0]]) if len(there) else math.inf
+
+    def loss_at(self, moments_s: Array, clock: str) -> Array:
+        """The loss of the last epoch that has ended by each moment.
+
+        Before the first it is that epoch's, which on a full batch is the untrained network's;
+        after the last a training keeps what it ended with.
+        """
+        ended = np.searchsorted(self.clock(clock), moments_s, side="right") - 1
+        return self.losses[np.maximum(ended, 0)]
+
+
+@dataclass(frozen=True)
+class Racer:
+    """One architecture's trainings, one a seed."""
+
+    case: Case
+    curves: Sequence[Curve]
+
+    @property
+    def label(self) -> str:
+        """What the network is called."""
+        return self.case.label
+
+    def time_to(self, target: float, clock: str = TRAINED) -> Median:
+        """Over seeds: seconds to this loss."""
+        return median([curve.time_to(target, clock) for curve in self.curves])
+
+    def whole(self, clock: str = TRAINED) -> Median:
+        """Over seeds: seconds for all epochs."""
+        return median([curve.clock(clock)[-1] for curve in self.curves])
+
+    def final_loss(self) -> Median:
+        """Over seeds: the loss of the last epoch; a diverged training's is infinite."""
+        return median([curve.losses[-1] for curve in self.curves])
+
+    def band(self, moments_s: Array, clock: str = TRAINED) -> tuple[Array, Array, Array]:
+        """Median loss at each moment, and its interval's ends."""
+        losses = np.array([curve.loss_at(moments_s, clock) for curve in self.curves])
+        found = [median(column) for column in losses.T]
+        values, low, high = ([getattr(one, n) for one in found] for n in ("value", "low", "high"))
+        return np.array(values), np.array(low), np.array(high)
+
+
+@dataclass(frozen=True)
+class Race:
+    """All racers at one place, over the same data, seeds and number of epochs."""
+
+    racers: Sequence[Racer]
+    epochs: int
+
+    @classmethod
+    def of(cls, run: Run) -> list[Self]:
+        """The races in a run, one a place; a network that no training ended for is left out."""
+        found: dict[tuple[str, str, int | None, str], list[Racer]] = {}
+        for key, case in run.cases.items():
+            curves = [
+                _curve(trial)
+                for trial in run.good_trials()
+                if trial["case"] == key and trial["trial_kind"] == KIND
+            ]
+            if curves:
+                found.setdefault(case.comparable, []).append(Racer(case, curves))
+        return [cls(racers, racers[0].case.cold_epochs) for racers in found.values()]
+
+    def common_target(self) -> float:
+        """The lowest loss that more than half of every network's trainings get to.
+
+        Networks of which too many diverge are left out; NaN if that is all of them.
+        """
+        lowest = [
+            float(np.sort([curve.losses.min() for curve in one.curves])[len(one.curves) // 2])
+            for one in self.racers
+        ]
+        return max((loss for loss in lowest if math.isfinite(loss)), default=math.nan)
+
+    def ratio(self, racer: Racer, target: float, clock: str = TRAINED) -> Median | None:
+        """Over seeds: `racer`'s time to this loss / the first network's, of the same seed.
+
+        A seed that neither gets there with says nothing; None if that is all of them.
+        """
+        base = {curve.seed: curve.time_to(target, clock) for curve in self.racers[0].curves}
+        pairs = [
+            (curve.time_to(target, clock), base[curve.seed])
+            for curve in racer.curves
+            if curve.seed in base
+        ]
+        ratios = [
+            0.0 if math.isinf(other) else mine / other
+            for mine, other in pairs
+            if math.isfinite(mine) or math.isfinite(other)
+        ]
+        return median(ratios) if ratios else None
+
+    def front(self, clock: str = TRAINED) -> list[Racer]:
+        """Those that no other beats in both time and loss at the end, from the quickest on."""
+        ordered = sorted(
+            (one for one in self.racers if one.final_loss().reached),
+            key=lambda one: (one.whole(clock).value, one.final_loss().value),
+        )
+        kept: list[Racer] = []
+        for one in ordered:
+            if not kept or one.final_loss().value < kept[-1].final_loss().value:
+                kept.append(one)
+        return kept
+
+    def moments_s(self, clock: str = TRAINED) -> Array:
+        """Moments from the first epoch's end to the last, spread evenly over the logarithm."""
+        firsts = [curve.clock(clock)[0] for one in self.racers for curve in one.curves]
+        lasts = [curve.clock(clock)[-1] for one in self.racers for curve in one.curves]
+        return np.geomspace(min(firsts), max(lasts), GRID)
+
+    def leaders(self, clock: str = TRAINED) -> list[tuple[float, Racer]]:
+        """Who has the lowest median loss when: from each of these moments on, this one.
+
+        A network that has ended keeps the loss it ended with.
+        """
+        moments_s = self.moments_s(clock)
+        medians = np.array([one.band(moments_s, clock)[0] for one in self.racers])
+        found: list[tuple[float, Racer]] = []
+        for moment_s, losses in zip(moments_s, medians.T, strict=True):
+            best = self.racers[int(np.argmin(losses))]
+            if not found or found[-1][1] is not best:
+                found.append((float(moment_s), best))
+        return found
+
+
+def _curve(trial: dict[str, object]) -> Curve:
+    losses = trial["losses"]
+    assert isinstance(losses, list)
+    finite = [math.inf if loss is None else loss for loss in losses]
+    return Curve(
+        int(str(trial["seed"])), np.array(finite, float), np.asarray(trial["ended_s"], float)
+    )

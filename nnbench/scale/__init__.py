@@ -1,0 +1,1 @@
+"""How the cost of training grows along one axis."""

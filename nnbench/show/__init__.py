@@ -1,0 +1,1 @@
+"""The toolkit for what people see: units, tables, terminal, pages, figures. It knows no subject."""

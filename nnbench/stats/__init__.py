@@ -1,0 +1,1 @@
+"""Statistics: estimates with intervals, verdicts, summaries of runs."""

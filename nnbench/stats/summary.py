@@ -1,0 +1,281 @@
+"""From samples to estimates: what charts, report and command line put before a person."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
+from typing import Self
+
+import numpy as np
+import pandas as pd
+
+from nnbench.phases import COLD, EPOCH, PHASES, STEP, ColdParts, split_cold
+from nnbench.stats.estimate import Estimate, nested_estimate, steady_median, unpaired_ratio
+from nnbench.store.runs import Run
+from nnbench.workload.case import Case
+
+STEADY = (STEP, EPOCH)
+
+
+@dataclass(frozen=True)
+class CaseSummary:
+    """One case: an estimate in seconds for each phase it has, and its ratios to the first case.
+
+    `ratios` are formed within blocks; they are missing for the first case of a comparison and
+    for phases that only one of the two has. `utilisation` is the step's FLOPs a second as a
+    share of the matrix-product rate that the same workers measured. Memory is the median of the
+    trials' peaks; the host's holds the framework, too.
+    """
+
+    case: Case
+    times: dict[str, Estimate]
+    ratios: dict[str, Estimate]
+    baseline: Case
+    loss: float | None
+    failures: int
+    parameters: int | None = None
+    utilisation: float | None = None
+    peak_host_bytes: int | None = None
+    peak_device_bytes: int | None = None
+
+    @cached_property
+    def cold_parts(self) -> ColdParts | None:
+        """The cold training taken apart; None where a part was not measured."""
+        return split_cold(
+            {phase: estimate.value for phase, estimate in self.times.items()},
+            cold_epochs=self.case.cold_epochs,
+            steps_per_epoch=self.case.steps_per_epoch,
+        )
+
+
+def block_values(samples: pd.DataFrame) -> pd.DataFrame:
+    """Reduce samples to one value per case, phase, launch and block, in seconds.
+
+    Steady-state phases lose their warm-up (see `statistics.steady_from`) and keep the median;
+    the column `samples` counts what was kept and thrown away together.
+    """
+    columns = ["case", "phase", "side", "round", "launch", "block"]
+    rows = []
+    for key, group in samples.groupby(columns, sort=False):
+        series = group.sort_values(["trial", "position"])["seconds"].to_numpy()
+        value = steady_median(series) if key[1] in STEADY else float(np.median(series))
+        rows.append((*key, value, len(series)))
+    return pd.DataFrame(rows, columns=[*columns, "seconds", "samples"])
+
+
+@dataclass(frozen=True)
+class Measured:
+    """The good samples of a run, and their `block_values`."""
+
+    samples: pd.DataFrame
+    blocks: pd.DataFrame
+
+    @classmethod
+    def of(cls, run: Run) -> Self:
+        """Collect them from a run."""
+        samples = run.samples()
+        return cls(samples, block_values(samples))
+
+    @cached_property
+    def paired_values(self) -> pd.DataFrame:
+        """`blocks`, but with the lower quartile of a block's samples for steps."""
+        keys = [name for name in self.blocks.columns if name not in ("seconds", "samples")]
+        steps = self.samples[self.samples["phase"] == STEP].groupby(keys, sort=False)["seconds"]
+        quartiles = steps.agg(seconds=lambda series: series.quantile(0.25), samples="size")
+        return pd.concat([self.blocks[self.blocks["phase"] != STEP], quartiles.reset_index()])
+
+    def ratios(self, mine: Case, base: Case) -> dict[str, Estimate]:
+        """For each phase that both cases have: `mine` / `base`, from pairs measured together.
+
+        Pairs share a block. Steps, whose samples took turns in it, are held against each other
+        by their lower quartiles: what else the machine does only ever adds time, and adds it to
+        some samples of one side and to others of the other.
+        """
+        return self._paired(
+            lambda table: table["case"] == mine.key,
+            lambda table: table["case"] == base.key,
+            ["side", "launch", "block"],
+            "launch",
+        )
+
+    def ratios_between_sides(self, case: Case, first: str, second: str) -> dict[str, Estimate]:
+        """For each phase of a case: side `second` / side `first`; a round is one unit."""
+        return self._paired(
+            lambda table: (table["case"] == case.key) & (table["side"] == second),
+            lambda table: (table["case"] == case.key) & (table["side"] == first),
+            ["round", "block"],
+            "round",
+        )
+
+    def _paired(
+        self,
+        numerator: Callable[[pd.DataFrame], pd.Series[bool]],
+        denominator: Callable[[pd.DataFrame], pd.Series[bool]],
+        block: list[str],
+        unit: str,
+    ) -> dict[str, Estimate]:
+        table = self.paired_values
+        ratios = table[numerator(table)].merge(
+            table[denominator(table)], on=["phase", *block], suffixes=("", "_base")
+        )
+        ratios["ratio"] = ratios["seconds"] / ratios["seconds_base"]
+        return {
+            phase: nested_estimate(
+                chosen["ratio"], chosen[unit], samples=int(chosen["samples"].sum())
+            )
+            for phase in _phases(ratios)
+            for chosen in [ratios[ratios["phase"] == phase]]
+        }
+
+
+def widest_interval(run: Run) -> dict[str, float]:
+    """For each case the widest of its intervals that matter, as half the relative width.
+
+    Those are `cold`, `epoch` and `step`; a case without an interval is missing.
+    """
+    values = block_values(run.samples())
+    widths: dict[str, float] = {}
+    for (case, phase, _), chosen in values.groupby(["case", "phase", "side"], sort=False):
+        found = nested_estimate(chosen["seconds"], chosen["launch"])
+        if phase in (COLD, EPOCH, STEP) and found.has_interval and found.launches > 1:
+            widths[str(case)] = max(widths.get(str(case), 0.0), found.relative_half_width)
+    return widths
+
+
+def summarise(run: Run) -> list[CaseSummary]:
+    """Estimates for every case of a run that has any, in the run's order.
+
+    Each case is compared with the first case that shares its backend, device, threads and path:
+    ratios across those would mix machines.
+    """
+    measured = Measured.of(run)
+    baselines: dict[tuple[str, str, int | None, str], Case] = {}
+    summaries = []
+    for key, case in run.cases.items():
+        mine = measured.blocks[measured.blocks["case"] == key]
+        if mine.empty:
+            continue
+        baseline = baselines.setdefault(case.comparable, case)
+        losses = [
+            trial["loss"] for trial in run.good_trials() if trial["case"] == key and "loss" in trial
+        ]
+        summaries.append(
+            CaseSummary(
+                case=case,
+                times={phase: _estimate(mine, phase) for phase in _phases(mine)},
+                ratios=measured.ratios(case, baseline) if baseline is not case else {},
+                baseline=baseline,
+                loss=float(np.median(losses)) if losses else None,
+                failures=sum(trial["case"] == key for trial in run.failures()),
+                parameters=case.parameters or _recorded(run, key, "parameters"),
+                utilisation=_utilisation(run, case, mine),
+                peak_host_bytes=_recorded(run, key, "peak_host_bytes"),
+                peak_device_bytes=_recorded(run, key, "peak_device_bytes"),
+            )
+        )
+    return summaries
+
+
+def product_rates(run: Run, case: Case) -> list[float]:
+    """FLOP/s of a matrix product in each launch of the kind that a case runs in."""
+    return [
+        launch["product_flops_per_s"]
+        for launch in run.launches
+        if "product_flops_per_s" in launch
+        and (launch["backend"], launch["device"], launch["threads"]) == case.worker
+    ]
+
+
+def _recorded(run: Run, key: str, name: str) -> int | None:
+    """The median over a case's trials of what they recorded as `name`; None where none did."""
+    values = [trial[name] for trial in run.good_trials() if trial["case"] == key and name in trial]
+    known = [value for value in values if value is not None]
+    return int(np.median(known)) if known else None
+
+
+def _utilisation(run: Run, case: Case, mine: pd.DataFrame) -> float | None:
+    rates = product_rates(run, case)
+    steps = mine[mine["phase"] == STEP]
+    if not rates or steps.empty or case.step_cost is None:
+        return None
+    return case.step_cost.flops / _estimate(steps, STEP).value / float(np.median(rates))
+
+
+def _phases(values: pd.DataFrame) -> list[str]:
+    present = set(values["phase"])
+    return [phase for phase in PHASES if phase in present]
+
+
+def _estimate(values: pd.DataFrame, phase: str) -> Estimate:
+    chosen = values[values["phase"] == phase]
+    return nested_estimate(
+        chosen["seconds"], chosen["launch"], samples=int(chosen["samples"].sum())
+    )
+
+
+def _label(case: Case, phase: str) -> str:
+    return f"{case.place}: {case.label} {phase}"
+
+
+def ratios_between_sides(run: Run) -> dict[str, Estimate]:
+    """For each case and phase of a run with two sides: second side / first, paired by round.
+
+    The two processes of a round lived side by side, and took turns.
+    """
+    first, second = run.specification["sides"]
+    measured = Measured.of(run)
+    return {
+        _label(case, phase): ratio
+        for case in run.cases.values()
+        for phase, ratio in measured.ratios_between_sides(case, first, second).items()
+    }
+
+
+def measured_share(run: Run) -> float | None:
+    """Part of the wall-clock, once a worker is ready, that lies inside measured phases.
+
+    None for a run without trials. Between the trials of one launch (or of the launches of one
+    round, when sides take turns) nothing happens but the parent's bookkeeping, so it lasts from
+    its first trial's beginning to its last's end.
+    """
+    spans: dict[tuple[int, str], list[tuple[float, float]]] = {}
+    inside_s = 0.0
+    for trial in run.good_trials():
+        began_s = datetime.fromisoformat(trial["began"]).timestamp()
+        backend = run.cases[trial["case"]].backend
+        key = (trial["round"] if trial["side"] else trial["launch"], backend)
+        spans.setdefault(key, []).append((began_s, began_s + trial["wall_s"]))
+        times = trial.get("steps_per_sample", 1)
+        inside_s += times * sum(sum(values) for values in trial["samples_s"].values())
+    wall_s = sum(
+        max(end for _, end in ends) - min(begin for begin, _ in ends) for ends in spans.values()
+    )
+    return inside_s / wall_s if wall_s > 0 else None
+
+
+def ratios_between_runs(first: Run, second: Run) -> dict[str, Estimate]:
+    """For each case and phase that both runs have: second / first, unpaired.
+
+    Phases with fewer than two launches on a side are left out.
+    """
+    before, after = block_values(first.samples()), block_values(second.samples())
+    found: dict[str, Estimate] = {}
+    for key, case in first.cases.items():
+        for phase in PHASES:
+            old = before[(before["case"] == key) & (before["phase"] == phase)]
+            new = after[(after["case"] == key) & (after["phase"] == phase)]
+            if min(old["launch"].nunique(), new["launch"].nunique()) >= 2:
+                found[_label(case, phase)] = unpaired_ratio(
+                    old["seconds"], old["launch"], new["seconds"], new["launch"]
+                )
+    return found
+
+
+def groups(summaries: Sequence[CaseSummary]) -> list[list[CaseSummary]]:
+    """Summaries that stand in one table: same backend, device, threads and path."""
+    found: dict[tuple[str, str, int | None, str], list[CaseSummary]] = {}
+    for summary in summaries:
+        found.setdefault(summary.case.comparable, []).append(summary)
+    return list(found.values())

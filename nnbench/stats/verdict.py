@@ -1,0 +1,130 @@
+"""The verdict on a ratio: different, equivalent, or not enough data. Pure functions."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from scipy import stats
+
+from nnbench.stats.estimate import Estimate
+
+DIFFERENT, EQUIVALENT, UNDECIDED = "different", "equivalent", "not enough data"
+
+FALSE_DISCOVERIES = 0.005
+"""Share of false ones among the differences reported, in the long run.
+
+Half of the 1 % that is promised: for short-tailed noise the t test below errs up to twice as often
+as it says.
+"""
+
+MARGIN = 0.02
+"""Within 2 % counts as equal unless the user says otherwise."""
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """One ratio and what can be said of it.
+
+    `p_value` is already adjusted for the number of comparisons made together; `more_launches`
+    is how many more launches would probably decide, 0 where it is decided, None where too
+    little is known even to say that.
+    """
+
+    label: str
+    ratio: Estimate
+    p_value: float
+    verdict: str
+    margin: float
+    more_launches: int | None
+
+
+def judge(
+    ratios: Mapping[str, Estimate],
+    *,
+    margin: float = MARGIN,
+    false_discoveries: float = FALSE_DISCOVERIES,
+) -> list[Comparison]:
+    """Judge ratios that were measured together, in order.
+
+    *Different*: the t test of the log ratio against 0 survives the procedure of Benjamini and
+    Hochberg (J. R. Stat. Soc. B 57, 1995) at `false_discoveries`. *Equivalent*: otherwise, and
+    the 95 % interval lies within `margin` (1.02 and 1 / 1.02 for 0.02; two one-sided tests,
+    Schuirmann 1987). *Not enough data*: neither.
+    """
+    known = {label: ratio for label, ratio in ratios.items() if ratio.has_interval}
+    adjusted = dict.fromkeys(ratios, math.nan)
+    if known:
+        raw = [p_value(ratio) for ratio in known.values()]
+        adjusted |= zip(known, stats.false_discovery_control(raw), strict=True)
+    return [
+        _one(label, ratio, float(adjusted[label]), margin, false_discoveries)
+        for label, ratio in ratios.items()
+    ]
+
+
+def p_value(ratio: Estimate) -> float:
+    """Probability of a log ratio this far from 0 if there were no difference, two-sided.
+
+    The standard error is that of the interval's side towards 0.
+    """
+    distance = abs(math.log(ratio.value))
+    end = ratio.low if ratio.value > 1 else ratio.high
+    reach = abs(math.log(ratio.value / end))
+    if reach == 0:
+        return 1.0 if distance == 0 else 0.0
+    degrees = ratio.degrees_of_freedom
+    quantile = float(stats.t.ppf((1 + ratio.confidence) / 2, degrees))
+    return float(2 * stats.t.sf(distance / reach * quantile, degrees))
+
+
+def _one(
+    label: str, ratio: Estimate, adjusted: float, margin: float, false_discoveries: float
+) -> Comparison:
+    edge = math.log1p(margin)
+    more: int | None = 0
+    if adjusted < false_discoveries:
+        verdict = DIFFERENT
+    elif ratio.has_interval and -edge <= math.log(ratio.low) and math.log(ratio.high) <= edge:
+        verdict = EQUIVALENT
+    else:
+        verdict, more = UNDECIDED, _more_launches(ratio, edge)
+    return Comparison(label, ratio, adjusted, verdict, margin, more)
+
+
+def _more_launches(ratio: Estimate, edge: float) -> int | None:
+    """Launches still missing until the interval fits between the estimate and a decision.
+
+    The interval narrows with the square root of the launches; it decides once its half width
+    is below the distance to equality or to the margin, whichever is farther.
+    """
+    if not ratio.has_interval or ratio.log_error == 0:
+        return None
+    distance = abs(math.log(ratio.value))
+    target = max(distance, edge - distance)
+    half_width = math.log(ratio.high / ratio.low) / 2
+    units = ratio.degrees_of_freedom + 1
+    return max(1, math.ceil(units * (half_width / target) ** 2) - units)
+
+
+def sentence(comparison: Comparison, first: str, second: str) -> str:
+    """A comparison in words: what `second` takes in relation to `first`."""
+    ratio = comparison.ratio
+    change = f"{abs(ratio.value - 1):.1%}"
+    if comparison.verdict == DIFFERENT:
+        way = "longer" if ratio.value > 1 else "less"
+        return f"{comparison.label}: {second} takes {change} {way} than {first} {_range(ratio)}"
+    if comparison.verdict == EQUIVALENT:
+        return (
+            f"{comparison.label}: {first} and {second} are equivalent "
+            f"within {comparison.margin:.0%} {_range(ratio)}"
+        )
+    if comparison.more_launches is None:
+        return f"{comparison.label}: not enough data, more than one launch on each side is needed"
+    return (
+        f"{comparison.label}: not enough data to tell {second} from {first} {_range(ratio)}; "
+        f"about {comparison.more_launches} more launches on each side would"
+    )
+
+
+def _range(ratio: Estimate) -> str:
+    return f"[{ratio.low - 1:+.1%}, {ratio.high - 1:+.1%}]"

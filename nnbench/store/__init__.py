@@ -1,0 +1,1 @@
+"""Runs on disk: one schema, append-only."""

@@ -1,0 +1,58 @@
+"""The picture of one training: the loss by epoch and, for a regression, its predictions."""
+
+from pathlib import Path
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from nnbench.training.session import Session
+from nnbench.workload.datasets import Dataset
+
+
+def draw(session: Session, data: Dataset, predictions: NDArray[np.float32]) -> Figure:
+    """One panel with the loss; beside it, for a regression, label against prediction.
+
+    `predictions` has one value for each of the data's rows.
+    """
+    regression = data.task == "regression"
+    figure = Figure(figsize=(10 if regression else 6, 4), layout="constrained")
+    axes = figure.subplots(1, 2 if regression else 1, squeeze=False)[0]
+    _loss(axes[0], session)
+    if regression:
+        _predictions(axes[1], data, predictions)
+    figure.suptitle(
+        f"{session.architecture.label} on {session.data}, {session.training.optimizer}", fontsize=11
+    )
+    return figure
+
+
+def _loss(axis: Axes, session: Session) -> None:
+    epochs = np.arange(1, len(session.losses) + 1)
+    axis.plot(epochs, session.losses, color="#0072b2", linewidth=1.5)
+    if min(session.losses) > 0:
+        axis.set_yscale("log")
+    axis.set_xlabel("epoch")
+    axis.set_ylabel(f"loss ({session.training.loss})")
+    axis.set_title(f"loss, {session.losses[-1]:.4g} at the end", fontsize=10)
+    axis.grid(alpha=0.3)
+
+
+def _predictions(axis: Axes, data: Dataset, predictions: NDArray[np.float32]) -> None:
+    labels, guesses = data.labels.ravel(), np.asarray(predictions).ravel()
+    axis.scatter(labels, guesses, s=8, alpha=0.5, color="#009e73", linewidths=0)
+    ends = [float(labels.min()), float(labels.max())]
+    axis.plot(ends, ends, color="black", linewidth=1, linestyle="--", label="exact")
+    axis.set_xlabel(data.label_name)
+    axis.set_ylabel(f"predicted {data.label_name}")
+    error = float(np.sqrt(np.mean((labels - guesses) ** 2)))
+    axis.set_title(f"predictions, root mean squared error {error:.3g}", fontsize=10)
+    axis.legend(frameon=False)
+    axis.grid(alpha=0.3)
+
+
+def write(session: Session, data: Dataset, predictions: NDArray[np.float32], path: Path) -> Path:
+    """Draw and save as PNG; returns the path."""
+    draw(session, data, predictions).savefig(path, dpi=130)
+    return path

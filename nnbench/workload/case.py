@@ -1,0 +1,177 @@
+"""A case: everything that decides how long one training takes, as plain data."""
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Self
+
+from nnbench.errors import UserError
+from nnbench.workload import architecture as arch
+from nnbench.workload.architecture import Architecture, StepCost
+
+BACKENDS = ("tensorflow", "jax", "torch")
+PATHS = ("fit", "compiled")
+TASKS = ("classification", "regression")
+OPTIMIZERS = tuple(arch.UPDATE_FLOPS)
+ACTIVATIONS = ("relu", "tanh", "sigmoid", "linear")
+PRECISIONS = tuple(arch.BYTES_PER_VALUE)
+JIT = ("auto", "on", "off")
+LOSSES = {
+    "classification": ("binary_crossentropy", "hinge", "mean_squared_error"),
+    "regression": ("mean_squared_error", "mean_absolute_error", "huber"),
+}
+OUTPUT_ACTIVATION = {"classification": "sigmoid", "regression": "linear"}
+
+
+@dataclass(frozen=True)
+class Training:
+    """What, besides the architecture, defines a network and its training.
+
+    The defaults are the classic full-batch classification: ReLU, Adam, binary cross-entropy,
+    float32. `batch_size` None means the whole data in one batch; `loss` None means the task's
+    first one in `LOSSES`; `jit` is Keras' `jit_compile`, of which "auto" means another thing on
+    each backend and device.
+    """
+
+    task: str = "classification"
+    optimizer: str = "adam"
+    loss: str | None = None
+    activation: str = "relu"
+    precision: str = "float32"
+    batch_size: int | None = None
+    shuffle: bool = True
+    jit: str = "auto"
+
+    def __post_init__(self) -> None:
+        _one_of("task", self.task, TASKS)
+        _one_of("optimizer", self.optimizer, OPTIMIZERS)
+        _one_of("activation", self.activation, ACTIVATIONS)
+        _one_of("precision", self.precision, PRECISIONS)
+        _one_of("jit", self.jit, JIT)
+        if self.loss is None:
+            object.__setattr__(self, "loss", LOSSES[self.task][0])
+        _one_of(f"loss for {self.task}", str(self.loss), LOSSES[self.task])
+        if self.batch_size is not None and self.batch_size < 1:
+            raise UserError(f"a batch size of {self.batch_size} cannot be trained: use 1 or more")
+
+
+@dataclass(frozen=True)
+class Case:
+    """One architecture, trained one way, on one data set, by one backend on one device.
+
+    `threads` None leaves the number of threads to the backend. `data` is the text that
+    `datasets.load` understands and `data_digest` tells which bytes that was. `model` refers to a
+    person's own function that returns a compiled Keras model (see `user_code`); such a case has
+    no architecture, and only `batch_size` and `shuffle` of its training count.
+    """
+
+    architecture: Architecture | None
+    training: Training
+    data: str
+    data_digest: str
+    rows: int
+    features: int
+    backend: str = "tensorflow"
+    device: str = "cpu"
+    threads: int | None = None
+    path: str = "fit"
+    cold_epochs: int = 30
+    model: str | None = None
+
+    def __post_init__(self) -> None:
+        if (self.architecture is None) == (self.model is None):
+            raise ValueError("a case has an architecture or a model, not both")
+        _one_of("backend", self.backend, BACKENDS)
+        _one_of("path", self.path, PATHS)
+        if self.cold_epochs < 2:
+            raise UserError(
+                f"{self.cold_epochs} epochs are too few: a steady epoch needs at least 2"
+            )
+        if self.training.batch_size is not None and self.training.batch_size >= self.rows:
+            # A batch of all rows or more is the full batch: one name for one thing.
+            object.__setattr__(self, "training", replace(self.training, batch_size=None))
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Batches in one epoch, the last one possibly smaller."""
+        return -(-self.rows // self.batch_rows)
+
+    @property
+    def batch_rows(self) -> int:
+        """Rows in one (full) batch."""
+        return self.training.batch_size or self.rows
+
+    @property
+    def label(self) -> str:
+        """What the network is called: `6x5`, or the function that makes it."""
+        return self.architecture.label if self.architecture else str(self.model)
+
+    @property
+    def parameters(self) -> int | None:
+        """Trainable parameters of the network; None for a person's own model."""
+        return self.architecture.parameters(self.features) if self.architecture else None
+
+    @property
+    def step_cost(self) -> StepCost | None:
+        """FLOPs and bytes of one step on a full batch; None for a person's own model."""
+        if self.architecture is None:
+            return None
+        return arch.step_cost(
+            self.architecture,
+            features=self.features,
+            rows=self.batch_rows,
+            activation=self.training.activation,
+            output_activation=OUTPUT_ACTIVATION[self.training.task],
+            optimizer=self.training.optimizer,
+            precision=self.training.precision,
+        )
+
+    @property
+    def worker(self) -> tuple[str, str, int | None]:
+        """What one worker process fixes: backend, device, threads."""
+        return self.backend, self.device, self.threads
+
+    @property
+    def comparable(self) -> tuple[str, str, int | None, str]:
+        """What cases must share to stand in one table: backend, device, threads, path."""
+        return *self.worker, self.path
+
+    @property
+    def place(self) -> str:
+        """That in words: `jax, cpu, 2 threads, compiled`; `fit`, the usual path, goes unsaid."""
+        threads = f", {self.threads} threads" if self.threads else ""
+        path = "" if self.path == "fit" else f", {self.path}"
+        return f"{self.backend}, {self.device}{threads}{path}"
+
+    @property
+    def key(self) -> str:
+        """A short name for this case that is equal exactly when all of it is equal."""
+        return hashlib.sha256(json.dumps(self.to_json(), sort_keys=True).encode()).hexdigest()[:12]
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain data; `from_json` reads it back."""
+        plain = {
+            **asdict(self),
+            "architecture": self.architecture.label if self.architecture else None,
+        }
+        if self.model is None:
+            del plain["model"]
+        return plain
+
+    @classmethod
+    def from_json(cls, plain: dict[str, Any]) -> Self:
+        """Read back what `to_json` wrote."""
+        return cls(
+            **{
+                **plain,
+                "architecture": arch.parse(plain["architecture"])
+                if plain["architecture"]
+                else None,
+                "training": Training(**plain["training"]),
+            }
+        )
+
+
+def _one_of(what: str, value: str, choices: tuple[str, ...]) -> None:
+    if value not in choices:
+        raise UserError(f"unknown {what} '{value}': choose from {', '.join(choices)}")

@@ -1,0 +1,123 @@
+"""Data to train on: bank notes, Instagram planning, synthetic data of any size, your own CSV."""
+
+import difflib
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from nnbench.errors import UserError
+from nnbench.workload import user_code
+from nnbench.workload.datasets import synthetic
+from nnbench.workload.datasets.arrays import load_function, load_npz
+from nnbench.workload.datasets.catalog import BUILT_IN, BuiltIn, DatasetInfo, available, locate
+from nnbench.workload.datasets.dataset import TASKS, Dataset
+from nnbench.workload.datasets.from_csv import load_csv
+from nnbench.workload.datasets.original import CITATION, LICENCE, MIRRORS, Fetched, fetch, forget
+from nnbench.workload.datasets.summary import ColumnSummary, Description, describe
+
+__all__ = [
+    "CITATION",
+    "LICENCE",
+    "MIRRORS",
+    "TASKS",
+    "ColumnSummary",
+    "Dataset",
+    "DatasetInfo",
+    "Description",
+    "Fetched",
+    "available",
+    "describe",
+    "fetch",
+    "forget",
+    "load",
+]
+
+
+def load(
+    spec: str,
+    *,
+    features: Sequence[str] | None = None,
+    label: str | None = None,
+    task: str | None = None,
+    standardise: bool = False,
+) -> Dataset:
+    """Load and check the data that `spec` names.
+
+    `spec` is `banknotes`, `instagram`, `synthetic:rows=1000,features=4,seed=0,task=regression`
+    (any part of it), the path of a CSV file with a header line, an `.npz` file with arrays `x` and
+    `y`, or `data.py:load`, a function that returns such a pair. `label` must be given for a
+    CSV file; `features` defaults to every other column of numbers and `task` to classification
+    when the label holds only 0 and 1. `standardise` scales each feature to mean 0 and standard
+    deviation 1. Raises UserError for data that is not there or cannot be trained on.
+    """
+    if spec.partition(":")[0] == synthetic.PREFIX:
+        return _synthetic(spec, features, label, task, standardise)
+    if spec in BUILT_IN:
+        return _built_in(BUILT_IN[spec], features, label, task, standardise)
+    path = Path(spec).expanduser()
+    if path.suffix == ".npz" or user_code.is_reference(spec):
+        if features is not None or label is not None or standardise:
+            raise UserError(f"{spec} has no columns to choose: give x and y as they are trained on")
+        if path.suffix == ".npz":
+            return load_npz(path, name=spec, task=task)
+        return load_function(spec, task=task)
+    # os.path's answer for a name that is too long is no; Path's is an error.
+    there = os.path.exists(path)  # noqa: PTH110
+    if not spec or (path.name == spec and not path.suffix and not there):
+        known = [*BUILT_IN, synthetic.PREFIX]
+        near = difflib.get_close_matches(spec, known, n=1)
+        hint = f"; did you mean '{near[0]}'?" if near else ""
+        raise UserError(
+            f"unknown data '{spec}': name one of {', '.join(known)}, "
+            f"or the path of a CSV or npz file{hint}"
+        )
+    return load_csv(
+        path,
+        name=spec,
+        source=f"your file {path}",
+        label=label,
+        features=features,
+        task=task,
+        standardise=standardise,
+    )
+
+
+def _synthetic(
+    spec: str,
+    features: Sequence[str] | None,
+    label: str | None,
+    task: str | None,
+    standardise: bool,
+) -> Dataset:
+    if features is not None or label is not None or standardise:
+        raise UserError(
+            "synthetic data has no columns to choose and is scaled already: "
+            f"set its size in its name, such as {synthetic.Recipe().name}"
+        )
+    return synthetic.make(synthetic.parse(spec, task=task))
+
+
+def _built_in(
+    known: BuiltIn,
+    features: Sequence[str] | None,
+    label: str | None,
+    task: str | None,
+    standardise: bool,
+) -> Dataset:
+    hint = f" (the file is set by {known.setting})" if os.environ.get(known.setting) else ""
+    try:
+        copy = locate(known)
+        if copy.origin == "fetched":
+            hint = " (fetch the original again, or forget it)"
+        return load_csv(
+            copy.path,
+            name=known.name,
+            source=copy.source,
+            label=label or known.label,
+            features=features,
+            task=task or known.task,
+            standardise=standardise or copy.header is not None,
+            header=copy.header,
+        )
+    except UserError as error:
+        raise UserError(f"{error}{hint}") from None

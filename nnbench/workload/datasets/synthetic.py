@@ -1,0 +1,105 @@
+"""Made-up data of any size: a training's time follows the data's shape, not its meaning."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from nnbench.errors import UserError
+from nnbench.workload.datasets.dataset import Array, Dataset, check_task
+
+PREFIX = "synthetic"
+MAX_BYTES = 16 * 2**30
+MAX_SEED = 2**63 - 1
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Size, seed and task of synthetic data; the same recipe gives the same bytes."""
+
+    rows: int = 1000
+    features: int = 4
+    seed: int = 0
+    task: str = "classification"
+
+    def __post_init__(self) -> None:
+        _within("rows", self.rows, 2, 10**9)
+        _within("features", self.features, 1, 10**6)
+        _within("seed", self.seed, 0, MAX_SEED)
+        check_task(self.task)
+        needed = 4 * self.rows * self.features
+        if needed > MAX_BYTES:
+            raise UserError(
+                f"{self.name} would hold {needed / 2**30:.0f} GiB: at most "
+                f"{MAX_BYTES / 2**30:.0f} GiB can be made, take fewer rows or features"
+            )
+
+    @property
+    def name(self) -> str:
+        """The full text that stands for this recipe."""
+        return (
+            f"{PREFIX}:rows={self.rows},features={self.features},seed={self.seed},task={self.task}"
+        )
+
+
+def parse(text: str, *, task: str | None = None) -> Recipe:
+    """Read `synthetic` or `synthetic:rows=1000,features=4,seed=0,task=regression`, any keys.
+
+    `task` is the one to use where the text names none.
+    Raises UserError for an unknown or repeated key, a value out
+    of range, and a text that names another task.
+    """
+    given: dict[str, str] = {}
+    parts = text.removeprefix(PREFIX).removeprefix(":")
+    for part in filter(None, (part.strip() for part in parts.split(","))):
+        key, equals, value = (piece.strip() for piece in part.partition("="))
+        if key not in Recipe.__dataclass_fields__ or not equals:
+            raise UserError(
+                f"'{part}' in '{text}' is not understood: write {Recipe().name} or a part of it"
+            )
+        if key in given:
+            raise UserError(f"'{text}' gives {key} twice: keep one")
+        given[key] = value
+    named = given.pop("task", task or Recipe.task)
+    if task not in (None, named):
+        raise UserError(f"'{text}' is data for {named}, not for {task}: change one of them")
+    return Recipe(task=named, **{key: _whole(text, key, value) for key, value in given.items()})
+
+
+def make(recipe: Recipe) -> Dataset:
+    """Draw standard normal features; the first four, and some noise, decide the label.
+
+    Classification: the upper half of the rows by that score is class 1, so both classes are
+    there at any size. Regression: the label is the score, of mean 0.
+    """
+    generator = np.random.Generator(np.random.PCG64(recipe.seed))
+    features = generator.standard_normal((recipe.rows, recipe.features), dtype=np.float32)
+    score = 0.5 * generator.standard_normal(recipe.rows, dtype=np.float32)
+    # Column by column, since a matrix product may round otherwise on another machine.
+    for column in features.T[:4]:
+        score += column
+    return Dataset(
+        name=recipe.name,
+        task=recipe.task,
+        features=features,
+        labels=(_upper_half(score) if recipe.task == "classification" else score).reshape(-1, 1),
+        feature_names=tuple(f"feature_{place}" for place in range(1, recipe.features + 1)),
+        label_name="label",
+        source="synthetic normal features with a noisy linear label, made by nnbench",
+    )
+
+
+def _upper_half(score: Array) -> Array:
+    labels = np.zeros_like(score)
+    labels[np.argsort(score, kind="stable")[score.size // 2 :]] = 1
+    return labels
+
+
+def _whole(text: str, key: str, value: str) -> int:
+    if not (value.isascii() and value.isdigit() and len(value) < 20):
+        raise UserError(f"{key}='{value}' in '{text}' is not understood: give a whole number")
+    return int(value)
+
+
+def _within(key: str, value: int, least: int, most: int) -> None:
+    if not least <= value <= most:
+        raise UserError(f"{key}={value} cannot be made: {key} goes from {least} to {most}")

@@ -1,0 +1,78 @@
+"""A Keras model from an architecture. Keras must have been started by `devices.start`."""
+
+import functools
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from nnbench.errors import UserError
+from nnbench.workload import user_code
+from nnbench.workload.architecture import Architecture
+from nnbench.workload.case import OUTPUT_ACTIVATION, Case, Training
+
+if TYPE_CHECKING:
+    import keras
+
+DTYPE_POLICY = {"float32": "float32", "bfloat16": "mixed_bfloat16", "float16": "mixed_float16"}
+JIT_COMPILE: dict[str, str | bool] = {"auto": "auto", "on": True, "off": False}
+
+
+def for_case(case: Case) -> "keras.Model":
+    """The compiled network of a case: of its architecture, or what a person's function returns.
+
+    Raises UserError if that function fails or returns something that cannot be trained.
+    """
+    if case.architecture is not None:
+        return build(case.architecture, case.training, case.features)
+    import keras
+
+    assert case.model is not None
+    factory = _factory(case.model)
+    try:
+        model = factory()
+    except Exception as failure:
+        raise UserError(f"{case.model} failed: {failure!r}") from failure
+    if not isinstance(model, keras.Model):
+        raise UserError(f"{case.model} returned a {type(model).__name__}, not a Keras model")
+    if not model.compiled:
+        raise UserError(f"{case.model} returned a model without an optimizer: call its compile()")
+    return model
+
+
+@functools.cache
+def _factory(reference: str) -> Callable[[], Any]:
+    return user_code.load(reference)
+
+
+def build(architecture: Architecture, training: Training, features: int) -> "keras.Sequential":
+    """A compiled `Sequential`: input of `features` columns, the hidden Dense layers, one output.
+
+    The output cell is a sigmoid for classification and linear for regression. Its output is
+    float32 in every precision, as Keras recommends for mixed precision.
+    """
+    import keras
+
+    policy = DTYPE_POLICY[training.precision]
+    model = keras.Sequential(
+        [
+            keras.Input((features,)),
+            *(
+                keras.layers.Dense(width, activation=training.activation, dtype=policy)
+                for width in architecture.widths
+            ),
+            keras.layers.Dense(1, activation=OUTPUT_ACTIVATION[training.task], dtype="float32"),
+        ]
+    )
+    model.compile(
+        optimizer=_optimizer(training.optimizer),
+        loss=training.loss,
+        jit_compile=JIT_COMPILE[training.jit],
+    )
+    return model
+
+
+def _optimizer(name: str) -> Any:
+    import keras
+
+    if name == "momentum":
+        return keras.optimizers.SGD(momentum=0.9)
+    return keras.optimizers.get(name)
