@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from nnbench.errors import UserError
 from nnbench.workload import architecture as arch
+from nnbench.workload import counts
 from nnbench.workload.architecture import Architecture
 
 widths = st.lists(st.integers(1, 5000), min_size=1, max_size=12).map(tuple)
@@ -113,7 +114,7 @@ print(json.dumps(rows))
     for layers, features, total, by_layer in rows:
         architecture = Architecture(tuple(layers))
         assert architecture.parameters(features) == total
-        table = arch.layer_table(architecture, features)
+        table = counts.layer_table(architecture, features)
         assert [row.parameters for row in table] == by_layer
 
 
@@ -137,7 +138,7 @@ for text in ("64x3", "100,100", "32,200,16"):
 print(json.dumps(rows))
 """
     for text, forward, both in json.loads(in_backend("jax", code)):
-        cost = arch.step_cost(arch.parse(text), features=10, rows=500)
+        cost = counts.step_cost(arch.parse(text), features=10, rows=500)
         assert cost.forward_flops == pytest.approx(forward, rel=0.05)
         assert cost.forward_flops + cost.backward_flops == pytest.approx(both, rel=0.05)
 
@@ -145,12 +146,12 @@ print(json.dumps(rows))
 @given(widths, st.integers(1, 50), st.integers(1, 3000))
 def test_flops_grow_with_rows_and_bytes_follow_parameters(layers, features, rows):
     architecture = Architecture(layers)
-    once = arch.step_cost(architecture, features=features, rows=rows)
-    twice = arch.step_cost(architecture, features=features, rows=2 * rows)
+    once = counts.step_cost(architecture, features=features, rows=rows)
+    twice = counts.step_cost(architecture, features=features, rows=2 * rows)
     assert twice.forward_flops == 2 * once.forward_flops
     assert twice.backward_flops == 2 * once.backward_flops
     assert twice.update_flops == once.update_flops
     assert once.optimizer_bytes == 2 * once.weight_bytes == 8 * architecture.parameters(features)
-    half = arch.step_cost(architecture, features=features, rows=rows, precision="bfloat16")
+    half = counts.step_cost(architecture, features=features, rows=rows, precision="bfloat16")
     assert 2 * half.activation_bytes == once.activation_bytes
     assert half.weight_bytes == once.weight_bytes

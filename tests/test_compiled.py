@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from nnbench.machine import devices
-from nnbench.workload.case import BACKENDS
+from nnbench.machine.devices import BACKENDS
 
 QUICK_TO_COMPILE = "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true"
 """The checks compile hundreds of programs and run each for a moment."""

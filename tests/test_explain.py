@@ -6,10 +6,10 @@ import math
 import pytest
 from runs import FINGERPRINT, TIMES_S, make_run
 
-from nnbench.costs.tables import attribution_as_json
 from nnbench.errors import UserError
 from nnbench.explain import attribution, charts, words
 from nnbench.explain.attribution import PARTS
+from nnbench.explain.tables import attribution_as_json
 from nnbench.workload.architecture import parse
 
 WIDE, DEEP = "100x2", "6x5"

@@ -1,7 +1,7 @@
 import pytest
 
-from nnbench.cli.quantities import parse_seconds, parse_share
 from nnbench.errors import UserError
+from nnbench.workload.quantities import parse_seconds, parse_share
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,6 @@ import numpy as np
 from rich import print as show
 from rich.table import Table
 
-from nnbench.cli import quantities
 from nnbench.costs import calibration, context
 from nnbench.costs.calibration import Place
 from nnbench.costs.prediction import CostModel
@@ -32,6 +31,7 @@ from nnbench.measure import run as measuring
 from nnbench.phases import COLD, EPOCH, STEP
 from nnbench.show.progress import Bar
 from nnbench.store import runs
+from nnbench.workload import quantities
 from nnbench.workload.case import Case
 
 GROUPS = (STEP, EPOCH, COLD)

@@ -14,8 +14,9 @@ import sys
 import numpy as np
 
 from nnbench.machine import devices
+from nnbench.machine.devices import BACKENDS
 from nnbench.workload import architecture, datasets, keras_model
-from nnbench.workload.case import BACKENDS, Training
+from nnbench.workload.case import Training
 
 NETS = ("6x2", "6x5", "100x2")
 EPOCHS = (30, 300)

@@ -1,60 +1,88 @@
-"""The command line: reads options, calls the rooms, prints. Heavy imports wait for a command."""
+"""The command line: options in, answers out. A command's file is loaded when it is called."""
 
 import os
 import signal
 import sys
-from typing import Annotated
+from difflib import get_close_matches
 
-import typer
+import cyclopts
 
 from nnbench import __version__
-from nnbench.cli import (
-    advise,
-    calibrate,
-    compare,
-    data,
-    drift,
-    explain,
-    history,
-    predict,
-    race,
-    run,
-    scale,
-    show,
-    train,
-)
 from nnbench.errors import UserError
 
-app = typer.Typer(
-    help="How does the architecture of a network change the time it takes to train, and why?",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
-app.command("run")(run.run)
-app.command("compare")(compare.compare)
-app.command("scale")(scale.scale)
-app.command("calibrate")(calibrate.calibrate)
-app.command("predict")(predict.predict)
-app.command("explain")(explain.explain)
-app.command("report")(run.report_command)
-app.command("advise")(advise.advise)
-app.command("race")(race.race)
-app.command("show")(show.show)
-app.command("train")(train.train)
-app.command("devices")(show.devices_command)
-app.command("doctor")(show.doctor)
-app.add_typer(data.app, name="data", no_args_is_help=True)
-app.add_typer(drift.app, name="drift")
-app.add_typer(history.app, name="history")
+COMMANDS = {
+    "run": "Time architectures against each other and write a report.",
+    "compare": "Say of two sides whether they differ, are equivalent, or need more data.",
+    "scale": "Time how the cost grows with rows, width, depth or batch size, and draw it.",
+    "calibrate": "Fit what a network costs here, from trainings that it chooses and times.",
+    "predict": "How long a network would train, by the cost model that calibrate made here.",
+    "explain": "Say why one network takes longer than another: which phases, how much each.",
+    "report": "Write the report of a run again, and print its table.",
+    "advise": "Which network to take, from the cost model of this machine, without training any.",
+    "race": "Train over several seeds: which gets to a loss first, which is worth its time.",
+    "show": "Layers, parameters, FLOPs and bytes of architectures, by arithmetic alone.",
+    "train": "Train one network, watch its loss, and be told whether it has converged.",
+    "devices": "What each backend can train on here.",
+    "doctor": "What makes timings noisy here, what precision can be had, and what to change.",
+    "data": "Data sets: what is there, what is in them, fetching the original.",
+    "drift": "What does a seed guarantee? Train pairs under each seed policy; guard a training.",
+    "history": "Training time over commits: asv, pytest-benchmark and runs; alarms; bisecting.",
+}
+"""Every command and its help, so that `nnbench --help` need not load them."""
+
+GROUPS = ("data", "drift", "history")
+"""Commands with commands of their own: their files hold an `app`."""
+
+
+def new_app(name: str, text: str) -> cyclopts.App:
+    """A command that has commands."""
+    return cyclopts.App(
+        name=name,
+        help=text,
+        version=__version__,
+        help_flags=["-h", "--help"],
+        version_flags=["--version"] if name == "nnbench" else [],
+        default_parameter=cyclopts.Parameter(negative=()),
+        result_action="return_value",
+        suppress_keyboard_interrupt=False,
+    )
+
+
+def build() -> cyclopts.App:
+    """The command line with all its commands, none of them loaded."""
+    app = new_app(
+        "nnbench",
+        "How does the architecture of a network change the time it takes to train, and why?",
+    )
+    for name, text in COMMANDS.items():
+        inside = "app" if name in GROUPS else name
+        app.command(f"nnbench.cli.{name}:{inside}", name=name, help=text)
+    app.register_install_completion_command()
+    return app
+
+
+def _unknown_command(words: list[str]) -> str:
+    """What to say of a command that there is not; Cyclopts would load all of them to say it."""
+    if words[0] in GROUPS and len(words) > 1:
+        return (
+            f"there is no command '{words[1]}' below {words[0]}: nnbench {words[0]} -h lists them"
+        )
+    close = get_close_matches(words[0], COMMANDS, n=1)
+    hint = f"did you mean {close[0]}?" if close else "nnbench -h lists them"
+    return f"there is no command '{words[0]}': {hint}"
 
 
 def main() -> None:
     """Run the command line; a user's mistake is one line on standard error and exit status 2."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     try:
-        app(standalone_mode=True)
+        build()(exit_on_error=False, print_error=False)
+    except cyclopts.UnknownCommandError as mistake:
+        sys.stderr.write(f"nnbench: {_unknown_command(mistake.unused_tokens)}\n")
+        sys.exit(2)
+    except cyclopts.CycloptsError as mistake:
+        sys.stderr.write(f"nnbench: {' '.join(str(mistake).split())}\n")
+        sys.exit(2)
     except UserError as mistake:
         sys.stderr.write(f"nnbench: {mistake}\n")
         sys.exit(2)
@@ -65,12 +93,3 @@ def main() -> None:
         # The reader of our output has left: nothing more can be said to it.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(141)
-
-
-@app.callback(invoke_without_command=True)
-def _root(
-    version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
-) -> None:
-    if version:
-        sys.stdout.write(f"{__version__}\n")
-        raise typer.Exit

@@ -69,12 +69,12 @@ def advise(
     time, where width stops being free, what a GPU would need. For --params and
     --budget-per-epoch: the networks that meet them, or what to change.
     """
-    from nnbench.cli import quantities
     from nnbench.costs import calibration
     from nnbench.costs import page as pages
     from nnbench.costs.context import Scene
     from nnbench.machine import devices
     from nnbench.workload import architecture as arch
+    from nnbench.workload import quantities
     from nnbench.workload.case import Training
 
     if architecture is None and params is None and budget_per_epoch is None and not page:
@@ -131,10 +131,10 @@ class _Answers:
 
     def show(self, table: Any) -> None:
         """A table, unless JSON is wanted."""
-        from nnbench.show import html
+        from nnbench.show import terminal
 
         if not self._as_json and table.rows:
-            html.print_table(table)
+            terminal.print_table(table)
 
     def end(self) -> None:
         """The JSON, or the page's path."""

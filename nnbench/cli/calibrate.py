@@ -53,11 +53,11 @@ def calibrate(
     """
     import json
 
-    from nnbench.cli import quantities
     from nnbench.costs import calibration, page
     from nnbench.costs.context import Scene
     from nnbench.costs.tables import model_as_json, print_model
     from nnbench.show.progress import Bar
+    from nnbench.workload import quantities
 
     budget_s = quantities.parse_seconds(budget)
     told = []

@@ -71,12 +71,12 @@ def compare(
     Saved runs are compared as they are. Commits and environments are measured now, their
     launches in turn, on this machine.
     """
-    from nnbench.cli import quantities
     from nnbench.machine import fingerprint
     from nnbench.measure import environments
     from nnbench.measure import run as measuring
     from nnbench.report.tables import comparison_as_json, print_comparison
     from nnbench.stats import summary, verdict
+    from nnbench.workload import quantities
 
     names = [against, "."] if against and not operands else list(operands or [])
     if len(names) != 2 or (against and operands):

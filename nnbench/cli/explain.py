@@ -76,11 +76,11 @@ def explain(
     """
     import json
 
-    from nnbench.cli import quantities
-    from nnbench.costs.tables import attribution_as_json, print_attribution
     from nnbench.explain import attribution, charts, words
+    from nnbench.explain.tables import attribution_as_json, print_attribution
     from nnbench.measure import run as measuring
     from nnbench.store import runs as storage
+    from nnbench.workload import quantities
     from nnbench.workload.architecture import parse
 
     folders = [Path(name) for name in (first, second)]

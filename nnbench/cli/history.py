@@ -406,10 +406,10 @@ def _checked(
     false_alarms: str,
     annotations: Path,
 ) -> "Check":
-    from nnbench.cli import quantities
     from nnbench.history import annotations as remarks
     from nnbench.history import check as checking
     from nnbench.history import commits
+    from nnbench.workload import quantities
 
     found = _read(folders, match, repository, branch)
     with waiting("looking for changes"):

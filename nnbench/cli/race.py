@@ -118,7 +118,7 @@ def tell_race(finished: "Run", target_loss: float | None, *, as_json: bool) -> N
     """Write the page of a race and print its tables and sentences, or JSON."""
     from nnbench.race import page, words
     from nnbench.race.time_to_loss import Race
-    from nnbench.show import html
+    from nnbench.show import terminal
 
     races = Race.of(finished)
     if not races:
@@ -134,7 +134,7 @@ def tell_race(finished: "Run", target_loss: float | None, *, as_json: bool) -> N
         say(json.dumps(whole, indent=1))
         return
     for number, one in enumerate(races):
-        html.print_table(words.table(one, targets[number]))
+        terminal.print_table(words.table(one, targets[number]))
         for sentence in words.sentences(one, targets[number]):
             say(sentence)
         for warning in words.warnings(one):

@@ -1,22 +1,28 @@
-"""Running what a command measures, with its progress, and telling what came of it."""
+"""Measuring what a study asks for, with its progress; a run goes on where it stopped."""
 
-import json
-import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nnbench.cli.options import say
 from nnbench.errors import UserError
+from nnbench.show.terminal import note
+from nnbench.workload.study import Machine
 
 if TYPE_CHECKING:
-    from nnbench.history.check import Check
     from nnbench.measure.run import Side
     from nnbench.store.runs import Run
     from nnbench.workload.datasets import Dataset
 
 
+def tell_backend(machine: Machine, *, quiet: bool = False) -> None:
+    """Say which backend is used and why, where none was asked for."""
+    chosen = machine.chosen
+    if chosen is not None:
+        note(f"backend {chosen.name} ({chosen.reason}); --backend takes another", quiet=quiet)
+
+
 def execute(
-    folder: Path, data: "Dataset", sides: "dict[str, Side] | None", *, quiet: bool
+    folder: Path, data: "Dataset", sides: "Mapping[str, Side] | None" = None, *, quiet: bool
 ) -> "Run":
     """Measure what is missing in a run's folder, under a progress bar; return the whole."""
     from nnbench.measure import run as measuring
@@ -32,7 +38,12 @@ def execute(
 
 
 def run_folder(
-    results: Path, name: str | None, wanted: dict[str, Any], *, resume: bool, fresh: bool
+    results: Path,
+    name: str | None,
+    wanted: dict[str, Any],
+    *,
+    resume: bool = False,
+    fresh: bool = False,
 ) -> Path:
     """The folder to measure in: a new one, or that of the unfinished run of the same command.
 
@@ -40,11 +51,11 @@ def run_folder(
     """
     from nnbench.machine import fingerprint
     from nnbench.measure import run as measuring
-    from nnbench.store import runs as storage
+    from nnbench.store import runs
 
     here = fingerprint.take()
     if name and (results / name).exists() and not fresh:
-        saved = storage.read(results / name)
+        saved = runs.read(results / name)
         unlike = fingerprint.differences(saved.fingerprint, here)
         if saved.specification != wanted:
             raise UserError(f"{results / name} holds another run: choose another --name")
@@ -56,21 +67,8 @@ def run_folder(
         return results / name
     found = None if fresh or name else measuring.unfinished(results, wanted, here)
     if found:
-        sys.stderr.write(f"going on with the unfinished run {found} (--fresh begins anew)\n")
+        note(f"going on with the unfinished run {found} (--fresh begins anew)")
         return found
     if resume:
         raise UserError(f"{results} holds no unfinished run of this command on this host")
-    return storage.create(results, name, wanted, here)
-
-
-def tell_run(finished: "Run", *, as_json: bool, check: "Check | None" = None) -> None:
-    """Write the report of a run, with its networks' history if given; print its table, or JSON."""
-    from nnbench.report import page
-    from nnbench.report.tables import print_run, run_as_json
-
-    written = page.write(finished, check)
-    if as_json:
-        say(json.dumps(run_as_json(finished, written), indent=1))
-        return
-    print_run(finished)
-    say(str(written))
+    return runs.create(results, name, wanted, here)

@@ -4,9 +4,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from nnbench.costs.context import Scene
-from nnbench.costs.prediction import Interval, Prediction
+from nnbench.costs.prediction import Prediction
 from nnbench.costs.questions import FAR_OFF, nearest_width
 from nnbench.show import units
+from nnbench.stats.interval import Interval
 from nnbench.workload.architecture import Architecture
 
 SURE, LIKELY, DOUBTFUL, MISSES = "yes", "likely", "doubtful", "no"

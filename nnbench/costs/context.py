@@ -9,10 +9,11 @@ from numpy.typing import NDArray
 
 from nnbench.costs.calibration import Place
 from nnbench.costs.model import PhaseModel
-from nnbench.costs.prediction import CostModel, Interval, Prediction
+from nnbench.costs.prediction import CostModel, Prediction
 from nnbench.costs.residual_process import Surrogate
 from nnbench.costs.terms import place
 from nnbench.phases import EPOCH, STEP
+from nnbench.stats.interval import Interval
 from nnbench.workload.architecture import Architecture
 from nnbench.workload.case import Case
 

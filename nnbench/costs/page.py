@@ -8,7 +8,8 @@ from nnbench.costs import charts, questions, words
 from nnbench.costs.context import Scene
 from nnbench.errors import UserError
 from nnbench.show import html, units
-from nnbench.show.html import Cell, Part, Table
+from nnbench.show.html import Part
+from nnbench.show.table import Cell, Table
 from nnbench.store import runs
 
 PAGE = "model.html"

@@ -12,6 +12,7 @@ from scipy import optimize, stats
 from nnbench.costs.model import LEAST_CASES, RESAMPLES, PhaseModel, Predicted, TooFewCasesError
 from nnbench.costs.terms import AXES, FIRST_EPOCH, place
 from nnbench.phases import COMPILE, EPOCH, FIRST_STEP, ONCE, PREPARE, STEP, TRACE
+from nnbench.stats.interval import Interval
 from nnbench.workload.case import Case
 
 EDGE = 0.25
@@ -40,15 +41,6 @@ class Observed:
     peak_host_bytes: int | None = None
     held_bytes: int | None = None
     launch: str = ""
-
-
-@dataclass(frozen=True)
-class Interval:
-    """A number with its 95 % interval."""
-
-    value: float
-    low: float
-    high: float
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from nnbench.costs.context import Scene, Width
-from nnbench.costs.prediction import Interval, Prediction
+from nnbench.costs.prediction import Prediction
 from nnbench.phases import EPOCH, STEP
+from nnbench.stats.interval import Interval
 from nnbench.workload.architecture import Architecture
 
 DEPTHS = (1, 2, 3, 4, 6, 8, 12, 16, 24)

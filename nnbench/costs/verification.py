@@ -5,11 +5,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nnbench.costs.context import Scene
-from nnbench.costs.prediction import Interval, Prediction
+from nnbench.costs.prediction import Prediction
 from nnbench.machine import fingerprint
 from nnbench.measure import run as measuring
 from nnbench.phases import EPOCH
 from nnbench.stats.estimate import Estimate
+from nnbench.stats.interval import Interval
 from nnbench.stats.summary import summarise
 from nnbench.store import runs
 from nnbench.workload import datasets

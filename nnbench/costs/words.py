@@ -7,13 +7,14 @@ from typing import Any
 
 from nnbench.costs.advice import Advice
 from nnbench.costs.context import Scene, Width
-from nnbench.costs.prediction import Interval, Prediction
+from nnbench.costs.prediction import Prediction
 from nnbench.costs.questions import DEVICE_FLOPS_PER_S, FREE, Alternative, FreeWidth, GpuQuestion
 from nnbench.costs.verification import Checked
 from nnbench.phases import EPOCH
 from nnbench.show import units
-from nnbench.show.html import Cell, Table
+from nnbench.show.table import Cell, Table
 from nnbench.stats.estimate import Estimate
+from nnbench.stats.interval import Interval
 
 MOST_SHOWN = 12
 """Candidates in a table; the deepest and the widest are always there."""

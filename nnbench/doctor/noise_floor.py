@@ -20,7 +20,8 @@ from nnbench.machine import fingerprint, noise
 from nnbench.measure import run as measuring
 from nnbench.phases import COLD, EPOCH, STEP
 from nnbench.show import units
-from nnbench.stats.estimate import CONFIDENCE, Estimate, nested_estimate
+from nnbench.stats.estimate import Estimate, nested_estimate
+from nnbench.stats.interval import CONFIDENCE
 from nnbench.stats.summary import Measured
 from nnbench.stats.verdict import FALSE_DISCOVERIES
 from nnbench.store import runs

@@ -9,7 +9,7 @@ from nnbench.drift import charts, determinism_cost, diagnosis, matrix, remedy
 from nnbench.drift.matrix import Cell
 from nnbench.drift.policies import POLICIES
 from nnbench.drift.saved import Study
-from nnbench.show import html
+from nnbench.show import figures, html
 
 PAGE = "drift.html"
 CHARTS = "charts"
@@ -72,6 +72,6 @@ def _charts(
     for kind, name, figure in drawn:
         if figure is None:
             continue
-        image = html.save_figure(figure, study.folder / CHARTS / f"{name}.png")
+        image = figures.save_figure(figure, study.folder / CHARTS / f"{name}.png")
         shown.append((*READING[kind], image))
     return shown

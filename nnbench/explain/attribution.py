@@ -20,7 +20,8 @@ from scipy import stats
 from nnbench.errors import UserError
 from nnbench.machine import fingerprint
 from nnbench.phases import COLD, COMPILE, EPOCH, ONCE, TRACE, split_cold
-from nnbench.stats.estimate import CONFIDENCE, RESAMPLES, Estimate, hodges_lehmann
+from nnbench.stats.estimate import RESAMPLES, Estimate, hodges_lehmann
+from nnbench.stats.interval import CONFIDENCE
 from nnbench.stats.summary import Measured, ratios_between_runs
 from nnbench.store.runs import Run
 from nnbench.workload.architecture import Architecture

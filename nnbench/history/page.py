@@ -11,7 +11,7 @@ from nnbench.history import charts
 from nnbench.history import check as checking
 from nnbench.history.annotations import Annotation
 from nnbench.history.check import Check
-from nnbench.show import html
+from nnbench.show import figures, html
 
 PAGE = "history.html"
 CHARTS = "history-charts"
@@ -41,19 +41,19 @@ def section(
     Figures with alarms come first, at most `most`. Raises UserError if the folder cannot be
     written.
     """
-    figures: list[tuple[str, Figure]] = []
+    shown: list[tuple[str, Figure]] = []
     overview = charts.sizes(check)
     if overview is not None:
-        figures.append(("All changes", overview))
+        shown.append(("All changes", overview))
     groups = charts.panels(check)
     telling = {id(one.alarm.series) for one in check.found}
     ranked = sorted(groups, key=lambda title: not any(id(one) in telling for one in groups[title]))
     for title in ranked[:most]:
         figure = charts.over_commits(check, title, groups[title], annotations)
-        figures.append((title.partition("\n")[0], figure))
+        shown.append((title.partition("\n")[0], figure))
     drawn = [
-        _Chart(title, html.save_figure(figure, folder / CHARTS / f"{place:02d}.png"))
-        for place, (title, figure) in enumerate(figures)
+        _Chart(title, figures.save_figure(figure, folder / CHARTS / f"{place:02d}.png"))
+        for place, (title, figure) in enumerate(shown)
     ]
     return {
         "check": check,

@@ -14,12 +14,15 @@ import re
 import subprocess
 import sys
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 from nnbench.errors import UserError
 from nnbench.machine import keras_import
-from nnbench.workload.case import BACKENDS
+
+BACKENDS = ("tensorflow", "jax", "torch")
+"""In the order in which one is chosen where nobody says which."""
 
 SURVEY_LIMIT_S = 120.0
 
@@ -58,20 +61,47 @@ def check_installed(backend: str) -> None:
     if backend not in BACKENDS:
         raise UserError(f"unknown backend '{backend}': choose from {', '.join(BACKENDS)}")
     if not is_installed(backend):
-        raise UserError(
-            f"backend '{backend}' is not installed here: pip install 'nnbench-arch[{backend}]'"
-        )
+        raise UserError(f"backend '{backend}' is not installed here: pip install keras {backend}")
 
 
-def quickest_installed() -> str:
-    """The installed backend whose `fit` costs least around each epoch of a small network.
+@dataclass(frozen=True)
+class ChosenBackend:
+    """A backend, and what chose it."""
 
-    Raises UserError if none is installed.
+    name: str
+    reason: str
+
+
+def chosen_backend(asked: str | None = None) -> ChosenBackend:
+    """The backend to use: the one asked for, else what the person's settings of Keras say.
+
+    In this order: `asked`, the environment's `KERAS_BACKEND`, Keras' configuration file (which
+    Keras itself writes with TensorFlow in it: it counts where that backend is installed), the
+    first of `BACKENDS` that is installed. Raises UserError if what was asked for is unknown or not
+    installed, and if none is.
     """
-    for backend in ("jax", "torch", "tensorflow"):
+    if asked:
+        check_installed(asked)
+        return ChosenBackend(asked, "asked for")
+    from_environment = os.environ.get("KERAS_BACKEND")
+    if from_environment:
+        check_installed(from_environment)
+        return ChosenBackend(from_environment, "KERAS_BACKEND")
+    configured = _configured_backend()
+    if configured in BACKENDS and is_installed(configured):
+        return ChosenBackend(configured, "Keras' configuration file")
+    for backend in BACKENDS:
         if is_installed(backend):
-            return backend
-    raise UserError("no backend is installed here: pip install 'nnbench-arch[tensorflow]'")
+            return ChosenBackend(backend, "the first installed of TensorFlow, JAX and Torch")
+    raise UserError("no backend is installed here: pip install keras tensorflow")
+
+
+def _configured_backend() -> str:
+    home = Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras")
+    try:
+        return str(json.loads((home / "keras.json").read_text()).get("backend"))
+    except (OSError, ValueError, AttributeError):
+        return ""
 
 
 def usable_cpus() -> int:
@@ -238,9 +268,7 @@ def survey() -> list[BackendSurvey]:
 
 def _survey_one(backend: str) -> BackendSurvey:
     if not is_installed(backend):
-        return BackendSurvey(
-            backend, None, (), f"not installed: pip install 'nnbench-arch[{backend}]'"
-        )
+        return BackendSurvey(backend, None, (), f"not installed: pip install keras {backend}")
     version = importlib.metadata.version(backend)
     # The GPU's settings must not hide it here, and JAX must not fail where there is none.
     settings = {**os.environ, **environment(backend, "gpu", None)}

@@ -146,8 +146,7 @@ def _environment(root: Path, tree: Path, environment: Path) -> Path:
 
 def _backend_extras(tree: Path) -> str:
     """The optional dependencies named after backends that are installed at present."""
-    from nnbench.machine.devices import is_installed
-    from nnbench.workload.case import BACKENDS
+    from nnbench.machine.devices import BACKENDS, is_installed
 
     project = tree / "pyproject.toml"
     table = tomllib.loads(project.read_text()) if project.exists() else {}

@@ -28,6 +28,7 @@ from nnbench.store import runs
 from nnbench.workload import user_code
 from nnbench.workload.case import Case
 from nnbench.workload.datasets import Dataset
+from nnbench.workload.study import Study
 
 FAILURES_ALLOWED = 2
 """A case that failed this often is given up; the others go on."""
@@ -113,6 +114,31 @@ def specification(
         "budget_s": budget_s,
         "sides": list(sides),
     }
+
+
+def of_study(
+    study: Study,
+    cases: Sequence[Case],
+    *,
+    sides: Sequence[str] = ONE_SIDE,
+    kinds: Sequence[str] = KINDS,
+    sweeps: int = SWEEPS,
+) -> dict[str, Any]:
+    """The specification of a study with these cases. Raises UserError as `specification` does."""
+    effort = study.effort
+    return specification(
+        cases,
+        launches=effort.launches,
+        blocks=effort.blocks,
+        seed=effort.seed,
+        limit_s=effort.limit,
+        precision=effort.wanted_precision,
+        budget_s=effort.budget_s,
+        sides=sides,
+        models=study.networks.model,
+        kinds=kinds,
+        sweeps=sweeps,
+    )
 
 
 def next_round(run: runs.Run, number: int) -> list[list[Planned]]:

@@ -5,7 +5,7 @@ from typing import Any
 
 from nnbench.race.time_to_loss import CLOCKS, COLD, TRAINED, Race, Racer
 from nnbench.show import units
-from nnbench.show.html import Cell, Table
+from nnbench.show.table import Cell, Table
 from nnbench.stats.median import LEAST_FOR_WANTED, Median
 
 

@@ -14,7 +14,7 @@ from nnbench.history.check import Check
 from nnbench.machine import noise
 from nnbench.phases import COLD, COMPILE, EPOCH, STEP, TRACE
 from nnbench.report import charts, words
-from nnbench.show import html, units
+from nnbench.show import figures, html, units
 from nnbench.stats.estimate import Estimate
 from nnbench.stats.summary import CaseSummary, block_values, groups, measured_share, summarise
 from nnbench.store.runs import Run
@@ -139,7 +139,7 @@ def _section(
 
 def _draw(path: Path, name: str, figure: Figure) -> _Chart:
     title, reading = READING[name]
-    return _Chart(name, title, reading, html.save_figure(figure, path))
+    return _Chart(name, title, reading, figures.save_figure(figure, path))
 
 
 def _time_cell(estimate: Estimate | None) -> tuple[str, str]:

@@ -13,7 +13,8 @@ from scipy import stats
 
 from nnbench.errors import UserError
 from nnbench.phases import COMPILE, EPOCH, STEP, TRACE
-from nnbench.stats.estimate import CONFIDENCE, Estimate, nested_estimate
+from nnbench.stats.estimate import Estimate, nested_estimate
+from nnbench.stats.interval import CONFIDENCE
 from nnbench.stats.summary import block_values
 from nnbench.store.runs import Run
 from nnbench.workload import datasets

@@ -1,7 +1,5 @@
-"""A page of findings, tables and figures that needs no other file, and tables in a terminal."""
+"""A page of findings, tables and figures that needs no other file."""
 
-import base64
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,16 +7,12 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from matplotlib.figure import Figure
-from rich import box
-from rich.table import Table as RichTable
-from rich.text import Text
 
 from nnbench import __version__
-from nnbench.errors import UserError
+from nnbench.machine import whole_file
 from nnbench.show import units
-from nnbench.show.terminal import open_console
-
-RESOLUTION_DPI = 110
+from nnbench.show.figures import in_base64, save_figure
+from nnbench.show.table import Table
 
 FILTERS = {
     "seconds": units.seconds,
@@ -26,24 +20,6 @@ FILTERS = {
     "share": units.share,
     "bytes": units.data_size,
 }
-
-
-@dataclass(frozen=True)
-class Cell:
-    """A figure, and what stands below it in small: its interval."""
-
-    text: str
-    below: str = ""
-
-
-@dataclass(frozen=True)
-class Table:
-    """Rows of cells; the first column names a row."""
-
-    title: str
-    columns: Sequence[str]
-    rows: Sequence[Sequence[Cell]]
-    caption: str = ""
 
 
 @dataclass(frozen=True)
@@ -59,24 +35,7 @@ class Part:
     @property
     def image(self) -> str:
         """The figure as a PNG in base64, empty without one."""
-        return base64.b64encode(_png(self.figure)).decode() if self.figure else ""
-
-
-def print_table(table: Table) -> None:
-    """Print a table for a person."""
-    shown = RichTable(title=table.title, caption=table.caption or None, box=box.SIMPLE_HEAD)
-    for place, name in enumerate(table.columns):
-        shown.add_column(name, justify="right" if place else "left", no_wrap=place > 0)
-    for row in table.rows:
-        shown.add_row(*(_in_terminal(cell) for cell in row))
-    open_console().print(shown)
-
-
-def _in_terminal(cell: Cell) -> Text:
-    text = Text(cell.text)
-    if cell.below:
-        text.append(f"\n{cell.below}", style="dim")
-    return text
+        return in_base64(self.figure) if self.figure else ""
 
 
 def write(
@@ -121,29 +80,4 @@ def render(path: Path, template: str, /, **values: Any) -> Path:
     )
     environment.filters |= FILTERS
     page = environment.get_template(template).render(version=__version__, **values)
-    _replace(path, page.encode())
-    return path
-
-
-def save_figure(figure: Figure, path: Path) -> str:
-    """Write a figure as PNG and return it in base64. Raises UserError if it cannot be written."""
-    png = _png(figure)
-    _replace(path, png)
-    return base64.b64encode(png).decode()
-
-
-def _png(figure: Figure) -> bytes:
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=RESOLUTION_DPI, facecolor="white")
-    return buffer.getvalue()
-
-
-def _replace(path: Path, content: bytes) -> None:
-    """Put a whole file in place of what was there, or leave that as it was."""
-    partial = path.with_name(f"{path.name}.partial")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        partial.write_bytes(content)
-        partial.replace(path)
-    except OSError as failure:
-        raise UserError(f"{path} cannot be written: {failure.strerror}") from failure
+    return whole_file.write(path, page)

@@ -1,12 +1,90 @@
-"""Where tables and sentences are printed: a terminal, or a pipe of a width that tables fit."""
+"""What is printed: tables and sentences on standard output, what is waited for on standard error.
 
+What goes into a pipe is not folded at 80 columns, so that tables fit.
+"""
+
+import json
 import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
 
-from rich.console import Console
+from nnbench.show.plain import plain
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.text import Text
+
+    from nnbench.show.table import Cell, Table
 
 PIPED_WIDTH = 120
 
 
-def open_console(piped_width: int = PIPED_WIDTH) -> Console:
-    """Standard output; what is piped is not folded at 80 columns."""
+def open_console(piped_width: int = PIPED_WIDTH) -> "Console":
+    """Standard output, of the terminal's width or `piped_width`."""
+    from rich.console import Console
+
     return Console(width=None if sys.stdout.isatty() else piped_width, highlight=False)
+
+
+def say(text: str) -> None:
+    """Print a line of the answer on standard output, at once."""
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()
+
+
+def note(text: str, *, quiet: bool = False) -> None:
+    """Print a line beside the answer, on standard error."""
+    if not quiet:
+        sys.stderr.write(text + "\n")
+        sys.stderr.flush()
+
+
+def print_json(record: Any) -> None:
+    """Print a record as JSON, see `show.plain`."""
+    say(json.dumps(plain(record), indent=1))
+
+
+def print_sentences(sentences: Sequence[str], style: str = "") -> None:
+    """Print sentences, each on lines of its own."""
+    console = open_console()
+    for sentence in sentences:
+        console.print(sentence, markup=False, style=style)
+
+
+def print_table(table: "Table", piped_width: int = PIPED_WIDTH) -> None:
+    """Print a table for a person."""
+    from rich import box
+    from rich.table import Table as RichTable
+
+    shown = RichTable(title=table.title or None, caption=table.caption or None, box=box.SIMPLE_HEAD)
+    for place, name in enumerate(table.columns):
+        if place < table.texts:
+            shown.add_column(name, overflow="fold")
+        else:
+            shown.add_column(name, justify="right", no_wrap=True)
+    for place, row in enumerate(table.rows):
+        if row is None:
+            shown.add_section()
+        else:
+            style = "bold" if place in table.bold else None
+            shown.add_row(*(_in_terminal(cell) for cell in row), style=style)
+    open_console(piped_width).print(shown)
+
+
+def _in_terminal(cell: "Cell") -> "Text":
+    from rich.text import Text
+
+    text = Text(cell.text)
+    if cell.below:
+        text.append(f"\n{cell.below}", style="dim")
+    return text
+
+
+@contextmanager
+def waiting(what: str) -> Iterator[None]:
+    """Show on standard error that something is being waited for."""
+    from rich.console import Console
+
+    with Console(stderr=True).status(what):
+        yield

@@ -12,12 +12,13 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
-CONFIDENCE = 0.95
+from nnbench.stats.interval import CONFIDENCE, Interval
+
 RESAMPLES = 2000
 
 
 @dataclass(frozen=True)
-class Estimate:
+class Estimate(Interval):
     """A positive quantity with its interval and what stands behind it.
 
     `low` and `high` are NaN when there is one unit only: a single value has no known spread.
@@ -26,9 +27,6 @@ class Estimate:
     interval's logarithm, divided by the quantile of Student's t.
     """
 
-    value: float
-    low: float
-    high: float
     samples: int
     blocks: int
     launches: int
@@ -41,24 +39,9 @@ class Estimate:
         return (self.launches if self.launches > 1 else self.blocks) - 1
 
     @property
-    def has_interval(self) -> bool:
-        """Whether the spread could be estimated."""
-        return math.isfinite(self.low) and math.isfinite(self.high)
-
-    @property
     def units(self) -> str:
         """What the interval is based on."""
         return "launches" if self.launches > 1 else "blocks"
-
-    @property
-    def relative_half_width(self) -> float:
-        """Half the width of the interval as a fraction of the value; NaN without one."""
-        return (self.high - self.low) / (2 * self.value)
-
-    @property
-    def excludes_one(self) -> bool:
-        """For a ratio: whether the interval leaves out equality."""
-        return self.has_interval and not self.low <= 1 <= self.high
 
 
 def hodges_lehmann(values: NDArray[np.float64]) -> NDArray[np.float64]:

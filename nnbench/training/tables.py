@@ -13,7 +13,7 @@ from nnbench.show import units
 from nnbench.show.terminal import open_console
 from nnbench.training.loss_curve import Verdict
 from nnbench.training.session import Session
-from nnbench.workload import architecture as arch
+from nnbench.workload import counts
 from nnbench.workload.architecture import Architecture
 from nnbench.workload.case import OUTPUT_ACTIVATION, Training
 from nnbench.workload.datasets import Dataset
@@ -25,7 +25,7 @@ def describe(
     """What follows from an architecture without any framework, as plain data."""
     output = OUTPUT_ACTIVATION[training.task]
     batch = min(training.batch_size or rows, rows)
-    cost = arch.step_cost(
+    cost = counts.step_cost(
         architecture,
         features=features,
         rows=batch,
@@ -34,7 +34,7 @@ def describe(
         optimizer=training.optimizer,
         precision=training.precision,
     )
-    layers = arch.layer_table(
+    layers = counts.layer_table(
         architecture, features, activation=training.activation, output_activation=output
     )
     return {

@@ -6,15 +6,17 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any, Self
 
 from nnbench.errors import UserError
+from nnbench.machine.devices import BACKENDS
 from nnbench.workload import architecture as arch
-from nnbench.workload.architecture import Architecture, StepCost
+from nnbench.workload import counts
+from nnbench.workload.architecture import Architecture
+from nnbench.workload.counts import StepCost
 
-BACKENDS = ("tensorflow", "jax", "torch")
 PATHS = ("fit", "compiled")
 TASKS = ("classification", "regression")
-OPTIMIZERS = tuple(arch.UPDATE_FLOPS)
+OPTIMIZERS = tuple(counts.UPDATE_FLOPS)
 ACTIVATIONS = ("relu", "tanh", "sigmoid", "linear")
-PRECISIONS = tuple(arch.BYTES_PER_VALUE)
+PRECISIONS = tuple(counts.BYTES_PER_VALUE)
 JIT = ("auto", "on", "off")
 LOSSES = {
     "classification": ("binary_crossentropy", "hinge", "mean_squared_error"),
@@ -116,7 +118,7 @@ class Case:
         """FLOPs and bytes of one step on a full batch; None for a person's own model."""
         if self.architecture is None:
             return None
-        return arch.step_cost(
+        return counts.step_cost(
             self.architecture,
             features=self.features,
             rows=self.batch_rows,

@@ -1,0 +1,53 @@
+"""`nnbench report`, and what every command that measured a run ends with."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from cyclopts import Parameter
+
+from nnbench.cli.options import AsJson
+from nnbench.show.terminal import print_json, say
+from nnbench.store import runs
+
+if TYPE_CHECKING:
+    from nnbench.history.check import Check
+    from nnbench.store.runs import Run
+
+
+def report(
+    run_folder: Annotated[Path, Parameter(help="Folder of a run, such as results/NAME.")],
+    *,
+    history: Annotated[
+        tuple[Path, ...],
+        Parameter(
+            help="Also show its networks over commits, from results there (.asv, .benchmarks, "
+            "results); again for more than one."
+        ),
+    ] = (),
+    as_json: AsJson = False,
+) -> None:
+    """Write the report of a run again, and print its table."""
+    from nnbench.cli.history import check_networks
+    from nnbench.cli.race import tell_race
+
+    run = runs.read(run_folder)
+    if "curve" in run.specification.get("kinds", ()):
+        tell_race(run, None, as_json=as_json)
+        return
+    # A run over commits has a history of its own, once there is something in it.
+    own = (run_folder,) if run.specification.get("commits") and run.good_trials() else ()
+    folders = list(history or own)
+    tell(run, as_json=as_json, check=check_networks(run, folders) if folders else None)
+
+
+def tell(finished: "Run", *, as_json: bool, check: "Check | None" = None) -> None:
+    """Write the report of a run, with its networks' history if given; print its table, or JSON."""
+    from nnbench.report import page
+    from nnbench.report.tables import print_run, run_as_json
+
+    written = page.write(finished, check)
+    if as_json:
+        print_json(run_as_json(finished, written))
+        return
+    print_run(finished)
+    say(str(written))

@@ -1,0 +1,79 @@
+"""A value with its interval, as a cell of a table, in a sentence, and as a range.
+
+`unit` says how a number is written: `SECONDS`, `RATIO`, `BYTES`, `SHARE`.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from nnbench.show import units
+from nnbench.show.table import Cell
+
+MISSING = "–"
+
+
+class HasInterval(Protocol):
+    """A number with an interval, of which `has_interval` says whether it is known."""
+
+    @property
+    def value(self) -> float:
+        """The number."""
+
+    @property
+    def low(self) -> float:
+        """The lower end."""
+
+    @property
+    def high(self) -> float:
+        """The upper end."""
+
+    @property
+    def has_interval(self) -> bool:
+        """Whether both ends are known."""
+
+
+@dataclass(frozen=True)
+class Unit:
+    """How a number is written, its interval by itself, and its interval beside it."""
+
+    number: Callable[[float], str]
+    span: Callable[[float, float], str]
+    beside: Callable[[float, float, float], str]
+
+
+def _bytes_span(low: float, high: float) -> str:
+    return f"{units.data_size(low)} to {units.data_size(high)}"
+
+
+def _share_span(low: float, high: float) -> str:
+    return f"{units.share(low)} to {units.share(high)}"
+
+
+SECONDS = Unit(units.seconds, units.seconds_range, units.beside)
+RATIO = Unit(
+    units.ratio,
+    units.ratio_range,
+    lambda _, low, high: units.ratio_range(low, high).removesuffix("×"),
+)
+BYTES = Unit(units.data_size, _bytes_span, lambda _, low, high: _bytes_span(low, high))
+SHARE = Unit(units.share, _share_span, lambda _, low, high: _share_span(low, high))
+
+
+def span(found: HasInterval, unit: Unit) -> str:
+    """The interval by itself: `1.50-1.63 s`; empty where it is not known."""
+    return unit.span(found.low, found.high) if found.has_interval else ""
+
+
+def cell(found: HasInterval | None, unit: Unit) -> Cell:
+    """The value, its interval below: a dash where there is none."""
+    if found is None:
+        return Cell(MISSING)
+    beside = unit.beside(found.value, found.low, found.high) if found.has_interval else ""
+    return Cell(unit.number(found.value), beside)
+
+
+def sentence(found: HasInterval, unit: Unit) -> str:
+    """The value with its interval in a sentence: `1.56 s [1.50-1.63 s]`."""
+    shown = span(found, unit) or "no interval"
+    return f"{unit.number(found.value)} [{shown}]"

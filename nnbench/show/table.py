@@ -1,0 +1,34 @@
+"""A table of figures: made once, shown in the terminal and on a page."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A figure, and what stands below it in small: its interval."""
+
+    text: str
+    below: str = ""
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows of cells under named columns.
+
+    The first `texts` columns hold words: they stand to the left and may be folded; all others
+    hold figures, to the right and never folded. A row of None is a line between two parts; the
+    rows in `bold` are set off from the others.
+    """
+
+    title: str
+    columns: Sequence[str]
+    rows: Sequence[Sequence[Cell] | None]
+    caption: str = ""
+    texts: int = 1
+    bold: frozenset[int] = frozenset()
+
+
+def text_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:
+    """A table of words alone."""
+    return Table(title, columns, [[Cell(text) for text in row] for row in rows], texts=len(columns))

@@ -1,0 +1,306 @@
+"""What is asked: one frozen record that the command line, a TOML file, suites and Python make.
+
+A study says everything that a command can ask; `cases` makes its trainings. In a TOML file each
+record is a table of the same name:
+
+    [networks]
+    architectures = ["6,6", "100,100"]
+
+    [training]
+    epochs = 30
+
+    [machine]
+    backend = "jax"
+    path = "fit,compiled"
+"""
+
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, Self
+
+from nnbench.errors import UserError
+from nnbench.machine import devices
+from nnbench.workload import architecture as arch
+from nnbench.workload import datasets, quantities, user_code
+from nnbench.workload.case import Case, Training
+from nnbench.workload.datasets import Dataset
+
+NOTEBOOK = ("6,6", "100,100", "6x5")
+"""The networks that are timed where none is named."""
+
+
+@dataclass(frozen=True)
+class Networks:
+    """What is trained."""
+
+    architectures: tuple[str, ...] = ()
+    "6,6 or '[100, 100]' or 6x5 (five layers of 6), or a grid: depth=1..8 width=4,16,64."
+    model: tuple[str, ...] = ()
+    "Your own: train.py:build, a function that returns a compiled Keras model."
+
+    @classmethod
+    def named(cls, names: Sequence[str]) -> Self:
+        """Networks of which some are architectures and some refer to a person's own model."""
+        own = tuple(name for name in names if user_code.is_reference(name))
+        return cls(tuple(name for name in names if name not in own), own)
+
+
+@dataclass(frozen=True)
+class Data:
+    """What they are trained on."""
+
+    data: str = "banknotes"
+    """banknotes, instagram, synthetic:rows=1000,features=4, a CSV, an npz with x and y, or
+    data.py:load, a function that returns them."""
+    features: str | None = None
+    "Feature columns of your CSV, with commas; default: all others."
+    label: str | None = None
+    "Label column of your CSV."
+    as_: str | None = None
+    "Take your CSV's label as classification or regression."
+    standardise: bool = False
+    "Scale your CSV's features to mean 0, deviation 1."
+
+    def load(self) -> Dataset:
+        """The data set. Raises UserError as `datasets.load` does."""
+        return datasets.load(
+            self.data,
+            features=self.features.split(",") if self.features else None,
+            label=self.label,
+            task=self.as_,
+            standardise=self.standardise,
+        )
+
+
+@dataclass(frozen=True)
+class TrainingOptions:
+    """How they are trained."""
+
+    epochs: int = 30
+    "Epochs of a training."
+    batch: str = "full"
+    "Rows in a batch, or full."
+    optimizer: str = "adam"
+    "adam, sgd, momentum or rmsprop."
+    loss: str | None = None
+    "A Keras loss; default: the task's usual one."
+    activation: str = "relu"
+    "relu, tanh, sigmoid or linear."
+    dtype: str = "float32"
+    "Numbers: float32, bfloat16 or float16 (mixed precision)."
+    jit: str = "auto"
+    "Keras' jit_compile: auto, on or off."
+
+    @property
+    def batch_size(self) -> int | None:
+        """Rows in a batch, None for the full batch. Raises UserError for anything else."""
+        if self.batch == "full":
+            return None
+        if not (self.batch.isascii() and self.batch.isdigit() and int(self.batch)):
+            raise UserError(f"batch '{self.batch}' is not understood: a number of rows, or full")
+        return int(self.batch)
+
+    def training(self, task: str, *, shuffle: bool = True) -> Training:
+        """The training of a task. Raises UserError for what cannot be trained."""
+        return Training(
+            task=task,
+            optimizer=self.optimizer,
+            loss=self.loss,
+            activation=self.activation,
+            precision=self.dtype,
+            batch_size=self.batch_size,
+            shuffle=shuffle,
+            jit=self.jit,
+        )
+
+
+@dataclass(frozen=True)
+class Machine:
+    """What trains them."""
+
+    backend: str | None = None
+    """tensorflow, jax, torch, or several with commas; default: KERAS_BACKEND, else Keras' own
+    configuration, else the first that is installed."""
+    device: str = "cpu"
+    "cpu, gpu, gpu:1, or several with commas."
+    threads: int | None = None
+    "CPU threads; default: the backend's choice."
+    path: str = "fit"
+    "fit (Keras' own), compiled (all epochs as one program), or fit,compiled."
+
+    @property
+    def chosen(self) -> devices.ChosenBackend | None:
+        """The backend that was chosen because none was asked for; None where one was."""
+        return None if self.backend else devices.chosen_backend()
+
+    @property
+    def backends(self) -> list[str]:
+        """The backends. Raises UserError for one that is unknown or not installed."""
+        names = self.backend.split(",") if self.backend else [devices.chosen_backend().name]
+        for name in names:
+            devices.check_installed(name)
+        return names
+
+    @property
+    def devices(self) -> list[str]:
+        """The devices' names. Raises UserError for one that cannot be, or too many threads."""
+        names = self.device.split(",")
+        for name in names:
+            devices.check_name(name)
+        devices.check_threads(self.threads)
+        return names
+
+    @property
+    def paths(self) -> list[str]:
+        """The training paths."""
+        return self.path.split(",")
+
+
+@dataclass(frozen=True)
+class Effort:
+    """How much is measured."""
+
+    launches: int = 5
+    "Fresh processes for each backend."
+    blocks: int = 2
+    "Times each case's turn comes in a launch."
+    budget: str | None = None
+    "Measure for this long, such as 5min."
+    precision: str | None = None
+    "Measure until intervals are this narrow, such as 2%."
+    seed: int = 0
+    "Seed of the order of measurement."
+    limit: float = 120.0
+    "Seconds after which a trial is given up."
+
+    @property
+    def budget_s(self) -> float | None:
+        """Seconds to measure for. Raises UserError for what is no time."""
+        return quantities.parse_seconds(self.budget) if self.budget else None
+
+    @property
+    def wanted_precision(self) -> float | None:
+        """Half the relative width that intervals may have. Raises UserError for what is none."""
+        return quantities.parse_share(self.precision) if self.precision else None
+
+
+@dataclass(frozen=True)
+class Study:
+    """Everything that a command can ask."""
+
+    networks: Networks = field(default_factory=Networks)
+    data: Data = field(default_factory=Data)
+    training: TrainingOptions = field(default_factory=TrainingOptions)
+    machine: Machine = field(default_factory=Machine)
+    effort: Effort = field(default_factory=Effort)
+
+    def or_networks(self, usual: Sequence[str] = NOTEBOOK) -> "Study":
+        """The same; where no network is named, with the architectures that are usual."""
+        if self.networks.architectures or self.networks.model:
+            return self
+        return replace(self, networks=Networks(tuple(usual)))
+
+    def cases(self, data: Dataset, *, shuffle: bool = True) -> list[Case]:
+        """Every combination of backend, device, path and network, in this order.
+
+        `data` is what `self.data.load()` gave. Raises UserError for a network, backend, device or
+        path that there is not.
+        """
+        for model in self.networks.model:
+            user_code.check(model)
+        named: list[tuple[arch.Architecture | None, str | None]] = [
+            (None, model) for model in self.networks.model
+        ]
+        if self.networks.architectures:
+            named += [(one, None) for one in arch.parse_many(self.networks.architectures)]
+        training = self.training.training(data.task, shuffle=shuffle)
+        return [
+            Case(
+                architecture=architecture,
+                model=model,
+                training=training,
+                data=data.name,
+                data_digest=data.digest,
+                rows=data.rows,
+                features=data.width,
+                backend=backend,
+                device=device,
+                threads=self.machine.threads,
+                path=path,
+                cold_epochs=self.training.epochs,
+            )
+            for backend in self.machine.backends
+            for device in self.machine.devices
+            for path in self.machine.paths
+            for architecture, model in named
+        ]
+
+    def overridden_by(self, other: "Study") -> "Study":
+        """This study, with whatever `other` has other than by default."""
+        changed = {}
+        for part in fields(self):
+            mine, theirs = getattr(self, part.name), getattr(other, part.name)
+            usual = type(theirs)()
+            given = {
+                name: value for name, value in vars(theirs).items() if value != getattr(usual, name)
+            }
+            changed[part.name] = replace(mine, **given)
+        return replace(self, **changed)
+
+
+def read(path: Path) -> Study:
+    """Read a study file. Raises UserError, which names the key, for what is not understood."""
+    try:
+        tables = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as failure:
+        raise UserError(f"{path} cannot be read: {failure.strerror}") from failure
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as failure:
+        raise UserError(f"{path} is not TOML: {failure}") from failure
+    study = Study()
+    parts = {part.name: getattr(study, part.name) for part in fields(Study)}
+    found = {}
+    for name, table in tables.items():
+        if name not in parts:
+            raise UserError(f"{path}: {_unknown(name, parts)}")
+        if not isinstance(table, Mapping):
+            raise UserError(f"{path}: {name} is a table, written [{name}]")
+        found[name] = _record(path, name, parts[name], table)
+    return replace(study, **found)
+
+
+def _record(path: Path, name: str, usual: Any, table: Mapping[str, Any]) -> Any:
+    known = {one.name.rstrip("_"): one for one in fields(usual)}
+    values = {}
+    for key, value in table.items():
+        where = f"{path}: [{name}] {key}"
+        if key not in known:
+            raise UserError(f"{path}: [{name}] {_unknown(key, known)}")
+        values[known[key].name] = _value(where, known[key].type, value)
+    return replace(usual, **values)
+
+
+def _value(where: str, kind: Any, value: Any) -> Any:
+    """A value of a field of this type: numbers may stand for texts, as in `batch = 32`."""
+    names = str(kind) if not isinstance(kind, type) else kind.__name__
+    if "tuple" in names and isinstance(value, list) and all(isinstance(one, str) for one in value):
+        return tuple(value)
+    if "tuple" in names and isinstance(value, str):
+        return (value,)
+    if "bool" in names and isinstance(value, bool):
+        return value
+    if "float" in names and isinstance(value, (int, float)) and not isinstance(value, bool):
+        return float(value)
+    if "int" in names and isinstance(value, int) and not isinstance(value, bool):
+        return value
+    if names.startswith("str") and isinstance(value, (str, int)) and not isinstance(value, bool):
+        return str(value)
+    raise UserError(f"{where} = {value!r} is not of the right kind: {names} is wanted")
+
+
+def _unknown(name: str, known: Mapping[str, Any]) -> str:
+    close = get_close_matches(name, known, n=1)
+    hint = f"did you mean {close[0]}?" if close else f"there are {', '.join(known)}"
+    return f"'{name}' is not known: {hint}"
