@@ -5,19 +5,19 @@ import io
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
-from models import FLOPS_PER_S, LAYER_S, scene
+from models import FLOPS_PER_S, LAYER_S, context
 from test_charts import overlapping
 from test_race import NETWORKS, make_race
 
 from nnbench.costs import charts
-from nnbench.costs.calibration import Place
+from nnbench.costs.setting import Setting
 from nnbench.race import charts as race_charts
 from nnbench.race.time_to_loss import Race
 
 
 @pytest.fixture(scope="module")
 def here():
-    return scene(Place("jax"), rows=1000)
+    return context(Setting("jax"), rows=1000)
 
 
 def drawn(figure):

@@ -86,3 +86,43 @@ def spread_out(cases: Sequence[Case], count: int, taken: Sequence[Case] = ()) ->
         chosen.append(best)
         nearest = np.minimum(nearest, np.linalg.norm(mine - mine[best], axis=1))
     return [cases[index] for index in chosen]
+
+
+def most_informative(model: CostModel, cases: Sequence[Case], seconds: float) -> list[Case]:
+    """Cases with the largest expected variance reduction per second of timing, within `seconds`.
+
+    The variance is that of the predictions of all cases and phases by what is unknown of the
+    coefficients; each case is chosen as if those before it were timed. Source: Cohn, "Neural
+    network exploration using optimal experiment design" (1996), the criterion of integrated
+    variance.
+    """
+    timed = {one.case.key for one in model.observed}
+    cases = [case for case in cases if case.key not in timed]
+    costs_s = np.array([timing_s(model, case) for case in cases])
+    # Of a first epoch coefficients are only what comes on top: most of it is other phases'.
+    phases = [phase for name, phase in model.phases.items() if name != FIRST_EPOCH]
+    unknown = [(phase.unknown(cases), phase.scatter.single**2) for phase in phases]
+    chosen: list[int] = []
+    while len(chosen) < MOST_PER_RUN:
+        gains = np.zeros(len(cases))
+        for covariance, noise in unknown:
+            gains += np.sum(covariance**2, axis=0) / (np.diag(covariance) + noise)
+        gains[chosen] = 0.0
+        best = int(np.argmax(gains / (LEAST_TIMING_S + costs_s)))
+        if len(chosen) >= LEAST_PER_RUN and costs_s[[*chosen, best]].sum() > seconds:
+            break
+        chosen.append(best)
+        for covariance, noise in unknown:
+            column = covariance[:, best].copy()
+            covariance -= np.outer(column, column) / (column[best] + noise)
+    return [cases[index] for index in chosen]
+
+
+def timing_s(model: CostModel, case: Case) -> float:
+    """What timing a case will take: its network is built to warm up, trained, and stepped."""
+    told = model.predict(case, case.cold_epochs)
+    once_s = sum(told.parts_s.get(phase, 0.0) for phase in ONCE)
+    if case.path == "compiled":
+        # Each sample lasts a while even where the epoch is short (see `measure.trial`).
+        return once_s + 13 * max(told.epoch_s.value, 0.012)
+    return told.total_s.value + once_s / 2 + 5 * SWEEPS["fit"] * max(told.step_s.value, 0.012)

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from datetime import datetime
 from pathlib import Path
+from typing import cast
 
 from nnbench.costs.model import TooFewCasesError
 from nnbench.costs.prediction import CostModel, Observed
@@ -42,9 +43,10 @@ def observed(of: Iterable[runs.Run]) -> list[Observed]:
         medians, quartiles = grouped.median(), grouped.quantile(0.25)
         steady = medians.index.get_level_values("phase").isin((STEP, EPOCH))
         times = medians.where(~steady, quartiles)
-        for (name, launch), mine in times.groupby(["case", "launch"]):
+        for key, row in times.unstack("phase").iterrows():
+            name, launch = cast("tuple[str, int]", key)
             case, trial = run.cases[name], trials.get((name, launch), {})
-            times_s = {str(phase): float(value) for (_, _, phase), value in mine.items()}
+            times_s = {str(phase): float(value) for phase, value in row.dropna().items()}
             if case.path == "compiled" and EPOCH in times_s:
                 times_s.setdefault(STEP, times_s[EPOCH] / case.steps_per_epoch)
             if "first_epoch_s" in trial:

@@ -1,10 +1,10 @@
-"""Advice put to the test: the networks are timed, and predictions held against it."""
+"""Advice put to the test: the networks are timed, and predictions compared with that."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from nnbench.costs.context import Scene
+from nnbench.costs.context import Context
 from nnbench.costs.prediction import Prediction
 from nnbench.machine import fingerprint
 from nnbench.measure import run as measuring
@@ -15,11 +15,9 @@ from nnbench.stats.summary import summarise
 from nnbench.store import runs
 from nnbench.workload import datasets
 from nnbench.workload.architecture import Architecture
+from nnbench.workload.study import Effort, Study
 
 FOLDER = "advice"
-
-LAUNCHES = 3
-LIMIT_S = 300.0
 
 
 @dataclass(frozen=True)
@@ -46,49 +44,41 @@ class Checked:
 
 
 def verify(
-    results_folder: Path,
-    scene: Scene,
+    results: Path,
+    context: Context,
     architectures: Sequence[Architecture],
+    effort: Effort,
     watch: measuring.Watcher,
-    launches: int = LAUNCHES,
 ) -> list[Checked]:
-    """Time networks in turn in so many fresh processes; one that could not be measured is left out.
+    """Time networks in turn in fresh processes; one that could not be measured is left out.
 
     What was interrupted is gone on with. Raises UserError as `measure.run.execute` does.
     """
-    cases = [scene.case(one) for one in dict.fromkeys(architectures)]
-    wanted = measuring.specification(
-        cases,
-        launches=launches,
-        blocks=1,
-        seed=0,
-        limit_s=LIMIT_S,
-        kinds=("phases",),
-        sweeps=0,
-    )
+    cases = [context.case(one) for one in dict.fromkeys(architectures)]
+    wanted = measuring.of_study(Study(effort=effort), cases, kinds=("phases",), sweeps=0)
     here = fingerprint.take()
-    folder = results_folder / FOLDER
+    folder = results / FOLDER
     path = measuring.unfinished(folder, wanted, here)
     run = measuring.execute(
         path or runs.create(folder, None, wanted, here), datasets.load(cases[0].data), watch
     )
-    return held_against(scene, run)
+    return compared(context, run)
 
 
-def held_against(scene: Scene, run: runs.Run) -> list[Checked]:
+def compared(context: Context, run: runs.Run) -> list[Checked]:
     """The predictions of a run's cases beside their measurements, in the run's order."""
     found = []
     for summary in summarise(run):
-        one = summary.case.architecture
+        one, base = summary.case.architecture, summary.baseline.architecture
         assert one is not None
-        base = summary.baseline.architecture
-        first = summary.case is summary.baseline or base is None
+        assert base is not None
+        first = summary.case is summary.baseline
         if EPOCH in summary.times:
             found.append(
                 Checked(
-                    scene.predict(one),
+                    context.predict(one),
                     summary.times[EPOCH],
-                    None if first or base is None else scene.ratio(one, base, EPOCH),
+                    None if first else context.ratio(one, base, EPOCH),
                     summary.ratios.get(EPOCH),
                 )
             )
