@@ -244,7 +244,7 @@ def test_the_page_is_one_file_with_everything_in_it(tmp_path, here):
     text = path.read_text()
     for word in (
         "Coefficients",
-        "per FLOP",
+        "per GFLOP",
         "Roofline",
         "Predicted and measured",
         "data:image/png",

@@ -7,7 +7,7 @@ from cyclopts import Parameter
 
 from nnbench.cli.options import RESULTS, AsJson, Data, Machine, Quiet, Results, Training
 from nnbench.cli.session import tell_backend
-from nnbench.show.terminal import print_json, print_sentences, print_table, waiting
+from nnbench.show.terminal import print_json, print_sentences, print_table, say, waiting
 from nnbench.workload import quantities
 
 NOTEBOOK_ROWS, EPOCHS = 1372, 100
@@ -78,6 +78,7 @@ def calibrate(
         if not as_json:
             print_table(tables.coefficients(model, setting.label))
             print_table(tables.errors(model))
-            print_sentences([*words.model_sentences(model), str(written)])
+            print_sentences(words.model_sentences(model))
+            say(str(written))
     if as_json:
         print_json(told)

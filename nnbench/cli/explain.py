@@ -18,7 +18,7 @@ from nnbench.cli.options import (
 from nnbench.cli.session import execute, run_folder, tell_backend
 from nnbench.errors import UserError
 from nnbench.measure import run as measuring
-from nnbench.show.terminal import print_json, print_sentences, print_table
+from nnbench.show.terminal import print_json, print_sentences, print_table, say
 from nnbench.store import runs
 from nnbench.workload import architecture as arch
 from nnbench.workload.study import Networks, Study
@@ -74,6 +74,7 @@ def explain(
         told.append(tables.as_json(one, sentences, chart))
         if not as_json:
             print_table(tables.table(one))
-            print_sentences([*sentences, str(chart)])
+            print_sentences(sentences)
+            say(str(chart))
     if as_json:
         print_json(told)

@@ -8,7 +8,7 @@ from nnbench.cli.calibrate import ASKED, AskedData
 from nnbench.cli.options import RESULTS, AsJson, Machine, Results, Training
 from nnbench.cli.session import tell_backend
 from nnbench.show import units
-from nnbench.show.terminal import print_json, print_sentences, print_table
+from nnbench.show.terminal import print_json, print_sentences, print_table, say
 from nnbench.workload import architecture as arch
 
 Rows = Annotated[int | None, Parameter(name="--rows", help="Rows of data; default: 1372.")]
@@ -40,4 +40,4 @@ def predict(
         print_table(tables.prediction(one))
         print_sentences(words.prediction_sentences(one.prediction))
         ago = units.ago(one.calibrated)
-        print_sentences([f"Calibrated {ago}; nnbench calibrate adds what the machine is like now."])
+        say(f"Calibrated {ago}; nnbench calibrate adds what the machine is like now.")

@@ -35,6 +35,9 @@ RESAMPLES = 60
 LEAST_CASES = 8
 SOFTEST = 8.0
 
+LEAST_SHARE = 1e-3
+"""A term that is nowhere a larger part of the time is taken to cost nothing."""
+
 LEAST_NOISE = 0.01
 """Repeated timings of one case differ by at least 1 % here: less would be overfitted."""
 
@@ -190,7 +193,10 @@ class PhaseModel:
         left = np.log(times_s / (known_s + _combine(phase, counts, values, softness)[0]))
         slopes = _slopes(phase, counts, values, softness, known_s)
         first = Scatter.of(left, launches)
-        leverages = _explained(slopes, _covariance(slopes, first.single)) / first.single**2
+        # A coefficient that is 0 stays there when a time is left out.
+        free = slopes[:, values > 0]
+        known = _covariance(free, first.single)
+        leverages = np.einsum("ij,jk,ik->i", free, known, free) / first.single**2
         scatter = Scatter.of(left, launches, leverages)
         return cls(
             phase,
@@ -330,12 +336,6 @@ def _covariance(slopes: Array, deviation: float) -> Array:
     return found
 
 
-def _explained(slopes: Array, covariance: Array) -> Array:
-    """The variance of each time's logarithm by what is unknown of the coefficients."""
-    found: Array = np.einsum("ij,jk,ik->i", slopes, covariance, slopes)
-    return found
-
-
 def _cache(phase: str, cases: Sequence[Case], times_s: Array, known_s: Array) -> Cache:
     """The cache that explains the times best."""
     if SPILL not in TERMS[phase]:
@@ -385,6 +385,6 @@ def _coefficients(
     )
     values = found.x[: counts.shape[1]]
     # Costs that no network here notices, or has, are said to be none.
-    noticed = (values >= 1e-4 * start.max()) & (counts.max(axis=0) > 0)
+    noticed = (weighted * values).max(axis=0) >= LEAST_SHARE
     values = np.where(noticed, values, 0.0)
     return values / scale, float(found.x[-1]) if soft else fixed, float(found.cost)
