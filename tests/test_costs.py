@@ -103,17 +103,16 @@ def test_the_candidates_cover_the_space(pool):
 
 def test_coefficients_are_not_negative_and_lie_within_their_intervals(model):
     for fitted in model.phases.values():
-        for each in fitted.coefficients:
-            assert 0 <= each.costs_s.low <= each.costs_s.value <= each.costs_s.high
+        for each in fitted.coefficients.values():
+            assert 0 <= each.low <= each.value <= each.high
 
 
 def test_the_law_is_recovered(model):
-    found = {each.term.name: each.costs_s for each in model.phases[STEP].coefficients}
+    found = {term.name: each for term, each in model.phases[STEP].coefficients.items()}
     for name in ("layers", "FLOPs"):
         assert found[name].value == pytest.approx(STEP_LAW_S[name], rel=0.35)
-    compiling = {
-        each.term.name: each.costs_s.value for each in model.phases["compile"].coefficients
-    }
+    fitted = model.phases["compile"].coefficients
+    compiling = {term.name: each.value for term, each in fitted.items()}
     assert compiling["overhead"] == pytest.approx(0.3, rel=0.15)
     assert compiling["layers"] == pytest.approx(0.05, rel=0.15)
 
@@ -204,8 +203,7 @@ def test_the_cache_is_found_where_activations_cost_more_beyond_it(pool, cache):
     times_s = np.array([time_s(case) * np.exp(rng.normal(0, 0.03)) for case in pool[:120]])
     found = PhaseModel.fit(STEP, pool[:120], times_s, resamples=0)
     assert found.cache == cache
-    values = {each.term: each.costs_s.value for each in found.coefficients}
-    assert values[SPILL] == pytest.approx(7e-10, rel=0.2)
+    assert found.coefficients[SPILL].value == pytest.approx(7e-10, rel=0.2)
 
 
 def test_what_is_timed_next_is_what_the_model_knows_least_of(pool):
@@ -306,8 +304,8 @@ def test_the_table_tells_of_every_term_that_costs_something(model, capsys):
     print_table(tables.errors(model))
     shown = capsys.readouterr().out
     for fitted in model.phases.values():
-        for each in fitted.coefficients:
-            assert each.costs_s.high == 0 or each.term.name in shown
+        for term, each in fitted.coefficients.items():
+            assert each.high == 0 or term.name in shown
     assert "95th percentile" in shown
     plain = tables.model_as_json(model, SETTING.label, Path(__file__), Path(__file__))
     assert json.loads(json.dumps(plain, allow_nan=False))["phases"][STEP]["times"] == 40

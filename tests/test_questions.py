@@ -49,7 +49,11 @@ def test_the_widest_as_fast_is_as_fast_in_truth_and_one_a_fifth_wider_is_not(her
         if one.width.open_above or width < 8:
             continue
         assert true_epoch_s(here, one.architecture) == pytest.approx(wanted_s, rel=0.1)
-        assert one.ratio.low <= true_epoch_s(here, one.architecture) / wanted_s <= one.ratio.high
+        assert (
+            one.epoch_ratio.low
+            <= true_epoch_s(here, one.architecture) / wanted_s
+            <= one.epoch_ratio.high
+        )
 
 
 def test_a_depth_at_which_even_the_narrowest_is_slower_has_no_answer(here):
@@ -68,7 +72,7 @@ def test_at_equal_parameters_and_flops_the_counts_are_equal_within_a_tenth(here)
         assert one.parameters == pytest.approx(asked.parameters(4), rel=0.1)
         assert one.parameters == one.architecture.parameters(4)
     for one in by_work:
-        assert one.flops == pytest.approx(flops, rel=0.1)
+        assert one.flops_per_step == pytest.approx(flops, rel=0.1)
 
 
 def test_ratios_hold_the_truth_and_are_surer_than_the_times_they_are_of(here):
@@ -135,7 +139,9 @@ def test_advice_meets_the_parameters_and_the_budget(here):
     for one in found.meeting:
         assert true_epoch_s(here, one.architecture) < 1.1e-3
     assert found.deepest.architecture.depth >= found.widest.architecture.depth
-    times = [one.prediction.epoch_s.value for one in found.meeting if one.verdict == advice.SURE]
+    times = [
+        one.prediction.epoch_s.value for one in found.meeting if one.meets_budget == advice.SURE
+    ]
     assert times == sorted(times)
     assert not found.changes
 
@@ -232,7 +238,7 @@ def test_verification_says_where_the_prediction_failed(tmp_path, here):
     assert not wrong.holds
     assert wrong.error == pytest.approx(-2 / 3, abs=0.1)
     assert good.measured_ratio is None
-    assert wrong.measured_ratio.value == pytest.approx(3 * wrong.ratio.value, rel=0.15)
+    assert wrong.measured_ratio.value == pytest.approx(3 * wrong.predicted_ratio.value, rel=0.15)
     told = words.checked_sentences([good, better, wrong])
     assert told[0].startswith("2 of 3")
     assert told[1].startswith("32x12 failed")

@@ -22,12 +22,12 @@ FEWEST = 0.5
 
 @dataclass(frozen=True)
 class Candidate:
-    """A network that was considered; `verdict` None where there is no budget of time."""
+    """A network that was considered; `meets_budget` is a verdict, None without a budget of time."""
 
     architecture: Architecture
     parameters: int
     prediction: Prediction
-    verdict: str | None
+    meets_budget: str | None
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class Advice:
     @property
     def meeting(self) -> list[Candidate]:
         """Those that meet what was asked for, more likely than not."""
-        return [one for one in self.candidates if one.verdict is None or one.verdict in MEETING]
+        return [one for one in self.candidates if one.meets_budget in (None, *MEETING)]
 
     @property
     def deepest(self) -> Candidate | None:
@@ -79,7 +79,7 @@ def advise(
         assert budget_s is not None
         found = _that_meet(context, budget_s)
     rank = {name: number for number, name in enumerate((*VERDICTS, None))}
-    ordered = sorted(found, key=lambda one: (rank[one.verdict], one.prediction.epoch_s.value))
+    ordered = sorted(found, key=lambda one: (rank[one.meets_budget], one.prediction.epoch_s.value))
     advice = Advice(ordered, ())
     if budget_s is None or advice.meeting:
         return advice

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
-from typing import Self
 
 from nnbench.costs import questions
 from nnbench.costs.advice import Advice, advise
@@ -27,24 +26,13 @@ MOST_VERIFIED = 5
 class AboutNetwork:
     """What is said of one network; `on_gpu` is a calibrated GPU's epoch / the one here."""
 
+    network: Architecture
     prediction: Prediction
     as_fast: Sequence[Alternative]
     as_many_parameters: Sequence[Alternative]
     as_many_flops: Sequence[Alternative]
     free_width: Sequence[FreeWidth]
     on_gpu: Interval | None
-
-    @classmethod
-    def of(cls, context: Context, asked: Architecture, gpu: Context | None) -> Self:
-        """Everything about a network; `gpu` is the same context on a GPU, if that is calibrated."""
-        return cls(
-            context.predict(asked),
-            questions.as_fast(context, asked),
-            questions.as_many_parameters(context, asked),
-            questions.as_many_flops(context, asked),
-            questions.free_width(context),
-            questions.between(context, gpu, asked) if gpu else None,
-        )
 
 
 @dataclass(frozen=True)
@@ -66,9 +54,7 @@ class Answers:
         """The networks that the answers name first, at most `MOST_VERIFIED`."""
         named: list[Architecture] = []
         if self.about is not None:
-            asked = self.about.prediction.case.architecture
-            assert asked is not None
-            named += [asked, *(one.architecture for one in self.about.as_fast)]
+            named += [self.about.network, *(one.architecture for one in self.about.as_fast)]
         if self.advice is not None:
             chosen = [self.advice.widest, self.advice.deepest, *self.advice.candidates]
             named += [one.architecture for one in chosen if one is not None]
@@ -138,7 +124,16 @@ def answer(
     found = Answers(context, wanted=(parameters, budget_s))
     if asked is not None:
         gpu = elsewhere(device="gpu") if context.setting.device == "cpu" else None
-        found = replace(found, about=AboutNetwork.of(context, asked, gpu))
+        about = AboutNetwork(
+            asked,
+            context.predict(asked),
+            questions.as_fast(context, asked),
+            questions.as_many_parameters(context, asked),
+            questions.as_many_flops(context, asked),
+            questions.free_width(context),
+            questions.between(context, gpu, asked) if gpu else None,
+        )
+        found = replace(found, about=about)
     if parameters is not None or budget_s is not None:
         advice = advise(context, parameters, budget_s)
         if budget_s is not None and not advice.meeting:

@@ -2,7 +2,7 @@
 
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -11,13 +11,13 @@ from matplotlib.axis import Axis
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
-from matplotlib.ticker import FixedFormatter, FixedLocator, FuncFormatter, NullLocator
+from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 from numpy.typing import NDArray
 
 from nnbench.costs import words
 from nnbench.costs.context import Context
 from nnbench.costs.model import PhaseModel, around
-from nnbench.costs.questions import DEPTHS
+from nnbench.costs.questions import DEPTHS, answered_depths
 from nnbench.costs.terms import FIRST_EPOCH, FLOP, position
 from nnbench.phases import COLD, COMPILE, EPOCH, ONCE, STEP
 from nnbench.show import units
@@ -86,9 +86,12 @@ def _heat(
     if levels:
         lines = axis.contour(widths, depths, times_s, levels=levels, colors="white", linewidths=0.9)
         axis.clabel(lines, fmt=_short, fontsize=8)
-    _plain_ticks(axis, widths, depths)
+    shown = [2**power for power in range(0, 21, 2) if widths[0] <= 2**power <= widths[-1]]
+    _ticks(axis.xaxis, shown or [widths[0], widths[-1]])
+    _ticks(axis.yaxis, [one for one in DEPTHS if one <= depths[-1]])
     bar = figure.colorbar(ScalarMappable(norm, SHADES), ax=axis, location="bottom", aspect=30)
-    _second_ticks(bar.ax.xaxis, low, high)
+    _ticks(bar.ax.xaxis, _round(low, high, 4), _short)
+    bar.ax.tick_params(labelsize=8)
 
 
 def _levels(low: float, high: float) -> list[float]:
@@ -99,17 +102,7 @@ def _levels(low: float, high: float) -> list[float]:
     return [f * 10.0**p for p in powers for f in factors if 1.05 * low < f * 10.0**p < 0.95 * high]
 
 
-def _plain_ticks(axis: Axes, widths: Sequence[int], depths: Sequence[int]) -> None:
-    plain = FuncFormatter(lambda value, _: f"{value:g}")
-    shown = [2**power for power in range(0, 21, 2) if widths[0] <= 2**power <= widths[-1]]
-    axis.xaxis.set_major_locator(FixedLocator(shown or [widths[0], widths[-1]]))
-    axis.yaxis.set_major_locator(FixedLocator([one for one in DEPTHS if one <= depths[-1]]))
-    for one in (axis.xaxis, axis.yaxis):
-        one.set_major_formatter(plain)
-        one.set_minor_locator(NullLocator())
-
-
-def _round_ticks(low: float, high: float, most: int) -> list[float]:
+def _round(low: float, high: float, most: int) -> list[float]:
     """At most so many round numbers between two, evenly on a logarithmic axis."""
     first, last = math.floor(math.log10(low)), math.ceil(math.log10(high))
     for factors in (TENTHS, (1.0, 1.5, 2.0, 3.0, 5.0, 7.0), (1.0, 2.0, 5.0), (1.0, 3.0), (1.0,)):
@@ -120,11 +113,21 @@ def _round_ticks(low: float, high: float, most: int) -> list[float]:
     return inside[:: -(-len(inside) // most)]
 
 
-def _second_ticks(axis: Axis, low: float, high: float, most: int = 4) -> None:
-    axis.set_major_locator(FixedLocator(_round_ticks(low, high, most)))
-    axis.set_major_formatter(FuncFormatter(lambda value, _: _short(value)))
+def _ticks(
+    axis: Axis, at: Sequence[float], written: Callable[[float], str] = "{:g}".format
+) -> None:
+    axis.set_major_locator(FixedLocator(at))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: written(value)))
     axis.set_minor_locator(NullLocator())
-    axis.set_tick_params(labelsize=8)
+
+
+def _short(value_s: float) -> str:
+    number, unit = units.seconds(value_s).split(" ")
+    return f"{float(number.replace(',', '')):g} {unit}"
+
+
+def _short_flops(value: float) -> str:
+    return re.sub(r"\.0+ ", " ", units.flops(value))
 
 
 def _timed(axis: Axes, context: Context, phase: str, times_s: Array) -> None:
@@ -208,7 +211,7 @@ def roofline(context: Context, product_flops_per_s: float | None = None) -> Figu
                 linewidth=1.5,
                 label=f"overhead alone, depth {depth}: {units.seconds(overhead_s)} a step",
             )
-    flop_s = next(each.costs_s.value for each in model.coefficients if each.term == FLOP)
+    flop_s = model.coefficients[FLOP].value
     rates = [("the model's FLOPs", 1 / flop_s, "-", COLOURS[STEP])] if flop_s > 0 else []
     if product_flops_per_s:
         rates.append(("matrix product, measured", product_flops_per_s, ":", "black"))
@@ -216,18 +219,13 @@ def roofline(context: Context, product_flops_per_s: float | None = None) -> Figu
         label = f"{name}: {units.flops(rate)}/s"
         axis.axhline(rate, color=colour, linewidth=1.5, linestyle=style, label=label)
     top = max([float(achieved.max()), *(rate for _, rate, _, _ in rates)])
-    axis.set_xscale("log")
-    axis.set_yscale("log")
-    axis.set_xlim(span[0], span[-1])
-    axis.set_ylim(float(achieved.min()) / 2, 3 * top)
-    axis.set_xlabel("FLOPs of a step")
-    axis.set_ylabel("achieved FLOP/s")
-    _flop_ticks(axis)
+    axis.set(xscale="log", xlim=(span[0], span[-1]), xlabel="FLOPs of a step")
+    axis.set(yscale="log", ylim=(achieved.min() / 2, 3 * top), ylabel="achieved FLOP/s")
+    _ticks(axis.xaxis, _round(*axis.get_xlim(), 6), _short_flops)
+    _ticks(axis.yaxis, _round(*axis.get_ylim(), 6), lambda value: f"{_short_flops(value)}/s")
     axis.grid(alpha=0.3)
     bar = figure.colorbar(shown, ax=axis, label="depth", aspect=30)
-    bar.ax.yaxis.set_major_locator(FixedLocator([d for d in DEPTHS if d <= depths.max()]))
-    bar.ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-    bar.ax.yaxis.set_minor_locator(NullLocator())
+    _ticks(bar.ax.yaxis, [depth for depth in DEPTHS if depth <= depths.max()])
     axis.legend(fontsize=8, loc="lower right")
     footnote(
         figure,
@@ -245,16 +243,6 @@ def _overhead_s(model: PhaseModel, depth: int) -> float:
     return float(model.plain_s([shaped])[1][0])
 
 
-def _flop_ticks(axis: Axes) -> None:
-    ends = (axis.xaxis, "", axis.get_xlim()), (axis.yaxis, "/s", axis.get_ylim())
-    for one, suffix, (low, high) in ends:
-        ticks = _round_ticks(low, high, 6)
-        labels = [re.sub(r"\.0+ ", " ", units.flops(tick)) + suffix for tick in ticks]
-        one.set_major_locator(FixedLocator(ticks))
-        one.set_major_formatter(FixedFormatter(labels))
-        one.set_minor_locator(NullLocator())
-
-
 def overhead_share(context: Context) -> Figure:
     """Which part of a predicted epoch is overhead, against parameters, a line a depth.
 
@@ -263,10 +251,8 @@ def overhead_share(context: Context) -> Figure:
     figure = Figure(figsize=(8.5, 4.4), layout="constrained")
     axis = figure.subplots()
     widths = _spaced(context.narrowest, context.widest, GRID_WIDTHS)
-    depths = [depth for depth in DEPTHS if depth <= context.deepest][
-        :: 2 if context.deepest > 8 else 1
-    ]
-    for number, depth in enumerate(depths):
+    shown = answered_depths(context)[:: 2 if context.deepest > 8 else 1]
+    for number, depth in enumerate(shown):
         networks = [Architecture((width,) * depth) for width in widths]
         axis.plot(
             [one.parameters(context.setting.features) for one in networks],
@@ -277,10 +263,8 @@ def overhead_share(context: Context) -> Figure:
             linewidth=1.4,
             label=f"depth {depth}",
         )
-    axis.set_xscale("log")
-    axis.set_ylim(-2, 102)
-    axis.set_xlabel("parameters")
-    axis.set_ylabel("overhead, % of an epoch")
+    axis.set(xscale="log", xlabel="parameters")
+    axis.set(ylim=(-2, 102), ylabel="overhead, % of an epoch")
     axis.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
     axis.grid(alpha=0.3)
     axis.legend(fontsize=9, ncols=2)
@@ -336,14 +320,7 @@ def _residuals(axis: Axes, model: PhaseModel) -> None:
     high = max(min(max(one.high for one in found), 10.0), 1.25)
     axis.set_ylim(low / 1.05, high * 1.05)
     near = [] if high / low > 6 else [0.8, 1.25]
-    axis.yaxis.set_major_locator(FixedLocator([0.1, 0.2, 0.5, 1, 2, 5, 10, *near]))
-    axis.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}×"))
-    axis.yaxis.set_minor_locator(NullLocator())
-    _second_ticks(axis.xaxis, *axis.get_xlim(), most=3)
+    _ticks(axis.yaxis, [0.1, 0.2, 0.5, 1, 2, 5, 10, *near], "{:g}×".format)
+    _ticks(axis.xaxis, _round(*axis.get_xlim(), 3), _short)
     axis.tick_params(labelsize=8)
     axis.grid(alpha=0.3)
-
-
-def _short(value_s: float) -> str:
-    number, unit = units.seconds(value_s).split(" ")
-    return f"{float(number.replace(',', '')):g} {unit}"

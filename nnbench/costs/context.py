@@ -1,5 +1,6 @@
 """What an answer holds for: a cost model with the data, the batch and the epochs of a training."""
 
+from bisect import bisect_left
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -86,18 +87,13 @@ class Context:
         """
         spaced = np.geomspace(self.narrowest, self.widest, STRIDES).round()
         widths = sorted({int(width) for width in spaced})
-        fitting = [width for width in widths if fits(Architecture((width,) * depth))]
+        fitting = [width for width in widths if fits(_equal(width, depth))]
         if not fitting:
             return None
         low = fitting[-1]
-        high = next((width for width in widths if width > low), low)
-        while high - low > 1:
-            middle = (low + high) // 2
-            if fits(Architecture((middle,) * depth)):
-                low = middle
-            else:
-                high = middle
-        return low
+        high = next((width for width in widths if width > low), low + 1)
+        between = range(low + 1, high)
+        return low + bisect_left(between, True, key=lambda one: not fits(_equal(one, depth)))
 
     def width_where(self, depth: int, ratio_of: Callable[[Architecture], Interval]) -> Width:
         """The widest with a ratio of at most 1, and the same for the ends of its interval."""
@@ -105,3 +101,7 @@ class Context:
         low = self.widest_with(depth, lambda one: ratio_of(one).high <= 1)
         high = self.widest_with(depth, lambda one: ratio_of(one).low <= 1)
         return Width(value, low, high, high == self.widest)
+
+
+def _equal(width: int, depth: int) -> Architecture:
+    return Architecture((width,) * depth)

@@ -8,7 +8,7 @@ Activations beyond a cache cost more; its size, and what has to fit into it, are
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Self
 
@@ -59,14 +59,6 @@ def around(value: float, log_reach: float) -> Interval:
     # Of a few times nothing may be known at all: so much is said, and no more than floats hold.
     reach = math.exp(min(log_reach, math.log(LARGEST_REACH)))
     return Interval(value, value / reach, value * reach)
-
-
-@dataclass(frozen=True)
-class Coefficient:
-    """What one unit of a term costs, in seconds."""
-
-    term: Term
-    costs_s: Interval
 
 
 @dataclass(frozen=True)
@@ -138,7 +130,8 @@ def _near(values: Array) -> Array:
 class PhaseModel:
     """A fitted phase; `cases` and `times_s` are what it was fitted to.
 
-    `draws` (resamples + 1, terms) are the coefficients of the bootstrap, the fitted ones first:
+    `coefficients` are what one unit of each term costs, in seconds. `draws` (resamples + 1, terms)
+    are those of the bootstrap, the fitted ones first:
     what one of them takes from another is in them. `covariance` (terms, terms) says how well all
     of them are known together, for predictions and for the choice of what to time next.
     `leverages` say how much each time drew the coefficients to itself, from 0 to 1.
@@ -147,7 +140,7 @@ class PhaseModel:
     phase: str
     cases: Sequence[Case]
     times_s: Array
-    coefficients: tuple[Coefficient, ...]
+    coefficients: Mapping[Term, Interval]
     softness: float
     scatter: Scatter
     known_s: Array
@@ -189,7 +182,7 @@ class PhaseModel:
             drawn = counts[chosen], times_s[chosen], known_s[chosen]
             draws.append(_coefficients(phase, *drawn, softness)[0])
         low, high = np.quantile(draws, [0.025, 0.975], axis=0)
-        ends = zip(values, np.minimum(values, low), np.maximum(values, high), strict=True)
+        ends = np.transpose([values, np.minimum(values, low), np.maximum(values, high)]).tolist()
         left = np.log(times_s / (known_s + _combine(phase, counts, values, softness)[0]))
         slopes = _slopes(phase, counts, values, softness, known_s)
         first = Scatter.of(left, launches)
@@ -202,10 +195,7 @@ class PhaseModel:
             phase,
             cases,
             times_s,
-            tuple(
-                Coefficient(term, Interval(*map(float, end)))
-                for term, end in zip(TERMS[phase], ends, strict=True)
-            ),
+            {term: Interval(*end) for term, end in zip(TERMS[phase], ends, strict=True)},
             softness,
             scatter,
             known_s,
@@ -229,9 +219,7 @@ class PhaseModel:
     def drawn_s(self, cases: Sequence[Case]) -> tuple[Array, Array, Array]:
         """What each draw of the coefficients says, as in `plain_s`, each (draws, cases)."""
         counts = matrix(cases, self.phase, self.cache)
-        parts = [_combine(self.phase, counts, values, self.softness) for values in self.draws]
-        whole, overhead, compute = (np.array(each) for each in zip(*parts, strict=True))
-        return whole, overhead, compute
+        return _combine(self.phase, counts, self.draws, self.softness)
 
     def predict(self, case: Case, known_s: float = 0.0) -> Predicted:
         """A case's time; `known_s` as in `plain_s`."""
@@ -303,9 +291,10 @@ class PhaseModel:
 def _combine(
     phase: str, counts: Array, values: Array, softness: float
 ) -> tuple[Array, Array, Array]:
+    """The whole, its overhead and its compute, of coefficients (..., terms): (..., cases)."""
     fixed = np.array([term in OVERHEADS for term in TERMS[phase]])
-    overhead = counts[:, fixed] @ values[fixed]
-    compute = counts[:, ~fixed] @ values[~fixed] if not fixed.all() else np.zeros(len(counts))
+    overhead = values[..., fixed] @ counts[:, fixed].T
+    compute = values[..., ~fixed] @ counts[:, ~fixed].T
     largest = np.maximum(np.maximum(overhead, compute), 1e-12)
     scaled = (overhead / largest) ** softness + (compute / largest) ** softness
     return np.maximum(largest * scaled ** (1 / softness), 1e-9), overhead, compute

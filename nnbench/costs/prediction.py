@@ -54,11 +54,14 @@ class Prediction:
     Its parts are the phases of `ONCE` that the backend has, `steps` (all but the first),
     `epoch overhead` (what the epochs cost beyond their steps) and `rest` (what the first epoch
     costs beyond all that, such as compiling again for a smaller last batch). `overhead_share` is
-    the part of a steady epoch that does not grow with the size of the layers. `outside` names the
-    axes on which the case lies beyond what was calibrated.
+    the part of a steady epoch that does not grow with the size of the layers, `dominant` the part
+    that takes the most time. `outside` names the axes on which the case lies beyond what was
+    calibrated.
     """
 
-    case: Case
+    architecture: str
+    rows: int
+    batch_rows: int
     epochs: int
     total_s: Interval
     epoch_s: Interval
@@ -66,12 +69,8 @@ class Prediction:
     parts_s: Mapping[str, float]
     overhead_share: float
     peak_host_bytes: Interval | None
+    dominant: str
     outside: tuple[str, ...]
-
-    @property
-    def dominant(self) -> str:
-        """The part that takes the most time."""
-        return max(self.parts_s, key=lambda name: self.parts_s[name])
 
 
 @dataclass(frozen=True)
@@ -133,7 +132,9 @@ class CostModel:
         total_s = sum(parts_s.values())
         log_reach = self.phases[EPOCH].quantile * _deviation_s(weights_s) / total_s
         return Prediction(
-            case=case,
+            architecture=case.label,
+            rows=case.rows,
+            batch_rows=case.batch_rows,
             epochs=epochs,
             total_s=around(total_s, log_reach),
             epoch_s=epoch.seconds,
@@ -141,6 +142,7 @@ class CostModel:
             parts_s=parts_s,
             overhead_share=epoch.overhead_share,
             peak_host_bytes=self.memory.predict(case) if self.memory else None,
+            dominant=max(parts_s, key=lambda name: parts_s[name]),
             outside=self.outside(case),
         )
 

@@ -4,6 +4,7 @@ All networks in the answers have equal widths: they are what was calibrated.
 """
 
 import math
+from bisect import bisect_right
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -27,20 +28,20 @@ FAR_OFF = 0.1
 
 @dataclass(frozen=True)
 class Alternative:
-    """Another network for the same money: `ratio` is its epoch / the asked one's.
+    """Another network for the same money: `epoch_ratio` is its epoch / the asked one's.
 
     `width` says how sure the width is, where it was looked for by its time.
     """
 
     architecture: Architecture
     parameters: int
-    flops: int
+    flops_per_step: int
     prediction: Prediction
-    ratio: Interval
+    epoch_ratio: Interval
     width: Width | None = None
 
 
-def depths(context: Context, asked: Architecture | None = None) -> list[int]:
+def answered_depths(context: Context, asked: Architecture | None = None) -> list[int]:
     """The depths that answers are given for: those calibrated, and that of the asked network."""
     wanted = {depth for depth in DEPTHS if depth <= context.deepest}
     return sorted(wanted | ({asked.depth} if asked else set()))
@@ -49,7 +50,7 @@ def depths(context: Context, asked: Architecture | None = None) -> list[int]:
 def as_fast(context: Context, asked: Architecture) -> list[Alternative]:
     """At each depth the widest network whose epoch takes no longer than the asked one's."""
     found = []
-    for depth in depths(context, asked):
+    for depth in answered_depths(context, asked):
         width = context.width_where(depth, lambda one: context.ratio(one, asked, EPOCH))
         if width.value is None:
             continue
@@ -75,7 +76,7 @@ def _as_many(
 ) -> list[Alternative]:
     wanted = counted(asked)
     found = []
-    for depth in depths(context, asked):
+    for depth in answered_depths(context, asked):
         width = nearest_width(depth, wanted, counted, context.widest)
         if width and abs(counted(Architecture((width,) * depth)) / wanted - 1) <= FAR_OFF:
             found.append(_alternative(context, (width,) * depth, asked))
@@ -86,16 +87,16 @@ def nearest_width(
     depth: int, wanted: int, counted: Callable[[Architecture], int], widest: int
 ) -> int | None:
     """The width at which a count that grows with it is nearest to the wanted one."""
-    low, high = 1, widest
-    if counted(Architecture((high,) * depth)) < wanted * (1 - FAR_OFF):
+
+    def count(width: int) -> int:
+        return counted(Architecture((width,) * depth))
+
+    if count(widest) < wanted * (1 - FAR_OFF):
         return None
-    while high - low > 1:
-        middle = (low + high) // 2
-        if counted(Architecture((middle,) * depth)) <= wanted:
-            low = middle
-        else:
-            high = middle
-    return min((low, high), key=lambda width: abs(counted(Architecture((width,) * depth)) - wanted))
+    # As many widths from 1 on have at most the wanted count.
+    most = bisect_right(range(1, widest + 1), wanted, key=count)
+    near = [width for width in (most, most + 1) if 1 <= width <= widest]
+    return min(near, key=lambda width: abs(count(width) - wanted))
 
 
 def _alternative(
@@ -135,7 +136,7 @@ class FreeWidth:
 def free_width(context: Context) -> list[FreeWidth]:
     """For each depth, where width stops being free."""
     found = []
-    for depth in depths(context):
+    for depth in answered_depths(context):
         base = Architecture((context.narrowest,) * depth)
 
         def dearer(one: Architecture, base: Architecture = base) -> Interval:

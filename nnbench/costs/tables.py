@@ -5,13 +5,12 @@ from pathlib import Path
 from typing import Any
 
 from nnbench.costs import words
-from nnbench.costs.advice import Advice
+from nnbench.costs.advice import Advice, Candidate
 from nnbench.costs.answers import Answers, Predicted
 from nnbench.costs.context import Context, Width
-from nnbench.costs.model import Coefficient
 from nnbench.costs.prediction import CostModel, Prediction
 from nnbench.costs.questions import FREE, Alternative, FreeWidth
-from nnbench.costs.terms import FIRST_EPOCH
+from nnbench.costs.terms import FIRST_EPOCH, Term
 from nnbench.costs.verification import Checked
 from nnbench.phases import PHASES
 from nnbench.show import units
@@ -36,22 +35,21 @@ def coefficients(model: CostModel, label: str) -> Table:
     for phase in ORDER:
         if phase not in model.phases:
             continue
-        every = model.phases[phase].coefficients
-        noticed = [each for each in every if each.costs_s.high > 0] or every[:1]
+        every = list(model.phases[phase].coefficients.items())
+        noticed = [(term, cost_s) for term, cost_s in every if cost_s.high > 0] or every[:1]
         for number, each in enumerate(noticed):
-            rows.append([Cell("" if number else BEYOND.get(phase, phase)), *_cost(each)])
+            rows.append([Cell("" if number else BEYOND.get(phase, phase)), *_cost(*each)])
         rows.append(None)
     return Table(
         f"What a network costs on {label}", ("phase", "term", "cost", "unit"), rows[:-1], texts=2
     )
 
 
-def _cost(each: Coefficient) -> list[Cell]:
-    scale, unit = LARGE.get(each.term.unit, (1.0, each.term.unit.removeprefix("s ") or "once"))
-    found = each.costs_s
+def _cost(term: Term, found: Interval) -> list[Cell]:
+    scale, unit = LARGE.get(term.unit, (1.0, term.unit.removeprefix("s ")))
     scaled = Interval(scale * found.value, scale * found.low, scale * found.high)
     shown = cell(scaled, SECONDS) if found.high > 0 else Cell("none")
-    return [Cell(each.term.name), shown, Cell("once" if unit == "s" else unit)]
+    return [Cell(term.name), shown, Cell("once" if unit == "s" else unit)]
 
 
 def errors(model: CostModel) -> Table:
@@ -80,8 +78,8 @@ def model_as_json(model: CostModel, label: str, folder: Path, page: Path) -> dic
             "times": len(fitted.times_s),
             "softness": fitted.softness,
             "coefficients": [
-                {**vars(each.term), **vars(each.costs_s)} | {"term": each.term.name}
-                for each in fitted.coefficients
+                {"term": term.name, "unit": term.unit, **vars(cost_s)}
+                for term, cost_s in fitted.coefficients.items()
             ],
             "left_out_error_median": fitted.median_error,
             "left_out_error_95th_percentile": fitted.worst_error,
@@ -101,8 +99,8 @@ def model_as_json(model: CostModel, label: str, folder: Path, page: Path) -> dic
 
 def prediction(one: Predicted) -> Table:
     """A training that was not timed: the whole, its parts, and its memory."""
-    found, case = one.prediction, one.prediction.case
-    batch = "full batch" if case.training.batch_size is None else f"batch {case.batch_rows}"
+    found = one.prediction
+    batch = "full batch" if found.batch_rows == found.rows else f"batch {found.batch_rows}"
     times = {"whole training": found.total_s, "an epoch": found.epoch_s, "a step": found.step_s}
     rows: list[list[Cell] | None] = [
         [Cell(name), Cell(units.seconds(time.value)), Cell(span(time, SECONDS))]
@@ -117,34 +115,19 @@ def prediction(one: Predicted) -> Table:
         share = Cell(units.share(value_s / found.total_s.value))
         rows.append([Cell(f"of it {name}"), Cell(units.seconds(value_s)), share])
     return Table(
-        f"{case.label} on {one.label}: {case.rows:,} rows, {batch}, {found.epochs:,} epochs",
+        f"{found.architecture} on {one.label}: {found.rows:,} rows, {batch}, "
+        f"{found.epochs:,} epochs",
         ("predicted", "", "95 % interval"),
         rows,
     )
 
 
-def prediction_as_json(found: Prediction) -> dict[str, Any]:
-    """A prediction as plain data, in seconds and bytes."""
-    answer: dict[str, Any] = plain(
-        {
-            "architecture": found.case.label,
-            "rows": found.case.rows,
-            "batch_rows": found.case.batch_rows,
-            **{name: value for name, value in vars(found).items() if name != "case"},
-            "dominant": found.dominant,
-        }
-    )
-    return answer
-
-
 def predicted_as_json(one: Predicted) -> dict[str, Any]:
-    """The same with what it holds for, since when, and what it means."""
-    return {
-        "place": one.label,
-        **prediction_as_json(one.prediction),
-        "sentences": words.prediction_sentences(one.prediction),
-        "calibrated": one.calibrated.isoformat(),
-    }
+    """A prediction as plain data, in seconds and bytes, with what it means."""
+    said = words.prediction_sentences(one.prediction)
+    rest = {"sentences": said, "calibrated": one.calibrated}
+    found: dict[str, Any] = plain({"place": one.label, **vars(one.prediction), **rest})
+    return found
 
 
 def answers_shown(found: Answers) -> Iterator[str | Table]:
@@ -154,8 +137,10 @@ def answers_shown(found: Answers) -> Iterator[str | Table]:
     yield words.basis(context)
     if found.about is not None:
         network = found.about
-        label = network.prediction.case.label
-        yield from words.about(found)
+        label = network.prediction.architecture
+        yield words.asked(network.prediction)
+        if network.prediction.outside:
+            yield words.outside(network.prediction)
         yield alternatives(f"As fast as {label}, by depth", network.as_fast, context)
         many = network.as_many_parameters
         yield alternatives(f"As many parameters as {label}", many, context)
@@ -188,10 +173,10 @@ def alternatives(title: str, found: Sequence[Alternative], context: Context) -> 
                 Cell(f"{one.architecture.depth}"),
                 _width(one.width) if one.width else Cell(f"{one.architecture.widths[0]:,}"),
                 Cell(f"{one.parameters:,}"),
-                Cell(units.flops(one.flops)),
+                Cell(units.flops(one.flops_per_step)),
                 cell(one.prediction.epoch_s, SECONDS),
                 cell(one.prediction.total_s, SECONDS),
-                cell(one.ratio, RATIO),
+                cell(one.epoch_ratio, RATIO),
             ]
             for one in found
         ],
@@ -201,7 +186,7 @@ def alternatives(title: str, found: Sequence[Alternative], context: Context) -> 
 
 
 def _network(found: Prediction) -> Cell:
-    return Cell(found.case.label + ("*" if found.outside else ""))
+    return Cell(found.architecture + ("*" if found.outside else ""))
 
 
 def _width(found: Width) -> Cell:
@@ -257,7 +242,7 @@ def advice(found: Advice, context: Context, wanted: tuple[int | None, float | No
                 Cell(f"{one.parameters:,}"),
                 cell(one.prediction.epoch_s, SECONDS),
                 cell(one.prediction.total_s, SECONDS),
-                *([Cell(str(one.verdict))] if budget_s else []),
+                *([Cell(str(one.meets_budget))] if budget_s else []),
                 Cell(units.share(one.prediction.overhead_share)),
                 Cell(marks.get(id(one), "")),
             ]
@@ -270,7 +255,7 @@ def advice(found: Advice, context: Context, wanted: tuple[int | None, float | No
 
 def checked(found: Sequence[Checked]) -> Table:
     """Predicted beside measured."""
-    first = found[0].prediction.case.label if found else ""
+    first = found[0].architecture if found else ""
     return Table(
         "Predicted and measured",
         (
@@ -279,12 +264,12 @@ def checked(found: Sequence[Checked]) -> Table:
         ),
         [
             [
-                Cell(one.prediction.case.label),
-                cell(one.prediction.epoch_s, SECONDS),
-                cell(one.epoch_s, SECONDS),
+                Cell(one.architecture),
+                cell(one.predicted_epoch_s, SECONDS),
+                cell(one.measured_epoch_s, SECONDS),
                 Cell(f"{100 * one.error:+.0f} %"),
                 Cell("yes" if one.holds else "no"),
-                cell(one.ratio, RATIO),
+                cell(one.predicted_ratio, RATIO),
                 cell(one.measured_ratio, RATIO),
             ]
             for one in found
@@ -295,7 +280,7 @@ def checked(found: Sequence[Checked]) -> Table:
 
 def answers_as_json(found: Answers) -> dict[str, Any]:
     """All answers as plain data, in seconds."""
-    context, about = found.context, found.about
+    context, about, advised = found.context, found.about, found.advice
     told: dict[str, Any] = {
         "place": words.where(context),
         "rests_on": words.basis(context),
@@ -303,47 +288,23 @@ def answers_as_json(found: Answers) -> dict[str, Any]:
     }
     if about is not None:
         told |= {
-            "asked": prediction_as_json(about.prediction),
-            "as_fast": [_alternative(one) for one in about.as_fast],
-            "as_many_parameters": [_alternative(one) for one in about.as_many_parameters],
-            "as_many_flops": [_alternative(one) for one in about.as_many_flops],
+            "asked": about.prediction,
+            "as_fast": [_flat(one) for one in about.as_fast],
+            "as_many_parameters": [_flat(one) for one in about.as_many_parameters],
+            "as_many_flops": [_flat(one) for one in about.as_many_flops],
             "free_width": about.free_width,
             "gpu": {"calibrated_epoch_ratio": about.on_gpu},
         }
-    if found.advice is not None:
-        candidates = [
-            {
-                **prediction_as_json(one.prediction),
-                "parameters": one.parameters,
-                "meets_budget": one.verdict,
-            }
-            for one in found.advice.candidates
-        ]
-        told["advice"] = {"candidates": candidates, "changes": found.advice.changes}
-    if found.verified is not None:
-        told["verified"] = [
-            {
-                "architecture": one.prediction.case.label,
-                "predicted_epoch_s": one.prediction.epoch_s,
-                "measured_epoch_s": one.epoch_s,
-                "error": one.error,
-                "holds": one.holds,
-                "predicted_ratio": one.ratio,
-                "measured_ratio": one.measured_ratio,
-            }
-            for one in found.verified
-        ]
-    if found.page is not None:
-        told["page"] = found.page
+    if advised is not None:
+        candidates = [_flat(one) for one in advised.candidates]
+        told["advice"] = {"candidates": candidates, "changes": advised.changes}
+    rest = {"verified": found.verified, "page": found.page}
+    told |= {name: value for name, value in rest.items() if value is not None}
     answer: dict[str, Any] = plain(told)
     return answer
 
 
-def _alternative(one: Alternative) -> dict[str, Any]:
-    return {
-        **prediction_as_json(one.prediction),
-        "parameters": one.parameters,
-        "flops_per_step": one.flops,
-        "epoch_ratio": one.ratio,
-        "width": one.width,
-    }
+def _flat(one: Alternative | Candidate) -> dict[str, Any]:
+    """A network's fields with those of its prediction, which names it."""
+    every = {**vars(one), **vars(one.prediction)}
+    return {name: value for name, value in every.items() if name != "prediction"}

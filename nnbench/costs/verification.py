@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nnbench.costs.context import Context
-from nnbench.costs.prediction import Prediction
 from nnbench.machine import fingerprint
 from nnbench.measure import run as measuring
 from nnbench.phases import EPOCH
@@ -24,23 +23,17 @@ FOLDER = "advice"
 class Checked:
     """A prediction and what was measured of it; ratios are to the first network.
 
-    `measured_ratio` is paired within blocks; both are missing for the first network itself.
+    `error` is predicted / measured, minus 1; `holds` whether the measured epoch lies in the
+    predicted interval. `measured_ratio` is paired within blocks; the first network has no ratios.
     """
 
-    prediction: Prediction
-    epoch_s: Estimate
-    ratio: Interval | None
+    architecture: str
+    predicted_epoch_s: Interval
+    measured_epoch_s: Estimate
+    error: float
+    holds: bool
+    predicted_ratio: Interval | None
     measured_ratio: Estimate | None
-
-    @property
-    def error(self) -> float:
-        """Predicted / measured epoch, minus 1."""
-        return self.prediction.epoch_s.value / self.epoch_s.value - 1
-
-    @property
-    def holds(self) -> bool:
-        """Whether the measured epoch lies in the predicted interval."""
-        return self.prediction.epoch_s.low <= self.epoch_s.value <= self.prediction.epoch_s.high
 
 
 def verify(
@@ -70,16 +63,19 @@ def compared(context: Context, run: runs.Run) -> list[Checked]:
     found = []
     for summary in summarise(run):
         one, base = summary.case.architecture, summary.baseline.architecture
-        assert one is not None
-        assert base is not None
-        first = summary.case is summary.baseline
-        if EPOCH in summary.times:
-            found.append(
-                Checked(
-                    context.predict(one),
-                    summary.times[EPOCH],
-                    None if first else context.ratio(one, base, EPOCH),
-                    summary.ratios.get(EPOCH),
-                )
+        measured_s = summary.times.get(EPOCH)
+        if one is None or base is None or measured_s is None:
+            continue
+        told_s = context.predict(one).epoch_s
+        found.append(
+            Checked(
+                architecture=one.label,
+                predicted_epoch_s=told_s,
+                measured_epoch_s=measured_s,
+                error=told_s.value / measured_s.value - 1,
+                holds=told_s.low <= measured_s.value <= told_s.high,
+                predicted_ratio=None if one == base else context.ratio(one, base, EPOCH),
+                measured_ratio=summary.ratios.get(EPOCH),
             )
+        )
     return found

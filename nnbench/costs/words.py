@@ -1,9 +1,8 @@
 """A cost model and its answers in sentences."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from nnbench.costs.advice import Advice
-from nnbench.costs.answers import Answers
 from nnbench.costs.context import Context
 from nnbench.costs.model import PhaseModel
 from nnbench.costs.prediction import OVERHEAD, REST, STEPS, CostModel, Prediction
@@ -47,7 +46,7 @@ def model_sentences(model: CostModel) -> list[str]:
 
 
 def _rates(step: PhaseModel) -> str:
-    costs_s = {each.term.name: each.costs_s.value for each in step.coefficients}
+    costs_s = {term.name: cost_s.value for term, cost_s in step.coefficients.items()}
     told = []
     if costs_s["FLOPs"] > 0:
         told.append(f"layers compute at up to {units.flops(1 / costs_s['FLOPs'])}/s")
@@ -85,26 +84,21 @@ def prediction_sentences(found: Prediction) -> list[str]:
     return said
 
 
-def about(answers: Answers) -> Iterator[str]:
-    """What the model says of the asked network, and whether it can be relied on."""
-    if answers.about is None:
-        return
-    found = answers.about.prediction
+def asked(found: Prediction) -> str:
+    """What the model says of the asked network."""
     epoch, total = found.epoch_s, found.total_s
-    yield (
-        f"{found.case.label}: an epoch takes {units.seconds(epoch.value)} "
+    return (
+        f"{found.architecture}: an epoch takes {units.seconds(epoch.value)} "
         f"({span(epoch, SECONDS)}), {found.epochs:,} epochs from nothing "
         f"{units.seconds(total.value)} ({span(total, SECONDS)}); "
         f"{units.share(found.overhead_share)} of an epoch is overhead."
     )
-    if found.outside:
-        yield outside(found)
 
 
 def outside(found: Prediction) -> str:
     """A warning of a network beyond what was calibrated."""
     return (
-        f"{found.case.label} lies beyond the calibrated range in "
+        f"{found.architecture} lies beyond the calibrated range in "
         f"{', '.join(found.outside)}: what is said of it is a guess."
     )
 
@@ -139,10 +133,9 @@ def checked_sentences(found: Sequence[Checked]) -> list[str]:
     failed = [one for one in found if not one.holds]
     told = [f"{len(found) - len(failed)} of {len(found)} measured epochs lie in their intervals."]
     for one in failed:
-        epoch = one.prediction.epoch_s
-        direction = "slower" if one.epoch_s.value > epoch.high else "faster"
+        direction = "slower" if one.error < 0 else "faster"
         told.append(
-            f"{one.prediction.case.label} failed: {units.seconds(one.epoch_s.value)} measured, "
-            f"{direction} than the predicted {span(epoch, SECONDS)}."
+            f"{one.architecture} failed: {units.seconds(one.measured_epoch_s.value)} measured, "
+            f"{direction} than the predicted {span(one.predicted_epoch_s, SECONDS)}."
         )
     return told
