@@ -102,16 +102,15 @@ class Scatter:
         with one, there is no launch effect.
         """
         free = _near(residuals / np.sqrt(1 - leverages))
-        names = np.array(launches)
-        groups = [free[names == name] for name in np.unique(names)] or [free]
-        sizes = np.array([len(group) for group in groups])
-        within = sum(float(np.sum((group - group.mean()) ** 2)) for group in groups)
-        variance = within / max(1, len(free) - len(groups))
+        launch = np.unique(launches or [""] * len(free), return_inverse=True)[1]
+        sizes = np.bincount(launch)
+        means = np.bincount(launch, free) / sizes
+        count, others = len(free), len(sizes) - 1
+        variance = float(np.sum((free - means[launch]) ** 2)) / max(1, count - others - 1)
         launch_effect = 0.0
-        if len(groups) > 1:
-            means = np.array([group.mean() for group in groups])
-            between = float(np.sum(sizes * (means - free.mean()) ** 2)) / (len(groups) - 1)
-            size = (len(free) - np.sum(sizes**2) / len(free)) / (len(groups) - 1)
+        if others:
+            between = float(np.sum(sizes * (means - free.mean()) ** 2)) / others
+            size = (count - np.sum(sizes**2) / count) / others
             launch_effect = math.sqrt(max(0.0, between - variance) / size)
         found = cls(max(math.sqrt(variance), LEAST_NOISE), launch_effect)
         expected = np.hypot(found.single, found.noise * np.sqrt(leverages / (1 - leverages)))
@@ -172,9 +171,12 @@ class PhaseModel:
         if len(cases) < LEAST_CASES:
             raise TooFewCasesError(f"{phase}: {len(cases)} times, {LEAST_CASES} are needed")
         known_s = np.zeros(len(cases)) if known_s is None else known_s
-        cache = _cache(phase, cases, times_s, known_s)
-        counts = matrix(cases, phase, cache)
-        values, softness, _ = _coefficients(phase, counts, times_s, known_s)
+        fits = {
+            one: _coefficients(phase, matrix(cases, phase, one), times_s, known_s)
+            for one in (CACHES if SPILL in TERMS[phase] else (NO_CACHE,))
+        }
+        cache = min(fits, key=lambda one: fits[one][2])
+        counts, (values, softness, _) = matrix(cases, phase, cache), fits[cache]
         rng = np.random.default_rng(seed)
         draws = [values]
         for _ in range(resamples):
@@ -271,15 +273,9 @@ class PhaseModel:
         unknown = self.scatter.noise * np.sqrt(self.leverages / (1 - self.leverages))
         return np.hypot(self.scatter.inflation * self.scatter.single, unknown)
 
-    @property
-    def median_error(self) -> float:
-        """The median of `left_out_errors`, whatever their sign."""
-        return float(np.median(np.abs(self.left_out_errors())))
-
-    @property
-    def worst_error(self) -> float:
-        """Their 95th percentile."""
-        return float(np.quantile(np.abs(self.left_out_errors()), 0.95))
+    def left_out_error(self, share: float = 0.5) -> float:
+        """That which so large a share of `left_out_errors` stays below, whatever their sign."""
+        return float(np.quantile(np.abs(self.left_out_errors()), share))
 
     @property
     def quantile(self) -> float:
@@ -325,22 +321,8 @@ def _covariance(slopes: Array, deviation: float) -> Array:
     return found
 
 
-def _cache(phase: str, cases: Sequence[Case], times_s: Array, known_s: Array) -> Cache:
-    """The cache that explains the times best."""
-    if SPILL not in TERMS[phase]:
-        return NO_CACHE
-    return min(
-        CACHES,
-        key=lambda one: _coefficients(phase, matrix(cases, phase, one), times_s, known_s)[2],
-    )
-
-
 def _coefficients(
-    phase: str,
-    counts: Array,
-    times_s: Array,
-    known_s: Array,
-    softness: float | None = None,
+    phase: str, counts: Array, times_s: Array, known_s: Array, softness: float | None = None
 ) -> tuple[Array, float, float]:
     """Least squares of the logarithm from a non-negative start; softness fitted for steps only.
 
