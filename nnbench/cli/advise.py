@@ -58,10 +58,10 @@ def advise(
     --budget-per-epoch: the networks that meet them, or what to change.
     """
     question = Question.read(architecture, params, budget_per_epoch, may_be_empty=page)
-    tell_backend(machine, quiet=quiet)
     with waiting("fitting the cost model"):
         context = answers.context_of(results, machine, training, shape_of(data, rows))
         found = answers.answer(context, results, question)
+    tell_backend(machine, quiet=quiet)
     if verify and found.worth_timing:
         wanted, loaded = verification.plan(context, found.worth_timing, effort)
         run = execute(run_folder(results / verification.FOLDER, None, wanted), loaded, quiet=quiet)

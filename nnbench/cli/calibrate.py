@@ -53,9 +53,10 @@ def calibrate(
     Given again, it goes on where it stopped and adds to what is there.
     """
     budget_s = quantities.parse_seconds(budget)
-    tell_backend(machine, quiet=quiet)
     told, shape = [], shape_of(data)
-    for setting in settings(machine, training, shape):
+    chosen = settings(machine, training, shape)
+    tell_backend(machine, quiet=quiet)
+    for setting in chosen:
         with Bar(round(budget_s), "s", quiet=quiet) as bar:
 
             def show(spent_s: float, note: str, bar: Bar = bar, label: str = setting.label) -> None:

@@ -51,9 +51,9 @@ def explain(
             run = runs.read(saved)
         else:
             study = Study(Networks((first, second)), data, training, machine, effort)
-            tell_backend(machine, quiet=quiet)
             loaded = study.data.load()
             wanted = measuring.of_study(study, study.cases(loaded))
+            tell_backend(machine, quiet=quiet)
             run = execute(run_folder(results, None, wanted), loaded, quiet=quiet)
         found = attribution.of_networks(run, *networks)
     told = []

@@ -27,8 +27,8 @@ def predict(
 ) -> None:
     """How long a network would train, by the cost model that `nnbench calibrate` made here."""
     networks = arch.parse_many([architecture, *architectures])
-    tell_backend(machine)
     found = answers.predictions(results, machine, training, shape_of(data, rows), networks)
+    tell_backend(machine)
     if as_json:
         print_json([tables.predicted_as_json(one) for one in found])
         return
