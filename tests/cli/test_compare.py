@@ -4,15 +4,14 @@ import json
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
+from projects import ROOT
 from runs import make_run
 
 from nnbench.stats.verdict import DIFFERENT, EQUIVALENT, UNDECIDED
 from nnbench.store import runs
 
-ROOT = Path(__file__).parents[1]
 NOTEBOOK = {"6,6": {}, "6x5": {"trace": 1.0}}
 
 

@@ -4,9 +4,8 @@ import subprocess
 import numpy as np
 import pandas as pd
 import pytest
-from histories import asv_files, noise, repository
+from histories import asv_files, interleaved, noise, repository
 from runs import TIMES_S, make_run
-from test_history import interleaved
 
 from nnbench.store import runs
 

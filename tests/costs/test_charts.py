@@ -1,35 +1,17 @@
-"""The figures of the cost model and of races."""
-
-import io
+"""The figures of the cost model."""
 
 import numpy as np
 import pytest
-from matplotlib.figure import Figure
+from drawings import drawn, ticks_overlap
 from models import FLOPS_PER_S, LAYER_S, scene
-from test_charts import overlapping
-from test_race import NETWORKS, make_race
 
 from nnbench.costs import charts
 from nnbench.costs.calibration import Place
-from nnbench.race import charts as race_charts
-from nnbench.race.time_to_loss import Race
 
 
 @pytest.fixture(scope="module")
 def here():
     return scene(Place("jax"), rows=1000)
-
-
-def drawn(figure):
-    assert isinstance(figure, Figure)
-    figure.savefig(io.BytesIO(), format="png")
-    return figure.axes
-
-
-def ticks_overlap(figure, axis):
-    low, high = axis.get_xlim()
-    shown = [t for t in axis.get_xticklabels() if low <= t.get_position()[0] <= high]
-    return overlapping(figure, shown)
 
 
 def test_heat_maps_show_step_cold_and_compile_with_contours_and_what_was_timed(here):
@@ -95,38 +77,3 @@ def test_residuals_have_a_panel_a_phase_and_a_point_a_timing(here):
         points = axis.containers[0].lines[0]
         assert len(points.get_xdata()) == len(here.model.phases[phase].times_s)
         assert axis.containers[0].has_yerr
-
-
-def test_loss_against_time_marks_where_each_gets_to_the_target(tmp_path):
-    race = Race.of(make_race(tmp_path, NETWORKS))[0]
-    figure = race_charts.loss_against_time(race, 0.2)
-    for axis, clock in zip(drawn(figure), ("training", "from cold"), strict=True):
-        marks = sorted(
-            float(line.get_xdata()[0]) for line in axis.lines if line.get_marker() == "o"
-        )
-        times = [one.time_to(0.2, clock) for one in race.racers]
-        assert marks == pytest.approx(sorted(one.value for one in times if one.reached))
-        assert len(axis.collections) >= 3
-        assert not ticks_overlap(figure, axis)
-    assert "6 seeds" in figure.get_supxlabel()
-
-
-def test_the_pareto_chart_joins_the_front_and_hollows_the_others(tmp_path):
-    race = Race.of(make_race(tmp_path, {**NETWORKS, "50,50": (0.006, 0.05, 10, 0)}))[0]
-    figure = race_charts.pareto(race)
-    axis = drawn(figure)[0]
-    hollow = [
-        bar.lines[0] for bar in axis.containers if bar.lines[0].get_markerfacecolor() == "white"
-    ]
-    beaten = next(one for one in race.racers if one.label == "50x2")
-    assert [float(line.get_xdata()[0]) for line in hollow] == [beaten.whole().value]
-    assert len(axis.lines[0].get_xdata()) == 3
-    assert not overlapping(figure, axis.texts)
-
-
-@pytest.mark.parametrize("count", [1, 12])
-def test_race_charts_can_be_drawn_for_any_number_of_networks(tmp_path, count):
-    networks = {str(n + 2): (0.001 * (n + 1), 0.3 / (n + 1), 20, 0) for n in range(count)}
-    race = Race.of(make_race(tmp_path, networks))[0]
-    drawn(race_charts.loss_against_time(race, None))
-    drawn(race_charts.pareto(race))

@@ -1,9 +1,6 @@
-import io
-
 import pytest
-from matplotlib.backends.backend_agg import FigureCanvasAgg
+from drawings import drawn, ticks_overlap
 from matplotlib.container import BarContainer
-from matplotlib.figure import Figure
 from runs import make_run
 
 from nnbench.report import charts
@@ -12,28 +9,9 @@ from nnbench.stats.summary import block_values, summarise
 NOTEBOOK = {"6,6": {}, "100,100": {"step": 0.004}, "6x5": {"trace": 1.0, "step": 0.002}}
 
 
-def drawn(figure):
-    assert isinstance(figure, Figure)
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png")
-    return figure.axes[0]
-
-
-def overlapping(figure, texts):
-    renderer = FigureCanvasAgg(figure).get_renderer()
-    figure.draw(renderer)
-    boxes = [text.get_window_extent(renderer) for text in texts if text.get_text()]
-    return [
-        (one, other)
-        for position, one in enumerate(boxes)
-        for other in boxes[position + 1 :]
-        if one.overlaps(other)
-    ]
-
-
 def test_the_parts_of_a_bar_add_up_to_its_whole(tmp_path):
     group = summarise(make_run(tmp_path, NOTEBOOK))
-    axis = drawn(charts.cold_parts(group))
+    axis = drawn(charts.cold_parts(group))[0]
     stacks = [container for container in axis.containers if isinstance(container, BarContainer)]
     assert len(stacks) == 8
     for row, summary in enumerate(group):
@@ -43,7 +21,7 @@ def test_the_parts_of_a_bar_add_up_to_its_whole(tmp_path):
 
 def test_a_rest_below_zero_is_drawn_left_of_zero(tmp_path):
     group = summarise(make_run(tmp_path, {"6,6": {"cold": 0.3}}))
-    axis = drawn(charts.cold_parts(group))
+    axis = drawn(charts.cold_parts(group))[0]
     assert min(patch.get_x() + min(patch.get_width(), 0) for patch in axis.patches) < 0
 
 
@@ -67,11 +45,7 @@ def test_every_chart_can_be_drawn_for_any_number_of_networks(tmp_path, count):
 def test_ticks_of_an_axis_do_not_overlap(tmp_path, name):
     group = summarise(make_run(tmp_path, NOTEBOOK))
     figure = getattr(charts, name)(group)
-    drawn(figure)
-    for axis in figure.axes:
-        low, high = axis.get_xlim()
-        shown = [t for t in axis.get_xticklabels() if low <= t.get_position()[0] <= high]
-        assert overlapping(figure, shown) == []
+    assert not any(ticks_overlap(figure, axis) for axis in drawn(figure))
 
 
 def test_every_figure_says_what_stands_behind_it(tmp_path):

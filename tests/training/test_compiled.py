@@ -14,7 +14,7 @@ from nnbench.machine.devices import BACKENDS
 QUICK_TO_COMPILE = "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true"
 """The checks compile hundreds of programs and run each for a moment."""
 
-CHECKS = Path(__file__).parent / "test_compiled_checks.py"
+CHECKS = Path(__file__).parent / "compiled_checks.py"
 
 
 @pytest.fixture(scope="module")

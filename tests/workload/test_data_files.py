@@ -7,8 +7,9 @@ from types import ModuleType
 
 import numpy as np
 import pytest
+from projects import ROOT
 
-DATA = Path(__file__).parents[1] / "data"
+DATA = ROOT / "data"
 
 
 @pytest.fixture(scope="module")
