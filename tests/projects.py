@@ -10,6 +10,22 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 BORROWED = sysconfig.get_path("purelib")
 
+LIMIT_S = 900
+"""Of one command. It ends what hangs, and is no measure of anything."""
+
+
+def nnbench_in(folder, *arguments, **environment):
+    """Run `nnbench` in a folder, as a person would; data that are fetched stay there, too."""
+    return subprocess.run(
+        [sys.executable, "-m", "nnbench", *map(str, arguments)],
+        cwd=folder,
+        env={**os.environ, "NNBENCH_CACHE": str(folder / "cache"), **environment},
+        capture_output=True,
+        text=True,
+        timeout=LIMIT_S,
+        check=False,
+    )
+
 
 def call(command, folder, *, check=True, **environment):
     """Run a command as a person in `folder` would, without what the tests' own run has set."""
@@ -24,7 +40,7 @@ def call(command, folder, *, check=True, **environment):
         env={**kept, **environment},
         capture_output=True,
         text=True,
-        timeout=600,
+        timeout=LIMIT_S,
         check=False,
     )
     assert not check or answer.returncode == 0, answer.stdout + answer.stderr
@@ -53,13 +69,10 @@ def copy_of_this_project(folder):
     return folder
 
 
-def environment_with_wheel(folder):
+def environment_with_wheel(folder, wheel):
     """A new environment: this project installed from its wheel, all else borrowed."""
     pip = [sys.executable, "-m", "pip"]
-    wheels = folder / "wheels"
     quiet = ["--quiet", "--no-deps", "--disable-pip-version-check"]
-    call([*pip, "wheel", *quiet, "--no-build-isolation", "--wheel-dir", wheels, ROOT], folder)
-    (wheel,) = wheels.glob("*.whl")
     environment = folder / "environment"
     call([sys.executable, "-m", "venv", "--without-pip", environment], folder)
     python = environment / "bin" / "python"

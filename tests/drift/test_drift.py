@@ -1,12 +1,10 @@
 """A small drift study on JAX, from the command line, and what is read off it."""
 
 import json
-import os
 import shutil
-import subprocess
-import sys
 
 import pytest
+from projects import nnbench_in
 
 from nnbench.drift import matrix, plan, remedy, saved, tables
 from nnbench.drift.diagnosis import ARITHMETIC, INITIAL
@@ -26,15 +24,7 @@ STUDY = (*STUDY, "--quiet", "--name", "small")
 def folder(tmp_path_factory):
     """A folder in which the study has been run."""
     place = tmp_path_factory.mktemp("drift")
-    answer = subprocess.run(
-        [sys.executable, "-m", "nnbench", *STUDY],
-        cwd=place,
-        env=os.environ,
-        capture_output=True,
-        text=True,
-        timeout=280,
-        check=False,
-    )
+    answer = nnbench_in(place, *STUDY)
     assert answer.returncode == 0, answer.stderr
     (place / "printed.txt").write_text(answer.stdout)
     return place
@@ -149,12 +139,12 @@ print(json.dumps([figures, random.random() == seeded, keras_seed()]))
 """
 
 
-def test_figures_for_suites_and_generators_as_in_a_fresh_process(in_backend):
+def test_figures_for_suites_and_generators_as_in_a_fresh_process(in_fresh_backend):
     code = (
         "def keras_seed():\n from keras.src.utils import rng_utils\n"
         " return rng_utils.get_random_seed()\n" + FIGURES
     )
-    figures, still_seeded, seed = json.loads(in_backend("jax", code).splitlines()[-1])
+    figures, still_seeded, seed = json.loads(in_fresh_backend("jax", code).splitlines()[-1])
     assert all(type(value) is float for value in figures.values())
     assert figures["repeat_max_ulp"] == 0
     assert figures["repeat_first_differing_epoch"] == -1

@@ -1,13 +1,11 @@
 """Recording a training and holding later ones against it, as a project's CI would."""
 
 import json
-import os
 import shutil
-import subprocess
-import sys
 
 import numpy as np
 import pytest
+from projects import nnbench_in
 from trajectories import made
 
 from nnbench.drift import diagnosis, golden
@@ -50,15 +48,7 @@ def recorded(tmp_path_factory):
     """A folder with a model and its recorded training."""
     folder = tmp_path_factory.mktemp("golden")
     (folder / "mine.py").write_text(MODEL.replace("ORDER", ONE_WAY))
-    answer = subprocess.run(
-        [sys.executable, "-m", "nnbench", "drift", "record", "kept", *RECORD],
-        cwd=folder,
-        env=os.environ,
-        capture_output=True,
-        text=True,
-        timeout=280,
-        check=False,
-    )
+    answer = nnbench_in(folder, "drift", "record", "kept", *RECORD)
     assert answer.returncode == 0, answer.stderr
     assert "agreed in every bit" in answer.stdout
     return folder

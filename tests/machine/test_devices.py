@@ -7,7 +7,7 @@ import pytest
 
 @pytest.mark.parametrize("backend", ["tensorflow", "jax", "torch"])
 def test_keras_starts_without_what_training_has_no_use_for_and_it_can_be_had_later(
-    in_backend, backend
+    in_fresh_backend, backend
 ):
     code = """
 import sys, time
@@ -19,10 +19,10 @@ model.fit(np.ones((4, 2)), np.ones((4, 1)), epochs=2, verbose=0)
 import matplotlib.pyplot, pandas
 print(pandas.DataFrame({"a": [1]}).a[0], matplotlib.pyplot.__name__)
 """
-    assert in_backend(backend, code).split() == ["1", "matplotlib.pyplot"]
+    assert in_fresh_backend(backend, code).split() == ["1", "matplotlib.pyplot"]
 
 
-def test_what_is_put_off_is_there_when_it_is_asked_for(in_backend):
+def test_what_is_put_off_is_there_when_it_is_asked_for(in_fresh_backend):
     code = """
 import sys
 from keras.src.backend.jax import nn
@@ -37,7 +37,7 @@ print(jax.experimental.sparse.linalg.spsolve.__name__)
 import jax.experimental.sparse.linalg
 assert put_off < set(sys.modules)
 """
-    assert in_backend("jax", code).split() == ["CausalMask", "SegmentIds", "spsolve"]
+    assert in_fresh_backend("jax", code).split() == ["CausalMask", "SegmentIds", "spsolve"]
 
 
 SEEDED = """
@@ -63,6 +63,6 @@ print(json.dumps([spared, same, len(more.losses), hasattr(tensorflow, "random")]
 
 
 @pytest.mark.parametrize("backend", ["jax", "torch"])
-def test_a_seed_and_a_saved_model_do_not_load_another_backend(in_backend, backend):
-    answer = json.loads(in_backend(backend, SEEDED).splitlines()[-1])
+def test_a_seed_and_a_saved_model_do_not_load_another_backend(in_fresh_backend, backend):
+    answer = json.loads(in_fresh_backend(backend, SEEDED).splitlines()[-1])
     assert answer == [True, True, 4, True]

@@ -1,9 +1,7 @@
 import re
-import shutil
 
 import pytest
 from runs import make_run
-from selenium import webdriver
 from selenium.webdriver.common.by import By
 
 from nnbench.errors import UserError
@@ -11,24 +9,6 @@ from nnbench.report import page
 from nnbench.store import runs
 
 NOTEBOOK = {"6,6": {}, "100,100": {"step": 0.004}, "6x5": {"trace": 1.0, "step": 0.002}}
-
-
-@pytest.fixture(scope="module")
-def browser():
-    browser_path, driver_path = shutil.which("chromium"), shutil.which("chromedriver")
-    assert browser_path, "the page is tested in a browser: apt-get install chromium"
-    assert driver_path, "the page is tested in a browser: apt-get install chromium-driver"
-    options = webdriver.ChromeOptions()
-    options.binary_location = browser_path
-    for flag in (
-        *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
-        *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
-    ):
-        options.add_argument(flag)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    service = webdriver.ChromeService(executable_path=driver_path)
-    with webdriver.Chrome(options=options, service=service) as driver:
-        yield driver
 
 
 def opened(browser, page, width=1200):

@@ -75,8 +75,8 @@ CONFIGURATION = {
 
 
 @pytest.fixture(scope="module")
-def python(tmp_path_factory):
-    return environment_with_wheel(tmp_path_factory.mktemp("installed"))
+def python(tmp_path_factory, wheel):
+    return environment_with_wheel(tmp_path_factory.mktemp("installed"), wheel)
 
 
 @pytest.fixture(scope="module")
