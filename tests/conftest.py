@@ -5,6 +5,7 @@ other processes of it: `once` makes it, a test that changes it copies it first.
 """
 
 import fcntl
+import json
 import os
 import shutil
 import subprocess
@@ -28,6 +29,8 @@ settings.load_profile("any machine")
 
 Command = Callable[..., subprocess.CompletedProcess[str]]
 Once = Callable[[str, Callable[[Path], None]], Path]
+
+CALIBRATION = ("--backend", "jax", "--path", "fit", "--budget", "1s")
 
 LONGEST = (
     "test_readme.py",
@@ -134,6 +137,20 @@ def wheel(once: Once) -> Path:
 
     (built,) = once("wheel", make).glob("nnbench_arch-*.whl")
     return built
+
+
+@pytest.fixture
+def calibrated(once: Once, tmp_path: Path) -> dict[str, object]:
+    """A calibration of JAX's `fit` that stands in the test's own folder; what it told."""
+
+    def make(folder: Path) -> None:
+        answer = nnbench_in(folder, "calibrate", *CALIBRATION, "--json", "--quiet")
+        assert answer.returncode == 0, answer.stderr
+        (folder / "told.json").write_text(answer.stdout)
+
+    shutil.copytree(once("calibrated", make), tmp_path, dirs_exist_ok=True)
+    (told,) = json.loads((tmp_path / "told.json").read_text())
+    return told
 
 
 @pytest.fixture(scope="session")

@@ -6,7 +6,7 @@ import subprocess
 import sys
 
 import pytest
-from projects import ROOT
+from projects import LIMIT_S, ROOT, commit_all, copy_of_this_project
 from runs import make_run
 
 from nnbench.stats.verdict import DIFFERENT, EQUIVALENT, UNDECIDED
@@ -70,19 +70,7 @@ def test_two_commits_of_one_host_are_alike(nnbench, tmp_path):
 @pytest.fixture
 def project(tmp_path):
     """A repository that holds the package; its last commit makes every step do more."""
-    folder = tmp_path / "project"
-    subprocess.run(["git", "clone", "-q", str(ROOT), str(folder)], check=True, capture_output=True)
-    for name in ("nnbench", "data", "pyproject.toml", "constraints.txt"):
-        subprocess.run(["cp", "-r", str(ROOT / name), str(folder)], check=True)
-
-    def commit(message):
-        identity = ["-c", "user.name=t", "-c", "user.email=t@example.org"]
-        subprocess.run(["git", "add", "-A"], cwd=folder, check=True)
-        subprocess.run(
-            ["git", *identity, "commit", "-qm", message, "--allow-empty"], cwd=folder, check=True
-        )
-
-    commit("as it is")
+    folder = copy_of_this_project(tmp_path / "project")
     sys.path.insert(0, str(ROOT / "benchmarks" / "calibration"))
     try:
         from planted import PATCH
@@ -91,7 +79,7 @@ def project(tmp_path):
     network = folder / "nnbench" / "workload" / "keras_model.py"
     patch = PATCH.replace("{size}", "128").replace("{repeats}", "40")
     network.write_text(network.read_text() + patch)
-    commit("more work in every step")
+    commit_all(folder, "more work in every step")
     return folder
 
 
@@ -107,7 +95,7 @@ def test_a_commit_is_measured_against_the_present_and_a_real_slowdown_is_found(p
         env={**os.environ, "PYTHONPATH": str(project)},
         capture_output=True,
         text=True,
-        timeout=280,
+        timeout=LIMIT_S,
         check=False,
     )
     assert answer.returncode == 0, answer.stderr

@@ -1,10 +1,10 @@
 import json
-import subprocess
 
 import numpy as np
 import pandas as pd
 import pytest
 from histories import asv_files, interleaved, noise, repository
+from projects import git
 from runs import TIMES_S, make_run
 
 from nnbench.store import runs
@@ -126,42 +126,50 @@ def test_skipped_files_are_told_on_standard_error(nnbench, tmp_path, measured):
     assert "cut.json: not a result file of asv" in answer.stderr
 
 
-def test_a_project_of_ones_own_is_recorded_and_bisected(nnbench, tmp_path):
-    def commit(layers):
-        (tmp_path / "model.py").write_text(MODEL.format(layers=layers))
-        for arguments in (["add", "model.py"], ["commit", "-qm", f"{layers} layers"]):
-            identity = ["-c", "user.name=reader", "-c", "user.email=reader@example.org"]
-            subprocess.run(["git", *identity, *arguments], cwd=tmp_path, check=True)
-
+@pytest.fixture
+def two_commits(tmp_path):
+    """A project of one's own whose last commit has 30 layers for one; how it is measured."""
     repository(tmp_path, 1)
-    commit(1)
-    commit(30)
-    arguments = ["--model", "model.py:build", "--backend", "jax", "--epochs", "3", "--quiet"]
-    recorded = nnbench("history", "record", "HEAD~1..HEAD", *arguments, "--launches", "1")
+    for layers in (1, 30):
+        (tmp_path / "model.py").write_text(MODEL.format(layers=layers))
+        git(tmp_path, "add", "model.py")
+        git(tmp_path, "commit", "-qm", f"{layers} layers")
+    return ("--model", "model.py:build", "--backend", "jax", "--epochs", "3", "--quiet")
+
+
+def test_a_project_of_ones_own_is_recorded(nnbench, tmp_path, two_commits):
+    record = ("history", "record", "HEAD~1..HEAD", *two_commits, "--launches", "1")
+    recorded = nnbench(*record)
     assert recorded.returncode == 0, recorded.stderr
     folder = tmp_path / recorded.stdout.strip()
     run = runs.read(folder)
     assert len(run.launches) == 2
     assert len({trial["side"] for trial in run.good_trials()}) == 2
-    again = nnbench("history", "record", "HEAD~1..HEAD", *arguments, "--launches", "1")
+    again = nnbench(*record)
     assert again.returncode == 0, again.stderr
     assert len(runs.read(folder).trials) == len(run.trials)
     rows = json.loads(nnbench("history", "--json").stdout)
     assert {row["launches"] for row in rows} == {1}
     before, after = (row for row in rows if row["benchmark"] == "trace")
-    assert after["value"] > 2 * before["value"]
     assert before["digest"] != after["digest"]
     assert "" not in (before["digest"], after["digest"])
     # The digests differ: one launch is too few for times, but not for numbers.
     checked = nnbench("history", "check")
     assert checked.returncode == 1
     assert "computes other numbers" in checked.stdout
+
+
+@pytest.mark.alone
+def test_a_project_of_ones_own_is_bisected(nnbench, tmp_path, two_commits):
     found = nnbench(
-        "history", "bisect", "HEAD~1", "HEAD", *arguments, "--phase", "trace", "--launches", "3",
-        "--json",
-    )  # fmt: skip
+        *("history", "bisect", "HEAD~1", "HEAD", *two_commits),
+        *("--phase", "trace", "--launches", "3", "--json"),
+    )
     assert found.returncode == 0, found.stderr
     outcome = json.loads(found.stdout)
     assert outcome["found"]
     assert outcome["subjects"] == ["30 layers"]
     assert outcome["ratio"] > 2
+    rows = json.loads(nnbench("history", "--json").stdout)
+    before, after = (row for row in rows if row["benchmark"] == "trace")
+    assert after["value"] > 2 * before["value"]

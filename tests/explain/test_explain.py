@@ -152,3 +152,13 @@ def test_the_chart_ends_at_the_whole(tmp_path):
     last_part, whole = bars[-2], bars[-1]
     assert last_part.get_y() + last_part.get_height() == pytest.approx(whole.get_height())
     assert charts.write(found, tmp_path).stat().st_size > 10_000
+
+
+def test_a_saved_run_is_explained_by_the_cost_model_that_there_is(nnbench, calibrated, tmp_path):
+    times = {"100x2": {**TIMES_S, "step": 0.003}, "6x5": {**TIMES_S, "trace": 0.9}}
+    run = make_run(tmp_path, times, backends=("jax",))
+    why = nnbench("explain", "100x2", "6x5", "--run", run.folder)
+    assert why.returncode == 0, why.stderr
+    assert "Do layers cost more than cells? On jax, cpu, 30 epochs" in why.stdout
+    assert "By the cost model" in why.stdout
+    assert (tmp_path / why.stdout.strip().splitlines()[-1]).stat().st_size > 10_000

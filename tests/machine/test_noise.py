@@ -1,7 +1,9 @@
 import json
 import os
 import time
+from pathlib import Path
 
+import psutil
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -49,11 +51,12 @@ def test_a_system_that_tells_nothing_gives_nothing(tmp_path):
     assert noise.contamination(found) == []
 
 
-def test_this_machine_is_read_quickly_and_a_busy_worker_is_not_others():
+def test_this_machine_is_read_and_a_busy_worker_is_not_others():
     pid = os.getpid()
     before = noise.read([pid])
-    began_s = time.perf_counter()
-    while time.perf_counter() - began_s < 0.3:
+    # Of this thread's own time: a busy machine may give it less than the clock on the wall tells.
+    began_s = time.thread_time()
+    while time.thread_time() - began_s < 0.3:
         pass
     after = noise.read([pid])
     found = noise.between(before, after)
@@ -218,14 +221,21 @@ def test_clocks_heat_and_pressure_are_read_where_they_are_told(tmp_path):
     assert (reading.celsius, reading.pressure_s, reading.load) == (61.0, 2.5, 1.25)
 
 
-def test_a_reading_of_this_machine_takes_less_than_two_milliseconds():
-    # The least of many: what others do on this machine is not the reading's cost.
-    costs_s = []
-    for _ in range(50):
-        began_s = time.perf_counter()
-        noise.read([os.getpid()])
-        costs_s.append(time.perf_counter() - began_s)
-    assert min(costs_s) < 2e-3
+def test_a_reading_of_this_machine_opens_few_files(monkeypatch):
+    opened = []
+    text = noise._text
+    monkeypatch.setattr(noise, "_text", lambda path: opened.append(str(path)) or text(path))
+    noise.read([os.getpid()])
+    opened.clear()
+    noise.read([os.getpid()])
+    # Of each CPU, thread, child and control group two at most, and a dozen of the whole: nothing
+    # that grows with what else there is, such as the list of processes.
+    here = Path("/")
+    tasks = Path(f"/proc/{os.getpid()}/task")
+    threads = len(list(tasks.iterdir())) if tasks.exists() else 0
+    each = threads + len(psutil.Process().children(recursive=True)) + len(noise._cpu_folders(here))
+    each += len(noise.cpu_groups()) + len(noise._thermometers(here))
+    assert 0 < len(opened) <= 12 + 2 * each
 
 
 def test_counters_that_ran_backwards_say_nothing():

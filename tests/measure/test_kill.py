@@ -19,6 +19,11 @@ from nnbench.measure.schedule import SWEEPS
 from nnbench.measure.trial import KINDS
 from nnbench.store import runs
 
+pytestmark = [pytest.mark.long, pytest.mark.timeout(3600)]
+
+LIMIT_S = 900
+"""Of what is waited for. It ends what hangs, and is no measure of anything."""
+
 KILLS = int(os.environ.get("NNBENCH_KILLS", "3"))
 COMMAND = [
     *(sys.executable, "-m", "nnbench", "run", "4", "8", "--backend", "jax"),
@@ -46,7 +51,7 @@ def whole_lines(path):
 
 def finish(folder):
     process = start(folder)
-    out, errors = process.communicate(timeout=250)
+    out, errors = process.communicate(timeout=LIMIT_S)
     assert process.returncode == 0, errors
     return out
 
@@ -56,7 +61,6 @@ def keys(run):
     return Counter(tuple(trial[name] for name in names) for trial in run.trials)
 
 
-@pytest.mark.timeout(1500)
 def test_no_kill_loses_what_was_acknowledged_and_the_same_command_goes_on(tmp_path):
     draw = random.Random(4)
     path = tmp_path / "results" / "run" / runs.TRIALS_FILE
@@ -74,12 +78,12 @@ def test_no_kill_loses_what_was_acknowledged_and_the_same_command_goes_on(tmp_pa
         if victim in ("worker", "both"):
             for worker in workers:
                 worker.kill()
-        process.communicate(timeout=250)
+        process.communicate(timeout=LIMIT_S)
         if path.exists():
             assert whole_lines(path)[: len(acknowledged)] == acknowledged
             assert runs.read(path.parent).damage == []
         for worker in workers:
-            psutil.wait_procs([worker], timeout=60)
+            psutil.wait_procs([worker], timeout=LIMIT_S)
     finish(tmp_path)
     run = runs.read(path.parent)
     found = keys(run)
@@ -97,13 +101,13 @@ def test_no_kill_loses_what_was_acknowledged_and_the_same_command_goes_on(tmp_pa
 def test_a_worker_that_is_killed_is_an_outcome_with_its_last_words(tmp_path):
     path = tmp_path / "results" / "run" / runs.TRIALS_FILE
     process = start(tmp_path)
-    deadline_s = time.monotonic() + 100
+    deadline_s = time.monotonic() + LIMIT_S
     while len(whole_lines(path)) < 10:
         assert time.monotonic() < deadline_s
         time.sleep(0.02)
     for worker in workers_of(process):
         os.kill(worker.pid, signal.SIGKILL)
-    _, errors = process.communicate(timeout=250)
+    _, errors = process.communicate(timeout=LIMIT_S)
     assert process.returncode == 0, errors
     run = runs.read(path.parent)
     lost = [trial for trial in run.trials if trial["outcome"] != "ok"]

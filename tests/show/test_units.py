@@ -48,5 +48,13 @@ def test_shares():
     ("passed", "text"),
     [({"seconds": 20}, "0 min ago"), ({"minutes": 95}, "95 min ago"), ({"days": 3}, "3 days ago")],
 )
-def test_ago(passed, text):
-    assert units.ago(datetime.now(UTC) - timedelta(**passed)) == text
+def test_ago(passed, text, monkeypatch):
+    moment = datetime(2026, 1, 31, 12, tzinfo=UTC)
+
+    class Clock(datetime):
+        @classmethod
+        def now(cls, zone):
+            return moment
+
+    monkeypatch.setattr(units, "datetime", Clock)
+    assert units.ago(moment - timedelta(**passed)) == text

@@ -13,7 +13,7 @@ from projects import BORROWED, call, commit_all, copy_of_this_project, git
 
 from nnbench.history import table
 
-pytestmark = pytest.mark.timeout(900)
+pytestmark = [pytest.mark.long, pytest.mark.timeout(3600)]
 
 SETTINGS = {"NNBENCH_ASV_QUICK": "1"}
 CHOSEN = r"MiniBatches.track_(step|compile|host_memory|disturbed|pace)\b"

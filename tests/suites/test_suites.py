@@ -153,6 +153,7 @@ def test_nothing():
     assert "training_benchmark" not in told
 
 
+@pytest.mark.long
 def test_asv_measures_ones_own_model(python, project):
     asv = [python, "-m", "asv"]
     call([*asv, "machine", "--yes"], project, HOME=str(project))

@@ -45,7 +45,8 @@ def _start(backend: str) -> "subprocess.Popen[str]":
     )
 
 
-@pytest.mark.timeout(1200)
+@pytest.mark.long
+@pytest.mark.timeout(3600)
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_compiled_training_is_the_training_of_fit(
     backend: str, checks: dict[str, subprocess.Popen[str]]
