@@ -52,7 +52,8 @@ def _own_surroundings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None
         for name in ("NNBENCH_BANKNOTES", "NNBENCH_INSTAGRAM", "OMP_NUM_THREADS"):
             surroundings.delenv(name, raising=False)
         if "NNBENCH_CHECK_COMPILED" not in os.environ:
-            surroundings.delenv("KERAS_BACKEND", raising=False)
+            # The one that starts in a second, where a test does not say which.
+            surroundings.setenv("KERAS_BACKEND", "jax")
         surroundings.setenv("KERAS_HOME", str(tmp_path_factory.mktemp("keras")))
         surroundings.setenv("NNBENCH_CACHE", str(tmp_path_factory.mktemp("cache")))
         yield
@@ -81,7 +82,7 @@ def once(tmp_path_factory: pytest.TempPathFactory) -> Once:
 
 @pytest.fixture
 def nnbench(tmp_path: Path) -> Command:
-    """Run `nnbench` in an empty folder, as a person would."""
+    """Run `nnbench` in an empty folder, as a person would (see `projects.nnbench_in`)."""
 
     def call(*arguments: str | Path, **environment: str) -> subprocess.CompletedProcess[str]:
         return nnbench_in(tmp_path, *arguments, **environment)
