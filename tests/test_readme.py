@@ -33,7 +33,7 @@ ADDED = {
     "nnbench compare --against": "--launches 2 --epochs 5 --quiet --architectures 4",
 }
 QUICK = (
-    *("make test", "nnbench report", "nnbench show", "nnbench devices", "nnbench data"),
+    *("make test", "nnbench report", "nnbench show", "nnbench data"),
     *("nnbench explain 100x2 6x5 --run",),
 )
 """Commands that train nothing and need nothing of those before them; all others are long."""

@@ -124,6 +124,7 @@ def test_train_a_csv_with_named_columns(nnbench, tmp_path):
     assert json.loads(answer.stdout)["epochs"] == 5
 
 
+@pytest.mark.long
 def test_the_regression_ends_below_a_mean_squared_error_of_15(nnbench):
     answer = nnbench("train", "--task", "instagram", "--seed", "3", "--backend", "jax", "--json")
     assert answer.returncode == 0, answer.stderr

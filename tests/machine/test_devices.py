@@ -4,8 +4,11 @@ import json
 
 import pytest
 
+LONG = pytest.mark.long
+TENSORFLOW, TORCH = (pytest.param(name, marks=LONG) for name in ("tensorflow", "torch"))
 
-@pytest.mark.parametrize("backend", ["tensorflow", "jax", "torch"])
+
+@pytest.mark.parametrize("backend", ["jax", TENSORFLOW, TORCH])
 def test_keras_starts_without_what_training_has_no_use_for_and_it_can_be_had_later(
     in_fresh_backend, backend
 ):
@@ -62,7 +65,7 @@ print(json.dumps([spared, same, len(more.losses), hasattr(tensorflow, "random")]
 """
 
 
-@pytest.mark.parametrize("backend", ["jax", "torch"])
+@pytest.mark.parametrize("backend", ["jax", TORCH])
 def test_a_seed_and_a_saved_model_do_not_load_another_backend(in_fresh_backend, backend):
     answer = json.loads(in_fresh_backend(backend, SEEDED).splitlines()[-1])
     assert answer == [True, True, 4, True]

@@ -15,79 +15,92 @@ def records(folder):
     return runs.read(folder).trials
 
 
-@pytest.fixture(scope="module")
-def of_all(tmp_path_factory):
-    """A folder with one run of every backend on both paths, and what it told."""
-    folder = tmp_path_factory.mktemp("run")
-    answer = nnbench_in(
-        *(folder, "run", "4,4", "8", "6x5", "--backend", "tensorflow,jax,torch"),
-        *("--path", "fit,compiled", "--json", "--name", "run", *SMALL),
-    )
+def measured(folder, *arguments):
+    """A run in a folder: its cases by backend, path and network, and all that was told."""
+    answer = nnbench_in(folder, "run", *arguments, "--json", "--name", "run", *SMALL)
     assert answer.returncode == 0, answer.stderr
     assert answer.stderr == ""
-    return folder, json.loads(answer.stdout)
+    told = json.loads(answer.stdout)
+    assert (folder / told["report"]).exists()
+    return {(one["backend"], one["path"], one["architecture"]): one for one in told["cases"]}, told
 
 
-def cases_of(of_all, backend, path="fit"):
-    _, told = of_all
-    return [case for case in told["cases"] if (case["backend"], case["path"]) == (backend, path)]
+@pytest.fixture(scope="module")
+def on_two_backends(tmp_path_factory):
+    return measured(tmp_path_factory.mktemp("run"), "4,4", "8", "--backend", "jax,torch")
+
+
+@pytest.fixture(scope="module")
+def on_both_paths(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("run")
+    return measured(folder, "4", "--backend", "jax,tensorflow", "--path", "fit,compiled")
 
 
 def seconds(case, phase):
     return case["times_s"].get(phase, {"value": 0})["value"]
 
 
-@pytest.mark.parametrize("backend", ["tensorflow", "jax", "torch"])
-def test_every_phase_a_backend_has_is_measured(of_all, backend):
-    expected = set(PHASES) - ({TRACE, COMPILE} if backend == "torch" else set())
-    assert len(cases_of(of_all, backend)) == 3
-    for case in cases_of(of_all, backend):
+def test_every_phase_a_backend_has_is_measured(on_two_backends):
+    cases, _ = on_two_backends
+    assert len(cases) == 4
+    for (backend, _, _), case in cases.items():
+        expected = set(PHASES) - ({TRACE, COMPILE} if backend == "torch" else set())
         assert set(case["times_s"]) == expected
         assert all(found["value"] > 0 for found in case["times_s"].values())
-    assert (of_all[0] / "results" / "run" / "report.html").exists()
 
 
-@pytest.mark.parametrize("backend", ["tensorflow", "jax"])
-def test_the_compiled_path_is_taken_apart_as_well(of_all, backend):
-    assert len(cases_of(of_all, backend, "compiled")) == 3
-    for case in cases_of(of_all, backend, "compiled"):
+def test_backends_are_never_compared_with_each_other(on_two_backends):
+    cases, _ = on_two_backends
+    for (_, _, architecture), case in cases.items():
+        assert bool(case["ratios"]) == (architecture == "8x1")
+        assert case["ratios_to"] == "4x2"
+
+
+def test_the_compiled_path_is_taken_apart_as_well(on_both_paths):
+    cases, told = on_both_paths
+    assert [path for _, path, _ in cases] == ["fit", "compiled"] * 2
+    for case in cases.values():
         assert set(case["times_s"]) == set(PHASES)
-    said = of_all[1]["sentences"]
+        assert all(found["value"] > 0 for found in case["times_s"].values())
+    said = told["sentences"]
     assert any("as long with fit as on the compiled path" in line for line in said)
 
 
-def test_backends_are_never_compared_with_each_other(of_all):
-    for backend in ("tensorflow", "jax", "torch"):
-        for case in cases_of(of_all, backend):
-            assert bool(case["ratios"]) == (case["architecture"] != "4x2")
-            assert case["ratios_to"] == "4x2"
-
-
 @pytest.mark.alone
-@pytest.mark.parametrize("backend", ["tensorflow", "jax", "torch"])
-def test_the_whole_is_about_as_long_as_its_parts(of_all, backend):
-    for case in cases_of(of_all, backend):
-        assert seconds(case, EPOCH) > seconds(case, STEP) * 0.5
-        assert seconds(case, "cold") > 0.5 * sum(seconds(case, phase) for phase in ONCE)
+def test_the_whole_is_about_as_long_as_its_parts(on_two_backends, on_both_paths):
+    for case in (*on_two_backends[0].values(), *on_both_paths[0].values()):
+        if case["path"] == "fit":
+            assert seconds(case, EPOCH) > seconds(case, STEP) * 0.5
+            assert seconds(case, "cold") > 0.5 * sum(seconds(case, phase) for phase in ONCE)
 
 
 @pytest.mark.alone
 @pytest.mark.parametrize("backend", ["tensorflow", "jax"])
-def test_an_epoch_is_cheaper_on_the_compiled_path(of_all, backend):
-    paths = (cases_of(of_all, backend, path) for path in ("fit", "compiled"))
-    for fit, compiled in zip(*paths, strict=True):
-        assert seconds(compiled, EPOCH) < seconds(fit, EPOCH)
+def test_an_epoch_is_cheaper_on_the_compiled_path(on_both_paths, backend):
+    fit, compiled = (on_both_paths[0][backend, path, "4x1"] for path in ("fit", "compiled"))
+    assert seconds(compiled, EPOCH) < seconds(fit, EPOCH)
 
 
 @pytest.mark.alone
-def test_a_steady_step_is_far_cheaper_than_compiling_it(of_all):
+def test_a_steady_step_is_far_cheaper_than_compiling_it(tmp_path):
     """If trace or compile leaked into the step, the two would be alike."""
-    (case,) = (one for one in cases_of(of_all, "jax") if one["architecture"] == "6x5")
+    (case,) = measured(tmp_path, "6x5", "--backend", "jax")[0].values()
     assert seconds(case, STEP) < seconds(case, COMPILE) / 20
     assert seconds(case, FIRST_STEP) < seconds(case, COMPILE) / 3
 
 
-def test_compile_on_tensorflow_leaves_the_training_untouched(in_backend):
+LONG = pytest.mark.long
+
+
+@pytest.mark.parametrize(
+    ("backend", "settings"),
+    [
+        ("jax", ("off", "on")),
+        pytest.param("tensorflow", ("off", "on"), marks=LONG),
+        pytest.param("torch", ("off",), marks=LONG),
+    ],
+)
+def test_watching_the_first_step_leaves_the_training_untouched(in_backend, backend, settings):
     code = """
 import keras, numpy as np
 from nnbench.workload import keras_model, datasets
@@ -109,9 +122,7 @@ for jit in ("off", "on"):
     assert hooked == plain, (jit, hooked, plain)
     assert marks.durations_ns["first_step"] > 0
 """
-    in_backend("tensorflow", code)
-    in_backend("jax", code)
-    in_backend("torch", code.replace('("off", "on")', '("off",)'))
+    in_backend(backend, code.replace('("off", "on")', repr(settings)))
 
 
 @pytest.mark.alone
@@ -143,7 +154,7 @@ def test_mini_batches_are_measured_and_named(nnbench):
 
 def test_a_trial_over_its_limit_is_an_outcome(nnbench, tmp_path):
     answer = nnbench(
-        *("run", "4", "--backend", "torch", "--launches", "1", "--blocks", "1", "--quiet"),
+        *("run", "4", "--backend", "jax", "--launches", "1", "--blocks", "1", "--quiet"),
         *("--epochs", "300000", "--limit", "0.5", "--name", "run", "--json"),
     )
     assert answer.returncode == 0, answer.stderr
@@ -155,7 +166,7 @@ def test_a_training_that_diverges_is_an_outcome(nnbench, tmp_path):
     rows = "".join(f"{i * 1e30},{i * 1e36}\n" for i in range(1, 40))
     (tmp_path / "wild.csv").write_text("a,b\n" + rows)
     answer = nnbench(
-        *("run", "4", "--data", "wild.csv", "--label", "b", "--backend", "torch"),
+        *("run", "4", "--data", "wild.csv", "--label", "b", "--backend", "jax"),
         *("--optimizer", "sgd", "--name", "run", "--json", *SMALL),
     )
     assert answer.returncode == 0, answer.stderr

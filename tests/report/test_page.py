@@ -11,6 +11,12 @@ from nnbench.store import runs
 NOTEBOOK = {"6,6": {}, "100,100": {"step": 0.004}, "6x5": {"trace": 1.0, "step": 0.002}}
 
 
+@pytest.fixture(scope="module")
+def written(tmp_path_factory):
+    """The page of a run, to be read only."""
+    return page.write(make_run(tmp_path_factory.mktemp("page"), NOTEBOOK))
+
+
 def opened(browser, page, width=1200):
     # An iframe of the wanted width: a headless window has a minimum of its own.
     browser.set_window_size(1400, 1000)
@@ -19,8 +25,7 @@ def opened(browser, page, width=1200):
     return browser
 
 
-def test_the_page_opens_whole_in_a_browser(browser, tmp_path):
-    written = page.write(make_run(tmp_path, NOTEBOOK))
+def test_the_page_opens_whole_in_a_browser(browser, written):
     opened(browser, written)
     assert [entry for entry in browser.get_log("browser") if entry["level"] == "SEVERE"] == []
     images = browser.find_elements(By.TAG_NAME, "img")
@@ -33,8 +38,7 @@ def test_the_page_opens_whole_in_a_browser(browser, tmp_path):
     assert browser.find_elements(By.CSS_SELECTOR, "p.finding")
 
 
-def test_nothing_sticks_out_on_a_phone(browser, tmp_path):
-    written = page.write(make_run(tmp_path, NOTEBOOK))
+def test_nothing_sticks_out_on_a_phone(browser, written):
     metrics = {"width": 400, "height": 800, "deviceScaleFactor": 1, "mobile": True}
     browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
     try:
@@ -45,8 +49,8 @@ def test_nothing_sticks_out_on_a_phone(browser, tmp_path):
         browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
 
 
-def test_the_page_needs_nothing_from_elsewhere(tmp_path):
-    text = page.write(make_run(tmp_path, NOTEBOOK)).read_text()
+def test_the_page_needs_nothing_from_elsewhere(written):
+    text = written.read_text()
     assert not re.search(r"""(src|href)=["'](?!data:)""", text)
     assert "url(" not in text
     assert len(text) < 1_500_000
@@ -59,10 +63,8 @@ def test_what_comes_from_data_is_escaped(tmp_path):
     assert "&lt;host&gt;" in text
 
 
-def test_charts_lie_beside_the_page_as_files(tmp_path):
-    run = make_run(tmp_path, NOTEBOOK)
-    page.write(run)
-    names = {path.name for path in (run.folder / "charts").iterdir()}
+def test_charts_lie_beside_the_page_as_files(written):
+    names = {path.name for path in (written.parent / "charts").iterdir()}
     assert names == {
         f"tensorflow-cpu-{name}.png"
         for name in ("cold_parts", "ratios", "against_parameters", "against_depth", "samples")
@@ -102,8 +104,8 @@ def test_noisy_blocks_are_named_and_kept(tmp_path):
     assert len(run.samples()) == len(make_run(tmp_path / "quiet", NOTEBOOK).samples())
 
 
-def test_the_phases_are_explained_from_their_definition(tmp_path):
-    text = page.write(make_run(tmp_path, NOTEBOOK)).read_text()
+def test_the_phases_are_explained_from_their_definition(written):
+    text = written.read_text()
     for phase in ("build", "prepare", "trace", "compile", "first_step", "step", "epoch", "cold"):
         assert f"<tr><td>{phase}</td>" in text
 

@@ -117,6 +117,7 @@ def test_the_fixture_keeps_a_training_with_pytest_benchmark(python, project):
     assert told["drift"]["weights_digest"] > 0
 
 
+@pytest.mark.long
 def test_it_works_under_xdist_where_timings_are_off(python, project):
     answer = call([python, "-m", "pytest", "tests", "-n", "2", "-q"], project)
     assert "1 passed" in answer.stdout
