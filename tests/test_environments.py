@@ -8,12 +8,9 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from projects import commit_all, git
+from projects import BEFORE_THE_MOVE, ROOT, commit_all, git, skip_without
 
 from nnbench.measure import environments
-
-ROOT = Path(__file__).parents[1]
-BEFORE_THE_MOVE = "9355ed70dba70b62e519d727966c0b48b06d447a"
 
 
 def wheel(folder, name, version):
@@ -103,9 +100,7 @@ def both_sides_of_the_move(tmp_path_factory):
     """A clone whose last commit is the present, and what makes pip find what is not here."""
     folder = tmp_path_factory.mktemp("move") / "project"
     subprocess.run(["git", "clone", "-q", str(ROOT), str(folder)], check=True, capture_output=True)
-    known = ["git", "cat-file", "-e", f"{BEFORE_THE_MOVE}^{{commit}}"]
-    if subprocess.run(known, cwd=folder, capture_output=True, check=False).returncode != 0:
-        pytest.skip(f"this clone does not hold {BEFORE_THE_MOVE[:9]}: it is a shallow one")
+    skip_without(BEFORE_THE_MOVE, folder)
     for name in ("nnbench", "data", "pyproject.toml", "constraints.txt"):
         subprocess.run(["rm", "-rf", str(folder / name)], check=True)
         subprocess.run(["cp", "-r", str(ROOT / name), str(folder)], check=True)
