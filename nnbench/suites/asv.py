@@ -219,7 +219,7 @@ class TrainingSuite(ABC):
         lambda reading: [reading.disturbed],
     )
     track_pace = _track(
-        "The machine's own pace, which no commit changes: 1 GFLOP of a matrix product.",
+        "The machine's own speed, which no commit changes: 1 GFLOP of a matrix product.",
         "seconds",
         lambda reading: reading.pace_s,
     )
