@@ -31,6 +31,12 @@ DRIFT_BENCHMARKS = [
     *("track_drift_repeat", "track_drift_paths", "track_loss", "track_weights_digest"),
 ]
 
+OPTIONS = (
+    *("backends", "paths", "devices", "threads", "epochs", "batch_size", "optimizer", "loss"),
+    *("activation", "dtype", "jit", "launches", "blocks"),
+)
+"""Attributes of a suite that `suites.study.asked` takes by the same names."""
+
 Readings = list[Reading]
 Answer = float | dict[str, Any]
 
@@ -165,23 +171,8 @@ class TrainingSuite(ABC):
         # NumPy and more: not in the many processes that only read.
         from nnbench.suites.study import asked
 
-        return asked(
-            self.models,
-            self.data,
-            backends=self.backends,
-            paths=self.paths,
-            devices=self.devices,
-            threads=self.threads,
-            batch_size=self.batch_size,
-            launches=self.launches,
-            blocks=self.blocks,
-            epochs=self.epochs,
-            optimizer=self.optimizer,
-            loss=self.loss,
-            activation=self.activation,
-            dtype=self.dtype,
-            jit=self.jit,
-        )
+        options = {name: getattr(self, name) for name in OPTIONS}
+        return asked(self.models, self.data, **options)
 
     def measure(self) -> Readings:
         """Measure all cases in turn. Raises UserError for what cannot be measured."""
