@@ -12,7 +12,7 @@ from nnbench.suites.asv import TrainingSuite
 from nnbench.suites.reading import Reading
 from nnbench.suites.reference import reference_to
 from nnbench.suites.result import TrainingResult
-from nnbench.workload.study import Networks, TrainingOptions
+from nnbench.workload.study import Networks, Study, TrainingOptions
 
 MODELS = """
 import keras
@@ -215,9 +215,8 @@ def test_a_suite_asks_what_the_command_line_can():
 
 def test_backends_that_are_not_installed_are_skipped(monkeypatch):
     monkeypatch.setattr(study.devices, "is_installed", lambda name: name == "jax")
-    asked = study.asked(["6x2"], "banknotes", backends=["torch", "jax"], paths=[], devices=[])
-    assert study.installed(asked).machine.backend == "jax"
-    only = study.asked(["6x2"], "banknotes", backends=["torch"], paths=["fit"], devices=["cpu"])
+    assert study.installed(Study.of(["6x2"], backend="torch,jax")).machine.backend == "jax"
+    only = Study.of(["6x2"], backend="torch")
     with pytest.raises(UserError, match="'torch' is not installed"):
         study.installed(only).cases(only.data.load())
 

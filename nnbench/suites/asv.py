@@ -31,11 +31,11 @@ DRIFT_BENCHMARKS = [
     *("track_drift_repeat", "track_drift_paths", "track_loss", "track_weights_digest"),
 ]
 
-OPTIONS = (
-    *("backends", "paths", "devices", "threads", "epochs", "batch_size", "optimizer", "loss"),
-    *("activation", "dtype", "jit", "launches", "blocks"),
+SAME_NAMES = (
+    *("threads", "epochs", "optimizer", "loss", "activation", "dtype", "jit"),
+    *("launches", "blocks"),
 )
-"""Attributes of a suite that `suites.study.asked` takes by the same names."""
+"""Attributes of a suite that are fields of a study's records by the same names."""
 
 Readings = list[Reading]
 Answer = float | dict[str, Any]
@@ -169,10 +169,17 @@ class TrainingSuite(ABC):
     def study(self) -> "Study":
         """What is measured. Raises UserError for what cannot be."""
         # NumPy and more: not in the many processes that only read.
-        from nnbench.suites.study import asked
+        from nnbench.workload.study import Study
 
-        options = {name: getattr(self, name) for name in OPTIONS}
-        return asked(self.models, self.data, **options)
+        return Study.of(
+            self.models,
+            data=self.data,
+            backend=",".join(self.backends),
+            path=",".join(self.paths),
+            device=",".join(self.devices),
+            batch="full" if self.batch_size is None else str(self.batch_size),
+            **{name: getattr(self, name) for name in SAME_NAMES},
+        )
 
     def measure(self) -> Readings:
         """Measure all cases in turn. Raises UserError for what cannot be measured."""

@@ -53,7 +53,10 @@ class TrainingBenchmark:
         backend: str | None = None,
         path: str = "fit",
         device: str = "cpu",
+        batch_size: int | None = None,
+        launches: int = 3,
         drift: bool = True,
+        limit_s: float = 120.0,
         **options: Any,
     ) -> TrainingResult:
         """Measure every phase of a training in worker processes of its own.
@@ -61,25 +64,25 @@ class TrainingBenchmark:
         `model` is a function at the top of a module that returns a compiled Keras model, a
         reference to one (`"my_project.models:build"`), or an architecture (`"6x5"`). `data` is
         a function that returns `(x, y)`, or what `nnbench run --data` takes. `backend` None is
-        chosen as `nnbench run` does.
-
-        `options`: `threads`, `epochs`, `batch_size`, `optimizer`, `loss`, `activation`, `dtype`
-        and `jit` with the defaults of `nnbench run`; `launches` processes (3) take `blocks` turns
-        (2) each; a trial over `limit_s` seconds (120) is given up. Fails the test for what cannot
-        be measured.
+        chosen as `nnbench run` does. `launches` processes take `blocks` (2) turns each; a trial
+        over `limit_s` seconds is given up. `options` are any others of `nnbench run`, such as
+        `epochs`, `optimizer` or `dtype`. Fails the test for what cannot be measured.
         """
         # Heavy, and not for a session that does not measure.
         from nnbench.errors import UserError
         from nnbench.suites.reference import reference_to
-        from nnbench.suites.study import asked
+        from nnbench.workload.study import Study
 
         try:
-            study = asked(
+            study = Study.of(
                 [reference_to(model)],
-                reference_to(data),
-                backends=[backend] if backend else [],
-                paths=[path],
-                devices=[device],
+                data=reference_to(data),
+                backend=backend,
+                path=path,
+                device=device,
+                batch="full" if batch_size is None else str(batch_size),
+                launches=launches,
+                limit=limit_s,
                 **options,
             )
             (reading,) = self.measure(study, drift=drift)

@@ -3,7 +3,7 @@
 import os
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -19,42 +19,9 @@ from nnbench.store import runs
 from nnbench.suites import drift_process
 from nnbench.suites.reading import Reading
 from nnbench.workload.case import Case
-from nnbench.workload.study import Data, Effort, Machine, Networks, Study, TrainingOptions
+from nnbench.workload.study import Study
 
 GFLOP = 1e9
-
-
-def asked(
-    models: Sequence[str],
-    data: str,
-    *,
-    backends: Sequence[str],
-    paths: Sequence[str],
-    devices: Sequence[str],
-    threads: int | None = None,
-    batch_size: int | None = None,
-    launches: int = 3,
-    blocks: int = 2,
-    limit_s: float = Effort.limit,
-    **training: Any,
-) -> Study:
-    """A study of architectures (`6x5`) and references (`train.py:build`).
-
-    `training` holds the fields of `TrainingOptions` besides the batch.
-    """
-    batch = TrainingOptions.batch if batch_size is None else str(batch_size)
-    return Study(
-        networks=Networks.named(models),
-        data=Data(data),
-        training=TrainingOptions(batch=batch, **training),
-        machine=Machine(
-            backend=",".join(backends) or None,
-            device=",".join(devices),
-            threads=threads,
-            path=",".join(paths),
-        ),
-        effort=Effort(launches=launches, blocks=blocks, limit=limit_s),
-    )
 
 
 def measure(
