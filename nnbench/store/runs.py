@@ -24,6 +24,7 @@ from typing import Any
 import pandas as pd
 
 from nnbench.errors import UserError
+from nnbench.machine import whole_file
 from nnbench.workload.case import Case
 
 SCHEMA = 1
@@ -111,9 +112,7 @@ def create(
             raise UserError(
                 f"{folder} exists already: choose another --name, or --resume it"
             ) from None
-        partial = folder / f"{RUN_FILE}.partial"
-        partial.write_text(json.dumps(description, indent=1) + "\n")
-        partial.replace(folder / RUN_FILE)
+        whole_file.write(folder / RUN_FILE, json.dumps(description, indent=1) + "\n")
         (folder / TRIALS_FILE).touch()
     return folder
 
