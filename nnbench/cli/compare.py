@@ -51,7 +51,9 @@ def compare(
     ] = None,
     architectures: Annotated[
         tuple[str, ...],
-        Parameter(help="What to train, when measuring; default: 6,6 100,100 6x5."),
+        Parameter(
+            show_default=False, help="What to train, when measuring; default: 6,6 100,100 6x5."
+        ),
     ] = (),
     model: Models = (),
     data: Data = Data(),
@@ -77,10 +79,11 @@ def compare(
     asked = Study(Networks(architectures, model), data, training, machine, effort).or_networks()
 
     def measure(where: "Mapping[str, Side]") -> "Run":
-        tell_backend(machine, quiet=quiet)
         loaded = data.load()
         wanted = measuring.of_study(asked, asked.cases(loaded), sides=list(where))
-        return execute(run_folder(results, None, wanted), loaded, where, quiet=quiet)
+        folder = run_folder(results, None, wanted)
+        tell_backend(machine, quiet=quiet)
+        return execute(folder, loaded, where, quiet=quiet)
 
     found = comparison.compare(
         [against, "."] if against else sides,

@@ -52,7 +52,7 @@ class ScaleEffort(Effort):
 
 
 def scale(
-    *axis: Annotated[str, Parameter(help="rows, width, depth, batch: any of them.")],
+    *axis: Annotated[str, Parameter(required=True, help="rows, width, depth, batch: any of them.")],
     data: ScaleData = ScaleData(),
     training: ScaleTraining = ScaleTraining(),
     machine: Machine = Machine(),
@@ -74,11 +74,11 @@ def scale(
     given = None if data == ScaleData() else data.load()
     study = Study(data=data, training=training, machine=machine, effort=effort)
     along = {each: scaling.cases(each, study, given) for each in axis}
-    tell_backend(machine, quiet=quiet)
     # Two axes may share a case: it is measured once.
     wanted = {case.key: case for cases in along.values() for case in cases}
     specification = measuring.of_study(study, list(wanted.values()), kinds=("phases",), sweeps=5)
     folder = run_folder(results, name, specification, fresh=fresh)
+    tell_backend(machine, quiet=quiet)
     finished = execute(folder, given or Data(next(iter(wanted.values())).data).load(), quiet=quiet)
     found = {each: scaling.series(finished, each, cases) for each, cases in along.items()}
     pictures = {each: finished.folder / f"scale-{each}.png" for each in found if found[each]}

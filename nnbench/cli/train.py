@@ -40,6 +40,7 @@ def train(
     architecture: Annotated[
         str, Parameter(help="6,6 or 6x5; default: 6,6, or 6 for a regression.")
     ] = "",
+    /,
     *,
     data: TrainData = TrainData(),
     training: TrainTraining = TrainTraining(),

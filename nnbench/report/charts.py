@@ -7,6 +7,7 @@ stands behind them.
 
 import itertools
 from collections.abc import Collection, Iterable, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -15,13 +16,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from nnbench.phases import COLD, EPOCH, ONCE, PREPARE, STEP, ColdParts
-from nnbench.show.figures import (
-    bar_lengths,
-    footnote,
-    legend_above,
-    log_seconds_axis,
-    seconds_axis,
-)
+from nnbench.show import figures
+from nnbench.show.figures import bar_lengths, legend_above, log_seconds_axis
 from nnbench.show.palette import COLOURS, SERIES_COLOURS
 from nnbench.stats.summary import CaseSummary
 
@@ -33,11 +29,23 @@ LABELLED = 6
 MOST_ROWS = 60
 MOST_LANES = 8
 
+Style = dict[str, Any]
+BARS: Style = {"capsize": 3, "linewidth": 1, "markersize": 5}
+"""How values with their intervals are drawn."""
+NAME: Style = {
+    "textcoords": "offset points",
+    "fontsize": 8,
+    "bbox": {"boxstyle": "square,pad=0.1", "facecolor": "white", "alpha": 0.7, "linewidth": 0},
+}
+LEFT: Style = {"xytext": (-6, -5), "ha": "right", "va": "top"}
+RIGHT: Style = {"xytext": (6, 5), "ha": "left", "va": "bottom"}
+EDGE: Style = {"edgecolor": "#444444", "linewidth": 0.5}
+
 
 def _footnote(figure: Figure, group: Sequence[CaseSummary]) -> None:
     times = [time for summary in group for time in summary.times.values()]
     case = group[0].case
-    footnote(
+    figures.footnote(
         figure,
         f"{case.place}; {case.data}, {case.rows:,} rows, {case.batch_rows:,} a batch. 95 % "
         f"intervals; each figure from {_span(time.blocks for time in times)} blocks "
@@ -68,34 +76,17 @@ def cold_parts(group: Sequence[CaseSummary]) -> Figure | None:
         widths = np.array([parts[name] for parts in named])
         # A part that came out below zero is drawn to the left of zero, not hidden.
         start = np.where(widths >= 0, left, below)
-        axis.barh(
-            positions,
-            widths,
-            left=start,
-            height=0.66,
-            color=COLOURS[name],
-            edgecolor="#444444",
-            linewidth=0.5,
-            hatch="////" if name == "rest" else None,
-            label=name,
-        )
+        shown_as: Style = {"color": COLOURS[name], "hatch": "////" if name == "rest" else None}
+        axis.barh(positions, widths, 0.66, start, label=name, **shown_as, **EDGE)
         left += np.maximum(widths, 0)
         below += np.minimum(widths, 0)
     wholes = [summary.times[COLD] for summary, _ in rows]
-    axis.errorbar(
-        [whole.value for whole in wholes],
-        positions,
-        xerr=bar_lengths(wholes),
-        fmt="D",
-        color="black",
-        markersize=4.5,
-        capsize=3,
-        linewidth=1,
-        label="whole, timed separately",
-    )
+    x = [whole.value for whole in wholes]
+    label = "whole, timed separately"
+    axis.errorbar(x, positions, None, bar_lengths(wholes), "D", color="black", label=label, **BARS)
     axis.set_yticks(positions, [summary.case.label for summary, _ in rows])
     axis.set_xlabel(f"cold training of {rows[0][0].case.cold_epochs} epochs")
-    seconds_axis(axis.xaxis)
+    figures.seconds_axis(axis.xaxis)
     axis.grid(axis="x", alpha=0.3)
     axis.set_axisbelow(True)
     axis.axvline(0, color="black", linewidth=0.8)
@@ -181,34 +172,16 @@ def _points(
 ) -> None:
     ordered = sorted(points, key=lambda point: point[0])
     times = [summary.times[phase] for _, summary in ordered]
-    axis.errorbar(
-        [size for size, _ in ordered],
-        [time.value for time in times],
-        yerr=bar_lengths(times),
-        fmt=style,
-        color=colour,
-        markersize=5,
-        capsize=2,
-        linewidth=1,
-        label=label,
-    )
+    x, y = [size for size, _ in ordered], [time.value for time in times]
+    axis.errorbar(x, y, bar_lengths(times), fmt=style, color=colour, label=label, **BARS)
 
 
 def _name_points(axis: Axes, points: Sequence[Point], phase: str) -> None:
     """Name each point beside it; of two neighbours the left one to its left, so that they part."""
     ordered = sorted(points, key=lambda point: (point[0], point[1].times[phase].value))
     for turn, (size, summary) in enumerate(ordered):
-        right = turn % 2 == 1
-        axis.annotate(
-            summary.case.label,
-            (size, summary.times[phase].value),
-            xytext=(6 if right else -6, 5 if right else -5),
-            textcoords="offset points",
-            ha="left" if right else "right",
-            va="bottom" if right else "top",
-            fontsize=8,
-            bbox={"boxstyle": "square,pad=0.1", "facecolor": "white", "alpha": 0.7, "linewidth": 0},
-        )
+        point = (size, summary.times[phase].value)
+        axis.annotate(summary.case.label, point, **(RIGHT if turn % 2 else LEFT), **NAME)
 
 
 def ratios(group: Sequence[CaseSummary]) -> Figure | None:
@@ -230,25 +203,15 @@ def ratios(group: Sequence[CaseSummary]) -> Figure | None:
     axis = figure.subplots()
     positions = np.arange(len(rows))[::-1]
     for position, (_, phase, ratio) in zip(positions, rows, strict=True):
-        axis.errorbar(
-            [ratio.value],
-            [position],
-            xerr=bar_lengths([ratio]),
-            fmt="o",
-            color=COLOURS[phase] if phase != PREPARE else "#b8a900",
-            markersize=5,
-            capsize=3,
-            linewidth=1.4,
-        )
+        colour = COLOURS[phase] if phase != PREPARE else "#b8a900"
+        bars = bar_lengths([ratio])
+        axis.errorbar(ratio.value, position, None, bars, "o", color=colour, **BARS)
     axis.set_xscale("log")
     axis.axvline(1, color="black", linewidth=1)
     axis.set_yticks(positions, [f"{label}  {phase}" for label, phase, _ in rows], fontsize=8)
-    low, high = axis.get_xlim()
-    decades = np.log10(high / low)
-    subdivisions: Sequence[float] = (1.0,) if decades > 3 else (1.0, 2.0, 5.0)
-    if decades < 0.9:
-        subdivisions = (1.0, 1.25, 1.5, 2.0, 3.0, 5.0, 7.0)
-    axis.xaxis.set_major_locator(LogLocator(subs=subdivisions, numticks=14))
+    decades = np.subtract(*np.log10(axis.get_xlim()[::-1]))
+    few, many = (1.0,) if decades > 3 else (1.0, 2.0, 5.0), (1.0, 1.25, 1.5, 2.0, 3.0, 5.0, 7.0)
+    axis.xaxis.set_major_locator(LogLocator(subs=many if decades < 0.9 else few, numticks=14))
     axis.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}×"))
     axis.xaxis.set_minor_formatter(NullFormatter())
     for boundary, (above, below) in enumerate(itertools.pairwise(rows)):
@@ -283,7 +246,7 @@ def samples(
             keys = list(zip(chosen["launch"], chosen["block"], strict=True))
             x, seconds = np.array([position[key] for key in keys]), chosen["seconds"].to_numpy()
             bad = np.array([key in noisy for key in keys], dtype=bool)
-            style = {"color": f"C{number}", "markersize": 4}
+            style: Style = {"color": f"C{number}", "markersize": 4}
             axis.plot(x, seconds, "-", color=f"C{number}", alpha=0.35, linewidth=1)
             axis.plot(x[~bad], seconds[~bad], "o", **style)
             axis.plot(x[bad], seconds[bad], "x", **{**style, "markersize": 6})

@@ -10,6 +10,7 @@ from nnbench.measure.environments import Operand
 from nnbench.measure.run import Side
 from nnbench.show.terminal import open_console
 from nnbench.stats import summary, verdict
+from nnbench.stats.estimate import Estimate
 from nnbench.stats.verdict import DIFFERENT, EQUIVALENT, UNDECIDED, Comparison
 from nnbench.store.runs import Run
 
@@ -58,7 +59,7 @@ def compare(
 
 def _ratios(
     first: Operand, second: Operand, measure: Callable[[Mapping[str, Side]], Run]
-) -> Mapping[str, verdict.Estimate]:
+) -> Mapping[str, Estimate]:
     if first.side and second.side:
         return summary.ratios_between_sides(
             measure({first.label: first.side, second.label: second.side})

@@ -45,7 +45,7 @@ def _row(one: CaseSummary) -> dict[str, Cell]:
     return {
         "network": Cell(one.case.label),
         "weights": _number(one.parameters, "{:,}".format),
-        "a step": _number(cost and cost.flops, units.flops),
+        "a step": _number(cost.flops if cost else None, units.flops),
         **{name: cell(one.times.get(name), SECONDS) for name in SHOWN_PHASES},
         "utilisation": _number(one.utilisation, units.share),
         "peak memory": Cell(

@@ -81,7 +81,9 @@ def _path(one: PathRatio) -> str:
 
 def _comparison(group: Group, phase: str, what: str) -> str:
     """Every network against the first, by the paired ratios and their intervals."""
-    slower, faster, unclear = [], [], []
+    slower: list[tuple[float, str]] = []
+    faster: list[tuple[float, str]] = []
+    unclear: list[tuple[float, str]] = []
     for summary in group.summaries[1:]:
         ratio = summary.ratios.get(phase)
         if ratio is None:

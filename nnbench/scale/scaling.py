@@ -109,11 +109,12 @@ def series(run: Run, axis: str, along: Sequence[Case]) -> list[Series]:
 
 
 def _series(axis: str, phase: str, place: str, values: pd.DataFrame) -> Series | None:
-    by_size = dict(iter(values.groupby("size")))
-    times = [nested_estimate(one["seconds"], one["launch"]) for one in by_size.values()]
+    sizes = sorted(set(values["size"]))
+    by_size = [values[values["size"] == size] for size in sizes]
+    times = [nested_estimate(one["seconds"], one["launch"]) for one in by_size]
     if len(times) < 2 or (phase == COMPILE and max(time.value for time in times) < NO_COMPILE_S):
         return None
-    return Series(axis, phase, place, tuple(by_size), tuple(times), _exponent(values))
+    return Series(axis, phase, place, tuple(sizes), tuple(times), _exponent(values))
 
 
 def _exponent(values: pd.DataFrame) -> Interval | None:

@@ -48,8 +48,9 @@ def legend_above(figure: Figure, columns: int = 8) -> None:
     """A legend of what the first panel shows, above all panels; none where nothing has a label."""
     handles, labels = figure.axes[0].get_legend_handles_labels()
     if handles:
-        position = {"loc": "outside upper center", "ncols": columns}
-        figure.legend(handles, labels, fontsize=8, frameon=False, **position)
+        figure.legend(
+            handles, labels, loc="outside upper center", ncols=columns, fontsize=8, frameon=False
+        )
 
 
 def png(figure: Figure, dpi: int = RESOLUTION_DPI) -> bytes:

@@ -94,11 +94,13 @@ def train(
     return session, model
 
 
-def _fast_fit(model: "keras.Model", *arrays: Any, epochs: int, **options: Any) -> list[float]:
+def _fast_fit(
+    model: "keras.Model", x: Any, y: Any, *, epochs: int, **options: Any
+) -> list[float]:
     from nnbench.training.compiled.fast_fit import fast_fit
 
     every = max(1, epochs // 100)
-    found = fast_fit(model, *arrays, epochs=epochs, verbose=0, callback_every=every, **options)
+    found = fast_fit(model, x, y, epochs=epochs, verbose=0, callback_every=every, **options)
     return [float(loss) for loss in found.history["loss"]]
 
 
