@@ -27,8 +27,8 @@ def report(
     as_json: AsJson = False,
 ) -> None:
     """Write the report of a run again, and print its table."""
-    from nnbench.cli.history import check_networks
     from nnbench.cli.race import tell_race
+    from nnbench.history import check
 
     run = runs.read(run_folder)
     if "curve" in run.specification.get("kinds", ()):
@@ -37,7 +37,7 @@ def report(
     # A run over commits has a history of its own, once there is something in it.
     own = (run_folder,) if run.specification.get("commits") and run.good_trials() else ()
     folders = list(history or own)
-    tell(run, as_json=as_json, check=check_networks(run, folders) if folders else None)
+    tell(run, as_json=as_json, check=check.of_run(run, folders) if folders else None)
 
 
 def tell(finished: "Run", *, as_json: bool, check: "Check | None" = None) -> None:

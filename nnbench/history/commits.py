@@ -1,6 +1,7 @@
 """The commits of a repository, in order, by git alone."""
 
 import subprocess
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -39,6 +40,16 @@ def log(repository: Path, revisions: str = "HEAD") -> list[Commit]:
     return found
 
 
+def known(folder: Path, revisions: str = "HEAD") -> dict[str, Commit]:
+    """Commits of a revision by name, in order; none where the folder is in no repository.
+
+    Raises UserError where a repository has no such revision.
+    """
+    if _git(folder, "rev-parse", "--verify", "--quiet", "HEAD") is None:
+        return {}
+    return {commit.name: commit for commit in log(folder, revisions)}
+
+
 def resolve(repository: Path, name: str) -> str:
     """The full hash of a commit. Raises UserError if there is none of that name."""
     full = _git(repository, "rev-parse", "--verify", "--quiet", f"{name}^{{commit}}")
@@ -47,7 +58,7 @@ def resolve(repository: Path, name: str) -> str:
     return full.strip()
 
 
-def chosen(repository: Path, revisions: list[str]) -> list[Commit]:
+def chosen(repository: Path, revisions: Sequence[str]) -> list[Commit]:
     """The commits that words on a command line name, in order: FIRST..LAST or single ones.
 
     A range holds its first commit, too, which git leaves out: a change needs something before it.
@@ -60,15 +71,7 @@ def chosen(repository: Path, revisions: list[str]) -> list[Commit]:
             continue
         begin, end = resolve(repository, first), resolve(repository, last or "HEAD")
         names += [begin, *(one.name for one in log(repository, f"{begin}..{end}"))]
-    order = {one.name: (place, one) for place, one in enumerate(log(repository, "--all"))}
-    known = [order[name] for name in dict.fromkeys(names) if name in order]
-    return [one for _, one in sorted(known, key=lambda pair: pair[0])]
-
-
-def between(repository: Path, first: str, last: str) -> list[Commit]:
-    """Commits after `first` up to and with `last`; empty where git does not know them."""
-    answer = _git(repository, "rev-list", "--count", f"{first}..{last}")
-    return log(repository, f"{first}..{last}") if answer is not None else []
+    return [one for one in log(repository, "--all") if one.name in names]
 
 
 def _git(repository: Path, *arguments: str) -> str | None:

@@ -1,6 +1,6 @@
 """Whether a commit changed what a training computes: a digest of one seeded training for each.
 
-`measure.numerics` trains, in the environment and folder of a commit. Timing plays no part.
+`measure.seeded_digest` trains, in the environment and folder of a commit. Timing plays no part.
 """
 
 import json
@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 
 from nnbench.errors import UserError
-from nnbench.history.readers.runs import NUMERICS_FILE
+from nnbench.history.readers.runs import NUMERICS_FILE, digests_of
+from nnbench.history.record import Part
 from nnbench.machine import devices
-from nnbench.machine.devices import usable_cpus
 from nnbench.measure.run import Progress, Side, Watcher
 from nnbench.workload.case import Case
 from nnbench.workload.datasets import Dataset
@@ -27,49 +27,37 @@ LIMIT_S = 600.0
 
 
 def record(
+    part: Part,
     folder: Path,
     cases: Sequence[Case],
     data: Dataset,
-    sides: Mapping[str, tuple[str, Side]],
+    checked_out: Mapping[str, Side],
     watch: Watcher,
 ) -> None:
-    """Add the digests that are missing of a run, for each case and commit.
+    """Add the digests that are missing of a recorded part, for each case and commit.
 
-    `sides` maps a side to its commit's full hash and its place. Raises UserError if a training
-    fails there.
+    Raises UserError if a training fails.
     """
-    path = folder / NUMERICS_FILE
-    have = _known(path)
-    workers = dict.fromkeys(case.worker for case in cases)
+    have, _ = digests_of(folder)
     missing = [
-        (commit, side, [case for case in cases if case.worker == worker])
-        for commit, side in sides.values()
-        for worker in workers
-        if any(case.worker == worker and (commit, case.key) not in have for case in cases)
+        (commit, mine)
+        for commit in part.commits.values()
+        for worker in dict.fromkeys(case.worker for case in cases)
+        for mine in [[case for case in cases if case.worker == worker]]
+        if any((commit, case.key) not in have for case in mine)
     ]
-    with tempfile.TemporaryDirectory() as scratch, ThreadPoolExecutor(usable_cpus()) as pool:
+    with (
+        tempfile.TemporaryDirectory() as scratch,
+        ThreadPoolExecutor(devices.usable_cpus()) as pool,
+    ):
         arrays = Path(scratch) / "data.npz"
         np.savez(arrays, features=data.features, labels=data.labels)
-        answers = pool.map(lambda one: _digests(one[2], arrays, one[1]), missing)
-        for done, ((commit, _, mine), found) in enumerate(zip(missing, answers, strict=True)):
+        answers = pool.map(lambda one: _digests(one[1], arrays, checked_out[one[0]]), missing)
+        for done, ((commit, mine), found) in enumerate(zip(missing, answers, strict=True)):
             watch(Progress(done + 1, len(missing), "numbers"))
-            lines = [
-                json.dumps({"commit": commit, "case": case.key, **one}) + "\n"
-                for case, one in zip(mine, found, strict=True)
-            ]
-            with path.open("a") as file:
-                file.writelines(lines)
-
-
-def _known(path: Path) -> set[tuple[str, str]]:
-    known = set()
-    for line in path.read_text().splitlines() if path.exists() else []:
-        try:
-            one = json.loads(line)
-            known.add((one["commit"], one["case"]))
-        except (ValueError, KeyError, TypeError):
-            continue
-    return known
+            with (folder / NUMERICS_FILE).open("a") as file:
+                for case, one in zip(mine, found, strict=True):
+                    file.write(json.dumps({"commit": commit, "case": case.key, **one}) + "\n")
 
 
 def _digests(cases: Sequence[Case], arrays: Path, side: Side) -> list[dict[str, Any]]:

@@ -77,7 +77,7 @@ def write(run: Run, check: Check | None = None) -> Path:
     """
     summaries = summarise(run)
     values = block_values(run.samples())
-    marked = noise.disturbed_blocks(run.trials)
+    marked = noise.noisy_blocks(run.trials)
     sections = [_section(run, group, values, marked) for group in groups(summaries)]
     return html.render(
         run.folder / PAGE,

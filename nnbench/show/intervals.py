@@ -1,6 +1,7 @@
 """A value with its interval, as a cell of a table, in a sentence, and as a range.
 
-`unit` says how a number is written: `SECONDS`, `RATIO`, `BYTES`, `SHARE`.
+`unit` says how a number is written: `SECONDS`, `RATIO`, `CHANGE` (a ratio as a change from 1),
+`BYTES`, `SHARE`.
 """
 
 from collections.abc import Callable
@@ -50,12 +51,17 @@ def _share_span(low: float, high: float) -> str:
     return f"{units.share(low)} to {units.share(high)}"
 
 
+def _change_span(low: float, high: float) -> str:
+    return f"{units.change(low)}, {units.change(high)}"
+
+
 SECONDS = Unit(units.seconds, units.seconds_range, units.beside)
 RATIO = Unit(
     units.ratio,
     units.ratio_range,
     lambda _, low, high: units.ratio_range(low, high).removesuffix("×"),
 )
+CHANGE = Unit(units.change, _change_span, lambda _, low, high: _change_span(low, high))
 BYTES = Unit(units.data_size, _bytes_span, lambda _, low, high: _bytes_span(low, high))
 SHARE = Unit(units.share, _share_span, lambda _, low, high: _share_span(low, high))
 
