@@ -49,7 +49,6 @@ class Measured:
     def study(self) -> Study:
         """The same as a study."""
         networks = Networks((self.architectures,) if self.architectures else (), self.model)
-        tell_backend(self.machine, quiet=self.quiet)
         asked = Study(networks, self.data, self.training, self.machine, self.effort)
         return asked.or_networks(NETWORK)
 
@@ -85,6 +84,7 @@ def record(
     data = study.data.load()
     cases = study.cases(data)
     parts = recording.plan(chosen, study, cases, together=together)
+    tell_backend(study.machine, quiet=measured.quiet)
     checked_out = recording.check_out(chosen)
     for number, part in enumerate(parts, start=1):
         quiet = measured.quiet or len(parts) == 1
@@ -116,6 +116,7 @@ def bisect(
 
     chosen = halving.chosen(first, last, phase)
     study = measured.study()
+    tell_backend(study.machine, quiet=measured.quiet)
     data = study.data.load()
     measure = halving.measuring(study, study.cases(data), phase, partial(measured.run, data=data))
     tell = None if as_json else lambda seen: say(words.measurement(seen))

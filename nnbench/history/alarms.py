@@ -124,12 +124,7 @@ def _candidates(series: Series) -> list[Alarm]:
     tame = series.logs if in_turn else null_model.without_spikes(series.logs, seen.deviations)
     inflation = float(seen.inflation)
     chance = null_model.chance(
-        series.errors,
-        seen.deviations,
-        series.freedom,
-        _correlation(inflation),
-        interleaved=in_turn,
-        least=least,
+        series.errors, seen, series.freedom, interleaved=in_turn, least=least
     )
     weights = 1 / seen.deviations**2
     penalty = (chance.quantile(CANDIDATES) * inflation) ** 2
@@ -146,14 +141,6 @@ def _candidates(series: Series) -> list[Alarm]:
     if not in_turn:
         found += _singles(series, tame, seen, edges, chance)
     return found
-
-
-def _correlation(inflation: float) -> float:
-    """The correlation r behind an inflation: its square is (1 + r) / (1 - r)^2."""
-    square = inflation**2
-    if square <= 1:
-        return 0.0
-    return (2 * square + 1 - math.sqrt(8 * square + 1)) / (2 * square)
 
 
 def _cuts(levels: Array, weights: Array, penalty: float, least: int) -> list[int]:
@@ -220,15 +207,9 @@ def _step(
     variance = float(change.variances[here] + change.odds @ (change.sizes - size) ** 2)
     half = math.sqrt(variance) * float(stats.t.ppf(0.975, freedom))
     begin, end = int(min(chosen.min(), cut)), int(max(chosen.max(), cut))
-    return Alarm(
-        series,
-        STEP,
-        series.commits[cut],
-        series.commits[begin - 1],
-        series.commits[begin : end + 1],
-        _ratio(size, half),
-        p_value,
-    )
+    commits = series.commits
+    found = (commits[cut], commits[begin - 1], commits[begin : end + 1])
+    return Alarm(series, STEP, *found, _ratio(size, half), p_value)
 
 
 def _ratio(size: float, half_width: float) -> Interval:
@@ -315,18 +296,11 @@ def _values(series: Series, least: float) -> list[Alarm]:
         ratio = after / before if before > 0 and after > 0 else math.inf if after > before else 0.0
         if not steady or not (lasting or last) or abs(ratio - 1) < least:
             continue
-        found.append(
-            Alarm(
-                series,
-                VALUE if lasting else UNCONFIRMED,
-                series.commits[here],
-                series.commits[here - 1],
-                (series.commits[here],),
-                Interval(ratio, ratio, ratio),
-                0.0,
-                note=f"{before:g} to {after:g} {series.unit}".strip(),
-            )
-        )
+        kind = VALUE if lasting else UNCONFIRMED
+        name, previous = series.commits[here], series.commits[here - 1]
+        exact = Interval(ratio, ratio, ratio)
+        note = f"{before:g} to {after:g} {series.unit}".strip()
+        found.append(Alarm(series, kind, name, previous, (name,), exact, 0.0, note))
     return found
 
 
@@ -340,14 +314,10 @@ def numbers(series: Series) -> list[Alarm]:
     for earlier, later in itertools.pairwise(known):
         was, became = series.digests[earlier], series.digests[later]
         if was != became:
-            commits = series.commits[earlier + 1 : later + 1]
+            before, commits = series.commits[earlier], series.commits[earlier + 1 : later + 1]
             unknown = Interval(math.nan, math.nan, math.nan)
-            found.append(
-                Alarm(
-                    *(series, NUMBERS, commits[-1], series.commits[earlier], commits),
-                    *(unknown, 0.0, f"{was[:8]} to {became[:8]}"),
-                )
-            )
+            note = f"{was[:8]} to {became[:8]}"
+            found.append(Alarm(series, NUMBERS, commits[-1], before, commits, unknown, 0.0, note))
     return found
 
 

@@ -57,12 +57,20 @@ TAILS_SCALE = float(stats.norm.ppf(0.75) / stats.t.ppf(0.75, TAILS))
 class Scatter:
     """Standard deviation of each commit's level, and how much of it neighbours share.
 
-    `deviations` has the shape of the levels; `inflation` (...,) is by how much a mean of many
-    neighbours errs more than independent ones would: the root of the long-run variance.
+    `deviations` has the shape of the levels; `correlation` (...,) is that of neighbours.
     """
 
     deviations: Array
-    inflation: Array
+    correlation: Array
+
+    @property
+    def inflation(self) -> Array:
+        """By how much a mean of many neighbours errs more than independent ones would.
+
+        The root of the long-run variance; differences of correlated neighbours, by which the
+        scatter is estimated, are too small: both need mending.
+        """
+        return np.asarray(np.sqrt(1 + self.correlation) / (1 - self.correlation))
 
 
 def of(levels: Array, errors: Array, *, interleaved: bool) -> Scatter:
@@ -78,23 +86,14 @@ def of(levels: Array, errors: Array, *, interleaved: bool) -> Scatter:
         worth = WORTH * (count - 1) if count >= FEW else 0.0
         between = (BELIEF * BETWEEN**2 + worth * between) / (BELIEF + worth)
     between = np.maximum(between, QUIETEST**2)
-    deviations = np.sqrt(errors**2 + between[..., None])
-    inflation = np.ones(levels.shape[:-1])
-    if not interleaved:
-        rho = np.full(levels.shape[:-1], LEAST_CORRELATION)
-        if levels.shape[-1] >= LEAST_FOR_CORRELATION:
-            rho = _correlation(levels, steps)
-        # Differences of correlated neighbours are too small: both need mending.
-        inflation = np.sqrt((1 + rho) / (1 - rho) / (1 - rho))
-    return Scatter(deviations, inflation)
-
-
-def _correlation(levels: Array, steps: Array) -> Array:
-    """Of neighbours, from differences one and two apart: 2 s2 (1 - r) and 2 s2 (1 - r2)."""
-    near = np.median(steps**2, axis=-1)
-    far = np.median((levels[..., 2:] - levels[..., :-2]) ** 2, axis=-1)
-    ratio = np.divide(far, near, out=np.ones_like(far), where=near > 0)
-    return np.asarray(np.clip(ratio - 1, LEAST_CORRELATION, LARGEST_CORRELATION))
+    correlation = np.full(levels.shape[:-1], 0.0 if interleaved else LEAST_CORRELATION)
+    if not interleaved and levels.shape[-1] >= LEAST_FOR_CORRELATION:
+        # From differences one and two apart: 2 s2 (1 - r) and 2 s2 (1 - r2).
+        near = np.median(steps**2, axis=-1)
+        far = np.median((levels[..., 2:] - levels[..., :-2]) ** 2, axis=-1)
+        ratio = np.divide(far, near, out=np.ones_like(far), where=near > 0)
+        correlation = np.clip(ratio - 1, LEAST_CORRELATION, LARGEST_CORRELATION)
+    return Scatter(np.sqrt(errors**2 + between[..., None]), correlation)
 
 
 def without_spikes(levels: Array, deviations: Array) -> Array:
@@ -168,45 +167,38 @@ def _tail(simulated: Array, size: float) -> float:
     return float(count / len(ordered) * (size / from_size) ** (-1 / max(hill, 1e-3)))
 
 
-def chance(
-    errors: Array, deviations: Array, freedom: int, rho: float, *, interleaved: bool, least: int
-) -> Chance:
-    """Simulate histories like this one in which nothing changed."""
+def chance(errors: Array, seen: Scatter, freedom: int, *, interleaved: bool, least: int) -> Chance:
+    """Simulate histories like one of this scatter in which nothing changed."""
     n = len(errors)
-    between = float(np.sqrt(np.median(np.maximum(deviations**2 - errors**2, QUIETEST**2))))
+    between = float(np.sqrt(np.median(np.maximum(seen.deviations**2 - errors**2, QUIETEST**2))))
     # Rounded, so that like histories share one simulation.
     shares = np.round(errors / between, 1)
     if n > 60:
         shares = np.full(n, np.round(np.median(shares) * 2) / 2)
     # But for what is assumed to be the least, only the ratio matters.
     usual = round(between, 3) if interleaved else ALONE if between > 1.5 * QUIETEST else QUIETEST
-    return _simulated(
-        n,
-        tuple(float(share) for share in np.minimum(shares, 50.0)),
-        min(freedom, 60),
-        round(rho, 1),
-        interleaved,
-        least,
-        usual,
-    )
+    rounded = tuple(float(share) for share in np.minimum(shares, 50.0))
+    correlation = round(float(seen.correlation), 1)
+    return _simulated(rounded, min(freedom, 60), correlation, interleaved, least, usual)
 
 
 @lru_cache(maxsize=512)
 def _simulated(
-    n: int,
     shares: tuple[float, ...],
     freedom: int,
-    rho: float,
+    correlation: float,
     interleaved: bool,
     least: int,
     between: float,
 ) -> Chance:
+    n = len(shares)
     count = 2000 if n <= 60 else 400
     rng = np.random.default_rng(n)
     errors = np.array(shares) * between
     noise = TAILS_SCALE * rng.standard_t(TAILS, (count, n))
-    if rho > 0:
-        noise = signal.lfilter([np.sqrt(1 - rho**2)], [1, -rho], noise, axis=-1)
+    if correlation > 0:
+        fresh = np.sqrt(1 - correlation**2)
+        noise = signal.lfilter([fresh], [1, -correlation], noise, axis=-1)
     # Errors are known up to their degrees of freedom only: the truth may be larger or smaller.
     truth = errors * np.sqrt(freedom / rng.chisquare(freedom, (count, 1)))
     levels = between * noise + truth * rng.standard_normal((count, n))
