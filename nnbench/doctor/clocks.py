@@ -50,12 +50,8 @@ def turbo(root: Path) -> Finding | None:
         if setting == off:
             return Finding("turbo", OK, "off")
         if setting:
-            return Finding(
-                "turbo",
-                NOTE,
-                "on: the clock depends on temperature and on how many cores are busy",
-                f"echo {off} | sudo tee /{CPUS}/{file}",
-            )
+            effect = "on: the clock depends on temperature and on how many cores are busy"
+            return Finding("turbo", NOTE, effect, f"echo {off} | sudo tee /{CPUS}/{file}")
     return None
 
 
@@ -66,12 +62,8 @@ def hyperthreads(root: Path) -> Finding | None:
         return Finding("SMT", OK, "off: a CPU is a core")
     if active != "1":
         return None
-    return Finding(
-        "SMT",
-        NOTE,
-        "on: two CPUs share a core, and how threads are spread over cores changes their speed",
-        f"echo off | sudo tee /{CPUS}/smt/control",
-    )
+    effect = "on: two CPUs share a core, and how threads are spread over cores changes their speed"
+    return Finding("SMT", NOTE, effect, f"echo off | sudo tee /{CPUS}/smt/control")
 
 
 def clock(root: Path) -> Finding:
