@@ -18,8 +18,12 @@ if TYPE_CHECKING:
     from nnbench.history.table import History
 
 app = new_app("history", COMMANDS["history"])
-app.command("nnbench.cli.history_measure:record", help="Measure commits in turn: sure alarms.")
-app.command("nnbench.cli.history_measure:bisect", help="Find the commit that changed a time.")
+# Loaded when called: only these two import what measures.
+for name, help_text in (
+    ("record", "Measure commits in turn, so that alarms on them can be trusted."),
+    ("bisect", "Find the commit that changed a time: halves the range, measuring its ends along."),
+):
+    app.command(f"nnbench.cli.history_measure:{name}", help=help_text)
 
 Remarks = Annotated[Path, Parameter(name="--annotations", help="File of remarks on commits.")]
 Repository = Annotated[

@@ -85,10 +85,7 @@ class Alarm:
 def find(
     series: Iterable[Series], *, false_alarms: float = FALSE_ALARMS, least: float = LEAST
 ) -> list[Alarm]:
-    """All changes of all series, surest first.
-
-    `least` is the smallest relative size reported, such as 0.03.
-    """
+    """All changes of all series by `least` (a share, such as 0.03) or more, surest first."""
     exact: list[Alarm] = []
     doubtful: list[Alarm] = []
     for one in series:
@@ -305,10 +302,7 @@ def _values(series: Series, least: float) -> list[Alarm]:
 
 
 def numbers(series: Series) -> list[Alarm]:
-    """Commits after which the same seeded training computes something else.
-
-    Only where both commits' own repetitions agreed: `various` digests say nothing.
-    """
+    """Commits since which a seeded training computes something else; `various` says nothing."""
     found = []
     known = [number for number, one in enumerate(series.digests) if one and one != "various"]
     for earlier, later in itertools.pairwise(known):

@@ -44,10 +44,7 @@ def read(path: Path = REMARKS) -> list[Annotation]:
 
 
 def add(path: Path, annotation: Annotation) -> None:
-    """Write one more, in place of an earlier one of the same commit and match.
-
-    Raises UserError if `match` is no regular expression or the file cannot be written.
-    """
+    """Write one more, in place of one of its commit and match. Raises UserError if it cannot be."""
     try:
         re.compile(annotation.match)
     except re.error as failure:

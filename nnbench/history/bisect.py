@@ -56,10 +56,7 @@ class Outcome:
 
 
 def chosen(first: str, last: str, phase: str) -> list[Commit]:
-    """The commits of a range, with both its ends.
-
-    Raises UserError for an empty one, and for a phase that there is not.
-    """
+    """The commits of a range, both ends included. Raises UserError for none and unknown phases."""
     if phase not in PHASES:
         raise UserError(f"unknown phase '{phase}': choose from {', '.join(PHASES)}")
     found = commits.chosen(Path(), [f"{first}..{last}"])
@@ -69,10 +66,7 @@ def chosen(first: str, last: str, phase: str) -> list[Commit]:
 
 
 def measuring(study: Study, cases: Sequence[Case], phase: str, run: Callable[..., Run]) -> Measure:
-    """How a study's cases are measured at commits, as far as tells of a phase.
-
-    `run` measures a `record.Part` with its `checked_out` environments.
-    """
+    """How a study's cases are measured for a phase; `run` measures a part, given `checked_out`."""
     trials: dict[str, Any] = {"kinds": ("cold",) if phase == COLD else ("phases",), "sweeps": 0}
     if phase == STEP:
         trials = {"kinds": ()}
@@ -93,10 +87,7 @@ def search(
     measure: Measure,
     tell: Callable[[Comparison], None] | None = None,
 ) -> Outcome:
-    """Halve `commits`, in order, until the one that changed `phase` is left.
-
-    The first is taken as before the change. `tell` is told of each measurement.
-    """
+    """Halve `commits` until the one that changed `phase` is left; the first is before the change."""
     told = 0
 
     def compare(first: Commit, last: Commit, middle: Commit | None = None) -> Comparison:

@@ -9,9 +9,9 @@ import math
 import textwrap
 from collections.abc import Mapping, Sequence
 
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.patches import Rectangle
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from nnbench.history.alarms import NOISY, NUMBERS, SPIKE, UNCONFIRMED, segments
@@ -32,10 +32,7 @@ MOST_POINTS_WITH_CAPS = 60
 
 
 def panels(check: Check) -> dict[str, list[Series]]:
-    """Series that stand in one figure, by its title.
-
-    For our own runs the phases of one case; for other tools the cases of one benchmark.
-    """
+    """Series of each figure by its title: phases of our cases, cases of others' benchmarks."""
     found: dict[str, list[Series]] = {}
     for series in check.series:
         shared = series.case if series.source == "nnbench" else series.benchmark
@@ -54,9 +51,8 @@ def over_commits(
     told: Told, title: str, group: Sequence[Series], annotations: Sequence[Annotation] = ()
 ) -> Figure:
     """A panel a series, one below the other, and a strip of what each commit computed."""
-    marks = {id(series): _marks(told, series) for series in group}
     # Those with alarms first, shown in their order.
-    first = sorted(group, key=lambda series: not marks[id(series)])[:MOST_PANELS]
+    first = sorted(group, key=lambda series: not _marks(told, series))[:MOST_PANELS]
     shown = [series for series in group if any(series is one for one in first)]
     orders = {
         name: order for one in shown for name, order in zip(one.commits, one.orders, strict=True)
@@ -67,17 +63,13 @@ def over_commits(
     figure = Figure(figsize=(10, 1.9 + 1.55 * len(shown) + 0.5 * strip), layout="constrained")
     axes = figure.subplots(len(heights), 1, sharex=True, squeeze=False, height_ratios=heights)
     for axis, series in zip(axes[:, 0], shown, strict=False):
-        _panel(axis, series, marks[id(series)], positions)
+        _panel(axis, series, _marks(told, series), positions)
         name = series.benchmark if series.source == "nnbench" else series.case or series.benchmark
         axis.set_title(name, fontsize=10, loc="left")
     if strip:
         _strip(axes[-1, 0], shown, positions)
-    changed = {
-        line.found.alarm.commit
-        for series in shown
-        for line in _of(told, series)
-        if line.found.alarm.kind != SPIKE
-    }
+    alarms = [line.found.alarm for series in shown for line in told.of(series)]
+    changed = {alarm.commit for alarm in alarms if alarm.kind != SPIKE}
     _name_commits(axes[-1, 0], told.check, positions, changed, annotations)
     lines = [part for line in title.splitlines() for part in textwrap.wrap(line, 120)]
     figure.suptitle("\n".join(lines), fontsize=10, x=0.01, ha="left")
@@ -87,42 +79,23 @@ def over_commits(
     return figure
 
 
-def _of(told: Told, series: Series) -> list[Line]:
-    return [line for line in told.lines if line.found.alarm.series is series]
-
-
 def _marks(told: Told, series: Series) -> list[Line]:
     """What is marked in a series' panel; other numbers are in the strip."""
-    return [line for line in _of(told, series) if line.found.alarm.kind != NUMBERS]
+    return [line for line in told.of(series) if line.found.alarm.kind != NUMBERS]
 
 
 def _panel(axis: Axes, series: Series, marks: Sequence[Line], positions: Mapping[str, int]) -> None:
-    x = [positions[name] for name in series.commits]
-    y = [one.value for one in series.levels]
-    few = len(x) < MOST_POINTS_WITH_CAPS
-    axis.errorbar(
-        *(x, y),
-        yerr=figures.bar_lengths(series.levels),
-        fmt="o",
-        color=INK,
-        markersize=4 if few else 2,
-        capsize=2 if few else 0,
-        linewidth=1,
-        zorder=3,
-    )
-    hollow = [number for number, share in enumerate(series.noisy) if share >= NOISY]
-    axis.plot(
-        [x[number] for number in hollow],
-        [y[number] for number in hollow],
-        *("o",),
-        color="white",
-        markersize=1.6,
-        zorder=4,
-    )
+    x = np.array([positions[name] for name in series.commits])
+    y = np.array([one.value for one in series.levels])
+    ends = figures.bar_lengths(series.levels)
+    size, cap = (4, 2) if len(x) < MOST_POINTS_WITH_CAPS else (2, 0)
+    axis.errorbar(x, y, ends, fmt="o", color=INK, ms=size, capsize=cap, linewidth=1, zorder=3)
+    hollow = series.noisy >= NOISY
+    axis.plot(x[hollow], y[hollow], "o", color="white", markersize=1.6, zorder=4)
     for first, last, height in segments(series, [line.found.alarm for line in marks]):
         if series.positive:
-            ends = x[first] - 0.4, x[last - 1] + 0.4
-            axis.hlines(height, *ends, color=LEVEL, linewidth=1.8, alpha=0.75, zorder=2)
+            begin, end = x[first] - 0.4, x[last - 1] + 0.4
+            axis.hlines(height, begin, end, color=LEVEL, linewidth=1.8, alpha=0.75, zorder=2)
     low, high = axis.get_ylim()
     axis.set_ylim(low - 0.05 * (high - low), high + 0.3 * (high - low))
     in_order = sorted(marks, key=lambda line: positions[line.found.alarm.commit])
@@ -183,14 +156,13 @@ def _strip(axis: Axes, shown: Sequence[Series], positions: Mapping[str, int]) ->
     colours = {one: STRIP_COLOURS[n % len(STRIP_COLOURS)] for n, one in enumerate(known)}
     for name, x in positions.items():
         digest = digests.get(name, "")
-        square = Rectangle(
-            *((x - 0.5, 0), 1, 1),
-            facecolor=colours.get(digest, "#ffffff"),
+        axis.bar(
+            *(x, 1, 1),
+            color=colours.get(digest, "#ffffff"),
             edgecolor="#555555",
             linewidth=0.5,
             hatch="////" if digest == "various" else None,
         )
-        axis.add_patch(square)
     axis.set_ylim(0, 1)
     axis.set_yticks([0.5], ["numbers"])
     axis.tick_params(axis="y", length=0)
@@ -262,17 +234,10 @@ def sizes(told: Told) -> Figure | None:
         return None
     figure = Figure(figsize=(10, 1.3 + 0.34 * len(rows)), layout="constrained")
     axis = figure.subplots()
-    for y, line in enumerate(rows):
-        ratio = line.found.alarm.ratio
-        axis.errorbar(
-            *([ratio.value], [y]),
-            xerr=figures.bar_lengths([ratio]),
-            fmt="o",
-            color=_colour(line),
-            capsize=3,
-            markersize=5,
-        )
     alarms = [line.found.alarm for line in rows]
+    for y, (line, alarm) in enumerate(zip(rows, alarms, strict=True)):
+        ends, colour = figures.bar_lengths([alarm.ratio]), _colour(line)
+        axis.errorbar([alarm.ratio.value], [y], xerr=ends, fmt="o", color=colour, capsize=3, ms=5)
     labels = [f"{_cut(one.series.label, 58)}  {one.commit[:7]}" for one in alarms]
     axis.set_yticks(range(len(rows)), labels, fontsize=8)
     axis.set_ylim(len(rows) - 0.4, -0.6)

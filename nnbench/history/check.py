@@ -51,10 +51,6 @@ class Check:
         )
         return bool(self.alarms) or (strict and doubtful)
 
-    def of(self, series: Series) -> list[Found]:
-        """What was found in a series."""
-        return [one for one in self.found if one.alarm.series is series]
-
 
 def run(
     history: History,
@@ -86,10 +82,7 @@ def run(
 
 
 def of_run(measured: Run, folders: Sequence[Path]) -> Check:
-    """Look for changes in what was measured over commits of a run's networks, on its host.
-
-    Raises UserError where nothing was.
-    """
+    """Changes of a run's networks over commits on its host. Raises UserError if none was measured."""
     host = str(measured.fingerprint["host"])
     labels = sorted({case.label for case in measured.cases.values()})
     part = table.of_networks(table.read_chosen(folders), host, labels)

@@ -3,7 +3,6 @@
 import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 
 from nnbench.errors import UserError
@@ -11,10 +10,9 @@ from nnbench.errors import UserError
 
 @dataclass(frozen=True)
 class Commit:
-    """One commit: its full hash, when it was committed, and the first line of its message."""
+    """One commit: its full hash, and the first line of its message."""
 
     name: str
-    date: datetime
     subject: str
 
     @property
@@ -24,27 +22,17 @@ class Commit:
 
 
 def log(repository: Path, revisions: str = "HEAD") -> list[Commit]:
-    """Commits of a revision or range, parents before their children.
-
-    Raises UserError where there is no such repository or range.
-    """
+    """Commits of a revision or range, parents first. Raises UserError where there are none."""
     answer = _git(
-        repository, "log", "--topo-order", "--reverse", "--format=%H%x09%ct%x09%s", revisions, "--"
+        repository, "log", "--topo-order", "--reverse", "--format=%H%x09%s", revisions, "--"
     )
     if answer is None:
         raise UserError(f"'{revisions}' names no commits of a git repository at {repository}")
-    found = []
-    for line in answer.splitlines():
-        name, seconds, subject = line.split("\t", 2)
-        found.append(Commit(name, datetime.fromtimestamp(int(seconds), UTC), subject))
-    return found
+    return [Commit(*line.split("\t", 1)) for line in answer.splitlines()]
 
 
 def known(folder: Path, revisions: str = "HEAD") -> dict[str, Commit]:
-    """Commits of a revision by name, in order; none where the folder is in no repository.
-
-    Raises UserError where a repository has no such revision.
-    """
+    """The same by name; none where the folder is in no repository."""
     if _git(folder, "rev-parse", "--verify", "--quiet", "HEAD") is None:
         return {}
     return {commit.name: commit for commit in log(folder, revisions)}

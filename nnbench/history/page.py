@@ -15,10 +15,7 @@ MOST_FIGURES, MOST_IN_REPORT = 40, 12
 
 
 def write(check: Check, folder: Path, annotations: Sequence[Annotation] = ()) -> Path:
-    """Write the page over commits into `folder`, its charts beside it; return the page's path.
-
-    Raises UserError if the folder cannot be written.
-    """
+    """Write page and charts into `folder`; return the page's path. Raises UserError if it cannot."""
     shown = section(check, folder, annotations)
     return html.render(folder / PAGE, "history/page.html.j2", annotations=annotations, **shown)
 
@@ -35,7 +32,7 @@ def section(
     overview = charts.sizes(told)
     shown = [("All changes", overview)] if overview is not None else []
     groups = charts.panels(check)
-    for title in sorted(groups, key=lambda title: not any(map(check.of, groups[title])))[:most]:
+    for title in sorted(groups, key=lambda title: not any(map(told.of, groups[title])))[:most]:
         figure = charts.over_commits(told, title, groups[title], annotations)
         shown.append((title.partition("\n")[0], figure))
     drawn = [

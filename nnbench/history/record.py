@@ -121,10 +121,7 @@ def _part(
 
 
 def check_out(commits: Sequence[Commit]) -> dict[str, Side]:
-    """A worktree and an environment for each commit, by its full hash.
-
-    Raises UserError where one cannot be made or is unlike the others in versions.
-    """
+    """An environment for each commit, by full hash. Raises UserError where versions are unlike."""
     checked_out: dict[str, Side] = {}
     first: dict[str, Any] = {}
     for commit in commits:

@@ -34,10 +34,7 @@ def record(
     checked_out: Mapping[str, Side],
     watch: Watcher,
 ) -> None:
-    """Add the digests that are missing of a recorded part, for each case and commit.
-
-    Raises UserError if a training fails.
-    """
+    """Add the digests that a recorded part misses. Raises UserError if a training fails."""
     have, _ = digests_of(folder)
     missing = [
         (commit, mine)

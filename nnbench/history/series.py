@@ -85,10 +85,7 @@ class Series:
 
 
 def all_of(history: History) -> Iterator[Series]:
-    """Every series of a history with two commits or more.
-
-    A benchmark measured both ways gives two series: in turn, and each commit by itself.
-    """
+    """Every series of two commits or more; a benchmark measured both ways gives two."""
     names = ["host", "environment", "benchmark", "case"]
     pairs = dict(list(history.pairs.groupby(names, sort=False)))
     for _, group in history.table.groupby(SERIES, sort=False):
@@ -170,10 +167,7 @@ def _calm(pairs: pd.DataFrame) -> pd.DataFrame:
 
 
 def _two_way(pairs: pd.DataFrame) -> tuple["pd.Series[float]", ...]:
-    """For each row the level of its commit and the part of its block, which add up to its log.
-
-    By turns, with medians (median polish, Tukey 1977).
-    """
+    """Each row's level of its commit and part of its block, by median polish (Tukey, 1977)."""
     logs, commit = pairs["log"], pairs["commit"]
     block = pairs.groupby(["session", "round", "block"], sort=False).ngroup()
     level = pd.Series(0.0, index=pairs.index)

@@ -86,10 +86,7 @@ def read_chosen(
     repository: Path = Path(),
     revisions: str = "HEAD",
 ) -> History:
-    """`read` of the folders, or of the usual ones, and `choose` of that.
-
-    Raises UserError also where nothing is left.
-    """
+    """`choose` of `read` of these or the usual folders. Raises UserError if nothing is left, too."""
     folders = folders or [Path(one) for one in USUAL_FOLDERS if Path(one).is_dir()]
     if not folders:
         usual = ", ".join(USUAL_FOLDERS)
@@ -233,10 +230,7 @@ def _matches(table: pd.DataFrame, word: str) -> "pd.Series[bool]":
 
 
 def export(history: History, path: Path) -> None:
-    """Write the table as CSV, Parquet or JSON (a list of rows), by the name's ending.
-
-    Raises UserError for another ending, or where the file cannot be written.
-    """
+    """Write CSV, Parquet or JSON by the name's ending. Raises UserError where that cannot be."""
     match path.suffix:
         case ".csv":
             whole_file.write(path, history.table.to_csv(index=False))

@@ -7,6 +7,7 @@ from nnbench.history.alarms import NUMBERS, SPIKE, UNCONFIRMED
 from nnbench.history.bisect import Outcome
 from nnbench.history.check import Check, Found
 from nnbench.history.readers import BYTES
+from nnbench.history.series import Series
 from nnbench.show import intervals, units
 from nnbench.show.intervals import CHANGE
 from nnbench.stats.verdict import DIFFERENT, Comparison
@@ -50,6 +51,10 @@ class Told:
     check: Check
     summary: str
     lines: list[Line]
+
+    def of(self, series: Series) -> list[Line]:
+        """What is told of one series."""
+        return [line for line in self.lines if line.found.alarm.series is series]
 
 
 def tell(check: Check) -> Told:

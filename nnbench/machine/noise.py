@@ -278,10 +278,7 @@ def _switches(root: Path, pid: int) -> tuple[int | None, int | None]:
 
 @cache
 def cpu_groups(root: Path = Path("/")) -> tuple[Path, ...]:
-    """Folders of this process' control group for CPUs, and of those that hold it.
-
-    A quota of any of them limits this process and its workers.
-    """
+    """Folders of this process' control group for CPUs, and of those around it, which also limit it."""
     told = _text(root / "proc/self/cgroup")
     second = re.search(r"^0::/(.*)$", told, re.M)
     first = re.search(r"^\d+:(?:[^:]*,)?cpu(?:,[^:]*)?:/(.*)$", told, re.M)

@@ -66,10 +66,7 @@ def read(path: Path) -> Iterator[Row | Skipped]:
 
 
 def _with_machine(rows: list[Row]) -> list[Row]:
-    """The rows, each with what was tracked of the machine in its class and case.
-
-    Of a class that tracks nothing it is what the others did of the same commit.
-    """
+    """The rows, each with what its class and case tracked of the machine, or with the usual."""
     seen: dict[str, dict[tuple[str, str], float]] = {NOISY: {}, MACHINE_SPEED: {}}
     rest = []
     for row in rows:

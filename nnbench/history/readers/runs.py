@@ -109,10 +109,7 @@ def _product_s(run: runs.Run, case: Case) -> float:
 
 
 def digests_of(folder: Path) -> tuple[dict[tuple[str, str], str], list[Skipped]]:
-    """Digests of results by commit and case, and what could not be read of them.
-
-    `various` where repetitions do not agree.
-    """
+    """Digests by commit and case (`various` if repetitions differ), and what could not be read."""
     path = folder / NUMERICS_FILE
     seen: dict[tuple[str, str], set[str]] = {}
     skipped = []
