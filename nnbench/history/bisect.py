@@ -87,7 +87,7 @@ def search(
     measure: Measure,
     tell: Callable[[Comparison], None] | None = None,
 ) -> Outcome:
-    """Halve `commits` until the one that changed `phase` is left; the first is before the change."""
+    """Halve `commits` until the one that changed `phase` is left; the first is before that."""
     told = 0
 
     def compare(first: Commit, last: Commit, middle: Commit | None = None) -> Comparison:

@@ -82,7 +82,7 @@ def run(
 
 
 def of_run(measured: Run, folders: Sequence[Path]) -> Check:
-    """Changes of a run's networks over commits on its host. Raises UserError if none was measured."""
+    """Changes of a run's networks over commits, on its host. Raises UserError without any."""
     host = str(measured.fingerprint["host"])
     labels = sorted({case.label for case in measured.cases.values()})
     part = table.of_networks(table.read_chosen(folders), host, labels)

@@ -86,7 +86,7 @@ def read_chosen(
     repository: Path = Path(),
     revisions: str = "HEAD",
 ) -> History:
-    """`choose` of `read` of these or the usual folders. Raises UserError if nothing is left, too."""
+    """`choose` of `read` of these or the usual folders. Raises UserError if nothing is left."""
     folders = folders or [Path(one) for one in USUAL_FOLDERS if Path(one).is_dir()]
     if not folders:
         usual = ", ".join(USUAL_FOLDERS)

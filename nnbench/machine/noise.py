@@ -71,8 +71,8 @@ class Reading:
 def read(workers: Sequence[int], root: Path = Path("/")) -> Reading:
     """Read the counters of this machine and of the worker processes with these numbers."""
     stat = _text(root / "proc/stat")
-    busy_s, stolen_s = _cpu_time(stat, "cpu")
-    cpus = [_cpu_time(stat, name) for name in re.findall(r"^cpu\d+", stat, re.M)]
+    cpus = _cpu_times(stat)
+    busy_s, stolen_s = cpus.pop("cpu", (None, None))
     switches = [_switches(root, pid) for pid in workers]
     throttled_s, throttlings = _throttled(root)
     pressure_us = _number(_text(root / "proc/pressure/cpu"), "some .*total=")
@@ -80,8 +80,8 @@ def read(workers: Sequence[int], root: Path = Path("/")) -> Reading:
         moment_s=time.monotonic(),
         busy_s=busy_s,
         stolen_s=stolen_s,
-        cpus_busy_s=tuple(busy for busy, _ in cpus if busy is not None),
-        cpus_stolen_s=tuple(stolen for _, stolen in cpus if stolen is not None),
+        cpus_busy_s=tuple(busy for busy, _ in cpus.values()),
+        cpus_stolen_s=tuple(stolen for _, stolen in cpus.values()),
         workers_s=_total(_worker_time(root, pid) for pid in workers),
         forced_switches=_total(forced for forced, _ in switches),
         waits=_total(waits for _, waits in switches),
@@ -240,15 +240,14 @@ def _counted(text: str, name: str) -> int | None:
     return None if found is None else int(found)
 
 
-def _cpu_time(stat: str, name: str) -> tuple[float | None, float | None]:
-    """Seconds in which a CPU (`cpu`: all) was busy, and in which the host had taken it away."""
-    match = re.search(rf"^{name} +([\d ]+)", stat, re.M)
-    fields = [int(part) for part in match[1].split()] if match else []
-    if len(fields) < 8:
-        return None, None
-    user, nice, system, _idle, _wait, interrupt, soft_interrupt, stolen = fields[:8]
-    busy = user + nice + system + interrupt + soft_interrupt
-    return busy / TICKS_PER_S, stolen / TICKS_PER_S
+def _cpu_times(stat: str) -> dict[str, tuple[float, float]]:
+    """Seconds in which each CPU (`cpu`: all) was busy, and in which the host had taken it away."""
+    found = {}
+    for name, numbers in re.findall(r"^(cpu\d*) +((?:\d+ ?){8,})", stat, re.M):
+        user, nice, system, _, _, interrupt, soft_interrupt, stolen = map(int, numbers.split()[:8])
+        busy = user + nice + system + interrupt + soft_interrupt
+        found[name] = busy / TICKS_PER_S, stolen / TICKS_PER_S
+    return found
 
 
 def _worker_time(root: Path, pid: int) -> float | None:
@@ -278,7 +277,7 @@ def _switches(root: Path, pid: int) -> tuple[int | None, int | None]:
 
 @cache
 def cpu_groups(root: Path = Path("/")) -> tuple[Path, ...]:
-    """Folders of this process' control group for CPUs, and of those around it, which also limit it."""
+    """Folders of this process' control group for CPUs, and of those that limit it from around."""
     told = _text(root / "proc/self/cgroup")
     second = re.search(r"^0::/(.*)$", told, re.M)
     first = re.search(r"^\d+:(?:[^:]*,)?cpu(?:,[^:]*)?:/(.*)$", told, re.M)
