@@ -16,7 +16,7 @@ from nnbench.workload.study import Networks, Study
 
 if TYPE_CHECKING:
     from nnbench.history.record import Part
-    from nnbench.measure.run import Side
+    from nnbench.measure.protocol import Environment
     from nnbench.store.runs import Run
     from nnbench.workload.datasets import Dataset
 
@@ -52,7 +52,7 @@ class Measured:
         asked = Study(networks, self.data, self.training, self.machine, self.effort)
         return asked.or_networks(NETWORK)
 
-    def run(self, part: "Part", data: "Dataset", checked_out: "Mapping[str, Side]") -> "Run":
+    def run(self, part: "Part", data: "Dataset", checked_out: "Mapping[str, Environment]") -> "Run":
         """Measure what is missing of a part."""
         folder = part.folder(self.results)
         return execute(folder, data, part.environments(checked_out), quiet=self.quiet)

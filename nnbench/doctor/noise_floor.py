@@ -19,6 +19,7 @@ from scipy import optimize, stats
 from nnbench.errors import UserError
 from nnbench.machine import fingerprint, noise
 from nnbench.measure import run as measuring
+from nnbench.measure.protocol import Environment
 from nnbench.phases import COLD, EPOCH, STEP
 from nnbench.stats.estimate import Estimate, nested_estimate
 from nnbench.stats.interval import CONFIDENCE
@@ -159,7 +160,7 @@ def measure(study: Study, watch: measuring.Watcher) -> NoiseFloor:
     wanted = measuring.of_study(study, cases, sides=SIDES)
     with tempfile.TemporaryDirectory() as scratch:
         folder = runs.create(Path(scratch), "noise-floor", wanted, fingerprint.take())
-        run = measuring.execute(folder, data, watch, dict.fromkeys(SIDES, measuring.Side()))
+        run = measuring.execute(folder, data, watch, dict.fromkeys(SIDES, Environment()))
         return from_run(run, cases[0], study.effort.seed)
 
 

@@ -20,7 +20,7 @@ from nnbench.history.commits import Commit
 from nnbench.machine import fingerprint
 from nnbench.measure import environments
 from nnbench.measure import run as measuring
-from nnbench.measure.run import Side
+from nnbench.measure.protocol import Environment
 from nnbench.store import runs
 from nnbench.workload.case import Case
 from nnbench.workload.study import Study
@@ -42,7 +42,7 @@ class Part:
     wanted: dict[str, Any]
     commits: dict[str, str]
 
-    def environments(self, checked_out: Mapping[str, Side]) -> dict[str, Side]:
+    def environments(self, checked_out: Mapping[str, Environment]) -> dict[str, Environment]:
         """Where each of its commits is measured, of those that are checked out."""
         return {short: checked_out[name] for short, name in self.commits.items()}
 
@@ -120,13 +120,13 @@ def _part(
     return Part(f"commits-{digest}{suffix}", number, wanted, named)
 
 
-def check_out(commits: Sequence[Commit]) -> dict[str, Side]:
+def check_out(commits: Sequence[Commit]) -> dict[str, Environment]:
     """An environment for each commit, by full hash. Raises UserError where versions are unlike."""
-    checked_out: dict[str, Side] = {}
+    checked_out: dict[str, Environment] = {}
     first: dict[str, Any] = {}
     for commit in commits:
         operand = environments.resolve(commit.name)
-        checked_out[commit.name] = operand.side or Side()
+        checked_out[commit.name] = operand.side or Environment()
         found = environments.fingerprint_of(operand)
         found["versions"].pop("nnbench-arch", None)
         first = first or found

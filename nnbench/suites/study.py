@@ -1,13 +1,13 @@
 """One interleaved run over all cases of a suite, and what it says of each."""
 
-import itertools
 import os
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -18,89 +18,74 @@ from nnbench.stats.summary import block_values, product_rates
 from nnbench.store import runs
 from nnbench.suites import drift_process
 from nnbench.suites.reading import Reading
-from nnbench.workload import architecture, datasets, user_code
-from nnbench.workload.case import Case, Training
-from nnbench.workload.datasets import Dataset
+from nnbench.workload.case import Case
+from nnbench.workload.study import Data, Effort, Machine, Networks, Study, TrainingOptions
 
 GFLOP = 1e9
 
 
-@dataclass(frozen=True)
-class Plan:
-    """What a study measures. `models` are architectures (`6x5`) or references (`train.py:build`).
+def asked(
+    models: Sequence[str],
+    data: str,
+    *,
+    backends: Sequence[str],
+    paths: Sequence[str],
+    devices: Sequence[str],
+    threads: int | None = None,
+    batch_size: int | None = None,
+    launches: int = 3,
+    blocks: int = 2,
+    limit_s: float = Effort.limit,
+    **training: Any,
+) -> Study:
+    """A study of architectures (`6x5`) and references (`train.py:build`).
 
-    `launches` fresh processes for each backend and device, in each of which every case's turn
-    comes `blocks` times. `batch_size` None means the whole data in one batch.
+    `training` holds the fields of `TrainingOptions` besides the batch.
     """
+    batch = TrainingOptions.batch if batch_size is None else str(batch_size)
+    return Study(
+        networks=Networks.named(models),
+        data=Data(data),
+        training=TrainingOptions(batch=batch, **training),
+        machine=Machine(
+            backend=",".join(backends) or None,
+            device=",".join(devices),
+            threads=threads,
+            path=",".join(paths),
+        ),
+        effort=Effort(launches=launches, blocks=blocks, limit=limit_s),
+    )
 
-    models: tuple[str, ...]
-    data: str = "banknotes"
-    backends: tuple[str, ...] = ("jax",)
-    paths: tuple[str, ...] = ("fit",)
-    devices: tuple[str, ...] = ("cpu",)
-    threads: int | None = None
-    epochs: int = 30
-    batch_size: int | None = None
-    shuffle: bool = True
-    launches: int = 3
-    blocks: int = 2
-    limit_s: float = 120.0
-    drift: bool = True
 
-
-def measure(plan: Plan, keep: Path | None = None, commit: str | None = None) -> list[Reading]:
-    """Measure a plan; one reading for each of its combinations that can be had here.
+def measure(
+    study: Study, *, drift: bool = True, keep: Path | None = None, commit: str | None = None
+) -> list[Reading]:
+    """Measure a study; one reading for each of its combinations that can be had here.
 
     Backends that are not installed have none. The run is written to a temporary folder, or below
     `keep`, where it stays; `commit` is noted in it. Raises UserError for what cannot be measured.
     """
     with tempfile.TemporaryDirectory() as scratch, _importable():
-        data = datasets.load(plan.data)
-        cases = _cases(plan, data)
-        wanted = measuring.specification(
-            cases,
-            launches=plan.launches,
-            blocks=plan.blocks,
-            seed=0,
-            limit_s=plan.limit_s,
-            models=[model for model in plan.models if user_code.is_reference(model)],
-        )
+        data = study.data.load()
+        study = installed(study)
+        cases = study.cases(data)
         here = fingerprint.take()
         if commit is not None:
             here["commit"] = commit
+        wanted = measuring.of_study(study, cases)
         folder = runs.create(keep or Path(scratch), None, wanted, here)
         run = measuring.execute(folder, data, lambda _: None)
-        drifts = drift_process.figures(cases) if plan.drift else {}
+        drifts = drift_process.figures(cases, data) if drift else {}
         return [_reading(run, case, drifts.get(case.key, {})) for case in cases]
 
 
-def _cases(plan: Plan, data: Dataset) -> list[Case]:
-    backends = [backend for backend in plan.backends if devices.is_installed(backend)]
-    if not backends:
-        devices.check_installed(plan.backends[0])
-    for model in plan.models:
-        if user_code.is_reference(model):
-            user_code.check(model)
-    training = Training(task=data.task, batch_size=plan.batch_size, shuffle=plan.shuffle)
-    return [
-        Case(
-            architecture=None if user_code.is_reference(model) else architecture.parse(model),
-            model=model if user_code.is_reference(model) else None,
-            training=training,
-            data=data.name,
-            data_digest=data.digest,
-            rows=data.rows,
-            features=data.width,
-            backend=backend,
-            device=device,
-            threads=plan.threads,
-            path=path,
-            cold_epochs=plan.epochs,
-        )
-        for backend, device, path, model in itertools.product(
-            backends, plan.devices, plan.paths, plan.models
-        )
-    ]
+def installed(study: Study) -> Study:
+    """The study with the backends that are installed, or as it is where none of them is."""
+    asked_for = (study.machine.backend or "").split(",")
+    here = [backend for backend in asked_for if backend and devices.is_installed(backend)]
+    if not here:
+        return study
+    return replace(study, machine=replace(study.machine, backend=",".join(here)))
 
 
 @contextmanager

@@ -1,6 +1,6 @@
 """What to train: hidden layer widths, and what follows from them without any framework.
 
-The notation: `6,6` or `[6, 6]` lists the hidden layers, `6x5` is five layers of 6 cells, and
+The notation: `6,6` or `[6, 6]` lists the hidden layers, `6x5` is five layers of 6 units, and
 `depth=1..8 width=4,16,64` is a grid of such equal-width networks.
 """
 
@@ -19,7 +19,7 @@ MAX_DEPTH = 10_000
 class Architecture:
     """Widths of the hidden layers, from the input to the output.
 
-    The output layer is not part of it: it follows from the task and has one cell.
+    The output layer is not part of it: it follows from the task and has one unit.
     """
 
     widths: tuple[int, ...]
@@ -51,12 +51,12 @@ class Architecture:
         return self.label
 
     def layer_shapes(self, features: int) -> list[tuple[int, int]]:
-        """(inputs, cells) of every Dense layer, the one-cell output layer included."""
+        """(inputs, units) of every Dense layer, the one-unit output layer included."""
         return list(itertools.pairwise((features, *self.widths, 1)))
 
     def parameters(self, features: int) -> int:
         """Trainable weights and biases of the network on `features` input columns."""
-        return sum(inputs * cells + cells for inputs, cells in self.layer_shapes(features))
+        return sum(inputs * units + units for inputs, units in self.layer_shapes(features))
 
 
 _REPEATED = re.compile(r"^(\d+)\s*x\s*(\d+)$", re.IGNORECASE)

@@ -82,7 +82,7 @@ def make(recipe: Recipe) -> Dataset:
         task=recipe.task,
         features=features,
         labels=(_upper_half(score) if recipe.task == "classification" else score).reshape(-1, 1),
-        feature_names=tuple(f"feature_{place}" for place in range(1, recipe.features + 1)),
+        feature_names=tuple(f"feature_{number}" for number in range(1, recipe.features + 1)),
         label_name="label",
         source="synthetic normal features with a noisy linear label, made by nnbench",
     )
