@@ -132,8 +132,8 @@ def _candidates(series: Series) -> list[Alarm]:
         sizes = null_model.step_sizes(tame[part], weights[part], 1) / inflation
         p_value = chance.p_value(float(sizes[cut - first - 1]))
         freedom = max(3, series.freedom if in_turn else n - len(edges) + 1)
-        change = _posterior(tame[part], weights[part] / inflation**2, freedom, least)
-        alarm = _step(series, first, cut, change, freedom, p_value)
+        precisions = weights[part] / inflation**2
+        alarm = _step(series, part, cut, tame[part], precisions, freedom, p_value)
         found.append(_doubted(alarm, slice(first, cut), slice(cut, last)))
     if not in_turn:
         found += _singles(series, tame, seen, edges, chance)
@@ -167,18 +167,17 @@ def _cuts(levels: Array, weights: Array, penalty: float, least: int) -> list[int
     return cuts[::-1]
 
 
-@dataclass(frozen=True)
-class _Posterior:
-    """Where one change may be (from 0), how probably, and its size and variance there."""
-
-    positions: NDArray[np.intp]
-    odds: Array
-    sizes: Array
-    variances: Array
-
-
-def _posterior(levels: Array, weights: Array, freedom: int, least: int) -> _Posterior:
-    """Where the one change of these levels is, given the precision of each."""
+def _step(
+    series: Series,
+    part: slice,
+    cut: int,
+    levels: Array,
+    weights: Array,
+    freedom: int,
+    p_value: float,
+) -> Alarm:
+    """The change at `cut` of a part that has no other: where it may be, how probably, how large."""
+    least = 1 if series.interleaved else 2
     positions = np.arange(least, len(levels) - least + 1)
     left = np.cumsum(weights)[positions - 1]
     right = weights.sum() - left
@@ -188,20 +187,15 @@ def _posterior(levels: Array, weights: Array, freedom: int, least: int) -> _Post
     rest = float((weights * levels**2).sum()) - explained
     fit = -(freedom + 1) / 2 * np.log1p(np.maximum(rest, 0) / freedom)
     odds = special.softmax(fit - 0.5 * np.log(left * right))
-    return _Posterior(positions, odds, right_sum / right - left_sum / left, 1 / left + 1 / right)
-
-
-def _step(
-    series: Series, first: int, cut: int, change: _Posterior, freedom: int, p_value: float
-) -> Alarm:
-    order = np.argsort(change.odds)[::-1]
-    enough = int(np.searchsorted(np.cumsum(change.odds[order]), CREDIBLE)) + 1
-    chosen = change.positions[order[:enough]] + first
-    exactly = np.flatnonzero(change.positions + first == cut)
+    sizes, variances = right_sum / right - left_sum / left, 1 / left + 1 / right
+    order = np.argsort(odds)[::-1]
+    enough = int(np.searchsorted(np.cumsum(odds[order]), CREDIBLE)) + 1
+    chosen = positions[order[:enough]] + part.start
+    exactly = np.flatnonzero(positions + part.start == cut)
     here = int(exactly[0]) if len(exactly) else int(order[0])
-    size = float(change.sizes[here])
+    size = float(sizes[here])
     # Where the change was is uncertain, too: it has another size at each commit.
-    variance = float(change.variances[here] + change.odds @ (change.sizes - size) ** 2)
+    variance = float(variances[here] + odds @ (sizes - size) ** 2)
     half = math.sqrt(variance) * float(stats.t.ppf(0.975, freedom))
     begin, end = int(min(chosen.min(), cut)), int(max(chosen.max(), cut))
     commits = series.commits
