@@ -18,17 +18,14 @@ if TYPE_CHECKING:
     from nnbench.history.table import History
 
 app = new_app("history", COMMANDS["history"])
-# Loaded when called: only these two import what measures.
-for name, help_text in (
-    ("record", "Measure commits in turn, so that alarms on them can be trusted."),
-    ("bisect", "Find the commit that changed a time: halves the range, measuring its ends along."),
-):
-    app.command(f"nnbench.cli.history_measure:{name}", help=help_text)
+AGAIN = "\n\nA command that was interrupted goes on where it stopped when it is given again."
+TRUSTED = "Measure commits in turn, so that alarms on them can be trusted."
+HALVED = "Find the commit after FIRST, up to LAST, that changed a time: halves the range."
+app.command("nnbench.cli.history_measure:record", help=TRUSTED + AGAIN)
+app.command("nnbench.cli.history_measure:bisect", help=HALVED + AGAIN)
 
-Remarks = Annotated[Path, Parameter(name="--annotations", help="File of remarks on commits.")]
-Repository = Annotated[
-    Path, Parameter(name="--repository", help="The git repository that orders the commits.")
-]
+Remarks = Annotated[Path, Parameter(help="File of remarks on commits.")]
+Repository = Annotated[Path, Parameter(help="The git repository that orders the commits.")]
 
 
 @Parameter(name="*", group="Results")
@@ -37,8 +34,7 @@ class Results:
     """What is read."""
 
     folders: Annotated[tuple[Path, ...], Parameter(name="--in", show_default=False)] = ()
-    """Where results lie, again for more than one; default: those there are of .asv, .benchmarks,
-    results."""
+    "Where results lie; again for more; default: those there are of .asv, .benchmarks, results."
     match: Annotated[tuple[str, ...], Parameter(show_default=False)] = ()
     "Regular expression that benchmark or case must have; again for more."
     repository: Repository = Path()
@@ -96,13 +92,8 @@ def history(*, results: Results = RESULTS, as_json: AsJson = False) -> None:
 
 
 @app.command
-def export(
-    file: Annotated[Path, Parameter(help="NAME.csv, NAME.parquet or NAME.json.")],
-    /,
-    *,
-    results: Results = RESULTS,
-) -> None:
-    """Write the table: one row a benchmark, case, commit, host and environment."""
+def export(file: Path, /, *, results: Results = RESULTS) -> None:
+    """Write the table into FILE, .csv, .parquet or .json: a row a benchmark, case, commit, host."""
     from nnbench.history import table, tables
 
     found = results.read()
@@ -144,13 +135,9 @@ def check(
 
 @app.command
 def chart(
-    folder: Annotated[Path, Parameter(help="Where the page and its charts go.")] = Path("results"),
-    /,
-    *,
-    results: Results = RESULTS,
-    alarms: Alarms = ALARMS,
+    folder: Path = Path("results"), /, *, results: Results = RESULTS, alarms: Alarms = ALARMS
 ) -> None:
-    """Write history.html: every benchmark over commits, with intervals and alarms."""
+    """Write history.html into a folder: every benchmark over commits, with intervals and alarms."""
     from nnbench.history import annotations, page
 
     found = alarms.check(results)
@@ -159,7 +146,7 @@ def chart(
 
 @app.command
 def annotate(
-    commit: Annotated[str, Parameter(help="The commit.")],
+    commit: str,
     text: Annotated[str, Parameter(help="What is known of it.")],
     /,
     *,

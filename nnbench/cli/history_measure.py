@@ -71,10 +71,7 @@ def record(
         bool, Parameter(negative="--no-numbers", help="Also look for other results.")
     ] = True,
 ) -> None:
-    """Measure commits in turn, so that alarms on them can be trusted.
-
-    A command that was interrupted goes on where it stopped when it is given again.
-    """
+    """Measure commits in turn, so that alarms on them can be trusted."""
     from nnbench.history import commits, seeded_digests
     from nnbench.history import record as recording
     from nnbench.show.progress import Bar
@@ -97,8 +94,8 @@ def record(
 
 
 def bisect(
-    first: Annotated[str, Parameter(help="A commit before the change.")],
-    last: Annotated[str, Parameter(help="A commit after it.")] = "HEAD",
+    first: str,
+    last: str = "HEAD",
     /,
     *,
     measured: Measured = MEASURED,
@@ -107,10 +104,7 @@ def bisect(
     ] = "step",
     as_json: AsJson = False,
 ) -> None:
-    """Find the commit that changed a time: halves the range, measuring its ends along.
-
-    A command that was interrupted goes on where it stopped when it is given again.
-    """
+    """Find the commit after FIRST, up to LAST, that changed a time: halves the range, by measuring."""
     from nnbench.history import bisect as halving
     from nnbench.history import words
 
