@@ -179,6 +179,6 @@ def test_p_values_fall_with_size_beyond_what_was_simulated():
     seen = null_model.Scatter(np.full(12, 0.03), np.array(0.0))
     chance = null_model.chance(errors, seen, 11, interleaved=False, least=2)
     sizes = [1, 3, 10, 30, 100]
-    values = [chance.p_value(size) for size in sizes]
+    values = [null_model.p_value(chance.largest, size) for size in sizes]
     assert values == sorted(values, reverse=True)
     assert 0 < values[-1] < values[2] < 0.05 < values[0] <= 1

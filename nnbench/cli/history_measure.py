@@ -104,7 +104,7 @@ def bisect(
     ] = "step",
     as_json: AsJson = False,
 ) -> None:
-    """Find the commit after FIRST, up to LAST, that changed a time: halves the range, by measuring."""
+    """Find the commit after FIRST, up to LAST, that changed a time: halves the range."""
     from nnbench.history import bisect as halving
     from nnbench.history import words
 

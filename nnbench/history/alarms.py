@@ -124,13 +124,13 @@ def _candidates(series: Series) -> list[Alarm]:
         series.errors, seen, series.freedom, interleaved=in_turn, least=least
     )
     weights = 1 / seen.deviations**2
-    penalty = (chance.quantile(CANDIDATES) * inflation) ** 2
+    penalty = (float(np.quantile(chance.largest, 1 - CANDIDATES)) * inflation) ** 2
     edges = [0, *_cuts(tame, weights, penalty, least), n]
     found = []
     for first, cut, last in zip(edges, edges[1:], edges[2:], strict=False):
         part = slice(first, last)
         sizes = null_model.step_sizes(tame[part], weights[part], 1) / inflation
-        p_value = chance.p_value(float(sizes[cut - first - 1]))
+        p_value = null_model.p_value(chance.largest, float(sizes[cut - first - 1]))
         freedom = max(3, series.freedom if in_turn else n - len(edges) + 1)
         precisions = weights[part] / inflation**2
         alarm = _step(series, part, cut, tame[part], precisions, freedom, p_value)
@@ -222,7 +222,7 @@ def _singles(
         distance = null_model.last_distance(
             tame[part], series.logs[part], weights[part], seen.inflation
         )
-        p_value = chance.p_value_of_last(float(distance))
+        p_value = null_model.p_value(chance.last, float(distance))
         alarm = _single(series, UNCONFIRMED, n - 1, tame[part][:-1], seen, p_value)
         found.append(_doubted(alarm, slice(edges[-2], n - 1), slice(n - 1, n)))
     middle = null_model.running_median(series.logs)

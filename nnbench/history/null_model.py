@@ -139,20 +139,8 @@ class Chance:
     largest: Array
     last: Array
 
-    def p_value(self, size: float) -> float:
-        """Probability of a largest step of at least `size` by chance, at any commit."""
-        return _tail(self.largest, size)
 
-    def p_value_of_last(self, size: float) -> float:
-        """Probability that the last commit lies at least so far off by chance."""
-        return _tail(self.last, size)
-
-    def quantile(self, share: float) -> float:
-        """The size that the largest step exceeds by chance in `share` of histories."""
-        return float(np.quantile(self.largest, 1 - share))
-
-
-def _tail(simulated: Array, size: float) -> float:
+def p_value(simulated: Array, size: float) -> float:
     """Share of simulated values of at least `size`; beyond them by a power law (Hill, 1975).
 
     A permutation's smallest p-value is one in so many; tails fitted to the largest ones reach
