@@ -3,8 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
 from nnbench.drift import plan
 from nnbench.drift.metrics import Drift
 from nnbench.drift.saved import Study
@@ -50,19 +48,9 @@ class Cell:
         return max(drift.max_ulp for drift in self.drifts)
 
     @property
-    def median_ulp(self) -> float:
-        """Median over pairs of the median ULP distance of final weights."""
-        return float(np.median([drift.median_ulp for drift in self.drifts]))
-
-    @property
     def relative_l2(self) -> float:
         """Largest relative L2 distance of final weights."""
         return max(drift.relative_l2 for drift in self.drifts)
-
-    @property
-    def loss_difference(self) -> float:
-        """Largest difference of two losses at the same epoch."""
-        return max(drift.loss_difference for drift in self.drifts)
 
     @property
     def disagreement(self) -> float:
@@ -75,25 +63,18 @@ class Cell:
         found = [drift.first_epoch for drift in self.drifts if drift.first_epoch is not None]
         return min(found, default=None)
 
-    @property
-    def doubling_epochs(self) -> float | None:
-        """Median of the doubling times of those pairs whose distance grows."""
-        found = [drift.doubling_epochs for drift in self.drifts if drift.doubling_epochs]
-        return float(np.median(found)) if found else None
-
 
 def cells(study: Study) -> list[Cell]:
     """All cells of a study, in the order of its backends, policies and conditions."""
     gathered: dict[tuple[str, str, str], list[tuple[int, Drift]]] = {}
-    for pair in study.pairs():
+    for pair in study.pairs:
         key = pair.backend, pair.policy, pair.condition
         gathered.setdefault(key, []).append((pair.seed, study.drift(pair)))
     found = [
         Cell(*key, tuple(seed for seed, _ in pairs), tuple(drift for _, drift in pairs))
         for key, pairs in gathered.items()
     ]
-    wanted = study.specification
-    columns = conditions(found)
+    wanted, columns = study.specification, conditions(found)
     return sorted(
         found,
         key=lambda cell: (
@@ -114,25 +95,7 @@ def conditions(found: Sequence[Cell]) -> list[str]:
 
 def cell_of(found: Sequence[Cell], backend: str, policy: str, condition: str) -> Cell | None:
     """The cell of a backend, policy and condition, if there is one."""
-    for cell in found:
-        if (cell.backend, cell.policy, cell.condition) == (backend, policy, condition):
-            return cell
-    return None
-
-
-def ulps(count: float) -> str:
-    """A number of ULPs, for a person: `3 ULP`, `2.1e+09 ULP`."""
-    if not np.isfinite(count):
-        return "not finite"
-    return f"{count:,.0f} ULP" if count < 1e5 else f"{count:.1e} ULP"
-
-
-def brief(cell: Cell) -> tuple[str, str]:
-    """A cell in two short lines: whether it is bitwise, and if not how far, from when on."""
-    if cell.reproduced:
-        return "bitwise", f"{cell.pairs} of {cell.pairs}"
-    if not all(drift.comparable for drift in cell.drifts):
-        return "other shapes", ""
-    start = "from the start" if cell.first_epoch == 0 else f"from epoch {cell.first_epoch}"
-    equal = f", {cell.bitwise} of {cell.pairs} bitwise" if cell.bitwise else ""
-    return ulps(cell.max_ulp), f"{start}, {cell.disagreement:.1%}{equal}"
+    key = backend, policy, condition
+    return next(
+        (cell for cell in found if (cell.backend, cell.policy, cell.condition) == key), None
+    )

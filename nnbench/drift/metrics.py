@@ -1,8 +1,10 @@
 """How far two trainings are apart: pure functions on arrays, and one record of them all."""
 
 import hashlib
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -37,7 +39,7 @@ def digest_number(hexadecimal: str) -> float:
 
 
 def bitwise_equal(first: ArrayLike, second: ArrayLike) -> bool:
-    """Whether every bit is the same: tells +0 from -0, and equal NaNs are equal.
+    """Whether every bit is the same: +0 is not -0, and a NaN equals itself.
 
     The only equality under which a training is *reproduced*; it is what TensorFlow's RFC 346
     ("Enabling determinism in TensorFlow") calls determinism.
@@ -49,7 +51,7 @@ def bitwise_equal(first: ArrayLike, second: ArrayLike) -> bool:
 def ulp_distance(first: ArrayLike, second: ArrayLike) -> NDArray[np.float64]:
     """Floating-point numbers between each pair, in units in the last place of their type.
 
-    0 for equal numbers (+0 and -0 are one number; `bitwise_equal` tells them apart), 1 for
+    0 for equal numbers (+0 and -0 are one number here, not for `bitwise_equal`), 1 for
     neighbours, infinite between a NaN and anything that is not the same NaN. A float's bits, read
     as an integer with sign and magnitude, count the floats from zero: the distance is the
     difference of those counts. Arrays of other types differ by the difference of their numbers.
@@ -187,20 +189,26 @@ class Drift:
     `before_epoch` the last recorded one at which they were still equal; both None when they
     never differ. ULP figures and `relative_l2` are of the final weights. `distances` and `ulps`
     hold relative L2 and largest ULP distance at each of the recorded `epochs`. `comparable` is
-    false where the networks have other shapes: then nothing else is known.
+    false where the networks have other shapes: then only losses are compared, and the defaults stand.
     """
 
     comparable: bool
-    bitwise: bool
-    initial_equal: bool
-    max_ulp: float
-    median_ulp: float
-    relative_l2: float
     loss_difference: float
-    first_epoch: int | None
-    before_epoch: int | None
-    doubling_epochs: float | None
-    disagreement: float
+    bitwise: bool = False
+    initial_equal: bool = False
+    max_ulp: float = math.inf
+    median_ulp: float = math.inf
+    relative_l2: float = math.inf
+    first_epoch: int | None = 0
+    before_epoch: int | None = None
+    doubling_epochs: float | None = None
+    disagreement: float = 1.0
     epochs: tuple[int, ...] = ()
     distances: tuple[float, ...] = ()
     ulps: tuple[float, ...] = ()
+
+    @property
+    def figures(self) -> dict[str, Any]:
+        """All but the series by epoch."""
+        series = ("epochs", "distances", "ulps")
+        return {name: value for name, value in vars(self).items() if name not in series}

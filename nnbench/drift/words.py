@@ -1,0 +1,142 @@
+"""What a drift study, a check and a comparison of two studies say, in sentences."""
+
+import math
+from typing import Any
+
+from nnbench.drift.diagnosis import (
+    ARITHMETIC,
+    INITIAL,
+    ORDER,
+    RANDOM_LAYERS,
+    SHAPES,
+    Difference,
+    Uncontrolled,
+)
+from nnbench.drift.matrix import Cell
+from nnbench.drift.policies import POLICIES
+from nnbench.show import intervals
+from nnbench.show.intervals import RATIO
+from nnbench.stats.estimate import Estimate
+
+UNCONTROLLED = {
+    INITIAL: "initial weights are drawn anew",
+    RANDOM_LAYERS: "random layers (such as dropout) draw anew",
+    ORDER: "the order of rows is drawn anew",
+}
+
+
+def ulps(count: float) -> str:
+    """A number of ULPs: `3 ULP`, `2.1e+09 ULP`."""
+    if not math.isfinite(count):
+        return "not finite"
+    return f"{count:,.0f} ULP" if count < 1e5 else f"{count:.1e} ULP"
+
+
+def cell(shown: Cell) -> tuple[str, str]:
+    """A cell in two short lines: whether it is bitwise, and if not how far, from when on."""
+    if shown.reproduced:
+        return "bitwise", f"{shown.pairs} of {shown.pairs}"
+    if not all(drift.comparable for drift in shown.drifts):
+        return "other shapes", ""
+    start = "from the start" if shown.first_epoch == 0 else f"from epoch {shown.first_epoch}"
+    equal = f", {shown.bitwise} of {shown.pairs} bitwise" if shown.bitwise else ""
+    return ulps(shown.max_ulp), f"{start}, {shown.disagreement:.1%}{equal}"
+
+
+def difference(found: Difference) -> str:
+    """Why two trainings are apart, and how far, in a few sentences."""
+    if not found.sources:
+        return "Equal in every bit: weights of every epoch, losses and predictions."
+    if SHAPES in found.sources:
+        return "The networks have weights of other shapes: there is nothing to compare."
+    first_in = f" (first in {found.layer})" if found.layer else ""
+    seen = (
+        f"first in the output of layer {found.layer} at the initial weights"
+        if found.forward
+        else f"first seen in the weights of layer {found.layer}"
+    )
+    causes = {
+        INITIAL: f"Initial weights differ{first_in}: they are apart before any training.",
+        RANDOM_LAYERS: "The random layers (such as dropout) draw from other seeds.",
+        ORDER: "The order of rows differs.",
+        ARITHMETIC: "Initial weights and the order of rows are equal, arithmetic differs: "
+        f"{seen}, by up to {ulps(found.layer_ulp)}.",
+    }
+    far = found.drift
+    grows = (
+        f", the distance doubling every {far.doubling_epochs:.2g} epochs at first"
+        if far.doubling_epochs
+        else ""
+    )
+    extent = (
+        f"{_begins(far.first_epoch, far.before_epoch)}{grows}; at the end {ulps(far.max_ulp)} at "
+        f"most, {far.relative_l2:.1e} relative, losses {far.loss_difference:.1e} apart at most, "
+        f"{far.disagreement:.1%} of answers differ."
+    )
+    return " ".join([*(text for source, text in causes.items() if source in found.sources), extent])
+
+
+def _begins(first: int | None, before: int | None) -> str:
+    if first is None:
+        return "The final weights are equal all the same"
+    if first == 0:
+        return "Weights differ from the start"
+    if before == first - 1:
+        return f"Weights differ from epoch {first} on"
+    return f"Weights differ from an epoch between {before} and {first} on"
+
+
+def uncontrolled(found: Uncontrolled) -> str:
+    """What a policy leaves to chance on a backend."""
+    start = f"{found.backend}, {POLICIES[found.policy].title}: "
+    if not found.sources:
+        return f"{start}everything is controlled ({', '.join(found.checked)})."
+    parts = [
+        f"{UNCONTROLLED[source]} ({apart} of {pairs} pairs)"
+        for source, (apart, pairs) in found.apart.items()
+    ]
+    if found.arithmetic:
+        where = ", ".join(found.arithmetic)
+        parts.append(f"arithmetic differs from equal weights in equal order ({where})")
+    repeats = found.equal_starts and not found.arithmetic
+    also = "; with that fixed, arithmetic repeats bit by bit" if repeats else ""
+    answers = (
+        f" Two such trainings answer up to {found.disagreement:.1%} of rows differently."
+        if found.disagreement
+        else ""
+    )
+    return f"{start}{', and '.join(parts)}{also}.{answers}"
+
+
+def cost(backend: str, ratio: Estimate) -> str:
+    """What deterministic ops cost on a backend."""
+    took = f"{backend}: deterministic ops take {intervals.sentence(ratio, RATIO)} the time"
+    if not ratio.has_interval:
+        return f"{took}, from one launch."
+    verdict = "" if ratio.excludes_one else "; that is not distinguishable from no cost"
+    return f"{took} ({ratio.blocks} pairs, jit_compile off with and without them){verdict}."
+
+
+def verified(record: dict[str, Any]) -> str:
+    """How the code of a remedy was verified."""
+    return (
+        f"verified in two fresh processes ({record['seeds_equal']} of {record['seeds']} seeds "
+        "bitwise)"
+    )
+
+
+def no_remedy(backend: str, tried: list[dict[str, Any]]) -> str:
+    """That none of the ways tried makes a training reproducible on a backend."""
+    problem = f" ({tried[-1]['problem']})" if tried[-1]["problem"] else ""
+    return (
+        f"None of the {len(tried)} ways tried makes this training reproducible on {backend}"
+        f"{problem}: the network or its data draw from a generator that no seed reaches, or "
+        "an operation does not repeat."
+    )
+
+
+def failure(record: dict[str, Any]) -> str:
+    """Why a training did not end well."""
+    lines = str(record.get("message", "")).splitlines() or [record["outcome"]]
+    reason = lines[0] if len(lines) == 1 else f"{lines[0]} ({lines[-1]})"
+    return f"Failed: {record['key']}: {reason}"
