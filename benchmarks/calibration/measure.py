@@ -22,6 +22,7 @@ from scipy import stats
 
 from nnbench.machine import fingerprint
 from nnbench.measure import run as measuring
+from nnbench.measure.protocol import Environment
 from nnbench.show.progress import Bar
 from nnbench.store import runs
 from nnbench.workload import architecture as arch
@@ -133,7 +134,7 @@ def main() -> None:
         sides = {}
         for name in names:
             copy = copy_package(Path(scratch) / name, size=PRODUCT_SIZE, repeats=extra.get(name, 0))
-            sides[name] = measuring.Side(folder=copy)
+            sides[name] = Environment(folder=copy)
         measuring.execute(
             folder, data, lambda state: bar.show(state.done, state.now, state.total), sides
         )

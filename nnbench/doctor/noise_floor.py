@@ -18,6 +18,7 @@ from scipy import optimize, stats
 
 from nnbench.machine import fingerprint, noise
 from nnbench.measure import run as measuring
+from nnbench.measure.protocol import Environment
 from nnbench.phases import COLD, EPOCH, STEP
 from nnbench.show import units
 from nnbench.stats.estimate import Estimate, nested_estimate
@@ -160,7 +161,7 @@ def noise_floor(
     )
     with tempfile.TemporaryDirectory() as scratch:
         folder = runs.create(Path(scratch), "floor", wanted, fingerprint.take())
-        run = measuring.execute(folder, data, watch, {"A": measuring.Side(), "B": measuring.Side()})
+        run = measuring.execute(folder, data, watch, {"A": Environment(), "B": Environment()})
         return from_run(run, case, seed)
 
 

@@ -11,11 +11,12 @@ from pathlib import Path
 import numpy as np
 
 from nnbench.drift import saved
+from nnbench.drift import worker as drift_worker
 from nnbench.drift.policies import POLICIES
 from nnbench.drift.saved import Study
-from nnbench.drift.study import WORKER, Watcher, data_file
+from nnbench.drift.study import Watcher
 from nnbench.errors import UserError
-from nnbench.measure.process import Launch, WorkerLostError
+from nnbench.measure.process import DataFile, WorkerLostError, data_file
 from nnbench.stats.estimate import Estimate, nested_estimate
 from nnbench.store import runs
 from nnbench.workload.datasets import Dataset
@@ -52,7 +53,7 @@ def measure(folder: Path, data: Dataset, watch: Watcher, *, launches: int = LAUN
 def _launch(
     study: Study,
     writer: runs.Writer,
-    arrays: Path,
+    arrays: DataFile,
     backend: str,
     launch: int,
     turns: np.random.Generator,
@@ -64,12 +65,12 @@ def _launch(
         training=replace(study.case.training, jit="off"),
     )
     workers = {
-        deterministic: Launch(
+        deterministic: drift_worker.start(
             case,
+            policy,
             arrays,
             study.folder / "logs" / f"timing-{backend}-{launch}-{deterministic}.log",
-            module=WORKER,
-            settings=policy.settings_for(backend),
+            patient=False,
         )
         for deterministic, policy in SIDES.items()
     }
@@ -79,13 +80,11 @@ def _launch(
         for pair in range(PAIRS):
             for deterministic in map(bool, turns.permutation([0, 1])):
                 answer = workers[deterministic].ask(
-                    {
-                        "kind": "time",
-                        "case": case.to_json(),
-                        "code": SIDES[deterministic].code_for(backend),
-                        "seed": pair,
-                    },
+                    case,
                     study.specification["limit_s"],
+                    kind="time",
+                    code=SIDES[deterministic].code_for(backend),
+                    seed=pair,
                 )
                 if "error" in answer:
                     raise UserError(answer["error"])

@@ -19,14 +19,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from nnbench.drift import diagnosis, metrics, policies, trajectory
+from nnbench.drift import diagnosis, metrics, policies, trajectory, worker
 from nnbench.drift.diagnosis import Difference
 from nnbench.drift.matrix import ulps
-from nnbench.drift.study import PATIENT, WORKER, data_file
 from nnbench.drift.trajectory import Trajectory
 from nnbench.errors import UserError
 from nnbench.machine import fingerprint
-from nnbench.measure.process import Launch, WorkerLostError
+from nnbench.measure.process import WorkerLostError, data_file
 from nnbench.workload import user_code
 from nnbench.workload.case import Case
 from nnbench.workload.datasets import Dataset
@@ -208,31 +207,16 @@ def _train(case: Case, data: Dataset, policy: str, seed: int) -> tuple[Trajector
     chosen = policies.named(policy)
     with data_file(data) as arrays, tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
-        worker = Launch(
-            case,
-            arrays,
-            folder / "worker.log",
-            module=WORKER,
-            settings=PATIENT | chosen.settings_for(case.backend),
-        )
+        process = worker.start(case, chosen, arrays, folder / "worker.log")
         try:
-            ready = worker.wait_until_ready()
-            answer = worker.ask(
-                {
-                    "kind": "train",
-                    "case": case.to_json(),
-                    "code": chosen.code_for(case.backend),
-                    "seed": seed,
-                    "given": None,
-                    "observe_order": True,
-                    "folder": scratch,
-                },
-                LIMIT_S,
+            ready = process.wait_until_ready()
+            answer = worker.train(
+                process, case, chosen, seed, folder=folder, limit_s=LIMIT_S, observe_order=True
             )
         except WorkerLostError as lost:
             raise UserError(f"the training was lost: {' '.join(str(lost).split())}") from lost
         finally:
-            worker.stop()
+            process.stop()
         if "error" in answer:
             raise UserError(answer["error"])
         return trajectory.read(folder / answer["file"]), ready

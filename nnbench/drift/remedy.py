@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from nnbench.drift import saved
+from nnbench.drift import worker as drift_worker
 from nnbench.drift.policies import POLICIES, Policy
 from nnbench.drift.saved import Study
-from nnbench.drift.study import PATIENT, WORKER, Watcher, data_file
-from nnbench.measure.process import Launch, WorkerLostError
+from nnbench.drift.study import Watcher
+from nnbench.measure.process import DataFile, WorkerLostError, data_file
 from nnbench.store import runs
 from nnbench.workload.case import Case
 from nnbench.workload.datasets import Dataset
@@ -84,7 +85,7 @@ def _settled(record: dict[str, Any], backend: str) -> bool:
     return record["backend"] == backend and bool(record["reproduces"] or record.get("last"))
 
 
-def _try(study: Study, arrays: Path, backend: str, candidate: Candidate) -> dict[str, Any]:
+def _try(study: Study, arrays: DataFile, backend: str, candidate: Candidate) -> dict[str, Any]:
     whole: Case = study.case
     case = replace(
         whole,
@@ -99,28 +100,17 @@ def _try(study: Study, arrays: Path, backend: str, candidate: Candidate) -> dict
     problem = ""
     for process in range(2):
         log = study.folder / "logs" / f"remedy-{backend}-{process}.log"
-        worker = Launch(
-            case,
-            arrays,
-            log,
-            module=WORKER,
-            settings=PATIENT | candidate.policy.settings_for(backend),
-        )
+        worker = drift_worker.start(case, candidate.policy, arrays, log)
         try:
             worker.wait_until_ready()
             answers = [
-                worker.ask(
-                    {
-                        "kind": "train",
-                        "case": case.to_json(),
-                        "code": candidate.policy.code_for(backend),
-                        "seed": seed,
-                        "given": None,
-                        "fresh": True,
-                        "observe_order": False,
-                        "folder": str((study.folder / saved.TRAJECTORIES).resolve()),
-                    },
-                    study.specification["limit_s"],
+                drift_worker.train(
+                    worker,
+                    case,
+                    candidate.policy,
+                    seed,
+                    folder=study.folder / saved.TRAJECTORIES,
+                    limit_s=study.specification["limit_s"],
                 )
                 for seed in seeds
             ]

@@ -1,44 +1,27 @@
 """Running a drift study: processes one after another, each training on disk before the next."""
 
-import tempfile
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from nnbench.drift import plan, saved
+from nnbench.drift import worker as drift_worker
 from nnbench.drift.plan import Place, Planned
 from nnbench.drift.policies import POLICIES
 from nnbench.drift.saved import Study
 from nnbench.errors import UserError
 from nnbench.machine import devices
-from nnbench.measure.process import Launch, WorkerLostError
-from nnbench.measure.run import Side
+from nnbench.measure.process import DataFile, Worker, WorkerLostError, data_file
+from nnbench.measure.protocol import Environment
 from nnbench.store import runs
 from nnbench.workload.datasets import Dataset
-
-WORKER = "nnbench.drift.worker"
-
-PATIENT = {"OMP_WAIT_POLICY": "passive"}
-"""Torch's threads wait for each other asleep, which changes no number and spares a busy machine."""
 
 Watcher = Callable[[int, int, str], None]
 """Is told how many trainings are finished, of how many, and what is going on."""
 
 
-@contextmanager
-def data_file(data: Dataset) -> Iterator[Path]:
-    """The data as a file for workers, for as long as they live."""
-    with tempfile.TemporaryDirectory() as scratch:
-        path = Path(scratch) / "data.npz"
-        np.savez(path, features=data.features, labels=data.labels)
-        yield path
-
-
 def execute(
-    folder: Path, data: Dataset, watch: Watcher, sides: Mapping[str, Side] | None = None
+    folder: Path, data: Dataset, watch: Watcher, sides: Mapping[str, Environment] | None = None
 ) -> Study:
     """Train what is missing of the study in `folder`, and return the whole.
 
@@ -62,13 +45,13 @@ class _Running:
         self,
         study: Study,
         writer: runs.Writer,
-        arrays: Path,
+        arrays: DataFile,
         watch: Watcher,
-        sides: Mapping[str, Side],
+        sides: Mapping[str, Environment],
     ) -> None:
         self.study, self.writer, self.arrays = study, writer, arrays
         self.watch, self.sides = watch, sides
-        self.worker: Launch | None = None
+        self.worker: Worker | None = None
         self.place: Place | None = None
 
     def run(self) -> None:
@@ -120,17 +103,13 @@ class _Running:
         place = planned.place
         number = len(self.study.processes)
         log = self.study.folder / "logs" / f"process-{number:04d}.log"
-        side = self.sides.get(place.side, Side())
-        settings = PATIENT | POLICIES[planned.policy].settings_for(place.backend)
         self.watch(len(self.study.trainings), self.total, f"starting {place.label}")
-        worker = Launch(
+        worker = drift_worker.start(
             planned.case,
+            POLICIES[planned.policy],
             self.arrays,
             log,
-            python=side.python,
-            folder=side.folder,
-            module=WORKER,
-            settings=settings,
+            environment=self.sides.get(place.side),
         )
         try:
             ready = worker.wait_until_ready()
@@ -162,19 +141,18 @@ class _Running:
 
     def _train(self, planned: Planned) -> dict[str, Any]:
         assert self.worker is not None
-        folder = (self.study.folder / saved.TRAJECTORIES).resolve()
-        request = {
-            "kind": "train",
-            "case": planned.case.to_json(),
-            "code": POLICIES[planned.policy].code_for(planned.case.backend),
-            "seed": planned.seed,
-            "given": self.study.trainings[planned.given]["file"] if planned.given else None,
-            "fresh": planned.fresh,
-            "observe_order": planned.condition == plan.ORDER,
-            "folder": str(folder),
-        }
         try:
-            answer = self.worker.ask(request, self.study.specification["limit_s"])
+            answer = drift_worker.train(
+                self.worker,
+                planned.case,
+                POLICIES[planned.policy],
+                planned.seed,
+                folder=self.study.folder / saved.TRAJECTORIES,
+                limit_s=self.study.specification["limit_s"],
+                given=self.study.trainings[planned.given]["file"] if planned.given else None,
+                fresh=planned.fresh,
+                observe_order=planned.condition == plan.ORDER,
+            )
         except WorkerLostError as lost:
             self._stop()
             return {"outcome": lost.outcome, "message": str(lost)}

@@ -1,64 +1,94 @@
-"""A worker process of a drift study: one backend on one device, one training at a time on request.
+"""Worker processes of drift studies: one training at a time on request.
 
-Requests and answers are JSON lines, as in `measure.worker`. What a training leaves behind is
-written into the folder that the request names, and its file's name is answered.
+What a training leaves behind is written into the folder that the request names, and its file's
+name is answered.
 """
 
-import json
 import math
-import sys
 import time
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from nnbench.drift import generators, trajectory
+from nnbench.drift.policies import Policy
 from nnbench.errors import UserError
-from nnbench.machine import devices
-from nnbench.measure.channel import open_answers
+from nnbench.measure import serve
+from nnbench.measure.process import DataFile, Worker
+from nnbench.measure.protocol import Environment
 from nnbench.workload.case import Case
 
+ROOM = __name__
 
-def main() -> None:
-    """Serve requests until the input ends."""
-    answer = open_answers()
-    configuration = json.loads(sys.argv[1])
-    case = Case.from_json(configuration["warm_up"])
-    with np.load(configuration["data"]) as arrays:
-        features, labels = arrays["features"], arrays["labels"]
-    try:
-        devices.start(*case.worker)
-    except UserError as mistake:
-        answer({"error": str(mistake)})
-        return
-    fresh = generators.remember()
-    answer(
-        {
-            "device_name": devices.description(case.backend, case.device),
-            "versions": devices.versions(case.backend),
-            "cpus": devices.usable_cpus(),
-        }
+PATIENT = {"OMP_WAIT_POLICY": "passive"}
+"""Torch's threads wait for each other asleep, which changes no number and spares a busy machine."""
+
+
+def start(
+    case: Case,
+    policy: Policy,
+    data: DataFile,
+    log: Path,
+    *,
+    environment: Environment | None = None,
+    patient: bool = True,
+) -> Worker:
+    """Start a process with a policy's settings; see `measure.process.Worker`."""
+    settings = {**(PATIENT if patient else {}), **policy.settings_for(case.backend)}
+    return Worker(case, data, log, environment=environment, room=ROOM, settings=settings)
+
+
+def train(
+    worker: Worker,
+    case: Case,
+    policy: Policy,
+    seed: int,
+    *,
+    folder: Path,
+    limit_s: float,
+    given: str | None = None,
+    fresh: bool = True,
+    observe_order: bool = False,
+) -> dict[str, Any]:
+    """Have one training done and left in `folder`; see `nnbench.drift.training`.
+
+    `given` is the file there whose weights it starts from, `fresh` puts the random generators
+    back to a new process' first. Raises WorkerLostError as `Worker.ask` does.
+    """
+    return worker.ask(
+        case,
+        limit_s,
+        kind="train",
+        code=policy.code_for(case.backend),
+        seed=seed,
+        given=given,
+        fresh=fresh,
+        observe_order=observe_order,
+        folder=str(folder.resolve()),
     )
-    serve = {"train": _train, "time": _time}
-    for line in sys.stdin:
-        request = json.loads(line)
+
+
+def open_room(started: serve.Started) -> serve.Room:
+    """Train, or time a training, for each request."""
+    fresh = generators.remember()
+    answers = {"train": _train, "time": _time}
+
+    def answer(request: dict[str, Any]) -> dict[str, Any]:
+        case = Case.from_json(request["case"])
         try:
             if request.get("fresh", True):
                 fresh.restore()
-            answer(serve[request["kind"]](request, features, labels))
+            return answers[request["kind"]](request, case, *started.data_of(case))
         except UserError as mistake:
-            answer({"error": str(mistake)})
-        except Exception as failure:
-            if not isinstance(failure, (ImportError, ValueError, TypeError, NotImplementedError)):
-                raise
+            return {"error": str(mistake)}
+        except (ImportError, ValueError, TypeError, NotImplementedError) as failure:
             reason = (str(failure).strip() or repr(failure)).splitlines()[0]
-            answer({"error": f"{case.label} cannot be trained so on {case.backend}: {reason}"})
+            return {"error": f"{case.label} cannot be trained so on {case.backend}: {reason}"}
+
+    return {}, answer
 
 
 def _train(
-    request: dict[str, Any], features: NDArray[np.float32], labels: NDArray[np.float32]
+    request: dict[str, Any], case: Case, features: serve.Array, labels: serve.Array
 ) -> dict[str, Any]:
     # Imports Keras: not before the backend is fixed.
     from nnbench.drift import training
@@ -69,7 +99,6 @@ def _train(
         given = trajectory.read(folder / request["given"])
         start = training.Start(given.at(0), list(given.draws))
     began_s = time.perf_counter()
-    case = Case.from_json(request["case"])
     found = training.train(
         case,
         features,
@@ -93,13 +122,12 @@ def _train(
 
 
 def _time(
-    request: dict[str, Any], features: NDArray[np.float32], labels: NDArray[np.float32]
+    request: dict[str, Any], case: Case, features: serve.Array, labels: serve.Array
 ) -> dict[str, Any]:
     from nnbench.drift import policies
     from nnbench.training.fit import fit
     from nnbench.workload import keras_model
 
-    case = Case.from_json(request["case"])
     policies.apply(request["code"], request["seed"])
     model = keras_model.for_case(case)
 
@@ -118,7 +146,3 @@ def _time(
     train(case.cold_epochs)
     # The last epoch's loss was read as a number: the device has finished.
     return {"outcome": "ok", "duration_s": time.perf_counter() - began_s}
-
-
-if __name__ == "__main__":
-    main()

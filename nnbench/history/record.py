@@ -21,7 +21,7 @@ from nnbench.history.commits import Commit
 from nnbench.machine import fingerprint
 from nnbench.measure import environments
 from nnbench.measure import run as measuring
-from nnbench.measure.run import Side
+from nnbench.measure.protocol import Environment
 from nnbench.store import runs
 from nnbench.workload.case import Case
 from nnbench.workload.datasets import Dataset
@@ -94,16 +94,16 @@ def _part(
     return Part(f"commits-{digest}{suffix}", number, wanted, named)
 
 
-def check_out(commits: Sequence[Commit]) -> dict[str, Side]:
+def check_out(commits: Sequence[Commit]) -> dict[str, Environment]:
     """A worktree and an environment for each commit, by its full hash.
 
     Raises UserError where one cannot be made or is unlike the others in versions.
     """
-    places: dict[str, Side] = {}
+    places: dict[str, Environment] = {}
     first: dict[str, Any] | None = None
     for commit in commits:
         operand = environments.resolve(commit.name)
-        place = operand.side or Side()
+        place = operand.side or Environment()
         places[commit.name] = place
         found = environments.fingerprint_of(operand)
         found["versions"].pop("nnbench-arch", None)
@@ -133,7 +133,11 @@ def folder_of(parent: Path, part: Part) -> Path:
 
 
 def measure(
-    part: Part, folder: Path, data: Dataset, places: dict[str, Side], watch: measuring.Watcher
+    part: Part,
+    folder: Path,
+    data: Dataset,
+    places: dict[str, Environment],
+    watch: measuring.Watcher,
 ) -> runs.Run:
     """Measure what is missing of a part."""
     by_side = {side: places[name] for side, name in part.commits.items()}
@@ -145,7 +149,7 @@ def digests(
     folder: Path,
     cases: Sequence[Case],
     data: Dataset,
-    places: dict[str, Side],
+    places: dict[str, Environment],
     watch: measuring.Watcher,
 ) -> None:
     """Record what each commit computes, beside what it takes."""

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from nnbench.errors import UserError
-from nnbench.measure.run import Side
+from nnbench.measure.protocol import Environment
 from nnbench.store import runs
 
 WORKTREES = Path(".nnbench") / "worktrees"
@@ -30,7 +30,7 @@ class Operand:
 
     label: str
     run: runs.Run | None = None
-    side: Side | None = None
+    side: Environment | None = None
 
 
 def resolve(name: str) -> Operand:
@@ -42,7 +42,7 @@ def resolve(name: str) -> Operand:
     if (path / runs.RUN_FILE).exists():
         return Operand(name.rstrip("/"), run=runs.read(path))
     if name == ".":
-        return Operand("now", side=Side())
+        return Operand("now", side=Environment())
     if path.is_file():
         return _interpreter(path)
     return _commit(name)
@@ -56,7 +56,7 @@ def _interpreter(path: Path) -> Operand:
     )
     if answer.returncode != 0:
         raise UserError(f"{path} is no Python that has nnbench installed")
-    return Operand(path.parent.parent.name or path.name, side=Side(python=python))
+    return Operand(path.parent.parent.name or path.name, side=Environment(python=python))
 
 
 def fingerprint_of(operand: Operand) -> dict[str, Any]:
@@ -66,9 +66,9 @@ def fingerprint_of(operand: Operand) -> dict[str, Any]:
     """
     if operand.run is not None:
         return operand.run.fingerprint
-    side = operand.side or Side()
+    side = operand.side or Environment()
     answer = subprocess.run(
-        [side.python, "-m", "nnbench.machine.fingerprint"],
+        [side.python, "-m", side.fingerprint_module],
         cwd=side.folder,
         capture_output=True,
         text=True,
@@ -97,7 +97,7 @@ def _commit(name: str) -> Operand:
             raise UserError(f"commit {name} cannot be checked out into {tree}")
     environment = tree.with_name(f"{tree.name}-environment")
     python = _environment(root, tree, environment)
-    return Operand(f"{name} ({full[:9]})", side=Side(python=str(python), folder=tree))
+    return Operand(f"{name} ({full[:9]})", side=Environment(python=str(python), folder=tree))
 
 
 def _ignore(root: Path) -> None:

@@ -13,6 +13,7 @@ import numpy as np
 
 from nnbench.machine import devices, fingerprint, noise
 from nnbench.measure import run as measuring
+from nnbench.measure.process import data_file
 from nnbench.phases import PHASES, STEP
 from nnbench.stats.summary import block_values, product_rates
 from nnbench.store import runs
@@ -70,7 +71,10 @@ def measure(plan: Plan, keep: Path | None = None, commit: str | None = None) -> 
             here["commit"] = commit
         folder = runs.create(keep or Path(scratch), None, wanted, here)
         run = measuring.execute(folder, data, lambda _: None)
-        drifts = drift_process.figures(cases) if plan.drift else {}
+        drifts: dict[str, dict[str, float]] = {}
+        if plan.drift:
+            with data_file(data) as arrays:
+                drifts = drift_process.figures(cases, arrays)
         return [_reading(run, case, drifts.get(case.key, {})) for case in cases]
 
 

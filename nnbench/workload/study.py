@@ -197,6 +197,24 @@ class Study:
     machine: Machine = field(default_factory=Machine)
     effort: Effort = field(default_factory=Effort)
 
+    @classmethod
+    def of(cls, networks: Sequence[str], **options: Any) -> Self:
+        """A study of these networks; options by the names of the records' fields.
+
+        `Study.of(["6,6", "train.py:build"], epochs=10, backend="jax", as_="regression")`. Raises
+        UserError for an option that no record has.
+        """
+        study = cls(Networks.named(networks))
+        for part in ("data", "training", "machine", "effort"):
+            record = getattr(study, part)
+            names = [one.name for one in fields(record) if one.name in options]
+            given = {name: options.pop(name) for name in names}
+            study = replace(study, **{part: replace(record, **given)})
+        if options:
+            known = [one.name for part in fields(cls) for one in fields(getattr(study, part.name))]
+            raise UserError(f"option {_unknown(next(iter(options)), dict.fromkeys(known))}")
+        return study
+
     def or_networks(self, usual: Sequence[str] = NOTEBOOK) -> "Study":
         """The same; where no network is named, with the architectures that are usual."""
         if self.networks.architectures or self.networks.model:
