@@ -8,7 +8,8 @@ import sys
 
 import pytest
 
-from nnbench.drift import matrix, plan, remedy, saved, tables
+from nnbench.drift import matrix, plan, saved, tables
+from nnbench.drift.analysis import analyse
 from nnbench.drift.diagnosis import ARITHMETIC, INITIAL
 from nnbench.drift.policies import POLICIES
 from nnbench.errors import UserError
@@ -52,7 +53,7 @@ def test_the_seed_of_numpy_alone_does_not_reproduce(study):
         assert cell.pairs == 2
         assert cell.initial_equal == 0
         assert cell.max_ulp > 1e6
-    told = tables.study_as_json(study, found, None)["diagnosis"]
+    told = tables.study_as_json(analyse(study), None)["diagnosis"]
     numpy = next(one for one in told if one["policy"] == "numpy")
     assert numpy["uncontrolled"] == [INITIAL]
     assert "arithmetic repeats bit by bit" in numpy["text"]
@@ -82,7 +83,7 @@ def test_equal_starts_leave_arithmetic_alone(study):
 
 
 def test_the_shortest_code_was_verified_and_is_printed(study, folder):
-    record = remedy.found_for(study, "jax")
+    record = analyse(study).remedies["jax"]
     assert record["seeds_equal"] == 2
     assert record["code"] == "import keras\nkeras.utils.set_random_seed(1)\n"
     printed = (folder / "printed.txt").read_text()
@@ -199,7 +200,7 @@ def test_the_matrix_has_every_condition_of_the_machine():
 def test_deterministic_ops_never_share_a_process_with_others():
     for group in plan.plan(wanted()):
         for planned in group:
-            assert planned.place.deterministic == POLICIES[planned.policy].deterministic
+            assert planned.process.deterministic == POLICIES[planned.policy].deterministic
 
 
 @pytest.mark.parametrize(
@@ -231,5 +232,5 @@ def test_a_folder_without_a_study_is_named(tmp_path):
 
 
 def test_nothing_arithmetic_is_claimed_without_equal_starts(study):
-    told = tables.study_as_json(study, matrix.cells(study), None)["diagnosis"]
+    told = tables.study_as_json(analyse(study), None)["diagnosis"]
     assert all(ARITHMETIC not in one["uncontrolled"] for one in told)

@@ -1,11 +1,10 @@
 """What a drift study says, computed once for its tables, its page and JSON."""
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-from nnbench.drift import determinism_cost, diagnosis, matrix, metrics, plan, remedy, words
-from nnbench.drift.diagnosis import Difference, Uncontrolled, Varied
+from nnbench.drift import determinism_cost, diagnosis, matrix, metrics, plan, remedy
+from nnbench.drift.diagnosis import Uncontrolled, Varied
 from nnbench.drift.matrix import Cell
 from nnbench.drift.saved import Study
 from nnbench.stats.estimate import Estimate
@@ -42,17 +41,6 @@ class Analysis:
         having = {cell.policy for cell in self.of_backend(backend)}
         return [name for name in self.study.specification["policies"] if name in having]
 
-    @property
-    def findings(self) -> list[str]:
-        """What the study found, in sentences."""
-        return [
-            *map(words.uncontrolled, self.diagnosis),
-            *(
-                f"{one.backend}, {one.condition}: {words.difference(one.difference)}"
-                for one in self.varied
-            ),
-        ]
-
 
 def analyse(study: Study) -> Analysis:
     """Read off a study what it says."""
@@ -86,54 +74,3 @@ def _parted(study: Study, backend: str) -> dict[str, Distances]:
             distances = metrics.ulp_distance(a, b).ravel().tolist()
             layers.setdefault(diagnosis.layer_of(name), []).extend(distances)
     return found
-
-
-def as_json(found: Analysis, page: Path | None) -> dict[str, Any]:
-    """All of it but the distances of single weights, to be printed as JSON."""
-    study = found.study
-    return {
-        "folder": study.folder,
-        "page": page,
-        "specification": study.specification,
-        "fingerprint": study.fingerprint,
-        "cells": [
-            {
-                "backend": cell.backend,
-                "policy": cell.policy,
-                "condition": cell.condition,
-                "pairs": cell.pairs,
-                "bitwise": cell.bitwise,
-                "drifts": [
-                    {"seed": seed, **drift.figures}
-                    for seed, drift in zip(cell.seeds, cell.drifts, strict=True)
-                ],
-            }
-            for cell in found.cells
-        ],
-        "diagnosis": [
-            {
-                "backend": one.backend,
-                "policy": one.policy,
-                "uncontrolled": one.sources,
-                "text": words.uncontrolled(one),
-            }
-            for one in found.diagnosis
-        ],
-        "varied": found.findings[len(found.diagnosis) :],
-        "remedies": study.remedies,
-        "cost": {
-            backend: ratio and {"ratio": ratio.value, "low": ratio.low, "high": ratio.high}
-            for backend, ratio in found.cost.items()
-        },
-        "skipped": study.skipped,
-        "failures": study.failures(),
-    }
-
-
-def difference_as_json(found: Difference) -> dict[str, Any]:
-    """A difference, to be printed as JSON."""
-    return {
-        **{name: value for name, value in vars(found).items() if name != "drift"},
-        "text": words.difference(found),
-        **found.drift.figures,
-    }

@@ -174,7 +174,7 @@ class Varied:
 
 
 def varied(study: Study, found: Sequence[Cell]) -> list[Varied]:
-    """What parts the trainings of each condition that varies something, under the first of SEEDED."""
+    """What parts trainings where something was varied, under the first of the SEEDED policies."""
     seeded = next((name for name in plan.SEEDED if name in study.specification["policies"]), None)
     parted = []
     for cell in found:

@@ -189,7 +189,7 @@ class Drift:
     `before_epoch` the last recorded one at which they were still equal; both None when they
     never differ. ULP figures and `relative_l2` are of the final weights. `distances` and `ulps`
     hold relative L2 and largest ULP distance at each of the recorded `epochs`. `comparable` is
-    false where the networks have other shapes: then only losses are compared, and the defaults stand.
+    false where the networks have other shapes: then only losses are compared, all else is default.
     """
 
     comparable: bool

@@ -13,7 +13,7 @@ changes one thing of it:
 Those from `path` on say nothing about seeds, and are asked under `SEEDED` policies only.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -93,6 +93,11 @@ class Pair:
 
 def _key(backend: str, policy: str, seed: int, condition: str, member: int = 0) -> str:
     return f"{backend}|{policy}|{seed}|{condition}|{member}"
+
+
+def named(text: str, known: Iterable[str]) -> list[str]:
+    """Names with commas between them; `all` are the known ones."""
+    return list(known) if text == "all" else text.split(",")
 
 
 def specification(

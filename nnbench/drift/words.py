@@ -1,8 +1,10 @@
 """What a drift study, a check and a comparison of two studies say, in sentences."""
 
 import math
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from nnbench.drift.across_hosts import Across, Comparison
+from nnbench.drift.analysis import Analysis
 from nnbench.drift.diagnosis import (
     ARITHMETIC,
     INITIAL,
@@ -11,12 +13,17 @@ from nnbench.drift.diagnosis import (
     SHAPES,
     Difference,
     Uncontrolled,
+    Varied,
 )
 from nnbench.drift.matrix import Cell
 from nnbench.drift.policies import POLICIES
+from nnbench.drift.saved import Study
 from nnbench.show import intervals
 from nnbench.show.intervals import RATIO
 from nnbench.stats.estimate import Estimate
+
+if TYPE_CHECKING:
+    from nnbench.drift.golden import Bounds, Golden, Verdict
 
 UNCONTROLLED = {
     INITIAL: "initial weights are drawn anew",
@@ -108,6 +115,11 @@ def uncontrolled(found: Uncontrolled) -> str:
     return f"{start}{', and '.join(parts)}{also}.{answers}"
 
 
+def varied(found: Varied) -> str:
+    """Why trainings part where something was varied."""
+    return f"{found.backend}, {found.condition}: {difference(found.difference)}"
+
+
 def cost(backend: str, ratio: Estimate) -> str:
     """What deterministic ops cost on a backend."""
     took = f"{backend}: deterministic ops take {intervals.sentence(ratio, RATIO)} the time"
@@ -120,19 +132,39 @@ def cost(backend: str, ratio: Estimate) -> str:
 def verified(record: dict[str, Any]) -> str:
     """How the code of a remedy was verified."""
     return (
-        f"verified in two fresh processes ({record['seeds_equal']} of {record['seeds']} seeds "
-        "bitwise)"
+        f"The shortest code that makes this training reproducible on {record['backend']}, verified "
+        f"in two fresh processes ({record['seeds_equal']} of {record['seeds']} seeds bitwise):"
     )
 
 
-def no_remedy(backend: str, tried: list[dict[str, Any]]) -> str:
-    """That none of the ways tried makes a training reproducible on a backend."""
-    problem = f" ({tried[-1]['problem']})" if tried[-1]["problem"] else ""
-    return (
-        f"None of the {len(tried)} ways tried makes this training reproducible on {backend}"
-        f"{problem}: the network or its data draw from a generator that no seed reaches, or "
-        "an operation does not repeat."
-    )
+def remedies(found: Analysis) -> list[str]:
+    """The code that makes the training reproducible on each backend, or that none does."""
+    shown = []
+    for backend in found.backends:
+        tried = [one for one in found.study.remedies if one["backend"] == backend]
+        if backend in found.remedies:
+            record = found.remedies[backend]
+            shown.append(f"\n{verified(record)}\n{record['code']}")
+        elif tried:
+            problem = f" ({tried[-1]['problem']})" if tried[-1]["problem"] else ""
+            shown.append(
+                f"None of the {len(tried)} ways tried makes this training reproducible on {backend}"
+                f"{problem}: the network or its data draw from a generator that no seed reaches, "
+                "or an operation does not repeat."
+            )
+    return shown
+
+
+def study(found: Analysis) -> list[str]:
+    """What a study found, but for the code that makes its training reproducible."""
+    costs = [cost(backend, ratio) for backend, ratio in found.cost.items() if ratio]
+    return [*map(uncontrolled, found.diagnosis), *map(varied, found.varied), *costs]
+
+
+def not_run(found: Study) -> list[str]:
+    """What failed, was left out, or cannot be read."""
+    left_out = [f"Not run: {line}" for line in (*found.skipped, *found.damage)]
+    return [*map(failure, found.failures()), *left_out]
 
 
 def failure(record: dict[str, Any]) -> str:
@@ -140,3 +172,60 @@ def failure(record: dict[str, Any]) -> str:
     lines = str(record.get("message", "")).splitlines() or [record["outcome"]]
     reason = lines[0] if len(lines) == 1 else f"{lines[0]} ({lines[-1]})"
     return f"Failed: {record['key']}: {reason}"
+
+
+def recorded(kept: "Golden") -> str:
+    """What was recorded, and what it tolerates."""
+    return (
+        f"Recorded {kept.case.label} on {kept.case.place}, seed {kept.seed}, in {kept.folder}: two "
+        f"processes agreed in every bit. Elsewhere it must stay {bounds(kept.bounds)}."
+    )
+
+
+def bounds(tolerated: "Bounds") -> str:
+    """What a recorded training tolerates elsewhere."""
+    also = "" if tolerated.ulp is None else f" and {ulps(tolerated.ulp)}"
+    return f"within {tolerated.relative:.1e} relative{also}"
+
+
+def required(verdict: "Verdict") -> str:
+    """What a check asked for."""
+    if verdict.exact:
+        return "equal in every bit, on the same machine and versions"
+    return f"{bounds(verdict.bounds)}, on another machine or version"
+
+
+def check(verdict: "Verdict") -> list[str]:
+    """What a check found, a line each."""
+    head = "The training is as recorded" if verdict.passed else "The training has drifted"
+    found = [f"{head} (required: {required(verdict)})."]
+    if verdict.elsewhere:
+        found.append(f"Recorded elsewhere: {'; '.join(verdict.elsewhere)}.")
+    if verdict.changed:
+        found.append(f"Changed since: {'; '.join(verdict.changed)}.")
+    if verdict.difference.sources:
+        found.append(difference(verdict.difference))
+    if not verdict.passed:
+        epoch = verdict.difference.drift.first_epoch
+        found += [
+            f"  {one.name}: {ulps(one.first_ulp)} after epoch {epoch}, "
+            f"{ulps(one.final_ulp)} at the end"
+            for one in verdict.weights
+        ]
+    return found
+
+
+def comparison(found: Comparison) -> list[str]:
+    """How two studies compare, a line each."""
+    unlike = "; ".join(found.unlike) or "nothing, by their fingerprints"
+    return [f"Between them: {unlike}.", *map(_references, found.references)]
+
+
+def _references(across: Across) -> str:
+    equal = (
+        f"{across.backend}, {across.policy}: {across.bitwise} of {len(across.seeds)} seeds equal "
+        "in every bit."
+    )
+    if across.bitwise == len(across.seeds):
+        return equal
+    return f"{equal} {difference(across.worst)}"
