@@ -1,75 +1,66 @@
 """The figures of a race: loss against wall-clock, and time against loss."""
 
+import math
+
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, NullLocator
+from matplotlib.ticker import FuncFormatter, NullLocator
 
-from nnbench.race.time_to_loss import CLOCKS, TRAINED, Race, Racer
-from nnbench.show import ticks, units
+from nnbench.race.analysis import Outcome, Standing
+from nnbench.race.time_to_loss import CLOCKS, COLD, TRAINED
+from nnbench.show import figures, ticks, units
 from nnbench.show.palette import SERIES_COLOURS
 
+TIMES = {
+    TRAINED: "time, steady epochs only",
+    COLD: "time from nothing, once-costs too",
+}
 STYLES = ("-", "--", ":")
 
-FEW_DECADES = 2.5
 
-
-def loss_against_time(race: Race, target: float | None) -> Figure:
+def loss_against_time(outcome: Outcome) -> Figure:
     """Median loss of each network against both clocks, with its interval over seeds.
 
     The target is a line; where a median gets to it is marked.
     """
+    target = outcome.target_loss
     figure = Figure(figsize=(10, 4.4), layout="constrained")
     axes = figure.subplots(1, 2, sharey=True)
     for axis, clock in zip(axes, CLOCKS, strict=True):
-        for number, racer in enumerate(race.racers):
-            _band(axis, race, racer, clock, number)
-            time = racer.time_to(target, clock) if target is not None else None
-            if time is not None and time.reached:
+        for number, one in enumerate(outcome.standings):
+            _band(axis, one, clock, number)
+            time = one.time_to_target_s[clock]
+            if time.reached:
                 axis.plot([time.value], [target], "o", color=_colour(number), markersize=6)
-        if target is not None:
+        if math.isfinite(target):
             axis.axhline(target, color="black", linewidth=0.8, linestyle="--")
-        axis.set_xscale("log")
-        time_axis(axis, race, clock)
-        axis.set_xlabel(
-            "time, steady epochs only" if clock == TRAINED else "time from nothing, once-costs too"
-        )
-        axis.set_title(clock, fontsize=11)
-        axis.grid(alpha=0.3)
+        _dress(axis, clock, TIMES[clock])
     _loss_axis(axes[0])
-    axes[0].set_ylabel(f"loss ({race.racers[0].case.training.loss})")
-    if target is not None:
-        axes[0].annotate(
-            f"target {target:.3g}",
-            (0.01, target),
-            xycoords=("axes fraction", "data"),
-            xytext=(0, 3),
-            textcoords="offset points",
-            fontsize=8,
-        )
-    handles, labels = axes[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside upper center", ncols=8, fontsize=9, frameon=False)
-    _footnote(figure, race)
+    axes[0].set_ylabel(f"loss ({outcome.race.racers[0].case.training.loss})")
+    if math.isfinite(target):
+        position = {"xycoords": ("axes fraction", "data"), "textcoords": "offset points"}
+        axes[0].annotate(f"target {target:.3g}", (0.01, target), (0, 3), fontsize=8, **position)
+    figures.legend_above(figure)
+    _footnote(figure, outcome)
     return figure
 
 
-def _band(axis: Axes, race: Race, racer: Racer, clock: str, number: int) -> None:
-    moments_s = race.moments_s(clock)
-    first_s = min(float(curve.clock(clock)[0]) for curve in racer.curves)
-    moments_s = moments_s[(moments_s >= first_s) & (moments_s <= racer.whole(clock).value)]
-    middle, low, high = racer.band(moments_s, clock)
-    shown = np.isfinite(middle)
-    finite = shown & np.isfinite(high)
+def _band(axis: Axes, one: Standing, clock: str, number: int) -> None:
+    moments_s, losses = one.band[clock]
+    middle, high = (np.array([getattr(loss, end) for loss in losses]) for end in ("value", "high"))
+    low = np.array([loss.low for loss in losses])
+    shown, finite = np.isfinite(middle), np.isfinite(high)
     colour, style = _colour(number), STYLES[number // len(SERIES_COLOURS) % len(STYLES)]
     axis.fill_between(
         moments_s[finite], low[finite], high[finite], color=colour, alpha=0.18, linewidth=0
     )
     axis.plot(
-        moments_s[shown], middle[shown], style, color=colour, linewidth=1.6, label=racer.label
+        moments_s[shown], middle[shown], style, color=colour, linewidth=1.6, label=one.racer.label
     )
 
 
-def pareto(race: Race) -> Figure:
+def pareto(outcome: Outcome) -> Figure:
     """Time for all epochs against the loss at their end, with intervals over seeds.
 
     Networks that no other beats in both are joined.
@@ -77,51 +68,49 @@ def pareto(race: Race) -> Figure:
     figure = Figure(figsize=(10, 4.2), layout="constrained")
     axes = figure.subplots(1, 2, sharey=True)
     for axis, clock in zip(axes, CLOCKS, strict=True):
-        front = race.front(clock)
-        corners_s = [one.whole(clock).value for one in front]
+        front = outcome.front[clock]
+        having = [one for one in outcome.standings if one.racer.final_loss.reached]
+        having.sort(key=lambda one: one.time_for_all_epochs_s[clock].value)
+        corners = [one for one in having if one.racer in front]
         axis.step(
-            corners_s,
-            [one.final_loss().value for one in front],
+            [one.time_for_all_epochs_s[clock].value for one in corners],
+            [one.racer.final_loss.value for one in corners],
             where="post",
             color="#999999",
             linewidth=1.2,
             zorder=1,
         )
-        having = [one for one in race.racers if one.final_loss().reached]
-        order = sorted(having, key=lambda one: (one.whole(clock).value, one.final_loss().value))
-        for turn, racer in enumerate(order):
-            _point(axis, race, racer, clock, racer in front, turn % 2 == 0)
-        axis.set_xscale("log")
+        for turn, one in enumerate(having):
+            colour = _colour(outcome.standings.index(one))
+            _point(axis, one, clock, colour, filled=one.racer in front, above=turn % 2 == 0)
         axis.margins(x=0.22, y=0.14)
-        time_axis(axis, race, clock)
-        axis.set_title(clock, fontsize=11)
-        axis.set_xlabel(f"time for {race.epochs:,} epochs")
-        axis.grid(alpha=0.3)
+        _dress(axis, clock, f"time for {outcome.race.epochs:,} epochs")
     _loss_axis(axes[0])
     axes[0].set_ylabel("loss at the end")
-    _footnote(figure, race)
+    _footnote(figure, outcome)
     return figure
 
 
-def _point(axis: Axes, race: Race, racer: Racer, clock: str, on_front: bool, above: bool) -> None:
-    time, loss = racer.whole(clock), racer.final_loss()
+def _point(
+    axis: Axes, one: Standing, clock: str, colour: str, *, filled: bool, above: bool
+) -> None:
+    time, loss = one.time_for_all_epochs_s[clock], one.racer.final_loss
     # An infinite end (a seed that diverged) cannot be drawn: the bar ends at the point.
     high = loss.high if np.isfinite(loss.high) else loss.value
-    colour = _colour(list(race.racers).index(racer))
     axis.errorbar(
         [time.value],
         [loss.value],
-        xerr=[[time.value - time.low], [time.high - time.value]],
+        xerr=figures.bar_lengths([time]),
         yerr=[[loss.value - loss.low], [high - loss.value]],
         fmt="o",
         color=colour,
-        markerfacecolor=colour if on_front else "white",
+        markerfacecolor=colour if filled else "white",
         markersize=7,
         capsize=3,
         linewidth=1.1,
     )
     axis.annotate(
-        racer.label,
+        one.racer.label,
         (time.value, loss.value),
         xytext=(7 if above else -7, 5 if above else -5),
         textcoords="offset points",
@@ -136,16 +125,12 @@ def _colour(number: int) -> str:
     return SERIES_COLOURS[number % len(SERIES_COLOURS)]
 
 
-def time_axis(axis: Axes, race: Race, clock: str) -> None:
-    """Ticks of a logarithmic time axis, written in seconds, few enough to be read."""
-    low, high = axis.get_xlim()
-    decades = np.log10(high / low)
-    subdivisions: tuple[float, ...] = (1.0,) if decades > FEW_DECADES else (1.0, 2.0, 5.0)
-    if decades < 0.8:
-        subdivisions = (1.0, 1.5, 2.0, 3.0, 4.0, 5.0, 7.0)
-    axis.xaxis.set_major_locator(LogLocator(subs=subdivisions, numticks=12))
-    axis.xaxis.set_major_formatter(FuncFormatter(lambda value, _: units.seconds(value)))
-    axis.xaxis.set_minor_formatter(NullFormatter())
+def _dress(axis: Axes, clock: str, label: str) -> None:
+    axis.set_xscale("log")
+    figures.log_seconds_axis(axis.xaxis)
+    axis.set_title(clock, fontsize=11)
+    axis.set_xlabel(label)
+    axis.grid(alpha=0.3)
 
 
 def _loss_axis(axis: Axes) -> None:
@@ -157,12 +142,10 @@ def _loss_axis(axis: Axes) -> None:
     axis.yaxis.set_minor_locator(NullLocator())
 
 
-def _footnote(figure: Figure, race: Race) -> None:
-    case = race.racers[0].case
-    seeds = len(race.racers[0].curves)
-    confidence = units.share(race.racers[0].whole().confidence)
-    text = (
-        f"{case.place}; {case.data}, {case.rows:,} rows, {case.batch_rows:,} a batch. Medians "
-        f"over {seeds} seeds with {confidence} intervals of order statistics."
+def _footnote(figure: Figure, outcome: Outcome) -> None:
+    case, seeds = outcome.race.racers[0].case, len(outcome.race.racers[0].curves)
+    figures.footnote(
+        figure,
+        f"{outcome.context}; {case.data}, {case.rows:,} rows, {case.batch_rows:,} a batch. Medians "
+        f"over {seeds} seeds with {units.share(outcome.confidence)} intervals of order statistics.",
     )
-    figure.supxlabel(text, fontsize=8, color="#555555", x=0.01, ha="left")

@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -62,7 +62,7 @@ class Curve:
         return self.losses[np.maximum(ended, 0)]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Racer:
     """One architecture's trainings, one a seed."""
 
@@ -82,37 +82,53 @@ class Racer:
         """Over seeds: seconds for all epochs."""
         return median([curve.clock(clock)[-1] for curve in self.curves])
 
+    @cached_property
     def final_loss(self) -> Median:
         """Over seeds: the loss of the last epoch; a diverged training's is infinite."""
         return median([curve.losses[-1] for curve in self.curves])
 
-    def band(self, moments_s: Array, clock: str = TRAINED) -> tuple[Array, Array, Array]:
-        """Median loss at each moment, and its interval's ends."""
+    def band(self, moments_s: Array, clock: str = TRAINED) -> list[Median]:
+        """Over seeds: the loss at each moment."""
         losses = np.array([curve.loss_at(moments_s, clock) for curve in self.curves])
-        found = [median(column) for column in losses.T]
-        values, low, high = ([getattr(one, n) for one in found] for n in ("value", "low", "high"))
-        return np.array(values), np.array(low), np.array(high)
+        return [median(column) for column in losses.T]
+
+    def ratio(self, other: "Racer", target: float, clock: str = TRAINED) -> Median | None:
+        """Over seeds: this network's time to a loss / `other`'s, of the same seed.
+
+        A seed that neither gets there with says nothing; None if that is all of them.
+        """
+        base = {curve.seed: curve.time_to(target, clock) for curve in other.curves}
+        pairs = [
+            (curve.time_to(target, clock), base[curve.seed])
+            for curve in self.curves
+            if curve.seed in base
+        ]
+        ratios = [
+            0.0 if math.isinf(theirs) else mine / theirs
+            for mine, theirs in pairs
+            if math.isfinite(mine) or math.isfinite(theirs)
+        ]
+        return median(ratios) if ratios else None
 
 
 @dataclass(frozen=True)
 class Race:
-    """All racers at one place, over the same data, seeds and number of epochs."""
+    """All racers on one backend, device and path, over the same data, seeds and epochs."""
 
     racers: Sequence[Racer]
     epochs: int
 
     @classmethod
     def of(cls, run: Run) -> list[Self]:
-        """The races in a run, one a place; a network that no training ended for is left out."""
-        found: dict[tuple[str, str, int | None, str], list[Racer]] = {}
+        """The races in a run; a network that no training ended for is left out."""
+        curves: dict[str, list[Curve]] = {}
+        for trial in run.good_trials():
+            if trial["trial_kind"] == KIND:
+                curves.setdefault(trial["case"], []).append(_curve(trial))
+        found: dict[tuple[Any, ...], list[Racer]] = {}
         for key, case in run.cases.items():
-            curves = [
-                _curve(trial)
-                for trial in run.good_trials()
-                if trial["case"] == key and trial["trial_kind"] == KIND
-            ]
-            if curves:
-                found.setdefault(case.comparable, []).append(Racer(case, curves))
+            if key in curves:
+                found.setdefault(case.comparable, []).append(Racer(case, curves[key]))
         return [cls(racers, racers[0].case.cold_epochs) for racers in found.values()]
 
     def common_target(self) -> float:
@@ -126,41 +142,22 @@ class Race:
         ]
         return max((loss for loss in lowest if math.isfinite(loss)), default=math.nan)
 
-    def ratio(self, racer: Racer, target: float, clock: str = TRAINED) -> Median | None:
-        """Over seeds: `racer`'s time to this loss / the first network's, of the same seed.
-
-        A seed that neither gets there with says nothing; None if that is all of them.
-        """
-        base = {curve.seed: curve.time_to(target, clock) for curve in self.racers[0].curves}
-        pairs = [
-            (curve.time_to(target, clock), base[curve.seed])
-            for curve in racer.curves
-            if curve.seed in base
-        ]
-        ratios = [
-            0.0 if math.isinf(other) else mine / other
-            for mine, other in pairs
-            if math.isfinite(mine) or math.isfinite(other)
-        ]
-        return median(ratios) if ratios else None
-
     def front(self, clock: str = TRAINED) -> list[Racer]:
         """Those that no other beats in both time and loss at the end, from the quickest on."""
         ordered = sorted(
-            (one for one in self.racers if one.final_loss().reached),
-            key=lambda one: (one.whole(clock).value, one.final_loss().value),
+            (one for one in self.racers if one.final_loss.reached),
+            key=lambda one: (one.whole(clock).value, one.final_loss.value),
         )
         kept: list[Racer] = []
         for one in ordered:
-            if not kept or one.final_loss().value < kept[-1].final_loss().value:
+            if not kept or one.final_loss.value < kept[-1].final_loss.value:
                 kept.append(one)
         return kept
 
     def moments_s(self, clock: str = TRAINED) -> Array:
         """Moments from the first epoch's end to the last, spread evenly over the logarithm."""
-        firsts = [curve.clock(clock)[0] for one in self.racers for curve in one.curves]
-        lasts = [curve.clock(clock)[-1] for one in self.racers for curve in one.curves]
-        return np.geomspace(min(firsts), max(lasts), GRID)
+        ended_s = [curve.clock(clock) for one in self.racers for curve in one.curves]
+        return np.geomspace(min(one[0] for one in ended_s), max(one[-1] for one in ended_s), GRID)
 
     def leaders(self, clock: str = TRAINED) -> list[tuple[float, Racer]]:
         """Who has the lowest median loss when: from each of these moments on, this one.
@@ -168,13 +165,18 @@ class Race:
         A network that has ended keeps the loss it ended with.
         """
         moments_s = self.moments_s(clock)
-        medians = np.array([one.band(moments_s, clock)[0] for one in self.racers])
-        found: list[tuple[float, Racer]] = []
-        for moment_s, losses in zip(moments_s, medians.T, strict=True):
-            best = self.racers[int(np.argmin(losses))]
-            if not found or found[-1][1] is not best:
-                found.append((float(moment_s), best))
-        return found
+        medians = [[found.value for found in one.band(moments_s, clock)] for one in self.racers]
+        best = [self.racers[number] for number in np.argmin(medians, axis=0)]
+        return changes(list(zip(moments_s.tolist(), best, strict=True)))
+
+
+def changes(leads: Sequence[tuple[float, Racer]]) -> list[tuple[float, Racer]]:
+    """Only those at which another one leads."""
+    return [
+        lead
+        for number, lead in enumerate(leads)
+        if number == 0 or lead[1] is not leads[number - 1][1]
+    ]
 
 
 def _curve(trial: dict[str, object]) -> Curve:
