@@ -12,7 +12,6 @@ from test_race import NETWORKS, make_race
 from nnbench.costs import charts
 from nnbench.costs.calibration import Place
 from nnbench.race import charts as race_charts
-from nnbench.race.analysis import analyse
 from nnbench.race.time_to_loss import Race
 
 
@@ -99,8 +98,8 @@ def test_residuals_have_a_panel_a_phase_and_a_point_a_timing(here):
 
 
 def test_loss_against_time_marks_where_each_gets_to_the_target(tmp_path):
-    race = Race.of(make_race(tmp_path, NETWORKS))[0]
-    figure = race_charts.loss_against_time(analyse(race, 0.2))
+    race = Race.of(make_race(tmp_path, NETWORKS), 0.2)[0]
+    figure = race_charts.loss_against_time(race)
     for axis, clock in zip(drawn(figure), ("training", "from cold"), strict=True):
         marks = sorted(
             float(line.get_xdata()[0]) for line in axis.lines if line.get_marker() == "o"
@@ -114,7 +113,7 @@ def test_loss_against_time_marks_where_each_gets_to_the_target(tmp_path):
 
 def test_the_pareto_chart_joins_the_front_and_hollows_the_others(tmp_path):
     race = Race.of(make_race(tmp_path, {**NETWORKS, "50,50": (0.006, 0.05, 10, 0)}))[0]
-    figure = race_charts.pareto(analyse(race))
+    figure = race_charts.pareto(race)
     axis = drawn(figure)[0]
     hollow = [
         bar.lines[0] for bar in axis.containers if bar.lines[0].get_markerfacecolor() == "white"
@@ -129,5 +128,5 @@ def test_the_pareto_chart_joins_the_front_and_hollows_the_others(tmp_path):
 def test_race_charts_can_be_drawn_for_any_number_of_networks(tmp_path, count):
     networks = {str(n + 2): (0.001 * (n + 1), 0.3 / (n + 1), 20, 0) for n in range(count)}
     race = Race.of(make_race(tmp_path, networks))[0]
-    drawn(race_charts.loss_against_time(analyse(race)))
-    drawn(race_charts.pareto(analyse(race)))
+    drawn(race_charts.loss_against_time(race))
+    drawn(race_charts.pareto(race))

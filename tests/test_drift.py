@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 
@@ -165,16 +166,11 @@ def test_figures_for_suites_and_generators_as_in_a_fresh_process(in_backend):
     assert seed is None
 
 
-def wanted(**changes):
+def wanted(*, cpus=2, gpu=False, other_side=None, **effort):
     case = Case(architecture.parse("4"), Training(), "banknotes", "digest", 100, 4, backend="jax")
-    given = {
-        "backends": ["jax", "torch", "tensorflow"],
-        "policies": list(POLICIES),
-        "seeds": 2,
-        "cpus": 2,
-        **changes,
-    }
-    return plan.specification(case, **given)
+    cases = [replace(case, backend=name) for name in ("jax", "torch", "tensorflow")]
+    effort = plan.Effort(**{"seeds": 2, **effort})
+    return plan.specification(cases, effort, cpus=cpus, gpu=gpu, other_side=other_side)
 
 
 def test_every_pair_and_every_start_is_planned_before_it_is_needed():
@@ -223,7 +219,7 @@ def test_numbers_and_conditions_that_make_no_study_are_named():
     with pytest.raises(UserError, match="at least 1 seed and 2 trainings"):
         wanted(trainings=1)
     with pytest.raises(UserError, match="unknown condition 'weather'"):
-        wanted(conditions=["weather"])
+        wanted(conditions="weather")
 
 
 def test_a_folder_without_a_study_is_named(tmp_path):

@@ -3,6 +3,7 @@
 import itertools
 import json
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,7 +12,6 @@ from hypothesis import strategies as st
 from runs import FINGERPRINT, case
 
 from nnbench.race import page, tables, words
-from nnbench.race.analysis import analyse, outcomes
 from nnbench.race.time_to_loss import COLD, TRAINED, Curve, Race
 from nnbench.show.plain import plain
 from nnbench.stats.median import median
@@ -82,6 +82,10 @@ def race(tmp_path):
     return Race.of(make_race(tmp_path, NETWORKS))[0]
 
 
+def to(race, target):
+    return replace(race, target=target)
+
+
 def test_a_time_is_when_the_epoch_with_that_loss_ended():
     curve = Curve(0, np.array([0.9, 0.5, 0.2, 0.1]), np.array([1.0, 1.1, 1.2, 1.3]))
     assert curve.time_to(0.5, COLD) == pytest.approx(1.1)
@@ -102,14 +106,12 @@ def test_the_order_depends_on_the_target(race):
     assert not small.time_to(0.05).reached
     assert large.time_to(0.05).reached
     assert small.time_to(0.05).censored == 6
-    assert "100x2 is first at a loss of 0.05" in words.sentences(analyse(race, 0.05))[0]
-    assert any(
-        "2x1" in one and "not get there" in one for one in words.sentences(analyse(race, 0.05))
-    )
+    assert "100x2 is first at a loss of 0.05" in words.sentences(to(race, 0.05))[0]
+    assert any("2x1" in one and "not get there" in one for one in words.sentences(to(race, 0.05)))
 
 
 def test_with_more_time_another_network_leads(race):
-    leaders = [one.label for _, one in race.leaders()]
+    leaders = [one.label for _, one in race.leaders]
     assert leaders[0] != "100x2"
     assert leaders[-1] == "100x2"
 
@@ -118,7 +120,7 @@ def test_the_front_holds_those_that_none_beats_in_both(tmp_path):
     networks = {**NETWORKS, "50,50": (0.006, 0.05, 10, 0)}
     race = Race.of(make_race(tmp_path, networks))[0]
     assert [one.label for one in race.front()] == ["2x1", "6x2", "100x2"]
-    told = plain(tables.as_json(analyse(race, 0.2)))
+    told = plain(tables.as_json(to(race, 0.2)))
     on_front = {one["architecture"]: one["on_pareto_front"] for one in told["networks"]}
     assert on_front == {"2x1": True, "6x2": True, "100x2": True, "50x2": False}
     json.dumps(told, allow_nan=False)
@@ -131,10 +133,10 @@ def test_a_few_seeds_that_never_get_there_leave_a_median(tmp_path):
     assert (few.censored, few.count) == (2, 6)
     assert few.high == math.inf
     assert not most.reached
-    rows = tables.table(analyse(race, 0.2)).rows
+    rows = tables.table(to(race, 0.2)).rows
     assert rows[0][4].text == "4 of 6"
     assert rows[1][2].text == "not reached"
-    told = plain(tables.as_json(analyse(race, 0.2)))
+    told = plain(tables.as_json(to(race, 0.2)))
     assert told["networks"][1]["time_to_target_s"][TRAINED]["value"] is None
 
 
@@ -152,7 +154,7 @@ def test_ratios_are_of_the_same_seed(race):
 def test_few_seeds_are_said_to_give_less_than_95_percent(tmp_path):
     race = Race.of(make_race(tmp_path, NETWORKS, seeds=3))[0]
     assert race.racers[0].whole().confidence == pytest.approx(0.75)
-    assert "75 %" in words.warnings(analyse(race))[0]
+    assert "75 %" in words.warnings(race)[0]
 
 
 @given(
@@ -181,7 +183,7 @@ def test_the_interval_of_a_median_covers_it_as_often_as_it_says():
 
 def test_the_page_of_a_race_is_one_file(tmp_path):
     run = make_race(tmp_path, NETWORKS)
-    path = page.write(run, outcomes(run, 0.2))
+    path = page.write(run, Race.of(run, 0.2))
     text = path.read_text()
     assert "6x2" in text
     assert text.count("data:image/png") == 2

@@ -10,6 +10,7 @@ from cyclopts import Parameter
 from nnbench.cli import COMMANDS, new_app
 from nnbench.cli.options import RESULTS, AsJson, Data, Machine, Name, Quiet, Results, Training
 from nnbench.cli.session import tell_backend
+from nnbench.drift import plan
 from nnbench.errors import UserError
 from nnbench.show.terminal import note, print_json, print_table, say
 from nnbench.workload.study import Networks, Study
@@ -47,27 +48,13 @@ class Asked:
         network = Networks.named([self.model or self.architecture or "6,6"])
         tell_backend(self.machine, quiet=quiet)
         loaded = self.data.load()
-        cases = Study(network, self.data, self.training, self.machine).cases(loaded)
-        if len({case.backend for case in cases}) != len(cases):
-            raise UserError("a drift study is of one network and one path: name one")
-        return loaded, cases
+        return loaded, Study(network, self.data, self.training, self.machine).cases(loaded)
 
 
 @Parameter(name="*", group="Effort")
 @dataclass(frozen=True)
-class Effort:
-    """How much is trained."""
-
-    policies: str = "all"
-    "Seed policies, with commas: nothing, numpy, ... or all."
-    conditions: str = "all"
-    "What is varied, with commas: new process, threads, ... or all."
-    seeds: int = 5
-    "How many seeds."
-    trainings: int = 2
-    "Trainings that are compared with each other."
-    limit: float = 300.0
-    "Seconds after which a training is given up."
+class Effort(plan.Effort):
+    """Options of `drift.plan.Effort`."""
 
 
 USUAL, USUAL_EFFORT = Asked(), Effort()
@@ -96,8 +83,8 @@ def drift(
 
     A command that was interrupted goes on where it stopped when it is given again.
     """
-    from nnbench.drift import execution, plan, saved
-    from nnbench.drift.policies import POLICIES
+    from nnbench.drift import determinism_cost, execution, saved
+    from nnbench.drift import remedy as remedies
     from nnbench.machine import devices, fingerprint
     from nnbench.measure import environments
     from nnbench.show.progress import Bar
@@ -106,32 +93,23 @@ def drift(
     other = environments.resolve(against) if against else None
     if other is not None and other.side is None:
         raise UserError(f"{against} is a saved run: name a commit or a Python")
-    here = fingerprint.take()
-    wanted = plan.specification(
-        cases[0],
-        backends=[case.backend for case in cases],
-        policies=plan.named(effort.policies, POLICIES),
-        seeds=effort.seeds,
-        trainings=effort.trainings,
-        conditions=plan.named(effort.conditions, plan.CONDITIONS),
-        cpus=devices.usable_cpus(),
-        gpu=bool(here["gpus"]),
-        other_side=other.label if other else None,
-        limit_s=effort.limit,
-    )
+    here, cpus, label = fingerprint.take(), devices.usable_cpus(), other.label if other else None
+    gpu = bool(here["gpus"])
+    wanted = plan.specification(cases, effort, cpus=cpus, gpu=gpu, other_side=label)
     folder, unfinished = saved.folder_for(results, name, wanted, here)
     if unfinished:
         note(f"going on with the unfinished study {folder}")
-    elsewhere = {other.label: other.side} if other and other.side else {}
     with Bar(0, "trainings", quiet=quiet) as bar:
-        execution.execute_all(
-            folder,
-            loaded,
-            lambda done, total, now: bar.show(done, now, total),
-            elsewhere,
-            remedy=remedy,
-            cost=cost,
-        )
+
+        def watch(done: int, total: int, now: str) -> None:
+            bar.show(done, now, total)
+
+        elsewhere = {other.label: other.side} if other and other.side else {}
+        execution.execute(folder, loaded, watch, elsewhere)
+        if remedy:
+            remedies.find(folder, loaded, watch)
+        if cost:
+            determinism_cost.measure(folder, loaded, watch)
     show(folder, as_json=as_json)
 
 

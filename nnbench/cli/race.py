@@ -92,9 +92,9 @@ def race(
 def tell_race(finished: "Run", target_loss: float | None, *, as_json: bool) -> None:
     """Write the page of a race and print its tables and sentences, or JSON."""
     from nnbench.race import page, tables, words
-    from nnbench.race.analysis import outcomes
+    from nnbench.race.time_to_loss import Race
 
-    found = outcomes(finished, target_loss)
+    found = Race.of(finished, target_loss)
     written = page.write(finished, found)
     if as_json:
         races = [tables.as_json(one) for one in found]

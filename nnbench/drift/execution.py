@@ -1,18 +1,18 @@
 """Running a drift study: processes one after another, each training on disk before the next."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from nnbench.drift import determinism_cost, plan, saved, train_in_process
-from nnbench.drift import remedy as remedies
+from nnbench.drift import plan, train_in_process
 from nnbench.drift.plan import Planned, Process
 from nnbench.drift.policies import POLICIES
 from nnbench.drift.saved import Study
 from nnbench.drift.train_in_process import Watcher
 from nnbench.errors import UserError
 from nnbench.machine import devices
-from nnbench.measure.process import DataFile, Worker, WorkerLostError, data_file
+from nnbench.measure.process import DataFile, Worker, WorkerLostError
 from nnbench.measure.protocol import Environment
 from nnbench.store.folder import Writer
 from nnbench.workload.datasets import Dataset
@@ -23,55 +23,31 @@ def execute(
     data: Dataset,
     watch: Watcher,
     environments: Mapping[str, Environment] | None = None,
-) -> Study:
-    """Train what is missing of the study in `folder`, and return the whole.
+) -> None:
+    """Train what is missing of the study in `folder`.
 
     `environments` says where the processes of another environment run. A process that dies or
     takes too long is a recorded outcome of its training. Raises UserError if a backend is not
     there, a model cannot be trained, or the disk fails.
     """
-    writer = Writer(folder)
-    try:
-        with data_file(data) as arrays:
-            _Execution(saved.read(folder), writer, arrays, watch, environments or {}).run()
-    finally:
-        writer.close()
-    return saved.read(folder)
+    with train_in_process.added_to(folder, data) as (study, writer, arrays):
+        _Execution(study, writer, arrays, watch, environments or {}).run()
 
 
-def execute_all(
-    folder: Path,
-    data: Dataset,
-    watch: Watcher,
-    environments: Mapping[str, Environment],
-    *,
-    remedy: bool,
-    cost: bool,
-) -> None:
-    """Execute a study, and find the code that mends it and time deterministic ops if asked to."""
-    execute(folder, data, watch, environments)
-    if remedy:
-        remedies.find(folder, data, watch)
-    if cost:
-        determinism_cost.measure(folder, data, watch)
-
-
+@dataclass
 class _Execution:
     """What grows while a study goes on."""
 
-    def __init__(
-        self,
-        study: Study,
-        writer: Writer,
-        arrays: DataFile,
-        watch: Watcher,
-        environments: Mapping[str, Environment],
-    ) -> None:
-        self.study, self.writer, self.arrays = study, writer, arrays
-        self.watch, self.environments = watch, environments
-        self.groups = plan.plan(study.specification)
-        self.worker: Worker | None = None
-        self.process: Process | None = None
+    study: Study
+    writer: Writer
+    arrays: DataFile
+    watch: Watcher
+    environments: Mapping[str, Environment]
+    worker: Worker | None = None
+    process: Process | None = None
+
+    def __post_init__(self) -> None:
+        self.groups = plan.plan(self.study.specification)
         self.tensorflow = devices.is_installed("tensorflow")
 
     def run(self) -> None:

@@ -41,7 +41,7 @@ def drift_figures(case: Case, seed: int = 1, epochs: int = 30) -> dict[str, floa
     )
     repeat, paths = drift(first, second), drift(first, across)
     return {
-        "weights_digest": metrics.digest_number(first.final_digest),
+        "weights_digest": metrics.digest_number(metrics.digest(first.at(-1))),
         "repeat_max_ulp": float(repeat.max_ulp),
         "repeat_first_differing_epoch": _epoch(repeat.first_epoch),
         "fit_compiled_max_ulp": float(paths.max_ulp),

@@ -18,7 +18,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from nnbench.drift import diagnosis, policies, train_in_process, trajectory, words
+from nnbench.drift import diagnosis, metrics, policies, train_in_process, trajectory, words
 from nnbench.drift.diagnosis import Difference
 from nnbench.drift.trajectory import Trajectory
 from nnbench.errors import UserError
@@ -124,7 +124,7 @@ def record(
         "bounds": vars(bounds),
         "fingerprint": _here(ready),
         "code": _code(case),
-        "weights_digest": first.final_digest,
+        "weights_digest": metrics.digest(first.at(-1)),
     }
     whole_file.write(folder / DESCRIPTION, json.dumps(description, indent=1) + "\n")
     trajectory.write(first, folder / ARRAYS)

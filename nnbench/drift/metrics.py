@@ -4,7 +4,6 @@ import hashlib
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -95,12 +94,12 @@ def relative_l2(first: Weights, second: Weights) -> float:
     The usual relative forward error in the 2-norm. Source: Higham, "Accuracy and Stability of
     Numerical Algorithms", 2nd edition (2002), section 6.2.
     """
-    if not first:
+    if all(map(bitwise_equal, first, second)):
         return 0.0
-    a = np.concatenate([np.asarray(array, np.float64).ravel() for array in first])
-    b = np.concatenate([np.asarray(array, np.float64).ravel() for array in second])
-    if all(bitwise_equal(one, other) for one, other in zip(first, second, strict=True)):
-        return 0.0
+    a, b = (
+        np.concatenate([np.asarray(array, np.float64).ravel() for array in arrays])
+        for arrays in (first, second)
+    )
     with np.errstate(invalid="ignore", over="ignore"):
         apart, size = float(np.linalg.norm(a - b)), float(np.linalg.norm(a))
     if not np.isfinite(apart) or not np.isfinite(size):
@@ -121,18 +120,6 @@ def loss_difference(first: Sequence[float], second: Sequence[float]) -> float:
     both_wild = ~np.isfinite(a) & ~np.isfinite(b)
     apart = np.where(both_wild, 0.0, np.where(np.isfinite(apart), apart, np.inf))
     return float(apart.max(initial=0.0))
-
-
-def first_differing_epoch(epochs: Sequence[int], equal: Sequence[bool]) -> int | None:
-    """The first recorded epoch after which the weights differ in any bit; None if none does.
-
-    Epoch 0 is before any training: the initial weights. Where not every epoch is recorded, the
-    difference may have begun at any epoch after the recorded one before.
-    """
-    for epoch, same in zip(epochs, equal, strict=True):
-        if not same:
-            return int(epoch)
-    return None
 
 
 def doubling_epochs(epochs: Sequence[int], distances: Sequence[float]) -> float | None:
@@ -206,9 +193,3 @@ class Drift:
     epochs: tuple[int, ...] = ()
     distances: tuple[float, ...] = ()
     ulps: tuple[float, ...] = ()
-
-    @property
-    def figures(self) -> dict[str, Any]:
-        """All but the series by epoch."""
-        series = ("epochs", "distances", "ulps")
-        return {name: value for name, value in vars(self).items() if name not in series}

@@ -13,7 +13,7 @@ changes one thing of it:
 Those from `path` on say nothing about seeds, and are asked under `SEEDED` policies only.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -95,53 +95,65 @@ def _key(backend: str, policy: str, seed: int, condition: str, member: int = 0) 
     return f"{backend}|{policy}|{seed}|{condition}|{member}"
 
 
-def named(text: str, known: Iterable[str]) -> list[str]:
-    """Names with commas between them; `all` are the known ones."""
-    return list(known) if text == "all" else text.split(",")
+@dataclass(frozen=True)
+class Effort:
+    """How much is trained."""
+
+    policies: str = "all"
+    "Seed policies, with commas: nothing, numpy, ... or all."
+    conditions: str = "all"
+    "What is varied, with commas: new process, threads, ... or all."
+    seeds: int = 5
+    "How many seeds."
+    trainings: int = 2
+    "Trainings that are compared with each other."
+    limit: float = 300.0
+    "Seconds after which a training is given up."
 
 
 def specification(
-    case: Case,
+    cases: Sequence[Case],
+    effort: Effort,
     *,
-    backends: Sequence[str],
-    policies: Sequence[str],
-    seeds: int,
-    trainings: int = 2,
-    conditions: Sequence[str] = CONDITIONS,
     cpus: int,
     gpu: bool = False,
     other_side: str | None = None,
-    limit_s: float = 300.0,
 ) -> dict[str, Any]:
     """Everything that decides which trainings a study consists of, as plain data.
 
-    `case` is the network and its training; its backend and path are the reference's. `trainings`
-    is how many are compared where a thing is repeated. Raises UserError for numbers that make no
-    study.
+    `cases` are one network and its training, once for each backend; `other_side` names another
+    environment to train in, too. Raises UserError for cases and numbers that make no study.
     """
-    if seeds < 1 or trainings < 2:
+    backends = [case.backend for case in cases]
+    if len(set(backends)) != len(backends):
+        raise UserError("a drift study is of one network and one path: name one")
+    if effort.seeds < 1 or effort.trainings < 2:
         raise UserError("a drift study needs at least 1 seed and 2 trainings to compare")
-    for what, names, known in (
-        ("condition", conditions, CONDITIONS),
-        ("policy", policies, POLICIES),
-    ):
-        for name in names:
-            if name not in known:
-                raise UserError(f"unknown {what} '{name}': choose from {', '.join(known)}")
+    conditions = _named("condition", effort.conditions, CONDITIONS)
+    case = cases[0]
     code = {"model_digest": user_code.digest(case.model)} if case.model else {}
     return {
         **code,
         "case": case.to_json(),
-        "backends": list(backends),
-        "policies": list(policies),
-        "seeds": list(range(1, seeds + 1)),
-        "trainings": trainings,
+        "backends": backends,
+        "policies": _named("policy", effort.policies, POLICIES),
+        "seeds": list(range(1, effort.seeds + 1)),
+        "trainings": effort.trainings,
         "conditions": [name for name in CONDITIONS if name in conditions],
         "cpus": cpus,
         "gpu": gpu,
         "other_side": other_side,
-        "limit_s": limit_s,
+        "limit_s": effort.limit,
     }
+
+
+def _named(what: str, text: str, known: Iterable[str]) -> list[str]:
+    """Names with commas between them, all the known ones for `all`."""
+    names = list(known) if text == "all" else text.split(",")
+    for name in names:
+        if name not in known:
+            raise UserError(f"unknown {what} '{name}': choose from {', '.join(known)}")
+    return names
 
 
 def skipped(wanted: dict[str, Any]) -> list[str]:
@@ -161,16 +173,17 @@ def plan(wanted: dict[str, Any]) -> list[list[Planned]]:
 
     A group is run in one go: its members share the state that a process carries on.
     """
-    groups = [
-        _group(wanted, process, name, seed)
-        for backend in wanted["backends"]
-        for deterministic in (False, True)
-        for process in _processes(wanted, backend, deterministic)
-        for name in wanted["policies"]
-        if POLICIES[name].deterministic == deterministic
-        for seed in wanted["seeds"]
-    ]
-    return [group for group in groups if group]
+    groups: dict[tuple[Process, str, int], list[Planned]] = {}
+    for backend in wanted["backends"]:
+        for policy in wanted["policies"]:
+            for seed in wanted["seeds"]:
+                for one in _trainings(wanted, backend, policy, seed):
+                    groups.setdefault((one.process, policy, seed), []).append(one)
+    processes = list(dict.fromkeys(process for process, _, _ in groups))
+    # Each process is started once: first those whose ops need not be deterministic.
+    processes.sort(key=lambda one: (wanted["backends"].index(one.backend), one.deterministic))
+    order = {process: number for number, process in enumerate(processes)}
+    return [groups[key] for key in sorted(groups, key=lambda key: order[key[0]])]
 
 
 def pairs(wanted: dict[str, Any]) -> list[Pair]:
@@ -183,83 +196,63 @@ def pairs(wanted: dict[str, Any]) -> list[Pair]:
     ]
 
 
-def _processes(wanted: dict[str, Any], backend: str, deterministic: bool) -> list[Process]:
-    case = Case.from_json(wanted["case"])
-    here = Process(backend, case.device, case.threads, deterministic)
-    processes = [here]
-    conditions = wanted["conditions"]
-    varies_threads = THREADS in conditions and (case.threads or wanted["cpus"]) > 1
-    if NEW in conditions or varies_threads:
-        processes += [replace(here, replica=number) for number in range(1, wanted["trainings"])]
-    if varies_threads:
-        processes.append(replace(here, threads=1))
-    if DEVICE in conditions and wanted["gpu"]:
-        processes.append(replace(here, device="cpu" if case.device.startswith("gpu") else "gpu"))
-    if wanted["other_side"]:
-        processes.append(replace(here, environment=wanted["other_side"]))
-    return processes
-
-
-def _group(wanted: dict[str, Any], process: Process, policy: str, seed: int) -> list[Planned]:
+def _trainings(wanted: dict[str, Any], backend: str, policy: str, seed: int) -> Iterator[Planned]:
+    """The reference, and what each condition changes of it."""
     conditions, repeats = wanted["conditions"], range(1, wanted["trainings"])
-    whole = Case.from_json(wanted["case"])
-    case = replace(
-        whole,
-        backend=process.backend,
-        device=process.device,
-        threads=process.threads,
-        training=replace(whole.training, shuffle=False),
-    )
-    reference = _key(process.backend, policy, seed, REFERENCE)
-    seeded = policy in _seeded(wanted)
+    case = Case.from_json({**wanted["case"], "backend": backend})
+    case = replace(case, training=replace(case.training, shuffle=False))
+    here = Process(backend, case.device, case.threads, POLICIES[policy].deterministic)
+    reference = _key(backend, policy, seed, REFERENCE)
 
     def one(condition: str, member: int = 0, named: str | None = None, **changes: Any) -> Planned:
         """A training that is compared with the reference, unless `changes` say otherwise."""
-        usual = {"case": case, "baselines": ((named or condition, reference),)}
-        return Planned(condition, member, policy, seed, process=process, **{**usual, **changes})
+        baselines = ((named or condition, reference),)
+        usual = {"case": case, "process": here, "baselines": baselines}
+        return Planned(condition, member, policy, seed, **{**usual, **changes})
 
-    if process.environment:
-        if not seeded:
-            return []
-        named = process.environment
-        equal = one(OTHER_START, named=f"{named}, equal start", given=reference)
-        return [one(OTHER, named=named), equal]
-    if process.device != whole.device:
-        return [one(DEVICE, named="cpu / gpu", given=reference)] if seeded else []
-    if process.threads == 1 and whole.threads != 1:
-        again = _key(process.backend, policy, seed, NEW, 1)
-        return [one(THREADS, baselines=((THREADS, again),))]
-    if process.replica:
-        return [one(NEW, process.replica)]
-    group = [one(REFERENCE, baselines=())]
+    yield one(REFERENCE, baselines=())
     if SAME in conditions:
-        group += [one(SAME, number, fresh=False) for number in repeats]
+        yield from (one(SAME, number, fresh=False) for number in repeats)
     if EQUAL_START in conditions:
-        group.append(one(EQUAL_START, given=reference))
+        yield one(EQUAL_START, given=reference)
     if ORDER in conditions:
         shuffled = replace(case, training=replace(case.training, shuffle=True))
         first = one(ORDER, given=reference, case=shuffled, baselines=())
         follows = replace(first, fresh=False, baselines=((ORDER, first.key),))
-        group += [first, *(replace(follows, member=number) for number in repeats)]
-    if seeded and PATH in conditions:
+        yield from (first, *(replace(follows, member=number) for number in repeats))
+    varies_threads = THREADS in conditions and (case.threads or wanted["cpus"]) > 1
+    if NEW in conditions or varies_threads:
+        for number in repeats:
+            yield one(NEW, number, process=replace(here, replica=number))
+    if varies_threads:
+        alone, new = replace(here, threads=1), _key(backend, policy, seed, NEW, 1)
+        baselines = ((THREADS, new),)
+        yield one(THREADS, process=alone, case=replace(case, threads=1), baselines=baselines)
+    if policy not in _seeded(wanted):
+        return
+    if PATH in conditions:
         changed = replace(case, path=OTHER_PATH[case.path])
-        named = f"{case.path} / {changed.path}"
-        group.append(one(PATH, named=named, given=reference, case=changed))
-    if seeded and PRECISION in conditions and case.model is None:
+        yield one(PATH, named=f"{case.path} / {changed.path}", given=reference, case=changed)
+    if PRECISION in conditions and case.model is None:
         ours, other = case.training.precision, OTHER_PRECISION[case.training.precision]
         changed = replace(case, training=replace(case.training, precision=other))
-        named = f"{ours} / {other}"
-        group.append(one(PRECISION, named=named, given=reference, case=changed))
-    before = wanted["backends"][: wanted["backends"].index(process.backend)]
-    if seeded and BACKEND in conditions and before:
-        keys = [
-            _key(other, policy, seed, BACKEND if number else REFERENCE)
-            for number, other in enumerate(before)
-        ]
-        names = [f"{other} / {process.backend}" for other in before]
-        baselines = tuple(zip(names, keys, strict=True))
-        group.append(one(BACKEND, given=keys[0], baselines=baselines))
-    return group
+        yield one(PRECISION, named=f"{ours} / {other}", given=reference, case=changed)
+    before = wanted["backends"][: wanted["backends"].index(backend)]
+    if BACKEND in conditions and before:
+        keys = [_key(name, policy, seed, BACKEND) for name in before]
+        keys[0] = _key(before[0], policy, seed, REFERENCE)
+        names = [f"{name} / {backend}" for name in before]
+        yield one(BACKEND, given=keys[0], baselines=tuple(zip(names, keys, strict=True)))
+    if DEVICE in conditions and wanted["gpu"]:
+        device = "cpu" if case.device.startswith("gpu") else "gpu"
+        process, changed = replace(here, device=device), replace(case, device=device)
+        yield one(DEVICE, named="cpu / gpu", given=reference, process=process, case=changed)
+    elsewhere = wanted["other_side"]
+    if elsewhere:
+        process = replace(here, environment=elsewhere)
+        yield one(OTHER, named=elsewhere, process=process)
+        named = f"{elsewhere}, equal start"
+        yield one(OTHER_START, named=named, given=reference, process=process)
 
 
 def _seeded(wanted: dict[str, Any]) -> list[str]:

@@ -9,12 +9,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from nnbench.drift import saved, train_in_process
+from nnbench.drift import train_in_process
 from nnbench.drift.policies import POLICIES, Policy
 from nnbench.drift.saved import Study
 from nnbench.drift.train_in_process import Watcher
-from nnbench.measure.process import DataFile, WorkerLostError, data_file
-from nnbench.store.folder import Writer
+from nnbench.measure.process import DataFile, WorkerLostError
 from nnbench.workload.datasets import Dataset
 
 
@@ -47,38 +46,28 @@ CANDIDATES = (
 )
 
 
-def find(folder: Path, data: Dataset, watch: Watcher) -> Study:
+def find(folder: Path, data: Dataset, watch: Watcher) -> None:
     """Try the candidates on every backend of the study in `folder`, and record what came of it.
 
     Backends that have a record already are left out. Raises UserError if the disk fails.
     """
-    study = saved.read(folder)
-    writer = Writer(folder)
-    try:
-        with data_file(data) as arrays:
-            for backend in study.specification["backends"]:
-                if any(_settled(record, backend) for record in study.remedies):
-                    continue
-                for number, candidate in enumerate(CANDIDATES):
-                    watch(number, len(CANDIDATES), f"verifying code on {backend}")
-                    record = _try(study, arrays, backend, candidate)
-                    record["last"] = number + 1 == len(CANDIDATES)
-                    writer.append(record)
-                    if record["reproduces"]:
-                        break
-    finally:
-        writer.close()
-    return saved.read(folder)
+    with train_in_process.added_to(folder, data) as (study, writer, arrays):
+        for backend in study.specification["backends"]:
+            tried = [record for record in study.remedies if record["backend"] == backend]
+            if any(record["reproduces"] or record.get("last") for record in tried):
+                continue
+            for number, candidate in enumerate(CANDIDATES, start=1):
+                watch(number - 1, len(CANDIDATES), f"verifying code on {backend}")
+                record = _try(study, arrays, backend, candidate)
+                writer.append({**record, "last": number == len(CANDIDATES)})
+                if record["reproduces"]:
+                    break
 
 
 def found_for(study: Study, backend: str) -> dict[str, Any] | None:
     """The record of the shortest code that was seen to reproduce on a backend; None without."""
     mine = (record for record in study.remedies if record["backend"] == backend)
     return next((record for record in mine if record["reproduces"]), None)
-
-
-def _settled(record: dict[str, Any], backend: str) -> bool:
-    return record["backend"] == backend and bool(record["reproduces"] or record.get("last"))
 
 
 def _try(study: Study, arrays: DataFile, backend: str, candidate: Candidate) -> dict[str, Any]:

@@ -48,25 +48,17 @@ def study_as_json(found: Analysis, page: Path | None) -> dict[str, Any]:
         "fingerprint": study.fingerprint,
         "cells": [
             {
-                "backend": cell.backend,
-                "policy": cell.policy,
-                "condition": cell.condition,
+                **vars(cell),
                 "pairs": cell.pairs,
-                "bitwise": cell.bitwise,
                 "drifts": [
-                    {"seed": seed, **drift.figures}
+                    {"seed": seed, **vars(drift)}
                     for seed, drift in zip(cell.seeds, cell.drifts, strict=True)
                 ],
             }
             for cell in found.cells
         ],
         "diagnosis": [
-            {
-                "backend": one.backend,
-                "policy": one.policy,
-                "uncontrolled": one.sources,
-                "text": words.uncontrolled(one),
-            }
+            {**vars(one), "uncontrolled": one.sources, "text": words.uncontrolled(one)}
             for one in found.diagnosis
         ],
         "varied": [words.varied(one) for one in found.varied],
@@ -105,5 +97,4 @@ def comparison_as_json(found: Comparison) -> dict[str, Any]:
 
 
 def _difference(found: Difference) -> dict[str, Any]:
-    own = {name: value for name, value in vars(found).items() if name != "drift"}
-    return {**own, "text": words.difference(found), **found.drift.figures}
+    return {**vars(found), "text": words.difference(found), **vars(found.drift)}

@@ -1,13 +1,18 @@
 """The one way to have a training run in a process of its own; `drift.worker` is what answers."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from nnbench.drift import saved
 from nnbench.drift.policies import Policy
-from nnbench.measure.process import DataFile, Worker
+from nnbench.drift.saved import Study
+from nnbench.measure.process import DataFile, Worker, data_file
 from nnbench.measure.protocol import Environment
+from nnbench.store.folder import Writer
 from nnbench.workload.case import Case
+from nnbench.workload.datasets import Dataset
 
 ROOM = "nnbench.drift.worker"
 
@@ -16,6 +21,17 @@ PATIENT = {"OMP_WAIT_POLICY": "passive"}
 
 Watcher = Callable[[int, int, str], None]
 """Is told how many trainings are finished, of how many, and what is going on."""
+
+
+@contextmanager
+def added_to(folder: Path, data: Dataset) -> Iterator[tuple[Study, Writer, DataFile]]:
+    """A study to add records to, what writes them, and the data as a file for workers."""
+    writer = Writer(folder)
+    try:
+        with data_file(data) as arrays:
+            yield saved.read(folder), writer, arrays
+    finally:
+        writer.close()
 
 
 def start(

@@ -53,16 +53,6 @@ class Trajectory:
         return self.at(self.epochs.index(epoch))
 
     @property
-    def initial_digest(self) -> str:
-        """Digest of the initial weights."""
-        return metrics.digest(self.at(0))
-
-    @property
-    def final_digest(self) -> str:
-        """Digest of the final weights."""
-        return metrics.digest(self.at(-1))
-
-    @property
     def digest(self) -> str:
         """Digest of everything in it."""
         described = json.dumps([self.names, self.epochs, self.layers, self.order, self.classes])
@@ -146,7 +136,7 @@ def drift(first: Trajectory, second: Trajectory) -> Drift:
         if not equal[number]:
             ulps[number] = float(metrics.flat_ulps(a, b).max(initial=0.0))
             distances[number] = metrics.relative_l2(a, b)
-    begins = metrics.first_differing_epoch(shared, equal)
+    begins = next((e for e, same in zip(shared, equal, strict=True) if not same), None)
     final = metrics.flat_ulps(*pairs[-1])
     return Drift(
         comparable=True,

@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from nnbench.drift import generators, policies, training, trajectory
+from nnbench.drift import generators, metrics, policies, training, trajectory
 from nnbench.errors import UserError
 from nnbench.measure import serve
 from nnbench.training.fit import fit
@@ -60,8 +60,8 @@ def _train(
     return {
         "outcome": "ok",
         "file": trajectory.keep(found, folder),
-        "initial_digest": found.initial_digest,
-        "final_digest": found.final_digest,
+        "initial_digest": metrics.digest(found.at(0)),
+        "final_digest": metrics.digest(found.at(-1)),
         "order": found.order,
         "loss": loss if math.isfinite(loss) else None,
         "wall_s": time.perf_counter() - began_s,

@@ -5,62 +5,63 @@ import math
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, NullLocator
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, NullLocator
 
-from nnbench.race.analysis import Outcome, Standing
-from nnbench.race.time_to_loss import CLOCKS, COLD, TRAINED
+from nnbench.race.time_to_loss import CLOCKS, COLD, TRAINED, Race, Racer
 from nnbench.show import figures, ticks, units
 from nnbench.show.palette import SERIES_COLOURS
+from nnbench.stats.median import Median
 
 TIMES = {
     TRAINED: "time, steady epochs only",
     COLD: "time from nothing, once-costs too",
 }
 STYLES = ("-", "--", ":")
+FEW_DECADES = 2.5
 
 
-def loss_against_time(outcome: Outcome) -> Figure:
+def loss_against_time(race: Race) -> Figure:
     """Median loss of each network against both clocks, with its interval over seeds.
 
     The target is a line; where a median gets to it is marked.
     """
-    target = outcome.target_loss
     figure = Figure(figsize=(10, 4.4), layout="constrained")
     axes = figure.subplots(1, 2, sharey=True)
     for axis, clock in zip(axes, CLOCKS, strict=True):
-        for number, one in enumerate(outcome.standings):
-            _band(axis, one, clock, number)
-            time = one.time_to_target_s[clock]
+        for number, racer in enumerate(race.racers):
+            _band(axis, race, racer, clock, number)
+            time = racer.time_to(race.target, clock)
             if time.reached:
-                axis.plot([time.value], [target], "o", color=_colour(number), markersize=6)
-        if math.isfinite(target):
-            axis.axhline(target, color="black", linewidth=0.8, linestyle="--")
+                axis.plot([time.value], [race.target], "o", color=_colour(number), markersize=6)
+        if math.isfinite(race.target):
+            axis.axhline(race.target, color="black", linewidth=0.8, linestyle="--")
         _dress(axis, clock, TIMES[clock])
     _loss_axis(axes[0])
-    axes[0].set_ylabel(f"loss ({outcome.race.racers[0].case.training.loss})")
-    if math.isfinite(target):
+    axes[0].set_ylabel(f"loss ({race.case.training.loss})")
+    if math.isfinite(race.target):
         position = {"xycoords": ("axes fraction", "data"), "textcoords": "offset points"}
-        axes[0].annotate(f"target {target:.3g}", (0.01, target), (0, 3), fontsize=8, **position)
+        text = f"target {race.target:.3g}"
+        axes[0].annotate(text, (0.01, race.target), (0, 3), fontsize=8, **position)
     figures.legend_above(figure)
-    _footnote(figure, outcome)
+    _footnote(figure, race)
     return figure
 
 
-def _band(axis: Axes, one: Standing, clock: str, number: int) -> None:
-    moments_s, losses = one.band[clock]
-    middle, high = (np.array([getattr(loss, end) for loss in losses]) for end in ("value", "high"))
-    low = np.array([loss.low for loss in losses])
-    shown, finite = np.isfinite(middle), np.isfinite(high)
+def _band(axis: Axes, race: Race, racer: Racer, clock: str, number: int) -> None:
+    moments_s = race.moments_s(clock)
+    first_s = min(float(curve.clock(clock)[0]) for curve in racer.curves)
+    moments_s = moments_s[(moments_s >= first_s) & (moments_s <= racer.whole(clock).value)]
+    middle, low, high = racer.band(moments_s, clock)
+    shown = np.isfinite(middle)
+    finite = shown & np.isfinite(high)
     colour, style = _colour(number), STYLES[number // len(SERIES_COLOURS) % len(STYLES)]
-    axis.fill_between(
-        moments_s[finite], low[finite], high[finite], color=colour, alpha=0.18, linewidth=0
-    )
-    axis.plot(
-        moments_s[shown], middle[shown], style, color=colour, linewidth=1.6, label=one.racer.label
-    )
+    band = moments_s[finite], low[finite], high[finite]
+    axis.fill_between(*band, color=colour, alpha=0.18, linewidth=0)
+    line = moments_s[shown], middle[shown]
+    axis.plot(*line, style, color=colour, linewidth=1.6, label=racer.label)
 
 
-def pareto(outcome: Outcome) -> Figure:
+def pareto(race: Race) -> Figure:
     """Time for all epochs against the loss at their end, with intervals over seeds.
 
     Networks that no other beats in both are joined.
@@ -68,33 +69,35 @@ def pareto(outcome: Outcome) -> Figure:
     figure = Figure(figsize=(10, 4.2), layout="constrained")
     axes = figure.subplots(1, 2, sharey=True)
     for axis, clock in zip(axes, CLOCKS, strict=True):
-        front = outcome.front[clock]
-        having = [one for one in outcome.standings if one.racer.final_loss.reached]
-        having.sort(key=lambda one: one.time_for_all_epochs_s[clock].value)
-        corners = [one for one in having if one.racer in front]
-        axis.step(
-            [one.time_for_all_epochs_s[clock].value for one in corners],
-            [one.racer.final_loss.value for one in corners],
-            where="post",
-            color="#999999",
-            linewidth=1.2,
-            zorder=1,
-        )
-        for turn, one in enumerate(having):
-            colour = _colour(outcome.standings.index(one))
-            _point(axis, one, clock, colour, filled=one.racer in front, above=turn % 2 == 0)
+        front = race.front(clock)
+        corners = [(one.whole(clock).value, one.final_loss.value) for one in front]
+        axis.step(*zip(*corners, strict=True), where="post", color="#999999", zorder=1)
+        points = [
+            (racer.whole(clock), racer.final_loss, racer, _colour(number))
+            for number, racer in enumerate(race.racers)
+            if racer.final_loss.reached
+        ]
+        points.sort(key=lambda point: (point[0].value, point[1].value))
+        for turn, point in enumerate(points):
+            _point(axis, *point, filled=point[2] in front, above=turn % 2 == 0)
         axis.margins(x=0.22, y=0.14)
-        _dress(axis, clock, f"time for {outcome.race.epochs:,} epochs")
+        _dress(axis, clock, f"time for {race.epochs:,} epochs")
     _loss_axis(axes[0])
     axes[0].set_ylabel("loss at the end")
-    _footnote(figure, outcome)
+    _footnote(figure, race)
     return figure
 
 
 def _point(
-    axis: Axes, one: Standing, clock: str, colour: str, *, filled: bool, above: bool
+    axis: Axes,
+    time: Median,
+    loss: Median,
+    racer: Racer,
+    colour: str,
+    *,
+    filled: bool,
+    above: bool,
 ) -> None:
-    time, loss = one.time_for_all_epochs_s[clock], one.racer.final_loss
     # An infinite end (a seed that diverged) cannot be drawn: the bar ends at the point.
     high = loss.high if np.isfinite(loss.high) else loss.value
     axis.errorbar(
@@ -110,7 +113,7 @@ def _point(
         linewidth=1.1,
     )
     axis.annotate(
-        one.racer.label,
+        racer.label,
         (time.value, loss.value),
         xytext=(7 if above else -7, 5 if above else -5),
         textcoords="offset points",
@@ -127,7 +130,13 @@ def _colour(number: int) -> str:
 
 def _dress(axis: Axes, clock: str, label: str) -> None:
     axis.set_xscale("log")
-    figures.log_seconds_axis(axis.xaxis)
+    low, high = axis.get_xlim()
+    decades = math.log10(high / low)
+    subdivisions: tuple[float, ...] = (1.0, 1.5, 2.0, 3.0, 4.0, 5.0, 7.0) if decades < 0.8 else (1.0, 2.0, 5.0)
+    subdivisions = (1.0,) if decades > FEW_DECADES else subdivisions
+    axis.xaxis.set_major_locator(LogLocator(subs=subdivisions, numticks=12))
+    axis.xaxis.set_minor_formatter(NullFormatter())
+    figures.seconds_axis(axis.xaxis)
     axis.set_title(clock, fontsize=11)
     axis.set_xlabel(label)
     axis.grid(alpha=0.3)
@@ -142,10 +151,10 @@ def _loss_axis(axis: Axes) -> None:
     axis.yaxis.set_minor_locator(NullLocator())
 
 
-def _footnote(figure: Figure, outcome: Outcome) -> None:
-    case, seeds = outcome.race.racers[0].case, len(outcome.race.racers[0].curves)
+def _footnote(figure: Figure, race: Race) -> None:
+    case, seeds = race.case, len(race.racers[0].curves)
     figures.footnote(
         figure,
-        f"{outcome.context}; {case.data}, {case.rows:,} rows, {case.batch_rows:,} a batch. Medians "
-        f"over {seeds} seeds with {units.share(outcome.confidence)} intervals of order statistics.",
+        f"{case.place}; {case.data}, {case.rows:,} rows, {case.batch_rows:,} a batch. Medians "
+        f"over {seeds} seeds with {units.share(race.confidence)} intervals of order statistics.",
     )

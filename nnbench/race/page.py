@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from nnbench.race import charts, tables, words
-from nnbench.race.analysis import Outcome
+from nnbench.race.time_to_loss import Race
 from nnbench.show import html
 from nnbench.show.html import Part
 from nnbench.store.runs import Run
@@ -21,11 +21,11 @@ PARETO = (
 )
 
 
-def write(run: Run, outcomes: Sequence[Outcome]) -> Path:
+def write(run: Run, races: Sequence[Race]) -> Path:
     """Write the page of a run's races into its folder."""
     parts: list[Part] = []
-    for one in outcomes:
-        where = one.context
+    for one in races:
+        where = one.case.place
         stem = where.replace(", ", "-").replace(":", "").replace(" ", "")
         table, loss, pareto = tables.table(one), charts.loss_against_time(one), charts.pareto(one)
         parts += [
@@ -38,7 +38,7 @@ def write(run: Run, outcomes: Sequence[Outcome]) -> Path:
         run.folder / PAGE,
         title="Time to a loss",
         subtitle=f"{run.created} on {host['host']}: {host['cpu']}, {host['cpus']} CPUs",
-        sentences=[f"{one.context}: {text}" for one in outcomes for text in words.sentences(one)],
-        warnings=list(dict.fromkeys(text for one in outcomes for text in words.warnings(one))),
+        sentences=[f"{one.case.place}: {text}" for one in races for text in words.sentences(one)],
+        warnings=list(dict.fromkeys(text for one in races for text in words.warnings(one))),
         parts=parts,
     )

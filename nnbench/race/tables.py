@@ -3,8 +3,7 @@
 import math
 from typing import Any
 
-from nnbench.race.analysis import Outcome, Standing
-from nnbench.race.time_to_loss import CLOCKS, COLD, TRAINED
+from nnbench.race.time_to_loss import CLOCKS, COLD, Race, Racer
 from nnbench.race.words import sentences, warnings
 from nnbench.show import intervals, units
 from nnbench.show.intervals import MISSING, RATIO, SECONDS
@@ -12,35 +11,33 @@ from nnbench.show.table import Cell, Table
 from nnbench.stats.median import Median
 
 
-def table(outcome: Outcome) -> Table:
+def table(race: Race) -> Table:
     """A row a network: weights, time to the target on both clocks, seeds there, loss, ratio."""
-    first = outcome.race.racers[0]
     return Table(
-        title=f"{outcome.context}: time to a loss of {outcome.target_loss:.4g} on "
-        f"{first.case.data}, {outcome.race.epochs:,} epochs at most",
+        title=f"{race.case.place}: time to a loss of {race.target:.4g} on {race.case.data}, "
+        f"{race.epochs:,} epochs at most",
         columns=(
             *("network", "weights", "to target, training", "from cold", "seeds there"),
-            *("an epoch", "loss at the end", f"to target, {first.label} = 1"),
+            *("an epoch", "loss at the end", f"to target, {race.case.label} = 1"),
         ),
-        rows=[_row(outcome, one) for one in outcome.standings],
-        caption=f"medians over seeds, {units.share(outcome.confidence)} intervals below; "
+        rows=[_row(race, one) for one in race.racers],
+        caption=f"medians over seeds, {units.share(race.confidence)} intervals below; "
         "training = steady epochs only; ratios of the same seeds",
     )
 
 
-def _row(outcome: Outcome, one: Standing) -> list[Cell]:
-    trained = one.time_to_target_s[TRAINED]
-    epoch_s = one.time_for_all_epochs_s[TRAINED].value / outcome.race.epochs
-    parameters = one.racer.case.parameters
+def _row(race: Race, racer: Racer) -> list[Cell]:
+    trained, first = racer.time_to(race.target), race.racers[0]
+    ratio = racer.ratio(first, race.target) if racer is not first else None
     return [
-        Cell(one.racer.label),
-        Cell(f"{parameters:,}" if parameters else MISSING),
+        Cell(racer.label),
+        Cell(f"{racer.case.parameters:,}" if racer.case.parameters else MISSING),
         _time(trained),
-        _time(one.time_to_target_s[COLD]),
+        _time(racer.time_to(race.target, COLD)),
         Cell(f"{trained.count - trained.censored} of {trained.count}"),
-        Cell(units.seconds(epoch_s)),
-        _loss(one.racer.final_loss),
-        _ratio(one.ratio_to_first[TRAINED] if one is not outcome.standings[0] else None),
+        Cell(units.seconds(racer.whole().value / race.epochs)),
+        _loss(racer.final_loss),
+        _ratio(ratio),
     ]
 
 
@@ -66,30 +63,29 @@ def _ratio(found: Median | None) -> Cell:
     return Cell(units.ratio(found.value), f"{units.significant(found.low)}–∞")
 
 
-def as_json(outcome: Outcome) -> dict[str, Any]:
-    """A race as plain data: null for what was not reached."""
+def as_json(race: Race) -> dict[str, Any]:
+    """A race as plain data."""
+    target, front = race.target, race.front()
     return {
-        "place": outcome.context,
-        "target_loss": outcome.target_loss,
-        "epochs": outcome.race.epochs,
+        "place": race.case.place,
+        "target_loss": target,
+        "epochs": race.epochs,
         "networks": [
             {
-                "architecture": one.racer.label,
-                "parameters": one.racer.case.parameters,
-                "seeds": [curve.seed for curve in one.racer.curves],
-                "time_to_target_s": {c: _plain(one.time_to_target_s[c]) for c in CLOCKS},
-                "time_for_all_epochs_s": {c: _plain(one.time_for_all_epochs_s[c]) for c in CLOCKS},
-                "final_loss": _plain(one.racer.final_loss),
-                "ratio_to_first": _plain(one.ratio_to_first[TRAINED]),
-                "on_pareto_front": one.racer in outcome.front[TRAINED],
+                "architecture": one.label,
+                "parameters": one.case.parameters,
+                "seeds": [curve.seed for curve in one.curves],
+                "time_to_target_s": {c: _plain(one.time_to(target, c)) for c in CLOCKS},
+                "time_for_all_epochs_s": {c: _plain(one.whole(c)) for c in CLOCKS},
+                "final_loss": _plain(one.final_loss),
+                "ratio_to_first": _plain(one.ratio(race.racers[0], target)),
+                "on_pareto_front": one in front,
             }
-            for one in outcome.standings
+            for one in race.racers
         ],
-        "leaders": [
-            {"from_s": moment_s, "architecture": one.label} for moment_s, one in outcome.leaders
-        ],
-        "sentences": sentences(outcome),
-        "warnings": warnings(outcome),
+        "leaders": [{"from_s": from_s, "architecture": one.label} for from_s, one in race.leaders],
+        "sentences": sentences(race),
+        "warnings": warnings(race),
     }
 
 

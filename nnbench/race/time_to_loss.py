@@ -9,8 +9,9 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from nnbench.errors import UserError
 from nnbench.stats.median import Median, median
-from nnbench.store.runs import Run
+from nnbench.store.runs import TRIALS_FILE, Run
 from nnbench.workload.case import Case
 
 COLD, TRAINED = "from cold", "training"
@@ -87,10 +88,11 @@ class Racer:
         """Over seeds: the loss of the last epoch; a diverged training's is infinite."""
         return median([curve.losses[-1] for curve in self.curves])
 
-    def band(self, moments_s: Array, clock: str = TRAINED) -> list[Median]:
-        """Over seeds: the loss at each moment."""
+    def band(self, moments_s: Array, clock: str = TRAINED) -> Array:
+        """Over seeds: the loss at each moment, as median and ends of its interval, (3, moments)."""
         losses = np.array([curve.loss_at(moments_s, clock) for curve in self.curves])
-        return [median(column) for column in losses.T]
+        found = [median(column) for column in losses.T]
+        return np.array([(one.value, one.low, one.high) for one in found]).reshape(-1, 3).T
 
     def ratio(self, other: "Racer", target: float, clock: str = TRAINED) -> Median | None:
         """Over seeds: this network's time to a loss / `other`'s, of the same seed.
@@ -111,36 +113,69 @@ class Racer:
         return median(ratios) if ratios else None
 
 
+Lead = tuple[float, Racer]
+"""From this moment on, this network has the lowest loss."""
+
+
 @dataclass(frozen=True)
 class Race:
-    """All racers on one backend, device and path, over the same data, seeds and epochs."""
+    """All racers on one backend, device and path, over the same data, seeds and epochs.
+
+    `target` is the loss to get to.
+    """
 
     racers: Sequence[Racer]
-    epochs: int
+    target: float
 
     @classmethod
-    def of(cls, run: Run) -> list[Self]:
-        """The races in a run; a network that no training ended for is left out."""
+    def of(cls, run: Run, target: float | None = None) -> list[Self]:
+        """The races in a run, by default to the lowest loss that all networks get to.
+
+        A network that no training ended for is left out. Raises UserError if that is all of them.
+        """
         curves: dict[str, list[Curve]] = {}
         for trial in run.good_trials():
             if trial["trial_kind"] == KIND:
                 curves.setdefault(trial["case"], []).append(_curve(trial))
+        if not curves:
+            raise UserError(f"no training ended well: {run.folder / TRIALS_FILE} says why")
         found: dict[tuple[Any, ...], list[Racer]] = {}
         for key, case in run.cases.items():
             if key in curves:
                 found.setdefault(case.comparable, []).append(Racer(case, curves[key]))
-        return [cls(racers, racers[0].case.cold_epochs) for racers in found.values()]
-
-    def common_target(self) -> float:
-        """The lowest loss that more than half of every network's trainings get to.
-
-        Networks of which too many diverge are left out; NaN if that is all of them.
-        """
-        lowest = [
-            float(np.sort([curve.losses.min() for curve in one.curves])[len(one.curves) // 2])
-            for one in self.racers
+        return [
+            cls(one, common_target(one) if target is None else target) for one in found.values()
         ]
-        return max((loss for loss in lowest if math.isfinite(loss)), default=math.nan)
+
+    @property
+    def case(self) -> Case:
+        """The case of the first network: all but the network is everyone's."""
+        return self.racers[0].case
+
+    @property
+    def epochs(self) -> int:
+        """The epochs of each training."""
+        return self.case.cold_epochs
+
+    @cached_property
+    def confidence(self) -> float:
+        """That of the intervals: 95 % at least where there are six seeds."""
+        return self.racers[0].whole().confidence
+
+    @cached_property
+    def winners(self) -> dict[str, tuple[Racer, list[Racer]]]:
+        """By clock: who gets to the target first, and who cannot be distinguished from it."""
+        there = [one for one in self.racers if one.time_to(self.target).reached]
+        found = {}
+        for clock in CLOCKS if there else ():
+            times_s = [one.time_to(self.target, clock).value for one in there]
+            best = there[int(np.argmin(times_s))]
+            ratios = {one: one.ratio(best, self.target, clock) for one in there if one is not best}
+            rivals = [
+                one for one, ratio in ratios.items() if not ratio or ratio.low <= 1 <= ratio.high
+            ]
+            found[clock] = best, rivals
+        return found
 
     def front(self, clock: str = TRAINED) -> list[Racer]:
         """Those that no other beats in both time and loss at the end, from the quickest on."""
@@ -159,24 +194,41 @@ class Race:
         ended_s = [curve.clock(clock) for one in self.racers for curve in one.curves]
         return np.geomspace(min(one[0] for one in ended_s), max(one[-1] for one in ended_s), GRID)
 
-    def leaders(self, clock: str = TRAINED) -> list[tuple[float, Racer]]:
-        """Who has the lowest median loss when: from each of these moments on, this one.
+    @cached_property
+    def leaders(self) -> list[Lead]:
+        """Who has the lowest median loss when, in steady training.
 
         A network that has ended keeps the loss it ended with.
         """
-        moments_s = self.moments_s(clock)
-        medians = [[found.value for found in one.band(moments_s, clock)] for one in self.racers]
+        moments_s = self.moments_s()
+        medians = [one.band(moments_s)[0] for one in self.racers]
         best = [self.racers[number] for number in np.argmin(medians, axis=0)]
-        return changes(list(zip(moments_s.tolist(), best, strict=True)))
+        return _changes(list(zip(moments_s.tolist(), best, strict=True)))
+
+    @property
+    def lasting_leaders(self) -> list[Lead]:
+        """Those whose lead lasts a tenth of the time so far: of a moment it is jitter."""
+        ends_s = [*(moment_s for moment_s, _ in self.leaders[1:]), math.inf]
+        leads = zip(self.leaders, ends_s, strict=True)
+        return _changes([lead for lead, end_s in leads if end_s > 1.1 * lead[0]])
 
 
-def changes(leads: Sequence[tuple[float, Racer]]) -> list[tuple[float, Racer]]:
-    """Only those at which another one leads."""
-    return [
-        lead
-        for number, lead in enumerate(leads)
-        if number == 0 or lead[1] is not leads[number - 1][1]
+def common_target(racers: Sequence[Racer]) -> float:
+    """The lowest loss that more than half of every network's trainings get to.
+
+    Networks of which too many diverge are left out; NaN if that is all of them.
+    """
+    lowest = [
+        float(np.sort([curve.losses.min() for curve in one.curves])[len(one.curves) // 2])
+        for one in racers
     ]
+    return max((loss for loss in lowest if math.isfinite(loss)), default=math.nan)
+
+
+def _changes(leads: Sequence[Lead]) -> list[Lead]:
+    """Only those at which another one leads."""
+    before = [None, *(one for _, one in leads[:-1])]
+    return [lead for lead, last in zip(leads, before, strict=True) if lead[1] is not last]
 
 
 def _curve(trial: dict[str, object]) -> Curve:
