@@ -27,10 +27,10 @@ STUDY = (*STUDY, "--quiet", "--name", "small")
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     """A folder in which the study has been run."""
-    place = tmp_path_factory.mktemp("drift")
+    here = tmp_path_factory.mktemp("drift")
     answer = subprocess.run(
         [sys.executable, "-m", "nnbench", *STUDY],
-        cwd=place,
+        cwd=here,
         env=os.environ,
         capture_output=True,
         text=True,
@@ -38,8 +38,8 @@ def folder(tmp_path_factory):
         check=False,
     )
     assert answer.returncode == 0, answer.stderr
-    (place / "printed.txt").write_text(answer.stdout)
-    return place
+    (here / "printed.txt").write_text(answer.stdout)
+    return here
 
 
 @pytest.fixture
@@ -98,7 +98,7 @@ def test_an_interrupted_study_goes_on(nnbench, folder, tmp_path):
     shutil.copytree(folder / "results", tmp_path / "results")
     path = tmp_path / "results" / "small" / runs.TRIALS_FILE
     lines = path.read_text().splitlines(keepends=True)
-    keep = [place for place, line in enumerate(lines) if '"new process"' in line]
+    keep = [number for number, line in enumerate(lines) if '"new process"' in line]
     # The last new process is lost, its last record in the middle.
     path.write_text("".join(lines[: keep[-1]]) + lines[keep[-1]][:30])
     before = saved.read(path.parent)
@@ -138,7 +138,7 @@ from nnbench.workload import datasets, architecture
 from nnbench.workload.case import Case, Training
 from nnbench.drift import generators, policies
 from nnbench.drift.figures import drift_figures
-fresh = generators.remember()
+restore = generators.remember()
 data = datasets.load("synthetic:rows=80,features=3")
 case = Case(architecture.parse("4"), Training(), data.name, data.digest, data.rows, data.width,
             backend="jax")
@@ -146,7 +146,7 @@ figures = drift_figures(case, epochs=3)
 policies.apply(policies.KERAS, 1)
 seeded = random.random()
 policies.apply(policies.KERAS, 1)
-fresh.restore()
+restore()
 print(json.dumps([figures, random.random() == seeded, keras_seed()]))
 """
 

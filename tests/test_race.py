@@ -46,11 +46,11 @@ def make_race(folder, networks, *, seeds=6, epochs=200):
         rng = np.random.default_rng(seed)
         for text, one in cases.items():
             epoch_s, floor, fall, stuck = networks[text]
-            pace = float(np.exp(rng.normal(0, 0.03)))
-            losses = floor + (0.7 - floor) * np.exp(-np.arange(epochs) * pace / fall)
+            speed = float(np.exp(rng.normal(0, 0.03)))
+            losses = floor + (0.7 - floor) * np.exp(-np.arange(epochs) * speed / fall)
             if seed < stuck:
                 losses = np.full(epochs, 0.7)
-            ended_s = ONCE_S + pace * epoch_s * np.arange(1, epochs + 1)
+            ended_s = ONCE_S + speed * epoch_s * np.arange(1, epochs + 1)
             writer.append(
                 {
                     "kind": "trial",
@@ -144,8 +144,8 @@ def test_ratios_are_of_the_same_seed(race):
     ratio = race.racers[1].ratio(race.racers[0], 0.3)
     base = race.racers[0].curves
     pairs = [
-        curve.time_to(0.3, TRAINED) / base[place].time_to(0.3, TRAINED)
-        for place, curve in enumerate(race.racers[1].curves)
+        curve.time_to(0.3, TRAINED) / base[position].time_to(0.3, TRAINED)
+        for position, curve in enumerate(race.racers[1].curves)
     ]
     assert ratio.value == pytest.approx(np.median(pairs))
     assert race.racers[2].ratio(race.racers[0], 0.001) is None

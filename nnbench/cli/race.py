@@ -24,7 +24,6 @@ class Training(options.Training):
     """Long enough to learn something."""
 
     epochs: int = 1000
-    "Epochs of each training."
 
 
 @Parameter(name="*", group="Machine")
@@ -33,7 +32,6 @@ class Machine(options.Machine):
     """The path that has the least beside the training."""
 
     path: str = "compiled"
-    "compiled (all epochs as one program) or fit."
 
 
 @Parameter(name="*", group="Effort")

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from nnbench.drift import determinism_cost, diagnosis, matrix, metrics, plan, remedy
-from nnbench.drift.diagnosis import Uncontrolled, Varied
+from nnbench.drift.diagnosis import Difference, Uncontrolled
 from nnbench.drift.matrix import Cell
 from nnbench.drift.saved import Study
 from nnbench.stats.estimate import Estimate
@@ -18,7 +18,8 @@ class Analysis:
     """A study and all that is read off it.
 
     `parted` has, for each backend and condition whose trainings begin equal and end apart, the
-    distances of single weights, all seeds together. `remedies` has the record of the shortest code
+    distances of single weights, all seeds together. `failures` has the records of trainings that
+    did not end well, `remedies` has the record of the shortest code
     that was seen to reproduce on a backend.
     """
 
@@ -27,7 +28,8 @@ class Analysis:
     cells: list[Cell]
     conditions: list[str]
     diagnosis: list[Uncontrolled]
-    varied: list[Varied]
+    varied: list[tuple[Cell, Difference]]
+    failures: list[dict[str, Any]]
     remedies: dict[str, dict[str, Any]]
     cost: dict[str, Estimate | None]
     parted: dict[str, dict[str, Distances]]
@@ -54,6 +56,7 @@ def analyse(study: Study) -> Analysis:
         conditions=matrix.conditions(found),
         diagnosis=diagnosis.diagnose(study, found),
         varied=diagnosis.varied(study, found),
+        failures=[one for one in study.trainings.values() if one["outcome"] != "ok"],
         remedies={backend: record for backend, record in verified.items() if record},
         cost={backend: determinism_cost.ratio(study, backend) for backend in backends},
         parted={backend: _parted(study, backend) for backend in backends},

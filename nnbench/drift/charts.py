@@ -146,15 +146,12 @@ def _panel(axis: Axes, found: Analysis, backend: str) -> Any:
             if cell is None:
                 continue
             if cell.reproduced:
-                text, ink = "\n".join(words.cell(cell)), "black"
                 square = (column - 0.5, row - 0.5), 1, 1
                 axis.add_patch(Rectangle(*square, facecolor="#cfe8d5", edgecolor="white"))
             else:
                 values[row, column] = np.clip(cell.relative_l2, least, most)
-                start = "start apart" if cell.first_epoch == 0 else f"from epoch {cell.first_epoch}"
-                text = f"{words.ulps(cell.max_ulp)}\n{start}\n{cell.disagreement:.1%} answers"
-                ink = "white" if cell.relative_l2 > 0.05 else "black"
-            axis.text(column, row, text, color=ink, **WRITTEN)
+            ink = "white" if cell.relative_l2 > 0.05 else "black"
+            axis.text(column, row, "\n".join(words.cell(cell)), color=ink, **WRITTEN)
     axis.set_yticks(range(len(policies)), policies, fontsize=8)
     return axis.imshow(values, cmap="OrRd", norm=LogNorm(least, most), aspect="auto")
 

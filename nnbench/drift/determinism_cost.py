@@ -1,4 +1,4 @@
-"""What determinism costs in time: two processes side by side, taking turns, paired.
+"""What determinism costs in time: two processes that take turns, paired.
 
 Keras drops XLA where deterministic ops are asked for on TensorFlow, so `jit_compile` is pinned
 off with and without them: what is left is the operations' own cost.

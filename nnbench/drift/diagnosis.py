@@ -154,9 +154,11 @@ def _diagnose(study: Study, found: Sequence[Cell], backend: str, policy: str) ->
 
 
 def _sources(study: Study, pair: Pair) -> tuple[str, ...]:
-    if study.drift(pair).bitwise:
-        return ()
-    return explain(study.trajectory(pair.first), study.trajectory(pair.second)).sources
+    return () if study.drift(pair).bitwise else _explained(study, pair).sources
+
+
+def _explained(study: Study, pair: Pair) -> Difference:
+    return explain(study.trajectory(pair.first), study.trajectory(pair.second))
 
 
 def _orders_differ(study: Study, pair: Pair) -> bool:
@@ -164,17 +166,11 @@ def _orders_differ(study: Study, pair: Pair) -> bool:
     return first != second
 
 
-@dataclass(frozen=True)
-class Varied:
-    """Why trainings part where something was varied on purpose, of the worst seed."""
+def varied(study: Study, found: Sequence[Cell]) -> list[tuple[Cell, Difference]]:
+    """Why trainings part where something was varied on purpose, of the worst seed.
 
-    backend: str
-    condition: str
-    difference: Difference
-
-
-def varied(study: Study, found: Sequence[Cell]) -> list[Varied]:
-    """What parts trainings where something was varied, under the first of the SEEDED policies."""
+    Under the first of the SEEDED policies, for the cells whose pairs are not all equal.
+    """
     seeded = next((name for name in plan.SEEDED if name in study.specification["policies"]), None)
     parted = []
     for cell in found:
@@ -182,13 +178,7 @@ def varied(study: Study, found: Sequence[Cell]) -> list[Varied]:
             continue
         far = [drift.relative_l2 for drift in cell.drifts]
         worst = cell.backend, cell.policy, cell.seeds[far.index(max(far))], cell.condition
-        parted += [
-            Varied(
-                cell.backend,
-                cell.condition,
-                explain(study.trajectory(pair.first), study.trajectory(pair.second)),
-            )
-            for pair in study.pairs
-            if (pair.backend, pair.policy, pair.seed, pair.condition) == worst
-        ]
+        for pair in study.pairs:
+            if (pair.backend, pair.policy, pair.seed, pair.condition) == worst:
+                parted.append((cell, _explained(study, pair)))
     return parted

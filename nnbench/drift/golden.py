@@ -107,7 +107,7 @@ def record(
     policies.named(policy)
     if (folder / DESCRIPTION).exists():
         raise UserError(f"{folder} holds a recorded training already: remove it to record anew")
-    (first, ready), (second, _) = (_train(case, loaded, policy, seed) for _ in range(2))
+    (first, here), (second, _) = (_train(case, loaded, policy, seed) for _ in range(2))
     difference = diagnosis.explain(first, second)
     if difference.sources:
         raise UserError(
@@ -122,7 +122,7 @@ def record(
         "policy": policy,
         "seed": seed,
         "bounds": vars(bounds),
-        "fingerprint": _here(ready),
+        "fingerprint": here,
         "code": _code(case),
         "weights_digest": metrics.digest(first.at(-1)),
     }
@@ -176,8 +176,7 @@ def check(golden: Golden, *, relative: float | None = None, ulp: float | None = 
     bounds = golden.bounds
     if relative is not None or ulp is not None:
         bounds = Bounds(bounds.relative if relative is None else relative, ulp)
-    now, ready = _train(golden.case, data, golden.policy, golden.seed)
-    here = _here(ready)
+    now, here = _train(golden.case, data, golden.policy, golden.seed)
     before, after = (
         {name: one.get(name) for name in MATTERS} for one in (golden.fingerprint, here)
     )
@@ -195,7 +194,7 @@ def check(golden: Golden, *, relative: float | None = None, ulp: float | None = 
 
 
 def _train(case: Case, data: Dataset, policy: str, seed: int) -> tuple[Trajectory, dict[str, Any]]:
-    """One training in a process of its own, and what that process says of itself."""
+    """One training in a process of its own, and the fingerprint with versions of what took part."""
     chosen = policies.named(policy)
     with data_file(data) as arrays, tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
@@ -209,13 +208,9 @@ def _train(case: Case, data: Dataset, policy: str, seed: int) -> tuple[Trajector
             raise UserError(f"the training was lost: {' '.join(str(lost).split())}") from lost
         if "error" in answer:
             raise UserError(answer["error"])
-        return trajectory.read(folder / answer["file"]), ready
-
-
-def _here(ready: dict[str, Any]) -> dict[str, Any]:
-    """The fingerprint, with the versions of what took part only."""
-    versions = {name: v for name, v in ready["versions"].items() if name != "nnbench-arch"}
-    return {**fingerprint.take(), "versions": versions, "cpus": ready["cpus"]}
+        versions = {name: v for name, v in ready["versions"].items() if name != "nnbench-arch"}
+        here = {**fingerprint.take(), "versions": versions, "cpus": ready["cpus"]}
+        return trajectory.read(folder / answer["file"]), here
 
 
 def _code(case: Case) -> dict[str, str | None]:
@@ -223,17 +218,15 @@ def _code(case: Case) -> dict[str, str | None]:
 
 
 def _changed(golden: Golden, here: dict[str, Any]) -> list[str]:
-    before, after = golden.fingerprint.get("commit"), here.get("commit")
-    found = [f"commit {_short(before)} and {_short(after)}"] if before != after else []
+    before, after = (_short(one.get("commit")) for one in (golden.fingerprint, here))
+    found = [f"commit {before} and {after}"] if before != after else []
     now = _code(golden.case)
     edited = (name for name, digest in golden.code.items() if now.get(name) != digest)
     return found + [f"{name.rpartition(':')[0]} was edited" for name in edited]
 
 
 def _short(commit: str | None) -> str:
-    if not commit:
-        return "none"
-    name, plus, changes = commit.partition("+")
+    name, plus, changes = (commit or "none").partition("+")
     return f"{name[:9]}{plus}{changes}"
 
 

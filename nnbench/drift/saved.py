@@ -74,10 +74,6 @@ class Study:
         files = [self.trainings[key]["file"] for key in (pair.first, pair.second)]
         return _drift(*(self.trajectories / name for name in files))
 
-    def failures(self) -> list[dict[str, Any]]:
-        """Records of trainings that did not end well."""
-        return [record for record in self.trainings.values() if record["outcome"] != "ok"]
-
     def is_complete(self) -> bool:
         """Whether there is a record of every training that can be had here."""
         tensorflow = devices.is_installed("tensorflow")

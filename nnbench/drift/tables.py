@@ -35,7 +35,8 @@ def _cell(found: Analysis, backend: str, policy: str, condition: str) -> Cell:
     if cell is None:
         return Cell(MISSING)
     tone = "good" if cell.reproduced else "bad" if cell.first_epoch == 0 else "warning"
-    return Cell(*words.cell(cell), tone)
+    first, *others = words.cell(cell)
+    return Cell(first, ", ".join(others), tone)
 
 
 def study_as_json(found: Analysis, page: Path | None) -> dict[str, Any]:
@@ -61,14 +62,14 @@ def study_as_json(found: Analysis, page: Path | None) -> dict[str, Any]:
             {**vars(one), "uncontrolled": one.sources, "text": words.uncontrolled(one)}
             for one in found.diagnosis
         ],
-        "varied": [words.varied(one) for one in found.varied],
+        "varied": words.varied(found),
         "remedies": study.remedies,
         "cost": {
             backend: ratio and {"ratio": ratio.value, "low": ratio.low, "high": ratio.high}
             for backend, ratio in found.cost.items()
         },
         "skipped": study.skipped,
-        "failures": study.failures(),
+        "failures": found.failures,
     }
 
 

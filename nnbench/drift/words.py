@@ -13,11 +13,9 @@ from nnbench.drift.diagnosis import (
     SHAPES,
     Difference,
     Uncontrolled,
-    Varied,
 )
 from nnbench.drift.matrix import Cell
 from nnbench.drift.policies import POLICIES
-from nnbench.drift.saved import Study
 from nnbench.show import intervals
 from nnbench.show.intervals import RATIO
 from nnbench.stats.estimate import Estimate
@@ -39,15 +37,15 @@ def ulps(count: float) -> str:
     return f"{count:,.0f} ULP" if count < 1e5 else f"{count:.1e} ULP"
 
 
-def cell(shown: Cell) -> tuple[str, str]:
-    """A cell in two short lines: whether it is bitwise, and if not how far, from when on."""
+def cell(shown: Cell) -> list[str]:
+    """A cell in short lines: whether it is bitwise, and if not how far, from when on."""
     if shown.reproduced:
-        return "bitwise", f"{shown.pairs} of {shown.pairs}"
+        return ["bitwise", f"{shown.pairs} of {shown.pairs}"]
     if not all(drift.comparable for drift in shown.drifts):
-        return "other shapes", ""
+        return ["other shapes"]
     start = "from the start" if shown.first_epoch == 0 else f"from epoch {shown.first_epoch}"
-    equal = f", {shown.bitwise} of {shown.pairs} bitwise" if shown.bitwise else ""
-    return ulps(shown.max_ulp), f"{start}, {shown.disagreement:.1%}{equal}"
+    equal = [f"{shown.bitwise} of {shown.pairs} bitwise"] if shown.bitwise else []
+    return [ulps(shown.max_ulp), start, f"{shown.disagreement:.1%} answers", *equal]
 
 
 def difference(found: Difference) -> str:
@@ -115,9 +113,9 @@ def uncontrolled(found: Uncontrolled) -> str:
     return f"{start}{', and '.join(parts)}{also}.{answers}"
 
 
-def varied(found: Varied) -> str:
+def varied(found: Analysis) -> list[str]:
     """Why trainings part where something was varied."""
-    return f"{found.backend}, {found.condition}: {difference(found.difference)}"
+    return [f"{one.backend}, {one.condition}: {difference(why)}" for one, why in found.varied]
 
 
 def cost(backend: str, ratio: Estimate) -> str:
@@ -158,20 +156,18 @@ def remedies(found: Analysis) -> list[str]:
 def study(found: Analysis) -> list[str]:
     """What a study found, but for the code that makes its training reproducible."""
     costs = [cost(backend, ratio) for backend, ratio in found.cost.items() if ratio]
-    return [*map(uncontrolled, found.diagnosis), *map(varied, found.varied), *costs]
+    return [*map(uncontrolled, found.diagnosis), *varied(found), *costs]
 
 
-def not_run(found: Study) -> list[str]:
+def not_run(found: Analysis) -> list[str]:
     """What failed, was left out, or cannot be read."""
-    left_out = [f"Not run: {line}" for line in (*found.skipped, *found.damage)]
-    return [*map(failure, found.failures()), *left_out]
-
-
-def failure(record: dict[str, Any]) -> str:
-    """Why a training did not end well."""
-    lines = str(record.get("message", "")).splitlines() or [record["outcome"]]
-    reason = lines[0] if len(lines) == 1 else f"{lines[0]} ({lines[-1]})"
-    return f"Failed: {record['key']}: {reason}"
+    told = []
+    for record in found.failures:
+        lines = str(record.get("message", "")).splitlines() or [record["outcome"]]
+        reason = lines[0] if len(lines) == 1 else f"{lines[0]} ({lines[-1]})"
+        told.append(f"Failed: {record['key']}: {reason}")
+    left_out = (*found.study.skipped, *found.study.damage)
+    return [*told, *(f"Not run: {line}" for line in left_out)]
 
 
 def recorded(kept: "Golden") -> str:

@@ -19,14 +19,14 @@ from nnbench.workload.case import Case
 
 def open_room(started: serve.Started) -> serve.Room:
     """Train, or time a training, for each request."""
-    fresh = generators.remember()
+    restore = generators.remember()
     answers = {"train": _train, "time": _time}
 
     def answer(request: dict[str, Any]) -> dict[str, Any]:
         case = Case.from_json(request["case"])
         try:
             if request.get("fresh", True):
-                fresh.restore()
+                restore()
             return answers[request["kind"]](request, case, *started.data_of(case))
         except UserError as mistake:
             return {"error": str(mistake)}

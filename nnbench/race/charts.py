@@ -132,7 +132,9 @@ def _dress(axis: Axes, clock: str, label: str) -> None:
     axis.set_xscale("log")
     low, high = axis.get_xlim()
     decades = math.log10(high / low)
-    subdivisions: tuple[float, ...] = (1.0, 1.5, 2.0, 3.0, 4.0, 5.0, 7.0) if decades < 0.8 else (1.0, 2.0, 5.0)
+    subdivisions: tuple[float, ...] = (
+        (1.0, 1.5, 2.0, 3.0, 4.0, 5.0, 7.0) if decades < 0.8 else (1.0, 2.0, 5.0)
+    )
     subdivisions = (1.0,) if decades > FEW_DECADES else subdivisions
     axis.xaxis.set_major_locator(LogLocator(subs=subdivisions, numticks=12))
     axis.xaxis.set_minor_formatter(NullFormatter())
