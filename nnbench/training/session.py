@@ -94,9 +94,7 @@ def train(
     return session, model
 
 
-def _fast_fit(
-    model: "keras.Model", x: Any, y: Any, *, epochs: int, **options: Any
-) -> list[float]:
+def _fast_fit(model: "keras.Model", x: Any, y: Any, *, epochs: int, **options: Any) -> list[float]:
     from nnbench.training.compiled.fast_fit import fast_fit
 
     every = max(1, epochs // 100)
