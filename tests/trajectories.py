@@ -19,7 +19,7 @@ def made(
     epochs = len(weights[0])
     return Trajectory(
         names=tuple(
-            names or (f"{position} Dense kernel" for position in range(1, len(weights) + 1))
+            names or (f"{n} Dense kernel" for n in range(1, len(weights) + 1))
         ),
         epochs=tuple(range(epochs)),
         weights=tuple(np.asarray(array) for array in weights),
