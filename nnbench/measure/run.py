@@ -317,7 +317,7 @@ class _Measuring:
                 workers[side], launches[side] = self._start(first[side])
             for side, worker in workers.items():
                 self._wait_until_ready(worker, launches[side], first[side])
-            for place, planned in enumerate(plan):
+            for position, planned in enumerate(plan):
                 if self.failures[planned.case.key] >= FAILURES_ALLOWED:
                     continue
                 side = planned.side
@@ -331,7 +331,8 @@ class _Measuring:
                 record = self._trial(workers[side], launches[side], planned)
                 # Counters tick a hundred times a second: over one step they say nothing. A look
                 # ends with its block, so that what it saw is said of the right one.
-                block_ends = place + 1 == len(plan) or plan[place + 1].block != planned.block
+                following = plan[position + 1 : position + 2]
+                block_ends = not following or following[0].block != planned.block
                 window_s = LEAST_NOISE_WINDOW_S if block_ends else NOISE_WINDOW_S
                 if time.monotonic() - reading.moment_s >= window_s:
                     after = noise.read(pids)
