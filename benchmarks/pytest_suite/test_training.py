@@ -11,7 +11,7 @@ import os
 import pytest
 
 from nnbench.machine import devices
-from nnbench.suites.study import asked
+from nnbench.workload.study import Study
 
 ARCHITECTURES = ["6x2", "100x2", "6x5"]
 BACKENDS = os.environ.get("NNBENCH_BACKENDS", devices.chosen_backend().name).split(",")
@@ -38,11 +38,11 @@ def measured(items, training_benchmark):
     def values(name):
         return tuple(dict.fromkeys(params[name] for params in chosen))
 
-    study = asked(
+    study = Study.of(
         values("architecture"),
-        "banknotes",
-        backends=values("backend"),
-        paths=values("path"),
-        devices=values("device"),
+        backend=",".join(values("backend")),
+        path=",".join(values("path")),
+        device=",".join(values("device")),
+        launches=3,
     )
     return {reading.context: reading for reading in training_benchmark.measure(study)}

@@ -196,8 +196,7 @@ def _missing_device(backend: str, device: str, reason: str) -> UserError:
 
 def first_line(text: object) -> str:
     """The first line of a message, shortened to what fits a terminal."""
-    lines = str(text).strip().splitlines() or [type(text).__name__]
-    return lines[0][:200]
+    return (str(text).strip() or repr(text)).splitlines()[0][:200]
 
 
 def _limit_threads(backend: str, threads: int | None) -> None:

@@ -331,7 +331,8 @@ class _Measuring:
                 record = self._trial(workers[side], launches[side], planned)
                 # Counters tick a hundred times a second: over one step they say nothing. A look
                 # ends with its block, so that what it saw is said of the right one.
-                block_ends = planned.block not in {one.block for one in plan[position + 1 :][:1]}
+                following = plan[position + 1 : position + 2]
+                block_ends = not following or following[0].block != planned.block
                 window_s = LEAST_NOISE_WINDOW_S if block_ends else NOISE_WINDOW_S
                 if time.monotonic() - reading.moment_s >= window_s:
                     after = noise.read(pids)

@@ -8,7 +8,7 @@ import time
 from typing import Any
 
 from nnbench.errors import UserError
-from nnbench.machine import matmul_rate
+from nnbench.machine import devices, matmul_rate
 from nnbench.measure import loss_curve_trial, serve, trial
 from nnbench.workload.case import Case
 
@@ -39,7 +39,7 @@ def _warm_up(started: serve.Started) -> None:
         if case.model is None:
             raise
         # Keras' messages run over many lines; their first says what is wrong.
-        reason = (str(failure).strip() or repr(failure)).splitlines()[0]
+        reason = devices.first_line(failure)
         raise UserError(f"{case.model} cannot be trained on {case.data}: {reason}") from failure
 
 

@@ -31,6 +31,12 @@ DRIFT_BENCHMARKS = [
     *("track_drift_repeat", "track_drift_paths", "track_loss", "track_weights_digest"),
 ]
 
+SAME_NAMES = (
+    *("threads", "epochs", "optimizer", "loss", "activation", "dtype", "jit"),
+    *("launches", "blocks"),
+)
+"""Attributes of a suite that are fields of a study's records by the same names."""
+
 Readings = list[Reading]
 Answer = float | dict[str, Any]
 
@@ -163,24 +169,16 @@ class TrainingSuite(ABC):
     def study(self) -> "Study":
         """What is measured. Raises UserError for what cannot be."""
         # NumPy and more: not in the many processes that only read.
-        from nnbench.suites.study import asked
+        from nnbench.workload.study import Study
 
-        return asked(
+        return Study.of(
             self.models,
-            self.data,
-            backends=self.backends,
-            paths=self.paths,
-            devices=self.devices,
-            threads=self.threads,
-            batch_size=self.batch_size,
-            launches=self.launches,
-            blocks=self.blocks,
-            epochs=self.epochs,
-            optimizer=self.optimizer,
-            loss=self.loss,
-            activation=self.activation,
-            dtype=self.dtype,
-            jit=self.jit,
+            data=self.data,
+            backend=",".join(self.backends),
+            path=",".join(self.paths),
+            device=",".join(self.devices),
+            batch="full" if self.batch_size is None else str(self.batch_size),
+            **{name: getattr(self, name) for name in SAME_NAMES},
         )
 
     def measure(self) -> Readings:

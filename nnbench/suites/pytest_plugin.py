@@ -48,57 +48,44 @@ class TrainingBenchmark:
     def __call__(
         self,
         model: Model,
-        data: str | Callable[[], Any] = "banknotes",
+        data: Model = "banknotes",
         *,
         backend: str | None = None,
         path: str = "fit",
         device: str = "cpu",
-        threads: int | None = None,
-        epochs: int = 30,
         batch_size: int | None = None,
-        optimizer: str = "adam",
-        loss: str | None = None,
-        activation: str = "relu",
-        dtype: str = "float32",
-        jit: str = "auto",
         launches: int = 3,
-        blocks: int = 2,
         drift: bool = True,
         limit_s: float = 120.0,
+        **options: Any,
     ) -> TrainingResult:
         """Measure every phase of a training in worker processes of its own.
 
         `model` is a function at the top of a module that returns a compiled Keras model, a
         reference to one (`"my_project.models:build"`), or an architecture (`"6x5"`). `data` is
         a function that returns `(x, y)`, or what `nnbench run --data` takes. `backend` None is
-        chosen as `nnbench run` does. `launches` processes take `blocks` turns each; a trial
-        over `limit_s` seconds is given up. Fails the test for what cannot be measured.
+        chosen as `nnbench run` does. `launches` processes take `blocks` (2) turns each; a trial
+        over `limit_s` seconds is given up. `options` are any others of `nnbench run`, such as
+        `epochs`, `optimizer` or `dtype`. Fails the test for what cannot be measured.
         """
         # Heavy, and not for a session that does not measure.
         from nnbench.errors import UserError
-        from nnbench.suites import study
         from nnbench.suites.reference import reference_to
+        from nnbench.workload.study import Study
 
         try:
-            asked = study.asked(
+            study = Study.of(
                 [reference_to(model)],
-                reference_to(data),
-                backends=[backend] if backend else [],
-                paths=[path],
-                devices=[device],
-                threads=threads,
-                batch_size=batch_size,
+                data=reference_to(data),
+                backend=backend,
+                path=path,
+                device=device,
+                batch="full" if batch_size is None else str(batch_size),
                 launches=launches,
-                blocks=blocks,
-                limit_s=limit_s,
-                epochs=epochs,
-                optimizer=optimizer,
-                loss=loss,
-                activation=activation,
-                dtype=dtype,
-                jit=jit,
+                limit=limit_s,
+                **options,
             )
-            (reading,) = self.measure(asked, drift=drift)
+            (reading,) = self.measure(study, drift=drift)
             return self.of(reading)
         except UserError as mistake:
             pytest.fail(str(mistake), pytrace=False)

@@ -44,9 +44,8 @@ class Recipe:
 def parse(text: str, *, task: str | None = None) -> Recipe:
     """Read `synthetic` or `synthetic:rows=1000,features=4,seed=0,task=regression`, any keys.
 
-    `task` is the one to use where the text names none.
-    Raises UserError for an unknown or repeated key, a value out
-    of range, and a text that names another task.
+    `task` is the one to use where the text names none. Raises UserError for an unknown or
+    repeated key, a value out of range, and a text that names another task.
     """
     given: dict[str, str] = {}
     parts = text.removeprefix(PREFIX).removeprefix(":")
