@@ -287,6 +287,7 @@ def test_mistakes_are_one_line(nnbench):
         assert len(answer.stderr.strip().splitlines()) == 1
 
 
+@pytest.mark.long
 def test_advice_is_verified_by_training_for_real(nnbench, tmp_path, quick):
     # Calibrated with made times: what is trained need not agree with them, and is held against.
     folder = tmp_path / "results" / calibration.FOLDER / quick.place.folder
