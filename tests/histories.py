@@ -60,10 +60,10 @@ def asv_files(
         for name in values_s
     }
     (results / "benchmarks.json").write_text(json.dumps({**known, "version": 2}))
-    for place, commit in enumerate(commits):
+    for number, commit in enumerate(commits):
         rows = {}
         for name, values in values_s.items():
-            value = float(values[place])
+            value = float(values[number])
             rows[name] = [
                 [value, None],
                 [["'6x2'", "'6x5'"]],
@@ -80,7 +80,7 @@ def asv_files(
         plain = {
             "commit_hash": commit,
             "env_name": f"virtualenv-py{python}",
-            "date": 1_700_000_000_000 + place,
+            "date": 1_700_000_000_000 + number,
             "params": {"machine": machine, "cpu": "A CPU", "num_cpu": "2", "python": python},
             "python": python,
             "requirements": {"keras": "3.15"},
@@ -213,7 +213,7 @@ def series(
     shared |= {"case": "6x2", "version": "", "unit": "s", **names}
     return Series(
         **shared,
-        commits=tuple(f"{place:040x}" for place in range(count)),
+        commits=tuple(f"{number:040x}" for number in range(count)),
         orders=tuple(range(count)),
         logs=logs,
         errors=np.full(count, error),
@@ -227,7 +227,7 @@ def series(
     )
 
 
-def place(alarm):
+def number(alarm):
     """The commit of an alarm of `series`, as a number."""
     return int(alarm.commit, 16)
 

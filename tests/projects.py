@@ -8,13 +8,19 @@ import signal
 import subprocess
 import sys
 import sysconfig
+import tarfile
 import warnings
 from pathlib import Path
 from unittest import mock
 
+import pytest
+
 from nnbench.cli import main
 
 ROOT = Path(__file__).parents[1]
+BEFORE_THE_MOVE = "9355ed70dba70b62e519d727966c0b48b06d447a"
+"""The last commit whose package is laid out as the first house was."""
+
 BORROWED = sysconfig.get_path("purelib")
 
 LIMIT_S = 900
@@ -122,3 +128,20 @@ def environment_with_wheel(folder, wheel):
     (packages,) = environment.glob("lib/python*/site-packages")
     (packages / "borrowed.pth").write_text(BORROWED + "\n")
     return python
+
+
+def skip_without(commit, repository=ROOT):
+    """Skip the test where a repository does not hold a commit."""
+    known = ["git", "cat-file", "-e", f"{commit}^{{commit}}"]
+    if call(known, repository, check=False).returncode != 0:
+        pytest.skip(f"this clone does not hold {commit[:9]}: it is a shallow one")
+
+
+def tree_of(commit, folder):
+    """The files of a commit of this repository; the test is skipped where it is not known."""
+    skip_without(commit)
+    packed = folder / "tree.tar"
+    call(["git", "archive", "--output", packed, commit], ROOT)
+    with tarfile.open(packed) as archive:
+        archive.extractall(folder / "tree", filter="data")
+    return folder / "tree"

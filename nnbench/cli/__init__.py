@@ -83,7 +83,7 @@ def main() -> None:
     try:
         build()(exit_on_error=False, print_error=False)
     except cyclopts.UnknownCommandError as mistake:
-        sys.stderr.write(f"nnbench: {_unknown_command(mistake.unused_tokens)}\n")
+        sys.stderr.write(f"nnbench: {_unknown_command(mistake.unused_tokens or [''])}\n")
         sys.exit(2)
     except cyclopts.CycloptsError as mistake:
         sys.stderr.write(f"nnbench: {' '.join(str(mistake).split())}\n")

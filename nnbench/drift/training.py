@@ -25,11 +25,8 @@ LOG_SPACED = 48
 ORDER_EPOCHS = 2
 """Epochs whose order of rows is observed."""
 
-OUTPUT_ROWS = 256
-"""Rows whose layer outputs are kept, of those that the layers are given."""
-
-MOST_ROWS = 4096
-
+MOST_ROWS, OUTPUT_ROWS = 4096, 256
+"""Rows that layers are given at most, and of which their outputs are kept."""
 
 Data = NDArray[np.float32]
 
@@ -79,18 +76,17 @@ def train(
     losses, history = run(model, case, features, labels, kept)
     weights = [began.weights, *history]
     predictions = _predictions(model, features, case.batch_rows)
-    names = _weight_names(model)
     _begin_from(model, began)
     layers, outputs = _layer_outputs(model, features[:MOST_ROWS])
     order = AS_GIVEN
     if observe_order and case.training.shuffle:
         order = _observed_order(case, code, seed, len(features))
     return Trajectory(
-        names=names,
+        names=_weight_names(model),
         epochs=tuple(kept),
         weights=tuple(np.stack(arrays) for arrays in zip(*weights, strict=True)),
         losses=tuple(losses),
-        predictions=_plain(predictions),
+        predictions=predictions,
         layers=layers,
         outputs=outputs,
         draws=tuple(began.draws),
@@ -127,12 +123,9 @@ def _by_fit(
 def _compiled(
     model: Any, case: Case, features: Data, labels: Data, kept: list[int]
 ) -> tuple[list[float], list[list[Array]]]:
+    shuffle = case.training.shuffle
     prepared = compiled.prepare(
-        model,
-        features,
-        labels,
-        batch_size=case.batch_rows,
-        shuffle=case.training.shuffle,
+        model, features, labels, batch_size=case.batch_rows, shuffle=shuffle
     )
     losses: list[float] = []
     history: list[list[Array]] = []
@@ -145,19 +138,16 @@ def _compiled(
 
 def _predictions(model: Any, features: Data, batch_rows: int) -> Array:
     """What the trained network answers, layer by layer: `predict` would compile it once more."""
-    import keras
-
     parts = [
-        keras.ops.convert_to_numpy(model(features[begin : begin + batch_rows], training=False))
+        _array(model(features[begin : begin + batch_rows], training=False))
         for begin in range(0, len(features), batch_rows)
     ]
     return np.concatenate(parts)
 
 
 def _begin_from(model: Any, start: Start) -> None:
-    for variable, value in zip(model.weights, start.weights, strict=True):
-        variable.assign(value)
-    for variable, value in zip(_draws(model), start.draws, strict=True):
+    variables, values = [*model.weights, *_draws(model)], [*start.weights, *start.draws]
+    for variable, value in zip(variables, values, strict=True):
         variable.assign(value)
 
 
@@ -168,13 +158,14 @@ def _draws(model: Any) -> list[Any]:
 
 
 def _arrays(variables: list[Any]) -> list[Array]:
+    return [_array(one.value) for one in variables]
+
+
+def _array(tensor: Any) -> Array:
+    """A copy of a type that an `.npz` can hold: bfloat16, which NumPy has not, becomes float32."""
     import keras
 
-    return [_plain(np.array(keras.ops.convert_to_numpy(one.value))) for one in variables]
-
-
-def _plain(array: Array) -> Array:
-    """As a type that an `.npz` can hold: bfloat16, which NumPy has not, becomes float32."""
+    array = np.array(keras.ops.convert_to_numpy(tensor))
     return array if array.dtype.kind in "fiub" else array.astype(np.float32)
 
 
@@ -208,7 +199,7 @@ def _layer_outputs(model: Any, features: Data) -> tuple[tuple[str, ...], tuple[A
     for layer, output in zip(layers, found if isinstance(found, list) else [found], strict=True):
         number += bool(layer.weights)
         names.append(f"{number} {type(layer).__name__}" if layer.weights else type(layer).__name__)
-        outputs.append(_plain(np.array(keras.ops.convert_to_numpy(output)))[:OUTPUT_ROWS])
+        outputs.append(_array(output)[:OUTPUT_ROWS])
     return tuple(names), tuple(outputs)
 
 
@@ -224,15 +215,12 @@ def _observed_order(case: Case, code: str, seed: int, rows: int) -> str:
     keras_model.for_case(case)
     seen: list[Array] = []
 
-    def look(data: Any) -> None:
-        seen.append(np.array(keras.ops.convert_to_numpy(data[0])).ravel().astype(np.int64))
-
     class Looker(keras.Model):  # type: ignore[misc]
         def call(self, x: Any) -> Any:
             return x
 
         def train_step(self, *arguments: Any) -> Any:
-            look(arguments[-1])
+            seen.append(_array(arguments[-1][0]).ravel().astype(np.int64))
             logs = {"loss": 0.0}
             # On JAX a step is given the state and the batch, and hands the state back.
             return (logs, arguments[0]) if len(arguments) == 2 else logs
@@ -240,14 +228,8 @@ def _observed_order(case: Case, code: str, seed: int, rows: int) -> str:
     looker = Looker()
     looker.compile(optimizer="sgd", loss="mean_squared_error", run_eagerly=True)
     numbers = np.arange(rows, dtype=np.float32)[:, None]
-    looker.fit(
-        numbers,
-        numbers,
-        batch_size=case.batch_rows,
-        shuffle=case.training.shuffle,
-        epochs=ORDER_EPOCHS,
-        verbose=0,
-    )
+    size, epochs = case.batch_rows, ORDER_EPOCHS
+    looker.fit(numbers, numbers, batch_size=size, shuffle=True, epochs=epochs, verbose=0)
     return metrics.digest([np.concatenate(seen)])[:20]
 
 

@@ -89,19 +89,24 @@ def test_devices_lists_a_cpu_for_each_backend(nnbench):
 
 
 def test_train_tells_draws_saves_and_goes_on(nnbench, tmp_path):
-    first = nnbench("train", "6,6", "--epochs", "40", "--seed", "1", "--save", "one", "--weights")
+    arguments = ("train", "6,6", "--epochs", "40", "--seed", "1", "--save")
+    first = nnbench(*arguments, "one", "--weights", KERAS_BACKEND="jax")
     assert first.returncode == 0, first.stderr
     told = first.stderr.splitlines()
-    assert told[0] == "starting jax"
-    assert all(re.match(r"\d+/40 epochs, ", line) for line in told[1:])
+    assert told[0] == "backend jax (KERAS_BACKEND); --backend takes another"
+    assert told[1] == "starting jax"
+    assert all(re.match(r"\d+/40 epochs, ", line) for line in told[2:])
     for text in ("dense_2", "initial weights", "final weights", "accuracy", "still falling"):
         assert text in first.stdout
     assert (tmp_path / "one" / "training.png").read_bytes().startswith(b"\x89PNG")
-    again = nnbench("train", "6,6", "--epochs", "40", "--seed", "1", "--save", "two", "--json")
+    again = nnbench(*arguments, "two", "--json", "--backend", "jax")
     saved = json.loads((tmp_path / "one" / "training.json").read_text())
     assert json.loads(again.stdout)["losses"] == saved["losses"]
 
-    further = nnbench("train", "--go-on-from", "one", "--epochs", "10", "--save", "three", "--json")
+    further = nnbench(
+        *("train", "--go-on-from", "one", "--epochs", "10", "--save", "three", "--json"),
+        KERAS_BACKEND="jax",
+    )
     assert further.returncode == 0, further.stderr
     losses = json.loads(further.stdout)["losses"]
     assert losses[:40] == saved["losses"]
@@ -112,6 +117,21 @@ def test_train_tells_draws_saves_and_goes_on(nnbench, tmp_path):
     assert broken.returncode == 2
     assert "damaged" in broken.stderr
     assert broken.stderr.count("\n") == 1
+
+
+def test_train_on_the_compiled_path_ends_where_fit_does(nnbench):
+    arguments = ("train", "6,6", "--epochs", "40", "--seed", "1", "--backend", "jax", "--json")
+    plain, compiled = (
+        json.loads(nnbench(*arguments, "--path", path).stdout)["losses"]
+        for path in ("fit", "compiled")
+    )
+    assert compiled == pytest.approx(plain, rel=1e-4)
+
+
+def test_one_training_has_one_backend(nnbench):
+    answer = nnbench("train", "6,6", "--backend", "jax,torch")
+    assert answer.returncode == 2
+    assert "one backend" in answer.stderr
 
 
 def test_train_a_csv_with_named_columns(nnbench, tmp_path):

@@ -26,7 +26,7 @@ def build():
 def measured(tmp_path):
     """A repository of 12 commits, recorded, with 8 % more from number 5 on."""
     commits = repository(tmp_path, 12)
-    interleaved(tmp_path / "results", commits, [1] * 5 + [1.08] * 7, mood=0.2)
+    interleaved(tmp_path / "results", commits, [1] * 5 + [1.08] * 7, shared=0.2)
     return commits
 
 

@@ -3,15 +3,15 @@
 import numpy as np
 import pytest
 from drawings import drawn, ticks_overlap
-from models import FLOPS_PER_S, LAYER_S, scene
+from models import FLOPS_PER_S, LAYER_S, context
 
 from nnbench.costs import charts
-from nnbench.costs.calibration import Place
+from nnbench.costs.setting import Setting
 
 
 @pytest.fixture(scope="module")
 def here():
-    return scene(Place("jax"), rows=1000)
+    return context(Setting("jax"), rows=1000)
 
 
 def test_heat_maps_show_step_cold_and_compile_with_contours_and_what_was_timed(here):

@@ -4,18 +4,17 @@ import json
 import math
 import re
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nnbench.costs import calibration
-from nnbench.costs.calibration import Place
-from nnbench.costs.model import PhaseModel, TooFewCasesError
+from nnbench.costs import calibration, design, saved, tables
+from nnbench.costs.model import PhaseModel, Scatter, TooFewCasesError
 from nnbench.costs.prediction import CostModel, Observed
-from nnbench.costs.residual_process import Surrogate
-from nnbench.costs.tables import model_as_json, print_model
+from nnbench.costs.setting import DataShape, Setting, shape_of
 from nnbench.costs.terms import (
     ACTIVATION,
     FIRST_EPOCH,
@@ -26,17 +25,19 @@ from nnbench.costs.terms import (
     Cache,
     counts,
     matrix,
-    place,
+    position,
     rows_of_last_batch,
 )
 from nnbench.errors import UserError
 from nnbench.explain.crossover import rows_flip
 from nnbench.machine import fingerprint
 from nnbench.phases import EPOCH, STEP
+from nnbench.show.terminal import print_table
 from nnbench.store import runs
 from nnbench.workload.architecture import parse
+from nnbench.workload.study import Data
 
-PLACE = Place("jax")
+SETTING = Setting("jax")
 STEP_LAW_S = {"overhead": 50e-6, "layers": 10e-6, "FLOPs": 1e-11}
 
 
@@ -75,21 +76,21 @@ def timed(cases, spread=0.02, seed=0):
 
 @pytest.fixture(scope="module")
 def pool():
-    return calibration.candidates(PLACE)
+    return design.candidates(SETTING)
 
 
 @pytest.fixture(scope="module")
 def model(pool):
-    return CostModel.fit(timed(calibration.spread_out(pool, 40)), resamples=30)
+    return CostModel.fit(timed(design.spread_out(pool, 40)), resamples=30)
 
 
 @pytest.fixture(scope="module")
 def strangers():
-    return calibration.candidates(PLACE, count=40, seed=77)
+    return design.candidates(SETTING, count=40, seed=77)
 
 
 def test_the_candidates_cover_the_space(pool):
-    corners = np.array([place(case) for case in pool])
+    corners = np.array([position(case) for case in pool])
     rows = [case.rows for case in pool]
     assert [round(2**end) for end in (corners[:, 0].min(), corners[:, 0].max())] == [1, 24]
     assert 2 ** corners[:, 1].min() <= 3
@@ -102,15 +103,16 @@ def test_the_candidates_cover_the_space(pool):
 
 def test_coefficients_are_not_negative_and_lie_within_their_intervals(model):
     for fitted in model.phases.values():
-        for each in fitted.coefficients:
+        for each in fitted.coefficients.values():
             assert 0 <= each.low <= each.value <= each.high
 
 
 def test_the_law_is_recovered(model):
-    found = {each.term.name: each for each in model.phases[STEP].coefficients}
+    found = {term.name: each for term, each in model.phases[STEP].coefficients.items()}
     for name in ("layers", "FLOPs"):
         assert found[name].value == pytest.approx(STEP_LAW_S[name], rel=0.35)
-    compiling = {each.term.name: each.value for each in model.phases["compile"].coefficients}
+    fitted = model.phases["compile"].coefficients
+    compiling = {term.name: each.value for term, each in fitted.items()}
     assert compiling["overhead"] == pytest.approx(0.3, rel=0.15)
     assert compiling["layers"] == pytest.approx(0.05, rel=0.15)
 
@@ -131,8 +133,8 @@ def test_networks_never_timed_are_predicted_within_the_goals(model, strangers):
 
 
 def test_a_smaller_last_batch_is_compiled_again(model):
-    even = PLACE.case(parse("32x4"), 1024, 128)
-    odd = PLACE.case(parse("32x4"), 1000, 128)
+    even = SETTING.case(parse("32x4"), 1024, 128)
+    odd = SETTING.case(parse("32x4"), 1000, 128)
     once_s = law_s(odd)["trace"] + law_s(odd)["compile"]
     more_s = model.predict(odd, 5).total_s.value - model.predict(even, 5).total_s.value
     assert more_s == pytest.approx(once_s, rel=0.35)
@@ -147,7 +149,7 @@ def test_a_smaller_last_batch_is_compiled_again(model):
     epochs=st.integers(1, 1000),
 )
 def test_parts_are_not_negative_and_add_up(model, depth, width, rows, batch, epochs):
-    told = model.predict(PLACE.case(parse(f"{width}x{depth}"), rows, batch), epochs)
+    told = model.predict(SETTING.case(parse(f"{width}x{depth}"), rows, batch), epochs)
     assert all(part >= 0 for part in told.parts_s.values())
     assert math.fsum(told.parts_s.values()) == pytest.approx(told.total_s.value)
     for found in (told.total_s, told.epoch_s, told.step_s, told.peak_host_bytes):
@@ -157,7 +159,7 @@ def test_parts_are_not_negative_and_add_up(model, depth, width, rows, batch, epo
 
 
 def test_outside_is_said_on_which_axes(model):
-    def outside(text, rows, batch, at=PLACE):
+    def outside(text, rows, batch, at=SETTING):
         return model.predict(at.case(parse(text), rows, batch), 30).outside
 
     assert outside("64x4", 2000, None) == ()
@@ -165,7 +167,7 @@ def test_outside_is_said_on_which_axes(model):
     assert outside("4000x2", 2000, None) == ("width",)
     assert outside("64x4", 10_000_000, None) == ("rows in a batch",)
     assert outside("64x4", 1_000_000, 32) == ("batches in an epoch",)
-    assert outside("64x4", 2000, None, replace(PLACE, features=500)) == ("features",)
+    assert outside("64x4", 2000, None, replace(SETTING, features=500)) == ("features",)
 
 
 def test_timing_a_network_makes_the_model_surer_of_it(model, pool):
@@ -181,13 +183,13 @@ def test_timing_a_network_makes_the_model_surer_of_it(model, pool):
 def test_what_a_launch_has_of_its_own_is_told_from_the_networks():
     rng = np.random.default_rng(0)
     launches = np.repeat(np.arange(12), 10)
-    moods = rng.normal(0, 0.1, 12)
-    values = moods[launches] + 0.02 * rng.normal(size=120)
-    found = Surrogate.fit(rng.uniform(0, 8, (120, 2)), values, launches=launches)
-    assert 0.06 < found.mood < 0.16
+    effects = rng.normal(0, 0.1, 12)
+    residuals = effects[launches] + 0.02 * rng.normal(size=120)
+    found = Scatter.of(residuals, [str(launch) for launch in launches])
+    assert 0.06 < found.launch_effect < 0.16
     assert found.noise < 0.03
-    # The next launch has a mood of its own.
-    assert found.predict(np.array([[4.0, 4.0]]))[1][0] > 0.06
+    # The next launch has an effect of its own.
+    assert found.single > 0.06
 
 
 @pytest.mark.parametrize("cache", [Cache(8.0 * 2**20), Cache(2.0 * 2**20, single=True)])
@@ -201,30 +203,29 @@ def test_the_cache_is_found_where_activations_cost_more_beyond_it(pool, cache):
     times_s = np.array([time_s(case) * np.exp(rng.normal(0, 0.03)) for case in pool[:120]])
     found = PhaseModel.fit(STEP, pool[:120], times_s, resamples=0)
     assert found.cache == cache
-    values = {each.term: each.value for each in found.coefficients}
-    assert values[SPILL] == pytest.approx(7e-10, rel=0.2)
+    assert found.coefficients[SPILL].value == pytest.approx(7e-10, rel=0.2)
 
 
 def test_what_is_timed_next_is_what_the_model_knows_least_of(pool):
-    narrow = [case for case in pool if 2 ** place(case)[1] < 64]
+    narrow = [case for case in pool if 2 ** position(case)[1] < 64]
     model = CostModel.fit(timed(narrow[:30]), resamples=0)
-    chosen = calibration.least_sure(model, pool, 60.0)
-    wide = [case for case in chosen if 2 ** place(case)[1] > 128]
+    chosen = design.most_informative(model, pool, 60.0)
+    wide = [case for case in chosen if 2 ** position(case)[1] > 128]
     assert len(wide) > len(chosen) / 2
     assert len({case.key for case in chosen}) == len(chosen)
 
 
 def test_what_is_timed_next_fits_the_time_there_is(model, pool):
-    few, many = (calibration.least_sure(model, pool, seconds) for seconds in (3.0, 30.0))
+    few, many = (design.most_informative(model, pool, seconds) for seconds in (3.0, 30.0))
     assert len(few) < len(many)
-    costs_s = sum(calibration.timing_s(model, case) for case in many)
-    assert costs_s <= 30.0 or len(many) == calibration.LEAST_PER_RUN
+    costs_s = sum(design.timing_s(model, case) for case in many)
+    assert costs_s <= 30.0 or len(many) == design.LEAST_PER_RUN
 
 
 def test_what_few_times_say_of_a_network_far_away_is_nearly_nothing_and_no_crash(pool):
     narrow = sorted(pool, key=lambda case: case.step_cost.flops)[:10]
     model = CostModel.fit(timed(narrow), resamples=0)
-    far = model.predict(PLACE.case(parse("1024x24"), 20_000, 32), 30).total_s
+    far = model.predict(SETTING.case(parse("1024x24"), 20_000, 32), 30).total_s
     assert 0 < far.low <= far.value <= far.high < math.inf
 
 
@@ -233,18 +234,20 @@ def test_too_few_networks_are_no_model(pool):
         PhaseModel.fit(STEP, pool[:5], np.ones(5))
 
 
-def test_the_process_leaves_one_out_as_if_it_had_never_seen_it():
-    rng = np.random.default_rng(0)
-    places = rng.uniform(0, 8, (30, 2))
-    values = np.sin(places[:, 0]) + 0.05 * rng.normal(size=30)
-    whole = Surrogate.fit(places, values)
-    errors, _ = whole.leave_one_out()
-    without = replace(whole, places=places[1:], values=values[1:], launches=whole.launches[1:])
-    assert errors[0] == pytest.approx(without.predict(places[:1])[0][0] - values[0], rel=1e-6)
+def test_a_time_is_left_out_as_if_it_had_never_been_seen(pool):
+    cases = design.spread_out(pool, 14)
+    times_s = np.array([one.times_s["build"] for one in timed(cases, spread=0.05)])
+    whole = PhaseModel.fit("build", cases, times_s, resamples=0)
+    assert whole.leverages.max() > 0.3
+    for number, case in enumerate(cases):
+        others = [*cases[:number], *cases[number + 1 :]]
+        without = PhaseModel.fit("build", others, np.delete(times_s, number), resamples=0)
+        error = without.predict(case).seconds.value / times_s[number] - 1
+        assert whole.left_out_errors()[number] == pytest.approx(error, abs=0.02)
 
 
 def test_rows_at_which_the_answer_flips(model):
-    wide, deep = (PLACE.case(parse(text), 1000, None) for text in ("128x2", "8x12"))
+    wide, deep = (SETTING.case(parse(text), 1000, None) for text in ("128x2", "8x12"))
     flip = rows_flip(model, wide, deep, 60)
     assert flip.second_longer_at_least
 
@@ -255,14 +258,13 @@ def test_rows_at_which_the_answer_flips(model):
         ]
         return whole[1] / whole[0]
 
-    assert flip.value is not None
-    assert ratio(flip.value) == pytest.approx(1, abs=0.15)
-    assert flip.low is None or flip.low <= flip.value
-    assert flip.high is None or flip.high >= flip.value
+    assert flip.rows is not None
+    assert ratio(round(flip.rows.value)) == pytest.approx(1, abs=0.15)
+    assert flip.rows.low <= flip.rows.value <= flip.rows.high
 
 
 def test_rows_of_the_last_batch_are_counted():
-    case = PLACE.case(parse("8"), 1000, 300)
+    case = SETTING.case(parse("8"), 1000, 300)
     found = counts(case, FIRST_EPOCH)
     terms = {term.name: found[term] for term in calibration_terms()}
     assert rows_of_last_batch(case) == 100
@@ -274,12 +276,12 @@ def calibration_terms():
     return TERMS[FIRST_EPOCH]
 
 
-def test_places_have_folders_of_their_own():
-    other = replace(PLACE.training, optimizer="sgd")
-    places = [PLACE, replace(PLACE, path="compiled"), replace(PLACE, threads=1)]
-    places += [replace(PLACE, training=other), replace(PLACE, device="gpu:1")]
-    assert len({one.folder for one in places}) == len(places)
-    assert "--optimizer sgd" in replace(PLACE, training=other).options
+def test_settings_have_folders_of_their_own():
+    other = replace(SETTING.training, optimizer="sgd")
+    settings = [SETTING, replace(SETTING, path="compiled"), replace(SETTING, threads=1)]
+    settings += [replace(SETTING, training=other), replace(SETTING, device="gpu:1")]
+    assert len({one.folder for one in settings}) == len(settings)
+    assert "--optimizer sgd" in replace(SETTING, training=other).options
 
 
 def test_not_calibrated_is_one_line_that_says_what_to_run(nnbench):
@@ -290,21 +292,22 @@ def test_not_calibrated_is_one_line_that_says_what_to_run(nnbench):
 
 
 def test_a_calibration_of_another_machine_is_refused(tmp_path, pool, monkeypatch):
-    calibration._create(tmp_path / "calibration" / PLACE.folder, pool[:3], 0)
+    calibration.create_run(tmp_path / "calibration" / SETTING.folder, pool[:3], 0)
     here = fingerprint.take()
     monkeypatch.setattr(fingerprint, "take", lambda: {**here, "cpu": "Another CPU"})
-    with pytest.raises(UserError, match=r"another place .*Another CPU"):
-        calibration.load(tmp_path, PLACE)
+    with pytest.raises(UserError, match=r"another environment .*Another CPU"):
+        saved.load(tmp_path, SETTING)
 
 
 def test_the_table_tells_of_every_term_that_costs_something(model, capsys):
-    print_model(model, PLACE.label)
+    print_table(tables.coefficients(model, SETTING.label))
+    print_table(tables.errors(model))
     shown = capsys.readouterr().out
     for fitted in model.phases.values():
-        for each in fitted.coefficients:
-            assert each.high == 0 or each.term.name in shown
+        for term, each in fitted.coefficients.items():
+            assert each.high == 0 or term.name in shown
     assert "95th percentile" in shown
-    plain = model_as_json(model, PLACE.label, __file__)
+    plain = tables.model_as_json(model, SETTING.label, Path(__file__), Path(__file__))
     assert json.loads(json.dumps(plain, allow_nan=False))["phases"][STEP]["times"] == 40
 
 
@@ -326,3 +329,15 @@ def test_a_real_calibration_predicts_networks_never_timed(nnbench, calibrated):
     far = nnbench("predict", "8x300", *options)
     assert "Outside the calibrated range in depth" in far.stdout
     assert re.search(r"Calibrated \d+ (min|h|days) ago", far.stdout)
+
+
+def test_the_shape_of_data_is_that_of_a_csv_unless_numbers_are_given(tmp_path):
+    csv = tmp_path / "my.csv"
+    csv.write_text("a,b,c,y\n" + "".join(f"{i},{i % 7},{i % 5},{i * 0.37}\n" for i in range(50)))
+    mine = Data(str(csv), label="y", as_="regression")
+    assert shape_of(mine) == DataShape(50, 3, "regression")
+    assert shape_of(replace(mine, features="a,b"), 900) == DataShape(900, 2, "regression")
+    assert shape_of(replace(mine, features="7")) == DataShape(50, 7, "regression")
+    assert shape_of(Data("")) == DataShape(1372, 4, "classification")
+    with pytest.raises(UserError, match="--data"):
+        shape_of(Data("", features="a,b"))

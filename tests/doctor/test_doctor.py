@@ -7,24 +7,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from nnbench.doctor import (
-    NOTE,
-    OK,
-    PROBLEM,
-    Diagnosis,
-    Finding,
-    NoiseFloor,
-    clocks,
-    examine,
-    lines,
-    noise_floor,
-    sentences,
-    sharing,
-)
+from nnbench.doctor import clocks, noise_floor, sharing, tables, words
+from nnbench.doctor.examination import examine
+from nnbench.doctor.finding import NOTE, OK, PROBLEM, Finding
+from nnbench.doctor.noise_floor import NoiseFloor
 from nnbench.doctor.sharing import Busy
+from nnbench.errors import UserError
 from nnbench.show import units
+from nnbench.show.plain import plain
 from nnbench.stats.summary import Measured
 from nnbench.stats.verdict import FALSE_DISCOVERIES
+from nnbench.workload.study import Effort, Machine, Study
+
+
+def sentences(floor):
+    return words.tell([], floor).sentences
 
 
 @pytest.fixture(autouse=True)
@@ -173,7 +170,7 @@ def test_the_battery_of_a_mouse_is_not_the_machines(tmp_path):
         ({}, OK, "left to the backend"),
     ],
 )
-def test_thread_settings_are_held_against_the_usable_cpus(settings, level, named):
+def test_thread_settings_are_compared_with_the_usable_cpus(settings, level, named):
     finding = sharing.threads(settings, cpus=4)
     assert (finding.level, named in finding.found) == (level, True)
 
@@ -198,8 +195,8 @@ def test_a_slow_clock_is_noted_with_a_better_one_if_there_is(tmp_path, monkeypat
 
 
 def test_the_words_follow_from_the_figures():
-    quiet = NoiseFloor(5, 30.0, {"step": 0.01}, {})
-    loud = NoiseFloor(5, 30.0, {"step": 0.10}, {})
+    quiet = NoiseFloor(5, 30.0, {"step": 0.01})
+    loud = NoiseFloor(5, 30.0, {"step": 0.10})
     assert quiet.change_within("step", 60.0) < loud.change_within("step", 60.0)
     assert loud.launches_for("step", 0.05) > quiet.launches_for("step", 0.05) >= 3
     assert loud.change_within("step", 600.0) < loud.change_within("step", 60.0)
@@ -208,14 +205,14 @@ def test_the_words_follow_from_the_figures():
 
 
 def test_few_launches_are_said_to_tell_little():
-    few, many = (sentences(NoiseFloor(n, 30.0, {"step": 0.10}, {}))[-1] for n in (2, 20))
+    few, many = (sentences(NoiseFloor(n, 30.0, {"step": 0.10}))[-1] for n in (2, 20))
     assert "With 2 launches a side" in few
     assert "32 times" in few
     assert "1.5 times" in many
 
 
 def test_no_change_is_promised_from_less_than_two_launches():
-    slow = NoiseFloor(5, 300.0, {"cold": 0.01}, {})
+    slow = NoiseFloor(5, 300.0, {"cold": 0.01})
     assert "more than a doubling in 1 minute" in sentences(slow)[0]
 
 
@@ -235,7 +232,7 @@ def test_launches_needed_are_enough_and_one_fewer_is_not(error_of_one, log_chang
     assert needed == 3 or noise_floor.findable(error_of_one, needed - 1) > log_change
 
 
-def test_the_spread_within_and_between_launches_are_told_apart():
+def test_the_spread_within_and_between_launches_are_distinguished():
     generator = np.random.default_rng(1)
     rows = [
         ("case", "step", "", launch, launch, block, position, position, seconds)
@@ -254,16 +251,35 @@ def test_the_spread_within_and_between_launches_are_told_apart():
     assert noise_floor.spread_of(Measured(samples, samples), "cold") is None
 
 
-def test_a_diagnosis_is_plain_data_and_plain_text(tmp_path):
+def test_a_diagnosis_is_plain_data_and_a_table(capsys):
     found = [Finding("clock", OK, "tsc"), Finding("power", PROBLEM, "on battery", "plug it in")]
-    whole = Diagnosis(found, NoiseFloor(5, 30.0, {"step": 0.10}, {}, {}, 4, ("others", "host")))
-    plain = json.loads(json.dumps(whole.to_json(), allow_nan=False))
-    assert plain["findings"][1]["advice"] == "plug it in"
-    assert plain["noise_floor"]["disturbances"] == ["others", "host"]
-    told = lines(whole)
-    assert told[:3] == ["problem power: on battery", "        -> plug it in", "ok      clock: tsc"]
-    assert "2 of 4 looks, at last: host" in told[-1]
-    assert lines(Diagnosis(found))[-1] == told[2]
+    told = words.tell(found, NoiseFloor(5, 30.0, {"step": 0.10}, {}, 4, ("others", "host")))
+    shown = json.loads(json.dumps(plain(words.as_json(told)), allow_nan=False))
+    assert shown["findings"][1]["advice"] == "plug it in"
+    assert shown["noise_floor"]["disturbances"] == ["others", "host"]
+    assert shown["noise_floor"]["sentences"] == told.sentences
+    assert "2 of 4 looks, at last: host" in told.sentences[-1]
+    tables.print_diagnosis(told)
+    printed = capsys.readouterr().out
+    assert printed.index("on battery") < printed.index("tsc")
+    assert "plug it in" in printed
+    assert "2 of 4 looks" in printed
+    tables.print_diagnosis(words.tell(found, None))
+    assert "looks" not in capsys.readouterr().out
+    assert plain(words.as_json(words.tell(found, None)))["noise_floor"] is None
+
+
+@pytest.mark.parametrize(
+    "study",
+    [
+        Study(effort=Effort(launches=1)),
+        Study(effort=Effort(blocks=1)),
+        Study(machine=Machine(path="fit,compiled")),
+    ],
+)
+def test_a_noise_floor_of_too_little_or_of_several_cases_is_a_mistake(study):
+    with pytest.raises(UserError, match="noise floor"):
+        noise_floor.check(study)
 
 
 @pytest.mark.alone

@@ -2,11 +2,13 @@
 
 import json
 import shutil
+from dataclasses import replace
 
 import pytest
 from projects import nnbench_in
 
-from nnbench.drift import matrix, plan, remedy, saved, tables
+from nnbench.drift import matrix, plan, saved, tables
+from nnbench.drift.analysis import analyse
 from nnbench.drift.diagnosis import ARITHMETIC, INITIAL
 from nnbench.drift.policies import POLICIES
 from nnbench.errors import UserError
@@ -23,11 +25,11 @@ STUDY = (*STUDY, "--quiet", "--name", "small")
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     """A folder in which the study has been run."""
-    place = tmp_path_factory.mktemp("drift")
-    answer = nnbench_in(place, *STUDY)
+    here = tmp_path_factory.mktemp("drift")
+    answer = nnbench_in(here, *STUDY)
     assert answer.returncode == 0, answer.stderr
-    (place / "printed.txt").write_text(answer.stdout)
-    return place
+    (here / "printed.txt").write_text(answer.stdout)
+    return here
 
 
 @pytest.fixture
@@ -42,7 +44,7 @@ def test_the_seed_of_numpy_alone_does_not_reproduce(study):
         assert cell.pairs == 2
         assert cell.initial_equal == 0
         assert cell.max_ulp > 1e6
-    told = tables.study_as_json(study, found, None)["diagnosis"]
+    told = tables.study_as_json(analyse(study), None)["diagnosis"]
     numpy = next(one for one in told if one["policy"] == "numpy")
     assert numpy["uncontrolled"] == [INITIAL]
     assert "arithmetic repeats bit by bit" in numpy["text"]
@@ -72,7 +74,7 @@ def test_equal_starts_leave_arithmetic_alone(study):
 
 
 def test_the_shortest_code_was_verified_and_is_printed(study, folder):
-    record = remedy.found_for(study, "jax")
+    record = analyse(study).remedies["jax"]
     assert record["seeds_equal"] == 2
     assert record["code"] == "import keras\nkeras.utils.set_random_seed(1)\n"
     printed = (folder / "printed.txt").read_text()
@@ -86,7 +88,7 @@ def test_an_interrupted_study_goes_on(nnbench, folder, tmp_path):
     shutil.copytree(folder / "results", tmp_path / "results")
     path = tmp_path / "results" / "small" / runs.TRIALS_FILE
     lines = path.read_text().splitlines(keepends=True)
-    keep = [place for place, line in enumerate(lines) if '"new process"' in line]
+    keep = [number for number, line in enumerate(lines) if '"new process"' in line]
     # The last new process is lost, its last record in the middle.
     path.write_text("".join(lines[: keep[-1]]) + lines[keep[-1]][:30])
     before = saved.read(path.parent)
@@ -126,7 +128,7 @@ from nnbench.workload import datasets, architecture
 from nnbench.workload.case import Case, Training
 from nnbench.drift import generators, policies
 from nnbench.drift.figures import drift_figures
-fresh = generators.remember()
+restore = generators.remember()
 data = datasets.load("synthetic:rows=80,features=3")
 case = Case(architecture.parse("4"), Training(), data.name, data.digest, data.rows, data.width,
             backend="jax")
@@ -134,7 +136,7 @@ figures = drift_figures(case, epochs=3)
 policies.apply(policies.KERAS, 1)
 seeded = random.random()
 policies.apply(policies.KERAS, 1)
-fresh.restore()
+restore()
 print(json.dumps([figures, random.random() == seeded, keras_seed()]))
 """
 
@@ -154,16 +156,11 @@ def test_figures_for_suites_and_generators_as_in_a_fresh_process(in_fresh_backen
     assert seed is None
 
 
-def wanted(**changes):
+def wanted(*, cpus=2, gpu=False, other_side=None, **effort):
     case = Case(architecture.parse("4"), Training(), "banknotes", "digest", 100, 4, backend="jax")
-    given = {
-        "backends": ["jax", "torch", "tensorflow"],
-        "policies": list(POLICIES),
-        "seeds": 2,
-        "cpus": 2,
-        **changes,
-    }
-    return plan.specification(case, **given)
+    cases = [replace(case, backend=name) for name in ("jax", "torch", "tensorflow")]
+    effort = plan.Effort(**{"seeds": 2, **effort})
+    return plan.specification(cases, effort, cpus=cpus, gpu=gpu, other_side=other_side)
 
 
 def test_every_pair_and_every_start_is_planned_before_it_is_needed():
@@ -189,7 +186,7 @@ def test_the_matrix_has_every_condition_of_the_machine():
 def test_deterministic_ops_never_share_a_process_with_others():
     for group in plan.plan(wanted()):
         for planned in group:
-            assert planned.place.deterministic == POLICIES[planned.policy].deterministic
+            assert planned.process.deterministic == POLICIES[planned.policy].deterministic
 
 
 @pytest.mark.parametrize(
@@ -212,7 +209,7 @@ def test_numbers_and_conditions_that_make_no_study_are_named():
     with pytest.raises(UserError, match="at least 1 seed and 2 trainings"):
         wanted(trainings=1)
     with pytest.raises(UserError, match="unknown condition 'weather'"):
-        wanted(conditions=["weather"])
+        wanted(conditions="weather")
 
 
 def test_a_folder_without_a_study_is_named(tmp_path):
@@ -221,5 +218,5 @@ def test_a_folder_without_a_study_is_named(tmp_path):
 
 
 def test_nothing_arithmetic_is_claimed_without_equal_starts(study):
-    told = tables.study_as_json(study, matrix.cells(study), None)["diagnosis"]
+    told = tables.study_as_json(analyse(study), None)["diagnosis"]
     assert all(ARITHMETIC not in one["uncontrolled"] for one in told)

@@ -122,8 +122,8 @@ def test_a_changed_weight_is_found_and_named(nnbench, project):
         return kernel
 
     names = np.load(project / "kept" / "trajectory.npz", allow_pickle=False)["names"]
-    place = [str(name) for name in names].index("2 Summed kernel")
-    damage(project, f"weights_{place}", nudge)
+    position = [str(name) for name in names].index("2 Summed kernel")
+    damage(project, f"weights_{position}", nudge)
     answer = nnbench("drift", "check", "kept")
     assert answer.returncode == 1
     assert "Initial weights differ (first in 2 Summed)" in answer.stdout

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from trajectories import made
 
-from nnbench.drift import diagnosis, metrics, trajectory
+from nnbench.drift import diagnosis, metrics, trajectory, words
 from nnbench.drift.trajectory import drift
 from nnbench.errors import UserError
 
@@ -175,7 +175,7 @@ def test_arithmetic_is_placed_by_outputs_else_by_the_weights_nearest_to_the_outp
     assert (forward.layer, forward.layer_ulp, forward.forward) == ("2 Dense", 1, True)
     backward = diagnosis.explain(first, made(moved(2), WEIGHTS, outputs=(ones, ones)))
     assert (backward.layer, backward.forward) == ("1 Dense", False)
-    assert "from epoch 2 on" in backward.text
+    assert "from epoch 2 on" in words.difference(backward)
 
 
 def test_a_trajectory_is_read_back_as_it_was(tmp_path):

@@ -2,7 +2,7 @@ import math
 
 import numpy as np
 import pytest
-from histories import noise, place, series
+from histories import noise, number, series
 
 from nnbench.history import alarms, null_model
 from nnbench.history.alarms import NUMBERS, SPIKE, STEP, UNCONFIRMED, VALUE
@@ -26,7 +26,7 @@ def test_noise_between_commits_raises_hardly_any_alarm(count, most):
     assert false <= most * len(histories)
 
 
-def test_shared_moods_of_the_machine_raise_few_alarms():
+def test_what_neighbours_share_of_the_machine_raises_few_alarms():
     rng = np.random.default_rng(2)
     false = 0
     for _ in range(100):
@@ -44,7 +44,7 @@ def test_eight_per_cent_is_found_on_its_commit_when_measured_in_turn():
         error = 0.01 * math.sqrt(rng.chisquare(44) / 44)
         logs = with_step(rng.normal(0, 0.01, 12) + noise(rng, 12, 0.002), 4)
         found = steps(alarms.find([series(logs, error=error, interleaved=True, freedom=44)]))
-        exact += any(place(alarm) == 4 for alarm in found)
+        exact += any(number(alarm) == 4 for alarm in found)
         wrong += any(f"{4:040x}" not in alarm.commits for alarm in found)
     assert exact >= 55
     assert wrong <= 2
@@ -58,7 +58,7 @@ def test_a_step_among_commits_measured_apart_is_found_when_there_are_many():
         found = steps(alarms.find([series(logs)]))
         chosen = [alarm for alarm in found if f"{100:040x}" in alarm.commits]
         held += bool(chosen)
-        covered += bool(chosen) and chosen[0].low < 1.08 < chosen[0].high
+        covered += bool(chosen) and chosen[0].ratio.low < 1.08 < chosen[0].ratio.high
     assert held >= 36
     assert covered >= 0.85 * held
 
@@ -72,15 +72,15 @@ def test_position_is_a_range_when_the_data_leave_it_open():
     found = steps(alarms.find([series(sharp, error=0.002, interleaved=True)]))[0]
     assert found.commits == (f"{4:040x}",)
     assert found.before == f"{3:040x}"
-    assert found.low < 1.08 < found.high
+    assert found.ratio.low < 1.08 < found.ratio.high
 
 
 def test_up_and_down_again_are_two_steps_of_which_one_is_raised():
     rng = np.random.default_rng(6)
     logs = rng.normal(0, 0.01, 40)
     logs[15:25] += EIGHT
-    found = sorted(steps(alarms.find([series(logs)])), key=place)
-    assert [place(alarm) for alarm in found] == [15, 25]
+    found = sorted(steps(alarms.find([series(logs)])), key=number)
+    assert [number(alarm) for alarm in found] == [15, 25]
     assert [alarm.raised for alarm in found] == [True, False]
 
 
@@ -89,7 +89,7 @@ def test_one_commit_off_is_a_spike_and_no_step():
     logs = rng.normal(0, 0.01, 30)
     logs[12] += 0.3
     found = alarms.find([series(logs)])
-    assert [(alarm.kind, place(alarm)) for alarm in found] == [(SPIKE, 12)]
+    assert [(alarm.kind, number(alarm)) for alarm in found] == [(SPIKE, 12)]
     assert not found[0].raised
 
 
@@ -99,15 +99,15 @@ def test_the_last_commit_alone_is_unconfirmed_unless_measured_in_turn():
     assert [alarm.kind for alarm in alarms.find([series(logs)])] == [UNCONFIRMED]
     short = with_step(rng.normal(0, 0.003, 12), 11, 0.2)
     in_turn = alarms.find([series(short, error=0.003, interleaved=True, freedom=44)])
-    assert [(alarm.kind, place(alarm)) for alarm in in_turn] == [(STEP, 11)]
+    assert [(alarm.kind, number(alarm)) for alarm in in_turn] == [(STEP, 11)]
 
 
-def test_a_slow_down_that_came_with_a_disturbance_is_unconfirmed():
+def test_a_slow_down_that_came_with_noise_is_unconfirmed():
     logs = with_step(np.random.default_rng(11).normal(0, 0.01, 20), 10, 0.3)
     (found,) = alarms.find([series(logs, noisy=[0.0] * 10 + [0.5] * 10)])
-    assert (found.kind, place(found), found.raised) == (UNCONFIRMED, 10, False)
-    assert found.doubt == "50% of the blocks were disturbed since then, 0% before"
-    # Disturbed throughout, or while it was faster: no excuse.
+    assert (found.kind, number(found), found.raised) == (UNCONFIRMED, 10, False)
+    assert found.doubt == "50% of the blocks were noisy since then, 0% before"
+    # Noisy throughout, or while it was faster: no excuse.
     for shares in ([0.5] * 20, [0.5] * 10 + [0.0] * 10, [np.nan] * 20):
         (found,) = alarms.find([series(logs, noisy=shares)])
         assert (found.kind, found.doubt) == (STEP, "")
@@ -130,7 +130,7 @@ def test_a_slow_down_of_the_machine_itself_is_unconfirmed():
 
 def test_two_commits_in_turn_are_enough_with_a_clear_difference():
     found = alarms.find([series([0.0, 0.2], error=0.004, interleaved=True, freedom=20)])
-    assert [(alarm.kind, place(alarm)) for alarm in found] == [(STEP, 1)]
+    assert [(alarm.kind, number(alarm)) for alarm in found] == [(STEP, 1)]
     assert not alarms.find([series([0.0, 0.005], error=0.004, interleaved=True, freedom=20)])
 
 
@@ -147,7 +147,7 @@ def test_changes_below_the_least_size_are_left_out():
 
 def test_many_benchmarks_together_share_one_rate_of_false_alarms():
     rng = np.random.default_rng(10)
-    quiet = [series(noise(rng, 40, 0.05), case=str(number)) for number in range(200)]
+    quiet = [series(noise(rng, 40, 0.05), case=str(one)) for one in range(200)]
     assert len(steps(alarms.find(quiet))) <= 2
 
 
@@ -162,7 +162,7 @@ def test_other_numbers_of_the_same_training_are_an_alarm():
 def test_exact_figures_and_zeros_change_without_statistics():
     drift = [0, 0, 0, 0, 4e6, 4e6, 4e6]
     found = alarms.find([series(np.zeros(7), raw=drift, unit="ULP")])
-    assert [(alarm.kind, place(alarm)) for alarm in found] == [(VALUE, 4)]
+    assert [(alarm.kind, number(alarm)) for alarm in found] == [(VALUE, 4)]
     assert "4e+06 ULP" in found[0].note
     assert alarms.find([series(np.zeros(7), raw=[0, 0, 3, 0, 0, 0, 0])]) == []
 
@@ -176,8 +176,9 @@ def test_running_median_keeps_steps_and_drops_spikes():
 
 def test_p_values_fall_with_size_beyond_what_was_simulated():
     errors = np.zeros(12)
-    chance = null_model.chance(errors, np.full(12, 0.03), 11, 0.0, interleaved=False, least=2)
+    seen = null_model.Scatter(np.full(12, 0.03), np.array(0.0))
+    chance = null_model.chance(errors, seen, 11, interleaved=False, least=2)
     sizes = [1, 3, 10, 30, 100]
-    values = [chance.p_value(size) for size in sizes]
+    values = [null_model.p_value(chance.largest, size) for size in sizes]
     assert values == sorted(values, reverse=True)
     assert 0 < values[-1] < values[2] < 0.05 < values[0] <= 1

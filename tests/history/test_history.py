@@ -11,13 +11,15 @@ from asv import util as asv_util
 from asv.results import Results
 from asv.runner import BenchmarkResult
 from histories import asv_files, interleaved, pytest_benchmark_file, repository
+from runs import case
 
 from nnbench.errors import UserError
-from nnbench.history import bisect, check, record, series, table
+from nnbench.history import bisect, check, record, series, table, words
 from nnbench.history.annotations import Annotation, add
 from nnbench.history.annotations import read as read_annotations
 from nnbench.history.commits import Commit, chosen, log
 from nnbench.store import runs
+from nnbench.workload.study import Effort, Study
 
 
 def test_one_table_of_three_tools(tmp_path):
@@ -106,8 +108,8 @@ def test_what_asv_tracks_of_the_machine_is_said_of_all_beside_it(tmp_path):
     done = check.run(history)
     assert not done.alarms
     assert {one.alarm.kind for one in done.found} == {"unconfirmed"}
-    told = check.sentences(done)[0]
-    assert "disturbed since then" in told
+    told = words.tell(done).lines[0].sentence
+    assert "noisy since then" in told
     assert f"nnbench history record {commits[6][:9]}..{commits[7][:9]}" in told
 
 
@@ -261,10 +263,10 @@ def test_many_commits_and_benchmarks_all_become_rows(tmp_path):
     assert history.table.groupby("benchmark")["value"].nunique().eq(1).all()
 
 
-def test_moods_shared_by_a_round_cancel(tmp_path):
+def test_what_a_round_shares_cancels(tmp_path):
     commits = repository(tmp_path / "repo", 8)
     levels = [1.0] * 4 + [1.08] * 4
-    interleaved(tmp_path / "results", commits, levels, rounds=6, spread=0.01, mood=0.3)
+    interleaved(tmp_path / "results", commits, levels, rounds=6, spread=0.01, shared=0.3)
     one = next(series.all_of(table.read([tmp_path / "results"], tmp_path / "repo")))
     assert one.interleaved
     found = np.exp(one.logs[4:].mean() - one.logs[:4].mean())
@@ -272,7 +274,7 @@ def test_moods_shared_by_a_round_cancel(tmp_path):
     assert one.errors.max() < 0.01
 
 
-def test_disturbed_blocks_are_left_out_where_clean_ones_remain(tmp_path):
+def test_noisy_blocks_are_left_out_where_clean_ones_remain(tmp_path):
     commits = repository(tmp_path / "repo", 3)
     stolen = {"stolen_share": 0.5}
     interleaved(tmp_path / "results", commits, [1, 1, 1], seed=1)
@@ -295,7 +297,11 @@ def test_one_launch_in_turn_is_not_trusted_by_itself(tmp_path):
 def test_check_names_the_commit_and_annotations_acknowledge_it(tmp_path):
     commits = repository(tmp_path / "repo", 12)
     interleaved(
-        tmp_path / "results", commits, [1] * 5 + [1.08] * 7, mood=0.2, digests=["a"] * 9 + ["b"] * 3
+        tmp_path / "results",
+        commits,
+        [1] * 5 + [1.08] * 7,
+        shared=0.2,
+        digests=["a"] * 9 + ["b"] * 3,
     )
     history = table.read([tmp_path / "results"], tmp_path / "repo")
     found = check.run(history)
@@ -303,7 +309,7 @@ def test_check_names_the_commit_and_annotations_acknowledge_it(tmp_path):
         ("step", commits[5]),
         ("numbers", commits[9]),
     }
-    text = check.markdown(found)
+    text = words.markdown(words.tell(found))
     assert "2 alarms" in text
     assert "Change number 5" in text
     assert "other numbers" in text
@@ -312,17 +318,18 @@ def test_check_names_the_commit_and_annotations_acknowledge_it(tmp_path):
     add(path, Annotation(commits[9], "a new initialiser", match="no such case"))
     again = check.run(history, read_annotations(path))
     assert [one.alarm.kind for one in again.alarms] == ["numbers"]
-    assert "wanted" in check.markdown(again)
+    assert "wanted" in words.markdown(words.tell(again))
     assert check.run(history, since=commits[10]).found == []
 
 
 def test_commits_that_were_not_measured_widen_the_range(tmp_path):
     commits = repository(tmp_path / "repo", 12)
     measured = commits[::3]
-    interleaved(tmp_path / "results", measured, [1, 1, 1.2, 1.2], mood=0.2)
-    found = check.run(table.read([tmp_path / "results"], tmp_path / "repo")).alarms
-    assert [one.range_size for one in found] == [3]
-    assert check.advice(found[0]).startswith(f"narrow: nnbench history bisect {commits[3][:9]}")
+    interleaved(tmp_path / "results", measured, [1, 1, 1.2, 1.2], shared=0.2)
+    found = check.run(table.read([tmp_path / "results"], tmp_path / "repo"))
+    assert [one.range_size for one in found.alarms] == [3]
+    told = words.tell(found).lines[0]
+    assert told.advice.startswith(f"narrow: nnbench history bisect {commits[3][:9]}")
 
 
 def test_ranges_hold_both_ends_and_unknown_commits_are_mistakes(tmp_path):
@@ -335,25 +342,27 @@ def test_ranges_hold_both_ends_and_unknown_commits_are_mistakes(tmp_path):
         log(tmp_path)
 
 
-def specify(sides, rounds):
-    return {"sides": sides, "launches": rounds}
-
-
 def test_recording_more_commits_than_fit_mixes_them_anew_each_round(tmp_path):
     commits = log(tmp_path / "repo") if repository(tmp_path / "repo", 10) else []
-    parts = record.plan(commits, specify, launches=4, together=4)
+    study, cases = Study(effort=Effort(launches=4)), [case("6,6")]
+    parts = record.plan(commits, study, cases, together=4)
     assert all(2 <= len(part.commits) <= 4 for part in parts)
     for number in range(4):
         mine = [name for part in parts if part.round == number for name in part.commits.values()]
         assert sorted(mine) == sorted(one.name for one in commits)
     met = {frozenset(part.commits) for part in parts}
     assert len(met) > 6
-    assert [part.name for part in parts] == [
-        part.name for part in record.plan(commits, specify, launches=4, together=4)
-    ]
-    assert len(record.plan(commits, specify, launches=4, together=12)) == 1
+    again = record.plan(commits, study, cases, together=4)
+    assert [part.name for part in parts] == [part.name for part in again]
+    (whole,) = record.plan(commits, study, cases, together=12)
+    assert whole.wanted["launches"] == 4
+    assert {part.wanted["launches"] for part in parts} == {1}
     with pytest.raises(UserError, match="at least two commits"):
-        record.plan(commits[:1], specify, launches=4, together=4)
+        record.plan(commits[:1], study, cases, together=4)
+    precise = Study(effort=Effort(precision="2%"))
+    assert len(record.plan(commits, precise, cases, together=12)) == 1
+    with pytest.raises(UserError, match="measured in parts of 4"):
+        record.plan(commits, precise, cases, together=4)
 
 
 def bisected(tmp_path, levels, *, spread=0.01, phase="step"):
@@ -371,7 +380,7 @@ def bisected(tmp_path, levels, *, spread=0.01, phase="step"):
             name=f"{len(measured)}-{attempt}",
             seed=len(measured),
             spread=spread,
-            mood=0.2,
+            shared=0.2,
         )
         return runs.read(folder)
 
@@ -415,7 +424,7 @@ def test_reading_a_history_imports_no_framework():
     code = (
         "import sys\n"
         "from nnbench.history import bisect, check, record, table\n"
-        "from nnbench.report.page import history\n"
+        "from nnbench.history import page\n"
         "sys.exit(bool({'keras', 'tensorflow', 'jax', 'torch'} & set(sys.modules)))"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -9,8 +9,8 @@ from nnbench.race.time_to_loss import Race
 
 
 def test_loss_against_time_marks_where_each_gets_to_the_target(tmp_path):
-    race = Race.of(make_race(tmp_path, NETWORKS))[0]
-    figure = charts.loss_against_time(race, 0.2)
+    race = Race.of(make_race(tmp_path, NETWORKS), 0.2)[0]
+    figure = charts.loss_against_time(race)
     for axis, clock in zip(drawn(figure), ("training", "from cold"), strict=True):
         marks = sorted(
             float(line.get_xdata()[0]) for line in axis.lines if line.get_marker() == "o"
@@ -39,5 +39,5 @@ def test_the_pareto_chart_joins_the_front_and_hollows_the_others(tmp_path):
 def test_charts_can_be_drawn_for_any_number_of_networks(tmp_path, count):
     networks = {str(n + 2): (0.001 * (n + 1), 0.3 / (n + 1), 20, 0) for n in range(count)}
     race = Race.of(make_race(tmp_path, networks))[0]
-    drawn(charts.loss_against_time(race, None))
+    drawn(charts.loss_against_time(race))
     drawn(charts.pareto(race))

@@ -2,6 +2,7 @@
 
 import json
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,14 +10,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 from races import NETWORKS, ONCE_S, make_race
 
-from nnbench.race import page, words
+from nnbench.race import page, tables, words
 from nnbench.race.time_to_loss import COLD, TRAINED, Curve, Race
+from nnbench.show.plain import plain
 from nnbench.stats.median import median
 
 
 @pytest.fixture
 def race(tmp_path):
     return Race.of(make_race(tmp_path, NETWORKS))[0]
+
+
+def to(race, target):
+    return replace(race, target=target)
 
 
 def test_a_time_is_when_the_epoch_with_that_loss_ended():
@@ -39,12 +45,12 @@ def test_the_order_depends_on_the_target(race):
     assert not small.time_to(0.05).reached
     assert large.time_to(0.05).reached
     assert small.time_to(0.05).censored == 6
-    assert "100x2 is first at a loss of 0.05" in words.sentences(race, 0.05)[0]
-    assert any("2x1" in one and "not get there" in one for one in words.sentences(race, 0.05))
+    assert "100x2 is first at a loss of 0.05" in words.sentences(to(race, 0.05))[0]
+    assert any("2x1" in one and "not get there" in one for one in words.sentences(to(race, 0.05)))
 
 
 def test_with_more_time_another_network_leads(race):
-    leaders = [one.label for _, one in race.leaders()]
+    leaders = [one.label for _, one in race.leaders]
     assert leaders[0] != "100x2"
     assert leaders[-1] == "100x2"
 
@@ -53,7 +59,7 @@ def test_the_front_holds_those_that_none_beats_in_both(tmp_path):
     networks = {**NETWORKS, "50,50": (0.006, 0.05, 10, 0)}
     race = Race.of(make_race(tmp_path, networks))[0]
     assert [one.label for one in race.front()] == ["2x1", "6x2", "100x2"]
-    told = words.as_json(race, 0.2)
+    told = plain(tables.as_json(to(race, 0.2)))
     on_front = {one["architecture"]: one["on_pareto_front"] for one in told["networks"]}
     assert on_front == {"2x1": True, "6x2": True, "100x2": True, "50x2": False}
     json.dumps(told, allow_nan=False)
@@ -66,22 +72,22 @@ def test_a_few_seeds_that_never_get_there_leave_a_median(tmp_path):
     assert (few.censored, few.count) == (2, 6)
     assert few.high == math.inf
     assert not most.reached
-    rows = words.table(race, 0.2).rows
+    rows = tables.table(to(race, 0.2)).rows
     assert rows[0][4].text == "4 of 6"
     assert rows[1][2].text == "not reached"
-    told = words.as_json(race, 0.2)
+    told = plain(tables.as_json(to(race, 0.2)))
     assert told["networks"][1]["time_to_target_s"][TRAINED]["value"] is None
 
 
 def test_ratios_are_of_the_same_seed(race):
-    ratio = race.ratio(race.racers[1], 0.3)
+    ratio = race.racers[1].ratio(race.racers[0], 0.3)
     base = race.racers[0].curves
     pairs = [
-        curve.time_to(0.3, TRAINED) / base[place].time_to(0.3, TRAINED)
-        for place, curve in enumerate(race.racers[1].curves)
+        curve.time_to(0.3, TRAINED) / base[position].time_to(0.3, TRAINED)
+        for position, curve in enumerate(race.racers[1].curves)
     ]
     assert ratio.value == pytest.approx(np.median(pairs))
-    assert race.ratio(race.racers[2], 0.001) is None
+    assert race.racers[2].ratio(race.racers[0], 0.001) is None
 
 
 def test_few_seeds_are_said_to_give_less_than_95_percent(tmp_path):
@@ -116,7 +122,7 @@ def test_the_interval_of_a_median_covers_it_as_often_as_it_says():
 
 def test_the_page_of_a_race_is_one_file(tmp_path):
     run = make_race(tmp_path, NETWORKS)
-    path = page.write(run, {0: 0.2})
+    path = page.write(run, Race.of(run, 0.2))
     text = path.read_text()
     assert "6x2" in text
     assert text.count("data:image/png") == 2

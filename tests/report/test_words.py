@@ -1,18 +1,18 @@
 import re
+from dataclasses import replace
 
 import pytest
-from runs import make_run
+from runs import case, make_run
 
-from nnbench.report.words import tell
-from nnbench.stats.summary import summarise
+from nnbench.report.run_analysis import analyse
+from nnbench.training.compiled.causes import unlike_fit
 
 DEEP = {"trace": 1.0, "compile": 0.25, "step": 0.002}
 WIDE = {"step": 0.008, "epoch": 0.037}
 
 
 def story(folder, times_s, **options):
-    run = make_run(folder, times_s, **options)
-    return tell(summarise(run), run)
+    return analyse(make_run(folder, times_s, **options)).story
 
 
 def text(told):
@@ -109,3 +109,45 @@ def test_one_launch_and_one_block_have_no_intervals_and_break_nothing(tmp_path):
     told = story(tmp_path, {"6,6": {}, "6x5": DEEP}, launches=1, blocks=1)
     assert "nan" not in text(told)
     assert "no interval" in text(told)
+
+
+def told_of_paths(folder, **options):
+    """What is said of `fit` beside the compiled path of two cases with the same times."""
+    folder.mkdir(exist_ok=True)
+    fit = make_run(folder / "fit", {"6,6": {}}, **options)
+    own = next(iter(fit.cases.values()))
+    twin = replace(own, path="compiled")
+    wanted = {**fit.specification, "cases": [own.to_json(), twin.to_json()]}
+    trials = [*fit.trials, *({**trial, "case": twin.key} for trial in fit.trials)]
+    run = replace(fit, specification=wanted, trials=trials)
+    return analyse(run).story.sentences[-1]
+
+
+@pytest.mark.parametrize(
+    ("options", "causes"),
+    [
+        ({"backends": ("tensorflow",)}, {"around each epoch and step", "unless --jit on"}),
+        ({"backends": ("jax",)}, {"around", "XLA compiles both", "up to 64 wide"}),
+        ({"backends": ("jax",), "batch_size": 100}, {"around", "XLA compiles both"}),
+        ({"backends": ("torch",)}, {"around each epoch and step"}),
+        ({"backends": ("tensorflow",), "jit": "on"}, {"around", "XLA compiles both"}),
+        ({"backends": ("tensorflow",), "device": "gpu"}, {"around", "XLA compiles both"}),
+        ({"backends": ("torch",), "jit": "on"}, {"around", "Inductor compiles both"}),
+    ],
+)
+def test_fit_beside_the_compiled_path_names_what_was_not_separated(tmp_path, options, causes):
+    told = told_of_paths(tmp_path, **options)
+    assert re.search(r"takes 1\.00× \[1\.00–1\.00×\] as long with fit as on the compiled", told)
+    assert "which this run does not separate" in told
+    named = ("around", "unless --jit on", "compiles both", "up to 64 wide")
+    assert {one for one in named if one in told} == {
+        one for one in named if any(one in cause or cause in one for cause in causes)
+    }
+    assert all(cause in told for cause in causes)
+
+
+def test_wide_layers_keep_their_layout_and_long_batches_have_an_option(tmp_path):
+    narrow, wide = case("6,6", backend="jax"), case("100,100", backend="jax")
+    assert any("layout" in cause for cause in unlike_fit(narrow))
+    assert not any("layout" in cause for cause in unlike_fit(wide))
+    assert any("4,096" in cause for cause in unlike_fit(replace(narrow, rows=5000)))

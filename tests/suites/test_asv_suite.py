@@ -9,7 +9,16 @@ import re
 import sys
 
 import pytest
-from projects import BORROWED, call, commit_all, copy_of_this_project, git
+from projects import (
+    BEFORE_THE_MOVE,
+    BORROWED,
+    ROOT,
+    call,
+    commit_all,
+    copy_of_this_project,
+    git,
+    tree_of,
+)
 
 from nnbench.history import table
 
@@ -118,3 +127,28 @@ def test_the_whole_suite_is_well_formed(measured):
         assert benchmark["version"] == "1", f"an edit of {name} would orphan its history"
         assert benchmark["unit"] != "unit", f"{name} has no unit"
         assert not any(param.startswith("param") for param in benchmark["param_names"])
+
+
+RUN_THE_SUITE = """
+import subprocess, sys
+import nnbench
+from asv_suite import cold, grid, training
+
+assert nnbench.__file__.startswith(sys.argv[1]), nnbench.__file__
+assert [list(axis) for axis in training.Training().params][:2] == [["6x2", "100x2", "6x5"], ["jax"]]
+start, backend = cold.Start(), cold.StartBackend()
+codes = (start.timeraw_import_nnbench(), start.timeraw_help(), backend.timeraw_import_keras("jax"))
+for code in codes:
+    subprocess.run([sys.executable, "-c", code], check=True)
+for path in ("fit", "compiled"):
+    whole = cold.Whole()
+    whole.setup("6x2", "jax", path, "cpu")
+    whole.time_training("6x2", "jax", path, "cpu")
+"""
+
+
+@pytest.mark.parametrize("commit", [BEFORE_THE_MOVE, None])
+def test_the_suite_of_today_runs_with_the_package_of_before_the_move(commit, tmp_path):
+    package = ROOT if commit is None else tree_of(commit, tmp_path)
+    path = f"{package}:{ROOT / 'benchmarks'}"
+    call([sys.executable, "-c", RUN_THE_SUITE, package], tmp_path, PYTHONPATH=path)

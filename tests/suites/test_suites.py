@@ -7,10 +7,12 @@ import pytest
 from projects import call, commit_all, environment_with_wheel, git
 
 from nnbench.errors import UserError
+from nnbench.suites import study
 from nnbench.suites.asv import TrainingSuite
 from nnbench.suites.reading import Reading
 from nnbench.suites.reference import reference_to
 from nnbench.suites.result import TrainingResult
+from nnbench.workload.study import Networks, Study, TrainingOptions
 
 MODELS = """
 import keras
@@ -188,15 +190,37 @@ def test_numbers_are_plain_for_asv():
     class Suite(TrainingSuite):
         model = "6,6"
 
-    place = ("6x2", "jax", "fit", "cpu")
-    suite, reading = Suite(), Reading(*place, seconds={"step": [0.5, 0.25]})
-    assert suite.track_step([reading], *place) == {"samples": [0.5, 0.25], "number": 1}
-    assert suite.track_trace([reading], *place) != suite.track_trace([reading], *place)  # NaN
-    assert suite.track_step([], *place) != suite.track_step([], *place)
-    failed = Reading(*place, problem="the loss became nan")
+    context = ("6x2", "jax", "fit", "cpu")
+    suite, reading = Suite(), Reading(*context, seconds={"step": [0.5, 0.25]})
+    assert suite.track_step([reading], *context) == {"samples": [0.5, 0.25], "number": 1}
+    assert suite.track_trace([reading], *context) != suite.track_trace([reading], *context)  # NaN
+    assert suite.track_step([], *context) != suite.track_step([], *context)
+    failed = Reading(*context, problem="the loss became nan")
     with pytest.raises(RuntimeError, match="the loss became nan"):
-        suite.track_step([failed], *place)
+        suite.track_step([failed], *context)
     assert [repr(axis) for axis in suite.params] == ["[6x2]", "[jax]", "[fit]", "[cpu]"]
+
+
+def test_a_suite_asks_what_the_command_line_can():
+    class Suite(TrainingSuite):
+        model = ("6,6", "train.py:build")
+        backends = ("jax", "torch")
+        batch_size, dtype, optimizer, loss, jit = 10, "bfloat16", "sgd", "hinge", "off"
+
+    asked = Suite().study()
+    assert asked.networks == Networks(("6x2",), ("train.py:build",))
+    assert asked.training == TrainingOptions(
+        batch="10", dtype="bfloat16", optimizer="sgd", loss="hinge", jit="off"
+    )
+    assert (asked.machine.backend, asked.effort.launches) == ("jax,torch", 3)
+
+
+def test_backends_that_are_not_installed_are_skipped(monkeypatch):
+    monkeypatch.setattr(study.devices, "is_installed", lambda name: name == "jax")
+    assert study.installed(Study.of(["6x2"], backend="torch,jax")).machine.backend == "jax"
+    only = Study.of(["6x2"], backend="torch")
+    with pytest.raises(UserError, match="'torch' is not installed"):
+        study.installed(only).cases(only.data.load())
 
 
 def test_a_training_that_gave_no_step_has_no_result():
