@@ -279,6 +279,7 @@ def test_mistakes_are_one_line(nnbench):
         assert len(answer.stderr.strip().splitlines()) == 1
 
 
+@pytest.mark.long
 def test_advice_is_verified_by_training_for_real(nnbench, tmp_path, quick):
     # Calibrated with made times: what is trained need not agree with them, and is compared.
     folder = tmp_path / "results" / saved.FOLDER / quick.setting.folder
