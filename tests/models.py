@@ -44,7 +44,7 @@ def context(
     own=0.0,
     seed=0,
 ):
-    """A context on the made machine; `slower` multiplies all its times, `own` is in `own_factor`."""
+    """On the made machine; `slower` multiplies all its times, `own` is in `own_factor`."""
     where = setting or Setting("jax", path="fit")
     rng = np.random.default_rng(seed)
     cases = [
