@@ -2,15 +2,11 @@
 
 from pathlib import Path
 
-import numpy as np
-
-from nnbench.costs import charts, questions, tables, words
+from nnbench.costs import charts, questions, saved, tables, words
 from nnbench.costs.context import Context
-from nnbench.errors import UserError
 from nnbench.phases import STEP
 from nnbench.show import html, units
 from nnbench.show.html import Part
-from nnbench.store import runs
 
 PAGE = "model.html"
 
@@ -50,7 +46,7 @@ def write(folder: Path, context: Context) -> Path:
     """
     model = context.model
     reading = COEFFICIENTS.format(softness=units.significant(model.phases[STEP].softness, 2))
-    roofline = charts.roofline(context, product_rate(folder))
+    roofline = charts.roofline(context, saved.product_rate(folder))
     free, errors = tables.free_widths(questions.free_width(context)), tables.errors(model)
     coefficients = tables.coefficients(model, context.setting.label)
     return html.write(
@@ -79,19 +75,3 @@ def write(folder: Path, context: Context) -> Path:
             Part(free.title, FREE, free),
         ],
     )
-
-
-def product_rate(folder: Path) -> float | None:
-    """The matrix-product rate that the workers of the runs in a folder measured, in FLOP/s."""
-    rates = []
-    for path in runs.find(folder):
-        try:
-            run = runs.read(path)
-        except UserError:
-            continue
-        rates += [
-            launch["product_flops_per_s"]
-            for launch in run.launches
-            if "product_flops_per_s" in launch
-        ]
-    return float(np.median(rates)) if rates else None

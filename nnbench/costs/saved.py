@@ -5,6 +5,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import cast
 
+import numpy as np
+
 from nnbench.costs.model import TooFewCasesError
 from nnbench.costs.prediction import CostModel, Observed
 from nnbench.costs.setting import Setting
@@ -112,3 +114,19 @@ def calibrated(results: Path, setting: Setting) -> datetime:
 def data_of(run: runs.Run) -> Dataset:
     """The data of a run's first case; its workers load those of the others by their names."""
     return datasets.load(next(iter(run.cases.values())).data)
+
+
+def product_rate(folder: Path) -> float | None:
+    """The matrix-product rate that the workers of the runs in a folder measured, in FLOP/s."""
+    rates = []
+    for path in runs.find(folder):
+        try:
+            run = runs.read(path)
+        except UserError:
+            continue
+        rates += [
+            launch["product_flops_per_s"]
+            for launch in run.launches
+            if "product_flops_per_s" in launch
+        ]
+    return float(np.median(rates)) if rates else None
