@@ -115,7 +115,10 @@ def _part(
     suffix: str,
 ) -> Part:
     named = {commit.short: commit.name for commit in commits}
-    wanted = {**measuring.of_study(study, cases, sides=list(named), **trials), "commits": named}
+    wanted = {
+        **measuring.specification(study, cases, sides=list(named), **trials),
+        "commits": named,
+    }
     digest = hashlib.sha256(json.dumps(wanted, sort_keys=True).encode()).hexdigest()[:8]
     return Part(f"commits-{digest}{suffix}", number, wanted, named)
 
