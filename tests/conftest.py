@@ -20,6 +20,8 @@ from projects import ROOT, nnbench_in
 
 # Torch's threads spin while they wait: with a test on each CPU they only take time from each other.
 os.environ.setdefault("GOMP_SPINCOUNT", "0")
+# Nor has NumPy more to gain from threads than they cost, with matrices as small as ours.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 # How long an example takes says nothing about the code: a machine may be as slow as it likes.
 settings.register_profile(

@@ -76,6 +76,7 @@ def test_numbers_that_make_no_run_are_refused(wanted):
         measuring.specification([], **{**usual, **wanted})
 
 
+@pytest.mark.long
 def test_a_real_run_stops_by_precision_and_by_budget(nnbench):
     import json
 
