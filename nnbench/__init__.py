@@ -13,6 +13,9 @@ __all__ = ["__version__", "fast_fit"]
 
 __version__ = "0.1.0"
 
+PROTOCOL = 2
+"""How this package's workers are started and asked, see `nnbench.measure.protocol`."""
+
 
 def __getattr__(name: str) -> Any:
     if name == "fast_fit":

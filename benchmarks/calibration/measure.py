@@ -22,11 +22,11 @@ from scipy import stats
 
 from nnbench.machine import fingerprint
 from nnbench.measure import run as measuring
+from nnbench.measure.protocol import Environment
 from nnbench.show.progress import Bar
 from nnbench.store import runs
-from nnbench.workload import architecture as arch
-from nnbench.workload import datasets
-from nnbench.workload.case import Case, Training
+from nnbench.workload.case import Case
+from nnbench.workload.study import Effort, Machine, Networks, Study
 
 PRODUCT_SIZE = 64
 SLOWDOWNS = (2, 5, 10, 20)
@@ -84,8 +84,8 @@ def repeats_for(case: Case) -> dict[str, int]:
     counts = [0, *LADDER]
     probes = [steps_s(case, counts) for _ in range(3)]
     slower = [
-        statistics.median(probe[place] / probe[0] - 1 for probe in probes)
-        for place in range(len(counts))
+        statistics.median(probe[position] / probe[0] - 1 for probe in probes)
+        for position in range(len(counts))
     ]
     for count, share in zip(counts, slower, strict=True):
         print(f"{count} products: {share:+.1%}", file=sys.stderr)
@@ -107,16 +107,13 @@ def main() -> None:
     parser.add_argument("--name", default="planted")
     options = parser.parse_args()
 
-    data = datasets.load("banknotes")
-    case = Case(
-        arch.parse(options.architecture),
-        Training(),
-        data.name,
-        data.digest,
-        data.rows,
-        data.width,
-        backend=options.backend,
+    study = Study(
+        networks=Networks((options.architecture,)),
+        machine=Machine(backend=options.backend),
+        effort=Effort(launches=options.rounds, blocks=1),
     )
+    data = study.data.load()
+    (case,) = study.cases(data)
     names = options.sides.split(",")
     folder = options.results / options.name
     extra_file = folder / "extra_work.json"
@@ -124,16 +121,14 @@ def main() -> None:
         extra = json.loads(extra_file.read_text())
     else:
         extra = repeats_for(case) if any(name.startswith("plus") for name in names) else {}
-        wanted = measuring.specification(
-            [case], launches=options.rounds, blocks=1, seed=0, limit_s=120.0, sides=names
-        )
+        wanted = measuring.of_study(study, [case], sides=names)
         runs.create(options.results, options.name, wanted, fingerprint.take())
         extra_file.write_text(json.dumps(extra))
     with tempfile.TemporaryDirectory() as scratch, Bar(0, "trials") as bar:
         sides = {}
         for name in names:
             copy = copy_package(Path(scratch) / name, size=PRODUCT_SIZE, repeats=extra.get(name, 0))
-            sides[name] = measuring.Side(folder=copy)
+            sides[name] = Environment(folder=copy)
         measuring.execute(
             folder, data, lambda state: bar.show(state.done, state.now, state.total), sides
         )

@@ -11,10 +11,10 @@ import os
 import pytest
 
 from nnbench.machine import devices
-from nnbench.suites.study import Plan
+from nnbench.workload.study import Study
 
 ARCHITECTURES = ["6x2", "100x2", "6x5"]
-BACKENDS = os.environ.get("NNBENCH_BACKENDS", devices.quickest_installed()).split(",")
+BACKENDS = os.environ.get("NNBENCH_BACKENDS", devices.chosen_backend().name).split(",")
 DEVICES = os.environ.get("NNBENCH_DEVICES", "cpu").split(",")
 
 studies = {}
@@ -38,10 +38,11 @@ def measured(items, training_benchmark):
     def values(name):
         return tuple(dict.fromkeys(params[name] for params in chosen))
 
-    plan = Plan(
-        models=values("architecture"),
-        backends=values("backend"),
-        paths=values("path"),
-        devices=values("device"),
+    study = Study.of(
+        values("architecture"),
+        backend=",".join(values("backend")),
+        path=",".join(values("path")),
+        device=",".join(values("device")),
+        launches=3,
     )
-    return {reading.place: reading for reading in training_benchmark.measure(plan)}
+    return {reading.context: reading for reading in training_benchmark.measure(study)}

@@ -35,12 +35,13 @@ def report(
         return
     # A run over commits has a history of its own, once there is something in it.
     own = (run_folder,) if run.specification.get("commits") and run.good_trials() else ()
-    check = None
-    if history or own:
-        from nnbench.cli.history import check_networks
+    folders = list(history or own)
+    checked = None
+    if folders:
+        from nnbench.history import check
 
-        check = check_networks(run, list(history or own))
-    tell(run, as_json=as_json, check=check)
+        checked = check.of_run(run, folders)
+    tell(run, as_json=as_json, check=checked)
 
 
 def tell(finished: "Run", *, as_json: bool, check: "Check | None" = None) -> None:

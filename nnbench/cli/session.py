@@ -9,7 +9,7 @@ from nnbench.show.terminal import note
 from nnbench.workload.study import Machine
 
 if TYPE_CHECKING:
-    from nnbench.measure.run import Side
+    from nnbench.measure.protocol import Environment
     from nnbench.store.runs import Run
     from nnbench.workload.datasets import Dataset
 
@@ -22,7 +22,7 @@ def tell_backend(machine: Machine, *, quiet: bool = False) -> None:
 
 
 def execute(
-    folder: Path, data: "Dataset", sides: "Mapping[str, Side] | None" = None, *, quiet: bool
+    folder: Path, data: "Dataset", sides: "Mapping[str, Environment] | None" = None, *, quiet: bool
 ) -> "Run":
     """Measure what is missing in a run's folder, under a progress bar; return the whole."""
     from nnbench.measure import run as measuring

@@ -16,7 +16,6 @@ import sys
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import ModuleType
-from typing import Any
 
 from nnbench.errors import UserError
 from nnbench.machine import keras_import
@@ -26,10 +25,23 @@ BACKENDS = ("tensorflow", "jax", "torch")
 
 SURVEY_LIMIT_S = 120.0
 
+DISTRIBUTIONS = (
+    *("nnbench-arch", "keras", "tensorflow", "jax", "jaxlib", "torch", "numpy", "ml-dtypes"),
+)
+"""What takes part in a training. Histories name an environment by their versions in this order."""
+
+THREAD_COUNTS = (
+    "OMP_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "TF_NUM_INTRAOP_THREADS",
+    "TF_NUM_INTEROP_THREADS",
+)
+
 
 @dataclass(frozen=True)
 class Device:
-    """One place where a backend can train: `cpu` or `gpu:N`."""
+    """What a backend can train on: `cpu` or `gpu:N`."""
 
     name: str
     description: str
@@ -112,7 +124,7 @@ def usable_cpus() -> int:
 
 
 def check_threads(threads: int | None) -> None:
-    """Raise UserError if more threads are asked for than CPUs can be used, or fewer than one."""
+    """Raise UserError for fewer threads than one, or more than CPUs can be used."""
     if threads is not None and not 1 <= threads <= usable_cpus():
         raise UserError(
             f"{threads} threads cannot be had: this process may use {usable_cpus()} CPUs"
@@ -137,14 +149,7 @@ def environment(backend: str, device: str, threads: int | None) -> dict[str, str
     elif index:
         settings["CUDA_VISIBLE_DEVICES"] = index
     if threads is not None:
-        count = str(threads)
-        settings |= {
-            "OMP_NUM_THREADS": count,
-            "MKL_NUM_THREADS": count,
-            "OPENBLAS_NUM_THREADS": count,
-            "TF_NUM_INTRAOP_THREADS": count,
-            "TF_NUM_INTEROP_THREADS": count,
-        }
+        settings |= dict.fromkeys(THREAD_COUNTS, str(threads))
     return settings
 
 
@@ -191,8 +196,7 @@ def _missing_device(backend: str, device: str, reason: str) -> UserError:
 
 def first_line(text: object) -> str:
     """The first line of a message, shortened to what fits a terminal."""
-    lines = str(text).strip().splitlines() or [type(text).__name__]
-    return lines[0][:200]
+    return (str(text).strip() or repr(text)).splitlines()[0][:200]
 
 
 def _limit_threads(backend: str, threads: int | None) -> None:
@@ -210,24 +214,23 @@ def _limit_threads(backend: str, threads: int | None) -> None:
 
 
 def _visible(backend: str) -> list[Device]:
-    devices = [Device("cpu", f"{usable_cpus()} usable CPUs")]
+    gpus: list[str] = []
     if backend == "tensorflow":
         import tensorflow as tf
 
-        for position, gpu in enumerate(tf.config.list_physical_devices("GPU")):
-            details = tf.config.experimental.get_device_details(gpu)
-            devices.append(Device(f"gpu:{position}", str(details.get("device_name", gpu.name))))
+        details = tf.config.experimental.get_device_details
+        found = tf.config.list_physical_devices("GPU")
+        gpus = [str(details(gpu).get("device_name", gpu.name)) for gpu in found]
     elif backend == "jax":
         import jax
 
-        for position, gpu in enumerate(d for d in jax.devices() if d.platform == "gpu"):
-            devices.append(Device(f"gpu:{position}", gpu.device_kind))
+        gpus = [found.device_kind for found in jax.devices() if found.platform == "gpu"]
     elif backend == "torch":
         import torch
 
-        for position in range(torch.cuda.device_count()):
-            devices.append(Device(f"gpu:{position}", torch.cuda.get_device_name(position)))
-    return devices
+        gpus = [torch.cuda.get_device_name(number) for number in range(torch.cuda.device_count())]
+    cpu = Device("cpu", f"{usable_cpus()} usable CPUs")
+    return [cpu, *(Device(f"gpu:{number}", name) for number, name in enumerate(gpus))]
 
 
 def description(backend: str, device: str) -> str:
@@ -236,10 +239,12 @@ def description(backend: str, device: str) -> str:
     return visible[-1].description if device.startswith("gpu") else visible[0].description
 
 
-def versions(backend: str) -> dict[str, str]:
-    """Versions of what takes part in a training, as installed."""
+def versions(*backends: str) -> dict[str, str]:
+    """Versions of what takes part in a training with these backends, as installed."""
     found = {}
-    for name in ("keras", backend, "jaxlib", "numpy", "ml-dtypes", "nnbench-arch"):
+    for name in DISTRIBUTIONS:
+        if name in BACKENDS and name not in backends:
+            continue
         with contextlib.suppress(importlib.metadata.PackageNotFoundError):
             found[name] = importlib.metadata.version(name)
     return found
@@ -291,9 +296,5 @@ def _survey_one(backend: str) -> BackendSurvey:
     return BackendSurvey(backend, version, devices)
 
 
-def _answer_survey(backend: str) -> list[dict[str, Any]]:
-    return [asdict(device) for device in _visible(backend)]
-
-
 if __name__ == "__main__":
-    sys.stdout.write(json.dumps(_answer_survey(sys.argv[1])) + "\n")
+    sys.stdout.write(json.dumps([asdict(device) for device in _visible(sys.argv[1])]) + "\n")

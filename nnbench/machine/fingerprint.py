@@ -4,7 +4,6 @@
 """
 
 import contextlib
-import importlib.metadata
 import json
 import os
 import platform
@@ -16,28 +15,10 @@ from typing import Any
 
 import psutil
 
-from nnbench.machine.devices import usable_cpus
+from nnbench.machine import devices
 
-DISTRIBUTIONS = (
-    "nnbench-arch",
-    "keras",
-    "tensorflow",
-    "jax",
-    "jaxlib",
-    "torch",
-    "numpy",
-    "ml-dtypes",
-)
-THREAD_SETTINGS = (
-    "OMP_NUM_THREADS",
-    "MKL_NUM_THREADS",
-    "OPENBLAS_NUM_THREADS",
-    "TF_NUM_INTRAOP_THREADS",
-    "TF_NUM_INTEROP_THREADS",
-    "XLA_FLAGS",
-    "TF_XLA_FLAGS",
-    "TF_ENABLE_ONEDNN_OPTS",
-)
+THREAD_SETTINGS = (*devices.THREAD_COUNTS, "XLA_FLAGS", "TF_XLA_FLAGS", "TF_ENABLE_ONEDNN_OPTS")
+"""Environment variables that change times."""
 
 
 def take() -> dict[str, Any]:
@@ -50,11 +31,11 @@ def take() -> dict[str, Any]:
         "host": platform.node(),
         "system": f"{platform.system()} {platform.release()} {platform.machine()}",
         "cpu": _cpu_name(),
-        "cpus": usable_cpus(),
+        "cpus": devices.usable_cpus(),
         "memory_bytes": psutil.virtual_memory().total,
         "gpus": _gpus(),
         "python": platform.python_version(),
-        "versions": _versions(),
+        "versions": devices.versions(*devices.BACKENDS),
         "settings": {name: os.environ[name] for name in THREAD_SETTINGS if name in os.environ},
         "commit": _commit(),
     }
@@ -94,14 +75,6 @@ def _cpu_name() -> str:
 def _gpus() -> list[str]:
     output = _output_of("nvidia-smi", "--query-gpu=name,driver_version", "--format=csv,noheader")
     return output.splitlines() if output else []
-
-
-def _versions() -> dict[str, str]:
-    found = {}
-    for name in DISTRIBUTIONS:
-        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
-            found[name] = importlib.metadata.version(name)
-    return found
 
 
 def _commit() -> str | None:

@@ -1,11 +1,12 @@
 """The two sides of a comparison: saved runs, commits, or environments.
 
-A commit is checked out into a worktree of its own and gets an environment of its own. Where it
-asks for the same dependencies as the present, that environment borrows the installed ones, so
-that no framework is installed twice; otherwise they are installed anew.
+A commit is checked out into a worktree of its own and gets an environment of its own, which
+borrows the packages that are installed at present. Where the commit asks for other dependencies,
+pip installs into it what differs, so that no framework is installed twice.
 """
 
 import hashlib
+import importlib.util
 import json
 import subprocess
 import sys
@@ -16,7 +17,8 @@ from pathlib import Path
 from typing import Any
 
 from nnbench.errors import UserError
-from nnbench.measure.run import Side
+from nnbench.machine.devices import BACKENDS, is_installed
+from nnbench.measure.protocol import Environment
 from nnbench.store import runs
 
 WORKTREES = Path(".nnbench") / "worktrees"
@@ -30,7 +32,7 @@ class Operand:
 
     label: str
     run: runs.Run | None = None
-    side: Side | None = None
+    side: Environment | None = None
 
 
 def resolve(name: str) -> Operand:
@@ -42,7 +44,7 @@ def resolve(name: str) -> Operand:
     if (path / runs.RUN_FILE).exists():
         return Operand(name.rstrip("/"), run=runs.read(path))
     if name == ".":
-        return Operand("now", side=Side())
+        return Operand("now", side=Environment())
     if path.is_file():
         return _interpreter(path)
     return _commit(name)
@@ -56,7 +58,7 @@ def _interpreter(path: Path) -> Operand:
     )
     if answer.returncode != 0:
         raise UserError(f"{path} is no Python that has nnbench installed")
-    return Operand(path.parent.parent.name or path.name, side=Side(python=python))
+    return Operand(path.parent.parent.name or path.name, side=Environment(python=python))
 
 
 def fingerprint_of(operand: Operand) -> dict[str, Any]:
@@ -66,9 +68,9 @@ def fingerprint_of(operand: Operand) -> dict[str, Any]:
     """
     if operand.run is not None:
         return operand.run.fingerprint
-    side = operand.side or Side()
+    side = operand.side or Environment()
     answer = subprocess.run(
-        [side.python, "-m", "nnbench.machine.fingerprint"],
+        [side.python, "-m", side.fingerprint_module],
         cwd=side.folder,
         capture_output=True,
         text=True,
@@ -97,7 +99,7 @@ def _commit(name: str) -> Operand:
             raise UserError(f"commit {name} cannot be checked out into {tree}")
     environment = tree.with_name(f"{tree.name}-environment")
     python = _environment(root, tree, environment)
-    return Operand(f"{name} ({full[:9]})", side=Side(python=str(python), folder=tree))
+    return Operand(f"{name} ({full[:9]})", side=Environment(python=str(python), folder=tree))
 
 
 def _ignore(root: Path) -> None:
@@ -108,16 +110,20 @@ def _ignore(root: Path) -> None:
 
 def requirements(tree: Path) -> str:
     """A digest of what a checkout asks to be installed."""
-    digest = hashlib.sha256()
-    project = tree / "pyproject.toml"
-    if project.exists():
-        table = tomllib.loads(project.read_text()).get("project", {})
-        asked = (table.get("dependencies"), table.get("optional-dependencies"))
-        digest.update(repr(asked).encode())
+    table = _project_table(tree)
+    asked = (table.get("dependencies"), table.get("optional-dependencies"))
+    digest = hashlib.sha256(repr(asked).encode())
     for name in REQUIREMENT_FILES:
         file = tree / name
         digest.update(file.read_bytes() if file.exists() else b"-")
     return digest.hexdigest()
+
+
+def _project_table(tree: Path) -> dict[str, Any]:
+    project = tree / "pyproject.toml"
+    table = tomllib.loads(project.read_text()) if project.exists() else {}
+    found: dict[str, Any] = table.get("project", {})
+    return found
 
 
 def _environment(root: Path, tree: Path, environment: Path) -> Path:
@@ -125,47 +131,52 @@ def _environment(root: Path, tree: Path, environment: Path) -> Path:
     ready = environment / "ready"
     if ready.exists():
         return python
-    borrowed = requirements(root) == requirements(tree)
-    without_pip = ["--without-pip"] if borrowed else []
+    asked = [] if requirements(root) == requirements(tree) else _asked(tree)
+    # With a pip of its own come packages that would hide what is borrowed.
+    own_pip = bool(asked) and importlib.util.find_spec("pip") is None
+    without_pip = [] if own_pip else ["--without-pip"]
     _run([sys.executable, "-m", "venv", "--clear", *without_pip, str(environment)])
-    if borrowed:
-        packages = _site_packages(environment)
-        # Another project's commit is measured by this nnbench, wherever it was installed.
-        here = Path(__file__).parents[2]
-        lines = [str(tree / "src"), str(tree), str(here), sysconfig.get_path("purelib")]
-        (packages / "nnbench_side.pth").write_text("\n".join(lines) + "\n")
-    else:
-        constraints = tree / "constraints.txt"
-        pinned = ["-c", str(constraints)] if constraints.exists() else []
-        sys.stderr.write(f"installing what {tree.name} asks for, which can take minutes\n")
-        backends = _backend_extras(tree)
-        _run([str(python), "-m", "pip", "install", "--quiet", *pinned, f"{tree}{backends}"])
+    packages = next(environment.glob("lib/python*/site-packages"))
+    # Another project's commit is measured by this nnbench, wherever it was installed.
+    here = Path(__file__).parents[2]
+    lines = [str(tree / "src"), str(tree), str(here), sysconfig.get_path("purelib")]
+    (packages / "nnbench_side.pth").write_text("\n".join(lines) + "\n")
+    if asked:
+        sys.stderr.write(f"installing what {tree.name} asks for and is not here\n")
+        # pip counts what is borrowed as installed, and leaves alone what lies outside.
+        pip = (
+            [python, "-m", "pip"] if own_pip else [sys.executable, "-m", "pip", "--python", python]
+        )
+        _run([*map(str, pip), "install", "--quiet", *asked], tree)
     ready.touch()
     return python
 
 
-def _backend_extras(tree: Path) -> str:
-    """The optional dependencies named after backends that are installed at present."""
-    from nnbench.machine.devices import BACKENDS, is_installed
+def _asked(tree: Path) -> list[str]:
+    """What a checkout asks to be installed, as pip takes it; backends only that are here."""
+    table = _project_table(tree)
+    extras = table.get("optional-dependencies", {})
+    backends = [name for name in extras if name in BACKENDS and is_installed(name)]
+    asked = [*table.get("dependencies", []), *(one for name in backends for one in extras[name])]
+    if "dependencies" in table.get("dynamic", ()) or (not table and (tree / "setup.py").exists()):
+        # Only its build knows what it asks for.
+        asked.append(str(tree))
+    if (tree / "requirements.txt").exists():
+        asked += ["-r", "requirements.txt"]
+    if asked and (tree / "constraints.txt").exists():
+        asked += ["-c", "constraints.txt"]
+    return asked
 
-    project = tree / "pyproject.toml"
-    table = tomllib.loads(project.read_text()) if project.exists() else {}
-    offered = table.get("project", {}).get("optional-dependencies", {})
-    wanted = [name for name in BACKENDS if name in offered and is_installed(name)]
-    return f"[{','.join(wanted)}]" if wanted else ""
 
-
-def _site_packages(environment: Path) -> Path:
-    return next(environment.glob("lib/python*/site-packages"))
-
-
-def _run(command: list[str]) -> None:
+def _run(command: list[str], folder: Path | None = None) -> None:
     answer = subprocess.run(
-        command, capture_output=True, text=True, timeout=INSTALL_LIMIT_S, check=False
+        command, cwd=folder, capture_output=True, text=True, timeout=INSTALL_LIMIT_S, check=False
     )
     if answer.returncode != 0:
-        reason = (answer.stderr.strip() or answer.stdout.strip()).splitlines()[-1:]
-        raise UserError(f"{' '.join(command[:5])} failed: {''.join(reason)}")
+        lines = (answer.stderr.strip() or answer.stdout.strip()).splitlines()
+        # pip's first error says what is wrong, its last where to read more.
+        reason = [line for line in lines if line.startswith("ERROR")][:1] or lines[-1:]
+        raise UserError(f"{' '.join(command[:6])} failed: {''.join(reason)}")
 
 
 def _git(*arguments: str) -> str | None:

@@ -10,12 +10,10 @@ from time import perf_counter_ns
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from nnbench.machine import keras_import
-from nnbench.measure import boundaries
-from nnbench.training import compiled
-from nnbench.training.fit import fit
+from nnbench.measure import trial
+from nnbench.measure.trial import Array
 from nnbench.workload import keras_model
 from nnbench.workload.case import Case
 
@@ -23,8 +21,6 @@ KIND = "curve"
 
 READING_S = 0.02
 """Compiled epochs run for at least this long between two readings of the clock."""
-
-Array = NDArray[np.float32]
 
 
 def measure(case: Case, seed: int, features: Array, labels: Array) -> dict[str, Any]:
@@ -35,8 +31,8 @@ def measure(case: Case, seed: int, features: Array, labels: Array) -> dict[str, 
     a loss is what it has to say.
     """
     keras_import.set_random_seed(seed)
-    train = _fit if case.path == "fit" else _compiled
-    losses, ended_s = train(case, features, labels)
+    by_path = _fit if case.path == "fit" else _compiled
+    losses, ended_s = by_path(case, features, labels)
     return {
         "samples_s": {},
         "seed": seed,
@@ -47,38 +43,15 @@ def measure(case: Case, seed: int, features: Array, labels: Array) -> dict[str, 
 
 
 def _fit(case: Case, features: Array, labels: Array) -> tuple[list[float], list[float]]:
-    import keras
-
-    wait = boundaries.of(case.backend).wait
-    ended_ns = np.zeros(case.cold_epochs, dtype=np.int64)
-
-    class Clock(keras.callbacks.Callback):  # type: ignore[misc]
-        def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-            wait(self.model)
-            ended_ns[epoch] = perf_counter_ns()
-
+    clock = trial.epoch_clock(case)
     began_ns = perf_counter_ns()
-    losses = fit(
-        keras_model.for_case(case),
-        features,
-        labels,
-        epochs=case.cold_epochs,
-        batch_size=case.training.batch_size,
-        shuffle=case.training.shuffle,
-        callbacks=[Clock()],
-    )
-    return losses, ((ended_ns - began_ns) / 1e9).tolist()
+    losses = trial.train(case, keras_model.for_case(case), features, labels, [clock])
+    return losses, ((clock.ended_ns - began_ns) / 1e9).tolist()
 
 
 def _compiled(case: Case, features: Array, labels: Array) -> tuple[list[float], list[float]]:
     began_ns = perf_counter_ns()
-    prepared = compiled.prepare(
-        keras_model.for_case(case),
-        features,
-        labels,
-        batch_size=case.batch_rows,
-        shuffle=case.training.shuffle,
-    )
+    prepared = trial.prepared_for(case, keras_model.for_case(case), features, labels)
     losses: list[float] = []
     done, read_ns = [0], []
     prepared.compile()

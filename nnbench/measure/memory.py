@@ -1,6 +1,7 @@
 """How much memory a training holds at its highest, on the host and on its device."""
 
 import contextlib
+import re
 import resource
 import sys
 from pathlib import Path
@@ -17,13 +18,11 @@ def begin(backend: str, device: str) -> None:
     """
     with contextlib.suppress(OSError):
         CLEAR_REFS.write_text("5")
-    if not device.startswith("gpu"):
-        return
-    if backend == "torch":
+    if device.startswith("gpu") and backend == "torch":
         import torch
 
         torch.cuda.reset_peak_memory_stats()
-    elif backend == "tensorflow":
+    elif device.startswith("gpu") and backend == "tensorflow":
         import tensorflow as tf
 
         tf.config.experimental.reset_memory_stats(f"GPU:{_index(device)}")
@@ -47,9 +46,9 @@ def _index(device: str) -> int:
 
 def _peak_host_bytes() -> int:
     with contextlib.suppress(OSError):
-        for line in STATUS.read_text().splitlines():
-            if line.startswith("VmHWM:"):
-                return int(line.split()[1]) * 1024
+        found = re.search(r"^VmHWM:\s*(\d+)", STATUS.read_text(), re.MULTILINE)
+        if found:
+            return int(found[1]) * 1024
     highest = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return highest if sys.platform == "darwin" else highest * 1024
 
@@ -65,6 +64,5 @@ def _peak_device_bytes(backend: str, index: int) -> int | None:
         return int(tf.config.experimental.get_memory_info(f"GPU:{index}")["peak"])
     import jax
 
-    stats = jax.devices("gpu")[index].memory_stats() or {}
-    peak = stats.get("peak_bytes_in_use")
+    peak = (jax.devices("gpu")[index].memory_stats() or {}).get("peak_bytes_in_use")
     return None if peak is None else int(peak)

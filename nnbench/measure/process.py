@@ -4,15 +4,22 @@ import json
 import os
 import selectors
 import subprocess
-import sys
+import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
+
+import numpy as np
 
 from nnbench.errors import UserError
 from nnbench.machine import devices
+from nnbench.measure.protocol import Environment
+from nnbench.measure.serve import TRIALS
 from nnbench.workload.case import Case
+from nnbench.workload.datasets import Dataset
 
 START_LIMIT_S = 300.0
 LOG_TAIL_LINES = 12
@@ -26,7 +33,24 @@ class WorkerLostError(Exception):
         self.outcome = outcome
 
 
-class Launch:
+@dataclass(frozen=True)
+class DataFile:
+    """A file with the arrays of the data set `name`, which workers read."""
+
+    path: Path
+    name: str
+
+
+@contextmanager
+def data_file(data: Dataset) -> Iterator[DataFile]:
+    """The data as a file for workers, for as long as they live."""
+    with tempfile.TemporaryDirectory() as scratch:
+        path = Path(scratch) / "data.npz"
+        np.savez(path, features=data.features, labels=data.labels)
+        yield DataFile(path, data.name)
+
+
+class Worker:
     """One life of a worker process, for the backend, device and threads of `warm_up`.
 
     Attributes: `started` is what the worker said of itself when it was ready, `log` the file with
@@ -36,35 +60,40 @@ class Launch:
     def __init__(
         self,
         warm_up: Case,
-        data: Path,
+        data: DataFile,
         log: Path,
         *,
-        data_name: str | None = None,
-        python: str = sys.executable,
-        folder: Path | None = None,
-        module: str = "nnbench.measure.worker",
+        environment: Environment | None = None,
+        room: str = TRIALS,
         settings: Mapping[str, str] | None = None,
+        **configuration: Any,
     ) -> None:
-        """Start the process, with this Python in this folder, and do not wait for it.
+        """Start the process in an environment, the parent's by default, and do not wait for it.
 
-        `data` is a file with the arrays of the data set `data_name`, by default that of `warm_up`;
-        the worker loads any other by its name.
-        `module` is what serves the requests, `settings` are environment variables besides those
-        that tie the process to its device. Raises UserError if the backend is not installed.
+        `room` is the module that answers the requests (see `serve`), `settings` are environment
+        variables besides those that tie the process to its device, `configuration` is what that
+        room reads besides what all do. The worker loads by its name any data set that `data` does
+        not hold. Raises UserError if the backend is not installed.
         """
         self.log = log
         backend, device, threads = warm_up.worker
         devices.check_installed(backend)
+        environment = environment or Environment()
         configuration = {
             "warm_up": warm_up.to_json(),
-            "data": str(data),
-            "data_name": data_name or warm_up.data,
+            "data": str(data.path),
+            "data_name": data.name,
+            "room": room,
+            **configuration,
         }
         self._buffer = b""
         with log.open("wb") as errors:
             self._process = subprocess.Popen(
-                [python, "-m", module, json.dumps(configuration)],
-                cwd=folder,
+                [
+                    *(environment.python, "-m", environment.worker_module(room)),
+                    json.dumps(configuration),
+                ],
+                cwd=environment.folder,
                 env={
                     **os.environ,
                     **devices.environment(backend, device, threads),
@@ -78,12 +107,12 @@ class Launch:
         self.started: dict[str, Any] = {}
 
     def wait_until_ready(self) -> dict[str, Any]:
-        """Wait until the worker is warm; return what it says of itself (see `worker.main`).
+        """Wait until the worker is warm; return what it says of itself (see `serve.main`).
 
         Raises UserError for what a user can mend (the device is not there), WorkerLostError if it
         does not come up.
         """
-        self.started = self._answer(START_LIMIT_S)
+        self.started = self.answer(START_LIMIT_S)
         if "error" in self.started:
             self.stop()
             raise UserError(self.started["error"])
@@ -94,22 +123,27 @@ class Launch:
         """Process number of the worker."""
         return self._process.pid
 
-    def measure(self, case: Case, kind: str, limit_s: float, seed: int = 0) -> dict[str, Any]:
-        """Have one trial measured; `seed` is for kinds that are about what a training learns.
+    def ask(self, case: Case, limit_s: float, **request: Any) -> dict[str, Any]:
+        """Send a request about a case and wait for its answer.
 
-        Raises WorkerLostError if the worker dies or takes too long.
+        What else a request holds is up to the room, such as the `kind` of a trial. Raises
+        WorkerLostError if the worker dies or takes too long.
         """
-        return self.ask({"case": case.to_json(), "kind": kind, "seed": seed}, limit_s)
-
-    def ask(self, request: Mapping[str, Any], limit_s: float) -> dict[str, Any]:
-        """Send a request and wait for its answer; raises as `measure` does."""
         assert self._process.stdin is not None
+        line = json.dumps({"case": case.to_json(), **request})
         try:
-            self._process.stdin.write(f"{json.dumps(request)}\n".encode())
+            self._process.stdin.write(f"{line}\n".encode())
             self._process.stdin.flush()
         except OSError:
             raise self._lost() from None
-        return self._answer(limit_s)
+        answer: dict[str, Any] = self.answer(limit_s)
+        return answer
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
 
     def stop(self) -> None:
         """End the worker, by force if it does not go by itself."""
@@ -126,7 +160,8 @@ class Launch:
             self._process.wait()
         self._process.stdout.close()
 
-    def _answer(self, limit_s: float) -> dict[str, Any]:
+    def answer(self, limit_s: float) -> Any:
+        """The next line that the worker answers; raises as `ask` does."""
         assert self._process.stdout is not None
         deadline_s = time.monotonic() + limit_s
         with selectors.DefaultSelector() as selector:
@@ -141,8 +176,7 @@ class Launch:
                     raise self._lost()
                 self._buffer += chunk
         line, _, self._buffer = self._buffer.partition(b"\n")
-        answer: dict[str, Any] = json.loads(line)
-        return answer
+        return json.loads(line)
 
     def _lost(self) -> WorkerLostError:
         code = self._process.wait()

@@ -6,8 +6,6 @@ spent. What a round consists of follows from the records of the rounds before it
 that was killed goes on with what it would have done.
 """
 
-import sys
-import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -20,7 +18,8 @@ import numpy as np
 
 from nnbench.errors import UserError
 from nnbench.machine import fingerprint, noise
-from nnbench.measure.process import Launch, WorkerLostError
+from nnbench.measure.process import DataFile, Worker, WorkerLostError, data_file
+from nnbench.measure.protocol import Environment
 from nnbench.measure.schedule import ONE_SIDE, SWEEPS, Planned, plan_round, starting_order
 from nnbench.measure.trial import KINDS, STEP_KIND
 from nnbench.stats.summary import widest_interval
@@ -61,13 +60,8 @@ class Progress:
 
 Watcher = Callable[[Progress], None]
 
-
-@dataclass(frozen=True)
-class Side:
-    """Where one side's workers run: a Python and a working directory; None is the parent's."""
-
-    python: str = sys.executable
-    folder: Path | None = None
+Side = Environment
+"""An earlier name."""
 
 
 def specification(
@@ -242,7 +236,7 @@ def unfinished(folder: Path, wanted: dict[str, Any], here: dict[str, Any]) -> Pa
 
 
 def execute(
-    folder: Path, data: Dataset, watch: Watcher, sides: Mapping[str, Side] | None = None
+    folder: Path, data: Dataset, watch: Watcher, sides: Mapping[str, Environment] | None = None
 ) -> runs.Run:
     """Measure what is missing of the run in `folder`, and return the whole.
 
@@ -252,11 +246,9 @@ def execute(
     """
     writer = runs.Writer(folder)
     try:
-        with tempfile.TemporaryDirectory() as scratch:
-            arrays = Path(scratch) / "data.npz"
-            np.savez(arrays, features=data.features, labels=data.labels)
+        with data_file(data) as arrays:
             measuring = _Measuring(
-                runs.read(folder), writer, arrays, data.name, watch, sides or {"": Side()}
+                runs.read(folder), writer, arrays, watch, sides or {"": Environment()}
             )
             number = 0
             while plans := next_round(measuring.run, number):
@@ -275,10 +267,9 @@ class _Measuring:
 
     run: runs.Run
     writer: runs.Writer
-    arrays: Path
-    data_name: str
+    arrays: DataFile
     watch: Watcher
-    sides: Mapping[str, Side]
+    sides: Mapping[str, Environment]
     done: float = 0.0
     total: float = 0.0
     widest: float | None = None
@@ -314,7 +305,7 @@ class _Measuring:
         The processes of all sides live side by side, so that what is compared is measured
         within moments. A process that is lost is replaced.
         """
-        workers: dict[str, Launch] = {}
+        workers: dict[str, Worker] = {}
         launches: dict[str, int] = {}
         reading: noise.Reading | None = None
         try:
@@ -326,7 +317,7 @@ class _Measuring:
                 workers[side], launches[side] = self._start(first[side])
             for side, worker in workers.items():
                 self._wait_until_ready(worker, launches[side], first[side])
-            for place, planned in enumerate(plan):
+            for position, planned in enumerate(plan):
                 if self.failures[planned.case.key] >= FAILURES_ALLOWED:
                     continue
                 side = planned.side
@@ -340,7 +331,8 @@ class _Measuring:
                 record = self._trial(workers[side], launches[side], planned)
                 # Counters tick a hundred times a second: over one step they say nothing. A look
                 # ends with its block, so that what it saw is said of the right one.
-                block_ends = place + 1 == len(plan) or plan[place + 1].block != planned.block
+                following = plan[position + 1 : position + 2]
+                block_ends = not following or following[0].block != planned.block
                 window_s = LEAST_NOISE_WINDOW_S if block_ends else NOISE_WINDOW_S
                 if time.monotonic() - reading.moment_s >= window_s:
                     after = noise.read(pids)
@@ -357,24 +349,16 @@ class _Measuring:
     def _tell(self, now: str) -> None:
         self.watch(Progress(round(self.done), round(self.total), now, self.widest))
 
-    def _start(self, planned: Planned) -> tuple[Launch, int]:
+    def _start(self, planned: Planned) -> tuple[Worker, int]:
         case = planned.case
         number = self.launches_begun + 1
         self._tell(f"starting {planned.side or case.backend}")
         log = self.run.folder / "logs" / f"launch-{number:04d}.log"
-        side = self.sides[planned.side]
-        worker = Launch(
-            case,
-            self.arrays,
-            log,
-            data_name=self.data_name,
-            python=side.python,
-            folder=side.folder,
-        )
+        worker = Worker(case, self.arrays, log, environment=self.sides[planned.side])
         self.launches_begun = number
         return worker, number
 
-    def _wait_until_ready(self, worker: Launch, number: int, planned: Planned) -> None:
+    def _wait_until_ready(self, worker: Worker, number: int, planned: Planned) -> None:
         case = planned.case
         try:
             ready = worker.wait_until_ready()
@@ -397,7 +381,7 @@ class _Measuring:
         self.writer.append(record)
         self.run.launches.append(record)
 
-    def _trial(self, worker: Launch, launch: int, planned: Planned) -> dict[str, Any]:
+    def _trial(self, worker: Worker, launch: int, planned: Planned) -> dict[str, Any]:
         """Measure one trial; a lost worker is an outcome."""
         record: dict[str, Any] = {
             "kind": "trial",
@@ -415,7 +399,7 @@ class _Measuring:
         try:
             wanted = self.run.specification
             seed = wanted["seed"] + planned.round
-            record |= worker.measure(planned.case, planned.kind, wanted["limit_s"], seed)
+            record |= worker.ask(planned.case, wanted["limit_s"], kind=planned.kind, seed=seed)
         except WorkerLostError as lost:
             record |= {"outcome": lost.outcome, "message": str(lost)}
         record["wall_s"] = time.monotonic() - began_s

@@ -6,6 +6,7 @@ they take turns in every block, and steps, which are short, in every one of many
 are formed within blocks.
 """
 
+import itertools
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -60,23 +61,16 @@ def plan_round(
         mine = [case for case in cases if case.worker == worker]
         order = random.Random(f"{seed}/{number}/{worker}")
         trials: list[Planned] = []
-        for block in range(blocks):
-            turns = [
-                Planned(number, side, block, case, kind)
+        turns = [(tuple(kinds), 0), *(((STEP_KIND,), sweep) for sweep in range(sweeps))]
+        for block, (of_kinds, sweep) in itertools.product(range(blocks), turns):
+            planned = [
+                Planned(number, side, block, case, kind, sweep)
                 for side in sides
                 for case in mine
-                for kind in kinds
+                for kind in of_kinds
             ]
-            order.shuffle(turns)
-            trials += turns
-            for sweep in range(sweeps):
-                turns = [
-                    Planned(number, side, block, case, STEP_KIND, sweep)
-                    for side in sides
-                    for case in mine
-                ]
-                order.shuffle(turns)
-                trials += turns
+            order.shuffle(planned)
+            trials += planned
         plans.append(trials)
     return plans
 

@@ -1,54 +1,76 @@
 """What a training computes: a digest of one seeded training of each of some cases.
 
-`python -m nnbench.measure.seeded_digest '<configuration>'` trains them in the environment and
-folder it is run in, from a fixed seed, rows in their order, and prints one JSON line. The same
-code, versions and device give the same digest; another one means other numbers, not worse ones.
+They are trained in the environment that is asked, from a fixed seed, rows in their order. The
+same code, versions and device give the same digest; another one means other numbers, not worse
+ones.
 """
 
 import hashlib
-import json
-import sys
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from nnbench.machine import devices, keras_import
-from nnbench.measure.channel import open_answers
+from nnbench.errors import UserError
+from nnbench.machine import keras_import
+from nnbench.measure import serve
+from nnbench.measure.process import DataFile, Worker, WorkerLostError
+from nnbench.measure.protocol import DIGESTS, Environment
+from nnbench.training.fit import fit
+from nnbench.workload import keras_model
 from nnbench.workload.case import Case
-
-Array = NDArray[np.float32]
 
 EPOCHS = 3
 REPETITIONS = 2
 SEED = 7
+LIMIT_S = 600.0
 
 
-def main() -> None:
-    """Train, and print digests and losses."""
-    configuration = json.loads(sys.argv[1])
-    answer = open_answers()
-    cases = [Case.from_json(plain) for plain in configuration["cases"]]
-    devices.start(*cases[0].worker)
-    with np.load(configuration["data"]) as arrays:
-        features, labels = arrays["features"], arrays["labels"]
-    found = [_trained(case, features, labels) for case in cases]
-    answer(found)
+def digests(
+    cases: Sequence[Case], data: DataFile, environment: Environment, log: Path
+) -> list[dict[str, Any]]:
+    """What each of some cases, which share a worker, computes in an environment.
+
+    The digests are empty where the nnbench there knows of none. Raises UserError if a training
+    fails or takes too long.
+    """
+    first = environment.protocol == 1
+    plain: dict[str, Any] = {"cases": [case.to_json() for case in cases]} if first else {}
+    try:
+        with Worker(cases[0], data, log, environment=environment, room=DIGESTS, **plain) as worker:
+            if first:
+                found: list[dict[str, Any]] = worker.answer(LIMIT_S)
+                return found
+            worker.wait_until_ready()
+            return [worker.ask(case, LIMIT_S) for case in cases]
+    except WorkerLostError as lost:
+        if lost.outcome == "timeout":
+            raise UserError(
+                f"{environment.folder}: the seeded training took more than {LIMIT_S:.0f} s: "
+                "--no-numbers"
+            ) from None
+        reason = str(lost).splitlines()[-1]
+        if "No module named" in reason and environment.worker_module(DIGESTS) in reason:
+            return [{"digest": ""} for _ in cases]
+        raise UserError(f"{environment.folder}: the seeded training failed: {reason}") from lost
 
 
-def _trained(case: Case, features: Array, labels: Array) -> dict[str, Any]:
-    """Digests of some repetitions: one where they agree, else `various`."""
-    found = [_train(case, features, labels) for _ in range(REPETITIONS)]
-    agree = all(one["digest"] == found[0]["digest"] for one in found)
-    return found[0] if agree else {**found[0], "digest": "various"}
+def open_room(started: serve.Started) -> serve.Room:
+    """Answer each case by the digest and losses of its training."""
+
+    def answer(request: dict[str, Any]) -> dict[str, Any]:
+        case = Case.from_json(request["case"])
+        found = [_train(case, *started.data_of(case)) for _ in range(REPETITIONS)]
+        agree = all(one["digest"] == found[0]["digest"] for one in found)
+        return found[0] if agree else {**found[0], "digest": "various"}
+
+    return {}, answer
 
 
-def _train(case: Case, features: Array, labels: Array) -> dict[str, Any]:
+def _train(case: Case, features: serve.Array, labels: serve.Array) -> dict[str, Any]:
     # Imports Keras: not before the backend is fixed.
     import keras
-
-    from nnbench.training.fit import fit
-    from nnbench.workload import keras_model
 
     keras_import.set_random_seed(SEED)
     model = keras_model.for_case(case)
@@ -65,7 +87,3 @@ def _train(case: Case, features: Array, labels: Array) -> dict[str, Any]:
     for weight in model.trainable_weights:
         digest.update(np.ascontiguousarray(keras.ops.convert_to_numpy(weight)).tobytes())
     return {"digest": digest.hexdigest(), "losses": [float(loss) for loss in losses]}
-
-
-if __name__ == "__main__":
-    main()

@@ -9,7 +9,7 @@ each phase means is said in `nnbench.phases`.
 import contextlib
 import gc
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from time import perf_counter_ns
 from typing import Any
@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nnbench.measure import boundaries, memory
-from nnbench.measure.boundaries import Marks
+from nnbench.measure.boundaries import Marks, timed_ns
 from nnbench.phases import BUILD, COLD, COMPILE, EPOCH, FIRST_STEP, PREPARE, STEP, TRACE
 from nnbench.training import compiled
 from nnbench.training.compiled.fast_fit import fast_fit
@@ -85,19 +85,30 @@ def measure(case: Case, kind: str, features: Array, labels: Array) -> tuple[dict
 
 def warm_up(case: Case, features: Array, labels: Array) -> None:
     """Spend what the first training of a process costs: libraries, thread pools, allocators."""
-    fit(_build(case), features, labels, epochs=2, batch_size=case.training.batch_size)
+    fit(keras_model.for_case(case), features, labels, epochs=2, batch_size=case.training.batch_size)
 
 
 def warm_up_case(case: Case) -> None:
     """Spend what the first network of its shapes costs: JAX compiles an initialiser a shape."""
-    model = _build(case)
+    model = keras_model.for_case(case)
     # So it does for the optimizer's variables, which otherwise are made in `fit`.
     if not model.optimizer.built:
         model.optimizer.build(model.trainable_variables)
 
 
-def _build(case: Case) -> Any:
-    return keras_model.for_case(case)
+def train(
+    case: Case, model: Any, features: Array, labels: Array, callbacks: Sequence[Any] = ()
+) -> list[float]:
+    """Train by `fit` for the case's epochs; return the loss of each."""
+    return fit(
+        model,
+        features,
+        labels,
+        epochs=case.cold_epochs,
+        batch_size=case.training.batch_size,
+        shuffle=case.training.shuffle,
+        callbacks=callbacks,
+    )
 
 
 Trained = tuple[dict[str, list[float]], list[float], Any]
@@ -105,40 +116,21 @@ Trained = tuple[dict[str, list[float]], list[float], Any]
 
 def _cold(case: Case, features: Array, labels: Array) -> Trained:
     wait = boundaries.of(case.backend).wait
-    training = case.training
-
     begin_ns = perf_counter_ns()
-    model = _build(case)
-    losses = fit(
-        model,
-        features,
-        labels,
-        epochs=case.cold_epochs,
-        batch_size=training.batch_size,
-        shuffle=training.shuffle,
-    )
+    model = keras_model.for_case(case)
+    losses = train(case, model, features, labels)
     wait(model)
-    duration_ns = perf_counter_ns() - begin_ns
-    return {COLD: [duration_ns / 1e9]}, losses, model
+    return {COLD: [(perf_counter_ns() - begin_ns) / 1e9]}, losses, model
 
 
 def _phases(case: Case, features: Array, labels: Array) -> Trained:
     bounds = boundaries.of(case.backend)
-    training = case.training
-    build_ns, model = boundaries.timed_ns(lambda: _build(case), bounds.wait)
+    build_ns, model = timed_ns(lambda: keras_model.for_case(case), bounds.wait)
     marks = Marks(case.batch_rows)
     bounds.hook_first_step(model, marks)
-    clock = _epoch_clock(case.cold_epochs, bounds.wait)
+    clock = epoch_clock(case)
     marks.fit_called = perf_counter_ns()
-    losses = fit(
-        model,
-        features,
-        labels,
-        epochs=case.cold_epochs,
-        batch_size=training.batch_size,
-        shuffle=training.shuffle,
-        callbacks=[clock],
-    )
+    losses = train(case, model, features, labels, [clock])
     samples_s = {
         BUILD: [build_ns / 1e9],
         PREPARE: [(marks.first_step_reached - marks.fit_called) / 1e9],
@@ -151,7 +143,7 @@ def _phases(case: Case, features: Array, labels: Array) -> Trained:
 
 def _cold_compiled(case: Case, features: Array, labels: Array) -> Trained:
     begin_ns = perf_counter_ns()
-    model = _build(case)
+    model = keras_model.for_case(case)
     history = fast_fit(
         model,
         features,
@@ -167,8 +159,8 @@ def _cold_compiled(case: Case, features: Array, labels: Array) -> Trained:
 
 def _phases_compiled(case: Case, features: Array, labels: Array) -> Trained:
     wait = boundaries.of(case.backend).wait
-    build_ns, model = boundaries.timed_ns(lambda: _build(case), wait)
-    prepare_ns, prepared = _timed(lambda: _prepared(case, model, features, labels))
+    build_ns, model = timed_ns(lambda: keras_model.for_case(case), wait)
+    prepare_ns, prepared = _timed(lambda: prepared_for(case, model, features, labels))
     trace_ns, _ = _timed(prepared.trace)
     compile_ns, _ = _timed(prepared.compile)
     first_ns, _ = _timed(lambda: prepared.run(1))
@@ -189,7 +181,8 @@ def _phases_compiled(case: Case, features: Array, labels: Array) -> Trained:
     return samples_s, [float(logs["loss"][-1])], model
 
 
-def _prepared(case: Case, model: Any, features: Array, labels: Array) -> compiled.Prepared:
+def prepared_for(case: Case, model: Any, features: Array, labels: Array) -> compiled.Prepared:
+    """The case's training on the compiled path, ready to be traced, compiled and run."""
     return compiled.prepare(
         model, features, labels, batch_size=case.batch_rows, shuffle=case.training.shuffle
     )
@@ -197,7 +190,7 @@ def _prepared(case: Case, model: Any, features: Array, labels: Array) -> compile
 
 def _timed(work: Callable[[], Any]) -> tuple[int, Any]:
     """Duration of work that waits for the device by itself, and what it returned."""
-    return boundaries.timed_ns(work, lambda _: None)
+    return timed_ns(work, lambda _: None)
 
 
 def _epochs_per_sample(prepared: compiled.Prepared) -> int:
@@ -208,14 +201,16 @@ def _epochs_per_sample(prepared: compiled.Prepared) -> int:
     return epochs
 
 
-def _epoch_clock(epochs: int, wait: Callable[[Any], None]) -> Any:
+def epoch_clock(case: Case) -> Any:
     """A Keras callback that reads the clock into memory laid out beforehand."""
     import keras
+
+    wait = boundaries.of(case.backend).wait
 
     class EpochClock(keras.callbacks.Callback):  # type: ignore[misc]
         def __init__(self) -> None:
             super().__init__()
-            self.ended_ns = np.zeros(epochs, dtype=np.int64)
+            self.ended_ns = np.zeros(case.cold_epochs, dtype=np.int64)
 
         def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
             wait(self.model)
@@ -232,11 +227,11 @@ def _taker(
     On the `fit` path that is one step; the compiled path runs whole epochs.
     """
     if case.path == "compiled":
-        prepared = _prepared(case, model or _build(case), features, labels)
+        prepared = prepared_for(case, model or keras_model.for_case(case), features, labels)
         prepared.run(WARM_EPOCHS)
         return prepared.run, case.steps_per_epoch
     if model is None:
-        model = _build(case)
+        model = keras_model.for_case(case)
         fit(model, features, labels, epochs=WARM_EPOCHS, batch_size=case.training.batch_size)
     batch = slice(case.batch_rows)
     return boundaries.of(case.backend).stepper(model, features[batch], labels[batch]), 1
@@ -272,14 +267,14 @@ class StepTimer:
         gc.disable()
         try:
             self._take(2)
-            for place in range(SAMPLES_IN_A_TURN):
-                durations_ns[place] = self._clocked_ns()
+            for position in range(SAMPLES_IN_A_TURN):
+                durations_ns[position] = self._clocked_ns()
         finally:
             gc.enable()
         steps = self.steps * self._unit
         return {
             "samples_s": {STEP: [duration_ns / steps / 1e9 for duration_ns in durations_ns]},
-            "steps_per_sample": self.steps * self._unit,
+            "steps_per_sample": steps,
             "outcome": "ok",
         }
 

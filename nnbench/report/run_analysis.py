@@ -89,7 +89,7 @@ def analyse(run: Run) -> RunAnalysis:
         block_values=measured.blocks,
         measured_share=measured_share(run),
         blocks=len({(trial["launch"], trial["block"]) for trial in run.trials}),
-        noisy=frozenset(noise.disturbed_blocks(run.trials)),
+        noisy=frozenset(noise.noisy_blocks(run.trials)),
         noise_reasons=tuple(dict.fromkeys(reasons)),
         story=words.tell(run, found, paths),
     )

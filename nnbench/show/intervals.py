@@ -1,6 +1,7 @@
 """A value with its interval, as a cell of a table, in a sentence, and as a range.
 
-`unit` says how a number is written: `SECONDS`, `RATIO`, `BYTES`, `SHARE`, `EXPONENT`.
+`unit` says how a number is written: `SECONDS`, `RATIO`, `CHANGE` (a ratio as a change from 1),
+`BYTES`, `SHARE`, `EXPONENT`.
 """
 
 from collections.abc import Callable
@@ -51,12 +52,17 @@ def _unit(number: Callable[[float], str]) -> Unit:
     return Unit(number, span, lambda _, low, high: span(low, high))
 
 
+def _change_span(low: float, high: float) -> str:
+    return f"{units.change(low)}, {units.change(high)}"
+
+
 SECONDS = Unit(units.seconds, units.seconds_range, units.beside)
 RATIO = Unit(
     units.ratio,
     units.ratio_range,
     lambda _, low, high: units.ratio_range(low, high).removesuffix("×"),
 )
+CHANGE = Unit(units.change, _change_span, lambda _, low, high: _change_span(low, high))
 BYTES = _unit(units.data_size)
 SHARE = _unit(units.share)
 EXPONENT = _unit(units.exponent)

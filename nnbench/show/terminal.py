@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from nnbench.show.table import Cell, Table
 
 PIPED_WIDTH = 120
+TONES = {"good": "green", "warning": "yellow", "bad": "red"}
 
 
 def open_console(piped_width: int = PIPED_WIDTH) -> "Console":
@@ -75,7 +76,7 @@ def print_table(table: "Table", piped_width: int = PIPED_WIDTH) -> None:
 def _in_terminal(cell: "Cell") -> "Text":
     from rich.text import Text
 
-    text = Text(cell.text)
+    text = Text(cell.text, style=TONES.get(cell.tone, ""))
     if cell.below:
         text.append(f"\n{cell.below}", style="dim")
     return text

@@ -16,17 +16,26 @@ import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from nnbench.phases import BUILD, COLD, COMPILE, EPOCH, FIRST_STEP, PREPARE, STEP, TRACE
 from nnbench.suites.reading import Reading
 from nnbench.workload import architecture, user_code
+
+if TYPE_CHECKING:
+    from nnbench.workload.study import Study
 
 STUDY_LIMIT_S = 3600.0
 
 DRIFT_BENCHMARKS = [
     *("track_drift_repeat", "track_drift_paths", "track_loss", "track_weights_digest"),
 ]
+
+SAME_NAMES = (
+    *("threads", "epochs", "optimizer", "loss", "activation", "dtype", "jit"),
+    *("launches", "blocks"),
+)
+"""Attributes of a suite that are fields of a study's records by the same names."""
 
 Readings = list[Reading]
 Answer = float | dict[str, Any]
@@ -52,7 +61,7 @@ def _track(
     def track(
         self: "TrainingSuite", readings: Readings, model: str, backend: str, path: str, device: str
     ) -> Answer:
-        found = [one for one in readings if one.place == (model, backend, path, device)]
+        found = [one for one in readings if one.context == (model, backend, path, device)]
         if not found:
             return math.nan
         if found[0].problem and not found[0].seconds:
@@ -79,10 +88,10 @@ class TrainingSuite(ABC):
     """Every phase of a training as asv benchmarks, with drift and memory.
 
     Set `model`: an architecture such as `"6x5"`, a reference to a function that returns a
-    compiled Keras model such as `"my_project.models:build"`, or a list of these. The
-    rest has defaults: `data` is what `nnbench run --data` takes; `backends` that are not
-    installed are skipped (n/a); `launches` fresh processes for each backend and device measure
-    every case `blocks` times. `keep` is a folder, from that of `asv.conf.json`, where the
+    compiled Keras model such as `"my_project.models:build"`, or a list of these. The rest has
+    defaults, those of `nnbench run`'s options where they have the same name. `backends` that are
+    not installed are skipped (n/a); `launches` fresh processes for each backend and device
+    measure every case `blocks` times. `keep` is a folder, from that of `asv.conf.json`, where the
     studies stay as runs that `nnbench report` can show.
 
     An edit of the class keeps its history until you change `version`.
@@ -95,6 +104,11 @@ class TrainingSuite(ABC):
     threads: ClassVar[int | None] = None
     epochs: ClassVar[int] = 30
     batch_size: ClassVar[int | None] = None
+    optimizer: ClassVar[str] = "adam"
+    loss: ClassVar[str | None] = None
+    activation: ClassVar[str] = "relu"
+    dtype: ClassVar[str] = "float32"
+    jit: ClassVar[str] = "auto"
     launches: ClassVar[int] = 3
     blocks: ClassVar[int] = 2
     drift: ClassVar[bool] = True
@@ -152,27 +166,29 @@ class TrainingSuite(ABC):
         measure_all_cases.timeout = STUDY_LIMIT_S  # type: ignore[attr-defined]
         return measure_all_cases
 
+    def study(self) -> "Study":
+        """What is measured. Raises UserError for what cannot be."""
+        # NumPy and more: not in the many processes that only read.
+        from nnbench.workload.study import Study
+
+        return Study.of(
+            self.models,
+            data=self.data,
+            backend=",".join(self.backends),
+            path=",".join(self.paths),
+            device=",".join(self.devices),
+            batch="full" if self.batch_size is None else str(self.batch_size),
+            **{name: getattr(self, name) for name in SAME_NAMES},
+        )
+
     def measure(self) -> Readings:
         """Measure all cases in turn. Raises UserError for what cannot be measured."""
-        # pandas and SciPy: not in the many processes that only read.
         from nnbench.suites import study
 
-        plan = study.Plan(
-            models=self.models,
-            data=self.data,
-            backends=tuple(self.backends),
-            paths=tuple(self.paths),
-            devices=tuple(self.devices),
-            threads=self.threads,
-            epochs=self.epochs,
-            batch_size=self.batch_size,
-            launches=self.launches,
-            blocks=self.blocks,
-            drift=self.drift,
-        )
         top = os.environ.get("ASV_CONF_DIR")
         keep = Path(top) / self.keep if self.keep and top else None
-        return study.measure(plan, keep, os.environ.get("ASV_COMMIT"))
+        commit = os.environ.get("ASV_COMMIT")
+        return study.measure(self.study(), drift=self.drift, keep=keep, commit=commit)
 
     track_build = _phase(BUILD, "Layers built and compile() called.")
     track_prepare = _phase(PREPARE, "From fit() until its first step: data and symbolic build.")
@@ -201,7 +217,7 @@ class TrainingSuite(ABC):
         lambda reading: [reading.disturbed],
     )
     track_pace = _track(
-        "The machine's own pace, which no commit changes: 1 GFLOP of a matrix product.",
+        "The machine's own speed, which no commit changes: 1 GFLOP of a matrix product.",
         "seconds",
         lambda reading: reading.pace_s,
     )

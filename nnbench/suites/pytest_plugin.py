@@ -24,6 +24,7 @@ import pytest
 if TYPE_CHECKING:
     from nnbench.suites.reading import Reading
     from nnbench.suites.result import TrainingResult
+    from nnbench.workload.study import Study
 
 Model = str | Callable[[], Any]
 
@@ -47,64 +48,59 @@ class TrainingBenchmark:
     def __call__(
         self,
         model: Model,
-        data: str | Callable[[], Any] = "banknotes",
+        data: Model = "banknotes",
         *,
         backend: str | None = None,
         path: str = "fit",
         device: str = "cpu",
-        threads: int | None = None,
-        epochs: int = 30,
         batch_size: int | None = None,
         launches: int = 3,
-        blocks: int = 2,
         drift: bool = True,
         limit_s: float = 120.0,
+        **options: Any,
     ) -> TrainingResult:
         """Measure every phase of a training in worker processes of its own.
 
         `model` is a function at the top of a module that returns a compiled Keras model, a
         reference to one (`"my_project.models:build"`), or an architecture (`"6x5"`). `data` is
         a function that returns `(x, y)`, or what `nnbench run --data` takes. `backend` None is
-        the quickest that is installed. `launches` processes take `blocks` turns each; a trial
-        over `limit_s` seconds is given up. Fails the test for what cannot be measured.
+        chosen as `nnbench run` does. `launches` processes take `blocks` (2) turns each; a trial
+        over `limit_s` seconds is given up. `options` are any others of `nnbench run`, such as
+        `epochs`, `optimizer` or `dtype`. Fails the test for what cannot be measured.
         """
         # Heavy, and not for a session that does not measure.
         from nnbench.errors import UserError
-        from nnbench.machine import devices
-        from nnbench.suites import study
         from nnbench.suites.reference import reference_to
+        from nnbench.workload.study import Study
 
         try:
-            plan = study.Plan(
-                models=(reference_to(model),),
+            study = Study.of(
+                [reference_to(model)],
                 data=reference_to(data),
-                backends=(backend or devices.quickest_installed(),),
-                paths=(path,),
-                devices=(device,),
-                threads=threads,
-                epochs=epochs,
-                batch_size=batch_size,
+                backend=backend,
+                path=path,
+                device=device,
+                batch="full" if batch_size is None else str(batch_size),
                 launches=launches,
-                blocks=blocks,
-                limit_s=limit_s,
-                drift=drift,
+                limit=limit_s,
+                **options,
             )
-            (reading,) = self.measure(plan)
+            (reading,) = self.measure(study, drift=drift)
             return self.of(reading)
         except UserError as mistake:
             pytest.fail(str(mistake), pytrace=False)
 
-    def measure(self, plan: Any) -> list[Reading]:
-        """Measure a `study.Plan`, all its cases in turn, while no other test of ours does.
+    def measure(self, study: Study, *, drift: bool = True) -> list[Reading]:
+        """Measure a study, all its cases in turn, while no other test of ours does.
 
         Raises UserError for what cannot be measured.
         """
-        from nnbench.suites import study
+        from nnbench.suites.study import measure
 
         if self.only_tried:
-            plan = replace(plan, launches=1, blocks=1, drift=False)
+            study = replace(study, effort=replace(study.effort, launches=1, blocks=1))
         with _alone(self._lock):
-            return study.measure(plan)
+            return measure(study, drift=drift and not self.only_tried)
 
     def of(self, reading: Reading) -> TrainingResult:
         """Keep what a study found as this test's benchmark, and return it.

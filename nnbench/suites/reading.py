@@ -37,6 +37,6 @@ class Reading:
     problem: str | None = None
 
     @property
-    def place(self) -> tuple[str, str, str, str]:
+    def context(self) -> tuple[str, str, str, str]:
         """What tells it from the other readings of its study."""
         return self.model, self.backend, self.path, self.device

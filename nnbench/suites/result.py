@@ -62,14 +62,9 @@ class TrainingResult:
     def to_json(self) -> dict[str, Any]:
         """All of it as plain data, for `extra_info`."""
         reading = self.reading
+        same = ("model", "backend", "path", "device", "parameters", "step_flops", "loss", "drift")
         return {
-            "model": reading.model,
-            "backend": reading.backend,
-            "path": reading.path,
-            "device": reading.device,
-            "parameters": reading.parameters,
-            "step_flops": reading.step_flops,
-            "loss": reading.loss,
+            **{name: getattr(reading, name) for name in (*same, "disturbed", "fingerprint")},
             "phases_s": {
                 phase: {
                     "value": found.value,
@@ -83,10 +78,7 @@ class TrainingResult:
             "times_of_ideal": _median(reading.times_of_ideal),
             "peak_host_bytes": self.peak_host_bytes,
             "peak_device_bytes": self.peak_device_bytes,
-            "drift": reading.drift,
-            "disturbed": reading.disturbed,
             "pace_s": _median(reading.pace_s),
-            "fingerprint": reading.fingerprint,
         }
 
 

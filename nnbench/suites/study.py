@@ -1,13 +1,13 @@
 """One interleaved run over all cases of a suite, and what it says of each."""
 
-import itertools
 import os
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -18,89 +18,41 @@ from nnbench.stats.summary import block_values, product_rates
 from nnbench.store import runs
 from nnbench.suites import drift_process
 from nnbench.suites.reading import Reading
-from nnbench.workload import architecture, datasets, user_code
-from nnbench.workload.case import Case, Training
-from nnbench.workload.datasets import Dataset
+from nnbench.workload.case import Case
+from nnbench.workload.study import Study
 
 GFLOP = 1e9
 
 
-@dataclass(frozen=True)
-class Plan:
-    """What a study measures. `models` are architectures (`6x5`) or references (`train.py:build`).
-
-    `launches` fresh processes for each backend and device, in each of which every case's turn
-    comes `blocks` times. `batch_size` None means the whole data in one batch.
-    """
-
-    models: tuple[str, ...]
-    data: str = "banknotes"
-    backends: tuple[str, ...] = ("jax",)
-    paths: tuple[str, ...] = ("fit",)
-    devices: tuple[str, ...] = ("cpu",)
-    threads: int | None = None
-    epochs: int = 30
-    batch_size: int | None = None
-    shuffle: bool = True
-    launches: int = 3
-    blocks: int = 2
-    limit_s: float = 120.0
-    drift: bool = True
-
-
-def measure(plan: Plan, keep: Path | None = None, commit: str | None = None) -> list[Reading]:
-    """Measure a plan; one reading for each of its combinations that can be had here.
+def measure(
+    study: Study, *, drift: bool = True, keep: Path | None = None, commit: str | None = None
+) -> list[Reading]:
+    """Measure a study; one reading for each of its combinations that can be had here.
 
     Backends that are not installed have none. The run is written to a temporary folder, or below
     `keep`, where it stays; `commit` is noted in it. Raises UserError for what cannot be measured.
     """
     with tempfile.TemporaryDirectory() as scratch, _importable():
-        data = datasets.load(plan.data)
-        cases = _cases(plan, data)
-        wanted = measuring.specification(
-            cases,
-            launches=plan.launches,
-            blocks=plan.blocks,
-            seed=0,
-            limit_s=plan.limit_s,
-            models=[model for model in plan.models if user_code.is_reference(model)],
-        )
+        data = study.data.load()
+        study = installed(study)
+        cases = study.cases(data)
         here = fingerprint.take()
         if commit is not None:
             here["commit"] = commit
+        wanted = measuring.of_study(study, cases)
         folder = runs.create(keep or Path(scratch), None, wanted, here)
         run = measuring.execute(folder, data, lambda _: None)
-        drifts = drift_process.figures(cases) if plan.drift else {}
+        drifts = drift_process.figures(cases, data) if drift else {}
         return [_reading(run, case, drifts.get(case.key, {})) for case in cases]
 
 
-def _cases(plan: Plan, data: Dataset) -> list[Case]:
-    backends = [backend for backend in plan.backends if devices.is_installed(backend)]
-    if not backends:
-        devices.check_installed(plan.backends[0])
-    for model in plan.models:
-        if user_code.is_reference(model):
-            user_code.check(model)
-    training = Training(task=data.task, batch_size=plan.batch_size, shuffle=plan.shuffle)
-    return [
-        Case(
-            architecture=None if user_code.is_reference(model) else architecture.parse(model),
-            model=model if user_code.is_reference(model) else None,
-            training=training,
-            data=data.name,
-            data_digest=data.digest,
-            rows=data.rows,
-            features=data.width,
-            backend=backend,
-            device=device,
-            threads=plan.threads,
-            path=path,
-            cold_epochs=plan.epochs,
-        )
-        for backend, device, path, model in itertools.product(
-            backends, plan.devices, plan.paths, plan.models
-        )
-    ]
+def installed(study: Study) -> Study:
+    """The study with the backends that are installed, or as it is where none of them is."""
+    asked_for = (study.machine.backend or "").split(",")
+    here = [backend for backend in asked_for if backend and devices.is_installed(backend)]
+    if not here:
+        return study
+    return replace(study, machine=replace(study.machine, backend=",".join(here)))
 
 
 @contextmanager
@@ -120,62 +72,45 @@ def _importable() -> Iterator[None]:
 def _reading(run: runs.Run, case: Case, drifts: dict[str, float]) -> Reading:
     blocks = block_values(run.samples())
     mine = blocks[blocks["case"] == case.key].sort_values(["launch", "block"])
+    by_phase = {phase: mine[mine["phase"] == phase] for phase in PHASES}
+    seconds = {phase: one["seconds"].tolist() for phase, one in by_phase.items() if len(one)}
     trials = [trial for trial in run.good_trials() if trial["case"] == case.key]
     failures = [trial for trial in run.failures() if trial["case"] == case.key]
-    by_phase = {phase: mine[mine["phase"] == phase] for phase in PHASES}
-    seconds = {
-        phase: [float(value) for value in table["seconds"]]
-        for phase, table in by_phase.items()
-        if not table.empty
-    }
-    losses = [trial["loss"] for trial in trials if trial.get("loss") is not None]
-    parameters = [trial["parameters"] for trial in trials if "parameters" in trial]
+
+    def each(name: str) -> list[Any]:
+        return [trial[name] for trial in trials if trial.get(name) is not None]
+
+    rates = product_rates(run, case)
     cost = case.step_cost
+    ideal_s = cost.flops / float(np.median(rates)) if cost and rates else None
     return Reading(
         model=case.label,
         backend=case.backend,
         path=case.path,
         device=case.device,
         seconds=seconds,
-        launches={phase: [int(one) for one in by_phase[phase]["launch"]] for phase in seconds},
-        times_of_ideal=_times_of_ideal(run, case, seconds.get(STEP, [])),
-        host_bytes=_bytes(trials, "peak_host_bytes"),
-        device_bytes=_bytes(trials, "peak_device_bytes"),
-        parameters=int(parameters[0]) if parameters else case.parameters,
+        launches={phase: by_phase[phase]["launch"].tolist() for phase in seconds},
+        times_of_ideal=[one_s / ideal_s for one_s in seconds.get(STEP, [])] if ideal_s else [],
+        host_bytes=[float(one) for one in each("peak_host_bytes")],
+        device_bytes=[float(one) for one in each("peak_device_bytes")],
+        parameters=next(iter(each("parameters")), case.parameters),
         step_flops=cost.flops if cost else None,
-        loss=float(np.median(losses)) if losses else None,
+        loss=float(np.median(each("loss"))) if each("loss") else None,
         drift=drifts,
-        disturbed=_share_disturbed(run, case),
-        pace_s=[GFLOP / rate for rate in product_rates(run, case)],
+        disturbed=_share_noisy(run, case),
+        pace_s=[GFLOP / rate for rate in rates],
         fingerprint={**run.fingerprint, **_seen_by_workers(run, case)},
         problem=failures[0]["message"].splitlines()[0] if failures else None,
     )
 
 
-def _share_disturbed(run: runs.Run, case: Case) -> float:
+def _share_noisy(run: runs.Run, case: Case) -> float:
     mine = {(trial["launch"], trial["block"]) for trial in run.trials if trial["case"] == case.key}
-    return len(mine & noise.disturbed_blocks(run.trials)) / len(mine) if mine else 0.0
+    return len(mine & noise.noisy_blocks(run.trials)) / len(mine) if mine else 0.0
 
 
-def _seen_by_workers(run: runs.Run, case: Case) -> dict[str, object]:
-    mine = [
-        launch
-        for launch in run.launches
-        if (launch["backend"], launch["device"], launch["threads"]) == case.worker
-    ]
-    if not mine:
-        return {}
-    return {"versions": mine[0]["versions"], "device": mine[0]["device_name"]}
-
-
-def _bytes(trials: Sequence[dict[str, object]], name: str) -> list[float]:
-    values = [trial.get(name) for trial in trials]
-    return [float(value) for value in values if isinstance(value, int)]
-
-
-def _times_of_ideal(run: runs.Run, case: Case, steps_s: Sequence[float]) -> list[float]:
-    rates = product_rates(run, case)
-    if case.step_cost is None or not rates:
-        return []
-    ideal_s = case.step_cost.flops / float(np.median(rates))
-    return [step_s / ideal_s for step_s in steps_s]
+def _seen_by_workers(run: runs.Run, case: Case) -> dict[str, Any]:
+    for launch in run.launches:
+        if (launch["backend"], launch["device"], launch["threads"]) == case.worker:
+            return {"versions": launch["versions"], "device": launch["device_name"]}
+    return {}

@@ -1,6 +1,6 @@
 """What to train: hidden layer widths, and what follows from them without any framework.
 
-The notation: `6,6` or `[6, 6]` lists the hidden layers, `6x5` is five layers of 6 cells, and
+The notation: `6,6` or `[6, 6]` lists the hidden layers, `6x5` is five layers of 6 units, and
 `depth=1..8 width=4,16,64` is a grid of such equal-width networks.
 """
 
@@ -19,7 +19,7 @@ MAX_DEPTH = 10_000
 class Architecture:
     """Widths of the hidden layers, from the input to the output.
 
-    The output layer is not part of it: it follows from the task and has one cell.
+    The output layer is not part of it: it follows from the task and has one unit.
     """
 
     widths: tuple[int, ...]
@@ -51,16 +51,16 @@ class Architecture:
         return self.label
 
     def layer_shapes(self, features: int) -> list[tuple[int, int]]:
-        """(inputs, cells) of every Dense layer, the one-cell output layer included."""
+        """(inputs, units) of every Dense layer, the one-unit output layer included."""
         return list(itertools.pairwise((features, *self.widths, 1)))
 
     def parameters(self, features: int) -> int:
         """Trainable weights and biases of the network on `features` input columns."""
-        return sum(inputs * cells + cells for inputs, cells in self.layer_shapes(features))
+        return sum(inputs * units + units for inputs, units in self.layer_shapes(features))
 
 
 _REPEATED = re.compile(r"^(\d+)\s*x\s*(\d+)$", re.IGNORECASE)
-_RANGE = re.compile(r"^(\d+)\.\.(\d+)$")
+_RANGE = re.compile(r"^(\d+)(?:\.\.(\d+))?$", re.ASCII)
 
 
 def parse(text: str) -> Architecture:
@@ -102,7 +102,7 @@ def parse_many(texts: Sequence[str]) -> list[Architecture]:
     found: list[Architecture] = []
     grid: dict[str, list[int]] = {}
     for text in texts:
-        for word in _words(text):
+        for word in re.findall(r"\[[^\]]*\]|[^\s;]+", re.sub(r"\s*,\s*", ",", text)):
             if "=" not in word:
                 found.append(parse(word))
                 continue
@@ -111,14 +111,10 @@ def parse_many(texts: Sequence[str]) -> list[Architecture]:
                 raise UserError(f"'{word}' names {axis} twice before its grid is complete")
             grid[axis] = values
             if len(grid) == 2:
-                found += [
-                    Architecture((width,) * depth)
-                    for depth in grid["depth"]
-                    for width in grid["width"]
-                ]
+                sizes = itertools.product(grid["depth"], grid["width"])
+                found += [Architecture((width,) * depth) for depth, width in sizes]
                 grid = {}
-    if grid:
-        present = next(iter(grid))
+    for present in grid:
         missing = "width" if present == "depth" else "depth"
         raise UserError(f"a grid needs both parts: {present}= is there, {missing}= is missing")
     if not found:
@@ -126,27 +122,20 @@ def parse_many(texts: Sequence[str]) -> list[Architecture]:
     return list(dict.fromkeys(found))
 
 
-def _words(text: str) -> list[str]:
-    return re.findall(r"\[[^\]]*\]|[^\s;]+", re.sub(r"\s*,\s*", ",", text))
-
-
 def _axis(word: str) -> tuple[str, list[int]]:
     axis, _, text = word.partition("=")
     if axis not in ("depth", "width"):
         raise UserError(f"'{word}' is not part of a grid: write depth=1..8 width=4,16,64")
+    limit = MAX_DEPTH if axis == "depth" else MAX_WIDTH
     values: list[int] = []
     for part in text.split(","):
         span = _RANGE.match(part)
-        if span:
-            first, last = int(span[1]), int(span[2])
-            if last < first or last - first >= MAX_DEPTH:
-                raise UserError(f"the range '{part}' in '{word}' is empty or too long")
-            values += range(first, last + 1)
-        elif part.isascii() and part.isdigit():
-            values.append(int(part))
-        else:
+        if not span:
             raise UserError(f"'{part}' in '{word}' is not a number or a range such as 1..8")
-    limit = MAX_DEPTH if axis == "depth" else MAX_WIDTH
+        first, last = int(span[1]), int(span[2] or span[1])
+        if last < first or last - first >= MAX_DEPTH:
+            raise UserError(f"the range '{part}' in '{word}' is empty or too long")
+        values += range(first, last + 1)
     for value in values:
         if not 1 <= value <= limit:
             raise UserError(f"a {axis} of {value} cannot be built: it goes from 1 to {limit}")

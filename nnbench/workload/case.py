@@ -139,11 +139,14 @@ class Case:
         return *self.worker, self.path
 
     @property
-    def place(self) -> str:
+    def context(self) -> str:
         """That in words: `jax, cpu, 2 threads, compiled`; `fit`, the usual path, goes unsaid."""
         threads = f", {self.threads} threads" if self.threads else ""
         path = "" if self.path == "fit" else f", {self.path}"
         return f"{self.backend}, {self.device}{threads}{path}"
+
+    place = context
+    """An earlier name."""
 
     @property
     def key(self) -> str:

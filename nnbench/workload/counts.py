@@ -14,7 +14,7 @@ OPTIMIZER_SLOTS = {"sgd": 0, "momentum": 1, "rmsprop": 1, "adam": 2}
 BYTES_PER_VALUE = {"float32": 4, "bfloat16": 2, "float16": 2}
 
 ACTIVATION_FLOPS = {"linear": 0, "relu": 1, "sigmoid": 4, "tanh": 5}
-"""Operations a cell's activation costs, an exponential counted as one."""
+"""Operations a unit's activation costs, an exponential counted as one."""
 
 
 @dataclass(frozen=True)
@@ -41,11 +41,11 @@ def layer_table(
         LayerRow(
             name="dense" if position == 0 else f"dense_{position}",
             kind="Dense",
-            cells=cells,
+            cells=units,
             activation=activation if position < architecture.depth else output_activation,
-            parameters=inputs * cells + cells,
+            parameters=inputs * units + units,
         )
-        for position, (inputs, cells) in enumerate(shapes)
+        for position, (inputs, units) in enumerate(shapes)
     ]
 
 
@@ -78,10 +78,10 @@ def step_cost(
 ) -> StepCost:
     """Count one step on a batch of `rows`, by arithmetic alone.
 
-    A multiply-add is two operations. Forward: `2 * rows * inputs * cells` for each Dense layer's
+    A multiply-add is two operations. Forward: `2 * rows * inputs * units` for each Dense layer's
     matrix product, plus bias and activation. Backward: one such product for the weights'
     gradient and, in all but the first layer, one for the inputs' gradient, plus the bias sums
-    and the activation's derivative (one operation a cell and row). Update: `UPDATE_FLOPS` for
+    and the activation's derivative (one operation a unit and row). Update: `UPDATE_FLOPS` for
     each parameter. The loss itself, a few operations a row, is left out. In the mixed
     precisions weights and optimizer state stay in float32, as Keras keeps them; activations
     (every layer's output and the batch itself, held for the backward pass) are in the
@@ -89,16 +89,16 @@ def step_cost(
     """
     forward = backward = 0
     shapes = architecture.layer_shapes(features)
-    for position, (inputs, cells) in enumerate(shapes):
+    for position, (inputs, units) in enumerate(shapes):
         is_output = position == len(shapes) - 1
-        product = 2 * rows * inputs * cells
-        outputs = rows * cells
+        product = 2 * rows * inputs * units
+        outputs = rows * units
         forward += product + outputs
         forward += outputs * ACTIVATION_FLOPS[output_activation if is_output else activation]
         backward += product * (1 if position == 0 else 2) + 2 * outputs
     parameters = architecture.parameters(features)
     variable_bytes = BYTES_PER_VALUE["float32"]
-    values_held = rows * (features + sum(cells for _, cells in shapes))
+    values_held = rows * (features + sum(units for _, units in shapes))
     return StepCost(
         forward_flops=forward,
         backward_flops=backward,

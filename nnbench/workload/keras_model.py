@@ -46,7 +46,7 @@ def _factory(reference: str) -> Callable[[], Any]:
 def build(architecture: Architecture, training: Training, features: int) -> "keras.Sequential":
     """A compiled `Sequential`: input of `features` columns, the hidden Dense layers, one output.
 
-    The output cell is a sigmoid for classification and linear for regression. Its output is
+    The output unit is a sigmoid for classification and linear for regression. Its output is
     float32 in every precision, as Keras recommends for mixed precision.
     """
     import keras

@@ -16,8 +16,8 @@ from nnbench.errors import UserError
 
 def is_reference(text: str) -> bool:
     """Whether `text` has the form of a reference to a function."""
-    place, colon, function = text.rpartition(":")
-    return bool(colon and place and function.isidentifier())
+    source, colon, function = text.rpartition(":")
+    return bool(colon and source and function.isidentifier())
 
 
 def check(reference: str) -> None:
@@ -26,15 +26,15 @@ def check(reference: str) -> None:
         raise UserError(
             f"'{reference}' names no function: write train.py:build or package.module:build"
         )
-    place = reference.rpartition(":")[0]
-    if place.endswith(".py") and not Path(place).is_file():
-        raise UserError(f"{place} is not there: '{reference}' should name a function in a file")
+    source = reference.rpartition(":")[0]
+    if source.endswith(".py") and not Path(source).is_file():
+        raise UserError(f"{source} is not there: '{reference}' should name a function in a file")
 
 
 def digest(reference: str) -> str | None:
     """SHA-256 of the file that `reference` names; None where it names a module."""
-    place = Path(reference.rpartition(":")[0])
-    return hashlib.sha256(place.read_bytes()).hexdigest() if place.suffix == ".py" else None
+    source = Path(reference.rpartition(":")[0])
+    return hashlib.sha256(source.read_bytes()).hexdigest() if source.suffix == ".py" else None
 
 
 def load(reference: str) -> Callable[[], Any]:
@@ -44,16 +44,16 @@ def load(reference: str) -> Callable[[], Any]:
     UserError if it cannot be imported or has no such function.
     """
     check(reference)
-    place, _, name = reference.rpartition(":")
+    source, _, name = reference.rpartition(":")
     try:
         module = (
-            _from_file(Path(place)) if place.endswith(".py") else importlib.import_module(place)
+            _from_file(Path(source)) if source.endswith(".py") else importlib.import_module(source)
         )
     except Exception as failure:
-        raise UserError(f"{place} cannot be imported: {failure!r}") from failure
+        raise UserError(f"{source} cannot be imported: {failure!r}") from failure
     function = getattr(module, name, None)
     if not callable(function):
-        raise UserError(f"{place} has no function '{name}'")
+        raise UserError(f"{source} has no function '{name}'")
     return function  # type: ignore[no-any-return]
 
 

@@ -10,21 +10,15 @@ from nnbench.workload import user_code
 from nnbench.workload.datasets import synthetic
 from nnbench.workload.datasets.arrays import load_function, load_npz
 from nnbench.workload.datasets.catalog import BUILT_IN, BuiltIn, DatasetInfo, available, locate
-from nnbench.workload.datasets.dataset import TASKS, Dataset
-from nnbench.workload.datasets.from_csv import load_csv
-from nnbench.workload.datasets.original import CITATION, LICENCE, MIRRORS, Fetched, fetch, forget
-from nnbench.workload.datasets.summary import ColumnSummary, Description, describe
+from nnbench.workload.datasets.dataset import Dataset
+from nnbench.workload.datasets.from_csv import Choice, load_csv
+from nnbench.workload.datasets.original import fetch, forget
+from nnbench.workload.datasets.summary import Description, describe
 
 __all__ = [
-    "CITATION",
-    "LICENCE",
-    "MIRRORS",
-    "TASKS",
-    "ColumnSummary",
     "Dataset",
     "DatasetInfo",
     "Description",
-    "Fetched",
     "available",
     "describe",
     "fetch",
@@ -50,13 +44,19 @@ def load(
     when the label holds only 0 and 1. `standardise` scales each feature to mean 0 and standard
     deviation 1. Raises UserError for data that is not there or cannot be trained on.
     """
+    choice = Choice(label, features, task, standardise)
     if spec.partition(":")[0] == synthetic.PREFIX:
-        return _synthetic(spec, features, label, task, standardise)
+        if choice.of_columns:
+            raise UserError(
+                "synthetic data has no columns to choose and is scaled already: "
+                f"set its size in its name, such as {synthetic.Recipe().name}"
+            )
+        return synthetic.make(synthetic.parse(spec, task=task))
     if spec in BUILT_IN:
-        return _built_in(BUILT_IN[spec], features, label, task, standardise)
+        return _built_in(BUILT_IN[spec], choice)
     path = Path(spec).expanduser()
     if path.suffix == ".npz" or user_code.is_reference(spec):
-        if features is not None or label is not None or standardise:
+        if choice.of_columns:
             raise UserError(f"{spec} has no columns to choose: give x and y as they are trained on")
         if path.suffix == ".npz":
             return load_npz(path, name=spec, task=task)
@@ -71,53 +71,21 @@ def load(
             f"unknown data '{spec}': name one of {', '.join(known)}, "
             f"or the path of a CSV or npz file{hint}"
         )
-    return load_csv(
-        path,
-        name=spec,
-        source=f"your file {path}",
-        label=label,
-        features=features,
-        task=task,
-        standardise=standardise,
-    )
+    return load_csv(path, choice, name=spec, source=f"your file {path}")
 
 
-def _synthetic(
-    spec: str,
-    features: Sequence[str] | None,
-    label: str | None,
-    task: str | None,
-    standardise: bool,
-) -> Dataset:
-    if features is not None or label is not None or standardise:
-        raise UserError(
-            "synthetic data has no columns to choose and is scaled already: "
-            f"set its size in its name, such as {synthetic.Recipe().name}"
-        )
-    return synthetic.make(synthetic.parse(spec, task=task))
-
-
-def _built_in(
-    known: BuiltIn,
-    features: Sequence[str] | None,
-    label: str | None,
-    task: str | None,
-    standardise: bool,
-) -> Dataset:
+def _built_in(known: BuiltIn, choice: Choice) -> Dataset:
     hint = f" (the file is set by {known.setting})" if os.environ.get(known.setting) else ""
     try:
         copy = locate(known)
         if copy.origin == "fetched":
             hint = " (fetch the original again, or forget it)"
-        return load_csv(
-            copy.path,
-            name=known.name,
-            source=copy.source,
-            label=label or known.label,
-            features=features,
-            task=task or known.task,
-            standardise=standardise or copy.header is not None,
-            header=copy.header,
+        chosen = Choice(
+            choice.label or known.label,
+            choice.features,
+            choice.task or known.task,
+            choice.standardise or copy.header is not None,
         )
+        return load_csv(copy.path, chosen, name=known.name, source=copy.source, header=copy.header)
     except UserError as error:
         raise UserError(f"{error}{hint}") from None

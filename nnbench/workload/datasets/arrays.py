@@ -77,12 +77,7 @@ def load_function(reference: str, *, task: str | None) -> Dataset:
 
 
 def _dataset(
-    x: npt.NDArray[Any],
-    y: npt.NDArray[Any],
-    *,
-    name: str,
-    source: str,
-    task: str | None,
+    x: npt.NDArray[Any], y: npt.NDArray[Any], *, name: str, source: str, task: str | None
 ) -> Dataset:
     if task is not None:
         check_task(task)

@@ -92,60 +92,38 @@ def locate(known: BuiltIn) -> Copy:
     Raises UserError when the setting names a file that cannot be read.
     """
     local = os.environ.get(known.setting)
+    fetched = original.cached_path()
     if local:
         path = Path(local).expanduser()
         raw = known.name == "banknotes" and table.looks_headerless(table.read_text(path))
-        return Copy(
-            origin="local copy",
-            path=path,
-            source=f"a local copy, set by {known.setting}",
-            header=original.HEADER if raw else None,
-        )
-    if known.name == "banknotes" and original.cached_path().is_file():
-        return Copy(
-            origin="fetched",
-            path=original.cached_path(),
-            source=f"the original, standardised: {original.CITATION} {original.LICENCE}",
-        )
-    return Copy(origin="shipped", path=shipped_folder() / known.file, source=known.source)
+        header = original.HEADER if raw else None
+        return Copy("local copy", path, f"a local copy, set by {known.setting}", header)
+    if known.name == "banknotes" and fetched.is_file():
+        cited = f"the original, standardised: {original.CITATION} {original.LICENCE}"
+        return Copy("fetched", fetched, cited)
+    return Copy("shipped", shipped_folder() / known.file, known.source)
 
 
 def available() -> list[DatasetInfo]:
     """Every data set known by name, with the copy in use; only local copies are opened."""
-    recipe = synthetic.Recipe()
-    made = DatasetInfo(
-        name=recipe.name,
-        task=recipe.task,
-        rows=recipe.rows,
-        features=recipe.features,
-        source="random data of any size; any of the keys may be left out",
-        origin="made",
-        path=None,
+    made = synthetic.Recipe()
+    source = "random data of any size; any of the keys may be left out"
+    synthetic_info = DatasetInfo(
+        made.name, made.task, made.rows, made.features, source, origin="made", path=None
     )
-    return [*(_info(known) for known in BUILT_IN.values()), made]
+    return [*map(_info, BUILT_IN.values()), synthetic_info]
 
 
 def _info(known: BuiltIn) -> DatasetInfo:
-    rows: int | None = known.rows
-    features: int | None = known.features
+    size: tuple[int | None, int | None] = known.rows, known.features
     problem = None
     try:
         copy = locate(known)
         if copy.origin == "local copy":
             read = table.read(copy.path, header=copy.header)
-            rows, features = read.rows, len(read.names) - 1
+            size = len(read.rows), len(read.names) - 1
     except UserError as error:
         path = Path(os.environ[known.setting]).expanduser()
-        copy = Copy(origin="local copy", path=path, source=f"set by {known.setting}")
-        rows = features = None
-        problem = str(error)
-    return DatasetInfo(
-        name=known.name,
-        task=known.task,
-        rows=rows,
-        features=features,
-        source=copy.source,
-        origin=copy.origin,
-        path=copy.path,
-        problem=problem,
-    )
+        copy = Copy("local copy", path, f"set by {known.setting}")
+        size, problem = (None, None), str(error)
+    return DatasetInfo(known.name, known.task, *size, copy.source, copy.origin, copy.path, problem)

@@ -11,9 +11,9 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from nnbench.errors import UserError
+from nnbench.machine import whole_file
 from nnbench.workload.datasets import table
-from nnbench.workload.datasets.dataset import Dataset
-from nnbench.workload.datasets.from_csv import load_csv
+from nnbench.workload.datasets.from_csv import Choice, load_csv
 
 PAGE = "https://archive.ics.uci.edu/dataset/267/banknote+authentication"
 MIRRORS = (
@@ -89,19 +89,6 @@ def forget() -> bool:
     return True
 
 
-def load_raw(path: Path, *, name: str, source: str) -> Dataset:
-    """Load UCI's own headerless file, each feature standardised."""
-    return load_csv(
-        path,
-        name=name,
-        source=source,
-        label=HEADER[-1],
-        task="classification",
-        standardise=True,
-        header=HEADER,
-    )
-
-
 def _download(url: str) -> bytes:
     import pooch
 
@@ -146,14 +133,14 @@ def _store(text: str, origin: str) -> Fetched:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=path.parent) as folder:
-            raw, ready = Path(folder) / "raw.csv", Path(folder) / "ready.csv"
+            raw = Path(folder) / "raw.csv"
             raw.write_text(text, encoding="ascii", newline="\n")
-            data = load_raw(raw, name="banknotes", source="")
-            lines = [",".join(HEADER)]
-            for features, (label,) in zip(data.features, data.labels, strict=True):
-                lines.append(",".join([*(f"{value:.6f}" for value in features), f"{label:.0f}"]))
-            ready.write_text("\n".join(lines) + "\n", encoding="ascii", newline="\n")
-            ready.replace(path)
+            scaled = Choice(HEADER[-1], task="classification", standardise=True)
+            data = load_csv(raw, scaled, name="banknotes", source="", header=HEADER)
+        lines = [",".join(HEADER)]
+        for features, (label,) in zip(data.features, data.labels, strict=True):
+            lines.append(",".join([*(f"{value:.6f}" for value in features), f"{label:.0f}"]))
+        whole_file.write(path, "\n".join(lines) + "\n")
     except OSError as error:
         raise UserError(
             f"the original cannot be stored in {path.parent} ({_reason(error)}): set "

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from nnbench.workload.datasets.dataset import Array, Dataset
+from nnbench.workload.datasets.dataset import Dataset
 
 
 @dataclass(frozen=True)
@@ -36,36 +36,23 @@ class Description:
     first_rows: list[tuple[float, ...]]
 
 
-def describe(dataset: Dataset, *, first: int = 5) -> Description:
+def describe(data: Dataset, *, first: int = 5) -> Description:
     """Summarise every column, count the classes and copy the first rows."""
+    values = np.concatenate([data.features, data.labels], axis=1, dtype=np.float64)
+    names = [(name, "feature") for name in data.feature_names] + [(data.label_name, "label")]
+    figures = [values.mean(axis=0), values.std(axis=0), values.min(axis=0), values.max(axis=0)]
     columns = [
-        _column(name, "feature", values)
-        for name, values in zip(dataset.feature_names, dataset.features.T, strict=True)
+        ColumnSummary(*name, *map(float, column))
+        for name, column in zip(names, zip(*figures, strict=True), strict=True)
     ]
-    labels = dataset.labels.ravel()
-    counts = None
-    if dataset.task == "classification":
-        counts = {value: int(np.count_nonzero(labels == value)) for value in (0, 1)}
-    together = np.concatenate([dataset.features[:first], dataset.labels[:first]], axis=1)
+    counts = {one: int(np.count_nonzero(data.labels == one)) for one in (0, 1)}
     return Description(
-        name=dataset.name,
-        task=dataset.task,
-        source=dataset.source,
-        rows=dataset.rows,
-        digest=dataset.digest,
-        columns=[*columns, _column(dataset.label_name, "label", labels)],
-        class_counts=counts,
-        first_rows=[tuple(float(value) for value in row) for row in together],
-    )
-
-
-def _column(name: str, role: str, values: Array) -> ColumnSummary:
-    exact = values.astype(np.float64)
-    return ColumnSummary(
-        name=name,
-        role=role,
-        mean=float(exact.mean()),
-        sd=float(exact.std()),
-        minimum=float(exact.min()),
-        maximum=float(exact.max()),
+        name=data.name,
+        task=data.task,
+        source=data.source,
+        rows=data.rows,
+        digest=data.digest,
+        columns=columns,
+        class_counts=counts if data.task == "classification" else None,
+        first_rows=[tuple(row) for row in values[:first].tolist()],
     )

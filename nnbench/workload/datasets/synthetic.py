@@ -44,9 +44,8 @@ class Recipe:
 def parse(text: str, *, task: str | None = None) -> Recipe:
     """Read `synthetic` or `synthetic:rows=1000,features=4,seed=0,task=regression`, any keys.
 
-    `task` is the one to use where the text names none.
-    Raises UserError for an unknown or repeated key, a value out
-    of range, and a text that names another task.
+    `task` is the one to use where the text names none. Raises UserError for an unknown or
+    repeated key, a value out of range, and a text that names another task.
     """
     given: dict[str, str] = {}
     parts = text.removeprefix(PREFIX).removeprefix(":")
@@ -82,7 +81,7 @@ def make(recipe: Recipe) -> Dataset:
         task=recipe.task,
         features=features,
         labels=(_upper_half(score) if recipe.task == "classification" else score).reshape(-1, 1),
-        feature_names=tuple(f"feature_{place}" for place in range(1, recipe.features + 1)),
+        feature_names=tuple(f"feature_{number}" for number in range(1, recipe.features + 1)),
         label_name="label",
         source="synthetic normal features with a noisy linear label, made by nnbench",
     )

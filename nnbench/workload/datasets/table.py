@@ -1,4 +1,4 @@
-"""Read a CSV file into columns of checked numbers; every complaint names the place and the mend."""
+"""Read a CSV file into columns of checked numbers; every complaint names the line and the mend."""
 
 import csv
 import difflib
@@ -22,17 +22,12 @@ SHOWN_LETTERS = 40
 
 @dataclass(frozen=True)
 class Table:
-    """Text cells by row, and the line of the file on which each row ends."""
+    """Text by row and column, and the line of the file on which each row ends."""
 
     file: str
     names: tuple[str, ...]
-    cells: list[list[str]]
+    rows: list[list[str]]
     lines: list[int]
-
-    @property
-    def rows(self) -> int:
-        """Number of rows below the header."""
-        return len(self.cells)
 
     def listed(self) -> str:
         """The columns' names in one line, the first ones if they are many."""
@@ -40,11 +35,15 @@ class Table:
         first = ", ".join(self.names[:SHOWN_NAMES])
         return f"{first} and {more} more" if more > 0 else first
 
+    def column(self, name: str) -> list[str]:
+        """The text of a column."""
+        position = self.names.index(name)
+        return [row[position] for row in self.rows]
+
     def is_text(self, name: str) -> bool:
         """Whether a column holds something, and nothing of it is a number."""
-        place = self.names.index(name)
-        filled = [row[place] for row in self.cells if row[place].strip()]
-        return bool(filled) and not any(_is_number(text) for text in filled)
+        filled = [text for text in self.column(name) if text.strip()]
+        return bool(filled) and all(np.isnan(_number(text)) for text in filled)
 
     def require(self, names: Sequence[str]) -> None:
         """Raise UserError, with the nearest name, for a column that is not there."""
@@ -59,18 +58,17 @@ class Table:
     def numbers(self, name: str) -> Column:
         """A column as float64 numbers, shape (rows,).
 
-        Raises UserError for the first cell that is blank, no number, not finite or too large
-        for float32.
+        Raises UserError for the first that is blank, no number, not finite or too large for
+        float32.
         """
-        place = self.names.index(name)
-        values = np.empty(self.rows)
-        for position, row in enumerate(self.cells):
-            values[position] = value = _number(row[place])
-            if not abs(value) <= LARGEST:
-                raise UserError(
-                    f"{self.file}, line {self.lines[position]}, column '{name}': "
-                    + _complaint(row[place])
-                )
+        texts = self.column(name)
+        values = np.array(list(map(_number, texts)))
+        wrong = np.flatnonzero(~(np.abs(values) <= LARGEST))
+        if wrong.size:
+            raise UserError(
+                f"{self.file}, line {self.lines[wrong[0]]}, column '{name}': "
+                + _complaint(texts[wrong[0]])
+            )
         return values
 
 
@@ -81,27 +79,23 @@ def read(path: Path, *, header: Sequence[str] | None = None) -> Table:
     that does not name every column once, for a row of another length and for fewer than two rows.
     """
     file = str(path)
-    records = _records(file, read_text(path))
-    if not records:
+    lines, rows = _records(file, read_text(path))
+    if not rows:
         raise UserError(f"{file} is empty: it needs a header line and rows of numbers below it")
     if header is None:
-        header = [name.strip() for name in records.pop(0)[1]]
+        header = [name.strip() for name in rows.pop(0)]
+        del lines[0]
         _check_header(file, header)
-    for line, row in records:
+    for line, row in zip(lines, rows, strict=True):
         if len(row) != len(header):
             raise UserError(
                 f"{file}, line {line} has {_count(len(row), 'cell')} where the header has "
                 f"{_count(len(header), 'column')}: add or remove a comma"
             )
-    if len(records) < 2:
-        found = "no row" if not records else "one row"
+    if len(rows) < 2:
+        found = "one row" if rows else "no row"
         raise UserError(f"{file} has {found} below its header: training needs at least two")
-    return Table(
-        file=file,
-        names=tuple(header),
-        cells=[row for _, row in records],
-        lines=[line for line, _ in records],
-    )
+    return Table(file, tuple(header), rows, lines)
 
 
 def read_text(path: Path) -> str:
@@ -127,13 +121,15 @@ def read_text(path: Path) -> str:
 def looks_headerless(text: str) -> bool:
     """Whether the first line of a CSV text holds numbers only."""
     first = text.strip().partition("\n")[0].split(",")
-    return all(_is_number(cell) for cell in first)
+    return not np.isnan(list(map(_number, first))).any()
 
 
-def _records(file: str, text: str) -> list[tuple[int, list[str]]]:
+def _records(file: str, text: str) -> tuple[list[int], list[list[str]]]:
+    """The rows that are not blank, and the lines on which they end."""
     reader = csv.reader(io.StringIO(text, newline=""), strict=True)
     try:
-        return [(reader.line_num, row) for row in reader if row]
+        found = [(reader.line_num, row) for row in reader if row]
+        return [line for line, _ in found], [row for _, row in found]
     except csv.Error as error:
         raise UserError(
             f"{file}, line {reader.line_num} is not CSV ({error}): save it as CSV with commas"
@@ -141,22 +137,22 @@ def _records(file: str, text: str) -> list[tuple[int, list[str]]]:
 
 
 def _check_header(file: str, header: Sequence[str]) -> None:
-    if all(_is_number(name) for name in header):
+    if not np.isnan(list(map(_number, header))).any():
         raise UserError(
             f"{file} has no header: its first line holds numbers; put the column names above it"
         )
     for separator, called in ((";", "semicolons"), ("\t", "tabs")):
         if len(header) == 1 and separator in header[0]:
             raise UserError(f"{file} is separated by {called}: save it as CSV with commas")
-    for place, name in enumerate(header, start=1):
+    for number, name in enumerate(header, start=1):
         if not name:
             raise UserError(
-                f"{file}, column {place} has no name: name it in the first line "
+                f"{file}, column {number} has no name: name it in the first line "
                 "(or, if it is a data frame's index, save with index=False)"
             )
         if not name.isprintable():
             raise UserError(
-                f"{file}, column {place} is called '{_shown(name)}': rename it without line breaks"
+                f"{file}, column {number} is called '{_shown(name)}': rename it without line breaks"
             )
     name, count = Counter(header).most_common(1)[0]
     if count > 1:
@@ -171,10 +167,6 @@ def _number(text: str) -> float:
         return float(text)
     except ValueError:
         return math.nan
-
-
-def _is_number(text: str) -> bool:
-    return not math.isnan(_number(text))
 
 
 def _complaint(text: str) -> str:

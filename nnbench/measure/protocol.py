@@ -1,0 +1,71 @@
+"""How workers of an environment are started and asked, which depends on the nnbench there.
+
+The parent may be newer than what it measures: a worker runs the nnbench of its own environment.
+`nnbench.PROTOCOL` says how that one is spoken to:
+
+- 1, where there is no such constant: each kind of worker is a module of its own, and seeded
+  digests are answered unasked, all at once.
+- 2: one module starts every worker, and the configuration names the module that answers.
+"""
+
+import functools
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import nnbench
+from nnbench.errors import UserError
+from nnbench.measure.serve import TRIALS
+
+WORKER = "nnbench.measure.worker"
+DIGESTS = "nnbench.measure.seeded_digest"
+FIRST_DIGESTS = "nnbench.measure.numerics"
+
+ASK = """
+import importlib.util, nnbench
+print(getattr(nnbench, "PROTOCOL", 1), int(importlib.util.find_spec("nnbench.machine") is not None))
+"""
+
+
+@dataclass(frozen=True)
+class Environment:
+    """Where workers run: a Python and a working directory; None is the parent's."""
+
+    python: str = sys.executable
+    folder: Path | None = None
+
+    @property
+    def protocol(self) -> int:
+        """The version of the protocol there. Raises UserError if nnbench cannot be imported."""
+        return nnbench.PROTOCOL if self == Environment() else _ask(self)[0]
+
+    @property
+    def fingerprint_module(self) -> str:
+        """The module that prints a fingerprint of that environment."""
+        moved = self.protocol > 1 or _ask(self)[1]
+        return "nnbench.machine.fingerprint" if moved else "nnbench.fingerprint"
+
+    def worker_module(self, room: str) -> str:
+        """The module that starts a worker which answers by `room`."""
+        if self.protocol > 1 or room == TRIALS:
+            return WORKER
+        # A few commits have modules by their names of today and the protocol of before.
+        return FIRST_DIGESTS if room == DIGESTS and not _ask(self)[1] else room
+
+
+@functools.cache
+def _ask(environment: Environment) -> tuple[int, bool]:
+    """The version of the protocol, and whether modules have their names of today."""
+    answer = subprocess.run(
+        [environment.python, "-c", ASK],
+        cwd=environment.folder,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if answer.returncode != 0:
+        reason = "".join(answer.stderr.strip().splitlines()[-1:])
+        raise UserError(f"nnbench does not run in {environment.python}: {reason}")
+    protocol, moved = map(int, answer.stdout.split())
+    return protocol, bool(moved)

@@ -1,0 +1,98 @@
+"""The main of every worker process: one backend on one device, answering requests one at a time.
+
+`python -m nnbench.measure.worker '<configuration>'` starts one. The configuration names a case to
+get ready for (`warm_up`), a file with arrays (`data`), the data set that they are (`data_name`),
+and the module that answers (`room`, by default `nnbench.measure.timed_trials`). That module is
+imported once Keras runs on its backend. Its function `open_room(started)` returns what the worker
+says of itself when it is ready, and the function that answers each request.
+
+Requests come as JSON lines on standard input, answers go as JSON lines on what was standard
+output; anything that libraries print ends up on standard error, which the parent keeps as the
+worker's log. The worker ends when its input ends, so it does not outlive its parent.
+"""
+
+import importlib
+import json
+import os
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nnbench.errors import UserError
+from nnbench.machine import devices
+from nnbench.workload import datasets
+from nnbench.workload.case import Case
+
+TRIALS = "nnbench.measure.timed_trials"
+
+Array = NDArray[np.float32]
+Answer = Callable[[dict[str, Any]], Any]
+Room = tuple[dict[str, Any], Answer]
+"""What a worker says of itself when it is ready, and what answers its requests."""
+
+
+@dataclass(frozen=True)
+class Started:
+    """A process whose backend runs, for `case` and the others of its device.
+
+    `began_s` and `imported_s` are readings of `time.perf_counter` before and after the import of
+    Keras; `arrays` holds the features and labels of data sets by name.
+    """
+
+    case: Case
+    arrays: dict[str, tuple[Array, Array]]
+    began_s: float
+    imported_s: float
+
+    def data_of(self, case: Case) -> tuple[Array, Array]:
+        """Features (rows, columns) and labels (rows, 1) of a case's data set."""
+        if case.data not in self.arrays:
+            loaded = datasets.load(case.data)
+            self.arrays[case.data] = loaded.features, loaded.labels
+        return self.arrays[case.data]
+
+
+def main() -> None:
+    """Get ready, say so, and answer requests until the input ends."""
+    began_s = time.perf_counter()
+    answer = _open_answers()
+    configuration = json.loads(sys.argv[1])
+    case = Case.from_json(configuration["warm_up"])
+    with np.load(configuration["data"]) as saved:
+        arrays = {configuration["data_name"]: (saved["features"], saved["labels"])}
+    try:
+        devices.start(*case.worker)
+        started = Started(case, arrays, began_s, imported_s=time.perf_counter())
+        # Rooms may import Keras: not before the backend is fixed.
+        room = importlib.import_module(configuration.get("room", TRIALS))
+        ready, respond = room.open_room(started)
+    except UserError as mistake:
+        answer({"error": str(mistake)})
+        return
+    answer(
+        {
+            **ready,
+            "device_name": devices.description(case.backend, case.device),
+            "versions": devices.versions(case.backend),
+            "cpus": devices.usable_cpus(),
+        }
+    )
+    for line in sys.stdin:
+        answer(respond(json.loads(line)))
+
+
+def _open_answers() -> Callable[[Any], None]:
+    """Take standard output for answers; return what writes one of them, as a line, at once."""
+    answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)
+
+    def answer(record: Any) -> None:
+        answers.write(json.dumps(record) + "\n")
+        answers.flush()
+
+    return answer

@@ -1,0 +1,72 @@
+"""What a measuring worker answers: one trial of one case at a time.
+
+A request names the `case`, the `kind` of trial and a `seed`, see `nnbench.measure.trial`.
+"""
+
+import gc
+import time
+from typing import Any
+
+from nnbench.errors import UserError
+from nnbench.machine import devices, matmul_rate
+from nnbench.measure import loss_curve_trial, serve, trial
+from nnbench.workload.case import Case
+
+
+def open_room(started: serve.Started) -> serve.Room:
+    """Train the first case once, so that no trial pays what the process pays once."""
+    _warm_up(started)
+    rate = matmul_rate.product_flops_per_s(started.case.device)
+    # What was imported stays: to look at it again before every trial would cost 0.1 s of each.
+    # Before the answer, after which the worker of another side may be measured.
+    gc.collect()
+    gc.freeze()
+    ready = {
+        "import_s": started.imported_s - started.began_s,
+        "first_use_s": time.perf_counter() - started.imported_s,
+        "product_flops_per_s": rate,
+    }
+    return ready, _Trials(started)
+
+
+def _warm_up(started: serve.Started) -> None:
+    case = started.case
+    try:
+        trial.warm_up(case, *started.data_of(case))
+    except UserError:
+        raise
+    except Exception as failure:
+        if case.model is None:
+            raise
+        # Keras' messages run over many lines; their first says what is wrong.
+        reason = devices.first_line(failure)
+        raise UserError(f"{case.model} cannot be trained on {case.data}: {reason}") from failure
+
+
+class _Trials:
+    """Measures a trial for each request; remembers the networks whose steps are timed."""
+
+    def __init__(self, started: serve.Started) -> None:
+        self.started = started
+        self.warm: set[str] = set()
+        self.timers: dict[str, trial.StepTimer] = {}
+        self.trained: dict[str, Any] = {}
+
+    def __call__(self, request: dict[str, Any]) -> dict[str, Any]:
+        case, kind = Case.from_json(request["case"]), request["kind"]
+        features, labels = self.started.data_of(case)
+        if kind == trial.STEP_KIND:
+            if case.key not in self.timers:
+                model = self.trained.pop(case.key, None)
+                self.timers[case.key] = trial.StepTimer(case, features, labels, model)
+            return self.timers[case.key].measure()
+        if case.key not in self.warm:
+            trial.warm_up_case(case)
+            self.warm.add(case.key)
+        if kind == loss_curve_trial.KIND:
+            return loss_curve_trial.measure(case, request["seed"], features, labels)
+        record, model = trial.measure(case, kind, features, labels)
+        if kind == "phases" and case.key not in self.timers:
+            self.trained[case.key] = model
+        # Held beyond this call, a network would be frozen before the next trial, never to be freed.
+        return record
