@@ -10,11 +10,11 @@ from nnbench.phases import COLD, COMPILE, EPOCH, STEP, TRACE, ColdParts
 from nnbench.show import units
 from nnbench.show.intervals import RATIO, SECONDS, sentence
 from nnbench.stats.summary import CaseSummary
-from nnbench.store.runs import Run
 from nnbench.training.compiled.causes import same_compiler, unlike_fit
 
 if TYPE_CHECKING:
     from nnbench.report.run_analysis import Crossing, Group, PathRatio
+    from nnbench.store.runs import Run
 
 WIDE = 0.20
 """Intervals of more than 20 % to either side are pointed out."""
