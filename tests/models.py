@@ -67,4 +67,4 @@ def context(
         Observed(case, times_s(case, slower * own_factor(case, own) * float(factor)))
         for case, factor in zip(cases, factors, strict=True)
     ]
-    return Context(CostModel.fit(observed, resamples=15), where, rows, batch_size, epochs)
+    return Context(CostModel.fit(observed), where, rows, batch_size, epochs)

@@ -68,7 +68,8 @@ def held_out(model: CostModel, setting: Setting, budget_s: float, seed: int) -> 
     """Networks drawn at random from the calibrated space, as many as the budget allows."""
     known = {one.case.key for one in model.observed}
     start_s = LAUNCHES * calibration.GUESSED_START_S[setting.backend]
-    chosen, spent_s = [], start_s
+    chosen: list[Case] = []
+    spent_s = start_s
     for case in design.candidates(setting, seed=10_000 + seed):
         if case.key in known:
             continue

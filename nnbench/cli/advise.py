@@ -69,11 +69,11 @@ def advise(
         page: Write the cost model's page with its charts.
     """
     question = Question.read(architecture, params, budget_per_epoch, may_be_empty=page)
-    tell_backend(asked.machine, quiet=output.quiet)
     results, shape = output.results, shape_of(asked.data, rows)
     with waiting("fitting the cost model"):
         context = answers.context_of(results, asked.machine, asked.training, shape)
         found = answers.answer(context, results, question)
+    tell_backend(asked.machine, quiet=output.quiet)
     if verify and found.worth_timing:
         cases, data = verification.plan(context, found.worth_timing)
         kept = replace(output, results=results / verification.FOLDER)

@@ -54,9 +54,10 @@ def calibrate(
         budget: Time for each backend and path together, such as 3min.
     """
     budget_s = quantities.parse_seconds(budget)
-    tell_backend(machine, quiet=output.quiet)
     told, shape = [], shape_of(data)
-    for setting in settings(machine, training, shape):
+    chosen = settings(machine, training, shape)
+    tell_backend(machine, quiet=output.quiet)
+    for setting in chosen:
         with Bar(round(budget_s), "s", quiet=output.quiet) as bar:
 
             def show(spent_s: float, note: str, bar: Bar = bar, label: str = setting.label) -> None:

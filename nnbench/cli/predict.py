@@ -28,9 +28,9 @@ def predict(
         rows: Rows of data; default: 1372.
     """
     networks = arch.parse_many(architecture)
-    tell_backend(machine, quiet=output.quiet)
     shape = shape_of(data, rows)
     found = answers.predictions(output.results, machine, training, shape, networks)
+    tell_backend(machine, quiet=output.quiet)
     if output.as_json:
         print_json([tables.predicted_as_json(one) for one in found])
         return

@@ -46,13 +46,13 @@ def calibrate(results: Path, setting: Setting, budget_s: float, watch: Watcher) 
         if unfinished is None:
             watch(min(spent_s, budget_s), f"{len(seen)} networks timed, fitting")
             try:
-                model = CostModel.fit(seen, resamples=0)
+                model = CostModel.fit(seen)
             except TooFewCasesError:
                 model = None
             left_s = budget_s - spent_s
             start_s = GUESSED_START_S[setting.backend]
             if model is not None and left_s < start_s + 0.2 * RUN_S:
-                return CostModel.fit(seen)
+                return model
             known = [one.case for one in seen]
             chosen = (
                 design.spread_out(

@@ -31,7 +31,6 @@ OCCASION = 0.04
 few minutes shows it. The same trainings, of 12 x 5 launches, seven times within half an hour, were
 off together by 1.4 % (a step) to 3.3 % (compiling); on another day by a fifth."""
 
-RESAMPLES = 60
 LEAST_CASES = 8
 SOFTEST = 8.0
 
@@ -102,16 +101,15 @@ class Scatter:
         with one, there is no launch effect.
         """
         free = _near(residuals / np.sqrt(1 - leverages))
-        names = np.array(launches)
-        groups = [free[names == name] for name in np.unique(names)] or [free]
-        sizes = np.array([len(group) for group in groups])
-        within = sum(float(np.sum((group - group.mean()) ** 2)) for group in groups)
-        variance = within / max(1, len(free) - len(groups))
+        launch = np.unique(launches or [""] * len(free), return_inverse=True)[1]
+        sizes = np.bincount(launch)
+        means = np.bincount(launch, free) / sizes
+        count, others = len(free), len(sizes) - 1
+        variance = float(np.sum((free - means[launch]) ** 2)) / max(1, count - others - 1)
         launch_effect = 0.0
-        if len(groups) > 1:
-            means = np.array([group.mean() for group in groups])
-            between = float(np.sum(sizes * (means - free.mean()) ** 2)) / (len(groups) - 1)
-            size = (len(free) - np.sum(sizes**2) / len(free)) / (len(groups) - 1)
+        if others:
+            between = float(np.sum(sizes * (means - free.mean()) ** 2)) / others
+            size = (count - np.sum(sizes**2) / count) / others
             launch_effect = math.sqrt(max(0.0, between - variance) / size)
         found = cls(max(math.sqrt(variance), LEAST_NOISE), launch_effect)
         expected = np.hypot(found.single, found.noise * np.sqrt(leverages / (1 - leverages)))
@@ -130,11 +128,9 @@ def _near(values: Array) -> Array:
 class PhaseModel:
     """A fitted phase; `cases` and `times_s` are what it was fitted to.
 
-    `coefficients` are what one unit of each term costs, in seconds. `draws` (resamples + 1, terms)
-    are those of the bootstrap, the fitted ones first:
-    what one of them takes from another is in them. `covariance` (terms, terms) says how well all
-    of them are known together, for predictions and for the choice of what to time next.
-    `leverages` say how much each time drew the coefficients to itself, from 0 to 1.
+    `coefficients` are what one unit of each term costs, in seconds. `covariance` (terms, terms)
+    says how well all of them are known together. `leverages` say how much each time drew the
+    coefficients to itself, from 0 to 1.
     """
 
     phase: str
@@ -144,7 +140,6 @@ class PhaseModel:
     softness: float
     scatter: Scatter
     known_s: Array
-    draws: Array
     covariance: Array
     leverages: Array
     cache: Cache = NO_CACHE
@@ -157,32 +152,23 @@ class PhaseModel:
         times_s: Array,
         known_s: Array | None = None,
         launches: Sequence[str] = (),
-        *,
-        resamples: int = RESAMPLES,
-        seed: int = 0,
     ) -> Self:
         """Fit to one time a case and launch, in seconds; the same case may come again.
 
         `known_s` is the part of each time that other models explain: coefficients are of what
         comes on top. They are not negative and minimise the residuals of the logarithm of the
         whole, so that a small network counts as much as a large one; wild values pull little
-        (soft L1). Their intervals are of the bootstrap over cases. `launches` names the launch of
-        each time. Raises TooFewCasesError below 8 times.
+        (soft L1). `launches` names the launch of each time. Raises TooFewCasesError below 8 times.
         """
         if len(cases) < LEAST_CASES:
             raise TooFewCasesError(f"{phase}: {len(cases)} times, {LEAST_CASES} are needed")
         known_s = np.zeros(len(cases)) if known_s is None else known_s
-        cache = _cache(phase, cases, times_s, known_s)
-        counts = matrix(cases, phase, cache)
-        values, softness, _ = _coefficients(phase, counts, times_s, known_s)
-        rng = np.random.default_rng(seed)
-        draws = [values]
-        for _ in range(resamples):
-            chosen = rng.integers(0, len(cases), len(cases))
-            drawn = counts[chosen], times_s[chosen], known_s[chosen]
-            draws.append(_coefficients(phase, *drawn, softness)[0])
-        low, high = np.quantile(draws, [0.025, 0.975], axis=0)
-        ends = np.transpose([values, np.minimum(values, low), np.maximum(values, high)]).tolist()
+        fits = {
+            one: _coefficients(phase, matrix(cases, phase, one), times_s, known_s)
+            for one in (CACHES if SPILL in TERMS[phase] else (NO_CACHE,))
+        }
+        cache = min(fits, key=lambda one: fits[one][2])
+        counts, (values, softness, _) = matrix(cases, phase, cache), fits[cache]
         left = np.log(times_s / (known_s + _combine(phase, counts, values, softness)[0]))
         slopes = _slopes(phase, counts, values, softness, known_s)
         first = Scatter.of(left, launches)
@@ -191,19 +177,27 @@ class PhaseModel:
         known = _covariance(free, first.single)
         leverages = np.einsum("ij,jk,ik->i", free, known, free) / first.single**2
         scatter = Scatter.of(left, launches, leverages)
+        covariance = _covariance(slopes, scatter.single)
+        quantile = _quantile(len(cases), len(values))
+        reach = np.where(values > 0, quantile * scatter.inflation * np.sqrt(np.diag(covariance)), 0)
+        costs_s = np.transpose([values, np.maximum(values - reach, 0), values + reach]).tolist()
         return cls(
             phase,
             cases,
             times_s,
-            {term: Interval(*end) for term, end in zip(TERMS[phase], ends, strict=True)},
+            {term: Interval(*ends) for term, ends in zip(TERMS[phase], costs_s, strict=True)},
             softness,
             scatter,
             known_s,
-            np.array(draws),
-            _covariance(slopes, scatter.single),
+            covariance,
             leverages,
             cache,
         )
+
+    @property
+    def values(self) -> Array:
+        """The coefficients alone, in the terms' order."""
+        return np.array([cost_s.value for cost_s in self.coefficients.values()])
 
     def plain_s(
         self, cases: Sequence[Case], known_s: Array | float = 0.0
@@ -213,13 +207,8 @@ class PhaseModel:
         `known_s` is what another model explains of it, a part of the whole only.
         """
         counts = matrix(cases, self.phase, self.cache)
-        whole, overhead, compute = _combine(self.phase, counts, self.draws[0], self.softness)
+        whole, overhead, compute = _combine(self.phase, counts, self.values, self.softness)
         return known_s + whole, overhead, compute
-
-    def drawn_s(self, cases: Sequence[Case]) -> tuple[Array, Array, Array]:
-        """What each draw of the coefficients says, as in `plain_s`, each (draws, cases)."""
-        counts = matrix(cases, self.phase, self.cache)
-        return _combine(self.phase, counts, self.draws, self.softness)
 
     def predict(self, case: Case, known_s: float = 0.0) -> Predicted:
         """A case's time; `known_s` as in `plain_s`."""
@@ -250,10 +239,20 @@ class PhaseModel:
         deviation = math.sqrt(max(variance, 0.0) + own)
         return around(float(whole_s[0] / whole_s[1]), self.quantile * deviation)
 
+    def compute_by_overhead(self, case: Case) -> Interval:
+        """The compute of a case / its overhead, by the coefficients."""
+        counts = matrix([case], self.phase, self.cache)
+        _, (overhead,), (compute,) = _combine(self.phase, counts, self.values, self.softness)
+        overhead, compute = max(overhead, 1e-12), max(compute, 1e-12)
+        fixed = np.array([term in OVERHEADS for term in TERMS[self.phase]])
+        slopes = counts[0] * np.where(fixed, -1 / overhead, 1 / compute)
+        unknown = math.sqrt(float(slopes @ self.covariance @ slopes))
+        return around(float(compute / overhead), self.quantile * unknown)
+
     def unknown(self, cases: Sequence[Case], known_s: float = 0.0) -> Array:
         """Covariance of the logarithms of times by what is unknown of the coefficients, (n, n)."""
         counts = matrix(cases, self.phase, self.cache)
-        slopes = _slopes(self.phase, counts, self.draws[0], self.softness, known_s)
+        slopes = _slopes(self.phase, counts, self.values, self.softness, known_s)
         found: Array = slopes @ self.covariance @ slopes.T
         return found
 
@@ -271,21 +270,18 @@ class PhaseModel:
         unknown = self.scatter.noise * np.sqrt(self.leverages / (1 - self.leverages))
         return np.hypot(self.scatter.inflation * self.scatter.single, unknown)
 
-    @property
-    def median_error(self) -> float:
-        """The median of `left_out_errors`, whatever their sign."""
-        return float(np.median(np.abs(self.left_out_errors())))
-
-    @property
-    def worst_error(self) -> float:
-        """Their 95th percentile."""
-        return float(np.quantile(np.abs(self.left_out_errors()), 0.95))
+    def left_out_error(self, share: float = 0.5) -> float:
+        """That which so large a share of `left_out_errors` stays below, whatever their sign."""
+        return float(np.quantile(np.abs(self.left_out_errors()), share))
 
     @property
     def quantile(self) -> float:
         """How many deviations a 95 % interval reaches."""
-        freedom = max(1, len(self.times_s) - len(self.coefficients))
-        return float(stats.t.ppf(0.975, freedom))
+        return _quantile(len(self.times_s), len(self.coefficients))
+
+
+def _quantile(times: int, terms: int) -> float:
+    return float(stats.t.ppf(0.975, max(1, times - terms)))
 
 
 def _combine(
@@ -325,22 +321,8 @@ def _covariance(slopes: Array, deviation: float) -> Array:
     return found
 
 
-def _cache(phase: str, cases: Sequence[Case], times_s: Array, known_s: Array) -> Cache:
-    """The cache that explains the times best."""
-    if SPILL not in TERMS[phase]:
-        return NO_CACHE
-    return min(
-        CACHES,
-        key=lambda one: _coefficients(phase, matrix(cases, phase, one), times_s, known_s)[2],
-    )
-
-
 def _coefficients(
-    phase: str,
-    counts: Array,
-    times_s: Array,
-    known_s: Array,
-    softness: float | None = None,
+    phase: str, counts: Array, times_s: Array, known_s: Array, softness: float | None = None
 ) -> tuple[Array, float, float]:
     """Least squares of the logarithm from a non-negative start; softness fitted for steps only.
 

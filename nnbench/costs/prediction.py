@@ -11,7 +11,6 @@ from scipy import optimize, stats
 
 from nnbench.costs.model import (
     LEAST_CASES,
-    RESAMPLES,
     PhaseModel,
     Predicted,
     TooFewCasesError,
@@ -84,7 +83,7 @@ class CostModel:
     observed: Sequence[Observed]
 
     @classmethod
-    def fit(cls, observed: Sequence[Observed], *, resamples: int = RESAMPLES) -> Self:
+    def fit(cls, observed: Sequence[Observed]) -> Self:
         """Fit every phase that was timed often enough.
 
         Raises TooFewCasesError if `step` or `epoch` cannot be fitted.
@@ -102,7 +101,6 @@ class CostModel:
                     np.array([one.times_s[phase] for one in having]),
                     np.array(usual_s),
                     [one.launch for one in having],
-                    resamples=resamples,
                 )
             except TooFewCasesError:
                 if phase in (STEP, EPOCH):

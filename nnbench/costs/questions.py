@@ -8,8 +8,6 @@ from bisect import bisect_right
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import numpy as np
-
 from nnbench.costs.context import Context, Width
 from nnbench.costs.model import around
 from nnbench.costs.prediction import Prediction
@@ -114,7 +112,7 @@ class FreeWidth:
 
 def free_width(context: Context) -> list[FreeWidth]:
     """For each depth, where width stops being free."""
-    found = []
+    found, step = [], context.model.phases[STEP]
     for depth in answered_depths(context):
         base = Architecture((context.narrowest,) * depth)
 
@@ -127,19 +125,10 @@ def free_width(context: Context) -> list[FreeWidth]:
                 depth,
                 context.predict(base).step_s,
                 context.width_where(depth, dearer),
-                context.width_where(depth, lambda one: _compute_by_overhead(context, one)),
+                context.width_where(depth, lambda one: step.compute_by_overhead(context.case(one))),
             )
         )
     return found
-
-
-def _compute_by_overhead(context: Context, architecture: Architecture) -> Interval:
-    """Compute / overhead of a step by the coefficients, with the interval of their draws."""
-    _, overhead_s, compute_s = context.model.phases[STEP].drawn_s([context.case(architecture)])
-    ratios = compute_s[:, 0] / np.maximum(overhead_s[:, 0], 1e-12)
-    low, high = np.quantile(ratios, [0.025, 0.975])
-    value = float(ratios[0])
-    return Interval(value, min(value, float(low)), max(value, float(high)))
 
 
 def between(here: Context, there: Context, asked: Architecture) -> Interval:

@@ -61,8 +61,8 @@ def errors(model: CostModel) -> Table:
             [
                 Cell(phase),
                 Cell(str(len(fitted.times_s))),
-                Cell(units.share(fitted.median_error)),
-                Cell(units.share(fitted.worst_error)),
+                Cell(units.share(fitted.left_out_error())),
+                Cell(units.share(fitted.left_out_error(0.95))),
             ]
             for phase in ORDER
             for fitted in [model.phases.get(phase)]
@@ -81,8 +81,8 @@ def model_as_json(model: CostModel, label: str, folder: Path, page: Path) -> dic
                 {"term": term.name, "unit": term.unit, **vars(cost_s)}
                 for term, cost_s in fitted.coefficients.items()
             ],
-            "left_out_error_median": fitted.median_error,
-            "left_out_error_95th_percentile": fitted.worst_error,
+            "left_out_error_median": fitted.left_out_error(),
+            "left_out_error_95th_percentile": fitted.left_out_error(0.95),
             "residuals": [
                 {"case": case.key, "architecture": case.label, "relative": residual}
                 for case, residual in zip(fitted.cases, fitted.residuals(), strict=True)

@@ -34,7 +34,7 @@ def basis(context: Context) -> str:
     cases = len({case.key for case in model.cases})
     return (
         f"From {len(model.times_s)} timings of {cases} networks here; an epoch left out of the fit "
-        f"is predicted with a median error of {units.share(model.median_error)}. "
+        f"is predicted with a median error of {units.share(model.left_out_error())}. "
         "Intervals are of 95 %."
     )
 

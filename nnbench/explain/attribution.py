@@ -206,34 +206,31 @@ class _Draws:
         number = _COLUMNS.index(name)
         return float(self.values[number]), self.draws[:, number]
 
+    def _interval(self, value: float, low: float, high: float) -> Interval:
+        return Interval(value, low, high) if self.freedom else Interval(value, math.nan, math.nan)
+
     def interval(self, name: str) -> Interval:
         value, draws = self.column(name)
-        if self.freedom < 1:
-            return Interval(value, math.nan, math.nan)
-        reach = float(np.std(draws) * stats.t.ppf((1 + CONFIDENCE) / 2, self.freedom))
-        return Interval(value, value - reach, value + reach)
+        reach = float(np.std(draws) * stats.t.ppf((1 + CONFIDENCE) / 2, max(1, self.freedom)))
+        return self._interval(value, value - reach, value + reach)
 
     def share(self, names: Sequence[str]) -> Interval:
         """The share of the whole that these parts have."""
         found = [self.column(name) for name in names]
         whole, whole_draws = self.column(COLD)
         value = sum(each for each, _ in found) / whole if whole else math.nan
-        if self.freedom < 1:
-            return Interval(value, math.nan, math.nan)
         with np.errstate(divide="ignore", invalid="ignore"):
             shares = sum(draws for _, draws in found) / whole_draws
         low, high = np.nanquantile(shares, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
-        return Interval(value, float(min(low, value)), float(max(high, value)))
+        return self._interval(value, float(min(low, value)), float(max(high, value)))
 
     def flip(self, epochs: int) -> Interval:
         """Where the line through the whole at `epochs`, with the slope of an epoch, meets 0."""
         (cold, cold_draws), (epoch, epoch_draws) = self.column(COLD), self.column(EPOCH)
-        value = float(_meets(cold, epoch, epochs))
-        if self.freedom < 1:
-            return Interval(value, math.nan, math.nan)
         ends = np.sort(_meets(cold_draws, epoch_draws, epochs))
         tail = round(len(ends) * (1 - CONFIDENCE) / 2)
-        return Interval(value, float(ends[tail]), float(ends[-1 - tail]))
+        value = float(_meets(cold, epoch, epochs))
+        return self._interval(value, float(ends[tail]), float(ends[-1 - tail]))
 
 
 def _meets(cold_s: Array | float, epoch_s: Array | float, epochs: int) -> Array:

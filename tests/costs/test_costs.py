@@ -81,7 +81,7 @@ def pool():
 
 @pytest.fixture(scope="module")
 def model(pool):
-    return CostModel.fit(timed(design.spread_out(pool, 40)), resamples=30)
+    return CostModel.fit(timed(design.spread_out(pool, 40)))
 
 
 @pytest.fixture(scope="module")
@@ -176,7 +176,7 @@ def test_timing_a_network_makes_the_model_surer_of_it(model, pool):
         return told.high / told.low
 
     unsure = next(case for case in pool if case.key not in {one.case.key for one in model.observed})
-    surer = CostModel.fit([*model.observed, *timed([unsure] * 3)], resamples=0)
+    surer = CostModel.fit([*model.observed, *timed([unsure] * 3)])
     assert reach(surer) < reach(model)
 
 
@@ -201,14 +201,14 @@ def test_the_cache_is_found_where_activations_cost_more_beyond_it(pool, cache):
 
     rng = np.random.default_rng(0)
     times_s = np.array([time_s(case) * np.exp(rng.normal(0, 0.03)) for case in pool[:120]])
-    found = PhaseModel.fit(STEP, pool[:120], times_s, resamples=0)
+    found = PhaseModel.fit(STEP, pool[:120], times_s)
     assert found.cache == cache
     assert found.coefficients[SPILL].value == pytest.approx(7e-10, rel=0.2)
 
 
 def test_what_is_timed_next_is_what_the_model_knows_least_of(pool):
     narrow = [case for case in pool if 2 ** position(case)[1] < 64]
-    model = CostModel.fit(timed(narrow[:30]), resamples=0)
+    model = CostModel.fit(timed(narrow[:30]))
     chosen = design.most_informative(model, pool, 60.0)
     wide = [case for case in chosen if 2 ** position(case)[1] > 128]
     assert len(wide) > len(chosen) / 2
@@ -224,7 +224,7 @@ def test_what_is_timed_next_fits_the_time_there_is(model, pool):
 
 def test_what_few_times_say_of_a_network_far_away_is_nearly_nothing_and_no_crash(pool):
     narrow = sorted(pool, key=lambda case: case.step_cost.flops)[:10]
-    model = CostModel.fit(timed(narrow), resamples=0)
+    model = CostModel.fit(timed(narrow))
     far = model.predict(SETTING.case(parse("1024x24"), 20_000, 32), 30).total_s
     assert 0 < far.low <= far.value <= far.high < math.inf
 
@@ -237,11 +237,11 @@ def test_too_few_networks_are_no_model(pool):
 def test_a_time_is_left_out_as_if_it_had_never_been_seen(pool):
     cases = design.spread_out(pool, 14)
     times_s = np.array([one.times_s["build"] for one in timed(cases, spread=0.05)])
-    whole = PhaseModel.fit("build", cases, times_s, resamples=0)
+    whole = PhaseModel.fit("build", cases, times_s)
     assert whole.leverages.max() > 0.3
     for number, case in enumerate(cases):
         others = [*cases[:number], *cases[number + 1 :]]
-        without = PhaseModel.fit("build", others, np.delete(times_s, number), resamples=0)
+        without = PhaseModel.fit("build", others, np.delete(times_s, number))
         error = without.predict(case).seconds.value / times_s[number] - 1
         assert whole.left_out_errors()[number] == pytest.approx(error, abs=0.02)
 
