@@ -1,23 +1,33 @@
-# `make run` measures and reports, `make test` tests; both set up .venv by themselves, once.
+# `make run` measures and reports, `make test` tests what a change may break, `make test-all` tests
+# everything; all set up .venv by themselves, once.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 ARGS ?=
+PYTEST := $(BIN)/python -m pytest -p no:benchmark --durations 20
+TWO := --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
-.PHONY: run test lint clean
+.PHONY: run test test-long test-all lint clean
 
 run: $(VENV)/run.stamp
 	$(BIN)/nnbench run $(ARGS)
 
-# Tests whose outcome hangs on timings are marked `alone` and run by themselves.
 test: $(VENV)/test.stamp
 ifeq ($(ARGS),)
-	$(BIN)/python -m pytest -m "not alone" -p no:benchmark --numprocesses 2 --dist loadfile --no-loadscope-reorder --durations 20
-	$(BIN)/python -m pytest -m alone -p no:benchmark
+	$(PYTEST) $(TWO) -m "not long and not alone"
 else
 	$(BIN)/python -m pytest $(ARGS)
 endif
+
+# Tests whose outcome hangs on timings are marked `alone` and run by themselves.
+test-long: $(VENV)/test.stamp
+	$(PYTEST) $(TWO) -m "long and not alone"
+	$(PYTEST) -m alone
+
+test-all:
+	$(MAKE) test
+	$(MAKE) test-long
 
 lint: $(VENV)/test.stamp
 	$(BIN)/ruff check .

@@ -1,20 +1,10 @@
 """What is timed: the phases of a training, defined once.
 
-Bounds, on the `fit` path; the other follows below. One clock (`time.perf_counter_ns`), the device
-waited for before each reading, Python's garbage collector off in between.
+`DEFINITIONS` holds the bounds on the `fit` path; those of the compiled path follow below. One clock
+(`time.perf_counter_ns`), the device waited for before each reading, Python's garbage collector off
+in between.
 
-| phase | from | to |
-| --- | --- | --- |
-| build | nothing | a `Sequential` with its layers built and `compile()` called |
-| prepare | `fit()` called | its first step about to run: data adapter, Keras' symbolic build |
-| trace | Python step function | its graph (TensorFlow) or StableHLO module (JAX) |
-| compile | that graph | code ready to run on the device |
-| first_step | ready code and first batch | first weights updated |
-| step | one batch at hand | weights updated, in the steady state |
-| epoch | end of one epoch in `fit()` | end of the next, in the steady state |
-| cold | nothing | a network trained for `cold_epochs`, timed as a whole, nothing hooked |
-
-How `trace` and `compile` are told apart:
+How `trace` is separated from `compile`:
 
 *TensorFlow.* `trace` is `get_concrete_function` of the very `tf.function` that `fit` calls, on
 the iterator that `fit` made. `compile` is a call of it on an iterator of the same type that is
@@ -35,6 +25,7 @@ compiled program is the one that takes the first step.
 times between two clock readings. `epoch` is what a user of `fit` waits for: its steps, and
 what Keras does around them (input pipeline, callbacks, metrics). What an epoch costs beyond its
 steps is the *overhead* of the epoch.
+
 On the *compiled* path all epochs are one program. `prepare` is `compiled.prepare` (checks, moving
 the data to the device, Keras' symbolic build), `trace` and `compile` are its stages of these
 names, `first_step` is a run of one epoch where that is one batch (else it has no samples),
@@ -47,7 +38,50 @@ from dataclasses import dataclass
 BUILD, PREPARE, TRACE, COMPILE = "build", "prepare", "trace", "compile"
 FIRST_STEP, STEP, EPOCH, COLD = "first_step", "step", "epoch", "cold"
 
-PHASES = (BUILD, PREPARE, TRACE, COMPILE, FIRST_STEP, STEP, EPOCH, COLD)
+
+@dataclass(frozen=True)
+class Phase:
+    """A stretch of a training, from one moment to another."""
+
+    name: str
+    start: str
+    end: str
+    what: str
+
+
+DEFINITIONS = (
+    Phase(
+        BUILD,
+        "nothing",
+        "a Sequential with its layers built and compile() called",
+        "making the network",
+    ),
+    Phase(
+        PREPARE,
+        "fit() called",
+        "its first step about to run",
+        "data adapter, Keras' symbolic build",
+    ),
+    Phase(
+        TRACE,
+        "Python step function",
+        "its graph (TensorFlow) or StableHLO module (JAX)",
+        "Python to a graph",
+    ),
+    Phase(COMPILE, "that graph", "code ready to run on the device", "the graph to machine code"),
+    Phase(FIRST_STEP, "ready code and first batch", "first weights updated", "the first batch"),
+    Phase(STEP, "one batch at hand", "weights updated", "a batch in the steady state"),
+    Phase(EPOCH, "end of one epoch in fit()", "end of the next", "all rows in the steady state"),
+    Phase(
+        COLD,
+        "nothing",
+        "a network trained for cold_epochs",
+        "the whole, timed by itself with nothing hooked",
+    ),
+)
+"""The bounds of every phase, on the `fit` path."""
+
+PHASES = tuple(phase.name for phase in DEFINITIONS)
 
 ONCE = (BUILD, PREPARE, TRACE, COMPILE, FIRST_STEP)
 """Phases that a training goes through once, in their order."""

@@ -1,20 +1,44 @@
-"""What several test modules use: running the real command line and real backends."""
+"""What several test modules use: the real command line, real backends, a browser.
 
+What is measured or built once is shared by all tests of a session, also by those that run in
+other processes of it: `once` makes it, a test that changes it copies it first.
+"""
+
+import fcntl
+import json
 import os
+import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from backends import Backend
+from hypothesis import HealthCheck, settings
+from projects import ROOT, nnbench_in
 
 # Torch's threads spin while they wait: with a test on each CPU they only take time from each other.
 os.environ.setdefault("GOMP_SPINCOUNT", "0")
+# Nor has NumPy more to gain from threads than they cost, with matrices as small as ours.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
+# How long an example takes says nothing about the code: a machine may be as slow as it likes.
+settings.register_profile(
+    "any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("any machine")
 
 Command = Callable[..., subprocess.CompletedProcess[str]]
+Once = Callable[[str, Callable[[Path], None]], Path]
 
+CALIBRATION = ("--backend", "jax", "--path", "fit", "--budget", "1s")
 
-LONGEST = ("test_readme.py", "test_compiled.py", "test_asv_suite.py", "test_costs.py")
+LONGEST = (
+    "test_readme.py",
+    "test_compiled.py",
+    "test_asv_suite.py",
+)
 """Files that take minutes: begun first, so that none of them is left to one process at the end."""
 
 
@@ -23,39 +47,125 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: item.path.name not in LONGEST)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _own_surroundings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """What a person has set for themselves decides no test."""
+    with pytest.MonkeyPatch.context() as surroundings:
+        for name in ("NNBENCH_BANKNOTES", "NNBENCH_INSTAGRAM", "OMP_NUM_THREADS"):
+            surroundings.delenv(name, raising=False)
+        if "NNBENCH_CHECK_COMPILED" not in os.environ:
+            # The one that starts in a second, where a test does not say which.
+            surroundings.setenv("KERAS_BACKEND", "jax")
+        surroundings.setenv("KERAS_HOME", str(tmp_path_factory.mktemp("keras")))
+        surroundings.setenv("NNBENCH_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
+@pytest.fixture(scope="session")
+def once(tmp_path_factory: pytest.TempPathFactory) -> Once:
+    """Fill a folder by whichever process of this session comes first, and share it."""
+
+    def made(name: str, make: Callable[[Path], None]) -> Path:
+        root = tmp_path_factory.getbasetemp()
+        if "PYTEST_XDIST_WORKER" in os.environ:
+            root = root.parent
+        folder, done = root / f"once-{name}", root / f"once-{name}.done"
+        with (root / f"once-{name}.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not done.exists():
+                shutil.rmtree(folder, ignore_errors=True)
+                folder.mkdir()
+                make(folder)
+                done.touch()
+        return folder
+
+    return made
+
+
 @pytest.fixture
 def nnbench(tmp_path: Path) -> Command:
-    """Run `nnbench` in an empty folder, as a person would."""
+    """Run `nnbench` in an empty folder, as a person would (see `projects.nnbench_in`)."""
 
     def call(*arguments: str | Path, **environment: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "-m", "nnbench", *map(str, arguments)],
-            cwd=tmp_path,
-            env={**os.environ, "NNBENCH_CACHE": str(tmp_path / "cache"), **environment},
-            capture_output=True,
-            text=True,
-            timeout=280,
-            check=False,
-        )
+        return nnbench_in(tmp_path, *arguments, **environment)
+
+    return call
+
+
+@pytest.fixture(scope="session")
+def _started_backends() -> Iterator[dict[str, Backend]]:
+    started: dict[str, Backend] = {}
+    yield started
+    for backend in started.values():
+        backend.stop()
+
+
+@pytest.fixture
+def in_backend(tmp_path: Path, _started_backends: dict[str, Backend]) -> Callable[[str, str], str]:
+    """Run code in a process whose Keras was started on a backend; what it printed.
+
+    The process is kept for the next test that needs this backend.
+    """
+
+    def call(name: str, code: str) -> str:
+        if name not in _started_backends or not _started_backends[name].is_alive:
+            _started_backends[name] = Backend(name)
+        return _started_backends[name].run(code, tmp_path)
 
     return call
 
 
 @pytest.fixture
-def in_backend(tmp_path: Path) -> Callable[[str, str], str]:
-    """Run code in a process of its own whose Keras was started on a backend; its output."""
+def in_fresh_backend(tmp_path: Path) -> Callable[[str, str], str]:
+    """`in_backend` in a process of its own: for what hangs on what a process has done before."""
 
-    def call(backend: str, code: str) -> str:
-        start = f"from nnbench.machine import devices\ndevices.start({backend!r})\n"
-        answer = subprocess.run(
-            [sys.executable, "-c", start + code],
-            cwd=tmp_path,
-            capture_output=True,
-            text=True,
-            timeout=280,
-            check=False,
-        )
-        assert answer.returncode == 0, answer.stderr
-        return answer.stdout
+    def call(name: str, code: str) -> str:
+        backend = Backend(name)
+        try:
+            return backend.run(code, tmp_path)
+        finally:
+            backend.stop()
 
     return call
+
+
+@pytest.fixture(scope="session")
+def wheel(once: Once) -> Path:
+    """This project's wheel."""
+
+    def make(folder: Path) -> None:
+        command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps"]
+        command += ["--disable-pip-version-check", "--no-build-isolation", "--wheel-dir"]
+        subprocess.run([*command, str(folder), str(ROOT)], check=True)
+
+    (built,) = once("wheel", make).glob("nnbench_arch-*.whl")
+    return built
+
+
+@pytest.fixture
+def calibrated(once: Once, tmp_path: Path) -> dict[str, object]:
+    """A calibration of JAX's `fit` that stands in the test's own folder; what it told."""
+
+    def make(folder: Path) -> None:
+        answer = nnbench_in(folder, "calibrate", *CALIBRATION, "--json", "--quiet")
+        assert answer.returncode == 0, answer.stderr
+        (folder / "told.json").write_text(answer.stdout)
+
+    shutil.copytree(once("calibrated", make), tmp_path, dirs_exist_ok=True)
+    (told,) = json.loads((tmp_path / "told.json").read_text())
+    return told
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[object]:
+    """A browser; where there is none the test is skipped, except in continuous integration."""
+    from browsers import NoBrowserError, open_browser
+
+    try:
+        driver = open_browser()
+    except NoBrowserError as missing:
+        if os.environ.get("CI", "").lower() in ("true", "1"):
+            pytest.fail(f"no browser ({missing}): apt-get install chromium chromium-driver")
+        pytest.skip(f"no browser ({missing})")
+    with driver:
+        yield driver

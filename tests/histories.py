@@ -7,8 +7,10 @@ import subprocess
 from pathlib import Path
 
 import numpy as np
+from runs import FINGERPRINT, TIMES_S, case
 
 from nnbench.history.series import Series
+from nnbench.store import runs
 
 COLUMNS = [
     *("result", "params", "version", "started_at", "duration", "stats_ci_99_a", "stats_ci_99_b"),
@@ -58,10 +60,10 @@ def asv_files(
         for name in values_s
     }
     (results / "benchmarks.json").write_text(json.dumps({**known, "version": 2}))
-    for place, commit in enumerate(commits):
+    for number, commit in enumerate(commits):
         rows = {}
         for name, values in values_s.items():
-            value = float(values[place])
+            value = float(values[number])
             rows[name] = [
                 [value, None],
                 [["'6x2'", "'6x5'"]],
@@ -78,7 +80,7 @@ def asv_files(
         plain = {
             "commit_hash": commit,
             "env_name": f"virtualenv-py{python}",
-            "date": 1_700_000_000_000 + place,
+            "date": 1_700_000_000_000 + number,
             "params": {"machine": machine, "cpu": "A CPU", "num_cpu": "2", "python": python},
             "python": python,
             "requirements": {"keras": "3.15"},
@@ -126,6 +128,72 @@ def pytest_benchmark_file(
     (folder / f"{number:04d}_{commit}_20260101.json").write_text(json.dumps(plain))
 
 
+def interleaved(
+    folder,
+    commits,
+    levels,
+    *,
+    rounds=5,
+    spread=0.01,
+    mood=0.1,
+    seed=0,
+    name="run",
+    phases=("step",),
+    noise=None,
+    digests=None,
+):
+    """A recorded run: each commit a side, `levels` times 1 ms, moods shared by a round."""
+    one = case("6,6", backend="jax")
+    named = {commit[:9]: commit for commit in commits}
+    wanted = {
+        "cases": [one.to_json()],
+        "launches": rounds,
+        "blocks": 1,
+        "seed": 0,
+        "limit_s": 10.0,
+        "precision": None,
+        "budget_s": None,
+        "sides": list(named),
+        "commits": named,
+    }
+    path = runs.create(folder, name, wanted, {**FINGERPRINT, "commit": None})
+    writer = runs.Writer(path)
+    rng = np.random.default_rng(seed)
+    launch = trial = 0
+    for number in range(rounds):
+        shared = np.exp(rng.normal(0, mood))
+        for side, level in zip(named, levels, strict=True):
+            for sweep in range(3):
+                value = TIMES_S["step"] * level * shared * np.exp(rng.normal(0, spread))
+                writer.append(
+                    {
+                        "kind": "trial",
+                        "trial": trial,
+                        "launch": launch,
+                        "round": number,
+                        "side": side,
+                        "block": 0,
+                        "case": one.key,
+                        "trial_kind": "step",
+                        "sweep": sweep,
+                        "outcome": "ok",
+                        "steps_per_sample": 1,
+                        "samples_s": {phase: [float(value)] for phase in phases},
+                        "began": "2026-01-01T00:00:00+00:00",
+                        "wall_s": 1.0,
+                        "noise": noise or {},
+                    },
+                    sync=False,
+                )
+                trial += 1
+            launch += 1
+    writer.close()
+    for commit, digest in zip(commits, digests or [], strict=False):
+        with (path / "numerics.jsonl").open("a") as file:
+            file.write(json.dumps({"commit": commit, "case": one.key, "digest": digest}) + "\n")
+    return path
+
+
 def series(
     logs,
     *,
@@ -145,7 +213,7 @@ def series(
     shared |= {"case": "6x2", "version": "", "unit": "s", **names}
     return Series(
         **shared,
-        commits=tuple(f"{place:040x}" for place in range(count)),
+        commits=tuple(f"{number:040x}" for number in range(count)),
         orders=tuple(range(count)),
         logs=logs,
         errors=np.full(count, error),
@@ -159,7 +227,7 @@ def series(
     )
 
 
-def place(alarm):
+def number(alarm):
     """The commit of an alarm of `series`, as a number."""
     return int(alarm.commit, 16)
 

@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from nnbench.costs.calibration import Place
-from nnbench.costs.context import Scene
+from nnbench.costs.context import Context
 from nnbench.costs.prediction import CostModel, Observed
+from nnbench.costs.setting import Setting
 from nnbench.workload.architecture import Architecture
 
 LAYER_S, FLOPS_PER_S, AROUND_S = 20e-6, 1e11, 100e-6
@@ -33,8 +33,8 @@ def own_factor(case, own):
     return float(np.exp(own * np.random.default_rng(width).normal()))
 
 
-def scene(
-    place=None,
+def context(
+    setting=None,
     *,
     rows=1000,
     batch_size=None,
@@ -44,8 +44,8 @@ def scene(
     own=0.0,
     seed=0,
 ):
-    """A scene on the made machine; `slower` multiplies all its times, `own` is in `own_factor`."""
-    where = place or Place("jax", path="fit")
+    """On the made machine; `slower` multiplies all its times, `own` is in `own_factor`."""
+    where = setting or Setting("jax", path="fit")
     rng = np.random.default_rng(seed)
     cases = [
         where.case(
@@ -67,4 +67,4 @@ def scene(
         Observed(case, times_s(case, slower * own_factor(case, own) * float(factor)))
         for case, factor in zip(cases, factors, strict=True)
     ]
-    return Scene(CostModel.fit(observed, resamples=15), where, rows, batch_size, epochs)
+    return Context(CostModel.fit(observed, resamples=15), where, rows, batch_size, epochs)

@@ -1,20 +1,78 @@
 """Projects in temporary folders, and environments that borrow what is installed."""
 
+import contextlib
+import io
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import sysconfig
 import tarfile
+import warnings
 from pathlib import Path
+from unittest import mock
 
 import pytest
+
+from nnbench.cli import main
 
 ROOT = Path(__file__).parents[1]
 BEFORE_THE_MOVE = "9355ed70dba70b62e519d727966c0b48b06d447a"
 """The last commit whose package is laid out as the first house was."""
 
 BORROWED = sysconfig.get_path("purelib")
+
+LIMIT_S = 900
+"""Of one command. It ends what hangs, and is no measure of anything."""
+
+
+TRAINS_ITSELF = {"train"}
+"""Commands that start a backend in their own process; all others leave that to workers."""
+
+FRAMEWORKS = {"keras", "tensorflow", "jax", "torch"}
+
+
+def nnbench_in(folder, *arguments, **environment):
+    """Run `nnbench` in a folder, as a person would; data that are fetched stay there, too.
+
+    The command runs in this process, where what it imports need not be imported for each test.
+    """
+    arguments = [str(argument) for argument in arguments]
+    if arguments and arguments[0] in TRAINS_ITSELF:
+        return nnbench_process(folder, *arguments, **environment)
+    out, errors, status = io.StringIO(), io.StringIO(), 0
+    ended_by = signal.getsignal(signal.SIGTERM)
+    with contextlib.ExitStack() as here:
+        settings = {"NNBENCH_CACHE": str(folder / "cache"), **environment}
+        here.enter_context(mock.patch.dict(os.environ, settings))
+        here.enter_context(mock.patch.object(sys, "argv", ["nnbench", *arguments]))
+        here.enter_context(contextlib.chdir(folder))
+        here.enter_context(contextlib.redirect_stdout(out))
+        here.enter_context(contextlib.redirect_stderr(errors))
+        here.enter_context(warnings.catch_warnings())
+        warnings.filterwarnings("ignore", message="Cyclopts application invoked")
+        here.callback(signal.signal, signal.SIGTERM, ended_by)
+        try:
+            main()
+        except SystemExit as end:
+            status = end.code or 0
+    loaded = FRAMEWORKS & set(sys.modules)
+    assert not loaded, f"the process that schedules imported {', '.join(loaded)}"
+    return subprocess.CompletedProcess(arguments, status, out.getvalue(), errors.getvalue())
+
+
+def nnbench_process(folder, *arguments, **environment):
+    """`nnbench_in` in a process of its own."""
+    return subprocess.run(
+        [sys.executable, "-m", "nnbench", *map(str, arguments)],
+        cwd=folder,
+        env={**os.environ, "NNBENCH_CACHE": str(folder / "cache"), **environment},
+        capture_output=True,
+        text=True,
+        timeout=LIMIT_S,
+        check=False,
+    )
 
 
 def call(command, folder, *, check=True, **environment):
@@ -30,7 +88,7 @@ def call(command, folder, *, check=True, **environment):
         env={**kept, **environment},
         capture_output=True,
         text=True,
-        timeout=600,
+        timeout=LIMIT_S,
         check=False,
     )
     assert not check or answer.returncode == 0, answer.stdout + answer.stderr
@@ -59,13 +117,10 @@ def copy_of_this_project(folder):
     return folder
 
 
-def environment_with_wheel(folder):
+def environment_with_wheel(folder, wheel):
     """A new environment: this project installed from its wheel, all else borrowed."""
     pip = [sys.executable, "-m", "pip"]
-    wheels = folder / "wheels"
     quiet = ["--quiet", "--no-deps", "--disable-pip-version-check"]
-    call([*pip, "wheel", *quiet, "--no-build-isolation", "--wheel-dir", wheels, ROOT], folder)
-    (wheel,) = wheels.glob("*.whl")
     environment = folder / "environment"
     call([sys.executable, "-m", "venv", "--without-pip", environment], folder)
     python = environment / "bin" / "python"

@@ -32,8 +32,8 @@ TIMES_S = {
 
 
 def case(text, *, task="classification", data="banknotes", **changes):
-    batch = changes.pop("batch_size", None)
-    training = Training(task=task, batch_size=batch)
+    batch, jit = changes.pop("batch_size", None), changes.pop("jit", "auto")
+    training = Training(task=task, batch_size=batch, jit=jit)
     return Case(parse(text), training, data, "digest", 1372, 4, **changes)
 
 

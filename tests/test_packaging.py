@@ -4,20 +4,14 @@ import os
 import subprocess
 import sys
 import zipfile
-from pathlib import Path
 
 import pytest
-
-ROOT = Path(__file__).parents[1]
+from projects import ROOT
 
 
 @pytest.fixture(scope="module")
-def installed(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("wheel")
-    pip = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation"]
-    subprocess.run([*pip, "--wheel-dir", str(folder), str(ROOT)], check=True)
-    (wheel,) = folder.glob("nnbench_arch-*.whl")
-    site = folder / "site"
+def installed(tmp_path_factory, wheel):
+    site = tmp_path_factory.mktemp("wheel") / "site"
     zipfile.ZipFile(wheel).extractall(site)
     return site
 
@@ -45,6 +39,7 @@ def test_an_installed_copy_finds_its_data(installed, tmp_path):
     assert "1,372 rows" in answer.stdout
 
 
+@pytest.mark.skipif(not (ROOT / ".git").exists(), reason="this copy is no git repository")
 def test_nothing_from_this_machine_is_committed():
     tracked = subprocess.run(
         ["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True

@@ -8,11 +8,10 @@ import re
 import shutil
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
+from projects import LIMIT_S, ROOT, commit_all, git
 
-ROOT = Path(__file__).parents[1]
 FENCED = re.compile(r"```sh\n(.*?)```", re.S)
 SHORT_RUN = "--launches 2 --blocks 1 --epochs 5 --quiet"
 ADDED = {
@@ -33,13 +32,22 @@ ADDED = {
     ),
     "nnbench compare --against": "--launches 2 --epochs 5 --quiet --architectures 4",
 }
+QUICK = (
+    *("make test", "nnbench report", "nnbench show", "nnbench data"),
+    *("nnbench explain 100x2 6x5 --run",),
+)
+"""Commands that train nothing and need nothing of those before them; all others are long."""
 
 
 def commands():
     blocks = FENCED.findall((ROOT / "README.md").read_text())
     lines = [line for block in blocks for line in block.splitlines() if line]
     assert len(lines) > 15
-    return [line for line in lines if not line.startswith(".")]
+    return [
+        pytest.param(line, marks=() if line.startswith(QUICK) else pytest.mark.long)
+        for line in lines
+        if not line.startswith(".")
+    ]
 
 
 @pytest.fixture(scope="module")
@@ -50,15 +58,9 @@ def project(tmp_path_factory):
     shutil.copytree(ROOT, folder, ignore=ignored, symlinks=True)
     rows = "".join(f"{i % 9},{i * i % 7},{i % 2}\n" for i in range(60))
     (folder / "my.csv").write_text("width,height,fake\n" + rows)
-
-    def git(*arguments):
-        identity = ["-c", "user.name=reader", "-c", "user.email=reader@example.org"]
-        subprocess.run(["git", *identity, *arguments], cwd=folder, check=True, capture_output=True)
-
-    git("init", "-q")
-    git("add", "-A")
-    git("commit", "-qm", "one")
-    git("commit", "-qm", "two", "--allow-empty")
+    git(folder, "init", "-q")
+    commit_all(folder, "one")
+    commit_all(folder, "two")
     return folder
 
 
@@ -79,7 +81,7 @@ def call(command, folder):
         env=environment,
         capture_output=True,
         text=True,
-        timeout=280,
+        timeout=LIMIT_S,
         check=False,
     )
 

@@ -1,12 +1,14 @@
 """Copies of nnbench whose trainings do a known amount of extra work in every step.
 
-The extra work is a real one: matrix products on the way through the network, compiled with it,
-whose result enters the loss with weight 0 in a way no compiler may drop. A copy is a folder with
-the package in it; a worker started there imports the copy.
+The extra work is that of `extra_work`. A copy is a folder with the package in it; a worker started
+there imports the copy.
 """
 
 import shutil
+import textwrap
 from pathlib import Path
+
+from extra_work import LAYER
 
 import nnbench
 
@@ -21,25 +23,7 @@ def build(architecture: Architecture, training: Training, features: int) -> "ker
     import keras
     import numpy as np
 
-    class ExtraWork(keras.layers.Layer):
-        def build(self, shape):
-            self.state = self.add_weight(
-                shape=({size}, {size}), initializer="zeros", trainable=False
-            )
-            self.factor = np.full(({size}, {size}), 1e-3, dtype="float32")
-
-        def call(self, inputs, training=False):
-            # A loop, because its turns cost alike: XLA fuses products written one after another.
-            value = keras.ops.fori_loop(
-                0,
-                EXTRA_PRODUCTS,
-                lambda _, value: keras.ops.matmul(value, self.factor) + 1e-3,
-                self.state + 1.0,
-            )
-            # Kept as state, so that the work can neither be dropped nor moved out of the step.
-            self.state.assign(value * 1e-6)
-            return inputs
-
+{layer}
     plain = _build_without_extra_work(architecture, training, features)
     if not EXTRA_PRODUCTS:
         return plain
@@ -52,7 +36,7 @@ def build(architecture: Architecture, training: Training, features: int) -> "ker
         jit_compile=JIT_COMPILE[training.jit],
     )
     return model
-'''
+'''.replace("{layer}", textwrap.indent(LAYER.replace("{name}", "ExtraWork"), "    "))
 
 
 def copy_package(folder: Path, *, size: int = 0, repeats: int = 0) -> Path:

@@ -40,6 +40,8 @@ def new_app(name: str, text: str) -> cyclopts.App:
         name=name,
         help=text,
         version=__version__,
+        # The list of commands is told without Markdown, whose reader takes long to import.
+        help_format="plaintext" if name == "nnbench" else "markdown",
         help_flags=["-h", "--help"],
         version_flags=["--version"] if name == "nnbench" else [],
         default_parameter=cyclopts.Parameter(negative=()),
@@ -55,8 +57,11 @@ def build() -> cyclopts.App:
         "How does the architecture of a network change the time it takes to train, and why?",
     )
     for name, text in COMMANDS.items():
-        inside = "app" if name in GROUPS else name
-        app.command(f"nnbench.cli.{name}:{inside}", name=name, help=text)
+        if name in GROUPS:
+            app.command(f"nnbench.cli.{name}:app", name=name, help=text)
+        else:
+            command = f"nnbench.cli.{name}:{name}"
+            app.command(command, name=name, help=text, help_format="markdown")
     app.register_install_completion_command()
     return app
 
@@ -78,7 +83,7 @@ def main() -> None:
     try:
         build()(exit_on_error=False, print_error=False)
     except cyclopts.UnknownCommandError as mistake:
-        sys.stderr.write(f"nnbench: {_unknown_command(mistake.unused_tokens)}\n")
+        sys.stderr.write(f"nnbench: {_unknown_command(mistake.unused_tokens or [''])}\n")
         sys.exit(2)
     except cyclopts.CycloptsError as mistake:
         sys.stderr.write(f"nnbench: {' '.join(str(mistake).split())}\n")

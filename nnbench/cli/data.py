@@ -1,53 +1,92 @@
 """`nnbench data`: list, show, fetch."""
 
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated
 
-import typer
+from cyclopts import Parameter
 
-from nnbench.cli.options import AsJson, AsTask, Features, Label, Standardise, load, say
+from nnbench.cli import COMMANDS, new_app
+from nnbench.cli.options import AsJson, Data
+from nnbench.show.table import Cell, Table, text_table
+from nnbench.show.terminal import print_json, print_sentences, print_table, say
+from nnbench.workload import datasets
 
-app = typer.Typer(help="Data sets: what is there, what is in them, fetching the original.")
+app = new_app("data", COMMANDS["data"])
 
 
-@app.command("list")
-def data_list(as_json: AsJson = False) -> None:
+@Parameter(name="*", group="Data")
+@dataclass(frozen=True)
+class Columns(Data):
+    """The options of data that is named by an argument."""
+
+    data: Annotated[str, Parameter(parse=False)] = ""
+
+
+COLUMNS = Columns()
+
+
+@app.command(name="list")
+def list_(*, as_json: AsJson = False) -> None:
     """The data sets that have a name, and where each lies."""
-    from nnbench.cli.data_tables import print_datasets
-    from nnbench.workload import datasets
+    found = datasets.available()
+    if as_json:
+        print_json(found)
+        return
+    rows = [
+        (
+            one.name,
+            one.task,
+            "-" if one.rows is None else f"{one.rows:,}",
+            "-" if one.features is None else str(one.features),
+            one.origin,
+            one.problem or one.source,
+        )
+        for one in found
+    ]
+    columns = ("name", "task", "rows", "features", "copy in use", "what it is")
+    print_table(text_table("", columns, rows))
 
-    print_datasets(datasets.available(), as_json=as_json)
 
-
-@app.command("show")
-def data_show(
-    data: Annotated[str, typer.Argument(help="A name from `data list`, or a CSV's path.")],
-    features: Features = None,
-    label: Label = None,
-    as_task: AsTask = None,
-    standardise: Standardise = False,
+@app.command
+def show(
+    data: Annotated[str, Parameter(help="A name from `data list`, or a CSV's path.")],
+    /,
+    *,
+    columns: Columns = COLUMNS,
     as_json: AsJson = False,
 ) -> None:
     """What is in a data set: columns, ranges, classes, first rows."""
-    from nnbench.cli.data_tables import print_dataset
-    from nnbench.workload import datasets
+    found = datasets.describe(replace(columns, data=data).load())
+    if as_json:
+        print_json(found)
+        return
+    print_sentences([f"{found.name}: {found.task}, {found.rows:,} rows", found.source])
+    rows = [
+        (one.name, one.role, *(f"{x:.4g}" for x in (one.mean, one.sd, one.minimum, one.maximum)))
+        for one in found.columns
+    ]
+    names = ("column", "role", "mean", "deviation", "least", "greatest")
+    print_table(Table("", names, [[Cell(text) for text in row] for row in rows], texts=2))
+    if found.class_counts is not None:
+        counts = ", ".join(f"{count:,} of {one}" for one, count in found.class_counts.items())
+        say(f"rows of each class: {counts}")
+    for number, row in enumerate(found.first_rows, start=1):
+        say(f"row {number}: " + ", ".join(f"{value:.4g}" for value in row))
+    say(f"digest {found.digest[:12]}")
 
-    loaded = load(data, features, label, as_task, standardise)
-    print_dataset(loaded, datasets.describe(loaded), as_json=as_json)
 
-
-@app.command("fetch")
-def data_fetch(
+@app.command
+def fetch(
+    *,
     from_file: Annotated[
-        Path | None, typer.Option(help="A copy that you have downloaded already.")
+        Path | None, Parameter(help="A copy that you have downloaded already.")
     ] = None,
     forget: Annotated[
-        bool, typer.Option("--forget", help="Drop the fetched original; use the shipped data.")
+        bool, Parameter(help="Drop the fetched original; use the shipped data.")
     ] = False,
 ) -> None:
     """Fetch the original banknote data, and use it from then on in place of the stand-in."""
-    from nnbench.workload import datasets
-
     if forget:
         say("dropped" if datasets.forget() else "nothing was fetched")
         return

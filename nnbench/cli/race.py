@@ -1,79 +1,69 @@
 """`nnbench race`."""
 
-import json
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import typer
+from cyclopts import Parameter
 
-from nnbench.cli.options import (
-    NOTEBOOK,
-    Activation,
-    Architectures,
-    AsJson,
-    AsTask,
-    Batch,
-    Data,
-    Dtype,
-    Features,
-    Jit,
-    Label,
-    Loss,
-    Models,
-    Optimizer,
-    Quiet,
-    Standardise,
-    Threads,
-    cases_of,
-    load,
-    say,
-    training_of,
-)
-from nnbench.cli.session import execute, run_folder
+from nnbench.cli import options
+from nnbench.cli.options import Architectures, AsJson, Data, Fresh, Models, Name, Quiet, Results
+from nnbench.cli.session import execute, run_folder, tell_backend
 from nnbench.errors import UserError
+from nnbench.show.terminal import print_json, print_table, say
+from nnbench.workload import study
+from nnbench.workload.study import Networks, Study
 
 if TYPE_CHECKING:
     from nnbench.store.runs import Run
 
 
+@Parameter(name="*", group="Training")
+@dataclass(frozen=True)
+class Training(options.Training):
+    """Long enough to learn something."""
+
+    epochs: int = 1000
+
+
+@Parameter(name="*", group="Machine")
+@dataclass(frozen=True)
+class Machine(options.Machine):
+    """The path that has the least beside the training."""
+
+    path: str = "compiled"
+
+
+@Parameter(name="*", group="Effort")
+@dataclass(frozen=True)
+class Effort:
+    """How much is trained."""
+
+    seeds: int = 6
+    "Trainings of each network, each in a fresh process."
+    seed: int = 0
+    "The first seed; the others follow it."
+    limit: float = 600.0
+    "Seconds after which one is given up."
+
+
+RACES, TRAINING, MACHINE, EFFORT = Path("results/races"), Training(), Machine(), Effort()
+
+
 def race(
-    architectures: Architectures = None,
-    model: Models = None,
+    *architectures: Architectures,
+    model: Models = (),
     target_loss: Annotated[
         float | None,
-        typer.Option(help="The loss to get to; default: the lowest that all networks get to."),
+        Parameter(help="The loss to get to; default: the lowest that all networks get to."),
     ] = None,
-    seeds: Annotated[
-        int, typer.Option(help="Trainings of each network, each in a fresh process.")
-    ] = 6,
-    epochs: Annotated[int, typer.Option(help="Epochs of each training.")] = 1000,
-    data: Data = "banknotes",
-    features: Features = None,
-    label: Label = None,
-    as_task: AsTask = None,
-    standardise: Standardise = False,
-    backend: Annotated[
-        str | None,
-        typer.Option(help="tensorflow, jax, torch, or several; default: the quickest here."),
-    ] = None,
-    device: Annotated[str, typer.Option(help="cpu, gpu, gpu:1, or several with commas.")] = "cpu",
-    threads: Threads = None,
-    path: Annotated[
-        str, typer.Option("--path", help="compiled (all epochs as one program) or fit.")
-    ] = "compiled",
-    batch: Batch = "full",
-    optimizer: Optimizer = "adam",
-    loss: Loss = None,
-    activation: Activation = "relu",
-    dtype: Dtype = "float32",
-    jit: Jit = "auto",
-    seed: Annotated[int, typer.Option(help="The first seed; the others follow it.")] = 0,
-    limit: Annotated[float, typer.Option(help="Seconds after which one is given up.")] = 600.0,
-    results: Annotated[Path, typer.Option(help="Folder for races.")] = Path("results/races"),
-    name: Annotated[str | None, typer.Option(help="Name of the race; default: the time.")] = None,
-    fresh: Annotated[
-        bool, typer.Option("--fresh", help="Begin anew even if an unfinished race is there.")
-    ] = False,
+    data: Data = Data(),
+    training: Training = TRAINING,
+    machine: Machine = MACHINE,
+    effort: Effort = EFFORT,
+    results: Results = RACES,
+    name: Name = None,
+    fresh: Fresh = False,
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
@@ -82,61 +72,33 @@ def race(
     A command that was interrupted goes on where it stopped when it is given again; with --name,
     another --target-loss is answered from what was trained before.
     """
-    from nnbench.machine import devices
     from nnbench.measure import loss_curve_trial
     from nnbench.measure import run as measuring
 
-    if seeds < 1:
-        raise UserError(f"{seeds} seeds train nothing: use 1 or more, 6 for a 95 % interval")
-    loaded = load(data, features, label, as_task, standardise)
-    training = training_of(loaded, optimizer, loss, activation, dtype, batch, jit)
-    wanted = measuring.specification(
-        cases_of(
-            architectures or ([] if model else NOTEBOOK),
-            loaded,
-            training,
-            backend or devices.quickest_installed(),
-            device,
-            threads,
-            path,
-            epochs,
-            model or [],
-        ),
-        launches=seeds,
-        blocks=1,
-        seed=seed,
-        limit_s=limit,
-        models=model or [],
-        kinds=(loss_curve_trial.KIND,),
-        sweeps=0,
-    )
-    folder = run_folder(results, name, wanted, resume=False, fresh=fresh)
-    tell_race(execute(folder, loaded, None, quiet=quiet), target_loss, as_json=as_json)
+    if effort.seeds < 1:
+        raise UserError(f"{effort.seeds} seeds train nothing: use 1 or more, 6 for 95 % intervals")
+    launches = study.Effort(effort.seeds, 1, seed=effort.seed, limit=effort.limit)
+    asked = Study(Networks(architectures, model), data, training, machine, launches).or_networks()
+    tell_backend(machine, quiet=quiet)
+    loaded = data.load()
+    kinds = (loss_curve_trial.KIND,)
+    wanted = measuring.of_study(asked, asked.cases(loaded), kinds=kinds, sweeps=0)
+    folder = run_folder(results, name, wanted, fresh=fresh)
+    tell_race(execute(folder, loaded, quiet=quiet), target_loss, as_json=as_json)
 
 
 def tell_race(finished: "Run", target_loss: float | None, *, as_json: bool) -> None:
     """Write the page of a race and print its tables and sentences, or JSON."""
-    from nnbench.race import page, words
+    from nnbench.race import page, tables, words
     from nnbench.race.time_to_loss import Race
-    from nnbench.show import terminal
 
-    races = Race.of(finished)
-    if not races:
-        raise UserError(f"no training ended well: {finished.folder / 'trials.jsonl'} says why")
-    targets = {
-        number: one.common_target() if target_loss is None else target_loss
-        for number, one in enumerate(races)
-    }
-    written = page.write(finished, targets)
+    found = Race.of(finished, target_loss)
+    written = page.write(finished, found)
     if as_json:
-        told = [words.as_json(one, targets[number]) for number, one in enumerate(races)]
-        whole = {"run": str(finished.folder), "page": str(written), "races": told}
-        say(json.dumps(whole, indent=1))
+        races = [tables.as_json(one) for one in found]
+        print_json({"run": finished.folder, "page": written, "races": races})
         return
-    for number, one in enumerate(races):
-        terminal.print_table(words.table(one, targets[number]))
-        for sentence in words.sentences(one, targets[number]):
-            say(sentence)
-        for warning in words.warnings(one):
-            say(f"Note: {warning}")
+    for one in found:
+        print_table(tables.table(one))
+        say("\n".join([*words.sentences(one), *(f"Note: {each}" for each in words.warnings(one))]))
     say(str(written))

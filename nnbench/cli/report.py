@@ -27,27 +27,32 @@ def report(
     as_json: AsJson = False,
 ) -> None:
     """Write the report of a run again, and print its table."""
-    from nnbench.cli.history import check_networks
-    from nnbench.cli.race import tell_race
-
     run = runs.read(run_folder)
     if "curve" in run.specification.get("kinds", ()):
+        from nnbench.cli.race import tell_race
+
         tell_race(run, None, as_json=as_json)
         return
     # A run over commits has a history of its own, once there is something in it.
     own = (run_folder,) if run.specification.get("commits") and run.good_trials() else ()
     folders = list(history or own)
-    tell(run, as_json=as_json, check=check_networks(run, folders) if folders else None)
+    checked = None
+    if folders:
+        from nnbench.history import check
+
+        checked = check.of_run(run, folders)
+    tell(run, as_json=as_json, check=checked)
 
 
 def tell(finished: "Run", *, as_json: bool, check: "Check | None" = None) -> None:
     """Write the report of a run, with its networks' history if given; print its table, or JSON."""
-    from nnbench.report import page
-    from nnbench.report.tables import print_run, run_as_json
+    from nnbench.report import page, tables
+    from nnbench.report.run_analysis import analyse
 
-    written = page.write(finished, check)
+    found = analyse(finished)
+    written = page.write(found, check)
     if as_json:
-        print_json(run_as_json(finished, written))
+        print_json(tables.as_json(found, written))
         return
-    print_run(finished)
+    tables.print_run(found)
     say(str(written))

@@ -55,8 +55,8 @@ def run(
     if study is not None:
         asked = studies.read(study).overridden_by(asked)
     asked = asked.or_networks()
-    tell_backend(asked.machine, quiet=quiet)
     loaded = asked.data.load()
     wanted = measuring.of_study(asked, asked.cases(loaded))
     folder = run_folder(results, name, wanted, resume=resume, fresh=fresh)
+    tell_backend(asked.machine, quiet=quiet)
     report.tell(execute(folder, loaded, quiet=quiet), as_json=as_json)

@@ -1,76 +1,90 @@
 """`nnbench scale`."""
 
-import json
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Annotated
 
-import typer
+from cyclopts import Parameter
 
-from nnbench.cli.options import AsJson, Quiet, Threads, TrainingPath, say
-from nnbench.cli.session import execute, run_folder
+from nnbench.cli.options import (
+    RESULTS,
+    AsJson,
+    Data,
+    Effort,
+    Fresh,
+    Machine,
+    Name,
+    Quiet,
+    Results,
+    Training,
+)
+from nnbench.cli.session import execute, run_folder, tell_backend
+from nnbench.show.terminal import print_json, say
+from nnbench.workload.study import Study
+
+
+@Parameter(name="*", group="Data")
+@dataclass(frozen=True)
+class ScaleData(Data):
+    """Data to train on along width, depth and batch."""
+
+    data: str = "synthetic"
+    "Default: made, 1,000 rows of 4 features; 4,096 along batch. Along rows it is made always."
+
+
+@Parameter(name="*", group="Training")
+@dataclass(frozen=True)
+class ScaleTraining(Training):
+    """Few epochs: the axes are long."""
+
+    epochs: int = 4
+
+
+@Parameter(name="*", group="Effort")
+@dataclass(frozen=True)
+class ScaleEffort(Effort):
+    """One block a launch, and longer for the largest."""
+
+    blocks: int = 1
+    limit: float = 300.0
 
 
 def scale(
-    axis: Annotated[
-        list[str], typer.Argument(metavar="AXIS...", help="rows, width, depth, batch: any of them.")
-    ],
-    backend: Annotated[
-        str, typer.Option(help="tensorflow, jax, torch, or several with commas.")
-    ] = "tensorflow",
-    device: Annotated[str, typer.Option(help="cpu, gpu or gpu:1.")] = "cpu",
-    threads: Threads = None,
-    path: TrainingPath = "fit",
-    launches: Annotated[int, typer.Option(help="Fresh processes for each backend.")] = 5,
-    limit: Annotated[float, typer.Option(help="Seconds after which a trial is given up.")] = 300.0,
-    results: Annotated[Path, typer.Option(help="Folder for runs.")] = Path("results"),
-    name: Annotated[str | None, typer.Option(help="Name of the run; default: the time.")] = None,
+    *axis: Annotated[str, Parameter(required=True, help="rows, width, depth, batch: any of them.")],
+    data: ScaleData = ScaleData(),
+    training: ScaleTraining = ScaleTraining(),
+    machine: Machine = Machine(),
+    effort: ScaleEffort = ScaleEffort(),
+    results: Results = RESULTS,
+    name: Name = None,
+    fresh: Fresh = False,
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
-    """Time how the cost grows with rows, width, depth or batch size, and draw it."""
-    from nnbench.machine import devices
-    from nnbench.measure import run as measuring
-    from nnbench.scale import charts, scaling
-    from nnbench.scale.tables import print_scaling, scaling_as_json
-    from nnbench.workload import datasets
+    """Time how the cost grows with rows, width, depth or batch size, and draw it.
 
-    backends = backend.split(",")
-    for one in backends:
-        devices.check_installed(one)
-    devices.check_name(device)
-    devices.check_threads(threads)
-    axes = list(dict.fromkeys(axis))
+    Networks cannot be named: an axis makes its own, since all but one size stays the same.
+    """
+    from nnbench.measure import run as measuring
+    from nnbench.scale import charts, scaling, tables
+    from nnbench.show.figures import save_figure
+
+    given = None if data == ScaleData() else data.load()
+    study = Study(data=data, training=training, machine=machine, effort=effort)
+    along = {each: scaling.cases(each, study, given) for each in axis}
     # Two axes may share a case: it is measured once.
-    wanted = {
-        case.key: case
-        for along in axes
-        for one in backends
-        for way in path.split(",")
-        for case in scaling.cases(along, one, device, threads, way)
-    }
-    specification = measuring.specification(
-        list(wanted.values()),
-        launches=launches,
-        blocks=1,
-        seed=0,
-        limit_s=limit,
-        kinds=("phases",),
-        sweeps=5,
-    )
-    folder = run_folder(results, name, specification, resume=False, fresh=False)
-    first = datasets.load(next(iter(wanted.values())).data)
-    finished = execute(folder, first, None, quiet=quiet)
-    found = {along: scaling.series(finished, along) for along in axes}
-    pictures = []
-    for along, series in found.items():
-        if series:
-            picture = finished.folder / f"scale-{along}.png"
-            charts.draw(series).savefig(picture, dpi=110, facecolor="white")
-            pictures.append(picture)
+    wanted = {case.key: case for cases in along.values() for case in cases}
+    specification = measuring.of_study(study, list(wanted.values()), kinds=("phases",), sweeps=5)
+    folder = run_folder(results, name, specification, fresh=fresh)
+    tell_backend(machine, quiet=quiet)
+    finished = execute(folder, given or Data(next(iter(wanted.values())).data).load(), quiet=quiet)
+    found = {each: scaling.series(finished, each, cases) for each, cases in along.items()}
+    pictures = {each: finished.folder / f"scale-{each}.png" for each in found if found[each]}
+    for each, picture in pictures.items():
+        save_figure(charts.draw(found[each]), picture)
     if as_json:
-        say(json.dumps(scaling_as_json(found, pictures), indent=1))
+        print_json(tables.as_json(found, list(pictures.values())))
         return
     for series in found.values():
-        print_scaling(series)
-    for picture in pictures:
+        tables.print_scaling(series)
+    for picture in pictures.values():
         say(str(picture))

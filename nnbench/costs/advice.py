@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from nnbench.costs.context import Scene
+from nnbench.costs.context import Context
 from nnbench.costs.prediction import Prediction
 from nnbench.costs.questions import FAR_OFF, nearest_width
 from nnbench.show import units
@@ -22,12 +22,12 @@ FEWEST = 0.5
 
 @dataclass(frozen=True)
 class Candidate:
-    """A network that was considered; `verdict` None where there is no budget of time."""
+    """A network that was considered; `meets_budget` is a verdict, None without a budget of time."""
 
     architecture: Architecture
     parameters: int
     prediction: Prediction
-    verdict: str | None
+    meets_budget: str | None
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class Advice:
     @property
     def meeting(self) -> list[Candidate]:
         """Those that meet what was asked for, more likely than not."""
-        return [one for one in self.candidates if one.verdict is None or one.verdict in MEETING]
+        return [one for one in self.candidates if one.meets_budget in (None, *MEETING)]
 
     @property
     def deepest(self) -> Candidate | None:
@@ -63,116 +63,106 @@ def judge(epoch_s: Interval, budget_s: float) -> str:
 
 
 def advise(
-    scene: Scene,
+    context: Context,
     parameters: int | None,
     budget_s: float | None,
-    others: Mapping[str, Scene] | None = None,
+    others: Mapping[str, Context] | None = None,
 ) -> Advice:
     """Networks of equal widths with about (or at most) so many parameters, by predicted time.
 
-    With a budget only, the widest of each depth that meets it. `others` are scenes at other
-    places, by their name, that may be told as a change.
+    With a budget only, the widest of each depth that meets it. `others` are contexts of other
+    settings, by their name, that may be told as a change.
     """
     if parameters is not None:
-        found = _of_size(scene, parameters, budget_s)
+        found = _of_size(context, parameters, budget_s)
     else:
         assert budget_s is not None
-        found = _that_meet(scene, budget_s)
-    rank = {name: place for place, name in enumerate((*VERDICTS, None))}
-    ordered = sorted(found, key=lambda one: (rank[one.verdict], one.prediction.epoch_s.value))
+        found = _that_meet(context, budget_s)
+    rank = {name: number for number, name in enumerate((*VERDICTS, None))}
+    ordered = sorted(found, key=lambda one: (rank[one.meets_budget], one.prediction.epoch_s.value))
     advice = Advice(ordered, ())
     if budget_s is None or advice.meeting:
         return advice
-    return replace(advice, changes=_changes(scene, advice, budget_s, others or {}))
+    return replace(advice, changes=_changes(context, ordered, budget_s, others or {}))
 
 
-def _candidate(scene: Scene, architecture: Architecture, budget_s: float | None) -> Candidate:
-    prediction = scene.predict(architecture)
+def _candidate(context: Context, architecture: Architecture, budget_s: float | None) -> Candidate:
+    prediction = context.predict(architecture)
     verdict = None if budget_s is None else judge(prediction.epoch_s, budget_s)
-    return Candidate(
-        architecture, architecture.parameters(scene.place.features), prediction, verdict
-    )
+    return Candidate(architecture, context.parameters(architecture), prediction, verdict)
 
 
-def _of_size(scene: Scene, parameters: int, budget_s: float | None) -> list[Candidate]:
-    def counted(one: Architecture) -> int:
-        return one.parameters(scene.place.features)
-
+def _of_size(context: Context, parameters: int, budget_s: float | None) -> list[Candidate]:
+    least, most = FEWEST * parameters, (1 + FAR_OFF) * parameters
     found = []
-    for depth in range(1, scene.deepest + 1):
-        width = nearest_width(depth, parameters, counted, scene.widest)
+    for depth in range(1, context.deepest + 1):
+        width = nearest_width(depth, parameters, context.parameters, context.widest)
         if width is None:
             continue
         one = Architecture((width,) * depth)
-        if counted(one) > parameters * (1 + FAR_OFF) and width > 1:
+        if context.parameters(one) > most and width > 1:
             # Widths are whole numbers: where none comes near, the next below.
             one = Architecture((width - 1,) * depth)
-        least, most = FEWEST * parameters, (1 + FAR_OFF) * parameters
-        if least <= counted(one) <= most and one.widths[0] >= scene.narrowest:
-            found.append(_candidate(scene, one, budget_s))
+        if least <= context.parameters(one) <= most and one.widths[0] >= context.narrowest:
+            found.append(_candidate(context, one, budget_s))
     return found
 
 
-def _that_meet(scene: Scene, budget_s: float) -> list[Candidate]:
-    found = []
-    for depth in range(1, scene.deepest + 1):
-        width = scene.widest_with(depth, lambda one: scene.predict(one).epoch_s.value <= budget_s)
-        if width is not None:
-            found.append(_candidate(scene, Architecture((width,) * depth), budget_s))
-    return found
+def _that_meet(context: Context, budget_s: float) -> list[Candidate]:
+    def meets(one: Architecture) -> bool:
+        return context.predict(one).epoch_s.value <= budget_s
+
+    widths = {depth: context.widest_with(depth, meets) for depth in range(1, context.deepest + 1)}
+    return [
+        _candidate(context, Architecture((width,) * depth), budget_s)
+        for depth, width in widths.items()
+        if width is not None
+    ]
 
 
 def _changes(
-    scene: Scene, advice: Advice, budget_s: float, others: Mapping[str, Scene]
+    context: Context,
+    candidates: Sequence[Candidate],
+    budget_s: float,
+    others: Mapping[str, Context],
 ) -> list[str]:
-    told = []
-    budget = units.seconds(budget_s)
-    if advice.candidates:
-        quickest = min(advice.candidates, key=lambda one: one.prediction.epoch_s.value)
-        epoch_s = quickest.prediction.epoch_s
-        told.append(
-            f"a budget of {units.seconds(epoch_s.value)} an epoch "
-            f"({units.seconds(epoch_s.high)} to be sure): {quickest.architecture.label} is the "
-            "quickest"
+    told, wanted = [], Architecture((context.narrowest,))
+    quickest = min(candidates, key=lambda one: one.prediction.epoch_s.value, default=None)
+    smaller = max(_that_meet(context, budget_s), key=lambda one: one.parameters, default=None)
+    if smaller is None:
+        least_s = units.seconds(context.predict(wanted).epoch_s.value)
+        lesser = (
+            f"no network helps: even {wanted.label} takes {least_s} an epoch, more than "
+            f"{units.seconds(budget_s)}"
         )
-    smaller = max(_that_meet(scene, budget_s), key=lambda one: one.parameters, default=None)
-    if smaller is not None:
-        told.append(
+    else:
+        lesser = (
             f"fewer parameters: {smaller.architecture.label} with {smaller.parameters:,} takes "
             f"{units.seconds(smaller.prediction.epoch_s.value)} an epoch"
         )
-    else:
-        least = Architecture((scene.narrowest,))
-        least_s = units.seconds(scene.predict(least).epoch_s.value)
+    if quickest is not None:
+        wanted, epoch_s = quickest.architecture, quickest.prediction.epoch_s
         told.append(
-            f"no network helps: even {least.label} takes {least_s} an epoch, more than {budget}"
+            f"a budget of {units.seconds(epoch_s.value)} an epoch "
+            f"({units.seconds(epoch_s.high)} to be sure): {wanted.label} is the quickest"
         )
-    wanted = (
-        min(advice.candidates, key=lambda one: one.prediction.epoch_s.value).architecture
-        if advice.candidates
-        else Architecture((scene.narrowest,))
-    )
-    if scene.batch_size is not None:
-        told += _if_meets("larger batches: a full batch", _full(scene), wanted, budget_s)
-    rows = scene.rows // 2
-    while rows >= 2 ** scene.model.low[2] and rows >= 2:
-        fewer = Scene(scene.model, scene.place, rows, scene.batch_size, scene.epochs)
-        found = _if_meets(f"fewer rows: {rows:,}", fewer, wanted, budget_s)
-        if found:
-            told += found
+    changed = {}
+    if context.batch_size is not None:
+        changed["larger batches: a full batch"] = replace(context, batch_size=None)
+    rows = context.rows // 2
+    while rows >= max(2.0, 2 ** context.model.low[2]):
+        changed[f"fewer rows: {rows:,}"] = fewer = replace(context, rows=rows)
+        if fewer.predict(wanted).epoch_s.value <= budget_s:
             break
         rows //= 2
-    for name, other in others.items():
-        told += _if_meets(f"another place: {name}", other, wanted, budget_s)
-    return told
-
-
-def _full(scene: Scene) -> Scene:
-    return Scene(scene.model, scene.place, scene.rows, None, scene.epochs)
-
-
-def _if_meets(what: str, scene: Scene, wanted: Architecture, budget_s: float) -> list[str]:
-    epoch_s = scene.predict(wanted).epoch_s
-    if epoch_s.value > budget_s:
-        return []
-    return [f"{what} ({wanted.label} would take {units.seconds(epoch_s.value)} an epoch)"]
+    changed |= {f"another setting: {name}": other for name, other in others.items()}
+    times_s = {what: there.predict(wanted).epoch_s.value for what, there in changed.items()}
+    return [
+        *told,
+        lesser,
+        *(
+            f"{what} ({wanted.label} would take {units.seconds(time_s)} an epoch)"
+            for what, time_s in times_s.items()
+            if time_s <= budget_s
+        ),
+    ]

@@ -1,6 +1,7 @@
 """The figures of a cost model, one function each."""
 
 import math
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
@@ -14,16 +15,15 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 from numpy.typing import NDArray
 
 from nnbench.costs import words
-from nnbench.costs.context import Scene
-from nnbench.costs.model import PhaseModel
-from nnbench.costs.prediction import Prediction
-from nnbench.costs.questions import DEPTHS
-from nnbench.costs.terms import FIRST_EPOCH
+from nnbench.costs.context import Context
+from nnbench.costs.model import PhaseModel, around
+from nnbench.costs.questions import DEPTHS, answered_depths
+from nnbench.costs.terms import FIRST_EPOCH, FLOP, position
 from nnbench.phases import COLD, COMPILE, EPOCH, ONCE, STEP
 from nnbench.show import units
+from nnbench.show.figures import bar_lengths, footnote
 from nnbench.show.palette import COLOURS, SERIES_COLOURS
 from nnbench.workload.architecture import Architecture
-from nnbench.workload.case import Case
 
 SHADES = "viridis"
 GRID_WIDTHS = 22
@@ -34,29 +34,29 @@ TENTHS = tuple(1 + tenth / 10 for tenth in range(90))
 Array = NDArray[np.float64]
 
 
-def heat_maps(scene: Scene) -> Figure:
+def heat_maps(context: Context) -> Figure:
     """Predicted step, cold and compile time by depth and width, with contours.
 
     Filled circles were timed with this many rows in a batch and batches in an epoch, in the
     colour of what was measured; small crosses with others. Without `compile` the map is left out.
     """
-    phases = [phase for phase in (STEP, COLD, COMPILE) if phase in (COLD, *scene.model.phases)]
+    phases = [phase for phase in (STEP, COLD, COMPILE) if phase in (COLD, *context.model.phases)]
     figure = Figure(figsize=(4.2 * len(phases), 4.3), layout="constrained")
     axes = figure.subplots(1, len(phases), sharey=True, squeeze=False)[0]
-    depths = _spaced(1, scene.deepest, GRID_DEPTHS)
-    widths = _spaced(scene.narrowest, scene.widest, GRID_WIDTHS)
+    depths = _spaced(1, context.deepest, GRID_DEPTHS)
+    widths = _spaced(context.narrowest, context.widest, GRID_WIDTHS)
     for axis, phase in zip(axes, phases, strict=True):
         times_s = np.array(
-            [[_time_s(scene, depth, width, phase) for width in widths] for depth in depths]
+            [[_time_s(context, depth, width, phase) for width in widths] for depth in depths]
         )
         _heat(axis, figure, widths, depths, times_s)
-        _timed(axis, scene, phase, times_s)
-        axis.set_title(f"{phase}, {scene.epochs:,} epochs" if phase == COLD else phase)
+        _timed(axis, context, phase, times_s)
+        axis.set_title(f"{phase}, {context.epochs:,} epochs" if phase == COLD else phase)
         axis.set_xlabel("width")
     axes[0].set_ylabel("depth")
-    _footnote(
+    footnote(
         figure,
-        f"{words.place(scene)}. Circles: timed with these rows and batches, in the colour of "
+        f"{words.where(context)}. Circles: timed with these rows and batches, in the colour of "
         "the measured time; crosses: timed with others.",
     )
     return figure
@@ -66,19 +66,19 @@ def _spaced(low: int, high: int, count: int) -> list[int]:
     return sorted({int(one) for one in np.geomspace(low, max(high, low + 1), count).round()})
 
 
-def _time_s(scene: Scene, depth: int, width: int, phase: str) -> float:
+def _time_s(context: Context, depth: int, width: int, phase: str) -> float:
     one = Architecture((width,) * depth)
     if phase == COMPILE:
-        return scene.model.phases[COMPILE].predict(scene.case(one)).value_s
-    prediction: Prediction = scene.predict(one)
-    return prediction.step_s.value if phase == STEP else prediction.total_s.value
+        return context.model.phases[COMPILE].predict(context.case(one)).seconds.value
+    found = context.predict(one)
+    return (found.step_s if phase == STEP else found.total_s).value
 
 
 def _heat(
     axis: Axes, figure: Figure, widths: Sequence[int], depths: Sequence[int], times_s: Array
 ) -> None:
     low, high = float(times_s.min()), float(times_s.max())
-    norm = LogNorm(low, max(high, 1.001 * low))
+    norm = _norm(times_s)
     axis.pcolormesh(widths, depths, times_s, norm=norm, cmap=SHADES, shading="gouraud")
     axis.set_xscale("log", base=2)
     axis.set_yscale("log", base=2)
@@ -86,9 +86,12 @@ def _heat(
     if levels:
         lines = axis.contour(widths, depths, times_s, levels=levels, colors="white", linewidths=0.9)
         axis.clabel(lines, fmt=_short, fontsize=8)
-    _plain_ticks(axis, widths, depths)
+    shown = [2**power for power in range(0, 21, 2) if widths[0] <= 2**power <= widths[-1]]
+    _ticks(axis.xaxis, shown or [widths[0], widths[-1]])
+    _ticks(axis.yaxis, [one for one in DEPTHS if one <= depths[-1]])
     bar = figure.colorbar(ScalarMappable(norm, SHADES), ax=axis, location="bottom", aspect=30)
-    _second_ticks(bar.ax.xaxis, low, high)
+    _ticks(bar.ax.xaxis, _round(low, high, 4), _short)
+    bar.ax.tick_params(labelsize=8)
 
 
 def _levels(low: float, high: float) -> list[float]:
@@ -99,17 +102,7 @@ def _levels(low: float, high: float) -> list[float]:
     return [f * 10.0**p for p in powers for f in factors if 1.05 * low < f * 10.0**p < 0.95 * high]
 
 
-def _plain_ticks(axis: Axes, widths: Sequence[int], depths: Sequence[int]) -> None:
-    plain = FuncFormatter(lambda value, _: f"{value:g}")
-    shown = [2**power for power in range(0, 21, 2) if widths[0] <= 2**power <= widths[-1]]
-    axis.xaxis.set_major_locator(FixedLocator(shown or [widths[0], widths[-1]]))
-    axis.yaxis.set_major_locator(FixedLocator([one for one in DEPTHS if one <= depths[-1]]))
-    for one in (axis.xaxis, axis.yaxis):
-        one.set_major_formatter(plain)
-        one.set_minor_locator(NullLocator())
-
-
-def _round_ticks(low: float, high: float, most: int) -> list[float]:
+def _round(low: float, high: float, most: int) -> list[float]:
     """At most so many round numbers between two, evenly on a logarithmic axis."""
     first, last = math.floor(math.log10(low)), math.ceil(math.log10(high))
     for factors in (TENTHS, (1.0, 1.5, 2.0, 3.0, 5.0, 7.0), (1.0, 2.0, 5.0), (1.0, 3.0), (1.0,)):
@@ -120,44 +113,48 @@ def _round_ticks(low: float, high: float, most: int) -> list[float]:
     return inside[:: -(-len(inside) // most)]
 
 
-def _second_ticks(axis: Axis, low: float, high: float, most: int = 4) -> None:
-    axis.set_major_locator(FixedLocator(_round_ticks(low, high, most)))
-    axis.set_major_formatter(FuncFormatter(lambda value, _: _short(value)))
+def _ticks(
+    axis: Axis, at: Sequence[float], written: Callable[[float], str] = "{:g}".format
+) -> None:
+    axis.set_major_locator(FixedLocator(at))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: written(value)))
     axis.set_minor_locator(NullLocator())
-    axis.set_tick_params(labelsize=8)
 
 
-def _timed(axis: Axes, scene: Scene, phase: str, times_s: Array) -> None:
-    norm = LogNorm(float(times_s.min()), max(float(times_s.max()), 1.001 * float(times_s.min())))
-    here = scene.case(Architecture((scene.narrowest,)))
-    same: list[tuple[float, float, float]] = []
-    others: list[tuple[float, float]] = []
-    for one in scene.model.observed:
-        architecture = one.case.architecture
-        if architecture is None:
+def _short(value_s: float) -> str:
+    number, unit = units.seconds(value_s).split(" ")
+    return f"{float(number.replace(',', '')):g} {unit}"
+
+
+def _short_flops(value: float) -> str:
+    return re.sub(r"\.0+ ", " ", units.flops(value))
+
+
+def _timed(axis: Axes, context: Context, phase: str, times_s: Array) -> None:
+    """Crosses for networks timed with other rows and batches, dots for the others' times."""
+    here = context.case(Architecture((context.narrowest,)))
+    shape = here.batch_rows, here.steps_per_epoch
+    same, others = [], set()
+    for one in context.model.observed:
+        if one.case.architecture is None:
             continue
-        width = float(np.exp(np.mean(np.log(architecture.widths))))
-        measured_s = _measured_s(one.times_s, phase, scene.epochs)
-        alike = (one.case.batch_rows, one.case.steps_per_epoch) == (
-            here.batch_rows,
-            here.steps_per_epoch,
-        )
+        depth, width = 2.0 ** position(one.case)[:2]
+        measured_s = _measured_s(one.times_s, phase, context.epochs)
+        alike = (one.case.batch_rows, one.case.steps_per_epoch) == shape
         if alike and measured_s is not None:
-            same.append((width, architecture.depth, measured_s))
+            same.append((width, depth, measured_s))
         else:
-            others.append((width, architecture.depth))
+            others.add((width, depth))
     if others:
-        spots = np.array(sorted(set(others)))
-        axis.plot(
-            spots[:, 0], spots[:, 1], "x", color="white", markersize=3.5, alpha=0.75, clip_on=False
-        )
+        spots = np.array(sorted(others)).T
+        axis.plot(*spots, "x", color="white", markersize=3.5, alpha=0.75, clip_on=False)
     if same:
-        dots = np.array(same)
+        widths, depths, measured = np.array(same).T
         axis.scatter(
-            dots[:, 0],
-            dots[:, 1],
-            c=dots[:, 2],
-            norm=norm,
+            widths,
+            depths,
+            c=measured,
+            norm=_norm(times_s),
             cmap=SHADES,
             s=48,
             edgecolors="white",
@@ -167,15 +164,18 @@ def _timed(axis: Axes, scene: Scene, phase: str, times_s: Array) -> None:
         )
 
 
+def _norm(times_s: Array) -> LogNorm:
+    low = float(times_s.min())
+    return LogNorm(low, max(float(times_s.max()), 1.001 * low))
+
+
 def _measured_s(times: Mapping[str, float], phase: str, epochs: int) -> float | None:
-    if phase != COLD:
+    if phase != COLD or EPOCH not in times:
         return times.get(phase)
-    if EPOCH not in times:
-        return None
     return float(sum(times.get(once, 0.0) for once in ONCE) + epochs * times[EPOCH])
 
 
-def roofline(scene: Scene, product_flops_per_s: float | None = None) -> Figure:
+def roofline(context: Context, product_flops_per_s: float | None = None) -> Figure:
     """Achieved FLOP/s of every timed step against its FLOPs.
 
     A step that costs nothing but overhead lies on a rising line, FLOPs / overhead, one for the
@@ -184,8 +184,8 @@ def roofline(scene: Scene, product_flops_per_s: float | None = None) -> Figure:
     """
     figure = Figure(figsize=(8.5, 5), layout="constrained")
     axis = figure.subplots()
-    model = scene.model.phases[STEP]
-    flops = np.array([_flops(case) for case in model.cases])
+    model = context.model.phases[STEP]
+    flops = np.array([float(case.step_cost.flops) for case in model.cases if case.step_cost])
     achieved = flops / model.times_s
     depths = np.array([case.architecture.depth for case in model.cases if case.architecture])
     shown = axis.scatter(
@@ -200,7 +200,6 @@ def roofline(scene: Scene, product_flops_per_s: float | None = None) -> Figure:
         zorder=3,
     )
     span = np.geomspace(flops.min() / 1.5, flops.max() * 1.5, 60)
-    top = float(achieved.max())
     for depth, style in ((int(depths.min()), "-"), (int(depths.max()), "--")):
         overhead_s = _overhead_s(model, depth)
         if overhead_s > 0:
@@ -212,40 +211,25 @@ def roofline(scene: Scene, product_flops_per_s: float | None = None) -> Figure:
                 linewidth=1.5,
                 label=f"overhead alone, depth {depth}: {units.seconds(overhead_s)} a step",
             )
-    per_flop = next(each for each in model.coefficients if each.term.name == "FLOPs")
-    if per_flop.value > 0:
-        axis.axhline(
-            1 / per_flop.value,
-            color=COLOURS[STEP],
-            linewidth=1.5,
-            label=f"the model's FLOPs: {units.flops(1 / per_flop.value)}/s",
-        )
-        top = max(top, 1 / per_flop.value)
+    flop_s = model.coefficients[FLOP].value
+    rates = [("the model's FLOPs", 1 / flop_s, "-", COLOURS[STEP])] if flop_s > 0 else []
     if product_flops_per_s:
-        axis.axhline(
-            product_flops_per_s,
-            color="black",
-            linewidth=1.2,
-            linestyle=":",
-            label=f"matrix product, measured: {units.flops(product_flops_per_s)}/s",
-        )
-        top = max(top, product_flops_per_s)
-    axis.set_xscale("log")
-    axis.set_yscale("log")
-    axis.set_xlim(span[0], span[-1])
-    axis.set_ylim(float(achieved.min()) / 2, 3 * top)
-    axis.set_xlabel("FLOPs of a step")
-    axis.set_ylabel("achieved FLOP/s")
-    _flop_ticks(axis)
+        rates.append(("matrix product, measured", product_flops_per_s, ":", "black"))
+    for name, rate, style, colour in rates:
+        label = f"{name}: {units.flops(rate)}/s"
+        axis.axhline(rate, color=colour, linewidth=1.5, linestyle=style, label=label)
+    top = max([float(achieved.max()), *(rate for _, rate, _, _ in rates)])
+    axis.set(xscale="log", xlim=(span[0], span[-1]), xlabel="FLOPs of a step")
+    axis.set(yscale="log", ylim=(achieved.min() / 2, 3 * top), ylabel="achieved FLOP/s")
+    _ticks(axis.xaxis, _round(*axis.get_xlim(), 6), _short_flops)
+    _ticks(axis.yaxis, _round(*axis.get_ylim(), 6), lambda value: f"{_short_flops(value)}/s")
     axis.grid(alpha=0.3)
     bar = figure.colorbar(shown, ax=axis, label="depth", aspect=30)
-    bar.ax.yaxis.set_major_locator(FixedLocator([d for d in DEPTHS if d <= depths.max()]))
-    bar.ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-    bar.ax.yaxis.set_minor_locator(NullLocator())
+    _ticks(bar.ax.yaxis, [depth for depth in DEPTHS if depth <= depths.max()])
     axis.legend(fontsize=8, loc="lower right")
-    _footnote(
+    footnote(
         figure,
-        f"{words.place(scene).partition(';')[0]}; every timed step, of all rows and batches: "
+        f"{words.where(context).partition(';')[0]}; every timed step, of all rows and batches: "
         f"{len(flops)} timings.",
     )
     return figure
@@ -259,85 +243,67 @@ def _overhead_s(model: PhaseModel, depth: int) -> float:
     return float(model.plain_s([shaped])[1][0])
 
 
-def _flops(case: Case) -> float:
-    cost = case.step_cost
-    assert cost is not None
-    return float(cost.flops)
-
-
-def _flop_ticks(axis: Axes) -> None:
-    ends = (axis.xaxis, "", axis.get_xlim()), (axis.yaxis, "/s", axis.get_ylim())
-    for one, suffix, (low, high) in ends:
-        one.set_major_locator(FixedLocator(_round_ticks(low, high, 6)))
-        one.set_minor_locator(NullLocator())
-        one.set_major_formatter(FuncFormatter(_flop_format(suffix)))
-
-
-def _flop_format(suffix: str) -> Callable[[float, int], str]:
-    return lambda value, _: units.flops(value).replace(".00", "").replace(".0", "") + suffix
-
-
-def overhead_share(scene: Scene) -> Figure:
+def overhead_share(context: Context) -> Figure:
     """Which part of a predicted epoch is overhead, against parameters, a line a depth.
 
     Thin parts of a line lie beyond the calibrated range.
     """
     figure = Figure(figsize=(8.5, 4.4), layout="constrained")
     axis = figure.subplots()
-    widths = _spaced(scene.narrowest, scene.widest, GRID_WIDTHS)
-    depths = [depth for depth in DEPTHS if depth <= scene.deepest][:: 2 if scene.deepest > 8 else 1]
-    for number, depth in enumerate(depths):
+    widths = _spaced(context.narrowest, context.widest, GRID_WIDTHS)
+    shown = answered_depths(context)[:: 2 if context.deepest > 8 else 1]
+    for number, depth in enumerate(shown):
         networks = [Architecture((width,) * depth) for width in widths]
         axis.plot(
-            [one.parameters(scene.place.features) for one in networks],
-            [100 * scene.predict(one).overhead_share for one in networks],
+            [context.parameters(one) for one in networks],
+            [100 * context.predict(one).overhead_share for one in networks],
             "o-",
             color=SERIES_COLOURS[number % len(SERIES_COLOURS)],
             markersize=3.5,
             linewidth=1.4,
             label=f"depth {depth}",
         )
-    axis.set_xscale("log")
-    axis.set_ylim(-2, 102)
-    axis.set_xlabel("parameters")
-    axis.set_ylabel("overhead, % of an epoch")
+    axis.set(xscale="log", xlabel="parameters")
+    axis.set(ylim=(-2, 102), ylabel="overhead, % of an epoch")
     axis.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
     axis.grid(alpha=0.3)
     axis.legend(fontsize=9, ncols=2)
-    _footnote(figure, f"{words.place(scene)}. Overhead: paid whatever the width of the layers.")
+    footnote(figure, f"{words.where(context)}. Overhead: paid whatever the width of the layers.")
     return figure
 
 
-def residuals(scene: Scene) -> Figure:
+def residuals(context: Context) -> Figure:
     """Each timing against what is predicted of it from all others, by phase, with intervals."""
-    phases = [phase for phase in (*ONCE, FIRST_EPOCH, STEP, EPOCH) if phase in scene.model.phases]
+    phases = [phase for phase in (*ONCE, FIRST_EPOCH, STEP, EPOCH) if phase in context.model.phases]
     columns = min(4, len(phases))
     lines = -(-len(phases) // columns)
     figure = Figure(figsize=(3 * columns, 0.5 + 2.9 * lines), layout="constrained")
     grid = figure.subplots(lines, columns, squeeze=False)
     for axis, phase in zip(grid.flat, phases, strict=False):
-        _residuals(axis, scene.model.phases[phase])
+        _residuals(axis, context.model.phases[phase])
         axis.set_title(phase, fontsize=10)
     for axis in grid.flat[len(phases) :]:
         axis.set_axis_off()
     for axis in grid[:, 0]:
         axis.set_ylabel("predicted / measured", fontsize=9)
-    _footnote(
+    footnote(
         figure,
-        f"{words.place(scene).partition(';')[0]}. Each point is predicted from all others, with "
+        f"{words.where(context).partition(';')[0]}. Each point is predicted from all others, with "
         "its 95 % interval; dotted: 10 % off.",
     )
     return figure
 
 
 def _residuals(axis: Axes, model: PhaseModel) -> None:
-    errors, deviations = model.surrogate.leave_one_out()
-    reach = model.quantile * model.surrogate.inflation * deviations
-    ratio = np.exp(errors)
+    log_reaches = model.quantile * model.left_out_deviations()
+    found = [
+        around(1 + float(error), float(reach))
+        for error, reach in zip(model.left_out_errors(), log_reaches, strict=True)
+    ]
     axis.errorbar(
         model.times_s,
-        ratio,
-        yerr=[ratio - ratio * np.exp(-reach), ratio * np.exp(reach) - ratio],
+        [one.value for one in found],
+        yerr=bar_lengths(found),
         fmt="o",
         color=COLOURS.get(model.phase, "#0072b2") if model.phase != "prepare" else "#b8a900",
         markersize=3.5,
@@ -349,25 +315,12 @@ def _residuals(axis: Axes, model: PhaseModel) -> None:
         axis.axhline(edge, color="#777777", linewidth=0.8, linestyle=":")
     axis.set_xscale("log")
     axis.set_yscale("log")
-    low = float((ratio * np.exp(-reach)).min())
-    high = float((ratio * np.exp(reach)).max())
     # A few wild intervals would flatten all others.
-    low, high = max(low, 0.1), min(high, 10.0)
-    low, high = min(low, 0.8), max(high, 1.25)
+    low = min(max(min(one.low for one in found), 0.1), 0.8)
+    high = max(min(max(one.high for one in found), 10.0), 1.25)
     axis.set_ylim(low / 1.05, high * 1.05)
     near = [] if high / low > 6 else [0.8, 1.25]
-    axis.yaxis.set_major_locator(FixedLocator([0.1, 0.2, 0.5, 1, 2, 5, 10, *near]))
-    axis.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}×"))
-    axis.yaxis.set_minor_locator(NullLocator())
-    _second_ticks(axis.xaxis, *axis.get_xlim(), most=3)
+    _ticks(axis.yaxis, [0.1, 0.2, 0.5, 1, 2, 5, 10, *near], "{:g}×".format)
+    _ticks(axis.xaxis, _round(*axis.get_xlim(), 3), _short)
     axis.tick_params(labelsize=8)
     axis.grid(alpha=0.3)
-
-
-def _short(value_s: float) -> str:
-    number, unit = units.seconds(value_s).split(" ")
-    return f"{float(number.replace(',', '')):g} {unit}"
-
-
-def _footnote(figure: Figure, text: str) -> None:
-    figure.supxlabel(text, fontsize=8, color="#555555", x=0.01, ha="left")

@@ -9,20 +9,24 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import optimize, stats
 
-from nnbench.costs.model import LEAST_CASES, RESAMPLES, PhaseModel, Predicted, TooFewCasesError
-from nnbench.costs.terms import AXES, FIRST_EPOCH, place
+from nnbench.costs.model import (
+    LEAST_CASES,
+    RESAMPLES,
+    PhaseModel,
+    Predicted,
+    TooFewCasesError,
+    around,
+)
+from nnbench.costs.terms import AXES, FIRST_EPOCH, position
 from nnbench.phases import COMPILE, EPOCH, FIRST_STEP, ONCE, PREPARE, STEP, TRACE
 from nnbench.stats.interval import Interval
 from nnbench.workload.case import Case
 
 EDGE = 0.25
-"""A place this far beyond the calibrated ones (in powers of two) still counts as inside."""
+"""A case this far beyond the calibrated ones (in powers of two) still counts as inside."""
 
 MANY_FEATURES = 16
 """Times as many features as calibrated are beyond the range, too."""
-
-LARGEST_REACH = 1e6
-"""An interval reaches from a value divided by this to a value times it, at most."""
 
 STEPS, OVERHEAD, REST = "steps", "epoch overhead", "rest"
 """Parts of a predicted training besides the phases of `ONCE`."""
@@ -50,11 +54,14 @@ class Prediction:
     Its parts are the phases of `ONCE` that the backend has, `steps` (all but the first),
     `epoch overhead` (what the epochs cost beyond their steps) and `rest` (what the first epoch
     costs beyond all that, such as compiling again for a smaller last batch). `overhead_share` is
-    the part of a steady epoch that does not grow with the size of the layers. `outside` names the
-    axes on which the case lies beyond what was calibrated.
+    the part of a steady epoch that does not grow with the size of the layers, `dominant` the part
+    that takes the most time. `outside` names the axes on which the case lies beyond what was
+    calibrated.
     """
 
-    case: Case
+    architecture: str
+    rows: int
+    batch_rows: int
     epochs: int
     total_s: Interval
     epoch_s: Interval
@@ -62,12 +69,8 @@ class Prediction:
     parts_s: Mapping[str, float]
     overhead_share: float
     peak_host_bytes: Interval | None
+    dominant: str
     outside: tuple[str, ...]
-
-    @property
-    def dominant(self) -> str:
-        """The part that takes the most time."""
-        return max(self.parts_s, key=lambda name: self.parts_s[name])
 
 
 @dataclass(frozen=True)
@@ -104,8 +107,8 @@ class CostModel:
             except TooFewCasesError:
                 if phase in (STEP, EPOCH):
                     raise
-        places = np.array([place(one.case) for one in observed])
-        return cls(phases, places.min(axis=0), places.max(axis=0), Memory.fit(observed), observed)
+        ends = np.array([position(one.case) for one in observed])
+        return cls(phases, ends.min(axis=0), ends.max(axis=0), Memory.fit(observed), observed)
 
     def predict(self, case: Case, epochs: int) -> Prediction:
         """Predict a training of `epochs` epochs from nothing."""
@@ -113,39 +116,39 @@ class CostModel:
         if case.path == "compiled" and case.steps_per_epoch > 1:
             # There a first step is not a thing of its own.
             once.pop(FIRST_STEP, None)
-        step = self.phases[STEP].predict(case)
-        epoch = self.phases[EPOCH].predict(case)
-        times_s = {phase: found.value_s for phase, found in once.items()}
-        parts = dict(times_s)
+        step, epoch = (self.phases[phase].predict(case) for phase in (STEP, EPOCH))
+        step_s, epoch_s = step.seconds.value, epoch.seconds.value
+        parts_s = {phase: found.seconds.value for phase, found in once.items()}
         steps = epochs * case.steps_per_epoch - (1 if FIRST_STEP in once else 0)
-        steps_s = min(steps * step.value_s, epochs * epoch.value_s)
-        parts[STEPS] = steps_s
-        parts[OVERHEAD] = max(0.0, epochs * (epoch.value_s - case.steps_per_epoch * step.value_s))
-        weights_s = [(found, found.value_s) for found in once.values()]
-        weights_s.append((epoch, epochs * epoch.value_s))
+        usual_s = _usual_first_epoch_s({**parts_s, STEP: step_s, EPOCH: epoch_s})
+        parts_s[STEPS] = min(steps * step_s, epochs * epoch_s)
+        parts_s[OVERHEAD] = max(0.0, epochs * (epoch_s - case.steps_per_epoch * step_s))
+        weights_s = [(found, found.seconds.value) for found in once.values()]
+        weights_s.append((epoch, epochs * epoch_s))
         if FIRST_EPOCH in self.phases:
-            usual_s = _usual_first_epoch_s({**times_s, STEP: step.value_s, EPOCH: epoch.value_s})
             first = self.phases[FIRST_EPOCH].predict(case, usual_s)
-            parts[REST] = max(0.0, first.value_s - usual_s)
-            weights_s.append((first, first.value_s))
-        total_s = sum(parts.values())
+            parts_s[REST] = max(0.0, first.seconds.value - usual_s)
+            weights_s.append((first, first.seconds.value))
+        total_s = sum(parts_s.values())
+        log_reach = self.phases[EPOCH].quantile * _deviation_s(weights_s) / total_s
         return Prediction(
-            case=case,
+            architecture=case.label,
+            rows=case.rows,
+            batch_rows=case.batch_rows,
             epochs=epochs,
-            total_s=_interval(
-                total_s, _deviation_s(weights_s) / total_s, self.phases[EPOCH].quantile
-            ),
-            epoch_s=_interval(epoch.value_s, epoch.deviation, self.phases[EPOCH].quantile),
-            step_s=_interval(step.value_s, step.deviation, self.phases[STEP].quantile),
-            parts_s=parts,
-            overhead_share=_share(epoch),
+            total_s=around(total_s, log_reach),
+            epoch_s=epoch.seconds,
+            step_s=step.seconds,
+            parts_s=parts_s,
+            overhead_share=epoch.overhead_share,
             peak_host_bytes=self.memory.predict(case) if self.memory else None,
+            dominant=max(parts_s, key=lambda name: parts_s[name]),
             outside=self.outside(case),
         )
 
     def outside(self, case: Case) -> tuple[str, ...]:
         """The axes on which a case lies beyond the calibrated range."""
-        here = place(case)
+        here = position(case)
         beyond = tuple(
             name
             for name, value, low, high in zip(AXES, here, self.low, self.high, strict=True)
@@ -157,30 +160,19 @@ class CostModel:
 
 
 def _deviation_s(weights_s: Sequence[tuple[Predicted, float]]) -> float:
-    """That of a sum, in seconds: a launch's mood hits all its phases alike."""
-    moods_s = sum(found.mood * seconds for found, seconds in weights_s)
+    """That of a sum, in seconds: the launch effect hits all phases of a launch alike."""
+    together_s = sum(found.launch_effect * seconds for found, seconds in weights_s)
     own_s = [
-        math.sqrt(max(0.0, found.deviation**2 - found.mood**2)) * seconds
+        math.sqrt(max(0.0, found.deviation**2 - found.launch_effect**2)) * seconds
         for found, seconds in weights_s
     ]
-    return math.hypot(moods_s, *own_s)
-
-
-def _share(of: Predicted) -> float:
-    both = of.overhead_s + of.compute_s
-    return of.overhead_s / both if both > 0 else 0.0
+    return math.hypot(together_s, *own_s)
 
 
 def _usual_first_epoch_s(times_s: Mapping[str, float]) -> float:
     """A first epoch in which nothing happens but its phases and a steady epoch's other steps."""
     once_s = sum(times_s.get(phase, 0.0) for phase in (PREPARE, TRACE, COMPILE, FIRST_STEP))
     return once_s + max(0.0, times_s[EPOCH] - times_s[STEP])
-
-
-def _interval(value: float, deviation: float, quantile: float) -> Interval:
-    # Of a few times nothing may be known at all: so much is said, and no more than floats hold.
-    reach = math.exp(min(quantile * deviation, math.log(LARGEST_REACH)))
-    return Interval(value, value / reach, value * reach)
 
 
 @dataclass(frozen=True)

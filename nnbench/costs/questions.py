@@ -4,12 +4,14 @@ All networks in the answers have equal widths: they are what was calibrated.
 """
 
 import math
-from collections.abc import Callable, Sequence
+from bisect import bisect_right
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
-from nnbench.costs.context import Scene, Width
+from nnbench.costs.context import Context, Width
+from nnbench.costs.model import around
 from nnbench.costs.prediction import Prediction
 from nnbench.phases import EPOCH, STEP
 from nnbench.stats.interval import Interval
@@ -23,67 +25,52 @@ FREE = 1.1
 FAR_OFF = 0.1
 """A network whose count is further than 10 % from the wanted one does not stand for it."""
 
-LAUNCHES_S = (2e-6, 5e-6, 10e-6, 20e-6, 50e-6, 100e-6)
-"""Assumed: seconds that a device is kept waiting for each layer of a step, all of its kernels."""
-
-DEVICE_FLOPS_PER_S = 1e13
-"""Assumed: the rate a GPU reaches in the matrix products of such networks."""
-
 
 @dataclass(frozen=True)
 class Alternative:
-    """Another network for the same money: `ratio` is its epoch / the asked one's.
+    """Another network for the same money: `epoch_ratio` is its epoch / the asked one's.
 
     `width` says how sure the width is, where it was looked for by its time.
     """
 
     architecture: Architecture
     parameters: int
-    flops: int
+    flops_per_step: int
     prediction: Prediction
-    ratio: Interval
+    epoch_ratio: Interval
     width: Width | None = None
 
 
-def depths(scene: Scene, asked: Architecture | None = None) -> list[int]:
+def answered_depths(context: Context, asked: Architecture | None = None) -> list[int]:
     """The depths that answers are given for: those calibrated, and that of the asked network."""
-    wanted = {depth for depth in DEPTHS if depth <= scene.deepest}
+    wanted = {depth for depth in DEPTHS if depth <= context.deepest}
     return sorted(wanted | ({asked.depth} if asked else set()))
 
 
-def as_fast(scene: Scene, asked: Architecture) -> list[Alternative]:
+def as_fast(context: Context, asked: Architecture) -> list[Alternative]:
     """At each depth the widest network whose epoch takes no longer than the asked one's."""
     found = []
-    for depth in depths(scene, asked):
-        width = scene.width_where(depth, lambda one: scene.ratio(one, asked, EPOCH))
+    for depth in answered_depths(context, asked):
+        width = context.width_where(depth, lambda one: context.ratio(one, asked, EPOCH))
         if width.value is None:
             continue
         widths = (width.value,) * depth
         if widths == asked.widths:
             width = Width(width.value, width.value, width.value, open_above=False)
-        found.append(_alternative(scene, widths, asked, width))
+        found.append(_alternative(context, widths, asked, width))
     return found
 
 
-def as_many_parameters(scene: Scene, asked: Architecture) -> list[Alternative]:
-    """At each depth the network with about as many parameters as the asked one."""
-    return _as_many(scene, asked, lambda one: one.parameters(scene.place.features))
-
-
-def as_many_flops(scene: Scene, asked: Architecture) -> list[Alternative]:
-    """At each depth the network with about as many FLOPs in a step as the asked one."""
-    return _as_many(scene, asked, lambda one: _flops(scene, one))
-
-
-def _as_many(
-    scene: Scene, asked: Architecture, counted: Callable[[Architecture], int]
+def as_many(
+    context: Context, asked: Architecture, counted: Callable[[Architecture], int]
 ) -> list[Alternative]:
+    """At each depth the network that has about as many as the asked one of what is counted."""
     wanted = counted(asked)
     found = []
-    for depth in depths(scene, asked):
-        width = nearest_width(depth, wanted, counted, scene.widest)
+    for depth in answered_depths(context, asked):
+        width = nearest_width(depth, wanted, counted, context.widest)
         if width and abs(counted(Architecture((width,) * depth)) / wanted - 1) <= FAR_OFF:
-            found.append(_alternative(scene, (width,) * depth, asked))
+            found.append(_alternative(context, (width,) * depth, asked))
     return found
 
 
@@ -91,158 +78,72 @@ def nearest_width(
     depth: int, wanted: int, counted: Callable[[Architecture], int], widest: int
 ) -> int | None:
     """The width at which a count that grows with it is nearest to the wanted one."""
-    low, high = 1, widest
-    if counted(Architecture((high,) * depth)) < wanted * (1 - FAR_OFF):
+
+    def count(width: int) -> int:
+        return counted(Architecture((width,) * depth))
+
+    if count(widest) < wanted * (1 - FAR_OFF):
         return None
-    while high - low > 1:
-        middle = (low + high) // 2
-        if counted(Architecture((middle,) * depth)) <= wanted:
-            low = middle
-        else:
-            high = middle
-    return min((low, high), key=lambda width: abs(counted(Architecture((width,) * depth)) - wanted))
+    # As many widths from 1 on have at most the wanted count.
+    most = bisect_right(range(1, widest + 1), wanted, key=count)
+    near = [width for width in (most, most + 1) if 1 <= width <= widest]
+    return min(near, key=lambda width: abs(count(width) - wanted))
 
 
 def _alternative(
-    scene: Scene, widths: tuple[int, ...], asked: Architecture, width: Width | None = None
+    context: Context, widths: tuple[int, ...], asked: Architecture, width: Width | None = None
 ) -> Alternative:
     one = Architecture(widths)
-    return Alternative(
-        one,
-        one.parameters(scene.place.features),
-        _flops(scene, one),
-        scene.predict(one),
-        scene.ratio(one, asked, EPOCH),
-        width,
-    )
-
-
-def _flops(scene: Scene, architecture: Architecture) -> int:
-    cost = scene.case(architecture).step_cost
-    assert cost is not None
-    return cost.flops
+    counts = context.parameters(one), context.flops(one)
+    return Alternative(one, *counts, context.predict(one), context.ratio(one, asked, EPOCH), width)
 
 
 @dataclass(frozen=True)
 class FreeWidth:
     """Up to where width costs next to nothing at a depth.
 
-    `dearer`: the widest whose step is at most 10 % dearer than the narrowest network's; `knee`:
-    the widest whose step still has more overhead than compute.
+    `free_to_width`: the widest whose step is at most 10 % dearer than the narrowest network's;
+    `overhead_rules_to_width`: the widest whose step still has more overhead than compute.
     """
 
     depth: int
-    dearer: Width
-    knee: Width
-    narrowest_s: Interval
+    narrowest_step_s: Interval
+    free_to_width: Width
+    overhead_rules_to_width: Width
 
 
-def free_width(scene: Scene) -> list[FreeWidth]:
+def free_width(context: Context) -> list[FreeWidth]:
     """For each depth, where width stops being free."""
     found = []
-    for depth in depths(scene):
-        base = Architecture((scene.narrowest,) * depth)
+    for depth in answered_depths(context):
+        base = Architecture((context.narrowest,) * depth)
 
         def dearer(one: Architecture, base: Architecture = base) -> Interval:
-            ratio = scene.ratio(one, base, STEP)
+            ratio = context.ratio(one, base, STEP)
             return Interval(ratio.value / FREE, ratio.low / FREE, ratio.high / FREE)
 
         found.append(
             FreeWidth(
                 depth,
-                scene.width_where(depth, dearer),
-                scene.width_where(depth, lambda one: _compute_by_overhead(scene, one)),
-                scene.predict(base).step_s,
+                context.predict(base).step_s,
+                context.width_where(depth, dearer),
+                context.width_where(depth, lambda one: _compute_by_overhead(context, one)),
             )
         )
     return found
 
 
-def _compute_by_overhead(scene: Scene, architecture: Architecture) -> Interval:
+def _compute_by_overhead(context: Context, architecture: Architecture) -> Interval:
     """Compute / overhead of a step by the coefficients, with the interval of their draws."""
-    _, overhead_s, compute_s = scene.model.phases[STEP].drawn_s([scene.case(architecture)])
+    _, overhead_s, compute_s = context.model.phases[STEP].drawn_s([context.case(architecture)])
     ratios = compute_s[:, 0] / np.maximum(overhead_s[:, 0], 1e-12)
     low, high = np.quantile(ratios, [0.025, 0.975])
     value = float(ratios[0])
     return Interval(value, min(value, float(low)), max(value, float(high)))
 
 
-@dataclass(frozen=True)
-class GpuNeed:
-    """With so many assumed seconds of overhead a layer: the rate at which a GPU breaks even.
-
-    `rate` is in FLOP/s; None: the launches alone take longer than the whole step here. Its `high`
-    is infinite where they may. `wins_from` is the width of a network of this depth from which on
-    a GPU with that overhead and `DEVICE_FLOPS_PER_S` wins; None: not in the calibrated range.
-    """
-
-    overhead_s: float
-    rate: Interval | None
-    wins_from: int | None
-
-
-@dataclass(frozen=True)
-class GpuQuestion:
-    """What a GPU would need to win at the steps of a network.
-
-    `step_s` is the step here, of which `overhead_share` is overhead; `most_overhead_s` what a
-    GPU may spend on each layer if it computed in no time.
-    """
-
-    architecture: Architecture
-    step_s: Interval
-    overhead_share: float
-    flops: int
-    most_overhead_s: Interval
-    needs: Sequence[GpuNeed]
-
-
-def gpu(scene: Scene, asked: Architecture) -> GpuQuestion:
-    """Break-even of a GPU by arithmetic: `(depth + 1) * overhead + FLOPs / rate = step here`."""
-    step_s = scene.predict(asked).step_s
-    layers = asked.depth + 1
-    flops = _flops(scene, asked)
-    whole = scene.model.phases[STEP].predict(scene.case(asked))
-    both = whole.overhead_s + whole.compute_s
-    needs = []
-    for overhead_s in LAUNCHES_S:
-        launches_s = layers * overhead_s
-        rate = None
-        if step_s.value > launches_s:
-            rate = Interval(
-                flops / (step_s.value - launches_s),
-                flops / (step_s.high - launches_s),
-                flops / (step_s.low - launches_s) if step_s.low > launches_s else float("inf"),
-            )
-        needs.append(GpuNeed(overhead_s, rate, _wins_from(scene, asked.depth, launches_s)))
-    return GpuQuestion(
-        asked,
-        step_s,
-        whole.overhead_s / both if both > 0 else 0.0,
-        flops,
-        Interval(step_s.value / layers, step_s.low / layers, step_s.high / layers),
-        needs,
-    )
-
-
-def _wins_from(scene: Scene, depth: int, launches_s: float) -> int | None:
-    def loses(one: Architecture) -> bool:
-        device_s = launches_s + _flops(scene, one) / DEVICE_FLOPS_PER_S
-        return scene.predict(one).step_s.value <= device_s
-
-    losing = scene.widest_with(depth, loses)
-    if losing is None:
-        return scene.narrowest
-    return losing + 1 if losing < scene.widest else None
-
-
-def between(here: Scene, there: Scene, asked: Architecture) -> Interval:
-    """Epoch of a network in another scene / here; the two models share no timing."""
+def between(here: Context, there: Context, asked: Architecture) -> Interval:
+    """Epoch of a network in another context / here; the two models share no timing."""
     mine, base = there.predict(asked).epoch_s, here.predict(asked).epoch_s
-    value = mine.value / base.value
-    reach = math.exp(math.hypot(_reach(mine), _reach(base)))
-    return Interval(value, value / reach, value * reach)
-
-
-def _reach(found: Interval) -> float:
-    return math.log(found.high / found.value)
+    reaches = [math.log(epoch_s.high / epoch_s.value) for epoch_s in (mine, base)]
+    return around(mine.value / base.value, math.hypot(*reaches))

@@ -1,212 +1,310 @@
-"""What is printed of costs, and why: tables for a person, plain data for scripts."""
+"""A cost model and its answers in tables, and as plain data for scripts."""
 
-from dataclasses import asdict
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from rich import box
-from rich.table import Table
-
-from nnbench.costs.model import Coefficient, PhaseModel
-from nnbench.costs.prediction import OVERHEAD, REST, STEPS, CostModel, Prediction
-from nnbench.costs.terms import FIRST_EPOCH
-from nnbench.phases import ONCE, PHASES
+from nnbench.costs import words
+from nnbench.costs.advice import Advice, Candidate
+from nnbench.costs.answers import Answers, Predicted, Question
+from nnbench.costs.context import Context, Width
+from nnbench.costs.prediction import CostModel, Prediction
+from nnbench.costs.questions import FREE, Alternative, FreeWidth
+from nnbench.costs.terms import FIRST_EPOCH, Term
+from nnbench.costs.verification import Checked
+from nnbench.phases import PHASES
 from nnbench.show import units
-from nnbench.show.terminal import open_console
+from nnbench.show.intervals import BYTES, RATIO, SECONDS, cell, span
+from nnbench.show.plain import plain
+from nnbench.show.table import Cell, Table
+from nnbench.stats.interval import Interval
 
-BEYOND = {
-    FIRST_EPOCH: "first epoch, beyond all that",
-}
+MOST_SHOWN = 12
+"""Candidates in a table; the deepest and the widest are always there."""
+
+BEYOND = {FIRST_EPOCH: "first epoch, beyond all that"}
 ORDER = (*PHASES, FIRST_EPOCH)
-
-
-def print_model(model: CostModel, label: str) -> None:
-    """Coefficients with their intervals and units, and the errors on networks left out."""
-    shown = [(phase, model.phases[phase]) for phase in ORDER if phase in model.phases]
-    costs = Table(title=f"What a network costs on {label}", box=box.SIMPLE_HEAD)
-    for name in ("phase", "term"):
-        costs.add_column(name)
-    for name in ("cost", "95 % interval"):
-        costs.add_column(name, justify="right")
-    costs.add_column("unit")
-    errors = Table(
-        title="How far off: each network predicted from all others",
-        box=box.SIMPLE_HEAD,
-    )
-    errors.add_column("phase")
-    for name in ("times", "median error", "95th percentile"):
-        errors.add_column(name, justify="right")
-    for phase, fitted in shown:
-        noticed = [each for each in fitted.coefficients if each.high > 0]
-        for number, each in enumerate(noticed or fitted.coefficients[:1]):
-            costs.add_row(BEYOND.get(phase, phase) if number == 0 else "", *_cost(each))
-        costs.add_section()
-        errors.add_row(
-            phase,
-            str(len(fitted.times_s)),
-            units.share(fitted.median_error),
-            units.share(fitted.worst_error),
-        )
-    console = open_console()
-    console.print(costs)
-    console.print(errors)
-    for sentence in sentences(model):
-        console.print(sentence, markup=False)
-
 
 LARGE = {"s per FLOP": (1e9, "per GFLOP"), "s per byte": (1e9, "per GB")}
 """FLOPs and bytes come in large numbers: what a thousand million of them cost is told."""
 
 
-def _cost(each: Coefficient) -> tuple[str, str, str, str]:
-    scale, unit = LARGE.get(each.term.unit, (1.0, each.term.unit.removeprefix("s ") or "once"))
-    unit = "once" if unit == "s" else unit
-    if each.high == 0:
-        return each.term.name, "none", "", unit
-    value, low, high = (scale * number for number in (each.value, each.low, each.high))
-    return each.term.name, units.seconds(value), units.seconds_range(low, high), unit
-
-
-def sentences(model: CostModel) -> list[str]:
-    """What the steps' coefficients mean: rates, and where overhead turns to compute."""
-    return [*_roofline(model.phases["step"]), _range(model)]
-
-
-def _roofline(step: PhaseModel) -> list[str]:
-    costs = {each.term.name: each.value for each in step.coefficients}
-    told = []
-    if costs["FLOPs"] > 0:
-        told.append(f"layers compute at up to {units.flops(1 / costs['FLOPs'])}/s")
-    for name in ("weights, optimizer", "activations"):
-        if costs[name] > 0:
-            told.append(f"{name} move at {units.data_size(1 / costs[name])}/s")
-    shape = (
-        "overhead and compute add up"
-        if step.softness < 1.2
-        else "a step takes little more than the larger of overhead and compute"
-        if step.softness > 3
-        else "overhead and compute overlap in part"
+def coefficients(model: CostModel, label: str) -> Table:
+    """A row for each phase and term that costs something, with its unit."""
+    rows: list[list[Cell] | None] = []
+    for phase in ORDER:
+        if phase not in model.phases:
+            continue
+        every = list(model.phases[phase].coefficients.items())
+        noticed = [(term, cost_s) for term, cost_s in every if cost_s.high > 0] or every[:1]
+        for number, each in enumerate(noticed):
+            rows.append([Cell("" if number else BEYOND.get(phase, phase)), *_cost(*each)])
+        rows.append(None)
+    return Table(
+        f"What a network costs on {label}", ("phase", "term", "cost", "unit"), rows[:-1], texts=2
     )
-    return [f"Steps: {'; '.join([*told, shape])} (softness {units.significant(step.softness)})."]
 
 
-def _range(model: CostModel) -> str:
-    low, high = (2**model.low, 2**model.high)
-    names = ("depth", "width", "rows in a batch", "batches in an epoch")
-    spans = [
-        f"{name} {round(float(a)):,}–{round(float(b)):,}"
-        for name, a, b in zip(names, low, high, strict=True)
-    ]
-    return f"Calibrated: {', '.join(spans)}."
+def _cost(term: Term, found: Interval) -> list[Cell]:
+    scale, unit = LARGE.get(term.unit, (1.0, term.unit.removeprefix("s ")))
+    scaled = Interval(scale * found.value, scale * found.low, scale * found.high)
+    shown = cell(scaled, SECONDS) if found.high > 0 else Cell("none")
+    return [Cell(term.name), shown, Cell("once" if unit == "s" else unit)]
 
 
-def model_as_json(model: CostModel, label: str, folder: Path) -> dict[str, Any]:
+def errors(model: CostModel) -> Table:
+    """How far off the fitted phases are."""
+    return Table(
+        "How far off: each timing predicted from all others",
+        ("phase", "times", "median error", "95th percentile"),
+        [
+            [
+                Cell(phase),
+                Cell(str(len(fitted.times_s))),
+                Cell(units.share(fitted.median_error)),
+                Cell(units.share(fitted.worst_error)),
+            ]
+            for phase in ORDER
+            for fitted in [model.phases.get(phase)]
+            if fitted is not None
+        ],
+    )
+
+
+def model_as_json(model: CostModel, label: str, folder: Path, page: Path) -> dict[str, Any]:
     """A cost model as plain data, in seconds."""
-    return {
-        "place": label,
-        "runs": str(folder),
-        "phases": {
-            phase: {
-                "times": len(fitted.times_s),
-                "softness": fitted.softness,
-                "coefficients": [
-                    {
-                        "term": each.term.name,
-                        "unit": each.term.unit,
-                        "value": each.value,
-                        "low": each.low,
-                        "high": each.high,
-                    }
-                    for each in fitted.coefficients
-                ],
-                "left_out_error_median": fitted.median_error,
-                "left_out_error_95th_percentile": fitted.worst_error,
-                "residuals": [
-                    {"case": case.key, "architecture": case.label, "relative": float(residual)}
-                    for case, residual in zip(fitted.cases, fitted.residuals(), strict=True)
-                ],
-            }
-            for phase, fitted in model.phases.items()
-        },
-        "sentences": sentences(model),
+    phases = {
+        phase: {
+            "times": len(fitted.times_s),
+            "softness": fitted.softness,
+            "coefficients": [
+                {"term": term.name, "unit": term.unit, **vars(cost_s)}
+                for term, cost_s in fitted.coefficients.items()
+            ],
+            "left_out_error_median": fitted.median_error,
+            "left_out_error_95th_percentile": fitted.worst_error,
+            "residuals": [
+                {"case": case.key, "architecture": case.label, "relative": residual}
+                for case, residual in zip(fitted.cases, fitted.residuals(), strict=True)
+            ],
+        }
+        for phase, fitted in model.phases.items()
     }
-
-
-def print_prediction(told: Prediction, label: str) -> None:
-    """A training that was not timed: the whole, its parts, and what dominates."""
-    console = open_console()
-    case = told.case
-    batch = "full batch" if case.training.batch_size is None else f"batch {case.batch_rows}"
-    table = Table(
-        title=f"{case.label} on {label}: {case.rows:,} rows, {batch}, {told.epochs:,} epochs",
-        box=box.SIMPLE_HEAD,
+    said = words.model_sentences(model)
+    found: dict[str, Any] = plain(
+        {"place": label, "runs": folder, "phases": phases, "sentences": said, "page": page}
     )
-    table.add_column("predicted")
-    for name in ("", "95 % interval"):
-        table.add_column(name, justify="right")
-    for name, found in (
-        ("whole training", told.total_s),
-        ("an epoch", told.epoch_s),
-        ("a step", told.step_s),
-    ):
-        span = units.seconds_range(found.low, found.high)
-        table.add_row(name, units.seconds(found.value), span)
-    memory = told.peak_host_bytes
-    if memory:
-        low, high = units.data_size(memory.low), units.data_size(memory.high)
-        table.add_row("peak memory", units.data_size(memory.value), f"{low} to {high}")
-    table.add_section()
-    for name, value_s in told.parts_s.items():
-        share = units.share(value_s / told.total_s.value)
-        table.add_row(f"of it {name}", units.seconds(value_s), share)
-    console.print(table)
-    for sentence in prediction_sentences(told):
-        console.print(sentence, markup=False)
+    return found
 
 
-def prediction_sentences(told: Prediction) -> list[str]:
-    """What dominates, and whether the model knows the place at all."""
-    share = told.parts_s[told.dominant] / told.total_s.value
-    said = [f"{MEANING[told.dominant]} dominates: {units.share(share)} of the whole."]
-    overhead = units.share(told.overhead_share)
-    side = (
-        "a wider network would cost little more"
-        if told.overhead_share > 0.5
-        else "it grows with the size of the layers"
+def prediction(one: Predicted) -> Table:
+    """A training that was not timed: the whole, its parts, and its memory."""
+    found = one.prediction
+    batch = "full batch" if found.batch_rows == found.rows else f"batch {found.batch_rows}"
+    times = {"whole training": found.total_s, "an epoch": found.epoch_s, "a step": found.step_s}
+    rows: list[list[Cell] | None] = [
+        [Cell(name), Cell(units.seconds(time.value)), Cell(span(time, SECONDS))]
+        for name, time in times.items()
+    ]
+    memory = found.peak_host_bytes
+    if memory is not None:
+        held = Cell(units.data_size(memory.value))
+        rows.append([Cell("peak memory"), held, Cell(span(memory, BYTES))])
+    rows.append(None)
+    for name, value_s in found.parts_s.items():
+        share = Cell(units.share(value_s / found.total_s.value))
+        rows.append([Cell(f"of it {name}"), Cell(units.seconds(value_s)), share])
+    return Table(
+        f"{found.architecture} on {one.label}: {found.rows:,} rows, {batch}, "
+        f"{found.epochs:,} epochs",
+        ("predicted", "", "95 % interval"),
+        rows,
     )
-    said.append(f"Of an epoch {overhead} is paid whatever the layers' size: {side}.")
-    if told.outside:
-        said.append(
-            f"Outside the calibrated range in {', '.join(told.outside)}: the further out, the "
-            "less the interval can be trusted."
-        )
-    return said
 
 
-MEANING = {
-    **{phase: phase.replace("_", " ").capitalize() for phase in ONCE},
-    STEPS: "Computing the steps",
-    OVERHEAD: "What the framework does around the steps",
-    REST: "The rest of the first epoch (such as compiling again for a smaller last batch)",
-}
+def predicted_as_json(one: Predicted) -> dict[str, Any]:
+    """A prediction as plain data, in seconds and bytes, with what it means."""
+    said = words.prediction_sentences(one.prediction)
+    rest = {"sentences": said, "calibrated": one.calibrated}
+    found: dict[str, Any] = plain({"place": one.label, **vars(one.prediction), **rest})
+    return found
 
 
-def prediction_as_json(told: Prediction, label: str) -> dict[str, Any]:
-    """A prediction as plain data, in seconds and bytes."""
-    memory = told.peak_host_bytes
-    return {
-        "place": label,
-        "architecture": told.case.label,
-        "rows": told.case.rows,
-        "batch_rows": told.case.batch_rows,
-        "epochs": told.epochs,
-        "total_s": asdict(told.total_s),
-        "epoch_s": asdict(told.epoch_s),
-        "step_s": asdict(told.step_s),
-        "parts_s": dict(told.parts_s),
-        "overhead_share": told.overhead_share,
-        "peak_host_bytes": asdict(memory) if memory else None,
-        "dominant": told.dominant,
-        "outside": list(told.outside),
-        "sentences": prediction_sentences(told),
+def answers_shown(found: Answers) -> Iterator[str | Table]:
+    """All answers as sentences and tables, in the order in which they are read."""
+    context = found.context
+    yield words.where(context)
+    yield words.basis(context)
+    if found.about is not None:
+        network = found.about
+        label = network.prediction.architecture
+        yield words.asked(network.prediction)
+        if network.prediction.outside:
+            yield words.outside(network.prediction)
+        yield alternatives(f"As fast as {label}, by depth", network.as_fast, context)
+        many = network.as_many_parameters
+        yield alternatives(f"As many parameters as {label}", many, context)
+        yield alternatives(f"As many FLOPs a step as {label}", network.as_many_flops, context)
+        yield free_widths(network.free_width)
+        if network.on_gpu is not None:
+            yield words.on_gpu(label, network.on_gpu)
+    if found.advice is not None:
+        yield advice(found.advice, context, found.question)
+        yield from words.advice_sentences(found.advice)
+    if found.verified is not None:
+        yield checked(found.verified)
+        yield from words.checked_sentences(found.verified)
+    if found.page is not None:
+        yield str(found.page)
+
+
+def alternatives(title: str, found: Sequence[Alternative], context: Context) -> Table:
+    """A row a depth: the network, its counts, its times and its ratio to the asked one."""
+    sought = any(one.width is not None for one in found)
+    return Table(
+        title,
+        (
+            *("network", "depth", "width", "weights", "FLOPs a step", "an epoch"),
+            *(f"{context.epochs:,} epochs cold", "epoch ratio"),
+        ),
+        [
+            [
+                _network(one.prediction),
+                Cell(f"{one.architecture.depth}"),
+                _width(one.width) if one.width else Cell(f"{one.architecture.widths[0]:,}"),
+                Cell(f"{one.parameters:,}"),
+                Cell(units.flops(one.flops_per_step)),
+                cell(one.prediction.epoch_s, SECONDS),
+                cell(one.prediction.total_s, SECONDS),
+                cell(one.epoch_ratio, RATIO),
+            ]
+            for one in found
+        ],
+        caption=("below a width: where it may lie; " if sought else "")
+        + "* beyond the calibrated range",
+    )
+
+
+def _network(found: Prediction) -> Cell:
+    return Cell(found.architecture + ("*" if found.outside else ""))
+
+
+def _width(found: Width) -> Cell:
+    """A width and between which ones it may lie."""
+    if found.value is None:
+        return Cell("none")
+    low = "below" if found.low is None else f"{found.low:,}"
+    high = f"{found.high:,}" + (" or more" if found.open_above else "")
+    return Cell(f"{found.value:,}", f"{low}–{high}")
+
+
+def free_widths(found: Sequence[FreeWidth]) -> Table:
+    """A row a depth: where a step begins to cost more with the width."""
+    dearer = f"free (up to {100 * (FREE - 1):.0f} % dearer) to"
+    return Table(
+        "Where width stops being free",
+        ("depth", "narrowest: a step", dearer, "overhead rules to"),
+        [
+            [
+                Cell(f"{one.depth}"),
+                cell(one.narrowest_step_s, SECONDS),
+                _width(one.free_to_width),
+                _width(one.overhead_rules_to_width),
+            ]
+            for one in found
+        ],
+        caption="widths; below each: where it may lie",
+    )
+
+
+def advice(found: Advice, context: Context, question: Question) -> Table:
+    """A row a candidate, the best first."""
+    parameters, budget_s = question.parameters, question.budget_s
+    asked = [f"about {parameters:,} parameters"] if parameters else []
+    asked += [f"at most {units.seconds(budget_s)} an epoch"] if budget_s else []
+    marks = {id(found.widest): "widest", id(found.deepest): "deepest"}
+    shown = [
+        one
+        for number, one in enumerate(found.candidates)
+        if number < MOST_SHOWN or id(one) in marks
+    ]
+    left_out = len(found.candidates) - len(shown)
+    return Table(
+        f"Networks with {', '.join(asked)}",
+        (
+            *("network", "weights", "an epoch", f"{context.epochs:,} epochs cold"),
+            *(("meets the budget",) if budget_s else ()),
+            *("overhead", ""),
+        ),
+        [
+            [
+                _network(one.prediction),
+                Cell(f"{one.parameters:,}"),
+                cell(one.prediction.epoch_s, SECONDS),
+                cell(one.prediction.total_s, SECONDS),
+                *([Cell(str(one.meets_budget))] if budget_s else []),
+                Cell(units.share(one.prediction.overhead_share)),
+                Cell(marks.get(id(one), "")),
+            ]
+            for one in shown
+        ],
+        caption="* beyond the calibrated range"
+        + (f"; {left_out} more in --json" if left_out else ""),
+    )
+
+
+def checked(found: Sequence[Checked]) -> Table:
+    """Predicted beside measured."""
+    first = found[0].architecture if found else ""
+    return Table(
+        "Predicted and measured",
+        (
+            *("network", "epoch predicted", "measured", "error", "in its interval"),
+            *(f"predicted, {first} = 1", "measured"),
+        ),
+        [
+            [
+                Cell(one.architecture),
+                cell(one.predicted_epoch_s, SECONDS),
+                cell(one.measured_epoch_s, SECONDS),
+                Cell(f"{100 * one.error:+.0f} %"),
+                Cell("yes" if one.holds else "no"),
+                cell(one.predicted_ratio, RATIO),
+                cell(one.measured_ratio, RATIO),
+            ]
+            for one in found
+        ],
+        caption="measured ratios are paired within blocks",
+    )
+
+
+def answers_as_json(found: Answers) -> dict[str, Any]:
+    """All answers as plain data, in seconds."""
+    context, about, advised = found.context, found.about, found.advice
+    told: dict[str, Any] = {
+        "place": words.where(context),
+        "rests_on": words.basis(context),
+        "epochs": context.epochs,
     }
+    if about is not None:
+        told |= {
+            "asked": about.prediction,
+            "as_fast": [_flat(one) for one in about.as_fast],
+            "as_many_parameters": [_flat(one) for one in about.as_many_parameters],
+            "as_many_flops": [_flat(one) for one in about.as_many_flops],
+            "free_width": about.free_width,
+            "gpu": {"calibrated_epoch_ratio": about.on_gpu},
+        }
+    if advised is not None:
+        candidates = [_flat(one) for one in advised.candidates]
+        told["advice"] = {"candidates": candidates, "changes": advised.changes}
+    rest = {"verified": found.verified, "page": found.page}
+    told |= {name: value for name, value in rest.items() if value is not None}
+    answer: dict[str, Any] = plain(told)
+    return answer
+
+
+def _flat(one: Alternative | Candidate) -> dict[str, Any]:
+    """A network's fields with those of its prediction, which names it."""
+    every = {**vars(one), **vars(one.prediction)}
+    return {name: value for name, value in every.items() if name != "prediction"}

@@ -149,8 +149,8 @@ def matrix(cases: Sequence[Case], phase: str, cache: Cache = NO_CACHE) -> NDArra
 AXES = ("depth", "width", "rows in a batch", "batches in an epoch")
 
 
-def place(case: Case) -> NDArray[np.float64]:
-    """Where a case lies: log2 of `AXES`, the width as the geometric mean of the layers'."""
+def position(case: Case) -> NDArray[np.float64]:
+    """A case on `AXES`: their log2, the width as the geometric mean of the layers'."""
     assert case.architecture is not None
     widths = np.log2(case.architecture.widths)
     return np.array(

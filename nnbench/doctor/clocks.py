@@ -11,10 +11,11 @@ from nnbench.machine import noise
 from nnbench.show import units
 
 CPUS = "sys/devices/system/cpu"
+CLOCK_SOURCE = "sys/devices/system/clocksource/clocksource0"
 
-STEADY_GOVERNORS = ("performance", "userspace")
+STEADY_GOVERNORS = {"performance", "userspace"}
 
-FOLLOWING_DRIVERS = ("intel_pstate", "amd-pstate-epp")
+FOLLOWING_DRIVERS = ("intel_pstate", "amd-pstate-epp", "")
 """With these drivers the governor called powersave follows the load, too."""
 
 HOT_CELSIUS = 85.0
@@ -29,60 +30,45 @@ CLOCK_READINGS = 1000
 def governor(root: Path) -> Finding | None:
     """Who chooses the CPU's clock."""
     folders = sorted((root / CPUS).glob("cpu[0-9]*/cpufreq"))
-    governors = sorted(
-        {text for folder in folders if (text := text_of(folder / "scaling_governor"))}
-    )
+    governors = {text_of(folder / "scaling_governor") for folder in folders} - {""}
     if not governors:
         return None
-    named = ", ".join(governors)
-    if set(governors) <= set(STEADY_GOVERNORS):
+    named = ", ".join(sorted(governors))
+    if governors <= STEADY_GOVERNORS:
         return Finding("CPU governor", OK, named)
     driver = text_of(folders[0] / "scaling_driver")
-    held_down = governors == ["powersave"] and driver not in (*FOLLOWING_DRIVERS, "")
-    effect = "the clock stays at its lowest" if held_down else "the clock follows the load"
-    return Finding(
-        "CPU governor",
-        PROBLEM,
-        f"{named}: {effect}",
-        "sudo cpupower frequency-set --governor performance",
-    )
+    slowest = governors == {"powersave"} and driver not in FOLLOWING_DRIVERS
+    effect = "the clock stays at its lowest" if slowest else "the clock follows the load"
+    mend = "sudo cpupower frequency-set --governor performance"
+    return Finding("CPU governor", PROBLEM, f"{named}: {effect}", mend)
 
 
 def turbo(root: Path) -> Finding | None:
     """Whether the CPU goes faster than its nominal clock while it can."""
-    intel = text_of(root / CPUS / "intel_pstate/no_turbo")
-    boost = text_of(root / CPUS / "cpufreq/boost")
-    if not intel and not boost:
-        return None
-    if intel == "1" or (not intel and boost == "0"):
-        return Finding("turbo", OK, "off")
-    file, value = ("intel_pstate/no_turbo", "1") if intel else ("cpufreq/boost", "0")
-    return Finding(
-        "turbo",
-        NOTE,
-        "on: the clock depends on temperature and on how many cores are busy",
-        f"echo {value} | sudo tee /{CPUS}/{file}",
-    )
+    for file, off in (("intel_pstate/no_turbo", "1"), ("cpufreq/boost", "0")):
+        setting = text_of(root / CPUS / file)
+        if setting == off:
+            return Finding("turbo", OK, "off")
+        if setting:
+            effect = "on: the clock depends on temperature and on how many cores are busy"
+            return Finding("turbo", NOTE, effect, f"echo {off} | sudo tee /{CPUS}/{file}")
+    return None
 
 
 def hyperthreads(root: Path) -> Finding | None:
     """Whether two CPUs of the system are one core."""
     active = text_of(root / CPUS / "smt/active")
-    if active not in ("0", "1"):
-        return None
     if active == "0":
         return Finding("SMT", OK, "off: a CPU is a core")
-    return Finding(
-        "SMT",
-        NOTE,
-        "on: two CPUs share a core, and how threads are spread over cores changes their pace",
-        f"echo off | sudo tee /{CPUS}/smt/control",
-    )
+    if active != "1":
+        return None
+    effect = "on: two CPUs share a core, and how threads are spread over cores changes their speed"
+    return Finding("SMT", NOTE, effect, f"echo off | sudo tee /{CPUS}/smt/control")
 
 
 def clock(root: Path) -> Finding:
     """Where time comes from, what reading it costs, and the smallest step it makes."""
-    source = text_of(root / "sys/devices/system/clocksource/clocksource0/current_clocksource")
+    source = text_of(root / CLOCK_SOURCE / "current_clocksource")
     cost_s, step_s = _clock_cost_and_step_s()
     told = (
         f"{source or 'unknown source'}, a reading costs {units.seconds(cost_s)}, "
@@ -90,10 +76,10 @@ def clock(root: Path) -> Finding:
     )
     if max(cost_s, step_s) <= SLOW_CLOCK_S:
         return Finding("clock", OK, told)
-    offered = text_of(root / "sys/devices/system/clocksource/clocksource0/available_clocksource")
-    if source != "tsc" and "tsc" in offered.split():
-        file = "/sys/devices/system/clocksource/clocksource0/current_clocksource"
-        return Finding("clock", NOTE, told, f"echo tsc | sudo tee {file}")
+    offered = text_of(root / CLOCK_SOURCE / "available_clocksource").split()
+    if source != "tsc" and "tsc" in offered:
+        mend = f"echo tsc | sudo tee /{CLOCK_SOURCE}/current_clocksource"
+        return Finding("clock", NOTE, told, mend)
     return Finding("clock", NOTE, told, "rely on phases of a millisecond and more")
 
 
@@ -107,16 +93,17 @@ def _clock_cost_and_step_s() -> tuple[float, float]:
 def temperature(root: Path) -> Finding | None:
     """How hot the CPU is, and whether its clock was ever cut for it."""
     celsius, cuts = noise.celsius(root), noise.heat_throttlings(root)
-    if celsius is None and not cuts:
+    told = [] if celsius is None else [f"{celsius:.0f} °C"]
+    if cuts:
+        told.append(f"the clock was cut for heat {cuts} times since boot")
+    if not told:
         return None
-    told = "" if celsius is None else f"{celsius:.0f} °C"
-    if cuts:
-        told += f"{', ' if told else ''}the clock was cut for heat {cuts} times since boot"
+    level, mend = OK, ""
     if celsius is not None and celsius >= HOT_CELSIUS:
-        return Finding("temperature", PROBLEM, told, "let it cool down, clear the fan's way")
-    if cuts:
-        return Finding("temperature", NOTE, told, "watch it with `sensors` while measuring")
-    return Finding("temperature", OK, told)
+        level, mend = PROBLEM, "let it cool down, clear the fan's way"
+    elif cuts:
+        level, mend = NOTE, "watch it with `sensors` while measuring"
+    return Finding("temperature", level, ", ".join(told), mend)
 
 
 def power(root: Path) -> Finding | None:
@@ -126,7 +113,7 @@ def power(root: Path) -> Finding | None:
         return None
     if plugged:
         return Finding("power", OK, "plugged in")
-    return Finding("power", PROBLEM, "on battery: the clock is held down", "plug it in")
+    return Finding("power", PROBLEM, "on battery: the clock is kept low", "plug it in")
 
 
 def _plugged_in(root: Path) -> bool | None:

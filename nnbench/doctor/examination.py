@@ -9,10 +9,7 @@ from nnbench.machine.devices import usable_cpus
 
 
 def examine(folder: Path, root: Path = Path("/")) -> list[Finding]:
-    """Look at the settings of this machine that make timings noisy; takes about a second.
-
-    `folder` is where results are written. What the system does not tell is left out.
-    """
+    """Look at what makes timings noisy here, and where results go; takes about a second."""
     cpus = usable_cpus()
     found = [
         clocks.governor(root),

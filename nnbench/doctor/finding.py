@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 OK, NOTE, PROBLEM = "ok", "note", "problem"
+LEVELS = (PROBLEM, NOTE, OK)
+"""Worst first."""
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """The noise floor: identical code compared with itself on this machine.
 
-The two sides are measured and compared exactly as `nnbench compare` does it; what lies within
-one launch tells what `nnbench run` can say of two networks in one run.
+Both sides are measured and compared exactly as `nnbench compare` does it; what lies within one
+launch says what `nnbench run` can find between two networks of one run.
 """
 
 import math
@@ -16,27 +16,27 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import optimize, stats
 
+from nnbench.errors import UserError
 from nnbench.machine import fingerprint, noise
 from nnbench.measure import run as measuring
 from nnbench.measure.protocol import Environment
 from nnbench.phases import COLD, EPOCH, STEP
-from nnbench.show import units
 from nnbench.stats.estimate import Estimate, nested_estimate
 from nnbench.stats.interval import CONFIDENCE
 from nnbench.stats.summary import Measured
 from nnbench.stats.verdict import FALSE_DISCOVERIES
 from nnbench.store import runs
-from nnbench.workload import datasets
-from nnbench.workload.architecture import Architecture
-from nnbench.workload.case import Case, Training
+from nnbench.workload.case import Case
+from nnbench.workload.study import Study
 
 PHASES_TOLD = (STEP, EPOCH, COLD)
+SIDES = ("A", "B")
 
 FOUND = 0.8
 """A change counts as one that can be found if it is found in this share of attempts."""
 
-BLOCKS = 2
-"""Two in a launch: the least that can be held against each other."""
+LEAST_LAUNCHES, LEAST_BLOCKS = 2, 2
+"""Fewer cannot be compared."""
 
 MANY_DEGREES = 100
 """From here on a shifted t distribution stands for the noncentral one to 0.2 %."""
@@ -71,20 +71,19 @@ class NoiseFloor:
     launches: int
     seconds_per_side: float
     half_widths: Mapping[str, float]
-    ratios: Mapping[str, Estimate]
     spreads: Mapping[str, Spread] = field(default_factory=dict)
     looks: int = 0
     disturbances: tuple[str, ...] = ()
 
     @property
-    def seconds_per_launch(self) -> float:
-        """What one launch costs, its start included."""
-        return self.seconds_per_side / self.launches
+    def spread_doubt(self) -> float:
+        """By which factor a standard deviation from its launches may be too small (97.5 %)."""
+        degrees = self.launches - 1
+        return math.sqrt(degrees / float(stats.chi2.ppf((1 - CONFIDENCE) / 2, degrees)))
 
     def change_within(self, phase: str, budget_s: float) -> float:
         """The smallest change of a phase that `compare` finds with so many seconds a side."""
-        error = self._error_of_one(self.half_widths[phase], self.launches)
-        return math.expm1(findable(error, budget_s / self.seconds_per_launch))
+        return math.expm1(findable(self._error_of_one(phase), self._launches_in(budget_s)))
 
     def difference_within(self, phase: str, budget_s: float) -> float:
         """The smallest difference of a phase of two networks that a run of so long finds.
@@ -93,18 +92,20 @@ class NoiseFloor:
         """
         pair = self.spreads[phase].pair
         error = pair.log_error * math.sqrt(pair.launches)
-        return math.expm1(findable(error, budget_s / self.seconds_per_launch))
+        return math.expm1(findable(error, self._launches_in(budget_s)))
 
     def launches_for(self, phase: str, change: float) -> int:
         """Launches of each side with which `compare` finds a change of a phase."""
-        error = self._error_of_one(self.half_widths[phase], self.launches)
-        return launches_needed(error, math.log1p(change))
+        return launches_needed(self._error_of_one(phase), math.log1p(change))
 
-    @staticmethod
-    def _error_of_one(half_width: float, launches: int) -> float:
+    def _launches_in(self, budget_s: float) -> float:
+        """Launches of each side, their starts included, in so many seconds a side."""
+        return budget_s / self.seconds_per_side * self.launches
+
+    def _error_of_one(self, phase: str) -> float:
         """Standard error of the log ratio that a single launch of each side would have."""
-        quantile = float(stats.t.ppf((1 + CONFIDENCE) / 2, launches - 1))
-        return half_width / quantile * math.sqrt(launches)
+        quantile = float(stats.t.ppf((1 + CONFIDENCE) / 2, self.launches - 1))
+        return self.half_widths[phase] / quantile * math.sqrt(self.launches)
 
 
 def findable(error_of_one: float, launches: float) -> float:
@@ -139,52 +140,46 @@ def launches_needed(error_of_one: float, log_change: float) -> int:
     return count
 
 
-def noise_floor(
-    backend: str, watch: measuring.Watcher, *, launches: int = 5, seed: int = 0
-) -> NoiseFloor:
-    """Compare identical code with itself on this machine; takes two minutes, on a busy one more.
+def check(study: Study) -> None:
+    """Raise UserError for a study of more than one case, or of too few launches or blocks."""
+    machine, effort = study.machine, study.effort
+    if max(len(machine.backends), len(machine.devices), len(machine.paths)) > 1:
+        raise UserError("the noise floor is that of one backend, device and path: name one of each")
+    if effort.launches < LEAST_LAUNCHES or effort.blocks < LEAST_BLOCKS:
+        raise UserError("a noise floor needs at least two launches of each side, and two blocks")
 
-    `launches` is at least two. Raises UserError if the backend is not there.
+
+def measure(study: Study, watch: measuring.Watcher) -> NoiseFloor:
+    """Compare identical code with itself on this machine, for a study of one case.
+
+    Takes two minutes with five launches of two blocks, on a busy machine more. Raises UserError
+    for what cannot be trained.
     """
-    data = datasets.load("banknotes")
-    case = Case(
-        Architecture((100, 100)),
-        Training(),
-        data.name,
-        data.digest,
-        data.rows,
-        data.width,
-        backend=backend,
-    )
-    wanted = measuring.specification(
-        [case], launches=launches, blocks=BLOCKS, seed=seed, limit_s=120.0, sides=("A", "B")
-    )
+    data = study.data.load()
+    cases = study.cases(data)
+    wanted = measuring.of_study(study, cases, sides=SIDES)
     with tempfile.TemporaryDirectory() as scratch:
-        folder = runs.create(Path(scratch), "floor", wanted, fingerprint.take())
-        run = measuring.execute(folder, data, watch, {"A": Environment(), "B": Environment()})
-        return from_run(run, case, seed)
+        folder = runs.create(Path(scratch), "noise-floor", wanted, fingerprint.take())
+        run = measuring.execute(folder, data, watch, dict.fromkeys(SIDES, Environment()))
+        return from_run(run, cases[0], study.effort.seed)
 
 
 def from_run(run: runs.Run, case: Case, seed: int = 0) -> NoiseFloor:
-    """The noise floor that a run of one case on the equal sides A and B shows."""
+    """The noise floor that a run of one case on two equal sides shows."""
     measured = Measured.of(run)
-    ratios = measured.ratios_between_sides(case, "A", "B")
+    ratios = measured.ratios_between_sides(case, *SIDES)
     looks = [trial["noise"] for trial in run.trials if trial.get("noise")]
     reasons = [", ".join(noise.contamination(look)) for look in looks]
+    spreads = {phase: spread_of(measured, phase, seed) for phase in PHASES_TOLD}
     return NoiseFloor(
-        launches=run.specification["launches"],
+        launches=len({launch["round"] for launch in run.launches}),
         seconds_per_side=measuring.seconds_spent(run) / 2,
         half_widths={
             phase: math.log(ratio.high / ratio.low) / 2
             for phase, ratio in ratios.items()
             if ratio.has_interval
         },
-        ratios=ratios,
-        spreads={
-            phase: spread
-            for phase in PHASES_TOLD
-            if (spread := spread_of(measured, phase, seed)) is not None
-        },
+        spreads={phase: spread for phase, spread in spreads.items() if spread is not None},
         looks=len(looks),
         disturbances=tuple(reason for reason in reasons if reason),
     )
@@ -219,55 +214,3 @@ def _paired_turns(turns: pd.DataFrame, seed: int) -> pd.DataFrame:
         signs = generator.choice([-1.0, 1.0], count)
         rows += [(launch, ratio) for ratio in (second / first) ** signs]
     return pd.DataFrame(rows, columns=["launch", "ratio"])
-
-
-def sentences(floor: NoiseFloor) -> list[str]:
-    """What precision can be had here, in words made from the noise floor."""
-    told = []
-    for phase in PHASES_TOLD:
-        if phase in floor.half_widths:
-            told.append(_of_sides(floor, phase))
-        if phase in floor.spreads:
-            told.append(_of_networks(floor, phase))
-    if told:
-        told.append(
-            f"With {floor.launches} launches a side the true spread between launches may be up to "
-            f"{units.significant(spread_doubt(floor.launches), 2)} times what was seen."
-        )
-    if floor.disturbances:
-        told.append(
-            f"The noise watch saw something in {len(floor.disturbances)} of {floor.looks} looks, "
-            f"at last: {floor.disturbances[-1]}."
-        )
-    return told
-
-
-def spread_doubt(launches: int) -> float:
-    """By which factor a standard deviation from so many values may be too small (97.5 %)."""
-    degrees = launches - 1
-    return math.sqrt(degrees / float(stats.chi2.ppf((1 - CONFIDENCE) / 2, degrees)))
-
-
-def _of_sides(floor: NoiseFloor, phase: str) -> str:
-    minute, long = (_change(floor.change_within(phase, budget)) for budget in (60.0, 600.0))
-    needed = ", ".join(
-        f"{floor.launches_for(phase, change):,} for {100 * change:.0f} %" for change in CHANGES
-    )
-    return (
-        f"{phase}, two commits: the smallest change found {100 * FOUND:.0f} % of the time is "
-        f"{minute} in 1 minute a side, {long} in 10 minutes; launches a side: {needed}."
-    )
-
-
-def _of_networks(floor: NoiseFloor, phase: str) -> str:
-    spread = floor.spreads[phase]
-    minute, long = (_change(floor.difference_within(phase, budget)) for budget in (60.0, 600.0))
-    return (
-        f"{phase}, two networks in one run: {minute} in 1 minute, {long} in 10 minutes; a launch's "
-        f"own values spread by {units.share(spread.within_launch)}, launches by "
-        f"{units.share(spread.between_launches)}."
-    )
-
-
-def _change(share: float) -> str:
-    return units.share(share) if share < 1 else "more than a doubling"

@@ -38,22 +38,14 @@ def threads(settings: Mapping[str, str], cpus: int) -> Finding:
     here = {name: settings[name] for name in THREAD_SETTINGS if name in settings}
     counts = {name: int(value) for name, value in here.items() if value.isdigit()}
     told = ", ".join(f"{name}={value}" for name, value in here.items()) or "left to the backend"
-    too_many = [f"{name}={count}" for name, count in counts.items() if count > cpus]
-    if too_many:
-        return Finding(
-            "threads",
-            PROBLEM,
-            f"{', '.join(too_many)} on {cpus} usable CPUs: threads wait for one another",
-            f"unset {' '.join(name for name in counts if counts[name] > cpus)}",
-        )
-    idle = [name for name, count in counts.items() if 0 < count < cpus]
-    if idle:
-        return Finding(
-            "threads",
-            NOTE,
-            f"{told}; {cpus} usable CPUs: some stay idle, on some backends only",
-            f"unset {' '.join(idle)}; nnbench --threads sets them for every backend alike",
-        )
+    if too_many := [name for name, count in counts.items() if count > cpus]:
+        named = ", ".join(f"{name}={counts[name]}" for name in too_many)
+        effect = f"{named} on {cpus} usable CPUs: threads wait for one another"
+        return Finding("threads", PROBLEM, effect, f"unset {' '.join(too_many)}")
+    if idle := [name for name, count in counts.items() if 0 < count < cpus]:
+        effect = f"{told}; {cpus} usable CPUs: some stay idle, on some backends only"
+        mend = f"unset {' '.join(idle)}; nnbench --threads sets them for every backend alike"
+        return Finding("threads", NOTE, effect, mend)
     return Finding("threads", OK, f"{told}; {cpus} usable CPUs")
 
 
@@ -65,23 +57,17 @@ def quota(root: Path, cpus: int) -> Finding | None:
     least = min(allowed)
     if least >= cpus:
         return Finding("CPU quota", OK, f"{least:g} CPUs, of {cpus} usable ones")
-    whole = max(1, int(least))
-    return Finding(
-        "CPU quota",
-        PROBLEM,
-        f"this container may use {least:g} CPUs of {cpus} and is stopped when it uses more",
-        "give it whole CPUs instead (docker run --cpuset-cpus), or use "
-        f"nnbench run --threads {whole}",
-    )
+    effect = f"this container may use {least:g} CPUs of {cpus} and is stopped when it uses more"
+    mend = f"use nnbench run --threads {max(1, int(least))}"
+    give = "give it whole CPUs instead (docker run --cpuset-cpus), or"
+    return Finding("CPU quota", PROBLEM, effect, f"{give} {mend}")
 
 
 def _quota_cpus(folder: Path) -> float | None:
-    match = re.match(r"(\d+) (\d+)", text_of(folder / "cpu.max"))
-    used, period = match.groups() if match else ("", "")
-    if not match:
-        used, period = (text_of(folder / f"cpu.cfs_{name}_us") for name in ("quota", "period"))
-    # The first version of control groups says -1 where there is no quota.
-    return int(used) / int(period) if used.isdigit() and period.isdigit() else None
+    first_version = " ".join(text_of(folder / f"cpu.cfs_{one}_us") for one in ("quota", "period"))
+    # Where there is no quota the second version says "max", the first -1.
+    found = re.match(r"(\d+) (\d+)", text_of(folder / "cpu.max") or first_version)
+    return int(found[1]) / int(found[2]) if found else None
 
 
 def virtual(root: Path) -> Finding | None:
@@ -94,13 +80,10 @@ def virtual(root: Path) -> Finding | None:
         return None
     product = text_of(root / "sys/class/dmi/id/product_name")
     named = ", ".join(word for word in (kind.strip("\0"), product) if word)
-    return Finding(
-        "virtual machine",
-        NOTE,
-        f"yes{f' ({named})' if named else ''}: other guests share caches and memory, "
-        "unseen from here",
-        "expect slow minutes; more launches help, more blocks do not",
-    )
+    effect = "other guests share caches and memory, unseen from here"
+    mend = "expect slow minutes; more launches help, more blocks do not"
+    yes = f"yes ({named})" if named else "yes"
+    return Finding("virtual machine", NOTE, f"{yes}: {effect}", mend)
 
 
 def stolen(root: Path) -> Finding | None:
@@ -112,12 +95,8 @@ def stolen(root: Path) -> Finding | None:
     wanted_s = reading.busy_s + reading.stolen_s
     share = reading.stolen_s / wanted_s if wanted_s else 0.0
     if share > STOLEN_SHARE:
-        return Finding(
-            "stolen time",
-            PROBLEM,
-            f"{share:.1%} of the busy time since boot was taken by the host",
-            "use a machine with CPUs of its own",
-        )
+        effect = f"{share:.1%} of the busy time since boot was taken by the host"
+        return Finding("stolen time", PROBLEM, effect, "use a machine with CPUs of its own")
     return Finding("stolen time", OK, f"{share:.2%} of the busy time since boot")
 
 
@@ -143,10 +122,6 @@ def load(processes: Sequence[Busy]) -> Finding:
         return Finding("other processes", OK, f"use {cpus:.2f} CPUs")
     top = [busy for busy in processes[:TOP] if busy.cpus > 0]
     named = ", ".join(f"{busy.name} (process {busy.pid}) {busy.cpus:.2f}" for busy in top)
-    return Finding(
-        "other processes",
-        PROBLEM,
-        f"use {cpus:.2f} CPUs: {named}",
-        "wait until they are done, or end them; what they are says "
-        f"ps -o pid,user,etime,args -p {','.join(str(busy.pid) for busy in top)}",
-    )
+    command = f"ps -o pid,user,etime,args -p {','.join(str(busy.pid) for busy in top)}"
+    mend = f"wait until they are done, or end them; what they are says {command}"
+    return Finding("other processes", PROBLEM, f"use {cpus:.2f} CPUs: {named}", mend)

@@ -37,12 +37,9 @@ def swap(root: Path) -> Finding:
     total = table.get("SwapTotal", 0)
     used = total - table.get("SwapFree", total)
     if used > SWAPPED_SHARE * table.get("MemTotal", 0):
-        return Finding(
-            "swap",
-            PROBLEM,
-            f"{units.data_size(used)} in use: memory is short, or was",
-            "close programs, then sudo swapoff -a && sudo swapon -a",
-        )
+        effect = f"{units.data_size(used)} in use: memory is short, or was"
+        mend = "close programs, then sudo swapoff -a && sudo swapon -a"
+        return Finding("swap", PROBLEM, effect, mend)
     return Finding("swap", OK, f"{units.data_size(used)} in use" if total else "none")
 
 
@@ -53,9 +50,8 @@ def memory(root: Path) -> Finding | None:
         return None
     told = f"{units.data_size(free)} available"
     if free < LEAST_FREE_BYTES:
-        return Finding(
-            "memory", PROBLEM, told, "close other programs: ps aux --sort=-rss | head names them"
-        )
+        mend = "close other programs: ps aux --sort=-rss | head names them"
+        return Finding("memory", PROBLEM, told, mend)
     return Finding("memory", OK, told)
 
 
@@ -64,12 +60,8 @@ def huge_pages(root: Path) -> Finding | None:
     setting = "sys/kernel/mm/transparent_hugepage/enabled"
     if "[always]" not in text_of(root / setting):
         return None
-    return Finding(
-        "huge pages",
-        NOTE,
-        "always: the system gathers memory into large pages while programs run",
-        f"echo madvise | sudo tee /{setting}",
-    )
+    effect = "always: the system gathers memory into large pages while programs run"
+    return Finding("huge pages", NOTE, effect, f"echo madvise | sudo tee /{setting}")
 
 
 def disk(folder: Path) -> Finding:
@@ -79,7 +71,6 @@ def disk(folder: Path) -> Finding:
     free = shutil.disk_usage(existing).free
     told = f"{units.data_size(free)} free for results"
     if free < LEAST_FREE_BYTES:
-        return Finding(
-            "disk", PROBLEM, told, f"make room; du -sh {folder}/* says what old runs take"
-        )
+        mend = f"make room; du -sh {folder}/* says what old runs take"
+        return Finding("disk", PROBLEM, told, mend)
     return Finding("disk", OK, told)

@@ -1,4 +1,4 @@
-"""Two saved studies held against each other: host against host, version against version."""
+"""Two saved studies compared: host with host, version with version."""
 
 from dataclasses import dataclass
 
@@ -15,8 +15,8 @@ class Across:
 
     backend: str
     policy: str
-    seeds: tuple[int, ...]
-    differences: tuple[Difference, ...]
+    seeds: list[int]
+    differences: list[Difference]
 
     @property
     def bitwise(self) -> int:
@@ -31,22 +31,17 @@ class Across:
             key=lambda one: (bool(one.sources), one.drift.disagreement, one.drift.relative_l2),
         )
 
-    @property
-    def text(self) -> str:
-        """In a few sentences."""
-        return (
-            f"{self.backend}, {self.policy}: {self.bitwise} of {len(self.seeds)} seeds equal in "
-            f"every bit. {self.worst.text if self.bitwise < len(self.seeds) else ''}"
-        ).rstrip()
+
+@dataclass(frozen=True)
+class Comparison:
+    """What differs between the hosts and environments of two studies, and their references."""
+
+    unlike: list[str]
+    references: list[Across]
 
 
-def unlike(first: Study, second: Study) -> list[str]:
-    """What differs between the hosts and environments of two studies."""
-    return fingerprint.differences(first.fingerprint, second.fingerprint)
-
-
-def compare(first: Study, second: Study) -> list[Across]:
-    """Hold the references of two studies against each other.
+def compare(first: Study, second: Study) -> Comparison:
+    """Compare the references of two studies.
 
     Raises UserError if they did not train the same thing, or have no training in common.
     """
@@ -56,17 +51,16 @@ def compare(first: Study, second: Study) -> list[Across]:
                 f"{first.folder} and {second.folder} did not train the same {name.split('_')[0]}: "
                 "run the same command on both hosts"
             )
-    found: dict[tuple[str, str], list[tuple[int, Difference]]] = {}
+    found: dict[tuple[str, str], Across] = {}
     for key, record in first.trainings.items():
-        if record["condition"] != plan.REFERENCE:
-            continue
-        if first.finished(key) and second.finished(key):
-            difference = diagnosis.explain(first.trajectory(key), second.trajectory(key))
-            place = record["backend"], record["policy"]
-            found.setdefault(place, []).append((record["seed"], difference))
+        if record["condition"] == plan.REFERENCE and first.finished(key) and second.finished(key):
+            named = record["backend"], record["policy"]
+            across = found.setdefault(named, Across(*named, [], []))
+            across.seeds.append(record["seed"])
+            across.differences.append(
+                diagnosis.explain(first.trajectory(key), second.trajectory(key))
+            )
     if not found:
         raise UserError(f"{first.folder} and {second.folder} have no training in common")
-    return [
-        Across(backend, policy, tuple(s for s, _ in pairs), tuple(d for _, d in pairs))
-        for (backend, policy), pairs in found.items()
-    ]
+    unlike = fingerprint.differences(first.fingerprint, second.fingerprint)
+    return Comparison(unlike, list(found.values()))

@@ -1,4 +1,4 @@
-"""The figures of a drift study, one function each; they read cells and trajectories only."""
+"""The figures of a drift study, one function each, from its analysis."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -10,9 +10,10 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from nnbench.drift import matrix, metrics, plan
+from nnbench.drift import matrix, plan, words
+from nnbench.drift.analysis import Analysis, Distances
 from nnbench.drift.matrix import Cell
-from nnbench.drift.saved import Study
+from nnbench.show import figures
 from nnbench.show.palette import SERIES_COLOURS
 
 BITWISE_AT = 0.3
@@ -22,46 +23,45 @@ ONE_ULP = 2.0**-24
 """Half the spacing of float32 around 1: the relative size of a rounding."""
 
 MOST_PANELS = 4
+WRITTEN: dict[str, Any] = {"ha": "center", "va": "center", "fontsize": 6.5, "linespacing": 1.15}
 
 
-def _footnote(figure: Figure, study: Study) -> None:
-    case = study.case
-    figure.supxlabel(
+def _footnote(figure: Figure, found: Analysis) -> None:
+    case = found.study.case
+    figures.footnote(
+        figure,
         f"{case.label}, {case.data}, {case.rows:,} rows, {case.batch_rows:,} a batch, "
-        f"{case.cold_epochs} epochs; {len(study.specification['seeds'])} seeds, the worst shown "
-        "where one figure stands for all.",
-        fontsize=8,
-        color="#555555",
-        x=0.01,
-        ha="left",
+        f"{case.cold_epochs} epochs; {len(found.study.specification['seeds'])} seeds, the worst "
+        "shown where one figure stands for all.",
     )
 
 
-def distance_by_epoch(study: Study, found: Sequence[Cell], backend: str) -> Figure | None:
+def distance_by_epoch(found: Analysis, backend: str) -> Figure | None:
     """Distance of the weights by epoch: each policy on the left, what else was varied on the right.
 
-    Lines are the median over seeds, bands all seeds; what is bitwise equal lies on the floor. None
+    Lines are the median over seeds, bands all seeds; what is bitwise equal lies at the bottom. None
     where there is nothing to draw.
     """
-    mine = [cell for cell in found if cell.backend == backend]
-    repeated = [cell for cell in mine if cell.condition == plan.NEW] or [
-        cell for cell in mine if cell.condition == plan.SAME
-    ]
-    seeded = [name for name in plan.SEEDED if any(cell.policy == name for cell in mine)]
-    repeats = (plan.SAME, plan.NEW)
+    mine = [cell for cell in found.of_backend(backend) if cell.drifts[0].comparable]
+    repeated = next(
+        (
+            (name, cells)
+            for name in (plan.NEW, plan.SAME)
+            if (cells := [cell for cell in mine if cell.condition == name])
+        ),
+        ("", []),
+    )
+    seeded = next((name for name in plan.SEEDED if name in found.policies(backend)), "")
     varied = [
         cell
         for cell in mine
-        if seeded and cell.policy == seeded[0] and cell.condition not in repeats
+        if cell.policy == seeded and cell.condition not in (plan.SAME, plan.NEW)
     ]
     panels = [
-        (title, cells, label)
-        for title, cells, label in (
-            ("two trainings under each policy, " + _where(repeated), repeated, "policy"),
-            (f"policy {seeded[0] if seeded else ''}, one thing varied", varied, "condition"),
-        )
-        if any(cell.drifts[0].comparable for cell in cells)
+        (f"two trainings under each policy, {repeated[0]}", repeated[1], "policy"),
+        (f"policy {seeded}, one thing varied", varied, "condition"),
     ]
+    panels = [panel for panel in panels if panel[1]]
     if not panels:
         return None
     figure = Figure(figsize=(5.2 * len(panels), 5.2), layout="constrained")
@@ -73,44 +73,29 @@ def distance_by_epoch(study: Study, found: Sequence[Cell], backend: str) -> Figu
         axis.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes[0].set_ylabel("largest distance of a weight")
     figure.suptitle(f"Weights of two trainings, {backend}", fontsize=11)
-    _footnote(figure, study)
+    _footnote(figure, found)
     return figure
-
-
-def _where(cells: Sequence[Cell]) -> str:
-    return cells[0].condition if cells else ""
 
 
 def _lines(axis: Axes, cells: Sequence[Cell], label: str) -> None:
     axis.set_yscale("log")
     seen: dict[bytes, int] = {}
-    for position, cell in enumerate(cells):
-        drifts = [drift for drift in cell.drifts if drift.comparable]
-        if not drifts:
-            continue
-        ulps = np.array([np.nan_to_num(drift.ulps, posinf=2.0**32) for drift in drifts])
+    for number, cell in enumerate(cells):
+        epochs = cell.drifts[0].epochs
+        ulps = np.nan_to_num([drift.ulps for drift in cell.drifts], posinf=2.0**32)
         ulps = np.where(ulps < 1, BITWISE_AT, ulps)
-        colour = SERIES_COLOURS[position % len(SERIES_COLOURS)]
+        colour = SERIES_COLOURS[number % len(SERIES_COLOURS)]
         middle = np.median(ulps, axis=0)
         # Lines that coincide would hide each other: each after the first is dashed further.
         looks = np.log10(middle).round(1).tobytes()
         copies = seen[looks] = seen.get(looks, -1) + 1
         style = "-" if copies == 0 else (3 * copies, (3, 3 * copies))
-        axis.plot(
-            drifts[0].epochs,
-            middle,
-            color=colour,
-            linestyle=style,
-            linewidth=2,
-            label=str(getattr(cell, label)),
-        )
-        axis.fill_between(
-            drifts[0].epochs, ulps.min(0), ulps.max(0), color=colour, alpha=0.15, linewidth=0
-        )
+        named = str(getattr(cell, label))
+        axis.plot(epochs, middle, color=colour, linestyle=style, linewidth=2, label=named)
+        axis.fill_between(epochs, ulps.min(0), ulps.max(0), color=colour, alpha=0.15, linewidth=0)
     axis.axhline(0.6, color="#bbbbbb", linewidth=0.8, linestyle=":")
     axis.set_ylim(BITWISE_AT / 1.6, 2.0**33)
-    decades = [BITWISE_AT, *(10.0**power for power in range(0, 10, 2))]
-    axis.set_yticks(decades)
+    axis.set_yticks([BITWISE_AT, *(10.0**power for power in range(0, 10, 2))])
     axis.set_yticks([], minor=True)
     axis.yaxis.set_major_formatter(FuncFormatter(lambda value, _: _tick(value)))
     axis.grid(axis="y", alpha=0.25)
@@ -124,99 +109,60 @@ def _tick(value: float) -> str:
     return {0: "1 ULP", 2: "100 ULP"}.get(power, f"$10^{{{power}}}$ ULP")
 
 
-def policy_matrix(study: Study, found: Sequence[Cell]) -> Figure | None:
+def policy_matrix(found: Analysis) -> Figure | None:
     """Policy by condition, one panel a backend: colour and figures say how far apart.
 
     None where there is no pair.
     """
-    backends = [name for name in study.specification["backends"] if _of(found, name)]
-    columns = matrix.conditions(found)
-    if not backends:
+    if not found.backends:
         return None
-    policies = {
-        backend: [
-            name
-            for name in study.specification["policies"]
-            if any(cell.policy == name for cell in _of(found, backend))
-        ]
-        for backend in backends
-    }
-    rows = sum(map(len, policies.values()))
-    figure = Figure(
-        figsize=(2.6 + 1.35 * len(columns), 1.7 + 0.62 * rows + 0.5 * len(backends)),
-        layout="constrained",
-    )
-    axes = figure.subplots(
-        len(backends),
-        1,
-        squeeze=False,
-        gridspec_kw={"height_ratios": [len(policies[backend]) for backend in backends]},
-    )[:, 0]
-    scale = LogNorm(ONE_ULP / 64, 2)
-    image = None
-    for axis, backend in zip(axes, backends, strict=True):
-        values = np.full((len(policies[backend]), len(columns)), np.nan)
-        for row, policy in enumerate(policies[backend]):
-            for column, condition in enumerate(columns):
-                cell = matrix.cell_of(found, backend, policy, condition)
-                if cell is None:
-                    continue
-                far = cell.relative_l2
-                values[row, column] = np.nan if cell.reproduced else np.clip(far, ONE_ULP / 64, 2)
-                _write_in(axis, cell, row, column, far)
-        image = axis.imshow(values, cmap="OrRd", norm=scale, aspect="auto")
-        axis.set_yticks(range(len(policies[backend])), policies[backend], fontsize=8)
-        top = axis is axes[0]
-        axis.set_xticks(range(len(columns)), columns if top else [], fontsize=8)
-        axis.tick_params(top=top, labeltop=top, bottom=False, labelbottom=False, length=0)
-        if top:
-            for label in axis.get_xticklabels():
-                label.set(rotation=25, ha="left")
+    columns = found.conditions
+    rows = [len(found.policies(backend)) for backend in found.backends]
+    size = 2.6 + 1.35 * len(columns), 1.7 + 0.62 * sum(rows) + 0.5 * len(rows)
+    figure = Figure(figsize=size, layout="constrained")
+    axes = figure.subplots(len(rows), 1, squeeze=False, height_ratios=rows)[:, 0]
+    for axis, backend in zip(axes, found.backends, strict=True):
+        image = _panel(axis, found, backend)
         axis.set_ylabel(backend, fontsize=10, fontweight="bold")
-        for side in axis.spines.values():
-            side.set_visible(False)
-    if image is not None:
-        bar = figure.colorbar(image, ax=list(axes), shrink=0.8, pad=0.02)
-        bar.set_label("relative L2 distance of the final weights", fontsize=8)
-        bar.ax.tick_params(labelsize=7)
-    _footnote(figure, study)
+        axis.set_xticks(range(len(columns)), [])
+        axis.tick_params(bottom=False, labelbottom=False, length=0)
+        axis.spines[:].set_visible(False)
+    axes[0].set_xticks(range(len(columns)), columns, fontsize=8, rotation=25, ha="left")
+    axes[0].tick_params(top=True, labeltop=True)
+    bar = figure.colorbar(image, ax=list(axes), shrink=0.8, pad=0.02)
+    bar.set_label("relative L2 distance of the final weights", fontsize=8)
+    bar.ax.tick_params(labelsize=7)
+    _footnote(figure, found)
     return figure
 
 
-def _of(found: Sequence[Cell], backend: str) -> list[Cell]:
-    return [cell for cell in found if cell.backend == backend]
+def _panel(axis: Axes, found: Analysis, backend: str) -> Any:
+    policies = found.policies(backend)
+    least, most = ONE_ULP / 64, 2.0
+    values = np.full((len(policies), len(found.conditions)), np.nan)
+    for row, policy in enumerate(policies):
+        for column, condition in enumerate(found.conditions):
+            cell = matrix.cell_of(found.cells, backend, policy, condition)
+            if cell is None:
+                continue
+            if cell.reproduced:
+                square = (column - 0.5, row - 0.5), 1, 1
+                axis.add_patch(Rectangle(*square, facecolor="#cfe8d5", edgecolor="white"))
+            else:
+                values[row, column] = np.clip(cell.relative_l2, least, most)
+            ink = "white" if cell.relative_l2 > 0.05 else "black"
+            axis.text(column, row, "\n".join(words.cell(cell)), color=ink, **WRITTEN)
+    axis.set_yticks(range(len(policies)), policies, fontsize=8)
+    return axis.imshow(values, cmap="OrRd", norm=LogNorm(least, most), aspect="auto")
 
 
-def _write_in(axis: Axes, cell: Cell, row: int, column: int, far: float) -> None:
-    if cell.reproduced:
-        axis.add_patch(_green(row, column))
-        axis.text(column, row, f"bitwise\n{cell.pairs} of {cell.pairs}", **_TEXT)
-        return
-    start = "start apart" if cell.first_epoch == 0 else f"from epoch {cell.first_epoch}"
-    text = f"{matrix.ulps(cell.max_ulp)}\n{start}\n{cell.disagreement:.1%} answers"
-    axis.text(column, row, text, **{**_TEXT, "color": "white" if far > 0.05 else "black"})
-
-
-_TEXT: dict[str, Any] = {
-    "ha": "center",
-    "va": "center",
-    "fontsize": 6.5,
-    "color": "black",
-    "linespacing": 1.15,
-}
-
-
-def _green(row: int, column: int) -> Rectangle:
-    return Rectangle((column - 0.5, row - 0.5), 1, 1, facecolor="#cfe8d5", edgecolor="white")
-
-
-def ulps_by_layer(study: Study, backend: str) -> Figure | None:
+def ulps_by_layer(found: Analysis, backend: str) -> Figure | None:
     """Histogram of ULP distances of the final weights by layer, for what parts by arithmetic alone.
 
     One panel for each condition whose trainings begin equal and end apart; all seeds together.
     None where there is no such condition.
     """
-    panels = _parted(study, backend)
+    panels = list(found.parted[backend].items())[:MOST_PANELS]
     if not panels:
         return None
     columns = min(2, len(panels))
@@ -225,32 +171,14 @@ def ulps_by_layer(study: Study, backend: str) -> Figure | None:
     axes = figure.subplots(rows, columns, squeeze=False).ravel()
     for axis in axes[len(panels) :]:
         axis.set_visible(False)
-    for axis, (condition, layers) in zip(axes, panels.items(), strict=False):
+    for axis, (condition, layers) in zip(axes, panels, strict=False):
         _histogram(axis, condition, layers)
     figure.suptitle(f"How far single weights are apart, {backend}", fontsize=11)
-    _footnote(figure, study)
+    _footnote(figure, found)
     return figure
 
 
-def _parted(study: Study, backend: str) -> dict[str, dict[str, list[float]]]:
-    panels: dict[str, dict[str, list[float]]] = {}
-    for pair in study.pairs():
-        if pair.backend != backend or pair.policy not in plan.SEEDED:
-            continue
-        far = study.drift(pair)
-        if far.bitwise or not far.initial_equal or not far.comparable:
-            continue
-        if pair.condition not in panels and len(panels) == MOST_PANELS:
-            continue
-        first, second = study.trajectory(pair.first), study.trajectory(pair.second)
-        layers = panels.setdefault(pair.condition, {})
-        for name, a, b in zip(first.names, first.at(-1), second.at(-1), strict=True):
-            layer = name.rpartition(" ")[0]
-            layers.setdefault(layer, []).extend(metrics.ulp_distance(a, b).ravel().tolist())
-    return panels
-
-
-def _histogram(axis: Axes, condition: str, layers: dict[str, list[float]]) -> None:
+def _histogram(axis: Axes, condition: str, layers: Distances) -> None:
     largest = max(max(values) for values in layers.values())
     powers = int(np.ceil(np.log2(min(largest, 2.0**32) + 1)))
     width = max(1, -(-powers // 12))
@@ -258,15 +186,10 @@ def _histogram(axis: Axes, condition: str, layers: dict[str, list[float]]) -> No
     bins = np.arange(len(edges) - 1)
     thickness = 0.8 / len(layers)
     for number, (layer, values) in enumerate(layers.items()):
-        clipped = np.minimum(values, edges[-1] - 1e-9)
-        shares = np.histogram(clipped, edges)[0] / len(values)
-        axis.bar(
-            bins + (number - (len(layers) - 1) / 2) * thickness,
-            shares,
-            thickness,
-            color=SERIES_COLOURS[number % len(SERIES_COLOURS)],
-            label=layer,
-        )
+        shares = np.histogram(np.minimum(values, edges[-1] - 1e-9), edges)[0] / len(values)
+        at = bins + (number - (len(layers) - 1) / 2) * thickness
+        colour = SERIES_COLOURS[number % len(SERIES_COLOURS)]
+        axis.bar(at, shares, thickness, color=colour, label=layer)
     names = ["0", *(_count(low) for low in edges[1:-1])]
     every = max(1, -(-len(names) // 9))
     axis.set_xticks(bins[::every], names[::every], fontsize=8)
@@ -278,5 +201,4 @@ def _histogram(axis: Axes, condition: str, layers: dict[str, list[float]]) -> No
 
 
 def _count(low: float) -> str:
-    power = round(np.log2(low))
-    return f"{low:.0f}" if low < 1e4 else f"$2^{{{power}}}$"
+    return f"{low:.0f}" if low < 1e4 else f"$2^{{{round(np.log2(low))}}}$"

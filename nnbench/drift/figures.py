@@ -2,8 +2,6 @@
 
 from dataclasses import replace
 
-import numpy as np
-
 from nnbench.drift import metrics, policies
 from nnbench.drift.trajectory import drift
 from nnbench.workload import datasets
@@ -40,17 +38,17 @@ def drift_figures(case: Case, seed: int = 1, epochs: int = 30) -> dict[str, floa
         for one in (ordered, ordered, other)
     )
     repeat, paths = drift(first, second), drift(first, across)
-    return {
-        "weights_digest": metrics.digest_number(first.final_digest),
-        "repeat_max_ulp": float(repeat.max_ulp),
-        "repeat_first_differing_epoch": _epoch(repeat.first_epoch),
-        "fit_compiled_max_ulp": float(paths.max_ulp),
-        "fit_compiled_relative_l2": float(paths.relative_l2),
-        "first_differing_epoch": _epoch(paths.first_epoch),
-        "loss_difference": float(paths.loss_difference),
-        "final_loss": float(np.float64(first.losses[-1])),
+    repeat_begins, paths_begin = (
+        NEVER if one.first_epoch is None else one.first_epoch for one in (repeat, paths)
+    )
+    figures = {
+        "weights_digest": metrics.digest_number(metrics.digest(first.at(-1))),
+        "repeat_max_ulp": repeat.max_ulp,
+        "repeat_first_differing_epoch": repeat_begins,
+        "fit_compiled_max_ulp": paths.max_ulp,
+        "fit_compiled_relative_l2": paths.relative_l2,
+        "first_differing_epoch": paths_begin,
+        "loss_difference": paths.loss_difference,
+        "final_loss": first.losses[-1],
     }
-
-
-def _epoch(epoch: int | None) -> float:
-    return NEVER if epoch is None else float(epoch)
+    return {name: float(value) for name, value in figures.items()}

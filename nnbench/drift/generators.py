@@ -9,8 +9,7 @@ number.
 
 import random
 import sys
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable
 
 import numpy as np
 
@@ -18,14 +17,12 @@ KERAS_STATE = ("global_random_seed", "global_seed_generator")
 """What Keras keeps of seeds between trainings; versions differ in where they name it."""
 
 
-@dataclass(frozen=True)
-class FreshProcess:
-    """What has to be remembered of a process that has just started; see `remember`."""
+def remember() -> Callable[[], None]:
+    """What puts every generator back; call it when Keras was started, before anything is drawn."""
+    torch = sys.modules.get("torch")
+    torch_state = torch.get_rng_state() if torch is not None else None
 
-    torch_state: Any = None
-
-    def restore(self) -> None:
-        """Put every generator back to how a fresh process has it."""
+    def restore() -> None:
         from keras.src.backend.common import global_state
 
         random.seed()
@@ -35,11 +32,7 @@ class FreshProcess:
         tensorflow = sys.modules.get("tensorflow")
         if tensorflow is not None and hasattr(tensorflow, "random"):
             tensorflow.random.set_seed(None)
-        if self.torch_state is not None:
-            sys.modules["torch"].set_rng_state(self.torch_state)
+        if torch is not None:
+            torch.set_rng_state(torch_state)
 
-
-def remember() -> FreshProcess:
-    """Call it when `devices.start` has returned, before anything is drawn."""
-    torch = sys.modules.get("torch")
-    return FreshProcess(torch.get_rng_state() if torch is not None else None)
+    return restore

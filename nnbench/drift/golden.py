@@ -1,4 +1,4 @@
-"""A guard for projects: a training recorded once, and held against what the code does now.
+"""A guard for projects: a training recorded once, and compared with what the code does now.
 
     <golden>/golden.json       what was trained, with which seed and bounds, and the fingerprint
     <golden>/trajectory.npz    weights by epoch, losses, predictions, layers' outputs
@@ -13,22 +13,21 @@ they are what is guarded.
 
 import json
 import tempfile
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from nnbench.drift import diagnosis, metrics, policies, trajectory, worker
+from nnbench.drift import diagnosis, metrics, policies, train_in_process, trajectory, words
 from nnbench.drift.diagnosis import Difference
-from nnbench.drift.matrix import ulps
 from nnbench.drift.trajectory import Trajectory
 from nnbench.errors import UserError
-from nnbench.machine import fingerprint
+from nnbench.machine import fingerprint, whole_file
 from nnbench.measure.process import WorkerLostError, data_file
 from nnbench.workload import user_code
 from nnbench.workload.case import Case
 from nnbench.workload.datasets import Dataset
+from nnbench.workload.study import Data
 
 SCHEMA = 1
 DESCRIPTION = "golden.json"
@@ -54,20 +53,15 @@ class Bounds:
         within = far.comparable and far.relative_l2 <= self.relative
         return within and (self.ulp is None or far.max_ulp <= self.ulp)
 
-    @property
-    def text(self) -> str:
-        """In words."""
-        also = "" if self.ulp is None else f" and {ulps(self.ulp)}"
-        return f"within {self.relative:.1e} relative{also}"
-
 
 @dataclass(frozen=True)
 class Golden:
-    """A recorded training as read from its folder."""
+    """A recorded training as read from its folder; `data` is how its data set was asked for."""
 
     folder: Path
     created: str
     case: Case
+    data: Data
     policy: str
     seed: int
     bounds: Bounds
@@ -78,69 +72,54 @@ class Golden:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What a check found: `exact` tells that equality in every bit was required.
+    """What a check found: `exact` tells that equality in every bit was required, else `bounds`.
 
     `elsewhere` are the differences of the fingerprint that matter, `changed` those of what is
-    guarded: commit, model and data.
+    guarded: commit and model. `weights` has by how many ULPs each weight differs after the first
+    epoch that differs, and at the end.
     """
 
     passed: bool
     exact: bool
+    bounds: Bounds
     difference: Difference
-    elsewhere: tuple[str, ...]
-    changed: tuple[str, ...]
-    required: str
-    layers: tuple[str, ...]
-
-    @property
-    def lines(self) -> list[str]:
-        """The account for a person, a line each."""
-        head = "The training is as recorded" if self.passed else "The training has drifted"
-        found = [f"{head} (required: {self.required})."]
-        if self.elsewhere:
-            found.append(f"Recorded elsewhere: {'; '.join(self.elsewhere)}.")
-        if self.changed:
-            found.append(f"Changed since: {'; '.join(self.changed)}.")
-        if self.difference.sources:
-            found.append(self.difference.text)
-        return found + [f"  {line}" for line in self.layers if not self.passed]
+    elsewhere: list[str]
+    changed: list[str]
+    weights: dict[str, tuple[float, float]]
 
 
 def record(
-    folder: Path, case: Case, data: Dataset, *, policy: str, seed: int, bounds: Bounds
+    folder: Path, case: Case, data: Data, loaded: Dataset, *, policy: str, seed: int, bounds: Bounds
 ) -> Golden:
     """Train in two fresh processes, and keep the training if they agree in every bit.
 
-    Raises UserError if they do not (there is nothing to guard then), if the folder holds a record
-    already, or if it cannot be written.
+    `loaded` is what `data.load()` gave. Raises UserError if they do not (there is nothing to guard
+    then), if the folder holds a record already, or if it cannot be written.
     """
     policies.named(policy)
     if (folder / DESCRIPTION).exists():
         raise UserError(f"{folder} holds a recorded training already: remove it to record anew")
-    (first, ready), (second, _) = (_train(case, data, policy, seed) for _ in range(2))
+    (first, here), (second, _) = (_train(case, loaded, policy, seed) for _ in range(2))
     difference = diagnosis.explain(first, second)
     if difference.sources:
         raise UserError(
             f"under '{policy}' two trainings of {case.label} do not agree, so there is nothing to "
-            f"guard: {difference.text} `nnbench drift` finds what makes them agree"
+            f"guard: {words.difference(difference)} `nnbench drift` finds what makes them agree"
         )
     description = {
         "schema": SCHEMA,
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "case": case.to_json(),
+        "data": vars(data),
         "policy": policy,
         "seed": seed,
-        "bounds": {"relative": bounds.relative, "ulp": bounds.ulp},
-        "fingerprint": _here(case, ready),
+        "bounds": vars(bounds),
+        "fingerprint": here,
         "code": _code(case),
-        "weights_digest": first.final_digest,
+        "weights_digest": metrics.digest(first.at(-1)),
     }
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        trajectory.write(first, folder / ARRAYS)
-        (folder / DESCRIPTION).write_text(json.dumps(description, indent=1) + "\n")
-    except OSError as failure:
-        raise UserError(f"{folder} cannot be written: {failure.strerror}") from failure
+    trajectory.write(first, folder / ARRAYS)
+    whole_file.write(folder / DESCRIPTION, json.dumps(description, indent=1) + "\n")
     return read(folder)
 
 
@@ -153,10 +132,13 @@ def read(folder: Path) -> Golden:
             raise UserError(
                 f"{path} has schema {plain['schema']}, this nnbench reads {SCHEMA}: record it again"
             )
+        case = Case.from_json(plain["case"])
         return Golden(
             folder=folder,
             created=str(plain["created"]),
-            case=Case.from_json(plain["case"]),
+            case=case,
+            # Records of earlier versions were of data that have nothing but a name.
+            data=Data(**plain.get("data", {"data": case.data})),
             policy=policies.named(plain["policy"]).name,
             seed=int(plain["seed"]),
             bounds=Bounds(**plain["bounds"]),
@@ -172,64 +154,55 @@ def read(folder: Path) -> Golden:
         raise UserError(f"{path} is damaged ({failure!r}): record it again") from failure
 
 
-def check(golden: Golden, data: Dataset, bounds: Bounds | None = None) -> Verdict:
-    """Train again in a fresh process and hold it against the record; `bounds` replace its own.
+def check(golden: Golden, *, relative: float | None = None, ulp: float | None = None) -> Verdict:
+    """Train again in a fresh process and compare with the record; bounds given replace its own.
 
-    Raises UserError if it cannot be trained here.
+    Raises UserError if its data are not those of the record, or it cannot be trained here.
     """
+    data = golden.data.load()
     if data.digest != golden.case.data_digest:
         raise UserError(
             f"{golden.case.data} holds other data than when {golden.folder} was recorded: "
             "restore them, or record anew"
         )
-    now, ready = _train(golden.case, data, golden.policy, golden.seed)
-    here = _here(golden.case, ready)
-    elsewhere = fingerprint.differences(_mattering(golden.fingerprint), _mattering(here))
-    changed = _changed(golden, here)
+    bounds = golden.bounds
+    if relative is not None or ulp is not None:
+        bounds = Bounds(bounds.relative if relative is None else relative, ulp)
+    now, here = _train(golden.case, data, golden.policy, golden.seed)
+    before, after = (
+        {name: one.get(name) for name in MATTERS} for one in (golden.fingerprint, here)
+    )
+    elsewhere = fingerprint.differences(before, after)
     difference = diagnosis.explain(golden.trajectory, now)
-    tolerated = bounds or golden.bounds
-    exact = not elsewhere
     return Verdict(
-        passed=not difference.sources if exact else tolerated.holds(difference),
-        exact=exact,
+        passed=bounds.holds(difference) if elsewhere else not difference.sources,
+        exact=not elsewhere,
+        bounds=bounds,
         difference=difference,
-        elsewhere=tuple(elsewhere),
-        changed=tuple(changed),
-        required="equal in every bit, on the same machine and versions"
-        if exact
-        else f"{tolerated.text}, on another machine or version",
-        layers=tuple(_by_layer(golden.trajectory, now, difference)),
+        elsewhere=elsewhere,
+        changed=_changed(golden, here),
+        weights=_by_weight(golden.trajectory, now, difference),
     )
 
 
 def _train(case: Case, data: Dataset, policy: str, seed: int) -> tuple[Trajectory, dict[str, Any]]:
-    """One training in a process of its own, and what that process says of itself."""
+    """One training in a process of its own, and the fingerprint with versions of what took part."""
     chosen = policies.named(policy)
     with data_file(data) as arrays, tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
-        process = worker.start(case, chosen, arrays, folder / "worker.log")
         try:
-            ready = process.wait_until_ready()
-            answer = worker.train(
-                process, case, chosen, seed, folder=folder, limit_s=LIMIT_S, observe_order=True
-            )
+            with train_in_process.start(case, chosen, arrays, folder / "worker.log") as worker:
+                ready = worker.wait_until_ready()
+                answer = train_in_process.train(
+                    worker, case, chosen, seed, folder=folder, limit_s=LIMIT_S, observe_order=True
+                )
         except WorkerLostError as lost:
             raise UserError(f"the training was lost: {' '.join(str(lost).split())}") from lost
-        finally:
-            process.stop()
         if "error" in answer:
             raise UserError(answer["error"])
-        return trajectory.read(folder / answer["file"]), ready
-
-
-def _here(case: Case, ready: dict[str, Any]) -> dict[str, Any]:
-    """The fingerprint, with the versions of what took part only."""
-    versions = {name: v for name, v in ready["versions"].items() if name != "nnbench-arch"}
-    return {**fingerprint.take(), "versions": versions, "cpus": ready["cpus"]}
-
-
-def _mattering(whole: dict[str, Any]) -> dict[str, Any]:
-    return {name: whole.get(name) for name in MATTERS}
+        versions = {name: v for name, v in ready["versions"].items() if name != "nnbench-arch"}
+        here = {**fingerprint.take(), "versions": versions, "cpus": ready["cpus"]}
+        return trajectory.read(folder / answer["file"]), here
 
 
 def _code(case: Case) -> dict[str, str | None]:
@@ -237,40 +210,25 @@ def _code(case: Case) -> dict[str, str | None]:
 
 
 def _changed(golden: Golden, here: dict[str, Any]) -> list[str]:
-    found = []
-    before, after = golden.fingerprint.get("commit"), here.get("commit")
-    if before != after:
-        found.append(f"commit {_short(before)} and {_short(after)}")
+    before, after = (_short(one.get("commit")) for one in (golden.fingerprint, here))
+    found = [f"commit {before} and {after}"] if before != after else []
     now = _code(golden.case)
-    found += [
-        f"{name.rpartition(':')[0]} was edited"
-        for name, digest in golden.code.items()
-        if now.get(name) != digest
-    ]
-    return found
+    edited = (name for name, digest in golden.code.items() if now.get(name) != digest)
+    return found + [f"{name.rpartition(':')[0]} was edited" for name in edited]
 
 
 def _short(commit: str | None) -> str:
-    if not commit:
-        return "none"
-    name, plus, changes = commit.partition("+")
+    name, plus, changes = (commit or "none").partition("+")
     return f"{name[:9]}{plus}{changes}"
 
 
-def _by_layer(first: Trajectory, second: Trajectory, difference: Difference) -> Sequence[str]:
-    """How far each weight is apart, after the first epoch that differs and at the end."""
-    far = difference.drift
-    if not far.comparable or far.first_epoch is None:
-        return []
-    place, there = first.epochs.index(far.first_epoch), second.epochs.index(far.first_epoch)
-    rows = zip(
-        first.names, first.at(place), second.at(there), first.at(-1), second.at(-1), strict=True
-    )
-    return [
-        f"{name}: {_largest(a, b)} after epoch {far.first_epoch}, {_largest(c, d)} at the end"
-        for name, a, b, c, d in rows
-    ]
-
-
-def _largest(first: trajectory.Array, second: trajectory.Array) -> str:
-    return ulps(float(metrics.ulp_distance(first, second).max(initial=0.0)))
+def _by_weight(
+    first: Trajectory, second: Trajectory, difference: Difference
+) -> dict[str, tuple[float, float]]:
+    """How far each weight is apart; none where nothing can be said."""
+    epoch = difference.drift.first_epoch
+    if not difference.drift.comparable or epoch is None:
+        return {}
+    begun = map(diagnosis.largest_ulp, first.after(epoch), second.after(epoch))
+    ended = map(diagnosis.largest_ulp, first.at(-1), second.at(-1))
+    return dict(zip(first.names, zip(begun, ended, strict=True), strict=True))

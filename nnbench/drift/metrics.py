@@ -1,6 +1,7 @@
 """How far two trainings are apart: pure functions on arrays, and one record of them all."""
 
 import hashlib
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -37,7 +38,7 @@ def digest_number(hexadecimal: str) -> float:
 
 
 def bitwise_equal(first: ArrayLike, second: ArrayLike) -> bool:
-    """Whether every bit is the same: tells +0 from -0, and equal NaNs are equal.
+    """Whether every bit is the same: +0 is not -0, and a NaN equals itself.
 
     The only equality under which a training is *reproduced*; it is what TensorFlow's RFC 346
     ("Enabling determinism in TensorFlow") calls determinism.
@@ -49,7 +50,7 @@ def bitwise_equal(first: ArrayLike, second: ArrayLike) -> bool:
 def ulp_distance(first: ArrayLike, second: ArrayLike) -> NDArray[np.float64]:
     """Floating-point numbers between each pair, in units in the last place of their type.
 
-    0 for equal numbers (+0 and -0 are one number; `bitwise_equal` tells them apart), 1 for
+    0 for equal numbers (+0 and -0 are one number here, not for `bitwise_equal`), 1 for
     neighbours, infinite between a NaN and anything that is not the same NaN. A float's bits, read
     as an integer with sign and magnitude, count the floats from zero: the distance is the
     difference of those counts. Arrays of other types differ by the difference of their numbers.
@@ -93,12 +94,12 @@ def relative_l2(first: Weights, second: Weights) -> float:
     The usual relative forward error in the 2-norm. Source: Higham, "Accuracy and Stability of
     Numerical Algorithms", 2nd edition (2002), section 6.2.
     """
-    if not first:
+    if all(map(bitwise_equal, first, second)):
         return 0.0
-    a = np.concatenate([np.asarray(array, np.float64).ravel() for array in first])
-    b = np.concatenate([np.asarray(array, np.float64).ravel() for array in second])
-    if all(bitwise_equal(one, other) for one, other in zip(first, second, strict=True)):
-        return 0.0
+    a, b = (
+        np.concatenate([np.asarray(array, np.float64).ravel() for array in arrays])
+        for arrays in (first, second)
+    )
     with np.errstate(invalid="ignore", over="ignore"):
         apart, size = float(np.linalg.norm(a - b)), float(np.linalg.norm(a))
     if not np.isfinite(apart) or not np.isfinite(size):
@@ -119,18 +120,6 @@ def loss_difference(first: Sequence[float], second: Sequence[float]) -> float:
     both_wild = ~np.isfinite(a) & ~np.isfinite(b)
     apart = np.where(both_wild, 0.0, np.where(np.isfinite(apart), apart, np.inf))
     return float(apart.max(initial=0.0))
-
-
-def first_differing_epoch(epochs: Sequence[int], equal: Sequence[bool]) -> int | None:
-    """The first recorded epoch after which the weights differ in any bit; None if none does.
-
-    Epoch 0 is before any training: the initial weights. Where not every epoch is recorded, the
-    difference may have begun at any epoch after the recorded one before.
-    """
-    for epoch, same in zip(epochs, equal, strict=True):
-        if not same:
-            return int(epoch)
-    return None
 
 
 def doubling_epochs(epochs: Sequence[int], distances: Sequence[float]) -> float | None:
@@ -187,20 +176,20 @@ class Drift:
     `before_epoch` the last recorded one at which they were still equal; both None when they
     never differ. ULP figures and `relative_l2` are of the final weights. `distances` and `ulps`
     hold relative L2 and largest ULP distance at each of the recorded `epochs`. `comparable` is
-    false where the networks have other shapes: then nothing else is known.
+    false where the networks have other shapes: then only losses are compared, all else is default.
     """
 
     comparable: bool
-    bitwise: bool
-    initial_equal: bool
-    max_ulp: float
-    median_ulp: float
-    relative_l2: float
     loss_difference: float
-    first_epoch: int | None
-    before_epoch: int | None
-    doubling_epochs: float | None
-    disagreement: float
+    bitwise: bool = False
+    initial_equal: bool = False
+    max_ulp: float = math.inf
+    median_ulp: float = math.inf
+    relative_l2: float = math.inf
+    first_epoch: int | None = 0
+    before_epoch: int | None = None
+    doubling_epochs: float | None = None
+    disagreement: float = 1.0
     epochs: tuple[int, ...] = ()
     distances: tuple[float, ...] = ()
     ulps: tuple[float, ...] = ()

@@ -1,77 +1,69 @@
 """The page of a drift study: `drift.html` in its folder, which needs nothing else."""
 
-from collections.abc import Sequence
 from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from nnbench.drift import charts, determinism_cost, diagnosis, matrix, remedy
-from nnbench.drift.matrix import Cell
-from nnbench.drift.policies import POLICIES
-from nnbench.drift.saved import Study
-from nnbench.show import figures, html
+from nnbench.drift import charts, tables, words
+from nnbench.drift.analysis import Analysis
+from nnbench.show import html
+from nnbench.show.html import Part
 
 PAGE = "drift.html"
-CHARTS = "charts"
 
-READING = {
-    "matrix": (
-        "Policy by condition",
-        "Green: equal in every bit, for every seed. Elsewhere the largest distance of a weight, "
-        "from when on, and the share of rows that the two networks answer differently. An empty "
-        "field was not asked: where both sides are given the same start, a seed plays no part.",
-    ),
-    "distance": (
-        "Weights by epoch",
-        "The floor is bitwise equality; one ULP is the smallest step a number can take. A line "
-        "that begins high started from other weights; one that rises from the floor started equal "
-        "and was parted by arithmetic.",
-    ),
-    "ulps": (
-        "Single weights, by layer",
-        "What parts two trainings by arithmetic alone does not do so in all layers alike.",
-    ),
-}
+TABLE = (
+    "Equal in every bit, for every seed, or else the largest distance of a weight, from when on, "
+    "and the share of rows that the two networks answer differently: the worst of the pairs. An "
+    "empty field was not asked: where both trainings are given the same start, a seed plays no "
+    "part."
+)
+MATRIX = "Green: equal in every bit, for every seed. The darker, the farther apart."
+DISTANCE = (
+    "The bottom is bitwise equality; one ULP is the smallest step a number can take. A line "
+    "that begins high started from other weights; one that rises from the bottom started equal "
+    "and was parted by arithmetic."
+)
+ULPS = "What parts two trainings by arithmetic alone does not do so in all layers alike."
+METHOD = (
+    "{trainings} trainings in {processes} processes. Before each, every random generator is put "
+    "back to how a new process has it; two trainings in the same process follow one another "
+    "without that. Weights after every recorded epoch, losses and predictions are in "
+    "trajectories/, plain arrays without pickles. Every metric is defined, with its source, in "
+    "nnbench/drift/metrics.py."
+)
 
 
-def write(study: Study, found: Sequence[Cell]) -> Path:
+def write(found: Analysis) -> Path:
     """Write the page and its charts, and return its path. Raises UserError if that fails."""
-    backends = [
-        name for name in study.specification["backends"] if any(c.backend == name for c in found)
+    study = found.study
+    case, host, seeds = study.case, study.fingerprint, len(study.specification["seeds"])
+    parts = [
+        Part(
+            f"What makes this training reproducible on {backend}",
+            words.verified(record),
+            code=record["code"],
+        )
+        for backend, record in found.remedies.items()
     ]
-    return html.render(
+    parts += [Part(table.title, TABLE, table) for table in tables.matrices(found)]
+    parts += _figure("Policy by condition", MATRIX, charts.policy_matrix(found), "matrix")
+    for backend in found.backends:
+        distance = charts.distance_by_epoch(found, backend)
+        parts += _figure("Weights by epoch", DISTANCE, distance, f"distance-{backend}")
+        ulps = charts.ulps_by_layer(found, backend)
+        parts += _figure("Single weights, by layer", ULPS, ulps, f"ulps-{backend}")
+    method = METHOD.format(trainings=len(study.trainings), processes=len(study.processes))
+    machine = ", ".join([f"{host['host']}: {host['cpu']}, {host['cpus']} CPUs", *host["gpus"]])
+    return html.write(
         study.folder / PAGE,
-        "drift/page.html.j2",
-        study=study,
-        cells=found,
-        columns=matrix.conditions(found),
-        policies=POLICIES,
-        backends=backends,
-        brief=matrix.brief,
-        cell_of=lambda *key: matrix.cell_of(found, *key),
-        findings=diagnosis.diagnose(study, found),
-        explanations=diagnosis.explanations(study, found),
-        remedies={name: remedy.found_for(study, name) for name in backends},
-        costs=[text for name in backends if (text := determinism_cost.sentence(study, name))],
-        charts=_charts(study, found, backends),
+        title="What a seed guarantees",
+        subtitle=f"{study.created} on {machine}. {case.label} on {case.data}, "
+        f"{case.cold_epochs} epochs, {seeds} seeds.",
+        sentences=words.study(found),
+        warnings=words.not_run(found),
+        parts=[*parts, Part("How this was measured", method)],
     )
 
 
-def _charts(
-    study: Study, found: Sequence[Cell], backends: Sequence[str]
-) -> list[tuple[str, str, str]]:
-    drawn: list[tuple[str, str, Figure | None]] = [
-        ("matrix", "matrix", charts.policy_matrix(study, found))
-    ]
-    for backend in backends:
-        drawn += [
-            ("distance", f"distance-{backend}", charts.distance_by_epoch(study, found, backend)),
-            ("ulps", f"ulps-{backend}", charts.ulps_by_layer(study, backend)),
-        ]
-    shown = []
-    for kind, name, figure in drawn:
-        if figure is None:
-            continue
-        image = figures.save_figure(figure, study.folder / CHARTS / f"{name}.png")
-        shown.append((*READING[kind], image))
-    return shown
+def _figure(title: str, reading: str, figure: Figure | None, name: str) -> list[Part]:
+    return [Part(title, reading, figure=figure, name=name)] if figure else []

@@ -9,14 +9,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from nnbench.drift import saved
-from nnbench.drift import worker as drift_worker
+from nnbench.drift import train_in_process
 from nnbench.drift.policies import POLICIES, Policy
 from nnbench.drift.saved import Study
-from nnbench.drift.study import Watcher
-from nnbench.measure.process import DataFile, WorkerLostError, data_file
-from nnbench.store import runs
-from nnbench.workload.case import Case
+from nnbench.drift.train_in_process import Watcher
+from nnbench.measure.process import DataFile, WorkerLostError
 from nnbench.workload.datasets import Dataset
 
 
@@ -49,84 +46,77 @@ CANDIDATES = (
 )
 
 
-def find(folder: Path, data: Dataset, watch: Watcher) -> Study:
+def find(folder: Path, data: Dataset, watch: Watcher) -> None:
     """Try the candidates on every backend of the study in `folder`, and record what came of it.
 
     Backends that have a record already are left out. Raises UserError if the disk fails.
     """
-    study = saved.read(folder)
-    writer = runs.Writer(folder)
-    try:
-        with data_file(data) as arrays:
-            for backend in study.specification["backends"]:
-                if any(_settled(record, backend) for record in study.remedies):
-                    continue
-                for number, candidate in enumerate(CANDIDATES):
-                    watch(number, len(CANDIDATES), f"verifying code on {backend}")
-                    record = _try(study, arrays, backend, candidate)
-                    record["last"] = number + 1 == len(CANDIDATES)
-                    writer.append(record)
-                    if record["reproduces"]:
-                        break
-    finally:
-        writer.close()
-    return saved.read(folder)
+    with train_in_process.added_to(folder, data) as (study, writer, arrays):
+        for backend in study.specification["backends"]:
+            tried = [record for record in study.remedies if record["backend"] == backend]
+            if any(record["reproduces"] or record.get("last") for record in tried):
+                continue
+            for number, candidate in enumerate(CANDIDATES, start=1):
+                watch(number - 1, len(CANDIDATES), f"verifying code on {backend}")
+                record = _try(study, arrays, backend, candidate)
+                writer.append({**record, "last": number == len(CANDIDATES)})
+                if record["reproduces"]:
+                    break
 
 
 def found_for(study: Study, backend: str) -> dict[str, Any] | None:
     """The record of the shortest code that was seen to reproduce on a backend; None without."""
-    for record in study.remedies:
-        if record["backend"] == backend and record["reproduces"]:
-            return record
-    return None
-
-
-def _settled(record: dict[str, Any], backend: str) -> bool:
-    return record["backend"] == backend and bool(record["reproduces"] or record.get("last"))
+    mine = (record for record in study.remedies if record["backend"] == backend)
+    return next((record for record in mine if record["reproduces"]), None)
 
 
 def _try(study: Study, arrays: DataFile, backend: str, candidate: Candidate) -> dict[str, Any]:
-    whole: Case = study.case
-    case = replace(
-        whole,
-        backend=backend,
-        threads=1 if candidate.one_thread else whole.threads,
-        training=replace(
-            whole.training, shuffle=whole.training.shuffle and not candidate.unshuffled
-        ),
-    )
     seeds = study.specification["seeds"]
-    runs: list[list[str]] = []
+    # Each process' file of each seed; of two processes that are equal, the names are equal.
+    files: list[list[str]] = []
     problem = ""
     for process in range(2):
-        log = study.folder / "logs" / f"remedy-{backend}-{process}.log"
-        worker = drift_worker.start(case, candidate.policy, arrays, log)
+        answers: list[dict[str, Any]] = []
         try:
-            worker.wait_until_ready()
-            answers = [
-                drift_worker.train(
-                    worker,
-                    case,
-                    candidate.policy,
-                    seed,
-                    folder=study.folder / saved.TRAJECTORIES,
-                    limit_s=study.specification["limit_s"],
-                )
-                for seed in seeds
-            ]
+            answers = _train(study, arrays, backend, candidate, process)
             problem = next((one["error"] for one in answers if "error" in one), problem)
-            runs.append([one.get("file", f"none in process {process}") for one in answers])
         except WorkerLostError as lost:
             problem = str(lost).splitlines()[0]
-            runs.append([f"lost {process}"] * len(seeds))
-        finally:
-            worker.stop()
+            answers = [{}] * len(seeds)
+        files.append([one.get("file", f"none in process {process}") for one in answers])
     return {
         "kind": "remedy",
         "backend": backend,
         "code": candidate.shown(backend),
-        "reproduces": not problem and runs[0] == runs[1],
-        "seeds_equal": sum(first == second for first, second in zip(*runs, strict=True)),
+        "reproduces": not problem and files[0] == files[1],
+        "seeds_equal": sum(first == second for first, second in zip(*files, strict=True)),
         "seeds": len(seeds),
         "problem": problem,
     }
+
+
+def _train(
+    study: Study, arrays: DataFile, backend: str, candidate: Candidate, process: int
+) -> list[dict[str, Any]]:
+    whole = study.case
+    shuffle = whole.training.shuffle and not candidate.unshuffled
+    case = replace(
+        whole,
+        backend=backend,
+        threads=1 if candidate.one_thread else whole.threads,
+        training=replace(whole.training, shuffle=shuffle),
+    )
+    log = study.folder / "logs" / f"remedy-{backend}-{process}.log"
+    with train_in_process.start(case, candidate.policy, arrays, log) as worker:
+        worker.wait_until_ready()
+        return [
+            train_in_process.train(
+                worker,
+                case,
+                candidate.policy,
+                seed,
+                folder=study.trajectories,
+                limit_s=study.specification["limit_s"],
+            )
+            for seed in study.specification["seeds"]
+        ]

@@ -1,16 +1,11 @@
 """A drift study on disk, which holds the weights, so that studies of two hosts can be compared.
 
-    <study>/study.json         written once: schema, specification, fingerprint
-    <study>/trials.jsonl       appended: one JSON object for each process, training and timing
-    <study>/trajectories/      one `.npz` for each training that differs in any bit from the others
-    <study>/logs/              standard error of the worker processes
-
-All of it can be read without running anything: JSON and plain arrays.
+A folder as `store.folder` describes it, with `study.json`, and `trajectories/`: one `.npz` for each
+training that differs in any bit from the others. All of it can be read without running anything:
+JSON and plain arrays.
 """
 
-import json
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
@@ -18,15 +13,18 @@ from typing import Any
 from nnbench.drift import plan, trajectory
 from nnbench.drift.metrics import Drift
 from nnbench.drift.plan import Pair
+from nnbench.drift.policies import POLICIES
 from nnbench.drift.trajectory import Trajectory
 from nnbench.errors import UserError
-from nnbench.machine import fingerprint
-from nnbench.store import runs
+from nnbench.machine import devices, fingerprint
+from nnbench.store import folder as folders
 from nnbench.workload.case import Case
 
-SCHEMA = 1
 STUDY_FILE = "study.json"
 TRAJECTORIES = "trajectories"
+FORMAT = folders.Format(
+    STUDY_FILE, 1, "no drift study", prefix="drift-", folders=("logs", TRAJECTORIES)
+)
 
 
 @dataclass(frozen=True)
@@ -49,10 +47,16 @@ class Study:
         """The network and training of the reference."""
         return Case.from_json(self.specification["case"])
 
+    @property
+    def trajectories(self) -> Path:
+        """The folder of what trainings left behind."""
+        return (self.folder / TRAJECTORIES).resolve()
+
     def trajectory(self, key: str) -> Trajectory:
         """What a training left behind. Raises UserError if its file is missing or damaged."""
-        return _read(self.folder / TRAJECTORIES / self.trainings[key]["file"])
+        return _read(self.trajectories / self.trainings[key]["file"])
 
+    @cached_property
     def pairs(self) -> list[Pair]:
         """The pairs of which both trainings ended well."""
         return [
@@ -68,11 +72,18 @@ class Study:
     def drift(self, pair: Pair) -> Drift:
         """How far the trainings of a pair are apart."""
         files = [self.trainings[key]["file"] for key in (pair.first, pair.second)]
-        return _drift(*(self.folder / TRAJECTORIES / name for name in files))
+        return _drift(*(self.trajectories / name for name in files))
 
-    def failures(self) -> list[dict[str, Any]]:
-        """Records of trainings that did not end well."""
-        return [record for record in self.trainings.values() if record["outcome"] != "ok"]
+    def is_complete(self) -> bool:
+        """Whether there is a record of every training that can be had here."""
+        tensorflow = devices.is_installed("tensorflow")
+        return all(
+            one.key in self.trainings
+            for group in plan.plan(self.specification)
+            for one in group
+            if one.condition != plan.DEVICE
+            and (tensorflow or not POLICIES[one.policy].uses_tensorflow)
+        )
 
 
 @lru_cache(maxsize=256)
@@ -85,62 +96,10 @@ def _drift(first: Path, second: Path) -> Drift:
     return trajectory.drift(_read(first), _read(second))
 
 
-def create(
-    parent: Path, name: str | None, specification: dict[str, Any], here: dict[str, Any]
-) -> Path:
-    """Make the folder of a new study. Raises UserError if it exists or cannot be written."""
-    folder = parent / (name or datetime.now(UTC).strftime("drift-%Y%m%d-%H%M%S"))
-    description = {
-        "schema": SCHEMA,
-        "created": datetime.now(UTC).isoformat(timespec="seconds"),
-        "specification": specification,
-        "fingerprint": here,
-    }
-    try:
-        (folder / "logs").mkdir(parents=True)
-        (folder / TRAJECTORIES).mkdir()
-        partial = folder / f"{STUDY_FILE}.partial"
-        partial.write_text(json.dumps(description, indent=1) + "\n")
-        partial.replace(folder / STUDY_FILE)
-        (folder / runs.TRIALS_FILE).touch()
-    except FileExistsError:
-        raise UserError(f"{folder} exists already: choose another --name") from None
-    except OSError as failure:
-        raise UserError(f"{folder} cannot be written: {failure.strerror}") from failure
-    return folder
-
-
 def read(folder: Path) -> Study:
     """Read a study. Raises UserError if there is none, or it is of an unknown schema."""
-    try:
-        description = json.loads((folder / STUDY_FILE).read_text())
-        if description["schema"] != SCHEMA:
-            raise UserError(
-                f"{folder / STUDY_FILE} has schema {description['schema']}, this nnbench reads "
-                f"{SCHEMA}: use the nnbench that wrote it"
-            )
-        study = Study(
-            folder,
-            description["created"],
-            description["specification"],
-            description["fingerprint"],
-        )
-        _ = study.case, plan.pairs(study.specification)
-        lines = (folder / runs.TRIALS_FILE).read_bytes().split(b"\n")[:-1]
-    except OSError as failure:
-        raise UserError(
-            f"{folder} is no drift study: {failure.strerror} ({Path(failure.filename).name})"
-        ) from failure
-    except (ValueError, KeyError, TypeError) as failure:
-        raise UserError(
-            f"{folder / STUDY_FILE} is damaged ({failure!r}): restore it or measure again"
-        ) from failure
-    for number, line in enumerate(lines, start=1):
-        try:
-            record = json.loads(line)
-        except ValueError:
-            study.damage.append(f"line {number} cannot be read")
-            continue
+    study = FORMAT.read(folder, Study, lambda one: (one.case, plan.pairs(one.specification)))
+    for number, record in folders.records(folder, study.damage):
         match record:
             case {"kind": "training", "key": str(key), "outcome": str()}:
                 study.trainings[key] = record
@@ -157,14 +116,28 @@ def read(folder: Path) -> Study:
     return study
 
 
-def find(parent: Path) -> list[Path]:
-    """Folders of studies below `parent`, oldest first."""
-    return sorted(path.parent for path in parent.glob(f"*/{STUDY_FILE}"))
+def folder_for(
+    parent: Path, name: str | None, wanted: dict[str, Any], here: dict[str, Any]
+) -> tuple[Path, bool]:
+    """The folder of this specification on this host, and whether an unfinished study is in it.
+
+    Without a name it is that of the newest unfinished one, or a new one. Raises UserError if the
+    name is taken by another study.
+    """
+    if name and (parent / name).exists():
+        if not _same(read(parent / name), wanted, here):
+            raise UserError(f"{parent / name} holds another study: choose another --name")
+        return parent / name, False
+    for folder in [] if name else reversed(FORMAT.find(parent)):
+        try:
+            study = read(folder)
+        except UserError:
+            continue
+        if _same(study, wanted, here) and not study.is_complete():
+            return folder, True
+    return FORMAT.create(parent, name, wanted, here), False
 
 
-def same(folder: Path, specification: dict[str, Any], here: dict[str, Any]) -> bool:
-    """Whether the study in `folder` is of this specification, host, environment and commit."""
-    study = read(folder)
-    return study.specification == specification and not fingerprint.differences(
-        study.fingerprint, here
-    )
+def _same(study: Study, wanted: dict[str, Any], here: dict[str, Any]) -> bool:
+    unlike = fingerprint.differences(study.fingerprint, here)
+    return study.specification == wanted and not unlike

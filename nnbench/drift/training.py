@@ -5,7 +5,6 @@ what is looked at besides (the order of rows, the layers' outputs) is looked at 
 """
 
 import itertools
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -25,21 +24,10 @@ LOG_SPACED = 48
 ORDER_EPOCHS = 2
 """Epochs whose order of rows is observed."""
 
-OUTPUT_ROWS = 256
-"""Rows whose layer outputs are kept, of those that the layers are given."""
-
-MOST_ROWS = 4096
-
+MOST_ROWS, OUTPUT_ROWS = 4096, 256
+"""Rows that layers are given at most, and of which their outputs are kept."""
 
 Data = NDArray[np.float32]
-
-
-@dataclass(frozen=True)
-class Start:
-    """Weights to start from, and the state of random layers, instead of what the seed draws."""
-
-    weights: list[Array]
-    draws: list[Array]
 
 
 def recorded_epochs(epochs: int) -> list[int]:
@@ -58,42 +46,43 @@ def train(
     code: str,
     seed: int,
     epochs: int,
-    start: Start | None = None,
+    given: Trajectory | None = None,
     observe_order: bool = False,
 ) -> Trajectory:
     """Run a policy's lines, build the network of `case`, train it and look at what came of it.
 
-    `features` is (rows, columns), `labels` (rows, ...). `start` replaces what the policy's
-    seeds drew. The order of rows is observed if asked for and if there is one to observe.
-    Raises UserError for a model that cannot be built.
+    `features` is (rows, columns), `labels` (rows, ...). What the training `given` started from,
+    weights and the state of random layers, replaces what the policy's seeds drew. The order of
+    rows is observed if asked for and if there is one to observe. Raises UserError for a model
+    that cannot be built.
     """
     policies.apply(code, seed)
     model = keras_model.for_case(case)
     if not model.built:
         model.build((None, *features.shape[1:]))
-    if start is not None:
-        _begin_from(model, start)
-    began = Start(_arrays(model.weights), _arrays(_draws(model)))
+    state = [*model.weights, *_draws(model)]
+    if given is not None:
+        _assign(state, [*given.at(0), *given.draws])
+    began, draws = _arrays(model.weights), _arrays(_draws(model))
     kept = recorded_epochs(epochs)
     run = _by_fit if case.path == "fit" else _compiled
     losses, history = run(model, case, features, labels, kept)
-    weights = [began.weights, *history]
+    weights = [began, *history]
     predictions = _predictions(model, features, case.batch_rows)
-    names = _weight_names(model)
-    _begin_from(model, began)
+    _assign(state, [*began, *draws])
     layers, outputs = _layer_outputs(model, features[:MOST_ROWS])
     order = AS_GIVEN
     if observe_order and case.training.shuffle:
         order = _observed_order(case, code, seed, len(features))
     return Trajectory(
-        names=names,
+        names=_weight_names(model),
         epochs=tuple(kept),
         weights=tuple(np.stack(arrays) for arrays in zip(*weights, strict=True)),
         losses=tuple(losses),
-        predictions=_plain(predictions),
+        predictions=predictions,
         layers=layers,
         outputs=outputs,
-        draws=tuple(began.draws),
+        draws=tuple(draws),
         order=order,
         classes=_are_classes(labels),
     )
@@ -127,12 +116,9 @@ def _by_fit(
 def _compiled(
     model: Any, case: Case, features: Data, labels: Data, kept: list[int]
 ) -> tuple[list[float], list[list[Array]]]:
+    shuffle = case.training.shuffle
     prepared = compiled.prepare(
-        model,
-        features,
-        labels,
-        batch_size=case.batch_rows,
-        shuffle=case.training.shuffle,
+        model, features, labels, batch_size=case.batch_rows, shuffle=shuffle
     )
     losses: list[float] = []
     history: list[list[Array]] = []
@@ -145,19 +131,15 @@ def _compiled(
 
 def _predictions(model: Any, features: Data, batch_rows: int) -> Array:
     """What the trained network answers, layer by layer: `predict` would compile it once more."""
-    import keras
-
     parts = [
-        keras.ops.convert_to_numpy(model(features[begin : begin + batch_rows], training=False))
+        _array(model(features[begin : begin + batch_rows], training=False))
         for begin in range(0, len(features), batch_rows)
     ]
     return np.concatenate(parts)
 
 
-def _begin_from(model: Any, start: Start) -> None:
-    for variable, value in zip(model.weights, start.weights, strict=True):
-        variable.assign(value)
-    for variable, value in zip(_draws(model), start.draws, strict=True):
+def _assign(variables: list[Any], values: list[Array]) -> None:
+    for variable, value in zip(variables, values, strict=True):
         variable.assign(value)
 
 
@@ -168,13 +150,14 @@ def _draws(model: Any) -> list[Any]:
 
 
 def _arrays(variables: list[Any]) -> list[Array]:
+    return [_array(one.value) for one in variables]
+
+
+def _array(tensor: Any) -> Array:
+    """A copy of a type that an `.npz` can hold: bfloat16, which NumPy has not, becomes float32."""
     import keras
 
-    return [_plain(np.array(keras.ops.convert_to_numpy(one.value))) for one in variables]
-
-
-def _plain(array: Array) -> Array:
-    """As a type that an `.npz` can hold: bfloat16, which NumPy has not, becomes float32."""
+    array = np.array(keras.ops.convert_to_numpy(tensor))
     return array if array.dtype.kind in "fiub" else array.astype(np.float32)
 
 
@@ -208,7 +191,7 @@ def _layer_outputs(model: Any, features: Data) -> tuple[tuple[str, ...], tuple[A
     for layer, output in zip(layers, found if isinstance(found, list) else [found], strict=True):
         number += bool(layer.weights)
         names.append(f"{number} {type(layer).__name__}" if layer.weights else type(layer).__name__)
-        outputs.append(_plain(np.array(keras.ops.convert_to_numpy(output)))[:OUTPUT_ROWS])
+        outputs.append(_array(output)[:OUTPUT_ROWS])
     return tuple(names), tuple(outputs)
 
 
@@ -224,15 +207,12 @@ def _observed_order(case: Case, code: str, seed: int, rows: int) -> str:
     keras_model.for_case(case)
     seen: list[Array] = []
 
-    def look(data: Any) -> None:
-        seen.append(np.array(keras.ops.convert_to_numpy(data[0])).ravel().astype(np.int64))
-
     class Looker(keras.Model):  # type: ignore[misc]
         def call(self, x: Any) -> Any:
             return x
 
         def train_step(self, *arguments: Any) -> Any:
-            look(arguments[-1])
+            seen.append(_array(arguments[-1][0]).ravel().astype(np.int64))
             logs = {"loss": 0.0}
             # On JAX a step is given the state and the batch, and hands the state back.
             return (logs, arguments[0]) if len(arguments) == 2 else logs
@@ -240,14 +220,8 @@ def _observed_order(case: Case, code: str, seed: int, rows: int) -> str:
     looker = Looker()
     looker.compile(optimizer="sgd", loss="mean_squared_error", run_eagerly=True)
     numbers = np.arange(rows, dtype=np.float32)[:, None]
-    looker.fit(
-        numbers,
-        numbers,
-        batch_size=case.batch_rows,
-        shuffle=case.training.shuffle,
-        epochs=ORDER_EPOCHS,
-        verbose=0,
-    )
+    size, epochs = case.batch_rows, ORDER_EPOCHS
+    looker.fit(numbers, numbers, batch_size=size, shuffle=True, epochs=epochs, verbose=0)
     return metrics.digest([np.concatenate(seen)])[:20]
 
 

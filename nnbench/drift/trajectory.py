@@ -1,5 +1,6 @@
 """What one training leaves behind, as arrays, and its file, an `.npz` that is data alone."""
 
+import io
 import json
 import zipfile
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 from nnbench.drift import metrics
 from nnbench.drift.metrics import Drift
 from nnbench.errors import UserError
+from nnbench.machine import whole_file
 
 Array = NDArray[np.generic]
 
@@ -46,15 +48,9 @@ class Trajectory:
         """The weights at the recorded epoch number `position`; -1 is the end."""
         return [array[position] for array in self.weights]
 
-    @property
-    def initial_digest(self) -> str:
-        """Digest of the initial weights."""
-        return metrics.digest(self.at(0))
-
-    @property
-    def final_digest(self) -> str:
-        """Digest of the final weights."""
-        return metrics.digest(self.at(-1))
+    def after(self, epoch: int) -> list[Array]:
+        """The weights after an epoch that was recorded; 0 is before training."""
+        return self.at(self.epochs.index(epoch))
 
     @property
     def digest(self) -> str:
@@ -67,7 +63,6 @@ class Trajectory:
 
 def write(trajectory: Trajectory, path: Path) -> None:
     """Write it. Raises UserError if that cannot be done."""
-    partial = path.with_name(f"{path.name}.partial")
     arrays: dict[str, Array] = {
         "names": np.array(trajectory.names, dtype=np.str_),
         "layers": np.array(trajectory.layers, dtype=np.str_),
@@ -78,14 +73,11 @@ def write(trajectory: Trajectory, path: Path) -> None:
         "classes": np.array(trajectory.classes),
     }
     for group in ("weights", "outputs", "draws"):
-        for position, array in enumerate(getattr(trajectory, group)):
-            arrays[f"{group}_{position}"] = array
-    try:
-        with partial.open("wb") as file:
-            np.savez_compressed(file, **arrays)  # type: ignore[arg-type]
-        partial.replace(path)
-    except OSError as failure:
-        raise UserError(f"{path} cannot be written: {failure.strerror}") from failure
+        for number, array in enumerate(getattr(trajectory, group)):
+            arrays[f"{group}_{number}"] = array
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, **arrays)  # type: ignore[arg-type]
+    whole_file.write(path, buffer.getvalue())
 
 
 def keep(trajectory: Trajectory, folder: Path) -> str:
@@ -128,39 +120,23 @@ def read(path: Path) -> Trajectory:
 
 def _group(arrays: dict[str, Array], group: str) -> tuple[Array, ...]:
     count = sum(name.startswith(f"{group}_") for name in arrays)
-    return tuple(arrays[f"{group}_{position}"] for position in range(count))
+    return tuple(arrays[f"{group}_{number}"] for number in range(count))
 
 
 def drift(first: Trajectory, second: Trajectory) -> Drift:
     """How far `second` is from `first`."""
+    losses = metrics.loss_difference(first.losses, second.losses)
     if _shapes(first) != _shapes(second):
-        infinite = float("inf")
-        return Drift(
-            comparable=False,
-            bitwise=False,
-            initial_equal=False,
-            max_ulp=infinite,
-            median_ulp=infinite,
-            relative_l2=infinite,
-            loss_difference=metrics.loss_difference(first.losses, second.losses),
-            first_epoch=0,
-            before_epoch=None,
-            doubling_epochs=None,
-            disagreement=1.0,
-        )
+        return Drift(comparable=False, loss_difference=losses)
     shared = [epoch for epoch in first.epochs if epoch in second.epochs]
-    pairs = [
-        (first.at(first.epochs.index(epoch)), second.at(second.epochs.index(epoch)))
-        for epoch in shared
-    ]
+    pairs = [(first.after(epoch), second.after(epoch)) for epoch in shared]
     equal = [all(map(metrics.bitwise_equal, a, b)) for a, b in pairs]
-    ulps = [0.0 if same else _largest(a, b) for same, (a, b) in zip(equal, pairs, strict=True)]
-    far = [
-        0.0 if same else metrics.relative_l2(a, b)
-        for same, (a, b) in zip(equal, pairs, strict=True)
-    ]
-    begins = metrics.first_differing_epoch(shared, equal)
-    place = len(shared) if begins is None else shared.index(begins)
+    ulps, distances = [0.0] * len(shared), [0.0] * len(shared)
+    for number, (a, b) in enumerate(pairs):
+        if not equal[number]:
+            ulps[number] = float(metrics.flat_ulps(a, b).max(initial=0.0))
+            distances[number] = metrics.relative_l2(a, b)
+    begins = next((e for e, same in zip(shared, equal, strict=True) if not same), None)
     final = metrics.flat_ulps(*pairs[-1])
     return Drift(
         comparable=True,
@@ -168,23 +144,19 @@ def drift(first: Trajectory, second: Trajectory) -> Drift:
         initial_equal=equal[0],
         max_ulp=ulps[-1],
         median_ulp=float(np.median(final)) if final.size else 0.0,
-        relative_l2=far[-1],
-        loss_difference=metrics.loss_difference(first.losses, second.losses),
+        relative_l2=distances[-1],
+        loss_difference=losses,
         first_epoch=begins,
-        before_epoch=None if begins is None or place == 0 else shared[place - 1],
-        doubling_epochs=metrics.doubling_epochs(shared, far),
+        before_epoch=shared[shared.index(begins) - 1] if begins else None,
+        doubling_epochs=metrics.doubling_epochs(shared, distances),
         disagreement=metrics.disagreement(
             first.predictions, second.predictions, classes=first.classes
         ),
         epochs=tuple(shared),
-        distances=tuple(far),
+        distances=tuple(distances),
         ulps=tuple(ulps),
     )
 
 
 def _shapes(trajectory: Trajectory) -> list[tuple[tuple[int, ...], str]]:
     return [(array.shape[1:], array.dtype.str) for array in trajectory.weights]
-
-
-def _largest(first: list[Array], second: list[Array]) -> float:
-    return float(metrics.flat_ulps(first, second).max(initial=0.0))

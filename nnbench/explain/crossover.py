@@ -1,12 +1,17 @@
 """Where the slower of two networks turns into the faster one, by the cost model."""
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from nnbench.costs.prediction import CostModel
+from nnbench.costs.saved import load_if_any
+from nnbench.costs.setting import Setting
+from nnbench.explain.attribution import Attribution
+from nnbench.stats.interval import Interval
 from nnbench.workload.case import Case
 
 ASKED = 60
@@ -17,16 +22,32 @@ ASKED = 60
 class RowsFlip:
     """The number of rows at which two networks take equally long, asked from `least` to `most`.
 
-    `value` None: the same one takes longer everywhere. `low` and `high` bound where they are not
-    told apart; None: beyond what was asked.
+    `rows` None: the same one takes longer everywhere. Its ends bound where the two cannot be
+    distinguished; 0 and infinity are beyond what was asked.
     """
 
-    value: int | None
-    low: int | None
-    high: int | None
+    rows: Interval | None
     least: int
     most: int
     second_longer_at_least: bool
+
+
+def asks(found: Attribution) -> bool:
+    """Whether one of the two has more layers and the other more weights."""
+    first, second = found.first_case, found.second_case
+    if first.architecture is None or second.architecture is None:
+        return False
+    layers = second.architecture.depth - first.architecture.depth
+    weights = (second.parameters or 0) - (first.parameters or 0)
+    return layers * weights < 0
+
+
+def saved_rows_flip(results: Path, found: Attribution) -> RowsFlip | None:
+    """What the calibration in `results` says of it; None without one, or where nothing is asked."""
+    model = load_if_any(results, Setting.of(found.first_case)) if asks(found) else None
+    if model is None:
+        return None
+    return rows_flip(model, found.first_case, found.second_case, found.first_case.cold_epochs)
 
 
 def rows_flip(model: CostModel, first: Case, second: Case, epochs: int) -> RowsFlip:
@@ -35,48 +56,51 @@ def rows_flip(model: CostModel, first: Case, second: Case, epochs: int) -> RowsF
     Asked are numbers of rows whose batches and epochs were calibrated. The interval takes the
     errors of the two predictions as independent, which errs on the wide side.
     """
-    least, most = _calibrated_rows(model, first)
-    asked = np.unique(np.geomspace(least, most, ASKED).round().astype(int)).tolist()
-    ratios = [_log_ratio(model, _with(first, rows), _with(second, rows), epochs) for rows in asked]
-    middle = _crossing(asked, [value for value, _ in ratios])
-    begins = ratios[0][0] > 0
+    asked = _calibrated_rows(model, first)
+    least, most = int(asked[0]), int(asked[-1])
+    ratios = [_log_ratio(model, first, second, int(rows), epochs) for rows in asked]
+    values, reaches = np.array(ratios).T
+    begins = bool(values[0] > 0)
+    middle = _crossing(asked, values)
     if middle is None:
-        return RowsFlip(None, None, None, least, most, begins)
-    sign = 1 if begins else -1
-    low = _crossing(asked, [sign * value - reach for value, reach in ratios])
-    high = _crossing(asked, [sign * value + reach for value, reach in ratios])
-    surely = sign * ratios[0][0] > ratios[0][1]
-    return RowsFlip(middle, low if surely else None, high, least, most, begins)
+        return RowsFlip(None, least, most, begins)
+    falling = values if begins else -values
+    low = _crossing(asked, falling - reaches) if falling[0] > reaches[0] else None
+    high = _crossing(asked, falling + reaches)
+    return RowsFlip(Interval(middle, low or 0.0, high or math.inf), least, most, begins)
 
 
-def _with(case: Case, rows: int) -> Case:
-    return replace(case, rows=rows)
-
-
-def _log_ratio(model: CostModel, first: Case, second: Case, epochs: int) -> tuple[float, float]:
+def _log_ratio(
+    model: CostModel, first: Case, second: Case, rows: int, epochs: int
+) -> tuple[float, float]:
     """Logarithm of second / first, and how far its interval reaches to either side."""
-    one, other = (model.predict(case, epochs).total_s for case in (first, second))
+    one, other = (
+        model.predict(replace(case, rows=rows), epochs).total_s for case in (first, second)
+    )
     reaches = [math.log(total.high / total.value) for total in (one, other)]
     return math.log(other.value / one.value), math.hypot(*reaches)
 
 
-def _calibrated_rows(model: CostModel, case: Case) -> tuple[int, int]:
+def _calibrated_rows(model: CostModel, case: Case) -> NDArray[np.int64]:
+    """Numbers of rows, those left out whose batches or epochs were not calibrated."""
     rows = [one.case.rows for one in model.observed]
-    least, most = min(rows), max(rows)
-    inside: Callable[[int], bool] = lambda count: not _axes(model, _with(case, count))  # noqa: E731
-    asked = [int(count) for count in np.geomspace(least, most, ASKED).round() if inside(int(count))]
-    return (asked[0], asked[-1]) if len(asked) > 1 else (least, most)
+    asked = np.unique(np.geomspace(min(rows), max(rows), ASKED).round().astype(int))
+
+    def is_inside(count: int) -> bool:
+        beyond = model.outside(replace(case, rows=count))
+        return not any(name.startswith(("rows", "batches")) for name in beyond)
+
+    inside = [int(count) for count in asked if is_inside(int(count))]
+    if len(inside) < 2:
+        return asked
+    return np.unique(np.geomspace(inside[0], inside[-1], ASKED).round().astype(int))
 
 
-def _axes(model: CostModel, case: Case) -> list[str]:
-    return [name for name in model.outside(case) if name.startswith(("rows", "batches"))]
-
-
-def _crossing(asked: list[int], values: list[float]) -> int | None:
+def _crossing(asked: NDArray[np.int64], values: NDArray[np.float64]) -> int | None:
     """Where a series first changes its sign, between its neighbours on a logarithmic scale."""
-    for place in range(1, len(asked)):
-        before, after = values[place - 1], values[place]
+    for number in range(1, len(asked)):
+        before, after = values[number - 1], values[number]
         if before * after <= 0 and before != after:
             share = before / (before - after)
-            return int(asked[place - 1] * (asked[place] / asked[place - 1]) ** share + 0.5)
+            return int(asked[number - 1] * (asked[number] / asked[number - 1]) ** share + 0.5)
     return None

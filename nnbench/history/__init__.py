@@ -1,6 +1,11 @@
 """Measurements over commits: one table of what asv, pytest-benchmark and our own runs wrote.
 
 `table` reads them, `series` takes one benchmark of one host out of it, `alarms` finds the commits
-that changed it, `check` does so for all and tells continuous integration. `record` measures
-commits in turn, `bisect` halves a range, `numerics` tells whether a commit changed results.
+that changed it, `check` does so for all, `words` tells it. `record` measures commits in turn,
+`bisect` halves a range, `seeded_digests` finds whether a commit changed results.
 """
+
+from pathlib import Path
+
+REMARKS = Path("nnbench-history.json")
+"""Where remarks on commits are kept unless said otherwise."""

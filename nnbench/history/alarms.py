@@ -1,20 +1,20 @@
 """Which commits changed a benchmark: how sure, by how much, and where it may have been.
 
-1. Levels of commits on a log scale with their scatter (`series`, `scatter`).
+1. Levels of commits on a log scale with their scatter (`series`, `null_model`).
 2. Where: the piecewise constant history that costs least, by optimal partitioning (Jackson et
    al., IEEE Signal Process. Lett. 12, 2005). A change must save more than what the largest step
    in a history without any would save in 95 of 100 (`CANDIDATES`).
-3. Whether: each change is held against chance over all places it could have been; over all
-   benchmarks together the procedure of Benjamini and Hochberg keeps the share of false alarms
+3. Whether: each change is compared with chance at every commit where it could have been; over
+   all benchmarks together the procedure of Benjamini and Hochberg keeps the share of false alarms
    below `FALSE_ALARMS`. Changes below the `least` size are not worth waking up for.
-4. How much: the difference of the levels at its sides, with its uncertainty and that of where.
+4. How much: the difference of the levels before and after, with its uncertainty and that of where.
 5. Where exactly: the commits that hold 95 % of the posterior probability with flat priors on
-   place and levels (Smith, Biometrika 62, 1975).
+   position and levels (Smith, Biometrika 62, 1975).
 
 One commit off its neighbours is a `spike`, no step, where it was measured alone. A change at the
 last commit has nothing after it: `unconfirmed`, unless measured in turn with those before it and
 far beyond doubt. So is one of times measured alone where the machine itself changed with it:
-more blocks disturbed, or a slower pace.
+more noisy blocks, or a slower machine.
 """
 
 import itertools
@@ -29,6 +29,7 @@ from scipy import special, stats
 from nnbench.history import null_model
 from nnbench.history.readers import BYTES
 from nnbench.history.series import Series
+from nnbench.stats.interval import Interval
 
 Array = NDArray[np.float64]
 
@@ -44,20 +45,20 @@ CREDIBLE = 0.95
 LEAST_COMMITS = 6
 """Commits measured one by one that a history needs before any may raise an alarm."""
 SPIKE_DEVIATIONS = 6.0
-DISTURBED = 0.2
-"""With so much more of the blocks disturbed on the slower side, that may be the change."""
-PACE = 3.0
-"""A change may be the machine's unless it is this many times as large as that of its pace."""
+NOISY = 0.2
+"""With so much more of the blocks noisy on the slower side, that may be the change."""
+MACHINE_SPEED = 3.0
+"""A change may be the machine's unless it is so many times as large as that of its speed."""
 
 
 @dataclass(frozen=True)
 class Alarm:
     """A change of one series at a commit.
 
-    `ratio` is the level after over before (`low` to `high` is 95 %); NaN for other results.
-    `commits` is the credible set, in order; `before` the last measured commit ahead of it, so
-    that the change lies after `before` and up to the last of `commits`. `p_value` is adjusted.
-    `doubt` says why it may be the machine's, if anything speaks for that.
+    `ratio` is the level after over before; NaN for other results. `commits` is the credible set,
+    in order; `before` the last measured commit ahead of it, so that the change lies after `before`
+    and up to the last of `commits`. `p_value` is adjusted. `doubt` says why it may be the
+    machine's, if anything speaks for that.
     """
 
     series: Series
@@ -65,9 +66,7 @@ class Alarm:
     commit: str
     before: str
     commits: tuple[str, ...]
-    ratio: float
-    low: float
-    high: float
+    ratio: Interval
     p_value: float
     note: str = ""
     doubt: str = ""
@@ -75,37 +74,26 @@ class Alarm:
     @property
     def slower(self) -> bool:
         """Whether more of the unit is needed than before (seconds, bytes: worse)."""
-        return self.ratio > 1
+        return self.ratio.value > 1
 
     @property
     def raised(self) -> bool:
         """Whether it is one to wake up for: slower, or other numbers; spikes are not."""
-        return self.kind == NUMBERS or (self.kind in (STEP, VALUE) and not self.ratio <= 1)
-
-
-@dataclass(frozen=True)
-class Segments:
-    """A series cut at its changes: where each part begins, and its level as measured."""
-
-    starts: tuple[int, ...]
-    levels: tuple[float, ...]
+        return self.kind == NUMBERS or (self.kind in (STEP, VALUE) and not self.ratio.value <= 1)
 
 
 def find(
     series: Iterable[Series], *, false_alarms: float = FALSE_ALARMS, least: float = LEAST
 ) -> list[Alarm]:
-    """All changes of all series, surest first.
-
-    `least` is the smallest relative size reported, such as 0.03.
-    """
+    """All changes of all series by `least` (a share, such as 0.03) or more, surest first."""
     exact: list[Alarm] = []
     doubtful: list[Alarm] = []
     for one in series:
         exact += numbers(one)
         if not one.positive or _constant(one):
             exact += _values(one, least)
-            continue
-        doubtful += _candidates(one)
+        else:
+            doubtful += _candidates(one)
     tests = [alarm.p_value for alarm in doubtful if alarm.kind != SPIKE]
     adjusted = iter(stats.false_discovery_control(tests) if tests else [])
     kept = []
@@ -114,18 +102,17 @@ def find(
             alarm = replace(alarm, p_value=float(next(adjusted)))
             if alarm.p_value >= false_alarms:
                 continue
-            if alarm.kind == STEP and alarm.commit == alarm.series.commits[-1]:
-                sure = alarm.series.interleaved and alarm.p_value < false_alarms / 10
-                alarm = replace(alarm, kind=STEP if sure else UNCONFIRMED)
-            if alarm.kind == STEP and alarm.doubt:
+            at_the_end = alarm.commit == alarm.series.commits[-1]
+            sure = alarm.series.interleaved and alarm.p_value < false_alarms / 10
+            if alarm.doubt or (at_the_end and not sure):
                 alarm = replace(alarm, kind=UNCONFIRMED)
-        if abs(math.log(alarm.ratio)) >= math.log1p(least):
+        if abs(math.log(alarm.ratio.value)) >= math.log1p(least):
             kept.append(alarm)
     return sorted(exact + kept, key=lambda alarm: (not alarm.raised, alarm.p_value))
 
 
 def _candidates(series: Series) -> list[Alarm]:
-    """Changes that may be, each with its p-value over the places in this series."""
+    """Changes that may be, each with its p-value over the commits of this series."""
     n, in_turn = len(series.commits), series.interleaved
     if n < (2 if in_turn else LEAST_COMMITS):
         return []
@@ -133,33 +120,24 @@ def _candidates(series: Series) -> list[Alarm]:
     seen = null_model.of(series.logs, series.errors, interleaved=in_turn)
     tame = series.logs if in_turn else null_model.without_spikes(series.logs, seen.deviations)
     inflation = float(seen.inflation)
-    rho = _rho(inflation)
     chance = null_model.chance(
-        series.errors, seen.deviations, series.freedom, rho, interleaved=in_turn, least=least
+        series.errors, seen, series.freedom, interleaved=in_turn, least=least
     )
     weights = 1 / seen.deviations**2
-    penalty = (chance.quantile(CANDIDATES) * inflation) ** 2
+    penalty = (float(np.quantile(chance.largest, 1 - CANDIDATES)) * inflation) ** 2
     edges = [0, *_cuts(tame, weights, penalty, least), n]
     found = []
     for first, cut, last in zip(edges, edges[1:], edges[2:], strict=False):
         part = slice(first, last)
         sizes = null_model.step_sizes(tame[part], weights[part], 1) / inflation
-        p_value = chance.p_value(float(sizes[cut - first - 1]))
+        p_value = null_model.p_value(chance.largest, float(sizes[cut - first - 1]))
         freedom = max(3, series.freedom if in_turn else n - len(edges) + 1)
-        change = _Window(tame[part], weights[part], inflation, freedom, least)
-        alarm = _alarm(series, STEP, first, cut, change, p_value)
+        precisions = weights[part] / inflation**2
+        alarm = _step(series, part, cut, tame[part], precisions, freedom, p_value)
         found.append(_doubted(alarm, slice(first, cut), slice(cut, last)))
     if not in_turn:
         found += _singles(series, tame, seen, edges, chance)
     return found
-
-
-def _rho(inflation: float) -> float:
-    """The correlation behind an inflation: (1 + r) / (1 - r)^2 solved for r."""
-    square = inflation**2
-    if square <= 1:
-        return 0.0
-    return (2 * square + 1 - math.sqrt(8 * square + 1)) / (2 * square)
 
 
 def _cuts(levels: Array, weights: Array, penalty: float, least: int) -> list[int]:
@@ -169,9 +147,9 @@ def _cuts(levels: Array, weights: Array, penalty: float, least: int) -> list[int
     parts hold `least` commits or more.
     """
     n = len(levels)
-    sums = np.concatenate([[0.0], np.cumsum(weights)])
-    firsts = np.concatenate([[0.0], np.cumsum(weights * levels)])
-    squares = np.concatenate([[0.0], np.cumsum(weights * levels**2)])
+    sums, firsts, squares = (
+        np.concatenate([[0.0], np.cumsum(weights * levels**power)]) for power in range(3)
+    )
     best = np.full(n + 1, np.inf)
     best[0] = -penalty
     origin = np.zeros(n + 1, dtype=int)
@@ -189,57 +167,44 @@ def _cuts(levels: Array, weights: Array, penalty: float, least: int) -> list[int
     return cuts[::-1]
 
 
-@dataclass(frozen=True)
-class _Window:
-    """Two neighbouring parts, in which exactly one change is sought."""
-
-    levels: Array
-    weights: Array
-    inflation: float
-    freedom: int
-    least: int
-
-    def posterior(self) -> tuple[NDArray[np.intp], Array, Array, Array]:
-        """Places, their probabilities, and size and variance of the change at each."""
-        n = len(self.levels)
-        weights = self.weights / self.inflation**2
-        places = np.arange(self.least, n - self.least + 1)
-        left = np.cumsum(weights)[places - 1]
-        right = weights.sum() - left
-        left_sum = np.cumsum(weights * self.levels)[places - 1]
-        right_sum = float((weights * self.levels).sum()) - left_sum
-        explained = left_sum**2 / left + right_sum**2 / right
-        rest = float((weights * self.levels**2).sum()) - explained
-        fit = -(self.freedom + 1) / 2 * np.log1p(np.maximum(rest, 0) / self.freedom)
-        log_odds = fit - 0.5 * np.log(left * right)
-        odds = np.exp(log_odds - special.logsumexp(log_odds))
-        return places, odds, right_sum / right - left_sum / left, 1 / left + 1 / right
-
-
-def _alarm(
-    series: Series, kind: str, first: int, cut: int, window: _Window, p_value: float
+def _step(
+    series: Series,
+    part: slice,
+    cut: int,
+    levels: Array,
+    weights: Array,
+    freedom: int,
+    p_value: float,
 ) -> Alarm:
-    places, odds, sizes, variances = window.posterior()
+    """The change at `cut` of a part that has no other: where it may be, how probably, how large."""
+    least = 1 if series.interleaved else 2
+    positions = np.arange(least, len(levels) - least + 1)
+    left = np.cumsum(weights)[positions - 1]
+    right = weights.sum() - left
+    left_sum = np.cumsum(weights * levels)[positions - 1]
+    right_sum = float((weights * levels).sum()) - left_sum
+    explained = left_sum**2 / left + right_sum**2 / right
+    rest = float((weights * levels**2).sum()) - explained
+    fit = -(freedom + 1) / 2 * np.log1p(np.maximum(rest, 0) / freedom)
+    odds = special.softmax(fit - 0.5 * np.log(left * right))
+    sizes, variances = right_sum / right - left_sum / left, 1 / left + 1 / right
     order = np.argsort(odds)[::-1]
     enough = int(np.searchsorted(np.cumsum(odds[order]), CREDIBLE)) + 1
-    chosen = places[order[:enough]] + first
-    here = int(np.flatnonzero(places + first == cut)[0]) if cut - first in places else int(order[0])
+    chosen = positions[order[:enough]] + part.start
+    exactly = np.flatnonzero(positions + part.start == cut)
+    here = int(exactly[0]) if len(exactly) else int(order[0])
     size = float(sizes[here])
-    # Where the change was is uncertain, too: each place has a size of its own.
+    # Where the change was is uncertain, too: it has another size at each commit.
     variance = float(variances[here] + odds @ (sizes - size) ** 2)
-    half = math.sqrt(variance) * float(stats.t.ppf(0.975, window.freedom))
+    half = math.sqrt(variance) * float(stats.t.ppf(0.975, freedom))
     begin, end = int(min(chosen.min(), cut)), int(max(chosen.max(), cut))
-    return Alarm(
-        series,
-        kind,
-        series.commits[cut],
-        series.commits[begin - 1],
-        series.commits[begin : end + 1],
-        math.exp(size),
-        math.exp(size - half),
-        math.exp(size + half),
-        p_value,
-    )
+    commits = series.commits
+    found = (commits[cut], commits[begin - 1], commits[begin : end + 1])
+    return Alarm(series, STEP, *found, _ratio(size, half), p_value)
+
+
+def _ratio(size: float, half_width: float) -> Interval:
+    return Interval(math.exp(size), math.exp(size - half_width), math.exp(size + half_width))
 
 
 def _singles(
@@ -257,31 +222,29 @@ def _singles(
         distance = null_model.last_distance(
             tame[part], series.logs[part], weights[part], seen.inflation
         )
-        p_value = chance.p_value_of_last(float(distance))
+        p_value = null_model.p_value(chance.last, float(distance))
         alarm = _single(series, UNCONFIRMED, n - 1, tame[part][:-1], seen, p_value)
         found.append(_doubted(alarm, slice(edges[-2], n - 1), slice(n - 1, n)))
     middle = null_model.running_median(series.logs)
     far = np.abs(series.logs - middle) > SPIKE_DEVIATIONS * seen.deviations
-    for place in np.flatnonzero(far[:-1]):
-        if place not in edges and place + 1 not in edges:
-            around = middle[place : place + 1]
-            found.append(_single(series, SPIKE, int(place), around, seen, math.nan))
+    for here in np.flatnonzero(far[:-1]):
+        if here not in edges and here + 1 not in edges:
+            around = middle[here : here + 1]
+            found.append(_single(series, SPIKE, int(here), around, seen, math.nan))
     return found
 
 
 def _single(
-    series: Series, kind: str, place: int, around: Array, seen: null_model.Scatter, p_value: float
+    series: Series, kind: str, here: int, around: Array, seen: null_model.Scatter, p_value: float
 ) -> Alarm:
-    size = float(series.logs[place] - np.mean(around))
-    half = 2 * float(seen.deviations[place]) * math.sqrt(1 + 1 / len(around))
-    before = series.commits[place - 1] if place else ""
-    where = (series.commits[place],)
-    ends = math.exp(size - half), math.exp(size + half)
-    return Alarm(series, kind, where[0], before, where, math.exp(size), *ends, p_value)
+    name, before = series.commits[here], series.commits[here - 1] if here else ""
+    half = 2 * float(seen.deviations[here]) * math.sqrt(1 + 1 / len(around))
+    ratio = _ratio(float(series.logs[here] - np.mean(around)), half)
+    return Alarm(series, kind, name, before, (name,), ratio, p_value)
 
 
 def _doubted(alarm: Alarm, before: slice, after: slice) -> Alarm:
-    """The alarm, with what else changed where its times did: see `DISTURBED` and `PACE`."""
+    """The alarm, with what else changed where its times did: see `NOISY`, `MACHINE_SPEED`."""
     series = alarm.series
     # In turn, the machine's changes hit all commits alike; memory does not hang on them.
     if series.interleaved or series.unit == BYTES:
@@ -292,14 +255,13 @@ def _doubted(alarm: Alarm, before: slice, after: slice) -> Alarm:
     shares = [_known(series.noisy[part]) for part in (slow, fast)]
     if all(len(one) for one in shares):
         more, less = (float(np.mean(one)) for one in shares)
-        if more - less >= DISTURBED:
-            reasons.append(
-                f"{more:.0%} of the blocks were disturbed {when[0]}, {less:.0%} {when[1]}"
-            )
-    paces_s = [_known(series.pace_s[part]) for part in (slow, fast)]
-    if all(len(one) for one in paces_s):
-        slower = float(np.median(paces_s[0]) / np.median(paces_s[1]))
-        if slower > 1 + LEAST and PACE * math.log(slower) > abs(math.log(alarm.ratio)):
+        if more - less >= NOISY:
+            reasons.append(f"{more:.0%} of the blocks were noisy {when[0]}, {less:.0%} {when[1]}")
+    products_s = [_known(series.pace_s[part]) for part in (slow, fast)]
+    if all(len(one) for one in products_s):
+        slower = float(np.median(products_s[0]) / np.median(products_s[1]))
+        size = abs(math.log(alarm.ratio.value))
+        if slower > 1 + LEAST and MACHINE_SPEED * math.log(slower) > size:
             reasons.append(f"a matrix product took {slower - 1:.0%} longer {when[0]}, too")
     return replace(alarm, doubt="; ".join(reasons))
 
@@ -316,72 +278,45 @@ def _constant(series: Series) -> bool:
 def _values(series: Series, least: float) -> list[Alarm]:
     """Changes of figures that are exact, or may be 0: from one constant to another."""
     found = []
-    for place in np.flatnonzero(np.diff(series.raw) != 0) + 1:
-        before, after = float(series.raw[place - 1]), float(series.raw[place])
-        steady = place < 2 or series.raw[place - 2] == before
-        lasting = place + 1 < len(series.raw) and series.raw[place + 1] == after
-        if not steady or (not lasting and place + 1 < len(series.raw)):
-            continue
+    raw = series.raw
+    for here in np.flatnonzero(np.diff(raw) != 0) + 1:
+        before, after = float(raw[here - 1]), float(raw[here])
+        last = here + 1 == len(raw)
+        steady = here < 2 or raw[here - 2] == before
+        lasting = not last and raw[here + 1] == after
         ratio = after / before if before > 0 and after > 0 else math.inf if after > before else 0.0
-        if abs(ratio - 1) < least:
+        if not steady or not (lasting or last) or abs(ratio - 1) < least:
             continue
         kind = VALUE if lasting else UNCONFIRMED
-        name, note = series.commits[place], f"{before:g} to {after:g} {series.unit}".strip()
-        found.append(
-            Alarm(
-                series,
-                kind,
-                name,
-                series.commits[place - 1],
-                (name,),
-                ratio,
-                ratio,
-                ratio,
-                0.0,
-                note,
-            )
-        )
+        name, previous = series.commits[here], series.commits[here - 1]
+        exact = Interval(ratio, ratio, ratio)
+        note = f"{before:g} to {after:g} {series.unit}".strip()
+        found.append(Alarm(series, kind, name, previous, (name,), exact, 0.0, note))
     return found
 
 
 def numbers(series: Series) -> list[Alarm]:
-    """Commits after which the same seeded training computes something else.
-
-    Only where both commits' own repetitions agreed: `various` digests say nothing.
-    """
+    """Commits since which a seeded training computes something else; `various` says nothing."""
     found = []
-    known = [place for place, one in enumerate(series.digests) if one and one != "various"]
+    known = [number for number, one in enumerate(series.digests) if one and one != "various"]
     for earlier, later in itertools.pairwise(known):
-        if series.digests[earlier] != series.digests[later]:
-            where = series.commits[earlier + 1 : later + 1]
-            note = f"{series.digests[earlier][:8]} to {series.digests[later][:8]}"
-            found.append(
-                Alarm(
-                    series,
-                    NUMBERS,
-                    where[-1],
-                    series.commits[earlier],
-                    where,
-                    math.nan,
-                    math.nan,
-                    math.nan,
-                    0.0,
-                    note,
-                )
-            )
+        was, became = series.digests[earlier], series.digests[later]
+        if was != became:
+            before, commits = series.commits[earlier], series.commits[earlier + 1 : later + 1]
+            unknown = Interval(math.nan, math.nan, math.nan)
+            note = f"{was[:8]} to {became[:8]}"
+            found.append(Alarm(series, NUMBERS, commits[-1], before, commits, unknown, 0.0, note))
     return found
 
 
-def segments(series: Series, alarms: Sequence[Alarm]) -> Segments:
-    """The series cut at its steps, for charts."""
+def segments(series: Series, alarms: Iterable[Alarm]) -> list[tuple[int, int, float]]:
+    """The series cut at its steps: where each part begins and ends, and its level."""
     cuts = sorted(
         series.commits.index(alarm.commit)
         for alarm in alarms
         if alarm.series is series and alarm.kind in (STEP, UNCONFIRMED)
     )
-    edges = [0, *cuts, len(series.logs)]
-    parts = itertools.pairwise(edges)
-    return Segments(
-        tuple(edges[:-1]),
-        tuple(float(np.exp(np.median(series.logs[first:last]))) for first, last in parts),
-    )
+    return [
+        (first, last, float(np.exp(np.median(series.logs[first:last]))))
+        for first, last in itertools.pairwise([0, *cuts, len(series.logs)])
+    ]

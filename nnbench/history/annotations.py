@@ -12,9 +12,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from nnbench.errors import UserError
+from nnbench.history import REMARKS
 from nnbench.history.alarms import Alarm
-
-FILE = "nnbench-history.json"
+from nnbench.machine import whole_file
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Annotation:
         return self.commit in alarm.commits and bool(re.search(self.match, alarm.series.label))
 
 
-def read(path: Path) -> list[Annotation]:
+def read(path: Path = REMARKS) -> list[Annotation]:
     """The annotations in a file; none where it is not there. Raises UserError if it is damaged."""
     try:
         plain = json.loads(path.read_text())
@@ -44,20 +44,12 @@ def read(path: Path) -> list[Annotation]:
 
 
 def add(path: Path, annotation: Annotation) -> None:
-    """Write one more, in place of an earlier one of the same commit and match.
-
-    Raises UserError if `match` is no regular expression or the file cannot be written.
-    """
+    """Write one more, in place of one of its commit and match. Raises UserError if it cannot be."""
     try:
         re.compile(annotation.match)
     except re.error as failure:
         raise UserError(f"'{annotation.match}' is no regular expression: {failure}") from failure
-    place = (annotation.commit, annotation.match)
-    kept = [one for one in read(path) if (one.commit, one.match) != place]
-    plain = {"annotations": [asdict(one) for one in [*kept, annotation]]}
-    partial = path.with_name(f"{path.name}.partial")
-    try:
-        partial.write_text(json.dumps(plain, indent=1, ensure_ascii=False) + "\n")
-        partial.replace(path)
-    except OSError as failure:
-        raise UserError(f"{path} cannot be written: {failure.strerror}") from failure
+    subject = (annotation.commit, annotation.match)
+    kept = [one for one in read(path) if (one.commit, one.match) != subject]
+    remarks = {"annotations": [asdict(one) for one in [*kept, annotation]]}
+    whole_file.write(path, json.dumps(remarks, indent=1, ensure_ascii=False) + "\n")

@@ -2,50 +2,44 @@
 
 Each step measures first, middle and last of what is left in one run, so that the three share
 their rounds. The middle is like whichever end it is nearer to: its ratio to the geometric mean of
-both ends, paired within blocks, must differ from 1 by the verdict of `comparison`. Where it does
-not, more rounds are measured, up to `MOST_TRIES` times as many; then the range is the answer.
+both ends, paired within blocks, must differ from 1 by the verdict of `stats.verdict`. Where it
+does not, more rounds are measured, up to `MOST_TRIES` times as many; then the range is the answer.
 Every trial is on disk: the same command goes on where it stopped.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from nnbench.errors import UserError
+from nnbench.history import commits, record
 from nnbench.history.commits import Commit
-from nnbench.phases import COLD, STEP
+from nnbench.phases import COLD, PHASES, STEP
 from nnbench.stats import verdict
 from nnbench.stats.estimate import nested_estimate
 from nnbench.stats.summary import Measured
 from nnbench.stats.verdict import DIFFERENT, Comparison
 from nnbench.store.runs import Run
+from nnbench.workload.case import Case
+from nnbench.workload.study import Study
 
 MOST_TRIES = 3
 DOUBT = 0.01
 
-MeasureCommits = Callable[[Sequence[Commit], int], Run]
+Measure = Callable[[Sequence[Commit], int], Run]
 """Measure these commits in turn; the number says which try it is."""
-
-
-@dataclass(frozen=True)
-class Step:
-    """One measurement: the ends, the middle (None at first), and what was seen."""
-
-    first: Commit
-    last: Commit
-    middle: Commit | None
-    verdict: Comparison
-    tries: int
 
 
 @dataclass(frozen=True)
 class Outcome:
     """Where the change is: after `first`, up to and with `last`; one commit when `found`.
 
-    `change` is `last` against `first` as they were measured last; `reason` says why it ended.
+    `change` is `last` compared with `first` as they were measured last; `reason` says why the
+    search ended after so many measurements, each of which took one try or more.
     """
 
     first: Commit
@@ -53,7 +47,7 @@ class Outcome:
     commits: tuple[Commit, ...]
     change: Comparison
     reason: str
-    steps: list[Step] = field(default_factory=list)
+    measurements: int
 
     @property
     def found(self) -> bool:
@@ -61,79 +55,83 @@ class Outcome:
         return len(self.commits) == 1 and self.change.verdict == DIFFERENT
 
 
-def search(
-    commits: Sequence[Commit], phase: str, measure: MeasureCommits, tell: Callable[[Step], None]
-) -> Outcome:
-    """Halve `commits`, in order, until the one that changed `phase` is left.
+def chosen(first: str, last: str, phase: str) -> list[Commit]:
+    """The commits of a range, both ends included. Raises UserError for none and unknown phases."""
+    if phase not in PHASES:
+        raise UserError(f"unknown phase '{phase}': choose from {', '.join(PHASES)}")
+    found = commits.chosen(Path(), [f"{first}..{last}"])
+    if len(found) < 2:
+        raise UserError(f"there are no commits after {first} up to {last}")
+    return found
 
-    The first is taken as before the change. `tell` is called after each step.
-    """
-    steps: list[Step] = []
+
+def measuring(study: Study, cases: Sequence[Case], phase: str, run: Callable[..., Run]) -> Measure:
+    """How a study's cases are measured for a phase; `run` measures a part, given `checked_out`."""
+    trials: dict[str, Any] = {"kinds": ("cold",) if phase == COLD else ("phases",), "sweeps": 0}
+    if phase == STEP:
+        trials = {"kinds": ()}
+
+    def measure(shown: Sequence[Commit], attempt: int) -> Run:
+        # Another seed is another run: more rounds, with orders of their own.
+        effort = replace(study.effort, seed=study.effort.seed + attempt)
+        anew = replace(study, effort=effort)
+        (part,) = record.plan(shown, anew, cases, together=len(shown), **trials)
+        return run(part, checked_out=record.check_out(shown))
+
+    return measure
+
+
+def search(
+    commits: Sequence[Commit],
+    phase: str,
+    measure: Measure,
+    tell: Callable[[Comparison], None] | None = None,
+) -> Outcome:
+    """Halve `commits` until the one that changed `phase` is left; the first is before that."""
+    told = 0
+
+    def compare(first: Commit, last: Commit, middle: Commit | None = None) -> Comparison:
+        nonlocal told
+        shown = [one for one in (first, middle, last) if one is not None]
+        tries: list[Run] = []
+        while True:
+            tries.append(measure(shown, len(tries)))
+            judged = judge(tries, phase, first, last, middle)
+            if judged.verdict != verdict.UNDECIDED or len(tries) == MOST_TRIES:
+                break
+        told += 1
+        if tell is not None:
+            tell(judged)
+        return judged
+
     low, high = 0, len(commits) - 1
-    whole = _compared(commits[low], commits[high], None, phase, measure)
-    steps.append(whole)
-    tell(whole)
-    while whole.verdict.verdict == DIFFERENT and high - low > 1:
+    change = compare(commits[low], commits[high])
+    slower = change.ratio.value > 1
+    reason = "one commit is left" if change.verdict == DIFFERENT else "the two ends do not differ"
+    while change.verdict == DIFFERENT and high - low > 1:
         middle = (low + high) // 2
-        step = _compared(commits[low], commits[high], commits[middle], phase, measure)
-        steps.append(step)
-        tell(step)
-        if step.verdict.verdict != DIFFERENT:
+        step = compare(commits[low], commits[high], commits[middle])
+        if step.verdict != DIFFERENT:
             reason = f"{commits[middle].short} lies between the two, as far as can be told"
-            return _outcome(commits, low, high, _change(steps), reason, steps)
-        upwards = whole.verdict.ratio.value > 1
+            break
         # A middle that is already as slow as the last holds the change, or has it behind it.
-        if (step.verdict.ratio.value > 1) == upwards:
+        if (step.ratio.value > 1) == slower:
             high = middle
         else:
             low = middle
-    if whole.verdict.verdict != DIFFERENT:
-        reason = "the two ends do not differ"
-    elif len(steps) > 1:
-        last = _compared(commits[low], commits[high], None, phase, measure)
-        steps.append(last)
-        tell(last)
-        reason = "one commit is left"
     else:
-        reason = "one commit is left"
-    return _outcome(commits, low, high, _change(steps), reason, steps)
-
-
-def _change(steps: Sequence[Step]) -> Comparison:
-    return next(step.verdict for step in reversed(steps) if step.middle is None)
-
-
-def _outcome(
-    commits: Sequence[Commit],
-    low: int,
-    high: int,
-    change: Comparison,
-    reason: str,
-    steps: list[Step],
-) -> Outcome:
+        if told > 1:
+            change = compare(commits[low], commits[high])
     left = tuple(commits[low + 1 : high + 1])
-    return Outcome(commits[low], commits[high], left, change, reason, steps)
-
-
-def _compared(
-    first: Commit, last: Commit, middle: Commit | None, phase: str, measure: MeasureCommits
-) -> Step:
-    shown = [one for one in (first, middle, last) if one is not None]
-    runs: list[Run] = []
-    for number in range(MOST_TRIES):
-        runs.append(measure(shown, number))
-        judged = judge(runs, phase, first, last, middle)
-        if judged.verdict != verdict.UNDECIDED:
-            break
-    return Step(first, last, middle, judged, len(runs))
+    return Outcome(commits[low], commits[high], left, change, reason, told)
 
 
 def judge(
     runs: Sequence[Run], phase: str, first: Commit, last: Commit, middle: Commit | None
 ) -> Comparison:
-    """Last against first; or the middle against the geometric mean of both."""
+    """Last compared with first; or the middle with the geometric mean of both."""
     values = pd.concat(
-        [Measured.of(run).paired_values.assign(run=place) for place, run in enumerate(runs)]
+        [Measured.of(run).paired_values.assign(run=number) for number, run in enumerate(runs)]
     )
     values = values[values["phase"] == phase].assign(log=lambda table: np.log(table["seconds"]))
     wide = values.pivot_table(
@@ -149,22 +147,14 @@ def judge(
     unit = [f"{run}/{number}" for run, number, _, _ in wide.index]
     ratio = nested_estimate(np.exp(logs), unit)
     label = f"{(middle or last).short} against {'both ends' if middle else first.short}"
-    # What is asked is to which side, not how far: equivalence is no answer for a middle.
+    # What is asked is to which end, not how far: equivalence is no answer for a middle.
     margin = verdict.MARGIN if middle is None else 0.0
     return verdict.judge({label: ratio}, margin=margin, false_discoveries=DOUBT)[0]
 
 
-def trials_for(phase: str) -> dict[str, Any]:
-    """Which trials tell of a phase: what a specification needs, and nothing that does not."""
-    if phase == STEP:
-        return {"kinds": ()}
-    return {"kinds": ("cold",) if phase == COLD else ("phases",), "sweeps": 0}
-
-
 def as_json(outcome: Outcome) -> dict[str, Any]:
-    """The outcome as plain data."""
+    """The outcome as JSON has it."""
     ratio = outcome.change.ratio
-    known = ratio.has_interval
     return {
         "found": outcome.found,
         "after": outcome.first.name,
@@ -172,8 +162,8 @@ def as_json(outcome: Outcome) -> dict[str, Any]:
         "subjects": [one.subject for one in outcome.commits],
         "verdict": outcome.change.verdict,
         "ratio": ratio.value,
-        "low": ratio.low if known else None,
-        "high": ratio.high if known else None,
+        "low": ratio.low,
+        "high": ratio.high,
         "reason": outcome.reason,
-        "measurements": len(outcome.steps),
+        "measurements": outcome.measurements,
     }

@@ -5,41 +5,42 @@ order with 95 % intervals, thick lines the level between changes; a red mark is 
 shade the commits it may have been.
 """
 
-from collections.abc import Sequence
+import math
+import textwrap
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.patches import Rectangle
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from nnbench.history.alarms import DISTURBED, NUMBERS, SPIKE, UNCONFIRMED, segments
+from nnbench.history.alarms import NOISY, NUMBERS, SPIKE, UNCONFIRMED, segments
 from nnbench.history.annotations import Annotation
-from nnbench.history.check import Check, Found, change, level
+from nnbench.history.check import Check
 from nnbench.history.series import Series
+from nnbench.history.words import Line, Told, level
 from nnbench.phases import PHASES
+from nnbench.show import figures
 
 SLOWER, FASTER, DOUBTFUL, ACKNOWLEDGED = "#d55e00", "#009e73", "#e69f00", "#777777"
 INK, LEVEL = "#0072b2", "#000000"
 MOST_PANELS = 8
-MOST_COMMIT_NAMES = 26
+MOST_COMMIT_NAMES, MOST_NAMED = 26, 80
 STRIP_COLOURS = ("#56b4e9", "#cc79a7", "#f0e442", "#009e73", "#e69f00", "#0072b2")
 MOST_ROWS = 40
+MOST_POINTS_WITH_CAPS = 60
 
 
 def panels(check: Check) -> dict[str, list[Series]]:
-    """Series that stand in one figure, by its title.
-
-    For our own runs the phases of one case; for other tools the cases of one benchmark.
-    """
+    """Series of each figure by its title: phases of our cases, cases of others' benchmarks."""
     found: dict[str, list[Series]] = {}
     for series in check.series:
         shared = series.case if series.source == "nnbench" else series.benchmark
         version = f", version {series.version}" if series.version else ""
-        place = f"{series.source} on {series.host}: {series.environment}{version}"
+        context = f"{series.source} on {series.host}: {series.environment}{version}"
         way = "" if series.interleaved or series.source != "nnbench" else ", each by itself"
-        found.setdefault(f"{shared}\n{place}{way}", []).append(series)
-    order = {phase: place for place, phase in enumerate(PHASES)}
+        found.setdefault(f"{shared}\n{context}{way}", []).append(series)
+    order = {phase: number for number, phase in enumerate(PHASES)}
     return {
         title: sorted(group, key=lambda one: order.get(one.benchmark, 0))
         for title, group in found.items()
@@ -47,123 +48,89 @@ def panels(check: Check) -> dict[str, list[Series]]:
 
 
 def over_commits(
-    check: Check, title: str, group: Sequence[Series], annotations: Sequence[Annotation] = ()
+    told: Told, title: str, group: Sequence[Series], annotations: Sequence[Annotation] = ()
 ) -> Figure:
     """A panel a series, one below the other, and a strip of what each commit computed."""
-    shown = _most_telling(check, group)
+    # Those with alarms first, shown in their order.
+    first = sorted(group, key=lambda series: not _marks(told, series))[:MOST_PANELS]
+    shown = [series for series in group if any(series is one for one in first)]
+    orders = {
+        name: order for one in shown for name, order in zip(one.commits, one.orders, strict=True)
+    }
+    positions = {name: x for x, name in enumerate(sorted(orders, key=lambda name: orders[name]))}
     strip = any(any(series.digests) for series in shown)
-    names = _commits(shown)
-    figure = Figure(figsize=(10, 1.9 + 1.55 * len(shown) + 0.5 * strip), layout="constrained")
     heights = [*([3.0] * len(shown)), *([0.55] if strip else [])]
+    figure = Figure(figsize=(10, 1.9 + 1.55 * len(shown) + 0.5 * strip), layout="constrained")
     axes = figure.subplots(len(heights), 1, sharex=True, squeeze=False, height_ratios=heights)
     for axis, series in zip(axes[:, 0], shown, strict=False):
-        _panel(axis, series, _alarms_of(check, series), names)
+        _panel(axis, series, _marks(told, series), positions)
         name = series.benchmark if series.source == "nnbench" else series.case or series.benchmark
         axis.set_title(name, fontsize=10, loc="left")
     if strip:
-        _strip(axes[-1, 0], shown, names)
-    _name_commits(axes[-1, 0], check, shown, names, annotations)
-    figure.suptitle(_wrapped(title), fontsize=10, x=0.01, ha="left")
+        _strip(axes[-1, 0], shown, positions)
+    alarms = [line.found.alarm for series in shown for line in told.of(series)]
+    changed = {alarm.commit for alarm in alarms if alarm.kind != SPIKE}
+    _name_commits(axes[-1, 0], told.check, positions, changed, annotations)
+    lines = [part for line in title.splitlines() for part in textwrap.wrap(line, 120)]
+    figure.suptitle("\n".join(lines), fontsize=10, x=0.01, ha="left")
     left_out = len(group) - len(shown)
     more = f"; {left_out} more series are in the table" if left_out else ""
-    figure.supxlabel(f"{_footnote(shown)}{more}", fontsize=8, color="#555555", x=0.01, ha="left")
+    figures.footnote(figure, f"{_footnote(shown)}{more}")
     return figure
 
 
-def _wrapped(title: str, width: int = 120) -> str:
-    lines = []
-    for line in title.splitlines():
-        while len(line) > width:
-            cut = line.rfind(" ", 0, width)
-            cut = cut if cut > 0 else width
-            lines.append(line[:cut])
-            line = line[cut:].strip()
-        lines.append(line)
-    return "\n".join(lines)
+def _marks(told: Told, series: Series) -> list[Line]:
+    """What is marked in a series' panel; other numbers are in the strip."""
+    return [line for line in told.of(series) if line.found.alarm.kind != NUMBERS]
 
 
-def _most_telling(check: Check, group: Sequence[Series]) -> list[Series]:
-    with_alarms = {id(one.alarm.series) for one in check.found if one.alarm.kind != NUMBERS}
-    ranked = sorted(group, key=lambda one: id(one) not in with_alarms)[:MOST_PANELS]
-    return [series for series in group if any(series is one for one in ranked)]
-
-
-def _commits(shown: Sequence[Series]) -> list[str]:
-    places = {
-        name: order for one in shown for name, order in zip(one.commits, one.orders, strict=True)
-    }
-    return sorted(places, key=lambda name: places[name])
-
-
-def _alarms_of(check: Check, series: Series) -> list[Found]:
-    return [one for one in check.found if one.alarm.series is series]
-
-
-def _panel(axis: Axes, series: Series, found: Sequence[Found], names: Sequence[str]) -> None:
-    x = np.array([names.index(name) for name in series.commits])
-    values = np.exp(series.logs) if series.positive else series.raw
-    errors = 1.96 * series.errors if series.positive else np.zeros(len(x))
-    bars = np.array([values * (1 - np.exp(-errors)), values * (np.exp(errors) - 1)])
-    axis.errorbar(
-        x,
-        values,
-        yerr=bars,
-        fmt="o",
-        color=INK,
-        markersize=4 if len(x) < 60 else 2,
-        capsize=2 if len(x) < 60 else 0,
-        linewidth=1,
-        zorder=3,
-    )
-    disturbed = series.noisy >= DISTURBED
-    axis.plot(x[disturbed], values[disturbed], "o", color="white", markersize=1.6, zorder=4)
-    cut = segments(series, [one.alarm for one in found])
-    ends = [*cut.starts[1:], len(x)]
-    for start, end, height in zip(cut.starts, ends, cut.levels, strict=True):
+def _panel(axis: Axes, series: Series, marks: Sequence[Line], positions: Mapping[str, int]) -> None:
+    x = np.array([positions[name] for name in series.commits])
+    y = np.array([one.value for one in series.levels])
+    ends = figures.bar_lengths(series.levels)
+    size, cap = (4, 2) if len(x) < MOST_POINTS_WITH_CAPS else (2, 0)
+    axis.errorbar(x, y, ends, fmt="o", color=INK, ms=size, capsize=cap, linewidth=1, zorder=3)
+    hollow = series.noisy >= NOISY
+    axis.plot(x[hollow], y[hollow], "o", color="white", markersize=1.6, zorder=4)
+    for first, last, height in segments(series, [line.found.alarm for line in marks]):
         if series.positive:
-            axis.hlines(
-                height,
-                x[start] - 0.4,
-                x[end - 1] + 0.4,
-                color=LEVEL,
-                linewidth=1.8,
-                alpha=0.75,
-                zorder=2,
-            )
+            begin, end = x[first] - 0.4, x[last - 1] + 0.4
+            axis.hlines(height, begin, end, color=LEVEL, linewidth=1.8, alpha=0.75, zorder=2)
     low, high = axis.get_ylim()
     axis.set_ylim(low - 0.05 * (high - low), high + 0.3 * (high - low))
-    marks = [one for one in found if one.alarm.kind != NUMBERS]
-    for turn, one in enumerate(sorted(marks, key=lambda each: names.index(each.alarm.commit))):
-        _mark(axis, one, names, turn)
+    in_order = sorted(marks, key=lambda line: positions[line.found.alarm.commit])
+    for number, line in enumerate(in_order):
+        _mark(axis, line, positions, number)
     axis.yaxis.set_major_formatter(FuncFormatter(lambda value, _: level(value, series.unit)))
     axis.yaxis.set_major_locator(MaxNLocator(4))
     axis.grid(axis="y", alpha=0.3)
-    axis.set_xlim(-0.7, len(names) - 0.3)
+    axis.set_xlim(-0.7, len(positions) - 0.3)
 
 
-def _mark(axis: Axes, found: Found, names: Sequence[str], turn: int) -> None:
-    alarm, series = found.alarm, found.alarm.series
-    colour = SLOWER if alarm.slower else FASTER
-    if alarm.kind in (UNCONFIRMED, SPIKE):
-        colour = DOUBTFUL
-    if found.acknowledged:
-        colour = ACKNOWLEDGED
-    place = names.index(alarm.commit)
-    places = [names.index(name) for name in alarm.commits]
-    if len(places) > 1:
-        axis.axvspan(min(places) - 0.5, max(places) + 0.5, color="#999999", alpha=0.2, linewidth=0)
+def _colour(line: Line) -> str:
+    if line.found.acknowledged:
+        return ACKNOWLEDGED
+    if line.found.alarm.kind in (UNCONFIRMED, SPIKE):
+        return DOUBTFUL
+    return SLOWER if line.found.alarm.slower else FASTER
+
+
+def _mark(axis: Axes, line: Line, positions: Mapping[str, int], number: int) -> None:
+    alarm, colour = line.found.alarm, _colour(line)
+    x = positions[alarm.commit]
+    ends = positions[alarm.commits[0]] - 0.5, positions[alarm.commits[-1]] + 0.5
+    if len(alarm.commits) > 1:
+        axis.axvspan(*ends, color="#999999", alpha=0.2, linewidth=0)
     if alarm.kind == SPIKE:
-        value = float(np.exp(series.logs[series.commits.index(alarm.commit)]))
-        axis.plot([place], [value], "o", markersize=10, markerfacecolor="none", color=colour)
+        value = alarm.series.levels[alarm.series.commits.index(alarm.commit)].value
+        axis.plot([x], [value], "o", markersize=10, markerfacecolor="none", color=colour)
     else:
-        axis.axvline(place - 0.5, color=colour, linewidth=1.6, zorder=4)
-    words = change(alarm).partition(" [")[0] if not alarm.note else alarm.note
-    if alarm.kind in (UNCONFIRMED, SPIKE):
-        words += f" ({'one commit only' if alarm.kind == SPIKE else alarm.kind})"
-    right = place > 0.75 * len(names)
+        axis.axvline(x - 0.5, color=colour, linewidth=1.6, zorder=4)
+    kind = f" ({line.mark})" if alarm.kind in (UNCONFIRMED, SPIKE) else ""
+    right = x > 0.75 * len(positions)
     axis.annotate(
-        words,
-        (place - 0.5, 1.0 - 0.16 * (turn % 2)),
+        line.change + kind,
+        (x - 0.5, 1.0 - 0.16 * (number % 2)),
         xycoords=("data", "axes fraction"),
         xytext=(-4 if right else 4, -4),
         textcoords="offset points",
@@ -176,64 +143,69 @@ def _mark(axis: Axes, found: Found, names: Sequence[str], turn: int) -> None:
     )
 
 
-def _strip(axis: Axes, shown: Sequence[Series], names: Sequence[str]) -> None:
-    """One cell a commit: neighbours of one colour computed the same from the same seed."""
-    digests = dict.fromkeys(names, "")
-    for series in shown:
-        digests |= {
-            name: one for name, one in zip(series.commits, series.digests, strict=True) if one
-        }
-    known = list(dict.fromkeys(one for one in digests.values() if one and one != "various"))
-    for place, name in enumerate(names):
-        digest = digests[name]
-        colour = "#ffffff"
-        if digest in known:
-            colour = STRIP_COLOURS[known.index(digest) % len(STRIP_COLOURS)]
-        axis.add_patch(_cell(place, colour, "////" if digest == "various" else None))
+def _strip(axis: Axes, shown: Sequence[Series], positions: Mapping[str, int]) -> None:
+    """A square a commit: neighbours of one colour computed the same from the same seed."""
+    digests = {
+        name: digest
+        for series in shown
+        for name, digest in zip(series.commits, series.digests, strict=True)
+        if digest
+    }
+    in_order = [digests[name] for name in positions if name in digests]
+    known = [digest for digest in dict.fromkeys(in_order) if digest != "various"]
+    colours = {one: STRIP_COLOURS[n % len(STRIP_COLOURS)] for n, one in enumerate(known)}
+    for name, x in positions.items():
+        digest = digests.get(name, "")
+        axis.bar(
+            *(x, 1, 1),
+            color=colours.get(digest, "#ffffff"),
+            edgecolor="#555555",
+            linewidth=0.5,
+            hatch="////" if digest == "various" else None,
+        )
     axis.set_ylim(0, 1)
     axis.set_yticks([0.5], ["numbers"])
     axis.tick_params(axis="y", length=0)
 
 
-def _cell(place: int, colour: str, hatch: str | None) -> Rectangle:
-    return Rectangle(
-        (place - 0.5, 0), 1, 1, facecolor=colour, edgecolor="#555555", linewidth=0.5, hatch=hatch
-    )
-
-
 def _name_commits(
     axis: Axes,
     check: Check,
-    shown: Sequence[Series],
-    names: Sequence[str],
+    positions: Mapping[str, int],
+    changed: set[str],
     annotations: Sequence[Annotation],
 ) -> None:
-    every = max(1, -(-len(names) // MOST_COMMIT_NAMES))
+    """Names below the axis: of all commits, of every few, or of those that are spoken of."""
     remarks = {one.commit: one.text for one in annotations}
-    here = [one.alarm for series in shown for one in _alarms_of(check, series)]
-    telling = {alarm.commit for alarm in here if alarm.kind != SPIKE} | set(remarks)
-    ticks = [
-        place
-        for place, name in enumerate(names)
-        if (place % every == 0 and len(names) <= 80) or name in telling
-    ]
-    if len(names) > 80:
-        ticks = sorted({*_apart(ticks, len(names) // 40), 0, len(names) - 1})
+    count = len(positions)
+    every = math.ceil(count / MOST_COMMIT_NAMES)
+    ticks = {
+        x: name
+        for name, x in positions.items()
+        if (x % every == 0 and count <= MOST_NAMED) or name in changed | remarks.keys()
+    }
+    if count > MOST_NAMED:
+        ends = {x: name for name, x in positions.items() if x in (0, count - 1)}
+        ticks = ends | _apart(ticks, count // 40)
     labels = []
-    for place in ticks:
-        name = names[place]
+    for name in ticks.values():
         words = remarks.get(name) or check.history.subject(name)
-        cut = words if len(words) <= 22 else f"{words[:20]}…"
-        labels.append(f"{name[:7]} {'✎ ' if name in remarks else ''}{cut}".strip())
-    axis.set_xticks(ticks, labels, rotation=40, ha="right", rotation_mode="anchor", fontsize=7.5)
+        labels.append(f"{name[:7]} {'✎ ' if name in remarks else ''}{_cut(words, 22)}".strip())
+    axis.set_xticks(
+        list(ticks), labels, rotation=40, ha="right", rotation_mode="anchor", fontsize=7.5
+    )
 
 
-def _apart(places: Sequence[int], least: int) -> list[int]:
-    kept: list[int] = []
-    for place in places:
-        if not kept or place - kept[-1] >= least:
-            kept.append(place)
+def _apart(ticks: Mapping[int, str], least: int) -> dict[int, str]:
+    kept: dict[int, str] = {}
+    for x, name in ticks.items():
+        if not kept or x - max(kept) >= least:
+            kept[x] = name
     return kept
+
+
+def _cut(text: str, most: int) -> str:
+    return text if len(text) <= most else f"{text[: most - 1]}…"
 
 
 def _footnote(shown: Sequence[Series]) -> str:
@@ -245,48 +217,32 @@ def _footnote(shown: Sequence[Series]) -> str:
         else "each commit measured at a time of its own"
     )
     plural = "launch" if span == "1" else "launches"
-    disturbed = any((one.noisy >= DISTURBED).any() for one in shown)
-    hollow = "; hollow points: the machine was disturbed" if disturbed else ""
+    noisy = any((one.noisy >= NOISY).any() for one in shown)
+    hollow = "; hollow points: the machine was noisy" if noisy else ""
     return f"95 % intervals where known; {span} {plural} a commit, {way}{hollow}"
 
 
-def sizes(check: Check) -> Figure | None:
+def sizes(told: Told) -> Figure | None:
     """All changes with their intervals, surest first; None where there are none with a size."""
     rows = [
-        one
-        for one in check.found
-        if one.alarm.kind not in (NUMBERS, SPIKE)
-        and np.isfinite(one.alarm.ratio)
-        and one.alarm.ratio > 0
+        line
+        for line in told.lines
+        if line.found.alarm.kind not in (NUMBERS, SPIKE)
+        and 0 < line.found.alarm.ratio.value < math.inf
     ][:MOST_ROWS]
     if not rows:
         return None
     figure = Figure(figsize=(10, 1.3 + 0.34 * len(rows)), layout="constrained")
     axis = figure.subplots()
-    for place, one in enumerate(rows):
-        alarm = one.alarm
-        colour = ACKNOWLEDGED if one.acknowledged else SLOWER if alarm.slower else FASTER
-        if alarm.kind == UNCONFIRMED:
-            colour = DOUBTFUL
-        ends = [[100 * (alarm.ratio - alarm.low)], [100 * (alarm.high - alarm.ratio)]]
-        axis.errorbar(
-            [100 * (alarm.ratio - 1)],
-            [place],
-            xerr=ends,
-            fmt="o",
-            color=colour,
-            capsize=3,
-            markersize=5,
-        )
-    labels = [f"{_cut(one.alarm.series.label)}  {one.alarm.commit[:7]}" for one in rows]
+    alarms = [line.found.alarm for line in rows]
+    for y, (line, alarm) in enumerate(zip(rows, alarms, strict=True)):
+        ends, colour = figures.bar_lengths([alarm.ratio]), _colour(line)
+        axis.errorbar([alarm.ratio.value], [y], xerr=ends, fmt="o", color=colour, capsize=3, ms=5)
+    labels = [f"{_cut(one.series.label, 58)}  {one.commit[:7]}" for one in alarms]
     axis.set_yticks(range(len(rows)), labels, fontsize=8)
     axis.set_ylim(len(rows) - 0.4, -0.6)
-    axis.axvline(0, color="black", linewidth=1)
-    axis.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:+g} %"))
+    axis.axvline(1, color="black", linewidth=1)
+    axis.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * (value - 1):+.3g} %"))
     axis.set_xlabel("change at the commit, 95 % interval", fontsize=9)
     axis.grid(axis="x", alpha=0.3)
     return figure
-
-
-def _cut(text: str, most: int = 58) -> str:
-    return text if len(text) <= most else f"{text[: most - 1]}…"

@@ -1,8 +1,8 @@
 """The commits of a repository, in order, by git alone."""
 
 import subprocess
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 
 from nnbench.errors import UserError
@@ -10,10 +10,9 @@ from nnbench.errors import UserError
 
 @dataclass(frozen=True)
 class Commit:
-    """One commit: its full hash, when it was committed, and the first line of its message."""
+    """One commit: its full hash, and the first line of its message."""
 
     name: str
-    date: datetime
     subject: str
 
     @property
@@ -23,20 +22,20 @@ class Commit:
 
 
 def log(repository: Path, revisions: str = "HEAD") -> list[Commit]:
-    """Commits of a revision or range, parents before their children.
-
-    Raises UserError where there is no such repository or range.
-    """
+    """Commits of a revision or range, parents first. Raises UserError where there are none."""
     answer = _git(
-        repository, "log", "--topo-order", "--reverse", "--format=%H%x09%ct%x09%s", revisions, "--"
+        repository, "log", "--topo-order", "--reverse", "--format=%H%x09%s", revisions, "--"
     )
     if answer is None:
         raise UserError(f"'{revisions}' names no commits of a git repository at {repository}")
-    found = []
-    for line in answer.splitlines():
-        name, seconds, subject = line.split("\t", 2)
-        found.append(Commit(name, datetime.fromtimestamp(int(seconds), UTC), subject))
-    return found
+    return [Commit(*line.split("\t", 1)) for line in answer.splitlines()]
+
+
+def known(folder: Path, revisions: str = "HEAD") -> dict[str, Commit]:
+    """The same by name; none where the folder is in no repository."""
+    if _git(folder, "rev-parse", "--verify", "--quiet", "HEAD") is None:
+        return {}
+    return {commit.name: commit for commit in log(folder, revisions)}
 
 
 def resolve(repository: Path, name: str) -> str:
@@ -47,7 +46,7 @@ def resolve(repository: Path, name: str) -> str:
     return full.strip()
 
 
-def chosen(repository: Path, revisions: list[str]) -> list[Commit]:
+def chosen(repository: Path, revisions: Sequence[str]) -> list[Commit]:
     """The commits that words on a command line name, in order: FIRST..LAST or single ones.
 
     A range holds its first commit, too, which git leaves out: a change needs something before it.
@@ -60,15 +59,7 @@ def chosen(repository: Path, revisions: list[str]) -> list[Commit]:
             continue
         begin, end = resolve(repository, first), resolve(repository, last or "HEAD")
         names += [begin, *(one.name for one in log(repository, f"{begin}..{end}"))]
-    order = {one.name: (place, one) for place, one in enumerate(log(repository, "--all"))}
-    known = [order[name] for name in dict.fromkeys(names) if name in order]
-    return [one for _, one in sorted(known, key=lambda pair: pair[0])]
-
-
-def between(repository: Path, first: str, last: str) -> list[Commit]:
-    """Commits after `first` up to and with `last`; empty where git does not know them."""
-    answer = _git(repository, "rev-list", "--count", f"{first}..{last}")
-    return log(repository, f"{first}..{last}") if answer is not None else []
+    return [one for one in log(repository, "--all") if one.name in names]
 
 
 def _git(repository: Path, *arguments: str) -> str | None:

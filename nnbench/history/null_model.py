@@ -11,11 +11,11 @@ from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import signal, stats
+from scipy import ndimage, signal, stats
 
 Array = NDArray[np.float64]
 
-FLOOR = 0.002
+QUIETEST = 0.002
 """Rebuilding the same code moves times by a few parts in a thousand: no history is quieter."""
 
 TAILS = 5
@@ -27,7 +27,7 @@ CLIP = 3.0
 
 LEAST_FOR_CORRELATION = 20
 LEAST_CORRELATION, LARGEST_CORRELATION = 0.2, 0.8
-"""Commits measured one after another share the machine's mood: at least so much is assumed."""
+"""Commits measured one after another share what the machine was like: so much is assumed."""
 
 BETWEEN = 0.005
 """How far harmless commits scatter that were measured in turn, beyond what launches differ. The
@@ -57,12 +57,20 @@ TAILS_SCALE = float(stats.norm.ppf(0.75) / stats.t.ppf(0.75, TAILS))
 class Scatter:
     """Standard deviation of each commit's level, and how much of it neighbours share.
 
-    `deviations` has the shape of the levels; `inflation` (...,) is by how much a mean of many
-    neighbours errs more than independent ones would: the root of the long-run variance.
+    `deviations` has the shape of the levels; `correlation` (...,) is that of neighbours.
     """
 
     deviations: Array
-    inflation: Array
+    correlation: Array
+
+    @property
+    def inflation(self) -> Array:
+        """By how much a mean of many neighbours errs more than independent ones would.
+
+        The root of the long-run variance; differences of correlated neighbours, by which the
+        scatter is estimated, are too small: both need mending.
+        """
+        return np.asarray(np.sqrt(1 + self.correlation) / (1 - self.correlation))
 
 
 def of(levels: Array, errors: Array, *, interleaved: bool) -> Scatter:
@@ -77,24 +85,15 @@ def of(levels: Array, errors: Array, *, interleaved: bool) -> Scatter:
         count = levels.shape[-1]
         worth = WORTH * (count - 1) if count >= FEW else 0.0
         between = (BELIEF * BETWEEN**2 + worth * between) / (BELIEF + worth)
-    between = np.maximum(between, FLOOR**2)
-    deviations = np.sqrt(errors**2 + between[..., None])
-    inflation = np.ones(levels.shape[:-1])
-    if not interleaved:
-        rho = np.full(levels.shape[:-1], LEAST_CORRELATION)
-        if levels.shape[-1] >= LEAST_FOR_CORRELATION:
-            rho = _correlation(levels, steps)
-        # Differences of correlated neighbours are too small: both need mending.
-        inflation = np.sqrt((1 + rho) / (1 - rho) / (1 - rho))
-    return Scatter(deviations, inflation)
-
-
-def _correlation(levels: Array, steps: Array) -> Array:
-    """Of neighbours, from differences one and two apart: 2 s2 (1 - r) and 2 s2 (1 - r2)."""
-    near = np.median(steps**2, axis=-1)
-    far = np.median((levels[..., 2:] - levels[..., :-2]) ** 2, axis=-1)
-    ratio = np.divide(far, near, out=np.ones_like(far), where=near > 0)
-    return np.asarray(np.clip(ratio - 1, LEAST_CORRELATION, LARGEST_CORRELATION))
+    between = np.maximum(between, QUIETEST**2)
+    correlation = np.full(levels.shape[:-1], 0.0 if interleaved else LEAST_CORRELATION)
+    if not interleaved and levels.shape[-1] >= LEAST_FOR_CORRELATION:
+        # From differences one and two apart: 2 s2 (1 - r) and 2 s2 (1 - r2).
+        near = np.median(steps**2, axis=-1)
+        far = np.median((levels[..., 2:] - levels[..., :-2]) ** 2, axis=-1)
+        ratio = np.divide(far, near, out=np.ones_like(far), where=near > 0)
+        correlation = np.clip(ratio - 1, LEAST_CORRELATION, LARGEST_CORRELATION)
+    return Scatter(np.sqrt(errors**2 + between[..., None]), correlation)
 
 
 def without_spikes(levels: Array, deviations: Array) -> Array:
@@ -110,27 +109,27 @@ def without_spikes(levels: Array, deviations: Array) -> Array:
 
 def running_median(levels: Array) -> Array:
     """Over `WINDOW` commits along the last axis, mirrored at the ends."""
-    half = WINDOW // 2
-    if levels.shape[-1] <= half:
+    if levels.shape[-1] <= WINDOW // 2:
         return np.broadcast_to(np.median(levels, axis=-1, keepdims=True), levels.shape)
-    pad = [(0, 0)] * (levels.ndim - 1) + [(half, half)]
-    windows = np.lib.stride_tricks.sliding_window_view(
-        np.pad(levels, pad, mode="reflect"), WINDOW, axis=-1
-    )
-    return np.asarray(np.median(windows, axis=-1))
+    size = (1,) * (levels.ndim - 1) + (WINDOW,)
+    return np.asarray(ndimage.median_filter(levels, size, mode="mirror"))
 
 
 def step_sizes(levels: Array, weights: Array, least: int) -> Array:
-    """For each place of a step: how many standard errors lie between the levels at its sides.
+    """For each position of a step: how many standard errors part the levels before and after.
 
     Shape (..., n - 2 least + 1): the step lies before commit `least`, `least` + 1, and so on.
     """
-    before = np.cumsum(weights, axis=-1)
-    sums = np.cumsum(weights * levels, axis=-1)
-    n = levels.shape[-1]
-    left, left_sum = before[..., least - 1 : n - least], sums[..., least - 1 : n - least]
-    right, right_sum = before[..., -1:] - left, sums[..., -1:] - left_sum
-    return np.abs(left_sum / left - right_sum / right) / np.sqrt(1 / left + 1 / right)
+    before, sums = np.cumsum(weights, axis=-1), np.cumsum(weights * levels, axis=-1)
+    inner = slice(least - 1, levels.shape[-1] - least)
+    return _distance(before[..., inner], sums[..., inner], before[..., -1:], sums[..., -1:])
+
+
+def _distance(part: Array, part_sum: Array, whole: Array, whole_sum: Array) -> Array:
+    """Standard errors between the mean of a part and of the rest, from their (weighted) sums."""
+    rest = whole - part
+    between = part_sum / part - (whole_sum - part_sum) / rest
+    return np.asarray(np.abs(between) / np.sqrt(1 / part + 1 / rest))
 
 
 @dataclass(frozen=True)
@@ -140,20 +139,8 @@ class Chance:
     largest: Array
     last: Array
 
-    def p_value(self, size: float) -> float:
-        """Probability of a largest step of at least `size` by chance, over all places."""
-        return _tail(self.largest, size)
 
-    def p_value_of_last(self, size: float) -> float:
-        """Probability that the last commit lies at least so far off by chance."""
-        return _tail(self.last, size)
-
-    def quantile(self, share: float) -> float:
-        """The size that the largest step exceeds by chance in `share` of histories."""
-        return float(np.quantile(self.largest, 1 - share))
-
-
-def _tail(simulated: Array, size: float) -> float:
+def p_value(simulated: Array, size: float) -> float:
     """Share of simulated values of at least `size`; beyond them by a power law (Hill, 1975).
 
     A permutation's smallest p-value is one in so many; tails fitted to the largest ones reach
@@ -168,45 +155,38 @@ def _tail(simulated: Array, size: float) -> float:
     return float(count / len(ordered) * (size / from_size) ** (-1 / max(hill, 1e-3)))
 
 
-def chance(
-    errors: Array, deviations: Array, freedom: int, rho: float, *, interleaved: bool, least: int
-) -> Chance:
-    """Simulate histories like this one in which nothing changed."""
+def chance(errors: Array, seen: Scatter, freedom: int, *, interleaved: bool, least: int) -> Chance:
+    """Simulate histories like one of this scatter in which nothing changed."""
     n = len(errors)
-    between = float(np.sqrt(np.median(np.maximum(deviations**2 - errors**2, FLOOR**2))))
+    between = float(np.sqrt(np.median(np.maximum(seen.deviations**2 - errors**2, QUIETEST**2))))
     # Rounded, so that like histories share one simulation.
     shares = np.round(errors / between, 1)
     if n > 60:
         shares = np.full(n, np.round(np.median(shares) * 2) / 2)
     # But for what is assumed to be the least, only the ratio matters.
-    usual = round(between, 3) if interleaved else ALONE if between > 1.5 * FLOOR else FLOOR
-    return _simulated(
-        n,
-        tuple(float(share) for share in np.minimum(shares, 50.0)),
-        min(freedom, 60),
-        round(rho, 1),
-        interleaved,
-        least,
-        usual,
-    )
+    usual = round(between, 3) if interleaved else ALONE if between > 1.5 * QUIETEST else QUIETEST
+    rounded = tuple(float(share) for share in np.minimum(shares, 50.0))
+    correlation = round(float(seen.correlation), 1)
+    return _simulated(rounded, min(freedom, 60), correlation, interleaved, least, usual)
 
 
 @lru_cache(maxsize=512)
 def _simulated(
-    n: int,
     shares: tuple[float, ...],
     freedom: int,
-    rho: float,
+    correlation: float,
     interleaved: bool,
     least: int,
     between: float,
 ) -> Chance:
+    n = len(shares)
     count = 2000 if n <= 60 else 400
     rng = np.random.default_rng(n)
     errors = np.array(shares) * between
     noise = TAILS_SCALE * rng.standard_t(TAILS, (count, n))
-    if rho > 0:
-        noise = signal.lfilter([np.sqrt(1 - rho**2)], [1, -rho], noise, axis=-1)
+    if correlation > 0:
+        fresh = np.sqrt(1 - correlation**2)
+        noise = signal.lfilter([fresh], [1, -correlation], noise, axis=-1)
     # Errors are known up to their degrees of freedom only: the truth may be larger or smaller.
     truth = errors * np.sqrt(freedom / rng.chisquare(freedom, (count, 1)))
     levels = between * noise + truth * rng.standard_normal((count, n))
@@ -216,10 +196,7 @@ def _simulated(
 def largest_steps(
     levels: Array, errors: Array, *, interleaved: bool, least: int
 ) -> tuple[Array, Array]:
-    """The statistics that chance and truth are held against each other by.
-
-    Largest step over all places, and distance of the last commit from all before it.
-    """
+    """What chance and truth are compared by: the largest step, the distance of the last commit."""
     scatter = of(levels, errors, interleaved=interleaved)
     tame = levels if interleaved else without_spikes(levels, scatter.deviations)
     weights = 1 / scatter.deviations**2
@@ -233,16 +210,17 @@ def _largest_block(levels: Array, weights: Array) -> Array:
     """The largest distance of a block of commits in the middle from all around it, in errors."""
     largest = np.zeros(levels.shape[:-1])
     zero = np.zeros((*levels.shape[:-1], 1))
-    before = np.concatenate([zero, np.cumsum(weights, axis=-1)], axis=-1)
-    sums = np.concatenate([zero, np.cumsum(weights * levels, axis=-1)], axis=-1)
+    before, sums = (
+        np.concatenate([zero, np.cumsum(one, axis=-1)], axis=-1)
+        for one in (weights, weights * levels)
+    )
     for length in BLOCKS:
         if 2 * length >= levels.shape[-1]:
             break
         inside = before[..., length:] - before[..., :-length]
         inside_sum = sums[..., length:] - sums[..., :-length]
-        around, around_sum = before[..., -1:] - inside, sums[..., -1:] - inside_sum
-        sizes = np.abs(inside_sum / inside - around_sum / around)
-        largest = np.maximum(largest, (sizes / np.sqrt(1 / inside + 1 / around)).max(axis=-1))
+        sizes = _distance(inside, inside_sum, before[..., -1:], sums[..., -1:])
+        largest = np.maximum(largest, sizes.max(axis=-1))
     return largest
 
 

@@ -8,15 +8,14 @@ round draws anew who is measured together, so that every commit meets many other
 import hashlib
 import json
 import random
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import psutil
 
 from nnbench.errors import UserError
-from nnbench.history import seeded_digests
 from nnbench.history.commits import Commit
 from nnbench.machine import fingerprint
 from nnbench.measure import environments
@@ -24,7 +23,7 @@ from nnbench.measure import run as measuring
 from nnbench.measure.protocol import Environment
 from nnbench.store import runs
 from nnbench.workload.case import Case
-from nnbench.workload.datasets import Dataset
+from nnbench.workload.study import Study
 
 MOST_TOGETHER = 12
 WORKER_BYTES = 1 << 30
@@ -33,7 +32,7 @@ WORKER_BYTES = 1 << 30
 
 @dataclass(frozen=True)
 class Part:
-    """One run of a recording: its name, what it consists of, and its commits by side.
+    """One run of a recording: its name, what it consists of, and its commits by short name.
 
     `round` counts the rounds in which every commit is measured anew, from 0.
     """
@@ -42,6 +41,24 @@ class Part:
     round: int
     wanted: dict[str, Any]
     commits: dict[str, str]
+
+    def environments(self, checked_out: Mapping[str, Environment]) -> dict[str, Environment]:
+        """Where each of its commits is measured, of those that are checked out."""
+        return {short: checked_out[name] for short, name in self.commits.items()}
+
+    def folder(self, parent: Path) -> Path:
+        """Its folder, made if it is not there. Raises UserError if another host made it."""
+        folder = parent / self.name
+        here = fingerprint.take()
+        if not folder.exists():
+            # The commit is that of each environment: what is checked out here is not measured.
+            return runs.create(parent, self.name, self.wanted, {**here, "commit": None})
+        saved = runs.read(folder)
+        unlike = fingerprint.unlike(saved.fingerprint, here)
+        if unlike or saved.specification != self.wanted:
+            reason = "; ".join(unlike) or "another specification"
+            raise UserError(f"{folder} was measured elsewhere ({reason}): use another --results")
+        return folder
 
 
 def together_at_most() -> int:
@@ -52,106 +69,70 @@ def together_at_most() -> int:
 
 def plan(
     commits: Sequence[Commit],
-    specify: Callable[[list[str], int], dict[str, Any]],
+    study: Study,
+    cases: Sequence[Case],
     *,
-    launches: int,
-    together: int,
-    seed: int = 0,
+    together: int | None = None,
+    **trials: Any,
 ) -> list[Part]:
-    """The runs that measure every commit in `launches` rounds, at most `together` at once.
+    """The runs that measure every commit in the study's launches, at most `together` at once.
 
-    `specify` makes the specification of a run from its sides and its number of rounds. Raises
-    UserError for fewer than two commits.
+    `trials` are the `kinds` and `sweeps` of `measure.run.specification`. Raises UserError for
+    fewer than two commits, and for a precision or budget of more commits than go together.
     """
+    together = together or together_at_most()
     if len(commits) < 2:
         raise UserError("at least two commits are needed to be measured in turn: name a range")
     if together < 2:
         raise UserError("commits are measured in turn: at least two together")
     if len(commits) <= together:
-        return [_part(list(commits), specify, launches, 0, "")]
+        return [_part(commits, study, cases, trials, 0, "")]
+    effort = study.effort
+    if effort.precision or effort.budget:
+        raise UserError(
+            f"{len(commits)} commits are measured in parts of {together}, which no precision and "
+            "no budget is shared by: say --launches, or --together more"
+        )
+    one_round = replace(study, effort=replace(effort, launches=1))
     parts = []
     count = -(-len(commits) // together)
-    for number in range(launches):
+    for number in range(effort.launches):
         order = list(commits)
-        random.Random(f"{seed}/{number}").shuffle(order)
+        random.Random(f"{effort.seed}/{number}").shuffle(order)
         for chunk in range(count):
             chosen = set(order[chunk::count])
             mine = [commit for commit in commits if commit in chosen]
-            parts.append(_part(mine, specify, 1, number, f"-{number:02d}-{chunk}"))
+            parts.append(_part(mine, one_round, cases, trials, number, f"-{number:02d}-{chunk}"))
     return parts
 
 
 def _part(
-    commits: list[Commit],
-    specify: Callable[[list[str], int], dict[str, Any]],
-    rounds: int,
+    commits: Sequence[Commit],
+    study: Study,
+    cases: Sequence[Case],
+    trials: Mapping[str, Any],
     number: int,
     suffix: str,
 ) -> Part:
     named = {commit.short: commit.name for commit in commits}
-    wanted = {**specify(list(named), rounds), "commits": named}
+    wanted = {**measuring.of_study(study, cases, sides=list(named), **trials), "commits": named}
     digest = hashlib.sha256(json.dumps(wanted, sort_keys=True).encode()).hexdigest()[:8]
     return Part(f"commits-{digest}{suffix}", number, wanted, named)
 
 
 def check_out(commits: Sequence[Commit]) -> dict[str, Environment]:
-    """A worktree and an environment for each commit, by its full hash.
-
-    Raises UserError where one cannot be made or is unlike the others in versions.
-    """
-    places: dict[str, Environment] = {}
-    first: dict[str, Any] | None = None
+    """An environment for each commit, by full hash. Raises UserError where versions are unlike."""
+    checked_out: dict[str, Environment] = {}
+    first: dict[str, Any] = {}
     for commit in commits:
         operand = environments.resolve(commit.name)
-        place = operand.side or Environment()
-        places[commit.name] = place
+        checked_out[commit.name] = operand.side or Environment()
         found = environments.fingerprint_of(operand)
         found["versions"].pop("nnbench-arch", None)
-        differing = fingerprint.unlike(first, found) if first else []
-        if differing:
+        first = first or found
+        if differing := fingerprint.unlike(first, found):
             raise UserError(
                 f"{commit.short} is unlike {commits[0].short} ({'; '.join(differing)}): "
                 "record it apart from the others"
             )
-        first = first or found
-    return places
-
-
-def folder_of(parent: Path, part: Part) -> Path:
-    """The folder of a part, made if it is not there. Raises UserError if another host made it."""
-    folder = parent / part.name
-    here = fingerprint.take()
-    if not folder.exists():
-        # The commit is that of each side: what is checked out here is not measured.
-        return runs.create(parent, part.name, part.wanted, {**here, "commit": None})
-    saved = runs.read(folder)
-    unlike = fingerprint.unlike(saved.fingerprint, here)
-    if unlike or saved.specification != part.wanted:
-        reason = "; ".join(unlike) or "another specification"
-        raise UserError(f"{folder} was measured elsewhere ({reason}): use another --results")
-    return folder
-
-
-def measure(
-    part: Part,
-    folder: Path,
-    data: Dataset,
-    places: dict[str, Environment],
-    watch: measuring.Watcher,
-) -> runs.Run:
-    """Measure what is missing of a part."""
-    by_side = {side: places[name] for side, name in part.commits.items()}
-    return measuring.execute(folder, data, watch, by_side)
-
-
-def digests(
-    part: Part,
-    folder: Path,
-    cases: Sequence[Case],
-    data: Dataset,
-    places: dict[str, Environment],
-    watch: measuring.Watcher,
-) -> None:
-    """Record what each commit computes, beside what it takes."""
-    by_side = {side: (name, places[name]) for side, name in part.commits.items()}
-    seeded_digests.record(folder, cases, data, by_side, watch)
+    return checked_out

@@ -3,7 +3,7 @@
 Commits that one run measured in turn share its rounds: what slowed the machine then slowed all of
 them. Their levels are those of a two-way fit, commits and blocks, in which the blocks' part is
 taken away, so that only differences between commits mean something. All other commits were
-measured at a time of their own, and the machine's mood of that time is part of their level.
+measured at a time of their own, and the state of the machine then is part of their level.
 """
 
 import math
@@ -15,21 +15,22 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from nnbench.history.table import SERIES, History
+from nnbench.history.table import NORMAL_95, SERIES, History
 from nnbench.stats.estimate import hodges_lehmann
+from nnbench.stats.interval import Interval
 
 Array = NDArray[np.float64]
 
-ROUNDS = 20
-"""Passes of the two-way fit; it settles within a few."""
+PASSES = 20
+"""Of the two-way fit; it settles within a few."""
 
 LEAST_CLEAN = 3
-"""Disturbed blocks are left out where a commit keeps this many clean ones."""
+"""Noisy blocks are left out where a commit keeps this many clean ones."""
 
 RESTLESS = 2.0
 """A round whose launches scatter so many times as far as the usual one's is left out, too."""
 
-TELLING = 6
+ENOUGH = 6
 """Fewer commits in a round do not tell how far its launches scatter."""
 
 
@@ -41,8 +42,8 @@ class Series:
     was measured within the commit (0 where unknown), with `freedom` degrees of freedom.
     `interleaved`: measured in turn, several launches each.
     `raw` (n,) are the values themselves, which also may be zero or negative. `noisy` (n,) is the
-    share of each commit's blocks that was disturbed, `pace_s` (n,) what a fixed piece of work
-    took the machine then; NaN where that is not known.
+    share of each commit's blocks that was noisy, `pace_s` (n,) what a fixed piece of work took
+    the machine then; NaN where that is not known.
     """
 
     source: str
@@ -74,22 +75,23 @@ class Series:
         """Whether ratios of its values mean something."""
         return bool(np.all(self.raw > 0))
 
+    @property
+    def levels(self) -> list[Interval]:
+        """Each commit's value in `unit`; its interval is known for positive values only."""
+        if not self.positive:
+            return [Interval(float(value), math.nan, math.nan) for value in self.raw]
+        ends = np.exp(self.logs + NORMAL_95 * np.array([[0.0], [-1.0], [1.0]]) * self.errors)
+        return [Interval(*(float(end) for end in one)) for one in ends.T]
+
 
 def all_of(history: History) -> Iterator[Series]:
-    """Every series of a history with two commits or more.
-
-    A benchmark measured both ways gives two series: in turn, and each commit by itself.
-    """
-    pairs = dict(
-        list(history.pairs.groupby(["host", "environment", "benchmark", "case"], sort=False))
-    )
+    """Every series of two commits or more; a benchmark measured both ways gives two."""
+    names = ["host", "environment", "benchmark", "case"]
+    pairs = dict(list(history.pairs.groupby(names, sort=False)))
     for _, group in history.table.groupby(SERIES, sort=False):
-        together = group[group["interleaved"]]
-        alone = group[~group["interleaved"]]
+        together, alone = group[group["interleaved"]], group[~group["interleaved"]]
         if len(together) >= 2:
-            first = together.iloc[0]
-            key = (first["host"], first["environment"], first["benchmark"], first["case"])
-            yield _in_turn(together, pairs[key])
+            yield _in_turn(together, pairs[tuple(together.iloc[0][names])])
         if len(alone) >= 2:
             yield _alone(alone)
 
@@ -121,79 +123,63 @@ def _alone(group: pd.DataFrame) -> Series:
 
 def _in_turn(group: pd.DataFrame, pairs: pd.DataFrame) -> Series:
     commits = list(group["commit"])
-    clean = _calm(_clean(pairs), commits)
-    commit = np.asarray(pd.Categorical(clean["commit"], categories=commits).codes, dtype=np.intp)
-    names = ["session", "round", "block"]
-    block = np.asarray(clean.groupby(names, sort=False).ngroup(), dtype=np.intp)
-    unit = clean.groupby(["session", "round", "commit"], sort=False).ngroup().to_numpy()
-    logs = clean["log"].to_numpy(dtype=float)
-    level, mood = _two_way(logs, commit, block, len(commits))
+    clean = _calm(_unless_too_few(pairs[~pairs["noisy"].astype(bool)], pairs))
+    _, blocks = _two_way(clean)
     # Launches are the unit: blocks of one process are no repetitions of it.
-    residuals = pd.Series(logs - mood[block]).groupby(unit).mean().to_numpy(dtype=float)
-    owner = pd.Series(commit).groupby(unit).first().to_numpy()
-    counts = np.bincount(owner, minlength=len(commits))
-    level = np.array(
-        [float(hodges_lehmann(residuals[owner == one])) for one in range(len(commits))]
+    launch = [clean[name] for name in ("session", "round", "commit")]
+    launches = (clean["log"] - blocks).groupby(launch, sort=False).mean()
+    by_commit = launches.groupby("commit").agg(
+        lambda one: float(hodges_lehmann(one.to_numpy(dtype=float)))
     )
-    rest = residuals - level[owner]
+    level = np.asarray(by_commit.reindex(commits), dtype=np.float64)
+    counts = np.asarray(launches.groupby("commit").size().reindex(commits), dtype=np.float64)
+    levels = by_commit[launches.index.get_level_values("commit")]
+    rest: Array = launches.to_numpy(dtype=float) - levels.to_numpy(dtype=float)
     rounds = clean.groupby(["session", "round"], sort=False).ngroups
     freedom = max(1, len(rest) - len(commits) - rounds + 1)
     # One launch a commit says nothing of how launches differ: only neighbours can.
     repeated = len(rest) > len(commits)
     scale = _spread(rest) * math.sqrt(len(rest) / freedom) if repeated else 0.0
-    errors = scale / np.sqrt(np.maximum(counts, 1))
     values = np.log(group["value"].to_numpy(dtype=float))
     # Levels are known up to a constant: the one that brings them nearest to the values.
-    level += float(np.median(values - level))
-    return _series(group, level, errors, freedom=freedom, interleaved=repeated)
-
-
-def _clean(pairs: pd.DataFrame) -> pd.DataFrame:
-    """Without the blocks that the noise watch marked, where enough others remain."""
-    return _unless_too_few(pairs[~pairs["noisy"].astype(bool)], pairs)
+    level = level + float(np.median(values - level))
+    return _series(group, level, scale / counts**0.5, freedom=freedom, interleaved=repeated)
 
 
 def _unless_too_few(left: pd.DataFrame, pairs: pd.DataFrame) -> pd.DataFrame:
-    rounds = left.groupby("commit")["round"].count()
-    every = rounds.reindex(pairs["commit"].unique()).fillna(0)
-    half = pairs.groupby("commit")["round"].count().reindex(every.index) / 2
-    return left if (every >= np.maximum(half, LEAST_CLEAN)).all() else pairs
+    """What is left of the blocks, unless too few are for one of the commits: then all."""
+    every = pairs["commit"].value_counts()
+    kept = left["commit"].value_counts().reindex(every.index, fill_value=0)
+    return left if (kept >= np.maximum(every / 2, LEAST_CLEAN)).all() else pairs
 
 
-def _calm(pairs: pd.DataFrame, commits: list[str]) -> pd.DataFrame:
+def _calm(pairs: pd.DataFrame) -> pd.DataFrame:
     """Without the rounds in which the machine was restless, whatever the noise watch saw.
 
     They are told by how far their launches scatter about the levels, not by the levels.
     """
-    commit = np.asarray(pd.Categorical(pairs["commit"], categories=commits).codes, dtype=np.intp)
-    names = ["session", "round", "block"]
-    block = np.asarray(pairs.groupby(names, sort=False).ngroup(), dtype=np.intp)
-    logs = pairs["log"].to_numpy(dtype=float)
-    level, mood = _two_way(logs, commit, block, len(commits))
-    rest = pd.Series(np.abs(logs - level[commit] - mood[block]), index=pairs.index)
-    rounds = [pairs["session"], pairs["round"]]
-    spreads = rest.groupby(rounds).transform("median")
+    level, blocks = _two_way(pairs)
+    rest = (pairs["log"] - level - blocks).abs().groupby([pairs["session"], pairs["round"]])
     sizes = pairs.groupby(["session", "round"])["commit"].transform("nunique")
-    usual = float(np.median(rest.groupby(rounds).median()))
-    return _unless_too_few(pairs[(sizes < TELLING) | (spreads <= RESTLESS * usual)], pairs)
+    usual = float(np.median(rest.median()))
+    calm = rest.transform("median") <= RESTLESS * usual
+    return _unless_too_few(pairs[(sizes < ENOUGH) | calm], pairs)
 
 
-def _two_way(
-    logs: Array, commit: NDArray[np.intp], block: NDArray[np.intp], count: int
-) -> tuple[Array, Array]:
-    """Levels of commits and moods of blocks, by turns, with medians (median polish, Tukey 1977)."""
-    level, mood = np.zeros(count), np.zeros(int(block.max()) + 1)
-    table = pd.DataFrame({"log": logs, "commit": commit, "block": block})
-    for _ in range(ROUNDS):
-        rest = table["log"] - level[commit]
-        fresh = rest.groupby(table["block"]).median().reindex(range(len(mood))).to_numpy()
-        by_commit = (table["log"] - fresh[block]).groupby(table["commit"]).median()
-        renewed = by_commit.reindex(range(count)).fillna(0.0).to_numpy()
-        settled = np.allclose(renewed, level, atol=1e-7) and np.allclose(fresh, mood, atol=1e-7)
-        level, mood = renewed, fresh
+def _two_way(pairs: pd.DataFrame) -> tuple["pd.Series[float]", ...]:
+    """Each row's level of its commit and part of its block, by median polish (Tukey, 1977)."""
+    logs, commit = pairs["log"], pairs["commit"]
+    block = pairs.groupby(["session", "round", "block"], sort=False).ngroup()
+    level = pd.Series(0.0, index=pairs.index)
+    blocks = level
+    for _ in range(PASSES):
+        fresh = (logs - level).groupby(block).transform("median")
+        renewed = (logs - fresh).groupby(commit).transform("median")
+        settled = np.allclose(renewed, level, atol=1e-7) and np.allclose(fresh, blocks, atol=1e-7)
+        level, blocks = renewed, fresh
         if settled:
             break
-    return level, mood
+    return level, blocks
 
 
 def _spread(rest: Array) -> float:

@@ -5,10 +5,10 @@
     unit, value, low, high      95 % interval, NaN where the tool gives none
     log_error                   standard error of the logarithm of `value`
     samples, launches           what stands behind it
-    interleaved, noisy          measured in turn with other commits; share of disturbed blocks
-    pace_s                      seconds for 1 GFLOP of a matrix product then: the machine's pace
+    interleaved, noisy          measured in turn with other commits; share of noisy blocks
+    pace_s                      seconds for 1 GFLOP of a matrix product then: the machine's speed
     digest                      of what the training computed, where that was recorded
-    commit, date, order         place in the repository's history, from 0
+    commit, date, order         position in the repository's history, from 0
 
 Files that are damaged or foreign are named in `History.skipped`, and nothing is lost for them.
 """
@@ -16,9 +16,10 @@ Files that are damaged or foreign are named in `History.skipped`, and nothing is
 import json
 import os
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -27,6 +28,8 @@ from nnbench.errors import UserError
 from nnbench.history import commits
 from nnbench.history.commits import Commit
 from nnbench.history.readers import Row, Skipped, asv, pytest_benchmark, runs
+from nnbench.machine import whole_file
+from nnbench.show.plain import plain
 
 SERIES = ["source", "host", "environment", "benchmark", "case", "version", "unit"]
 """What rows must share to be one history."""
@@ -36,6 +39,7 @@ COLUMNS = [
     *("commit", "date", "order", "value", "low", "high", "log_error"),
     *("samples", "launches", "interleaved", "noisy", "pace_s", "digest"),
 ]
+USUAL_FOLDERS = (".asv", ".benchmarks", "results")
 LEFT_OUT = {".git", ".venv", "venv", "env", "node_modules", ".nnbench", "html", "__pycache__"}
 NORMAL_95 = 1.96
 FORMATS = (".csv", ".parquet", ".json")
@@ -52,7 +56,6 @@ class History:
     pairs: pd.DataFrame
     skipped: list[Skipped] = field(default_factory=list)
     known: dict[str, Commit] = field(default_factory=dict)
-    repository: Path | None = None
 
     def subject(self, commit: str) -> str:
         """The first line of a commit's message; empty where git is not there to tell it."""
@@ -64,30 +67,35 @@ def read(
 ) -> History:
     """Read all results below `folders` into one table, in the order of the repository.
 
-    Without a repository, or for results of another one, commits are ordered by their dates.
+    Where `repository` is in none, or in another one, commits are ordered by their dates.
     Raises UserError for a folder that is not there.
     """
-    rows: list[Row] = []
     pairs: list[pd.DataFrame] = []
-    skipped: list[Skipped] = []
-    for found in _everything(folders, pairs):
-        (rows if isinstance(found, Row) else skipped).append(found)  # type: ignore[arg-type]
-    known = _known(repository, revisions)
-    table = _table(rows, known, skipped)
-    all_pairs = pd.concat(pairs) if pairs else pd.DataFrame(columns=runs.PAIR_COLUMNS)
-    order = dict(zip(table["commit"], table["order"], strict=True))
-    all_pairs = all_pairs[all_pairs["commit"].isin(order)]
-    all_pairs = all_pairs.assign(order=all_pairs["commit"].map(order)).reset_index(drop=True)
-    return History(table, all_pairs, skipped, known, repository)
+    found = list(_everything(folders, pairs))
+    skipped = [one for one in found if isinstance(one, Skipped)]
+    known = commits.known(repository, revisions) if repository else {}
+    table = _table([one for one in found if isinstance(one, Row)], known, skipped)
+    blocks = pd.concat(pairs) if pairs else pd.DataFrame(columns=runs.PAIR_COLUMNS)
+    blocks = blocks[blocks["commit"].isin(table["commit"])].reset_index(drop=True)
+    return History(table, blocks, skipped, known)
 
 
-def repository_at(folder: Path) -> Path | None:
-    """That folder, if it lies in a git repository with a commit."""
-    try:
-        commits.resolve(folder, "HEAD")
-    except UserError:
-        return None
-    return folder
+def read_chosen(
+    folders: Sequence[Path] = (),
+    match: Sequence[str] = (),
+    repository: Path = Path(),
+    revisions: str = "HEAD",
+) -> History:
+    """`choose` of `read` of these or the usual folders. Raises UserError if nothing is left."""
+    folders = folders or [Path(one) for one in USUAL_FOLDERS if Path(one).is_dir()]
+    if not folders:
+        usual = ", ".join(USUAL_FOLDERS)
+        raise UserError(f"there is none of {usual} here: name folders with --in FOLDER")
+    found = choose(read(folders, repository, revisions), match)
+    if found.table.empty:
+        reasons = "".join(f"; {one.place}: {one.reason}" for one in found.skipped[:3])
+        raise UserError(f"no results of commits in {', '.join(map(str, folders))}{reasons}")
+    return found
 
 
 def _everything(folders: Sequence[Path], pairs: list[pd.DataFrame]) -> Iterator[Row | Skipped]:
@@ -110,20 +118,13 @@ def _files(folders: Sequence[Path]) -> Iterator[tuple[Path, set[str]]]:
             raise UserError(
                 f"{folder} is no folder: name one with results of asv, pytest-benchmark or nnbench"
             )
-        for place, inner, names in os.walk(folder):
+        for inside, inner, names in os.walk(folder):
             inner[:] = sorted(name for name in inner if name not in LEFT_OUT)
-            siblings = set(names)
-            for name in sorted(names):
-                path = (Path(place) / name).resolve() if name.endswith(".json") else None
-                if path and path not in seen:
-                    seen.add(path)
-                    yield Path(place) / name, siblings
-
-
-def _known(repository: Path | None, revisions: str) -> dict[str, Commit]:
-    if repository is None:
-        return {}
-    return {commit.name: commit for commit in commits.log(repository, revisions)}
+            for name in sorted(name for name in names if name.endswith(".json")):
+                path = Path(inside) / name
+                if path.resolve() not in seen:
+                    seen.add(path.resolve())
+                    yield path, set(names)
 
 
 def _table(rows: list[Row], known: dict[str, Commit], skipped: list[Skipped]) -> pd.DataFrame:
@@ -155,12 +156,11 @@ def _full_names(names: Iterable[str], known: dict[str, Commit]) -> dict[str, str
 
 
 def _order(table: pd.DataFrame, known: dict[str, Commit]) -> dict[str, int]:
-    places = {name: place for place, name in enumerate(known)}
-    if len(table) and table["commit"].iloc[0] in places:
-        return places
+    if len(table) and table["commit"].iloc[0] in known:
+        return {name: number for number, name in enumerate(known)}
     # Stable: commits of one moment stay in the order they were read in.
     dates = table.groupby("commit", sort=False)["date"].min().sort_values(kind="stable")
-    return {str(name): place for place, name in enumerate(dates.index)}
+    return {str(name): number for number, name in enumerate(dates.index)}
 
 
 def _one_row_a_commit(table: pd.DataFrame) -> pd.DataFrame:
@@ -230,29 +230,18 @@ def _matches(table: pd.DataFrame, word: str) -> "pd.Series[bool]":
 
 
 def export(history: History, path: Path) -> None:
-    """Write the table as CSV, Parquet or JSON (a list of rows), by the name's ending.
-
-    Raises UserError for another ending, or where the file cannot be written.
-    """
-    table = history.table
-    partial = path.with_name(f"{path.name}.partial")
-    try:
-        match path.suffix:
-            case ".csv":
-                table.to_csv(partial, index=False)
-            case ".parquet":
-                table.to_parquet(partial, index=False)
-            case ".json":
-                partial.write_text(json.dumps(as_json(table), indent=1) + "\n")
-            case _:
-                raise UserError(f"{path} ends in none of {', '.join(FORMATS)}: name one of them")
-        partial.replace(path)
-    except OSError as failure:
-        raise UserError(f"{path} cannot be written: {failure.strerror}") from failure
+    """Write CSV, Parquet or JSON by the name's ending. Raises UserError where that cannot be."""
+    match path.suffix:
+        case ".csv":
+            whole_file.write(path, history.table.to_csv(index=False))
+        case ".parquet":
+            whole_file.write(path, history.table.to_parquet(index=False))
+        case ".json":
+            whole_file.write(path, json.dumps(plain(rows(history)), indent=1) + "\n")
+        case _:
+            raise UserError(f"{path} ends in none of {', '.join(FORMATS)}: name one of them")
 
 
-def as_json(table: pd.DataFrame) -> list[dict[str, object]]:
-    """Rows as plain data: dates in ISO 8601, null for what is not known."""
-    plain = table.assign(date=[date.isoformat() for date in table["date"]]).astype(object)
-    rows: list[dict[str, object]] = plain.where(plain.notna(), None).to_dict("records")  # type: ignore[assignment]
-    return rows
+def rows(history: History) -> list[dict[Hashable, Any]]:
+    """The rows of the table as dictionaries."""
+    return history.table.to_dict("records")

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 TICKS_PER_S = 100
 """USER_HZ, in which Linux counts CPU time for programs on every architecture in use."""
@@ -33,8 +33,7 @@ OTHERS_AT_ALL = 0.05
 """Where others used less, it is a worker's own threads that push each other aside."""
 
 SLOWED_CLOCK = 0.9
-"""A clock that falls below this part of its pace before the trial is throttled or shared."""
-
+"""A clock that falls below this part of what it was before the trial is throttled or shared."""
 
 _SWITCHES = re.compile(r"\nvoluntary_ctxt_switches:\s*(\d+)\nnonvoluntary_ctxt_switches:\s*(\d+)")
 
@@ -72,26 +71,27 @@ class Reading:
 def read(workers: Sequence[int], root: Path = Path("/")) -> Reading:
     """Read the counters of this machine and of the worker processes with these numbers."""
     stat = _text(root / "proc/stat")
-    busy_s, stolen_s = _cpu_time(stat, "cpu")
-    cpus = [_cpu_time(stat, name) for name in re.findall(r"^cpu\d+", stat, re.M)]
+    cpus = _cpu_times(stat)
+    busy_s, stolen_s = cpus.pop("cpu", (None, None))
     switches = [_switches(root, pid) for pid in workers]
     throttled_s, throttlings = _throttled(root)
+    pressure_us = _number(_text(root / "proc/pressure/cpu"), "some .*total=")
     return Reading(
         moment_s=time.monotonic(),
         busy_s=busy_s,
         stolen_s=stolen_s,
-        cpus_busy_s=tuple(busy for busy, _ in cpus if busy is not None),
-        cpus_stolen_s=tuple(stolen for _, stolen in cpus if stolen is not None),
+        cpus_busy_s=tuple(busy for busy, _ in cpus.values()),
+        cpus_stolen_s=tuple(stolen for _, stolen in cpus.values()),
         workers_s=_total(_worker_time(root, pid) for pid in workers),
         forced_switches=_total(forced for forced, _ in switches),
         waits=_total(waits for _, waits in switches),
         switches=_counted(stat, "ctxt"),
-        pressure_s=_pressure(root),
+        pressure_s=None if pressure_us is None else pressure_us / 1e6,
         throttled_s=throttled_s,
         throttlings=throttlings,
         heat_throttlings=heat_throttlings(root),
         runnable=_counted(stat, "procs_running"),
-        load=_load(root),
+        load=_number(_text(root / "proc/loadavg"), ""),
         mhz=_mhz(root),
         celsius=celsius(root),
     )
@@ -118,27 +118,30 @@ def between(before: Reading, after: Reading) -> dict[str, Any]:
     | `celsius` | temperature at the end |
     """
     wall_s = max(after.moment_s - before.moment_s, 1e-9)
-    busy_s = _difference(before.busy_s, after.busy_s)
-    stolen_s = _difference(before.stolen_s, after.stolen_s)
-    workers_s = _difference(before.workers_s, after.workers_s)
 
-    def part(earlier: float | None, later: float | None, digits: int) -> float | None:
-        change = _difference(earlier, later)
-        return None if change is None else round(change / wall_s, digits)
+    def change(name: str) -> Any:
+        earlier, later = getattr(before, name), getattr(after, name)
+        # A counter that ran backwards belongs to a process or machine that was replaced.
+        return None if earlier is None or later is None or later < earlier else later - earlier
 
+    def rate(name: str, digits: int) -> float | None:
+        found = change(name)
+        return None if found is None else round(found / wall_s, digits)
+
+    busy_s, stolen_s, workers_s = change("busy_s"), change("stolen_s"), change("workers_s")
     found: dict[str, Any] = {
         "wall_s": round(wall_s, 4),
         "stolen_share": None,
         "stolen_worst_cpu_share": _worst(before.cpus_stolen_s, after.cpus_stolen_s, wall_s),
         "others_cpus": None,
         "busiest_cpu_share": _worst(before.cpus_busy_s, after.cpus_busy_s, wall_s),
-        "forced_switches_per_s": part(before.forced_switches, after.forced_switches, 1),
-        "waits_per_s": part(before.waits, after.waits, 1),
-        "switches_per_s": part(before.switches, after.switches, 1),
-        "cpu_pressure_share": part(before.pressure_s, after.pressure_s, 4),
-        "throttled_s": _difference(before.throttled_s, after.throttled_s),
-        "throttlings": _difference(before.throttlings, after.throttlings),
-        "heat_throttlings": _difference(before.heat_throttlings, after.heat_throttlings),
+        "forced_switches_per_s": rate("forced_switches", 1),
+        "waits_per_s": rate("waits", 1),
+        "switches_per_s": rate("switches", 1),
+        "cpu_pressure_share": rate("pressure_s", 4),
+        "throttled_s": change("throttled_s"),
+        "throttlings": change("throttlings"),
+        "heat_throttlings": change("heat_throttlings"),
         "runnable": after.runnable,
         "load": after.load,
         "mhz_lowest": min(after.mhz, default=None),
@@ -153,26 +156,27 @@ def between(before: Reading, after: Reading) -> dict[str, Any]:
     return found
 
 
-def contamination(noise: dict[str, Any]) -> list[str]:
+def contamination(noise: Mapping[str, Any]) -> list[str]:
     """Why a trial's figures may be off, in words; empty when nothing was seen.
 
     Pressure and the run queue are no reasons: the workers' own threads wait for one another too.
     Nor is a temperature, which matters once a clock is cut for it.
     """
-    reasons = []
-    stolen, one_cpu = noise.get("stolen_share"), noise.get("stolen_worst_cpu_share")
-    others, switches = noise.get("others_cpus"), noise.get("forced_switches_per_s")
-    throttled_s, heat = noise.get("throttled_s"), noise.get("heat_throttlings")
+    seen = {name: value for name, value in noise.items() if value is not None}
+    stolen, one_cpu = seen.get("stolen_share", 0.0), seen.get("stolen_worst_cpu_share", 0.0)
+    others, switches = seen.get("others_cpus", 0.0), seen.get("forced_switches_per_s", 0.0)
+    throttled_s, heat = seen.get("throttled_s", 0.0), seen.get("heat_throttlings", 0)
     # The fastest CPU: one that is idle at the moment of reading clocks down and tells nothing.
-    before_mhz, after_mhz = noise.get("mhz_before"), noise.get("mhz_highest")
-    if stolen is not None and stolen > STOLEN_SHARE:
+    before_mhz, after_mhz = seen.get("mhz_before"), seen.get("mhz_highest")
+    reasons = []
+    if stolen > STOLEN_SHARE:
         reasons.append(f"{stolen:.1%} of the CPU time was stolen by the host")
-    elif one_cpu is not None and one_cpu > STOLEN_FROM_ONE_CPU:
+    elif one_cpu > STOLEN_FROM_ONE_CPU:
         reasons.append(f"the host took one CPU away for {one_cpu:.1%} of the time")
-    if others is not None and others > OTHERS_CPUS:
+    if others > OTHERS_CPUS:
         reasons.append(f"other processes used {others:.2f} CPUs")
-    shared = others is None or others > OTHERS_AT_ALL
-    if shared and switches is not None and switches > INTERRUPTED_PER_S:
+    shared = "others_cpus" not in seen or others > OTHERS_AT_ALL
+    if shared and switches > INTERRUPTED_PER_S:
         reasons.append(f"the workers were interrupted {switches:.0f} times a second")
     if throttled_s:
         reasons.append(f"the CPU quota held it up for {throttled_s:.2f} s")
@@ -183,23 +187,13 @@ def contamination(noise: dict[str, Any]) -> list[str]:
     return reasons
 
 
-def disturbed_blocks(trials: Iterable[Mapping[str, Any]]) -> set[tuple[int, int]]:
+def noisy_blocks(trials: Iterable[Mapping[str, Any]]) -> set[tuple[int, int]]:
     """The (launch, block) pairs of these records of trials in which something was seen."""
     return {
         (trial["launch"], trial["block"])
         for trial in trials
         if contamination(trial.get("noise", {}))
     }
-
-
-Number = TypeVar("Number", int, float)
-
-
-def _difference(before: Number | None, after: Number | None) -> Number | None:
-    # A counter that ran backwards belongs to a process or machine that was replaced.
-    if before is None or after is None or after < before:
-        return None
-    return after - before
 
 
 def _worst(before: Sequence[float], after: Sequence[float], wall_s: float) -> float | None:
@@ -223,9 +217,10 @@ def _text(path: Path | str) -> str:
     return ""
 
 
-def _whole_number(path: Path) -> int | None:
-    text = _text(path).strip()
-    return int(text) if text.isdigit() else None
+def _whole_numbers(paths: Iterable[Path]) -> list[int]:
+    """What those files say that hold a whole number and nothing else."""
+    texts = (_text(path).strip() for path in paths)
+    return [int(text) for text in texts if text.isdigit()]
 
 
 def _names(folder: Path) -> list[str]:
@@ -234,20 +229,25 @@ def _names(folder: Path) -> list[str]:
     return []
 
 
+def _number(text: str, before: str) -> float | None:
+    """The number that follows a pattern at the beginning of a line."""
+    match = re.search(rf"^{before}(\d+\.?\d*)", text, re.M)
+    return float(match[1]) if match else None
+
+
 def _counted(text: str, name: str) -> int | None:
-    match = re.search(rf"^{name} (\d+)", text, re.M)
-    return int(match[1]) if match else None
+    found = _number(text, f"{name} ")
+    return None if found is None else int(found)
 
 
-def _cpu_time(stat: str, name: str) -> tuple[float | None, float | None]:
-    """Seconds in which a CPU (`cpu`: all) was busy, and in which the host had taken it away."""
-    match = re.search(rf"^{name} +([\d ]+)", stat, re.M)
-    fields = [int(part) for part in match[1].split()] if match else []
-    if len(fields) < 8:
-        return None, None
-    user, nice, system, _idle, _wait, interrupt, soft_interrupt, stolen = fields[:8]
-    busy = user + nice + system + interrupt + soft_interrupt
-    return busy / TICKS_PER_S, stolen / TICKS_PER_S
+def _cpu_times(stat: str) -> dict[str, tuple[float, float]]:
+    """Seconds in which each CPU (`cpu`: all) was busy, and in which the host had taken it away."""
+    found = {}
+    for name, numbers in re.findall(r"^(cpu\d*) +((?:\d+ ?){8,})", stat, re.M):
+        user, nice, system, _, _, interrupt, soft_interrupt, stolen = map(int, numbers.split()[:8])
+        busy = user + nice + system + interrupt + soft_interrupt
+        found[name] = busy / TICKS_PER_S, stolen / TICKS_PER_S
+    return found
 
 
 def _worker_time(root: Path, pid: int) -> float | None:
@@ -275,22 +275,9 @@ def _switches(root: Path, pid: int) -> tuple[int | None, int | None]:
     return sum(int(counts[2]) for counts in found), sum(int(counts[1]) for counts in found)
 
 
-def _pressure(root: Path) -> float | None:
-    match = re.search(r"^some .*total=(\d+)", _text(root / "proc/pressure/cpu"), re.M)
-    return int(match[1]) / 1e6 if match else None
-
-
-def _load(root: Path) -> float | None:
-    match = re.match(r"[\d.]+", _text(root / "proc/loadavg"))
-    return float(match[0]) if match else None
-
-
 @cache
 def cpu_groups(root: Path = Path("/")) -> tuple[Path, ...]:
-    """Folders of this process' control group for CPUs, and of those that hold it.
-
-    A quota of any of them limits this process and its workers.
-    """
+    """Folders of this process' control group for CPUs, and of those that limit it from around."""
     told = _text(root / "proc/self/cgroup")
     second = re.search(r"^0::/(.*)$", told, re.M)
     first = re.search(r"^\d+:(?:[^:]*,)?cpu(?:,[^:]*)?:/(.*)$", told, re.M)
@@ -322,18 +309,14 @@ def _cpu_folders(root: Path) -> tuple[Path, ...]:
 
 def heat_throttlings(root: Path = Path("/")) -> int | None:
     """How often a core's clock was cut for heat since boot; None if it is not told."""
-    found = [
-        count
-        for cpu in _cpu_folders(root)
-        if (count := _whole_number(cpu / "thermal_throttle/core_throttle_count")) is not None
-    ]
+    files = (cpu / "thermal_throttle/core_throttle_count" for cpu in _cpu_folders(root))
+    found = _whole_numbers(files)
     return sum(found) if found else None
 
 
 def _mhz(root: Path) -> tuple[float, ...]:
     files = (cpu / "cpufreq/scaling_cur_freq" for cpu in _cpu_folders(root))
-    scaled = tuple(khz / 1e3 for file in files if (khz := _whole_number(file)) is not None)
-    if scaled:
+    if scaled := tuple(khz / 1e3 for khz in _whole_numbers(files)):
         return scaled
     found = re.findall(r"^cpu MHz\s*:\s*([\d.]+)", _text(root / "proc/cpuinfo"), re.M)
     return tuple(float(text) for text in found)
@@ -359,7 +342,5 @@ def _thermometers(root: Path) -> tuple[Path, ...]:
 
 def celsius(root: Path = Path("/")) -> float | None:
     """The highest temperature of the CPU now, in degrees Celsius; None if it is not told."""
-    found = [
-        milli / 1e3 for file in _thermometers(root) if (milli := _whole_number(file)) is not None
-    ]
-    return max(found, default=None)
+    found = _whole_numbers(_thermometers(root))
+    return max(found) / 1e3 if found else None

@@ -1,20 +1,26 @@
 """The figures of a race: loss against wall-clock, and time against loss."""
 
+import math
+
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, NullLocator
 
-from nnbench.race.time_to_loss import CLOCKS, TRAINED, Race, Racer
-from nnbench.show import ticks, units
+from nnbench.race.time_to_loss import CLOCKS, COLD, TRAINED, Race, Racer
+from nnbench.show import figures, ticks, units
 from nnbench.show.palette import SERIES_COLOURS
+from nnbench.stats.median import Median
 
+TIMES = {
+    TRAINED: "time, steady epochs only",
+    COLD: "time from nothing, once-costs too",
+}
 STYLES = ("-", "--", ":")
-
 FEW_DECADES = 2.5
 
 
-def loss_against_time(race: Race, target: float | None) -> Figure:
+def loss_against_time(race: Race) -> Figure:
     """Median loss of each network against both clocks, with its interval over seeds.
 
     The target is a line; where a median gets to it is marked.
@@ -24,31 +30,19 @@ def loss_against_time(race: Race, target: float | None) -> Figure:
     for axis, clock in zip(axes, CLOCKS, strict=True):
         for number, racer in enumerate(race.racers):
             _band(axis, race, racer, clock, number)
-            time = racer.time_to(target, clock) if target is not None else None
-            if time is not None and time.reached:
-                axis.plot([time.value], [target], "o", color=_colour(number), markersize=6)
-        if target is not None:
-            axis.axhline(target, color="black", linewidth=0.8, linestyle="--")
-        axis.set_xscale("log")
-        time_axis(axis, race, clock)
-        axis.set_xlabel(
-            "time, steady epochs only" if clock == TRAINED else "time from nothing, once-costs too"
-        )
-        axis.set_title(clock, fontsize=11)
-        axis.grid(alpha=0.3)
+            time = racer.time_to(race.target, clock)
+            if time.reached:
+                axis.plot([time.value], [race.target], "o", color=_colour(number), markersize=6)
+        if math.isfinite(race.target):
+            axis.axhline(race.target, color="black", linewidth=0.8, linestyle="--")
+        _dress(axis, clock, TIMES[clock])
     _loss_axis(axes[0])
-    axes[0].set_ylabel(f"loss ({race.racers[0].case.training.loss})")
-    if target is not None:
-        axes[0].annotate(
-            f"target {target:.3g}",
-            (0.01, target),
-            xycoords=("axes fraction", "data"),
-            xytext=(0, 3),
-            textcoords="offset points",
-            fontsize=8,
-        )
-    handles, labels = axes[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside upper center", ncols=8, fontsize=9, frameon=False)
+    axes[0].set_ylabel(f"loss ({race.case.training.loss})")
+    if math.isfinite(race.target):
+        position = {"xycoords": ("axes fraction", "data"), "textcoords": "offset points"}
+        text = f"target {race.target:.3g}"
+        axes[0].annotate(text, (0.01, race.target), (0, 3), fontsize=8, **position)
+    figures.legend_above(figure)
     _footnote(figure, race)
     return figure
 
@@ -61,12 +55,10 @@ def _band(axis: Axes, race: Race, racer: Racer, clock: str, number: int) -> None
     shown = np.isfinite(middle)
     finite = shown & np.isfinite(high)
     colour, style = _colour(number), STYLES[number // len(SERIES_COLOURS) % len(STYLES)]
-    axis.fill_between(
-        moments_s[finite], low[finite], high[finite], color=colour, alpha=0.18, linewidth=0
-    )
-    axis.plot(
-        moments_s[shown], middle[shown], style, color=colour, linewidth=1.6, label=racer.label
-    )
+    band = moments_s[finite], low[finite], high[finite]
+    axis.fill_between(*band, color=colour, alpha=0.18, linewidth=0)
+    line = moments_s[shown], middle[shown]
+    axis.plot(*line, style, color=colour, linewidth=1.6, label=racer.label)
 
 
 def pareto(race: Race) -> Figure:
@@ -78,44 +70,44 @@ def pareto(race: Race) -> Figure:
     axes = figure.subplots(1, 2, sharey=True)
     for axis, clock in zip(axes, CLOCKS, strict=True):
         front = race.front(clock)
-        corners_s = [one.whole(clock).value for one in front]
-        axis.step(
-            corners_s,
-            [one.final_loss().value for one in front],
-            where="post",
-            color="#999999",
-            linewidth=1.2,
-            zorder=1,
-        )
-        having = [one for one in race.racers if one.final_loss().reached]
-        order = sorted(having, key=lambda one: (one.whole(clock).value, one.final_loss().value))
-        for turn, racer in enumerate(order):
-            _point(axis, race, racer, clock, racer in front, turn % 2 == 0)
-        axis.set_xscale("log")
+        corners = [(one.whole(clock).value, one.final_loss.value) for one in front]
+        axis.step(*zip(*corners, strict=True), where="post", color="#999999", zorder=1)
+        points = [
+            (racer.whole(clock), racer.final_loss, racer, _colour(number))
+            for number, racer in enumerate(race.racers)
+            if racer.final_loss.reached
+        ]
+        points.sort(key=lambda point: (point[0].value, point[1].value))
+        for turn, point in enumerate(points):
+            _point(axis, *point, filled=point[2] in front, above=turn % 2 == 0)
         axis.margins(x=0.22, y=0.14)
-        time_axis(axis, race, clock)
-        axis.set_title(clock, fontsize=11)
-        axis.set_xlabel(f"time for {race.epochs:,} epochs")
-        axis.grid(alpha=0.3)
+        _dress(axis, clock, f"time for {race.epochs:,} epochs")
     _loss_axis(axes[0])
     axes[0].set_ylabel("loss at the end")
     _footnote(figure, race)
     return figure
 
 
-def _point(axis: Axes, race: Race, racer: Racer, clock: str, on_front: bool, above: bool) -> None:
-    time, loss = racer.whole(clock), racer.final_loss()
+def _point(
+    axis: Axes,
+    time: Median,
+    loss: Median,
+    racer: Racer,
+    colour: str,
+    *,
+    filled: bool,
+    above: bool,
+) -> None:
     # An infinite end (a seed that diverged) cannot be drawn: the bar ends at the point.
     high = loss.high if np.isfinite(loss.high) else loss.value
-    colour = _colour(list(race.racers).index(racer))
     axis.errorbar(
         [time.value],
         [loss.value],
-        xerr=[[time.value - time.low], [time.high - time.value]],
+        xerr=figures.bar_lengths([time]),
         yerr=[[loss.value - loss.low], [high - loss.value]],
         fmt="o",
         color=colour,
-        markerfacecolor=colour if on_front else "white",
+        markerfacecolor=colour if filled else "white",
         markersize=7,
         capsize=3,
         linewidth=1.1,
@@ -136,16 +128,20 @@ def _colour(number: int) -> str:
     return SERIES_COLOURS[number % len(SERIES_COLOURS)]
 
 
-def time_axis(axis: Axes, race: Race, clock: str) -> None:
-    """Ticks of a logarithmic time axis, written in seconds, few enough to be read."""
+def _dress(axis: Axes, clock: str, label: str) -> None:
+    axis.set_xscale("log")
     low, high = axis.get_xlim()
-    decades = np.log10(high / low)
-    subdivisions: tuple[float, ...] = (1.0,) if decades > FEW_DECADES else (1.0, 2.0, 5.0)
-    if decades < 0.8:
-        subdivisions = (1.0, 1.5, 2.0, 3.0, 4.0, 5.0, 7.0)
+    decades = math.log10(high / low)
+    subdivisions: tuple[float, ...] = (
+        (1.0, 1.5, 2.0, 3.0, 4.0, 5.0, 7.0) if decades < 0.8 else (1.0, 2.0, 5.0)
+    )
+    subdivisions = (1.0,) if decades > FEW_DECADES else subdivisions
     axis.xaxis.set_major_locator(LogLocator(subs=subdivisions, numticks=12))
-    axis.xaxis.set_major_formatter(FuncFormatter(lambda value, _: units.seconds(value)))
     axis.xaxis.set_minor_formatter(NullFormatter())
+    figures.seconds_axis(axis.xaxis)
+    axis.set_title(clock, fontsize=11)
+    axis.set_xlabel(label)
+    axis.grid(alpha=0.3)
 
 
 def _loss_axis(axis: Axes) -> None:
@@ -158,11 +154,9 @@ def _loss_axis(axis: Axes) -> None:
 
 
 def _footnote(figure: Figure, race: Race) -> None:
-    case = race.racers[0].case
-    seeds = len(race.racers[0].curves)
-    confidence = units.share(race.racers[0].whole().confidence)
-    text = (
+    case, seeds = race.case, len(race.racers[0].curves)
+    figures.footnote(
+        figure,
         f"{case.place}; {case.data}, {case.rows:,} rows, {case.batch_rows:,} a batch. Medians "
-        f"over {seeds} seeds with {confidence} intervals of order statistics."
+        f"over {seeds} seeds with {units.share(race.confidence)} intervals of order statistics.",
     )
-    figure.supxlabel(text, fontsize=8, color="#555555", x=0.01, ha="left")

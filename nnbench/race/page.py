@@ -1,9 +1,9 @@
 """The page of a race."""
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from pathlib import Path
 
-from nnbench.race import charts, words
+from nnbench.race import charts, tables, words
 from nnbench.race.time_to_loss import Race
 from nnbench.show import html
 from nnbench.show.html import Part
@@ -21,37 +21,24 @@ PARETO = (
 )
 
 
-def write(run: Run, targets: Mapping[int, float]) -> Path:
-    """Write the page into the run's folder; `targets` has one loss for each of `Race.of`."""
-    parts, sentences, warnings = [], [], []
-    for number, race in enumerate(Race.of(run)):
-        target = targets[number]
-        place = race.racers[0].case.place
-        stem = place.replace(", ", "-").replace(":", "").replace(" ", "")
-        table = words.table(race, target)
-        sentences += [f"{place}: {one}" for one in words.sentences(race, target)]
-        warnings += words.warnings(race)
+def write(run: Run, races: Sequence[Race]) -> Path:
+    """Write the page of a run's races into its folder."""
+    parts: list[Part] = []
+    for one in races:
+        where = one.case.place
+        stem = where.replace(", ", "-").replace(":", "").replace(" ", "")
+        table, loss, pareto = tables.table(one), charts.loss_against_time(one), charts.pareto(one)
         parts += [
             Part(table.title, table.caption, table),
-            Part(
-                f"Loss against wall-clock, {place}",
-                LOSS,
-                figure=charts.loss_against_time(race, target),
-                name=f"{stem}-loss",
-            ),
-            Part(
-                f"Time against loss, {place}",
-                PARETO,
-                figure=charts.pareto(race),
-                name=f"{stem}-pareto",
-            ),
+            Part(f"Loss against wall-clock, {where}", LOSS, figure=loss, name=f"{stem}-loss"),
+            Part(f"Time against loss, {where}", PARETO, figure=pareto, name=f"{stem}-pareto"),
         ]
     host = run.fingerprint
     return html.write(
         run.folder / PAGE,
         title="Time to a loss",
         subtitle=f"{run.created} on {host['host']}: {host['cpu']}, {host['cpus']} CPUs",
-        sentences=sentences,
-        warnings=list(dict.fromkeys(warnings)),
+        sentences=[f"{one.case.place}: {text}" for one in races for text in words.sentences(one)],
+        warnings=list(dict.fromkeys(text for one in races for text in words.warnings(one))),
         parts=parts,
     )

@@ -4,13 +4,14 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from nnbench.errors import UserError
 from nnbench.stats.median import Median, median
-from nnbench.store.runs import Run
+from nnbench.store.runs import TRIALS_FILE, Run
 from nnbench.workload.case import Case
 
 COLD, TRAINED = "from cold", "training"
@@ -62,7 +63,7 @@ class Curve:
         return self.losses[np.maximum(ended, 0)]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Racer:
     """One architecture's trainings, one a seed."""
 
@@ -82,99 +83,152 @@ class Racer:
         """Over seeds: seconds for all epochs."""
         return median([curve.clock(clock)[-1] for curve in self.curves])
 
+    @cached_property
     def final_loss(self) -> Median:
         """Over seeds: the loss of the last epoch; a diverged training's is infinite."""
         return median([curve.losses[-1] for curve in self.curves])
 
-    def band(self, moments_s: Array, clock: str = TRAINED) -> tuple[Array, Array, Array]:
-        """Median loss at each moment, and its interval's ends."""
+    def band(self, moments_s: Array, clock: str = TRAINED) -> Array:
+        """Over seeds: the loss at each moment, as median and ends of its interval, (3, moments)."""
         losses = np.array([curve.loss_at(moments_s, clock) for curve in self.curves])
         found = [median(column) for column in losses.T]
-        values, low, high = ([getattr(one, n) for one in found] for n in ("value", "low", "high"))
-        return np.array(values), np.array(low), np.array(high)
+        return np.array([(one.value, one.low, one.high) for one in found]).reshape(-1, 3).T
+
+    def ratio(self, other: "Racer", target: float, clock: str = TRAINED) -> Median | None:
+        """Over seeds: this network's time to a loss / `other`'s, of the same seed.
+
+        A seed that neither gets there with says nothing; None if that is all of them.
+        """
+        base = {curve.seed: curve.time_to(target, clock) for curve in other.curves}
+        pairs = [
+            (curve.time_to(target, clock), base[curve.seed])
+            for curve in self.curves
+            if curve.seed in base
+        ]
+        ratios = [
+            0.0 if math.isinf(theirs) else mine / theirs
+            for mine, theirs in pairs
+            if math.isfinite(mine) or math.isfinite(theirs)
+        ]
+        return median(ratios) if ratios else None
+
+
+Lead = tuple[float, Racer]
+"""From this moment on, this network has the lowest loss."""
 
 
 @dataclass(frozen=True)
 class Race:
-    """All racers at one place, over the same data, seeds and number of epochs."""
+    """All racers on one backend, device and path, over the same data, seeds and epochs.
+
+    `target` is the loss to get to.
+    """
 
     racers: Sequence[Racer]
-    epochs: int
+    target: float
 
     @classmethod
-    def of(cls, run: Run) -> list[Self]:
-        """The races in a run, one a place; a network that no training ended for is left out."""
-        found: dict[tuple[str, str, int | None, str], list[Racer]] = {}
+    def of(cls, run: Run, target: float | None = None) -> list[Self]:
+        """The races in a run, by default to the lowest loss that all networks get to.
+
+        A network that no training ended for is left out. Raises UserError if that is all of them.
+        """
+        curves: dict[str, list[Curve]] = {}
+        for trial in run.good_trials():
+            if trial["trial_kind"] == KIND:
+                curves.setdefault(trial["case"], []).append(_curve(trial))
+        if not curves:
+            raise UserError(f"no training ended well: {run.folder / TRIALS_FILE} says why")
+        found: dict[tuple[Any, ...], list[Racer]] = {}
         for key, case in run.cases.items():
-            curves = [
-                _curve(trial)
-                for trial in run.good_trials()
-                if trial["case"] == key and trial["trial_kind"] == KIND
+            if key in curves:
+                found.setdefault(case.comparable, []).append(Racer(case, curves[key]))
+        return [
+            cls(one, common_target(one) if target is None else target) for one in found.values()
+        ]
+
+    @property
+    def case(self) -> Case:
+        """The case of the first network: all but the network is everyone's."""
+        return self.racers[0].case
+
+    @property
+    def epochs(self) -> int:
+        """The epochs of each training."""
+        return self.case.cold_epochs
+
+    @cached_property
+    def confidence(self) -> float:
+        """That of the intervals: 95 % at least where there are six seeds."""
+        return self.racers[0].whole().confidence
+
+    @cached_property
+    def winners(self) -> dict[str, tuple[Racer, list[Racer]]]:
+        """By clock: who gets to the target first, and who cannot be distinguished from it."""
+        there = [one for one in self.racers if one.time_to(self.target).reached]
+        found = {}
+        for clock in CLOCKS if there else ():
+            times_s = [one.time_to(self.target, clock).value for one in there]
+            best = there[int(np.argmin(times_s))]
+            ratios = {one: one.ratio(best, self.target, clock) for one in there if one is not best}
+            rivals = [
+                one for one, ratio in ratios.items() if not ratio or ratio.low <= 1 <= ratio.high
             ]
-            if curves:
-                found.setdefault(case.comparable, []).append(Racer(case, curves))
-        return [cls(racers, racers[0].case.cold_epochs) for racers in found.values()]
-
-    def common_target(self) -> float:
-        """The lowest loss that more than half of every network's trainings get to.
-
-        Networks of which too many diverge are left out; NaN if that is all of them.
-        """
-        lowest = [
-            float(np.sort([curve.losses.min() for curve in one.curves])[len(one.curves) // 2])
-            for one in self.racers
-        ]
-        return max((loss for loss in lowest if math.isfinite(loss)), default=math.nan)
-
-    def ratio(self, racer: Racer, target: float, clock: str = TRAINED) -> Median | None:
-        """Over seeds: `racer`'s time to this loss / the first network's, of the same seed.
-
-        A seed that neither gets there with says nothing; None if that is all of them.
-        """
-        base = {curve.seed: curve.time_to(target, clock) for curve in self.racers[0].curves}
-        pairs = [
-            (curve.time_to(target, clock), base[curve.seed])
-            for curve in racer.curves
-            if curve.seed in base
-        ]
-        ratios = [
-            0.0 if math.isinf(other) else mine / other
-            for mine, other in pairs
-            if math.isfinite(mine) or math.isfinite(other)
-        ]
-        return median(ratios) if ratios else None
+            found[clock] = best, rivals
+        return found
 
     def front(self, clock: str = TRAINED) -> list[Racer]:
         """Those that no other beats in both time and loss at the end, from the quickest on."""
         ordered = sorted(
-            (one for one in self.racers if one.final_loss().reached),
-            key=lambda one: (one.whole(clock).value, one.final_loss().value),
+            (one for one in self.racers if one.final_loss.reached),
+            key=lambda one: (one.whole(clock).value, one.final_loss.value),
         )
         kept: list[Racer] = []
         for one in ordered:
-            if not kept or one.final_loss().value < kept[-1].final_loss().value:
+            if not kept or one.final_loss.value < kept[-1].final_loss.value:
                 kept.append(one)
         return kept
 
     def moments_s(self, clock: str = TRAINED) -> Array:
         """Moments from the first epoch's end to the last, spread evenly over the logarithm."""
-        firsts = [curve.clock(clock)[0] for one in self.racers for curve in one.curves]
-        lasts = [curve.clock(clock)[-1] for one in self.racers for curve in one.curves]
-        return np.geomspace(min(firsts), max(lasts), GRID)
+        ended_s = [curve.clock(clock) for one in self.racers for curve in one.curves]
+        return np.geomspace(min(one[0] for one in ended_s), max(one[-1] for one in ended_s), GRID)
 
-    def leaders(self, clock: str = TRAINED) -> list[tuple[float, Racer]]:
-        """Who has the lowest median loss when: from each of these moments on, this one.
+    @cached_property
+    def leaders(self) -> list[Lead]:
+        """Who has the lowest median loss when, in steady training.
 
         A network that has ended keeps the loss it ended with.
         """
-        moments_s = self.moments_s(clock)
-        medians = np.array([one.band(moments_s, clock)[0] for one in self.racers])
-        found: list[tuple[float, Racer]] = []
-        for moment_s, losses in zip(moments_s, medians.T, strict=True):
-            best = self.racers[int(np.argmin(losses))]
-            if not found or found[-1][1] is not best:
-                found.append((float(moment_s), best))
-        return found
+        moments_s = self.moments_s()
+        medians = [one.band(moments_s)[0] for one in self.racers]
+        best = [self.racers[number] for number in np.argmin(medians, axis=0)]
+        return _changes(list(zip(moments_s.tolist(), best, strict=True)))
+
+    @property
+    def lasting_leaders(self) -> list[Lead]:
+        """Those whose lead lasts a tenth of the time so far: of a moment it is jitter."""
+        ends_s = [*(moment_s for moment_s, _ in self.leaders[1:]), math.inf]
+        leads = zip(self.leaders, ends_s, strict=True)
+        return _changes([lead for lead, end_s in leads if end_s > 1.1 * lead[0]])
+
+
+def common_target(racers: Sequence[Racer]) -> float:
+    """The lowest loss that more than half of every network's trainings get to.
+
+    Networks of which too many diverge are left out; NaN if that is all of them.
+    """
+    lowest = [
+        float(np.sort([curve.losses.min() for curve in one.curves])[len(one.curves) // 2])
+        for one in racers
+    ]
+    return max((loss for loss in lowest if math.isfinite(loss)), default=math.nan)
+
+
+def _changes(leads: Sequence[Lead]) -> list[Lead]:
+    """Only those at which another one leads."""
+    before = [None, *(one for _, one in leads[:-1])]
+    return [lead for lead, last in zip(leads, before, strict=True) if lead[1] is not last]
 
 
 def _curve(trial: dict[str, object]) -> Curve:

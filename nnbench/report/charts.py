@@ -1,13 +1,13 @@
-"""The figures of a run, one function each; they read estimates, never clocks.
+"""The figures of a run, one function each.
 
-Every function takes the summaries of one comparison (same backend, device and threads) and
+Every function takes the summaries of one group (same backend, device, threads and path) and
 returns a matplotlib Figure. Error bars are the estimates' 95 % intervals; the footnote says what
 stands behind them.
 """
 
 import itertools
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -16,40 +16,46 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from nnbench.phases import COLD, EPOCH, ONCE, PREPARE, STEP, ColdParts
-from nnbench.show import ticks, units
+from nnbench.show import figures
+from nnbench.show.figures import bar_lengths, legend_above, log_seconds_axis
 from nnbench.show.palette import COLOURS, SERIES_COLOURS
-from nnbench.stats.estimate import Estimate
 from nnbench.stats.summary import CaseSummary
 
 SHOWN = (COLD, EPOCH, STEP)
 MARKERS = {COLD: "o", EPOCH: "s", STEP: "^"}
 LABELLED = 6
-"""More networks than this are told apart by colour and legend, not named one by one."""
+"""More networks than this are distinguished by colour and legend, not named one by one."""
 
 MOST_ROWS = 60
+MOST_LANES = 8
+
+Style = dict[str, Any]
+BARS: Style = {"capsize": 3, "linewidth": 1, "markersize": 5}
+"""How values with their intervals are drawn."""
+NAME: Style = {
+    "textcoords": "offset points",
+    "fontsize": 8,
+    "bbox": {"boxstyle": "square,pad=0.1", "facecolor": "white", "alpha": 0.7, "linewidth": 0},
+}
+LEFT: Style = {"xytext": (-6, -5), "ha": "right", "va": "top"}
+RIGHT: Style = {"xytext": (6, 5), "ha": "left", "va": "bottom"}
+EDGE: Style = {"edgecolor": "#444444", "linewidth": 0.5}
 
 
 def _footnote(figure: Figure, group: Sequence[CaseSummary]) -> None:
     times = [time for summary in group for time in summary.times.values()]
-    blocks = sorted({time.blocks for time in times})
-    launches = sorted({time.launches for time in times})
     case = group[0].case
-    text = (
-        f"{case.place}; {case.data}, {case.rows:,} rows, "
-        f"{case.batch_rows:,} a batch. 95 % intervals; each figure from {_span(blocks)} blocks "
-        f"in {_span(launches)} launches."
+    figures.footnote(
+        figure,
+        f"{case.place}; {case.data}, {case.rows:,} rows, {case.batch_rows:,} a batch. 95 % "
+        f"intervals; each figure from {_span(time.blocks for time in times)} blocks "
+        f"in {_span(time.launches for time in times)} launches.",
     )
-    figure.supxlabel(text, fontsize=8, color="#555555", x=0.01, ha="left")
 
 
-def _span(values: Sequence[int]) -> str:
-    if not values:
-        return "no"
-    return str(values[0]) if len(values) == 1 else f"{values[0]} to {values[-1]}"
-
-
-def _seconds_axis(setter: Callable[[FuncFormatter], None]) -> None:
-    setter(FuncFormatter(lambda value, _: units.seconds(value)))
+def _span(numbers: Iterable[int]) -> str:
+    values = sorted(set(numbers))
+    return " to ".join(str(value) for value in dict.fromkeys(values[:1] + values[-1:])) or "no"
 
 
 def cold_parts(group: Sequence[CaseSummary]) -> Figure | None:
@@ -63,193 +69,119 @@ def cold_parts(group: Sequence[CaseSummary]) -> Figure | None:
         return None
     figure = Figure(figsize=(9, 1.9 + 0.42 * len(rows)), layout="constrained")
     axis = figure.subplots()
-    names = [*ONCE, "later steps", "epoch overhead", "rest"]
     positions = np.arange(len(rows))[::-1]
     left, below = np.zeros(len(rows)), np.zeros(len(rows))
-    for name in names:
-        widths = np.array([_part(parts, name) for _, parts in rows])
+    named = [_named(parts) for _, parts in rows]
+    for name in named[0]:
+        widths = np.array([parts[name] for parts in named])
         # A part that came out below zero is drawn to the left of zero, not hidden.
         start = np.where(widths >= 0, left, below)
-        axis.barh(
-            positions,
-            widths,
-            left=start,
-            height=0.66,
-            color=COLOURS[name],
-            edgecolor="#444444",
-            linewidth=0.5,
-            hatch="////" if name == "rest" else None,
-            label=name,
-        )
+        shown_as: Style = {"color": COLOURS[name], "hatch": "////" if name == "rest" else None}
+        axis.barh(positions, widths, 0.66, start, label=name, **shown_as, **EDGE)
         left += np.maximum(widths, 0)
         below += np.minimum(widths, 0)
     wholes = [summary.times[COLD] for summary, _ in rows]
-    axis.errorbar(
-        [whole.value for whole in wholes],
-        positions,
-        xerr=_bars(wholes),
-        fmt="D",
-        color="black",
-        markersize=4.5,
-        capsize=3,
-        linewidth=1,
-        label="whole, timed separately",
-    )
+    x = [whole.value for whole in wholes]
+    label = "whole, timed separately"
+    axis.errorbar(x, positions, None, bar_lengths(wholes), "D", color="black", label=label, **BARS)
     axis.set_yticks(positions, [summary.case.label for summary, _ in rows])
     axis.set_xlabel(f"cold training of {rows[0][0].case.cold_epochs} epochs")
-    _seconds_axis(axis.xaxis.set_major_formatter)
+    figures.seconds_axis(axis.xaxis)
     axis.grid(axis="x", alpha=0.3)
     axis.set_axisbelow(True)
     axis.axvline(0, color="black", linewidth=0.8)
-    figure.legend(loc="outside upper center", ncols=5, fontsize=8, frameon=False)
+    legend_above(figure, columns=5)
     _footnote(figure, group)
     return figure
 
 
-def _part(parts: ColdParts, name: str) -> float:
-    others = {
-        "later steps": parts.steps_s,
-        "epoch overhead": parts.overhead_s,
-        "rest": parts.rest_s,
-    }
-    return others[name] if name in others else parts.once_s[name]
-
-
-def _bars(estimates: Sequence[Estimate]) -> np.ndarray:
-    """Lengths below and above for `errorbar`, shape (2, n); 0 where there is no interval."""
-    pairs = [
-        (one.value - one.low, one.high - one.value) if one.has_interval else (0.0, 0.0)
-        for one in estimates
-    ]
-    return np.array(pairs).T.reshape(2, -1)
+def _named(parts: ColdParts) -> dict[str, float]:
+    """Seconds of the parts of a cold training by the names of their colours."""
+    once_s = {phase: parts.once_s[phase] for phase in ONCE}
+    later_s = {"later steps": parts.steps_s, "epoch overhead": parts.overhead_s}
+    return {**once_s, **later_s, "rest": parts.rest_s}
 
 
 def against_parameters(group: Sequence[CaseSummary]) -> Figure:
     """Cold, epoch and step time against the number of parameters, both axes logarithmic."""
     return _against(
         group,
-        lambda summary: summary.parameters or 1,
         "parameters",
-        lambda summary: f"depth {_depth(summary)}",
-        log=True,
+        [summary.parameters or 1 for summary in group],
+        [f"depth {_depth(summary)}" for summary in group],
     )
-
-
-def _depth(summary: CaseSummary) -> int:
-    architecture = summary.case.architecture
-    return architecture.depth if architecture else 0
-
-
-def _width(summary: CaseSummary) -> int:
-    architecture = summary.case.architecture
-    return max(architecture.widths) if architecture else 0
 
 
 def against_depth(group: Sequence[CaseSummary]) -> Figure:
     """Cold, epoch and step time against depth, the number of hidden layers."""
-    return _against(
-        group,
-        _depth,
-        "depth",
-        lambda summary: f"width {_width(summary)}",
-        log=False,
-    )
+    widths = [max(one.case.architecture.widths) if one.case.architecture else 0 for one in group]
+    return _against(group, "depth", list(map(_depth, group)), [f"width {w}" for w in widths])
+
+
+def _depth(summary: CaseSummary) -> int:
+    return summary.case.architecture.depth if summary.case.architecture else 0
 
 
 def _against(
-    group: Sequence[CaseSummary],
-    measure: Callable[[CaseSummary], int],
-    name: str,
-    series_of: Callable[[CaseSummary], str],
-    *,
-    log: bool,
+    group: Sequence[CaseSummary], name: str, sizes: Sequence[int], series: Sequence[str]
 ) -> Figure:
-    """Time by `measure`. Few networks are named at their points; many are joined in series."""
+    """Time by size. Few networks are named at their points; many are joined in series."""
     phases = [phase for phase in SHOWN if any(phase in summary.times for summary in group)]
     figure = Figure(figsize=(9, 3.7), layout="constrained")
     axes = figure.subplots(1, len(phases), squeeze=False)[0]
     for axis, phase in zip(axes, phases, strict=True):
-        having = [summary for summary in group if phase in summary.times]
-        if len(having) <= LABELLED:
-            _points(axis, having, measure, phase, COLOURS[phase], MARKERS[phase])
-        else:
-            for number, series in enumerate(dict.fromkeys(map(series_of, having))):
-                members = [summary for summary in having if series_of(summary) == series]
-                colour = SERIES_COLOURS[number % len(SERIES_COLOURS)]
-                _points(axis, members, measure, phase, colour, "o-", label=series)
-        axis.set_yscale("log")
-        if log:
+        having = [
+            (size, summary, of)
+            for size, summary, of in zip(sizes, group, series, strict=True)
+            if phase in summary.times
+        ]
+        few = len(having) <= LABELLED
+        axis.set(yscale="log", title=phase, xlabel=name)
+        if name == "parameters":
             axis.set_xscale("log")
-            axis.margins(x=0.3, y=0.2)
         else:
-            axis.margins(x=0.22, y=0.2)
             axis.xaxis.get_major_locator().set_params(integer=True)
-        _readable_log(axis)
-        axis.set_title(phase, fontsize=11)
-        axis.set_xlabel(name)
+        axis.margins(x=0.28 if few else 0.22, y=0.2)
+        if few:
+            points = [(size, summary) for size, summary, _ in having]
+            _points(axis, points, phase, COLOURS[phase], MARKERS[phase])
+            _name_points(axis, points, phase)
+        else:
+            for number, of in enumerate(dict.fromkeys(of for _, _, of in having)):
+                points = [(size, summary) for size, summary, its in having if its == of]
+                colour = SERIES_COLOURS[number % len(SERIES_COLOURS)]
+                _points(axis, points, phase, colour, "o-", label=of)
+        log_seconds_axis(axis.yaxis)
         axis.grid(alpha=0.3, which="both")
-        if len(having) <= LABELLED:
-            places = np.array([measure(summary) for summary in having], dtype=float)
-            _label_points(axis, places, having, phase)
     axes[0].set_ylabel("time")
-    handles, labels = axes[0].get_legend_handles_labels()
-    if handles:
-        figure.legend(
-            handles, labels, loc="outside upper center", ncols=8, fontsize=8, frameon=False
-        )
+    legend_above(figure)
     _footnote(figure, group)
     return figure
 
 
+Point = tuple[int, CaseSummary]
+
+
 def _points(
     axis: Axes,
-    summaries: Sequence[CaseSummary],
-    measure: Callable[[CaseSummary], int],
+    points: Sequence[Point],
     phase: str,
     colour: str,
     style: str,
     label: str | None = None,
 ) -> None:
-    ordered = sorted(summaries, key=measure)
-    times = [summary.times[phase] for summary in ordered]
-    axis.errorbar(
-        [measure(summary) for summary in ordered],
-        [time.value for time in times],
-        yerr=_bars(times),
-        fmt=style,
-        color=colour,
-        markersize=5,
-        capsize=2,
-        linewidth=1,
-        label=label,
-    )
+    ordered = sorted(points, key=lambda point: point[0])
+    times = [summary.times[phase] for _, summary in ordered]
+    x, y = [size for size, _ in ordered], [time.value for time in times]
+    axis.errorbar(x, y, bar_lengths(times), fmt=style, color=colour, label=label, **BARS)
 
 
-def _readable_log(axis: Axes) -> None:
-    axis.yaxis.set_major_locator(ticks.logarithmic(*axis.get_ylim()))
-    _seconds_axis(axis.yaxis.set_major_formatter)
-    axis.yaxis.set_minor_formatter(NullFormatter())
-
-
-def _label_points(
-    axis: Axes, places: np.ndarray, having: Sequence[CaseSummary], phase: str
-) -> None:
+def _name_points(axis: Axes, points: Sequence[Point], phase: str) -> None:
     """Name each point beside it; of two neighbours the left one to its left, so that they part."""
-    axis.margins(x=0.28)
-    order = np.lexsort((np.array([one.times[phase].value for one in having]), places))
-    for turn, index in enumerate(order):
-        summary = having[index]
-        right = turn % 2 == 1
-        axis.annotate(
-            summary.case.label,
-            (places[index], summary.times[phase].value),
-            xytext=(6 if right else -6, 5 if right else -5),
-            textcoords="offset points",
-            ha="left" if right else "right",
-            va="bottom" if right else "top",
-            fontsize=8,
-            bbox={"boxstyle": "square,pad=0.1", "facecolor": "white", "alpha": 0.7, "linewidth": 0},
-        )
+    ordered = sorted(points, key=lambda point: (point[0], point[1].times[phase].value))
+    for turn, (size, summary) in enumerate(ordered):
+        point = (size, summary.times[phase].value)
+        axis.annotate(summary.case.label, point, **(RIGHT if turn % 2 else LEFT), **NAME)
 
 
 def ratios(group: Sequence[CaseSummary]) -> Figure | None:
@@ -271,25 +203,15 @@ def ratios(group: Sequence[CaseSummary]) -> Figure | None:
     axis = figure.subplots()
     positions = np.arange(len(rows))[::-1]
     for position, (_, phase, ratio) in zip(positions, rows, strict=True):
-        axis.errorbar(
-            [ratio.value],
-            [position],
-            xerr=_bars([ratio]),
-            fmt="o",
-            color=COLOURS[phase] if phase != PREPARE else "#b8a900",
-            markersize=5,
-            capsize=3,
-            linewidth=1.4,
-        )
+        colour = COLOURS[phase] if phase != PREPARE else "#b8a900"
+        bars = bar_lengths([ratio])
+        axis.errorbar(ratio.value, position, None, bars, "o", color=colour, **BARS)
     axis.set_xscale("log")
     axis.axvline(1, color="black", linewidth=1)
     axis.set_yticks(positions, [f"{label}  {phase}" for label, phase, _ in rows], fontsize=8)
-    low, high = axis.get_xlim()
-    decades = np.log10(high / low)
-    subdivisions: Sequence[float] = (1.0,) if decades > 3 else (1.0, 2.0, 5.0)
-    if decades < 0.9:
-        subdivisions = (1.0, 1.25, 1.5, 2.0, 3.0, 5.0, 7.0)
-    axis.xaxis.set_major_locator(LogLocator(subs=subdivisions, numticks=14))
+    decades = np.subtract(*np.log10(axis.get_xlim()[::-1]))
+    few, many = (1.0,) if decades > 3 else (1.0, 2.0, 5.0), (1.0, 1.25, 1.5, 2.0, 3.0, 5.0, 7.0)
+    axis.xaxis.set_major_locator(LogLocator(subs=many if decades < 0.9 else few, numticks=14))
     axis.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}×"))
     axis.xaxis.set_minor_formatter(NullFormatter())
     for boundary, (above, below) in enumerate(itertools.pairwise(rows)):
@@ -302,53 +224,42 @@ def ratios(group: Sequence[CaseSummary]) -> Figure | None:
     return figure
 
 
-@dataclass(frozen=True)
-class _Lane:
-    label: str
-    key: str
-
-
 def samples(
-    group: Sequence[CaseSummary], values: pd.DataFrame, marked: set[tuple[int, int]]
+    group: Sequence[CaseSummary], values: pd.DataFrame, noisy: Collection[tuple[int, int]]
 ) -> Figure:
     """Every block's value in the order of measurement, a line for each network.
 
-    `values` comes from `summary.block_values`; `marked` holds the (launch, block) pairs that the
+    `values` comes from `summary.block_values`; `noisy` holds the (launch, block) pairs that the
     noise watch found contaminated: they are drawn as crosses. Vertical lines part launches.
     """
-    lanes = [_Lane(summary.case.label, summary.case.key) for summary in group]
-    lanes = lanes[:8]
+    lanes = group[:MOST_LANES]
     phases = [phase for phase in SHOWN if (values["phase"] == phase).any()]
     figure = Figure(figsize=(9, 1.2 + 2.0 * len(phases)), layout="constrained")
     axes = figure.subplots(len(phases), 1, sharex=True, squeeze=False)[:, 0]
-    mine = values[values["case"].isin([lane.key for lane in lanes])]
+    mine = values[values["case"].isin([lane.case.key for lane in lanes])]
     blocks = sorted(set(zip(mine["launch"], mine["block"], strict=True)))
-    place = {block: number for number, block in enumerate(blocks)}
+    position = {block: number for number, block in enumerate(blocks)}
     for axis, phase in zip(axes, phases, strict=True):
         for number, lane in enumerate(lanes):
-            chosen = mine[(mine["case"] == lane.key) & (mine["phase"] == phase)]
+            chosen = mine[(mine["case"] == lane.case.key) & (mine["phase"] == phase)]
+            chosen = chosen.sort_values(["launch", "block"])
             keys = list(zip(chosen["launch"], chosen["block"], strict=True))
-            spots = np.array([place[key] for key in keys])
-            seconds = chosen["seconds"].to_numpy()
-            order = np.argsort(spots)
-            colour = f"C{number}"
-            axis.plot(spots[order], seconds[order], "-", color=colour, alpha=0.35, linewidth=1)
-            bad = np.array([key in marked for key in keys], dtype=bool)
-            axis.plot(spots[~bad], seconds[~bad], "o", color=colour, markersize=4)
-            axis.plot(spots[bad], seconds[bad], "x", color=colour, markersize=6)
-            axis.plot([], [], "o-", color=colour, markersize=4, label=lane.label)
+            x, seconds = np.array([position[key] for key in keys]), chosen["seconds"].to_numpy()
+            bad = np.array([key in noisy for key in keys], dtype=bool)
+            style: Style = {"color": f"C{number}", "markersize": 4}
+            axis.plot(x, seconds, "-", color=f"C{number}", alpha=0.35, linewidth=1)
+            axis.plot(x[~bad], seconds[~bad], "o", **style)
+            axis.plot(x[bad], seconds[bad], "x", **{**style, "markersize": 6})
+            axis.plot([], [], "o-", **style, label=lane.case.label)
         axis.set_yscale("log")
-        _readable_log(axis)
+        log_seconds_axis(axis.yaxis)
         axis.set_title(phase, fontsize=10)
         axis.grid(axis="y", alpha=0.3)
         for earlier, later in itertools.pairwise(blocks):
             if earlier[0] != later[0]:
-                axis.axvline(place[later] - 0.5, color="#bbbbbb", linewidth=0.8)
+                axis.axvline(position[later] - 0.5, color="#bbbbbb", linewidth=0.8)
     axes[-1].set_xlabel("block, in order of measurement; lines part launches, crosses are noisy")
     axes[-1].xaxis.get_major_locator().set_params(integer=True)
-    handles, labels = axes[0].get_legend_handles_labels()
-    figure.legend(
-        handles, labels, loc="outside upper center", ncols=min(8, len(lanes)), frameon=False
-    )
+    legend_above(figure)
     _footnote(figure, group)
     return figure

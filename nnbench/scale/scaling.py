@@ -9,17 +9,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+import pandas as pd
 from scipy import stats
 
 from nnbench.errors import UserError
 from nnbench.phases import COMPILE, EPOCH, STEP, TRACE
 from nnbench.stats.estimate import Estimate, nested_estimate
-from nnbench.stats.interval import CONFIDENCE
+from nnbench.stats.interval import CONFIDENCE, Interval
 from nnbench.stats.summary import block_values
 from nnbench.store.runs import Run
-from nnbench.workload import datasets
-from nnbench.workload.architecture import Architecture
-from nnbench.workload.case import Case, Training
+from nnbench.workload.case import Case
+from nnbench.workload.datasets import Dataset, synthetic
+from nnbench.workload.study import Networks, Study
 
 AXES: dict[str, tuple[int, ...]] = {
     "rows": (10**3, 10**4, 10**5, 10**6),
@@ -35,8 +36,6 @@ ROWS, WIDTH, DEPTH = 1000, 6, 2
 BATCH_ROWS = 4096
 """Rows of the cases along `batch`: the largest batch is half of them."""
 
-FEATURES = 4
-EPOCHS = 4
 SHOWN = (STEP, EPOCH, TRACE, COMPILE)
 
 NO_COMPILE_S = 1e-3
@@ -52,35 +51,35 @@ class Series:
     place: str
     sizes: tuple[int, ...]
     times: tuple[Estimate, ...]
-    exponent: tuple[float, float, float] | None
+    exponent: Interval | None
 
 
-def cases(axis: str, backend: str, device: str, threads: int | None, path: str) -> list[Case]:
-    """The cases along an axis. Raises UserError for an unknown one."""
+def cases(axis: str, study: Study, data: Dataset | None = None) -> list[Case]:
+    """The cases along an axis, which sets networks, rows or batches; all else is the study's.
+
+    They train on synthetic data or, except along rows, on `data`. Raises UserError for an unknown
+    axis, and for data of which the rows cannot be chosen.
+    """
     if axis not in AXES:
         raise UserError(f"unknown axis '{axis}': choose from {', '.join(AXES)}")
-    return [_case(axis, size, backend, device, threads, path) for size in AXES[axis]]
+    if data is not None and axis == "rows":
+        raise UserError("along rows the data is made: leave --data out")
+    return [case for size in AXES[axis] for case in _cases(axis, size, study, data)]
 
 
-def _case(axis: str, size: int, backend: str, device: str, threads: int | None, path: str) -> Case:
+def _cases(axis: str, size: int, study: Study, data: Dataset | None) -> list[Case]:
+    width, depth = size if axis == "width" else WIDTH, size if axis == "depth" else DEPTH
+    training = replace(study.training, batch=str(size)) if axis == "batch" else study.training
     rows = {"rows": size, "batch": BATCH_ROWS}.get(axis, ROWS)
-    architecture = Architecture(
-        (size if axis == "width" else WIDTH,) * (size if axis == "depth" else DEPTH)
-    )
-    recipe = datasets.synthetic.Recipe(rows=rows, features=FEATURES)
-    return Case(
-        architecture,
-        replace(Training(), batch_size=size if axis == "batch" else None),
-        recipe.name,
-        recipe.name,
-        rows,
-        FEATURES,
-        backend,
-        device,
-        threads,
-        path,
-        EPOCHS,
-    )
+    study = replace(study, networks=Networks((f"{width}x{depth}",)), training=training)
+    return study.cases(data or _unmade(synthetic.Recipe(rows=rows)))
+
+
+def _unmade(recipe: synthetic.Recipe) -> Dataset:
+    """Data of this shape and name that takes no memory: workers make their own."""
+    zeros = np.broadcast_to(np.float32(0), (recipe.rows, recipe.features))
+    names = tuple(f"feature_{number + 1}" for number in range(recipe.features))
+    return Dataset(recipe.name, recipe.task, zeros, zeros[:, :1], names, "label", "", recipe.name)
 
 
 def size_of(case: Case, axis: str) -> int:
@@ -94,61 +93,41 @@ def size_of(case: Case, axis: str) -> int:
     }[axis]
 
 
-def series(run: Run, axis: str) -> list[Series]:
-    """Every shown phase along the axis, for each backend, device and path of a run."""
+def series(run: Run, axis: str, along: Sequence[Case]) -> list[Series]:
+    """Every shown phase of the cases along an axis, for each backend, device and path of a run."""
     values = block_values(run.samples())
+    sizes = {case.key: size_of(case, axis) for case in along}
     found = []
-    for place in dict.fromkeys(case.place for case in run.cases.values()):
-        mine = {
-            key: case
-            for key, case in run.cases.items()
-            if case.place == place and case.key in _along(axis, case)
-        }
+    for place in dict.fromkeys(case.place for case in along):
+        keys = [case.key for case in along if case.place == place]
         for phase in SHOWN:
-            measured = values[(values["phase"] == phase) & values["case"].isin(list(mine))]
-            by_case = {key: group for key, group in measured.groupby("case") if not group.empty}
-            keys = sorted(by_case, key=lambda key: size_of(mine[str(key)], axis))
-            if len(keys) < 2:
-                continue
-            sizes = tuple(size_of(mine[str(key)], axis) for key in keys)
-            times = tuple(
-                nested_estimate(by_case[key]["seconds"], by_case[key]["launch"]) for key in keys
-            )
-            launches = {
-                str(key): by_case[key].groupby("launch")["seconds"].median().to_dict()
-                for key in keys
-            }
-            if phase == COMPILE and max(time.value for time in times) < NO_COMPILE_S:
-                continue
-            exponent = _exponent(sizes, [launches[str(key)] for key in keys])
-            found.append(Series(axis, phase, place, sizes, times, exponent))
+            mine = values[(values["phase"] == phase) & values["case"].isin(keys)]
+            one = _series(axis, phase, place, mine.assign(size=mine["case"].map(sizes)))
+            if one is not None:
+                found.append(one)
     return found
 
 
-def _along(axis: str, case: Case) -> set[str]:
-    alike = cases(axis, case.backend, case.device, case.threads, case.path)
-    return {each.key for each in alike}
+def _series(axis: str, phase: str, place: str, values: pd.DataFrame) -> Series | None:
+    sizes = sorted(set(values["size"]))
+    by_size = [values[values["size"] == size] for size in sizes]
+    times = [nested_estimate(one["seconds"], one["launch"]) for one in by_size]
+    if len(times) < 2 or (phase == COMPILE and max(time.value for time in times) < NO_COMPILE_S):
+        return None
+    return Series(axis, phase, place, tuple(sizes), tuple(times), _exponent(values))
 
 
-def _exponent(
-    sizes: Sequence[int], times_s: Sequence[dict[object, float]]
-) -> tuple[float, float, float] | None:
-    """The slope of log time on log size over the upper half, with its 95 % interval.
+def _exponent(values: pd.DataFrame) -> Interval | None:
+    """The slope of log time on log size over the upper half of the sizes, with its interval.
 
     One slope a launch, so that what all sizes of a launch share does not count as error; the
     interval is Student's over launches.
     """
-    upper = range(len(sizes) // 2, len(sizes))
-    if len(upper) < 2:
+    table = values.pivot_table("seconds", "size", "launch", aggfunc="median")
+    upper = table.iloc[len(table) // 2 :].dropna(axis="columns")
+    if min(upper.shape) < 2:
         return None
-    shared = set.intersection(*(set(times_s[index]) for index in upper))
-    if len(shared) < 2:
-        return None
-    x = np.log([sizes[index] for index in upper])
-    slopes = [
-        float(np.polyfit(x, np.log([times_s[index][launch] for index in upper]), 1)[0])
-        for launch in shared
-    ]
+    slopes = np.polyfit(np.log(upper.index), np.log(upper.to_numpy()), 1)[0]
     centre = float(np.mean(slopes))
     reach = float(stats.t.ppf((1 + CONFIDENCE) / 2, len(slopes) - 1) * stats.sem(slopes))
-    return centre, centre - reach, centre + reach
+    return Interval(centre, centre - reach, centre + reach)

@@ -1,57 +1,42 @@
 """What is printed of how cost grows along an axis."""
 
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from rich import box
-from rich.table import Table
-
 from nnbench.scale.scaling import Series
-from nnbench.show import units
-from nnbench.show.terminal import open_console
+from nnbench.show.intervals import EXPONENT, SECONDS, cell
+from nnbench.show.table import Cell, Table
+from nnbench.show.terminal import print_table
 
 
 def print_scaling(found: Sequence[Series]) -> None:
     """A table for each backend and path: a row a size along the axis, a column a phase."""
     for place in dict.fromkeys(each.place for each in found):
         mine = [each for each in found if each.place == place]
-        title = f"Along {mine[0].axis}: {place}"
-        table = Table(box=box.SIMPLE_HEAD, title=title, title_justify="left")
-        for name in (mine[0].axis, *(each.phase for each in mine)):
-            table.add_column(name, justify="right", no_wrap=True)
         times = [dict(zip(each.sizes, each.times, strict=True)) for each in mine]
-        for size in sorted({size for each in mine for size in each.sizes}):
-            cells = [units.seconds(of[size].value) if size in of else "-" for of in times]
-            table.add_row(f"{size:,}", *cells)
-        table.add_section()
-        table.add_row("~ size^", *(_exponent(each) for each in mine))
-        open_console().print(table)
+        rows: list[list[Cell] | None] = [
+            [Cell(f"{size:,}"), *(cell(of.get(size), SECONDS) for of in times)]
+            for size in sorted({size for each in mine for size in each.sizes})
+        ]
+        rows += [None, [Cell("~ size^"), *(cell(each.exponent, EXPONENT) for each in mine)]]
+        axis = mine[0].axis
+        columns = [axis, *(each.phase for each in mine)]
+        print_table(Table(f"Along {axis}: {place}", columns, rows, "95 % intervals below", texts=0))
 
 
-def _exponent(series: Series) -> str:
-    if series.exponent is None:
-        return "-"
-    value, low, high = (round(each, 2) + 0.0 for each in series.exponent)
-    return f"{value:.2f}\n({low:.2f} to {high:.2f})"
+def as_json(found: dict[str, list[Series]], pictures: Sequence[Path]) -> dict[str, Any]:
+    """The series of each axis, for `show.plain`; times in seconds."""
+    axes = {axis: [_series(each) for each in series] for axis, series in found.items()}
+    return {"axes": axes, "charts": pictures}
 
 
-def scaling_as_json(found: dict[str, list[Series]], pictures: Sequence[Path]) -> dict[str, Any]:
-    """The series of each axis as plain data; times in seconds."""
+def _series(each: Series) -> dict[str, Any]:
+    grows = each.exponent
     return {
-        "axes": {
-            axis: [
-                {
-                    "place": each.place,
-                    "phase": each.phase,
-                    "sizes": list(each.sizes),
-                    "times_s": [asdict(time) for time in each.times],
-                    "exponent": each.exponent,
-                }
-                for each in series
-            ]
-            for axis, series in found.items()
-        },
-        "charts": [str(picture) for picture in pictures],
+        "place": each.place,
+        "phase": each.phase,
+        "sizes": each.sizes,
+        "times_s": each.times,
+        "exponent": [grows.value, grows.low, grows.high] if grows else None,
     }

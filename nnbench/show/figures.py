@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 from matplotlib.axis import Axis
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter
+from matplotlib.ticker import FuncFormatter, NullFormatter
 from numpy.typing import NDArray
 
 from nnbench.machine import whole_file
-from nnbench.show import units
+from nnbench.show import ticks, units
 from nnbench.show.intervals import HasInterval
 
 RESOLUTION_DPI = 110
@@ -35,6 +35,22 @@ def bar_lengths(found: Sequence[HasInterval]) -> NDArray[np.float64]:
 def seconds_axis(axis: Axis) -> None:
     """Write an axis' numbers as times with their units."""
     axis.set_major_formatter(FuncFormatter(lambda value, _: units.seconds(value)))
+
+
+def log_seconds_axis(axis: Axis) -> None:
+    """The same for a logarithmic axis, with ticks to read it by; its limits are final already."""
+    axis.set_major_locator(ticks.logarithmic(*axis.get_view_interval()))
+    axis.set_minor_formatter(NullFormatter())
+    seconds_axis(axis)
+
+
+def legend_above(figure: Figure, columns: int = 8) -> None:
+    """A legend of what the first panel shows, above all panels; none where nothing has a label."""
+    handles, labels = figure.axes[0].get_legend_handles_labels()
+    if handles:
+        figure.legend(
+            handles, labels, loc="outside upper center", ncols=columns, fontsize=8, frameon=False
+        )
 
 
 def png(figure: Figure, dpi: int = RESOLUTION_DPI) -> bytes:

@@ -24,13 +24,14 @@ FILTERS = {
 
 @dataclass(frozen=True)
 class Part:
-    """A heading over a table or a figure, and how it is read; `name` is the figure's file."""
+    """A heading over a table, a figure or code, and how it is read; `name` is the figure's file."""
 
     title: str
     reading: str
     table: Table | None = None
     figure: Figure | None = None
     name: str = ""
+    code: str = ""
 
     @property
     def image(self) -> str:

@@ -1,6 +1,7 @@
 """A value with its interval, as a cell of a table, in a sentence, and as a range.
 
-`unit` says how a number is written: `SECONDS`, `RATIO`, `BYTES`, `SHARE`.
+`unit` says how a number is written: `SECONDS`, `RATIO`, `CHANGE` (a ratio as a change from 1),
+`BYTES`, `SHARE`, `EXPONENT`.
 """
 
 from collections.abc import Callable
@@ -42,12 +43,17 @@ class Unit:
     beside: Callable[[float, float, float], str]
 
 
-def _bytes_span(low: float, high: float) -> str:
-    return f"{units.data_size(low)} to {units.data_size(high)}"
+def _unit(number: Callable[[float], str]) -> Unit:
+    """A unit of which both ends of an interval are written in full."""
+
+    def span(low: float, high: float) -> str:
+        return f"{number(low)} to {number(high)}"
+
+    return Unit(number, span, lambda _, low, high: span(low, high))
 
 
-def _share_span(low: float, high: float) -> str:
-    return f"{units.share(low)} to {units.share(high)}"
+def _change_span(low: float, high: float) -> str:
+    return f"{units.change(low)}, {units.change(high)}"
 
 
 SECONDS = Unit(units.seconds, units.seconds_range, units.beside)
@@ -56,8 +62,10 @@ RATIO = Unit(
     units.ratio_range,
     lambda _, low, high: units.ratio_range(low, high).removesuffix("×"),
 )
-BYTES = Unit(units.data_size, _bytes_span, lambda _, low, high: _bytes_span(low, high))
-SHARE = Unit(units.share, _share_span, lambda _, low, high: _share_span(low, high))
+CHANGE = Unit(units.change, _change_span, lambda _, low, high: _change_span(low, high))
+BYTES = _unit(units.data_size)
+SHARE = _unit(units.share)
+EXPONENT = _unit(units.exponent)
 
 
 def span(found: HasInterval, unit: Unit) -> str:

@@ -1,4 +1,4 @@
-"""Colours of the figures: one for each phase, and a series. Okabe and Ito's, told apart by all."""
+"""Colours of the figures: one for each phase, and a series: Okabe and Ito's, which all can see."""
 
 from nnbench.phases import BUILD, COLD, COMPILE, EPOCH, FIRST_STEP, PREPARE, STEP, TRACE
 

@@ -3,7 +3,7 @@
 import sys
 import time
 from types import TracebackType
-from typing import Self
+from typing import Protocol, Self
 
 from rich.console import Console
 from rich.progress import (
@@ -17,6 +17,22 @@ from rich.progress import (
 
 QUIET_S = 15.0
 """Without a terminal, a line is written at most this often."""
+
+
+class State(Protocol):
+    """Where something stands: what is done of how many, and what is being done."""
+
+    @property
+    def done(self) -> int:
+        """How many are finished."""
+
+    @property
+    def total(self) -> int:
+        """How many there are."""
+
+    @property
+    def now(self) -> str:
+        """What is being done."""
 
 
 class Bar:
@@ -65,6 +81,10 @@ class Bar:
             self._told_s = time.monotonic()
             sys.stderr.write(f"{done}/{self._total} {self._unit}, {self._estimate(done)}{note}\n")
             sys.stderr.flush()
+
+    def watch(self, state: State) -> None:
+        """Show where something stands."""
+        self.show(state.done, state.now, state.total)
 
     def _estimate(self, done: int) -> str:
         fresh = done - (self._first_done or 0)

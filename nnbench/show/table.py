@@ -6,10 +6,14 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Cell:
-    """A figure, and what stands below it in small: its interval."""
+    """A figure, and what stands below it in small: its interval.
+
+    `tone` colours it: `good`, `warning`, `bad`.
+    """
 
     text: str
     below: str = ""
+    tone: str = ""
 
 
 @dataclass(frozen=True)

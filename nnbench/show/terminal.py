@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from nnbench.show.table import Cell, Table
 
 PIPED_WIDTH = 120
+TONES = {"good": "green", "warning": "yellow", "bad": "red"}
 
 
 def open_console(piped_width: int = PIPED_WIDTH) -> "Console":
@@ -58,16 +59,16 @@ def print_table(table: "Table", piped_width: int = PIPED_WIDTH) -> None:
     from rich.table import Table as RichTable
 
     shown = RichTable(title=table.title or None, caption=table.caption or None, box=box.SIMPLE_HEAD)
-    for place, name in enumerate(table.columns):
-        if place < table.texts:
+    for position, name in enumerate(table.columns):
+        if position < table.texts:
             shown.add_column(name, overflow="fold")
         else:
             shown.add_column(name, justify="right", no_wrap=True)
-    for place, row in enumerate(table.rows):
+    for position, row in enumerate(table.rows):
         if row is None:
             shown.add_section()
         else:
-            style = "bold" if place in table.bold else None
+            style = "bold" if position in table.bold else None
             shown.add_row(*(_in_terminal(cell) for cell in row), style=style)
     open_console(piped_width).print(shown)
 
@@ -75,7 +76,7 @@ def print_table(table: "Table", piped_width: int = PIPED_WIDTH) -> None:
 def _in_terminal(cell: "Cell") -> "Text":
     from rich.text import Text
 
-    text = Text(cell.text)
+    text = Text(cell.text, style=TONES.get(cell.tone, ""))
     if cell.below:
         text.append(f"\n{cell.below}", style="dim")
     return text

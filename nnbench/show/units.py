@@ -85,3 +85,14 @@ def share(value: float) -> str:
     """A fraction as a percentage: `58 %`, `3.1 %`."""
     percent = 100 * value
     return f"{percent:.0f} %" if abs(percent) >= 10 else f"{percent:.1f} %"
+
+
+def exponent(value: float) -> str:
+    """A power: `0.98`; never `-0.00`."""
+    return f"{round(value, 2) + 0.0:.2f}"
+
+
+def change(ratio_: float) -> str:
+    """A ratio as a change from 1: `+8.1 %`, `-40.0 %`, `+212 %`."""
+    percent = 100 * (ratio_ - 1)
+    return f"{percent:+.0f} %" if abs(percent) >= 100 else f"{percent:+.1f} %"

@@ -22,7 +22,6 @@ class Estimate(Interval):
     """A positive quantity with its interval and what stands behind it.
 
     `low` and `high` are NaN when there is one unit only: a single value has no known spread.
-    `units` says what was resampled: launches, or blocks where only one launch was made.
     `log_error` is the standard error of the logarithm of `value`: half the width of the
     interval's logarithm, divided by the quantile of Student's t.
     """
@@ -35,13 +34,8 @@ class Estimate(Interval):
 
     @property
     def degrees_of_freedom(self) -> int:
-        """Of the t distribution behind the interval: units less one."""
+        """Of the interval's t distribution: launches less one, or the blocks of a single one."""
         return (self.launches if self.launches > 1 else self.blocks) - 1
-
-    @property
-    def units(self) -> str:
-        """What the interval is based on."""
-        return "launches" if self.launches > 1 else "blocks"
 
 
 def hodges_lehmann(values: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -211,8 +205,7 @@ def steady_from(series_s: ArrayLike) -> int:
     series = np.asarray(series_s, dtype=np.float64)
     if len(series) < 4:
         return 0
-    middle = np.median(series)
-    spread = 5 * 1.4826 * float(np.median(np.abs(series - middle)))
+    middle, spread = np.median(series), 5 * 1.4826 * stats.median_abs_deviation(series)
     tame = np.clip(series, middle - spread, middle + spread)
     cuts = range(len(tame) // 2 + 1)
     errors = [float(np.var(tame[cut:])) / (len(tame) - cut) for cut in cuts]

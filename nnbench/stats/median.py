@@ -12,22 +12,20 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import stats
 
-WANTED = 0.95
+from nnbench.stats.interval import CONFIDENCE, Interval
+
 LEAST_FOR_WANTED = 6
 """So many values are needed before their range holds the median with 95 %."""
 
 
 @dataclass(frozen=True)
-class Median:
+class Median(Interval):
     """A median with its interval; infinite where it was not reached.
 
     `confidence` is what the interval has: the narrowest pair of order statistics with at least
     95 %, or, of fewer than six values, their whole range with less.
     """
 
-    value: float
-    low: float
-    high: float
     confidence: float
     count: int
     censored: int
@@ -50,22 +48,14 @@ def median(values: ArrayLike) -> Median:
     if count == 0 or np.isnan(ordered).any():
         raise ValueError("a median needs at least one value, none of them NaN")
     middle, other = ordered[count // 2], ordered[(count - 1) // 2]
-    # Half of infinity is not a number of its own: an even count with one such half is beyond.
-    value = float((middle + other) / 2) if np.isfinite(middle) else math.inf
-    place, confidence = 0, _confidence(count, 0)
-    while 2 * (place + 1) < count and _confidence(count, place + 1) >= WANTED:
-        place += 1
-        confidence = _confidence(count, place)
+    below = stats.binom(count, 0.5)
+    end = max(0, int(below.ppf((1 - CONFIDENCE) / 2)) - 1)
     return Median(
-        value,
-        float(ordered[place]),
-        float(ordered[count - 1 - place]),
-        confidence,
-        count,
-        int(np.isinf(ordered).sum()),
+        # Half of infinity is not a number of its own: an even count with one such half is beyond.
+        value=float((middle + other) / 2) if np.isfinite(middle) else math.inf,
+        low=float(ordered[end]),
+        high=float(ordered[count - 1 - end]),
+        confidence=float(1 - 2 * below.cdf(end)),
+        count=count,
+        censored=int(np.isinf(ordered).sum()),
     )
-
-
-def _confidence(count: int, place: int) -> float:
-    """With which the values from `place` at either end hold the median."""
-    return float(1 - 2 * stats.binom.cdf(place, count, 0.5))

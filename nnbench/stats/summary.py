@@ -1,12 +1,12 @@
-"""From samples to estimates: what charts, report and command line put before a person."""
+"""From the samples of a run to estimates: seconds, ratios, and what else its trials recorded."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 import pandas as pd
@@ -17,6 +17,8 @@ from nnbench.store.runs import Run
 from nnbench.workload.case import Case
 
 STEADY = (STEP, EPOCH)
+BLOCK = ["case", "phase", "side", "round", "launch", "block"]
+"""What the samples of one block of a case and phase have in common."""
 
 
 @dataclass(frozen=True)
@@ -53,16 +55,15 @@ class CaseSummary:
 def block_values(samples: pd.DataFrame) -> pd.DataFrame:
     """Reduce samples to one value per case, phase, launch and block, in seconds.
 
-    Steady-state phases lose their warm-up (see `statistics.steady_from`) and keep the median;
+    Steady-state phases lose their warm-up (see `estimate.steady_from`) and keep the median;
     the column `samples` counts what was kept and thrown away together.
     """
-    columns = ["case", "phase", "side", "round", "launch", "block"]
+    in_order = samples.sort_values(["trial", "position"], kind="stable")
     rows = []
-    for key, group in samples.groupby(columns, sort=False):
-        series = group.sort_values(["trial", "position"])["seconds"].to_numpy()
-        value = steady_median(series) if key[1] in STEADY else float(np.median(series))
-        rows.append((*key, value, len(series)))
-    return pd.DataFrame(rows, columns=[*columns, "seconds", "samples"])
+    for key, series in in_order.groupby(BLOCK, sort=False)["seconds"]:
+        reduce = steady_median if key[1] in STEADY else np.median
+        rows.append((*key, float(reduce(series.to_numpy())), len(series)))
+    return pd.DataFrame(rows, columns=[*BLOCK, "seconds", "samples"])
 
 
 @dataclass(frozen=True)
@@ -81,17 +82,16 @@ class Measured:
     @cached_property
     def paired_values(self) -> pd.DataFrame:
         """`blocks`, but with the lower quartile of a block's samples for steps."""
-        keys = [name for name in self.blocks.columns if name not in ("seconds", "samples")]
-        steps = self.samples[self.samples["phase"] == STEP].groupby(keys, sort=False)["seconds"]
+        steps = self.samples[self.samples["phase"] == STEP].groupby(BLOCK, sort=False)["seconds"]
         quartiles = steps.agg(seconds=lambda series: series.quantile(0.25), samples="size")
         return pd.concat([self.blocks[self.blocks["phase"] != STEP], quartiles.reset_index()])
 
     def ratios(self, mine: Case, base: Case) -> dict[str, Estimate]:
         """For each phase that both cases have: `mine` / `base`, from pairs measured together.
 
-        Pairs share a block. Steps, whose samples took turns in it, are held against each other
-        by their lower quartiles: what else the machine does only ever adds time, and adds it to
-        some samples of one side and to others of the other.
+        Pairs share a block. Steps, whose samples took turns in it, are compared by their lower
+        quartiles: what else the machine does only ever adds time, to some samples of one case and
+        to others of the other.
         """
         return self._paired(
             lambda table: table["case"] == mine.key,
@@ -117,17 +117,21 @@ class Measured:
         unit: str,
     ) -> dict[str, Estimate]:
         table = self.paired_values
-        ratios = table[numerator(table)].merge(
+        pairs = table[numerator(table)].merge(
             table[denominator(table)], on=["phase", *block], suffixes=("", "_base")
         )
-        ratios["ratio"] = ratios["seconds"] / ratios["seconds_base"]
-        return {
-            phase: nested_estimate(
-                chosen["ratio"], chosen[unit], samples=int(chosen["samples"].sum())
-            )
-            for phase in _phases(ratios)
-            for chosen in [ratios[ratios["phase"] == phase]]
-        }
+        return _estimates(pairs.assign(seconds=pairs["seconds"] / pairs["seconds_base"]), unit)
+
+
+def _estimates(values: pd.DataFrame, unit: str = "launch") -> dict[str, Estimate]:
+    """An estimate of the column `seconds` for each phase that is there."""
+    return {
+        phase: nested_estimate(
+            chosen["seconds"], chosen[unit], samples=int(chosen["samples"].sum())
+        )
+        for phase in PHASES
+        if not (chosen := values[values["phase"] == phase]).empty
+    }
 
 
 def widest_interval(run: Run) -> dict[str, float]:
@@ -137,42 +141,41 @@ def widest_interval(run: Run) -> dict[str, float]:
     """
     values = block_values(run.samples())
     widths: dict[str, float] = {}
-    for (case, phase, _), chosen in values.groupby(["case", "phase", "side"], sort=False):
-        found = nested_estimate(chosen["seconds"], chosen["launch"])
-        if phase in (COLD, EPOCH, STEP) and found.has_interval and found.launches > 1:
-            widths[str(case)] = max(widths.get(str(case), 0.0), found.relative_half_width)
+    for (case, _), chosen in values.groupby(["case", "side"], sort=False):
+        for phase, found in _estimates(chosen).items():
+            if phase in (COLD, EPOCH, STEP) and found.has_interval and found.launches > 1:
+                widths[str(case)] = max(widths.get(str(case), 0.0), found.relative_half_width)
     return widths
 
 
-def summarise(run: Run) -> list[CaseSummary]:
+def summarise(run: Run, measured: Measured | None = None) -> list[CaseSummary]:
     """Estimates for every case of a run that has any, in the run's order.
 
     Each case is compared with the first case that shares its backend, device, threads and path:
-    ratios across those would mix machines.
+    ratios across those would mix machines. `measured` is what `Measured.of(run)` gave already.
     """
-    measured = Measured.of(run)
+    measured = measured or Measured.of(run)
     baselines: dict[tuple[str, str, int | None, str], Case] = {}
     summaries = []
     for key, case in run.cases.items():
         mine = measured.blocks[measured.blocks["case"] == key]
         if mine.empty:
             continue
+        trials = [trial for trial in run.good_trials() if trial["case"] == key]
+        times = _estimates(mine)
         baseline = baselines.setdefault(case.comparable, case)
-        losses = [
-            trial["loss"] for trial in run.good_trials() if trial["case"] == key and "loss" in trial
-        ]
         summaries.append(
             CaseSummary(
                 case=case,
-                times={phase: _estimate(mine, phase) for phase in _phases(mine)},
+                times=times,
                 ratios=measured.ratios(case, baseline) if baseline is not case else {},
                 baseline=baseline,
-                loss=float(np.median(losses)) if losses else None,
+                loss=_recorded(trials, "loss"),
                 failures=sum(trial["case"] == key for trial in run.failures()),
-                parameters=case.parameters or _recorded(run, key, "parameters"),
-                utilisation=_utilisation(run, case, mine),
-                peak_host_bytes=_recorded(run, key, "peak_host_bytes"),
-                peak_device_bytes=_recorded(run, key, "peak_device_bytes"),
+                parameters=case.parameters or _whole(_recorded(trials, "parameters")),
+                utilisation=_utilisation(case, times.get(STEP), product_rates(run, case)),
+                peak_host_bytes=_whole(_recorded(trials, "peak_host_bytes")),
+                peak_device_bytes=_whole(_recorded(trials, "peak_device_bytes")),
             )
         )
     return summaries
@@ -188,49 +191,52 @@ def product_rates(run: Run, case: Case) -> list[float]:
     ]
 
 
-def _recorded(run: Run, key: str, name: str) -> int | None:
-    """The median over a case's trials of what they recorded as `name`; None where none did."""
-    values = [trial[name] for trial in run.good_trials() if trial["case"] == key and name in trial]
-    known = [value for value in values if value is not None]
-    return int(np.median(known)) if known else None
+def _recorded(trials: Iterable[dict[str, Any]], name: str) -> float | None:
+    """The median of what these trials recorded as `name`; None where none did."""
+    known = [trial[name] for trial in trials if trial.get(name) is not None]
+    return float(np.median(known)) if known else None
 
 
-def _utilisation(run: Run, case: Case, mine: pd.DataFrame) -> float | None:
-    rates = product_rates(run, case)
-    steps = mine[mine["phase"] == STEP]
-    if not rates or steps.empty or case.step_cost is None:
+def _whole(value: float | None) -> int | None:
+    return None if value is None else int(value)
+
+
+def _utilisation(case: Case, step: Estimate | None, rates: Sequence[float]) -> float | None:
+    if not rates or step is None or case.step_cost is None:
         return None
-    return case.step_cost.flops / _estimate(steps, STEP).value / float(np.median(rates))
-
-
-def _phases(values: pd.DataFrame) -> list[str]:
-    present = set(values["phase"])
-    return [phase for phase in PHASES if phase in present]
-
-
-def _estimate(values: pd.DataFrame, phase: str) -> Estimate:
-    chosen = values[values["phase"] == phase]
-    return nested_estimate(
-        chosen["seconds"], chosen["launch"], samples=int(chosen["samples"].sum())
-    )
-
-
-def _label(case: Case, phase: str) -> str:
-    return f"{case.place}: {case.label} {phase}"
+    return case.step_cost.flops / step.value / float(np.median(rates))
 
 
 def ratios_between_sides(run: Run) -> dict[str, Estimate]:
     """For each case and phase of a run with two sides: second side / first, paired by round.
 
-    The two processes of a round lived side by side, and took turns.
+    The two processes of a round lived at the same time, and took turns.
     """
     first, second = run.specification["sides"]
     measured = Measured.of(run)
     return {
-        _label(case, phase): ratio
+        f"{case.place}: {case.label} {phase}": ratio
         for case in run.cases.values()
         for phase, ratio in measured.ratios_between_sides(case, first, second).items()
     }
+
+
+def ratios_between_runs(first: Run, second: Run) -> dict[str, Estimate]:
+    """For each case and phase that both runs have: second / first, unpaired.
+
+    Phases with fewer than two launches on a side are left out.
+    """
+    before, after = block_values(first.samples()), block_values(second.samples())
+    found: dict[str, Estimate] = {}
+    for key, case in first.cases.items():
+        for phase in PHASES:
+            old = before[(before["case"] == key) & (before["phase"] == phase)]
+            new = after[(after["case"] == key) & (after["phase"] == phase)]
+            if min(old["launch"].nunique(), new["launch"].nunique()) >= 2:
+                found[f"{case.place}: {case.label} {phase}"] = unpaired_ratio(
+                    old["seconds"], old["launch"], new["seconds"], new["launch"]
+                )
+    return found
 
 
 def measured_share(run: Run) -> float | None:
@@ -253,24 +259,6 @@ def measured_share(run: Run) -> float | None:
         max(end for _, end in ends) - min(begin for begin, _ in ends) for ends in spans.values()
     )
     return inside_s / wall_s if wall_s > 0 else None
-
-
-def ratios_between_runs(first: Run, second: Run) -> dict[str, Estimate]:
-    """For each case and phase that both runs have: second / first, unpaired.
-
-    Phases with fewer than two launches on a side are left out.
-    """
-    before, after = block_values(first.samples()), block_values(second.samples())
-    found: dict[str, Estimate] = {}
-    for key, case in first.cases.items():
-        for phase in PHASES:
-            old = before[(before["case"] == key) & (before["phase"] == phase)]
-            new = after[(after["case"] == key) & (after["phase"] == phase)]
-            if min(old["launch"].nunique(), new["launch"].nunique()) >= 2:
-                found[_label(case, phase)] = unpaired_ratio(
-                    old["seconds"], old["launch"], new["seconds"], new["launch"]
-                )
-    return found
 
 
 def groups(summaries: Sequence[CaseSummary]) -> list[list[CaseSummary]]:

@@ -106,7 +106,7 @@ def _reading(run: runs.Run, case: Case, drifts: dict[str, float]) -> Reading:
 
 def _share_noisy(run: runs.Run, case: Case) -> float:
     mine = {(trial["launch"], trial["block"]) for trial in run.trials if trial["case"] == case.key}
-    return len(mine & noise.disturbed_blocks(run.trials)) / len(mine) if mine else 0.0
+    return len(mine & noise.noisy_blocks(run.trials)) / len(mine) if mine else 0.0
 
 
 def _seen_by_workers(run: runs.Run, case: Case) -> dict[str, Any]:

@@ -7,14 +7,16 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from nnbench.show.figures import save_figure
+from nnbench.show.palette import SERIES_COLOURS
 from nnbench.training.session import Session
 from nnbench.workload.datasets import Dataset
 
 
-def draw(session: Session, data: Dataset, predictions: NDArray[np.float32]) -> Figure:
-    """One panel with the loss; beside it, for a regression, label against prediction.
+def write(session: Session, data: Dataset, predictions: NDArray[np.float32], path: Path) -> Path:
+    """Draw the loss and, for a regression, label against prediction; save as PNG.
 
-    `predictions` has one value for each of the data's rows.
+    `predictions` has one value for each of the data's rows. Returns the path.
     """
     regression = data.task == "regression"
     figure = Figure(figsize=(10 if regression else 6, 4), layout="constrained")
@@ -25,12 +27,13 @@ def draw(session: Session, data: Dataset, predictions: NDArray[np.float32]) -> F
     figure.suptitle(
         f"{session.architecture.label} on {session.data}, {session.training.optimizer}", fontsize=11
     )
-    return figure
+    save_figure(figure, path, dpi=130)
+    return path
 
 
 def _loss(axis: Axes, session: Session) -> None:
     epochs = np.arange(1, len(session.losses) + 1)
-    axis.plot(epochs, session.losses, color="#0072b2", linewidth=1.5)
+    axis.plot(epochs, session.losses, color=SERIES_COLOURS[0], linewidth=1.5)
     if min(session.losses) > 0:
         axis.set_yscale("log")
     axis.set_xlabel("epoch")
@@ -41,7 +44,7 @@ def _loss(axis: Axes, session: Session) -> None:
 
 def _predictions(axis: Axes, data: Dataset, predictions: NDArray[np.float32]) -> None:
     labels, guesses = data.labels.ravel(), np.asarray(predictions).ravel()
-    axis.scatter(labels, guesses, s=8, alpha=0.5, color="#009e73", linewidths=0)
+    axis.scatter(labels, guesses, s=8, alpha=0.5, color=SERIES_COLOURS[2], linewidths=0)
     ends = [float(labels.min()), float(labels.max())]
     axis.plot(ends, ends, color="black", linewidth=1, linestyle="--", label="exact")
     axis.set_xlabel(data.label_name)
@@ -50,9 +53,3 @@ def _predictions(axis: Axes, data: Dataset, predictions: NDArray[np.float32]) ->
     axis.set_title(f"predictions, root mean squared error {error:.3g}", fontsize=10)
     axis.legend(frameon=False)
     axis.grid(alpha=0.3)
-
-
-def write(session: Session, data: Dataset, predictions: NDArray[np.float32], path: Path) -> Path:
-    """Draw and save as PNG; returns the path."""
-    draw(session, data, predictions).savefig(path, dpi=130)
-    return path

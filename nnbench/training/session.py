@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nnbench.errors import UserError
-from nnbench.machine import devices, keras_import
+from nnbench.machine import devices, keras_import, whole_file
 from nnbench.training.fit import fit
 from nnbench.workload import architecture as arch
 from nnbench.workload import keras_model
@@ -52,6 +52,7 @@ def train(
     data: Dataset,
     *,
     epochs: int,
+    path: str = "fit",
     seed: int | None = None,
     go_on_from: Path | None = None,
     on_epoch: Callable[[int, float], None] = lambda epoch, loss: None,
@@ -60,8 +61,8 @@ def train(
 
     `seed` sets all of Keras' sources of randomness. With `go_on_from`, weights and optimizer
     state come from there and its losses are continued; `architecture` must be the one saved.
-    `on_epoch` is told each finished epoch, from 1, and its loss. Raises UserError if there is
-    nothing valid to go on from.
+    `on_epoch` is told finished epochs, from 1, and their loss: every one with `fit`, about a
+    hundred of them on the compiled path. Raises UserError if there is nothing valid to go on from.
     """
     import keras
 
@@ -78,12 +79,12 @@ def train(
         def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
             on_epoch(epoch + 1, float((logs or {}).get("loss", np.nan)))
 
-    losses = fit(
+    losses = _FITS[path](
         model,
         data.features,
         data.labels,
         epochs=epochs,
-        batch_size=training.batch_size,
+        batch_size=training.batch_size or data.rows,
         shuffle=training.shuffle,
         callbacks=[Teller()],
     )
@@ -91,6 +92,17 @@ def train(
         architecture, training, data.name, seed, earlier + losses, initial, model.get_weights()
     )
     return session, model
+
+
+def _fast_fit(model: "keras.Model", x: Any, y: Any, *, epochs: int, **options: Any) -> list[float]:
+    from nnbench.training.compiled.fast_fit import fast_fit
+
+    every = max(1, epochs // 100)
+    found = fast_fit(model, x, y, epochs=epochs, verbose=0, callback_every=every, **options)
+    return [float(loss) for loss in found.history["loss"]]
+
+
+_FITS: dict[str, Callable[..., list[float]]] = {"fit": fit, "compiled": _fast_fit}
 
 
 def save(session: Session, model: "keras.Model", folder: Path) -> None:
@@ -109,9 +121,9 @@ def save(session: Session, model: "keras.Model", folder: Path) -> None:
         np.savez(folder / FINAL, *session.final_weights)
         with keras_import.without_tensorflow():
             model.save(folder / MODEL)
-        (folder / DESCRIPTION).write_text(json.dumps(description, indent=1) + "\n")
     except OSError as failure:
         raise UserError(f"{folder} cannot be written: {failure.strerror}") from failure
+    whole_file.write(folder / DESCRIPTION, json.dumps(description, indent=1) + "\n")
 
 
 def read(folder: Path) -> Session:

@@ -6,11 +6,10 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from rich import box
-from rich.table import Table
 
 from nnbench.show import units
-from nnbench.show.terminal import open_console
+from nnbench.show.table import Cell, Table
+from nnbench.show.terminal import open_console, print_table, say
 from nnbench.training.loss_curve import Verdict
 from nnbench.training.session import Session
 from nnbench.workload import counts
@@ -19,29 +18,26 @@ from nnbench.workload.case import OUTPUT_ACTIVATION, Training
 from nnbench.workload.datasets import Dataset
 
 
-def describe(
-    architecture: Architecture, training: Training, *, rows: int, features: int
-) -> dict[str, Any]:
+def describe(architecture: Architecture, training: Training, data: Dataset) -> dict[str, Any]:
     """What follows from an architecture without any framework, as plain data."""
-    output = OUTPUT_ACTIVATION[training.task]
-    batch = min(training.batch_size or rows, rows)
+    features, batch = data.width, min(training.batch_size or data.rows, data.rows)
+    activations = {
+        "activation": training.activation,
+        "output_activation": OUTPUT_ACTIVATION[training.task],
+    }
     cost = counts.step_cost(
         architecture,
         features=features,
         rows=batch,
-        activation=training.activation,
-        output_activation=output,
         optimizer=training.optimizer,
         precision=training.precision,
-    )
-    layers = counts.layer_table(
-        architecture, features, activation=training.activation, output_activation=output
+        **activations,
     )
     return {
         "architecture": architecture.label,
         "features": features,
         "rows_per_step": batch,
-        "layers": [asdict(layer) for layer in layers],
+        "layers": counts.layer_table(architecture, features, **activations),
         "parameters": architecture.parameters(features),
         **asdict(cost),
         "flops": cost.flops,
@@ -52,29 +48,21 @@ def describe(
 
 def print_architecture(shown: dict[str, Any]) -> None:
     """Print what `describe` found."""
-    console = open_console()
-    table = Table(title=f"network {shown['architecture']}", box=box.SIMPLE_HEAD)
-    for name in ("layer (type)", "output shape", "activation"):
-        table.add_column(name)
-    table.add_column("parameters", justify="right")
-    for layer in shown["layers"]:
-        table.add_row(
-            f"{layer['name']} ({layer['kind']})",
-            f"(rows, {layer['cells']})",
-            layer["activation"],
-            f"{layer['parameters']:,}",
-        )
-    console.print(table)
-    console.print(f"parameters       {shown['parameters']:,}, all trainable")
-    console.print(
-        f"FLOPs a step     {units.flops(shown['flops'])} on {shown['rows_per_step']:,} rows: "
-        f"forward {units.flops(shown['forward_flops'])}, "
-        f"backward {units.flops(shown['backward_flops'])}, "
-        f"update ({shown['optimizer']}) {units.flops(shown['update_flops'])}"
-    )
-    console.print(f"weights          {units.data_size(shown['weight_bytes'])}")
-    console.print(f"optimizer state  {units.data_size(shown['optimizer_bytes'])}")
-    console.print(
+    rows = [
+        (f"{one.name} ({one.kind})", f"(rows, {one.cells})", one.activation, f"{one.parameters:,}")
+        for one in shown["layers"]
+    ]
+    columns = ("layer (type)", "output shape", "activation", "parameters")
+    cells = [[Cell(text) for text in row] for row in rows]
+    print_table(Table(f"network {shown['architecture']}", columns, cells, texts=3))
+    flops = {name: units.flops(shown[name]) for name in shown if name.endswith("flops")}
+    say(
+        f"parameters       {shown['parameters']:,}, all trainable\n"
+        f"FLOPs a step     {flops['flops']} on {shown['rows_per_step']:,} rows: "
+        f"forward {flops['forward_flops']}, backward {flops['backward_flops']}, "
+        f"update ({shown['optimizer']}) {flops['update_flops']}\n"
+        f"weights          {units.data_size(shown['weight_bytes'])}\n"
+        f"optimizer state  {units.data_size(shown['optimizer_bytes'])}\n"
         f"activations      {units.data_size(shown['activation_bytes'])} ({shown['precision']})"
     )
 
@@ -89,10 +77,10 @@ def print_weights(session: Session) -> None:
         console.print(title)
         for position, values in enumerate(weights):
             kind = "kernel" if position % 2 == 0 else "bias"
+            console.print(f"layer {position // 2 + 1}, {kind} {values.shape}", style="dim")
             text = np.array2string(
                 values, precision=4, threshold=100, edgeitems=3, max_line_width=100
             )
-            console.print(f"layer {position // 2 + 1}, {kind} {values.shape}", style="dim")
             console.print(text, markup=False)
 
 
@@ -103,27 +91,26 @@ def print_training(
 
     `predictions` has one value for each of the data's rows.
     """
-    console = open_console()
-    console.print(
+    say(
         f"loss ({session.training.loss}): {session.losses[0]:.4g} after the first epoch, "
         f"{session.losses[-1]:.4g} after {len(session.losses)}"
     )
     if data.task == "classification" and np.isfinite(session.losses[-1]):
         accuracy = float(np.mean((predictions >= 0.5) == (data.labels >= 0.5)))
-        console.print(f"accuracy on the training data: {accuracy:.2%} of {data.rows:,} rows")
-    console.print(verdict.text, markup=False)
+        say(f"accuracy on the training data: {accuracy:.2%} of {data.rows:,} rows")
+    say(verdict.text)
 
 
-def training_as_json(session: Session, verdict: Verdict, chart: Path) -> dict[str, Any]:
-    """A training as plain data."""
+def as_json(session: Session, verdict: Verdict, chart: Path) -> dict[str, Any]:
+    """A training, for `show.plain`."""
     return {
         "architecture": session.architecture.label,
-        "training": asdict(session.training),
+        "training": session.training,
         "data": session.data,
         "seed": session.seed,
         "epochs": len(session.losses),
-        "losses": [value if np.isfinite(value) else None for value in session.losses],
+        "losses": session.losses,
         "verdict": verdict.kind,
         "text": verdict.text,
-        "chart": str(chart),
+        "chart": chart,
     }

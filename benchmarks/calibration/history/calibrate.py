@@ -18,12 +18,11 @@ from pathlib import Path
 import judges
 import project
 
-from nnbench.history import commits
+from nnbench.history import commits, seeded_digests
 from nnbench.history import record as recording
 from nnbench.measure import run as measuring
 from nnbench.show.progress import Bar
-from nnbench.workload import datasets
-from nnbench.workload.case import Case, Training
+from nnbench.workload.study import Effort, Machine, Networks, Study, TrainingOptions
 
 ONCE = {"build", "prepare", "trace", "compile", "first_step"}
 STEPS = {"step", "epoch"}
@@ -70,44 +69,23 @@ def repeats(folder: Path, backend: str) -> int:
     return found
 
 
-def measure(tree: Path, number: int, rounds: int, backend: str) -> Path:
+def measure(number: int, rounds: int, backend: str) -> Path:
     """Measure the 12 commits in turn, `number` of so many repetitions; return the run."""
-    data = datasets.load("banknotes")
-    case = Case(
-        None,
-        Training(),
-        data.name,
-        data.digest,
-        data.rows,
-        data.width,
-        backend,
-        model=project.MODEL,
-        cold_epochs=20,
+    study = Study(
+        Networks(model=(project.MODEL,)),
+        training=TrainingOptions(epochs=20),
+        machine=Machine(backend=backend),
+        effort=Effort(launches=rounds, blocks=1, seed=number),
     )
-
-    def specify(sides: list[str], launches: int) -> dict:
-        return measuring.specification(
-            [case],
-            launches=launches,
-            blocks=1,
-            seed=number,
-            limit_s=120.0,
-            sides=sides,
-            models=[project.MODEL],
-            kinds=("phases",),
-        )
-
+    data = study.data.load()
+    cases = study.cases(data)
     chosen = commits.log(Path())
-    part = recording.plan(chosen, specify, launches=rounds, together=len(chosen))[0]
-    places = recording.check_out(chosen)
-    folder = recording.folder_of(Path(f"../repetition-{number}"), part)
+    (part,) = recording.plan(chosen, study, cases, together=len(chosen), kinds=("phases",))
+    checked_out = recording.check_out(chosen)
+    folder = part.folder(Path(f"../repetition-{number}"))
     with Bar(0, "trials") as bar:
-
-        def show(state: measuring.Progress) -> None:
-            bar.show(state.done, state.now, state.total)
-
-        recording.measure(part, folder, data, places, show)
-        recording.digests(part, folder, [case], data, places, show)
+        measuring.execute(folder, data, bar.watch, part.environments(checked_out))
+        seeded_digests.record(part, folder, cases, data, checked_out, bar.watch)
     return folder.resolve()
 
 
@@ -119,19 +97,19 @@ def main() -> None:
     parser.add_argument("--results", type=Path, default=Path("results/calibration-history"))
     options = parser.parse_args()
 
-    place = options.results.resolve()
-    tree = place / "project"
-    project.write(tree, repeats(place, options.backend))
+    results = options.results.resolve()
+    tree = results / "project"
+    project.write(tree, repeats(results, options.backend))
     os.chdir(tree)
     rows = []
     for number in range(options.repetitions):
-        folder = measure(tree, number, options.rounds, options.backend)
+        folder = measure(number, options.rounds, options.backend)
         for name, judge in judges.JUDGES.items():
             alarms = judge(folder, tree)
             missed = [what for what, any_of in PLANTED.items() if not alarms.keys() & any_of]
             wrong = [
-                (phase, place)
-                for (phase, place), named in alarms.items()
+                (phase, commit)
+                for (phase, commit), named in alarms.items()
                 if not any((phase, each) in TRUE for each in named)
             ]
             rows.append(
@@ -158,7 +136,7 @@ def main() -> None:
         found = sum(len(row["found"]) for row in mine)
         wrong, several = (sum(len(row[key]) for row in mine) for key in ("false", "open"))
         print(f"{name:32}{f'{found} of {3 * len(mine)}':>12}{wrong:>16}{several:>18}")
-    (place / "judged.json").write_text(json.dumps(rows, indent=1))
+    (results / "judged.json").write_text(json.dumps(rows, indent=1))
 
 
 if __name__ == "__main__":

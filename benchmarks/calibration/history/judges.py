@@ -1,8 +1,8 @@
 """The same history before three judges: nnbench's alarms, asv's step detection, pytest-benchmark.
 
-A judge gets the runs of one repetition and gives its alarms: a phase (or `numbers`) and the places,
-from 0, of the commit it puts the change on and of all that it names. Only nnbench names several.
-asv and pytest-benchmark see the samples as they would have kept them.
+A judge gets the runs of one repetition and gives its alarms: a phase (or `numbers`) and the
+numbers, from 0, of the commit it puts the change on and of all that it names. Only nnbench names
+several. asv and pytest-benchmark see the samples as they would have kept them.
 """
 
 import statistics
@@ -24,12 +24,12 @@ Alarms = dict[tuple[str, int], set[int]]
 def nnbench(folder: Path, repository: Path) -> Alarms:
     """`nnbench history check`, its exit status: slower commits, and other numbers."""
     history = table.read([folder], repository)
-    places = {name: place for place, name in enumerate(history.known)}
+    numbers = {name: number for number, name in enumerate(history.known)}
     return {
         (
             NUMBERS if one.alarm.kind == NUMBERS else one.alarm.series.benchmark,
-            places[one.alarm.commit],
-        ): {places[name] for name in one.alarm.commits}
+            numbers[one.alarm.commit],
+        ): {numbers[name] for name in one.alarm.commits}
         for one in check.run(history).alarms
     }
 
@@ -65,9 +65,9 @@ def pytest_benchmark(folder: Path, repository: Path) -> Alarms:
     alarms: Alarms = {}
     for phase, by_commit in samples(folder).items():
         medians = [{"median": statistics.median(one)} for one in by_commit]
-        for place in range(1, len(medians)):
-            if rule.fails(medians[place], medians[place - 1]):
-                alarms[phase, place] = {place}
+        for number in range(1, len(medians)):
+            if rule.fails(medians[number], medians[number - 1]):
+                alarms[phase, number] = {number}
     return alarms
 
 

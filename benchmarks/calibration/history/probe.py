@@ -30,16 +30,8 @@ def main():
     from nnbench.workload.case import Case, Training
 
     data = datasets.load("banknotes")
-    case = Case(
-        None,
-        Training(),
-        data.name,
-        data.digest,
-        data.rows,
-        data.width,
-        backend,
-        model="tinytrain/model.py:build",
-    )
+    shape = (data.name, data.digest, data.rows, data.width)
+    case = Case(None, Training(), *shape, backend, model="tinytrain/model.py:build")
     timers = []
     for name in ("plain", "worked"):
         model = load(folder / name / "tinytrain" / "model.py")()

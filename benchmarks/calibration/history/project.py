@@ -10,8 +10,12 @@ the number of extra products, which a probe of this machine finds.
 
 import os
 import subprocess
+import sys
 from dataclasses import dataclass
 from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+from extra_work import LAYER
 
 SIZE = 32
 MODEL = "tinytrain/model.py:build"
@@ -31,25 +35,6 @@ WIDTH = {width}
     return {name}
 """
 
-EXTRA_WORK = '''class Smoothing(keras.layers.Layer):
-    """Keeps a running state, at {repeats} products of {size} x {size} a step."""
-
-    def build(self, shape):
-        self.state = self.add_weight(
-            shape=({size}, {size}), initializer="zeros", trainable=False
-        )
-        self.factor = np.full(({size}, {size}), 1e-3, dtype="float32")
-
-    def call(self, inputs, training=False):
-        value = self.state + 1.0
-        for _ in range({repeats}):
-            value = keras.ops.matmul(value, self.factor) + 1e-3
-        self.state.assign(value * 1e-6)
-        return inputs
-
-
-'''
-
 
 @dataclass(frozen=True)
 class Change:
@@ -62,7 +47,7 @@ class Change:
 
 def changes(repeats: int) -> list[Change]:
     """The twelve commits in order."""
-    work = EXTRA_WORK.format(repeats=repeats, size=SIZE)
+    work = LAYER.format(name="Smoothing", repeats=repeats, size=SIZE) + "\n\n"
     return [
         Change("Train a small network", {}, {"README.md": "A small network.\n"}),
         Change("Say what the model is", {"doc": '"""The model."""\n\n'}, {}),

@@ -21,21 +21,26 @@ class Row(NamedTuple):
     source: str
     host: str
     environment: str
-    benchmark: str
-    case: str
-    version: str
-    unit: str
     commit: str
     date: datetime
-    value: float
-    log_error: float
-    samples: int
-    launches: int
+    benchmark: str = ""
+    case: str = ""
+    version: str = ""
+    unit: str = "s"
+    value: float = math.nan
+    log_error: float = math.nan
+    samples: int = 1
+    launches: int = 1
     interleaved: bool = False
     session: str = ""
     noisy: float = math.nan
     pace_s: float = math.nan
     digest: str = ""
+
+
+def reason(failure: Exception) -> str:
+    """The first line of what went wrong, short."""
+    return (str(failure) or type(failure).__name__).splitlines()[0][:80]
 
 
 @dataclass(frozen=True)

@@ -20,14 +20,14 @@ from typing import Any
 
 import numpy as np
 
-from nnbench.history.readers import BYTES, Row, Skipped
+from nnbench.history.readers import BYTES, Row, Skipped, reason
 
 SOURCE = "asv"
 API_VERSION = 2
 MACHINE_FILE = "machine.json"
 BENCHMARKS_FILE = "benchmarks.json"
 NORMAL_99 = 2.5758
-DISTURBED, PACE = "track_disturbed", "track_pace"
+NOISY, MACHINE_SPEED = "track_disturbed", "track_pace"
 UNITS = {"seconds": "s", "time": "s", "bytes": BYTES, "memory": BYTES}
 
 
@@ -47,88 +47,66 @@ def read(path: Path) -> Iterator[Row | Skipped]:
         if plain.get("version") != API_VERSION:
             yield Skipped(str(path), f"asv's version {plain.get('version')}, not {API_VERSION}")
             return
-        commit, parameters = plain["commit_hash"], plain["params"]
+        commit, parameters = str(plain["commit_hash"]), plain["params"]
         date = datetime.fromtimestamp(plain["date"] / 1000, UTC)
-        host, columns, results = parameters["machine"], plain["result_columns"], plain["results"]
-        environment = _environment(plain)
-        items = list(results.items())
+        result = Row(SOURCE, parameters["machine"], _environment(plain), commit, date)
+        columns, items = plain["result_columns"], list(plain["results"].items())
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as failure:
-        yield Skipped(str(path), f"not a result file of asv ({_short(failure)})")
+        yield Skipped(str(path), f"not a result file of asv ({reason(failure)})")
         return
     known = _benchmarks(path.parent.parent)
     rows: list[Row] = []
-    for name, cells in items:
+    for name, fields in items:
         try:
-            found = dict(zip(columns, cells, strict=False))
-            rows += _rows(name, found, known.get(name, {}), host, environment, commit, date)
+            found = dict(zip(columns, fields, strict=False))
+            rows += _rows(name, found, known.get(name, {}), result)
         except (KeyError, TypeError, ValueError, IndexError, AttributeError) as failure:
-            yield Skipped(f"{path}, {name}", f"damaged ({_short(failure)})")
+            yield Skipped(f"{path}, {name}", f"damaged ({reason(failure)})")
     yield from _with_machine(rows)
 
 
 def _with_machine(rows: list[Row]) -> list[Row]:
-    """The rows, each with what was tracked of the machine in its class and case.
-
-    Of a class that tracks nothing it is what the others did of the same commit.
-    """
-    seen: dict[str, dict[tuple[str, str], float]] = {DISTURBED: {}, PACE: {}}
+    """The rows, each with what its class and case tracked of the machine, or with the usual."""
+    seen: dict[str, dict[tuple[str, str], float]] = {NOISY: {}, MACHINE_SPEED: {}}
     rest = []
     for row in rows:
         suite, _, function = row.benchmark.rpartition(".")
         if function in seen:
             seen[function][suite, row.case] = row.value
         else:
-            rest.append(row)
-    if not any(seen.values()):
-        return rest
-    noisy, pace_s = (
-        (found, float(np.median(list(found.values()))) if found else math.nan)
-        for found in seen.values()
-    )
+            rest.append(((suite, row.case), row))
+    usual = {
+        name: float(np.median(list(found.values()))) if found else math.nan
+        for name, found in seen.items()
+    }
     return [
-        row._replace(noisy=noisy[0].get(place, noisy[1]), pace_s=pace_s[0].get(place, pace_s[1]))
-        for row in rest
-        for place in [(row.benchmark.rpartition(".")[0], row.case)]
+        row._replace(
+            noisy=seen[NOISY].get(key, usual[NOISY]),
+            pace_s=seen[MACHINE_SPEED].get(key, usual[MACHINE_SPEED]),
+        )
+        for key, row in rest
     ]
 
 
-def _rows(
-    name: str,
-    found: dict[str, Any],
-    known: dict[str, Any],
-    host: str,
-    environment: str,
-    commit: str,
-    date: datetime,
-) -> Iterator[Row]:
-    values = found["result"]
-    if values is None:
-        return
+def _rows(name: str, found: dict[str, Any], known: dict[str, Any], result: Row) -> Iterator[Row]:
+    """`result` with what was found of each case of a benchmark."""
     axes = found.get("params") or []
-    names = known.get("param_names") or [f"p{place}" for place in range(len(axes))]
+    names = known.get("param_names") or [f"p{number}" for number in range(len(axes))]
     unit = str(known.get("unit") or ("seconds" if ".time" in name else ""))
     low, high = found.get("stats_ci_99_a"), found.get("stats_ci_99_b")
     repeats = found.get("stats_repeat")
-    version = str(found.get("version") or "")[:12]
+    result = result._replace(
+        benchmark=name, version=str(found.get("version") or "")[:12], unit=UNITS.get(unit, unit)
+    )
     cases = _cases(tuple(names), tuple(tuple(axis) for axis in axes))
-    for place, (case, value) in enumerate(zip(cases, values, strict=False)):
+    for number, (case, value) in enumerate(zip(cases, found["result"] or (), strict=False)):
         if value is None or isinstance(value, str) or not math.isfinite(value):
             continue
-        error = _log_error(low[place], high[place]) if low and high else math.nan
-        yield Row(
-            source=SOURCE,
-            host=host,
-            environment=environment,
-            benchmark=name,
+        yield result._replace(
             case=case,
-            version=version,
-            unit=UNITS.get(unit, unit),
-            commit=commit,
-            date=date,
             value=float(value),
-            log_error=error,
-            samples=int(repeats[place] or 1) if repeats else 1,
-            launches=1,
+            log_error=_log_error(low[number], high[number]) if low and high else math.nan,
+            samples=int(repeats[number] or 1) if repeats else 1,
         )
 
 
@@ -173,7 +151,3 @@ def _benchmarks(folder: Path) -> dict[str, Any]:
     except (OSError, ValueError):
         return {}
     return {name: one for name, one in known.items() if isinstance(one, dict)}
-
-
-def _short(failure: Exception) -> str:
-    return (str(failure) or type(failure).__name__).splitlines()[0][:80]

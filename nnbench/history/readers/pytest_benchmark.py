@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from nnbench.history.readers import Row, Skipped
+from nnbench.history.readers import Row, Skipped, reason
 
 SOURCE = "pytest-benchmark"
 NAME = re.compile(r"\d{4}_.+\.json")
@@ -37,22 +37,21 @@ def read(path: Path) -> Iterator[Row | Skipped]:
             yield Skipped(str(path), f"measured with changes that {commit[:9]} does not hold")
             return
         date = _moment(info.get("time") or plain["datetime"])
-        host, environment = machine["node"], _environment(machine)
+        session = Row(
+            SOURCE, machine["node"], _environment(machine), commit, date, session=str(path)
+        )
         benchmarks = list(plain["benchmarks"])
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as failure:
-        reason = (str(failure) or type(failure).__name__).splitlines()[0][:80]
-        yield Skipped(str(path), f"not a session of pytest-benchmark ({reason})")
+        yield Skipped(str(path), f"not a session of pytest-benchmark ({reason(failure)})")
         return
     for one in benchmarks:
         try:
-            yield _row(one, host, environment, commit, date, str(path))
+            yield _row(one, session)
         except (KeyError, TypeError, ValueError, AttributeError) as failure:
             yield Skipped(f"{path}, {_name(one)}", f"damaged ({failure!r})")
 
 
-def _row(
-    one: dict[str, Any], host: str, environment: str, commit: str, date: datetime, session: str
-) -> Row:
+def _row(one: dict[str, Any], session: Row) -> Row:
     stats, extra = one["stats"], one.get("extra_info") or {}
     median, rounds = float(stats["median"]), int(stats["rounds"])
     if not math.isfinite(median):
@@ -62,24 +61,15 @@ def _row(
     error = MEDIAN_INEFFICIENCY * spread / math.sqrt(rounds) / median if known else math.nan
     parameters = one.get("params") or {}
     versions = extra.get("versions")
-    if isinstance(versions, dict):
-        environment += "".join(f", {name} {text}" for name, text in sorted(versions.items()))
-    return Row(
-        source=SOURCE,
-        host=host,
-        environment=environment,
+    named = sorted(versions.items()) if isinstance(versions, dict) else []
+    return session._replace(
+        environment=session.environment + "".join(f", {name} {text}" for name, text in named),
         benchmark=str(one["fullname"]).partition("[")[0],
         case=", ".join(f"{name}={text}" for name, text in parameters.items())
         or str(one.get("param") or ""),
-        version="",
-        unit="s",
-        commit=commit,
-        date=date,
         value=median,
         log_error=error,
         samples=rounds,
-        launches=1,
-        session=session,
         digest=str(extra.get("digest") or ""),
         noisy=_number(extra.get("disturbed")),
         pace_s=_number(extra.get("pace_s")),

@@ -1,7 +1,7 @@
 """Our own runs: `nnbench run` at a commit, and `nnbench history record` of several in turn.
 
 The commit of a run with sides is that of each side, `specification.commits`; of one without it
-is its fingerprint's. Besides rows a run gives its blocks, which alarms hold against each other:
+is its fingerprint's. Besides rows a run gives its blocks, which alarms compare:
 `pairs` has one row a commit, case, phase, round and block.
 """
 
@@ -44,7 +44,7 @@ def read(path: Path) -> tuple[list[Row | Skipped], pd.DataFrame]:
     try:
         run = runs.read(folder)
         host, environment = str(run.fingerprint["host"]), environment_of(run.fingerprint)
-        date = datetime.fromisoformat(run.created)
+        created = datetime.fromisoformat(run.created)
     except (UserError, KeyError, ValueError) as failure:
         return [Skipped(str(path), str(failure).splitlines()[0])], nothing
     found: list[Row | Skipped] = [Skipped(str(folder), damage) for damage in run.damage]
@@ -59,22 +59,18 @@ def read(path: Path) -> tuple[list[Row | Skipped], pd.DataFrame]:
     if not run.good_trials():
         return [*found, Skipped(str(folder), "it has no finished trial")], nothing
     blocks = _blocks(run, commits)
-    digests = _digests(folder, found)
+    digests, unread = digests_of(folder)
+    found += unread
     together = len(commits) > 1
-    paces = {key: _pace_s(run, case) for key, case in run.cases.items()}
+    labels = {key: case_label(case) for key, case in run.cases.items()}
+    products_s = {key: _product_s(run, case) for key, case in run.cases.items()}
     for (commit, key, phase), group in blocks.groupby(["commit", "case", "phase"], sort=False):
         estimate = nested_estimate(group["seconds"], group["launch"])
         found.append(
             Row(
-                source=SOURCE,
-                host=host,
-                environment=environment,
+                *(SOURCE, host, environment, str(commit), created),
                 benchmark=str(phase),
-                case=case_label(run.cases[str(key)]),
-                version="",
-                unit="s",
-                commit=str(commit),
-                date=date,
+                case=labels[str(key)],
                 value=estimate.value,
                 log_error=estimate.log_error if estimate.launches > 1 else math.nan,
                 samples=int(group["samples"].sum()),
@@ -82,54 +78,48 @@ def read(path: Path) -> tuple[list[Row | Skipped], pd.DataFrame]:
                 interleaved=together,
                 session=str(folder),
                 noisy=float(group["noisy"].mean()),
-                pace_s=paces[str(key)],
+                pace_s=products_s[str(key)],
                 digest=digests.get((str(commit), str(key)), ""),
             )
         )
-    pairs = pd.DataFrame(
-        {
-            "host": host,
-            "environment": environment,
-            "benchmark": blocks["phase"],
-            "case": [case_label(run.cases[key]) for key in blocks["case"]],
-            "commit": blocks["commit"],
-            "session": str(folder),
-            "round": blocks["round"],
-            "block": blocks["block"],
-            "log": np.log(blocks["seconds"]),
-            "noisy": blocks["noisy"],
-        }
+    pairs = blocks.assign(
+        host=host,
+        environment=environment,
+        benchmark=blocks["phase"],
+        case=blocks["case"].map(labels),
+        session=str(folder),
+        log=np.log(blocks["seconds"]),
     )
-    return found, pairs if together else nothing
+    return found, pairs[PAIR_COLUMNS] if together else nothing
 
 
 def _blocks(run: runs.Run, commits: dict[str, str]) -> pd.DataFrame:
     measured = Measured.of(run)
-    # Steps are held against each other by their lower quartiles, as in `summary`.
+    # Steps are compared by their lower quartiles, as in `stats.summary`.
     blocks = measured.paired_values if len(commits) > 1 else measured.blocks
     blocks = blocks.assign(commit=blocks["side"].map(commits))
-    marked = noise.disturbed_blocks(run.trials)
-    places = zip(blocks["launch"], blocks["block"], strict=True)
-    return blocks.assign(noisy=[place in marked for place in places])
+    noisy = noise.noisy_blocks(run.trials)
+    both = zip(blocks["launch"], blocks["block"], strict=True)
+    return blocks.assign(noisy=[one in noisy for one in both])
 
 
-def _pace_s(run: runs.Run, case: Case) -> float:
+def _product_s(run: runs.Run, case: Case) -> float:
     rates = product_rates(run, case)
     return GFLOP / float(np.median(rates)) if rates else math.nan
 
 
-def _digests(folder: Path, found: list[Row | Skipped]) -> dict[tuple[str, str], str]:
-    """The digest of results by commit and case; `various` where repetitions do not agree."""
+def digests_of(folder: Path) -> tuple[dict[tuple[str, str], str], list[Skipped]]:
+    """Digests by commit and case (`various` if repetitions differ), and what could not be read."""
     path = folder / NUMERICS_FILE
     seen: dict[tuple[str, str], set[str]] = {}
-    if path.exists():
-        for number, line in enumerate(path.read_text().splitlines(), start=1):
-            try:
-                record: dict[str, Any] = json.loads(line)
-                seen.setdefault((record["commit"], record["case"]), set()).add(record["digest"])
-            except (ValueError, KeyError, TypeError):
-                found.append(Skipped(f"{path}, line {number}", "cannot be read"))
-    return {key: one.pop() if len(one) == 1 else "various" for key, one in seen.items()}
+    skipped = []
+    for number, line in enumerate(path.read_text().splitlines() if path.exists() else (), start=1):
+        try:
+            record = json.loads(line)
+            seen.setdefault((record["commit"], record["case"]), set()).add(record["digest"])
+        except (ValueError, KeyError, TypeError):
+            skipped.append(Skipped(f"{path}, line {number}", "cannot be read"))
+    return {key: one.pop() if len(one) == 1 else "various" for key, one in seen.items()}, skipped
 
 
 def environment_of(fingerprint: dict[str, Any]) -> str:
@@ -145,6 +135,6 @@ def environment_of(fingerprint: dict[str, Any]) -> str:
 
 
 def case_label(case: Case) -> str:
-    """A case in words, with enough of its key to tell it from all others."""
+    """A case in words, with enough of its key to distinguish it from all others."""
     batch = "full batch" if case.training.batch_size is None else f"batch {case.batch_rows}"
     return f"{case.label}, {case.place}, {case.data}, {batch} ({case.key[:4]})"

@@ -1,8 +1,10 @@
 """The `compiled` path: all epochs as one compiled program over Keras' own layers and optimizer.
 
 It is the same training as `Model.fit`: the model's own `train_step`, with its loss, metrics,
-optimizer, random layers and moving statistics, on the same batches. Only what `fit` does around
-the steps is gone.
+optimizer, random layers and moving statistics, on the same batches. What `fit` does around the
+epochs and steps is gone. More may change with it: on TensorFlow XLA compiles the program, and
+`fit` only with `jit_compile=True`; on JAX narrow chains of Dense layers run in another memory
+layout. `causes.py` says for a case which of these separate it from `fit`.
 
 A training goes through stages, so that each can be timed by itself:
 

@@ -12,14 +12,7 @@ from typing import Any
 import jax
 from jax import lax
 
-WIDEST = 64
-"""Cells of a layer above which both ways cost the same (docs/compiled-path.md)."""
-
-FEWEST_ROWS = 128
-"""Rows in a batch below which both ways cost the same (docs/compiled-path.md)."""
-
-MOST_SUMMED_APART = 4096
-"""Rows in a batch up to which XLA takes the logarithms of the losses first, then their sum."""
+from nnbench.training.compiled.causes import FEWEST_ROWS, MOST_SUMMED_APART, WIDEST
 
 PRODUCTS_ONLY = {
     "xla_cpu_experimental_ynn_fusion_type": "LIBRARY_FUSION_TYPE_INDIVIDUAL_DOT",

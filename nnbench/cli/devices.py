@@ -1,0 +1,23 @@
+"""`nnbench devices`."""
+
+from nnbench.cli.options import AsJson
+from nnbench.machine.devices import survey
+from nnbench.show.table import text_table
+from nnbench.show.terminal import print_json, print_table, waiting
+
+
+def devices(as_json: AsJson = False) -> None:
+    """What each backend can train on here."""
+    with waiting("asking every backend for its devices"):
+        found = survey()
+    if as_json:
+        print_json(found)
+        return
+    rows = [
+        (one.backend, one.version or "-", name, description)
+        for one in found
+        for name, description in (
+            [("-", one.problem)] if one.problem else [(d.name, d.description) for d in one.devices]
+        )
+    ]
+    print_table(text_table("", ("backend", "version", "device", "what it is"), rows))

@@ -1,0 +1,157 @@
+"""Everything that `nnbench advise` answers, computed once."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import Path
+from typing import Self
+
+from nnbench.costs import questions
+from nnbench.costs.advice import Advice, advise
+from nnbench.costs.context import Context
+from nnbench.costs.prediction import Prediction
+from nnbench.costs.questions import Alternative, FreeWidth
+from nnbench.costs.saved import calibrated, load, load_if_any
+from nnbench.costs.setting import DataShape, settings
+from nnbench.costs.verification import Checked
+from nnbench.errors import UserError
+from nnbench.stats.interval import Interval
+from nnbench.workload import quantities
+from nnbench.workload.architecture import Architecture, parse
+from nnbench.workload.case import PATHS
+from nnbench.workload.study import Machine, TrainingOptions
+
+MOST_VERIFIED = 5
+
+
+@dataclass(frozen=True)
+class Question:
+    """A network to be told about, and the parameters and seconds an epoch that others may have."""
+
+    network: Architecture | None = None
+    parameters: int | None = None
+    budget_s: float | None = None
+
+    @classmethod
+    def read(
+        cls, network: str | None, parameters: int | None, budget: str | None, *, may_be_empty: bool
+    ) -> Self:
+        """The question in words. Raises UserError for what is none."""
+        if not may_be_empty and network is None and parameters is None and budget is None:
+            raise UserError(
+                "nothing is asked: name a network such as 64x3, or --params, or --budget-per-epoch"
+            )
+        if parameters is not None and parameters < 1:
+            raise UserError(f"{parameters} parameters make no network: ask for more")
+        asked = parse(network) if network else None
+        return cls(asked, parameters, quantities.parse_seconds(budget) if budget else None)
+
+
+@dataclass(frozen=True)
+class AboutNetwork:
+    """What is said of one network; `on_gpu` is a calibrated GPU's epoch / the one here."""
+
+    network: Architecture
+    prediction: Prediction
+    as_fast: Sequence[Alternative]
+    as_many_parameters: Sequence[Alternative]
+    as_many_flops: Sequence[Alternative]
+    free_width: Sequence[FreeWidth]
+    on_gpu: Interval | None
+
+
+@dataclass(frozen=True)
+class Answers:
+    """All answers in one context; None where nothing was asked."""
+
+    context: Context
+    question: Question
+    about: AboutNetwork | None = None
+    advice: Advice | None = None
+    verified: Sequence[Checked] | None = None
+    page: Path | None = None
+
+    @property
+    def worth_timing(self) -> list[Architecture]:
+        """The networks that the answers name first, at most `MOST_VERIFIED`."""
+        named: list[Architecture] = []
+        if self.about is not None:
+            named += [self.about.network, *(one.architecture for one in self.about.as_fast)]
+        if self.advice is not None:
+            chosen = [self.advice.widest, self.advice.deepest, *self.advice.candidates]
+            named += [one.architecture for one in chosen if one is not None]
+        return list(dict.fromkeys(named))[:MOST_VERIFIED]
+
+
+@dataclass(frozen=True)
+class Predicted:
+    """A network that was not timed, in a setting that was calibrated at some moment."""
+
+    prediction: Prediction
+    label: str
+    calibrated: datetime
+
+
+def predictions(
+    results: Path,
+    machine: Machine,
+    training: TrainingOptions,
+    shape: DataShape,
+    networks: Sequence[Architecture],
+) -> list[Predicted]:
+    """Predict every network in every setting. Raises UserError for one that is not calibrated."""
+    if training.epochs < 1:
+        raise UserError(f"{training.epochs} epochs train nothing: use 1 or more")
+    found = []
+    for setting in settings(machine, training, shape):
+        model, moment = load(results, setting), calibrated(results, setting)
+        for network in networks:
+            case = setting.case(network, shape.rows, training.batch_size)
+            found.append(Predicted(model.predict(case, training.epochs), setting.label, moment))
+    return found
+
+
+def context_of(
+    results: Path, machine: Machine, training: TrainingOptions, shape: DataShape
+) -> Context:
+    """The context of a question, with its cost model. Raises UserError if it is not calibrated."""
+    setting, *others = settings(machine, training, shape)
+    if others:
+        raise UserError("advice is for one backend, device and path: name one of each")
+    if training.epochs < 1:
+        raise UserError(f"{training.epochs} epochs train nothing: use 1 or more")
+    model = load(results, setting)
+    return Context(model, setting, shape.rows, training.batch_size, training.epochs)
+
+
+def answer(context: Context, results: Path, question: Question) -> Answers:
+    """Answer a question; other settings that are calibrated in `results` count, too."""
+
+    def elsewhere(**change: str) -> Context | None:
+        setting = replace(context.setting, **change)  # type: ignore[arg-type]
+        model = load_if_any(results, setting)
+        return replace(context, model=model, setting=setting) if model else None
+
+    found = Answers(context, question)
+    asked, parameters, budget_s = question.network, question.parameters, question.budget_s
+    if asked is not None:
+        gpu = elsewhere(device="gpu") if context.setting.device == "cpu" else None
+        about = AboutNetwork(
+            asked,
+            context.predict(asked),
+            questions.as_fast(context, asked),
+            questions.as_many(context, asked, context.parameters),
+            questions.as_many(context, asked, context.flops),
+            questions.free_width(context),
+            questions.between(context, gpu, asked) if gpu else None,
+        )
+        found = replace(found, about=about)
+    if parameters is not None or budget_s is not None:
+        advice = advise(context, parameters, budget_s)
+        if budget_s is not None and not advice.meeting:
+            paths = [path for path in PATHS if path != context.setting.path]
+            others = {f"--path {path}": elsewhere(path=path) for path in paths}
+            there = {name: one for name, one in others.items() if one is not None}
+            advice = advise(context, parameters, budget_s, there)
+        found = replace(found, advice=advice)
+    return found

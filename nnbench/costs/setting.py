@@ -1,0 +1,162 @@
+"""What one cost model is for: a backend, device, thread count, path and way of training."""
+
+from dataclasses import dataclass, field, replace
+from typing import Any, Self
+
+from nnbench.errors import UserError
+from nnbench.workload.architecture import Architecture
+from nnbench.workload.case import Case, Training
+from nnbench.workload.datasets import synthetic
+from nnbench.workload.study import Data, Machine, TrainingOptions
+
+LEAST_EPOCHS, MOST_EPOCHS = 3, 30
+"""Of a timed training: the first one warms up, the others are samples of `epoch`."""
+
+EPOCHS_S = 0.4
+"""The epochs of a timed training are guessed to last so long together."""
+
+GUESSED_FLOPS_PER_S = 8e10
+GUESSED_STEP_S = {"fit": 1e-3, "compiled": 1e-4}
+
+OPTIONS = {
+    "task": "--as",
+    "optimizer": "--optimizer",
+    "loss": "--loss",
+    "activation": "--activation",
+    "precision": "--dtype",
+    "jit": "--jit",
+}
+"""Fields of a training that a cost model is for, and the options that set them."""
+
+
+@dataclass(frozen=True)
+class DataShape:
+    """What of a data set decides how long a training takes."""
+
+    rows: int = 1372
+    features: int = 4
+    task: str = "classification"
+
+
+def shape_of(data: Data, rows: int | None = None) -> DataShape:
+    """The shape of a data set; that of the bank notes where none is named (`data.data` is empty).
+
+    `rows`, and a number in `data.features`, count before what the data set has. Raises UserError
+    as `Data.load` does, and for what cannot be trained on.
+    """
+    named = data.features
+    count = int(named) if named and named.isdecimal() else None
+    if data.data:
+        loaded = replace(data, features=named if count is None else None).load()
+        found = DataShape(loaded.rows, loaded.width, loaded.task)
+    elif named and count is None:
+        raise UserError(f"features '{named}' are columns of a CSV: name it with --data")
+    else:
+        found = replace(DataShape(), task=data.as_ or DataShape.task)
+    found = replace(
+        found,
+        rows=found.rows if rows is None else rows,
+        features=found.features if count is None else count,
+    )
+    if found.rows < 2 or found.features < 1:
+        raise UserError("a training needs 2 rows and 1 column at least")
+    return found
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What one cost model is for; of the training, all but its batch size counts."""
+
+    backend: str
+    device: str = "cpu"
+    threads: int | None = None
+    path: str = "fit"
+    training: Training = field(default_factory=Training)
+    features: int = 4
+
+    def __post_init__(self) -> None:
+        if self.training.batch_size is not None:
+            object.__setattr__(self, "training", replace(self.training, batch_size=None))
+
+    @classmethod
+    def of(cls, case: Case) -> Self:
+        """The setting of a case."""
+        return cls(case.backend, case.device, case.threads, case.path, case.training, case.features)
+
+    @property
+    def _unusual(self) -> dict[str, Any]:
+        usual = {**vars(Training(task=self.training.task)), "task": Training.task}
+        mine = vars(self.training)
+        return {name: mine[name] for name in OPTIONS if mine[name] != usual[name]}
+
+    @property
+    def _parts(self) -> list[str]:
+        unusual = self._unusual
+        if "jit" in unusual:
+            unusual["jit"] = f"jit-{unusual['jit']}"
+        return [self.path, *unusual.values()]
+
+    @property
+    def folder(self) -> str:
+        """The name of this setting's folder below the calibrations."""
+        threads = f"-{self.threads}threads" if self.threads else ""
+        device = self.device.replace(":", "")
+        return "-".join([f"{self.backend}-{device}{threads}", *self._parts])
+
+    @property
+    def label(self) -> str:
+        """That in words: `jax, cpu, fit`."""
+        threads = [f"{self.threads} threads"] if self.threads else []
+        return ", ".join([self.backend, self.device, *threads, *self._parts])
+
+    @property
+    def options(self) -> str:
+        """The options of `nnbench calibrate` that name this setting."""
+        told = {"--backend": self.backend}
+        if self.device != "cpu":
+            told["--device"] = self.device
+        if self.threads is not None:
+            told["--threads"] = str(self.threads)
+        told["--path"] = self.path
+        told |= {OPTIONS[name]: value for name, value in self._unusual.items()}
+        return " ".join(f"{name} {value}" for name, value in told.items())
+
+    def case(self, architecture: Architecture, rows: int, batch_size: int | None) -> Case:
+        """A case in this setting, on synthetic data."""
+        recipe = synthetic.Recipe(rows=rows, features=self.features, task=self.training.task)
+        case = Case(
+            architecture=architecture,
+            training=replace(self.training, batch_size=batch_size),
+            data=recipe.name,
+            # The recipe says everything about the data, as a digest does of a file.
+            data_digest=recipe.name,
+            rows=rows,
+            features=self.features,
+            backend=self.backend,
+            device=self.device,
+            threads=self.threads,
+            path=self.path,
+            cold_epochs=MOST_EPOCHS,
+        )
+        epochs = round(EPOCHS_S / guessed_epoch_s(case))
+        return replace(case, cold_epochs=min(MOST_EPOCHS, max(LEAST_EPOCHS, epochs)))
+
+
+def settings(machine: Machine, training: TrainingOptions, shape: DataShape) -> list[Setting]:
+    """Every combination of backend, device and path. Raises UserError for one there is not."""
+    trained = training.training(shape.task)
+    return [
+        Setting(backend, device, machine.threads, path, trained, shape.features)
+        for backend in machine.backends
+        for device in machine.devices
+        for path in machine.paths
+    ]
+
+
+def guessed_epoch_s(case: Case) -> float:
+    """What an epoch may take, before anything is known of this machine."""
+    cost = case.step_cost
+    assert cost is not None
+    # The update of the weights moves memory rather than computing: it counts tenfold.
+    flops = cost.forward_flops + cost.backward_flops + 10 * cost.update_flops
+    return case.steps_per_epoch * (GUESSED_STEP_S[case.path] + flops / GUESSED_FLOPS_PER_S)

@@ -1,0 +1,188 @@
+"""What a history says, in words: made once from a check, for terminal, page, charts and JSON."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from nnbench.history.alarms import NUMBERS, SPIKE, UNCONFIRMED
+from nnbench.history.bisect import Outcome
+from nnbench.history.check import Check, Found
+from nnbench.history.readers import BYTES
+from nnbench.history.series import Series
+from nnbench.show import intervals, units
+from nnbench.show.intervals import CHANGE
+from nnbench.stats.verdict import DIFFERENT, Comparison
+
+MOST_LINES = 40
+MARKS = {NUMBERS: "numbers", SPIKE: "one commit only", UNCONFIRMED: "unconfirmed"}
+
+
+@dataclass(frozen=True)
+class Line:
+    """What is told of one finding.
+
+    `mark` is its kind in a word or two, `name` its benchmark and case, `change` the size, `span`
+    the interval of that, `where` the commit or range with the first line of its message, `advice`
+    what to do next where something is left to find out.
+    """
+
+    found: Found
+    mark: str
+    name: str
+    change: str
+    span: str
+    where: str
+    advice: str
+
+    @property
+    def sentence(self) -> str:
+        """All of it in a line: `slower step, 6x2: +8.1 % [+6.9 %, +9.3 %]; 1a2b3c4d5 Subject`."""
+        change = f"{self.change} [{self.span}]" if self.span else self.change
+        if self.found.alarm.kind == NUMBERS:
+            change = "the same seeded training computes other numbers"
+        said = f" (acknowledged: {self.found.acknowledged})" if self.found.acknowledged else ""
+        told = f"; {self.advice}" if self.advice else ""
+        return f"{self.mark} {self.name}: {change}; {self.where}{said}{told}"
+
+
+@dataclass(frozen=True)
+class Told:
+    """What a check says: how many alarms in how much data, and a line a finding, surest first."""
+
+    check: Check
+    summary: str
+    lines: list[Line]
+
+    def of(self, series: Series) -> list[Line]:
+        """What is told of one series."""
+        return [line for line in self.lines if line.found.alarm.series is series]
+
+
+def tell(check: Check) -> Told:
+    """Put a check into words."""
+    return Told(check, _summary(check), [_line(one) for one in check.found])
+
+
+def _line(found: Found) -> Line:
+    alarm = found.alarm
+    begin, end = alarm.before[:9], alarm.commits[-1][:9]
+    commit = f"{alarm.commit[:9]} {found.subject}".strip()
+    where = f"{begin}..{end} ({found.range_size} commits, likeliest {commit})"
+    advice = ""
+    if alarm.kind == UNCONFIRMED and not alarm.series.interleaved:
+        doubt = f"{alarm.doubt}; " if alarm.doubt else ""
+        advice = f"{doubt}confirm: nnbench history record {begin}..{end}"
+    elif found.range_size > 1 and alarm.kind != NUMBERS:
+        advice = f"narrow: nnbench history bisect {begin} {end}"
+    numbers = alarm.kind == NUMBERS
+    return Line(
+        found,
+        mark=MARKS.get(alarm.kind, "slower" if alarm.slower else "faster"),
+        name=(numbers and alarm.series.case) or alarm.series.label,
+        change=f"other numbers ({alarm.note})"
+        if numbers
+        else alarm.note or CHANGE.number(alarm.ratio.value),
+        span="" if alarm.note else intervals.span(alarm.ratio, CHANGE),
+        where=where if found.range_size > 1 else commit,
+        advice=advice,
+    )
+
+
+def _summary(check: Check) -> str:
+    environments = {(one.host, one.environment) for one in check.series}
+    commits = check.history.table["commit"].nunique()
+    rest = f", {check.silent} series too short to tell" if check.silent else ""
+    return (
+        f"{_count(len(check.alarms), 'alarm')} in {len(check.series)} series over {commits} "
+        f"commits, {_count(len({host for host, _ in environments}), 'host')} and "
+        f"{_count(len(environments), 'environment')}{rest}"
+    )
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number or 'no'} {what}{'' if number == 1 else 's'}"
+
+
+def markdown(told: Told) -> str:
+    """A summary fit for a comment on a pull request."""
+    lines = [f"### Training time over commits: {told.summary}", ""]
+    if told.lines:
+        lines += ["| | benchmark | change (95 %) | commit | |", "| --- | --- | --- | --- | --- |"]
+    for one in told.lines[:MOST_LINES]:
+        shown = (
+            f"**{one.mark}**" if one.found.counts else one.mark,
+            one.name,
+            f"{one.change} [{one.span}]" if one.span else one.change,
+            one.where,
+            one.found.acknowledged or one.advice,
+        )
+        fields = (text.replace("|", "\\|").replace("\n", " ") for text in shown)
+        lines.append(f"| {' | '.join(fields)} |")
+    if len(told.lines) > MOST_LINES:
+        lines.append(f"\nand {len(told.lines) - MOST_LINES} more")
+    skipped = len(told.check.history.skipped)
+    rest = f" {skipped} files or parts could not be used." if skipped else ""
+    lines += ["", f"Different hosts, devices and versions are never compared.{rest}"]
+    return "\n".join(lines) + "\n"
+
+
+def as_json(told: Told) -> dict[str, Any]:
+    """The same for scripts."""
+    check = told.check
+    return {
+        "alarms": len(check.alarms),
+        "series": len(check.series),
+        "too_short": check.silent,
+        "found": [_finding(line) for line in told.lines],
+        "skipped": check.history.skipped,
+    }
+
+
+def _finding(line: Line) -> dict[str, Any]:
+    found, alarm, series = line.found, line.found.alarm, line.found.alarm.series
+    names = ("source", "host", "environment", "benchmark", "case")
+    return {
+        "kind": alarm.kind,
+        "alarm": found.counts,
+        **{name: getattr(series, name) for name in names},
+        "commit": alarm.commit,
+        "subject": found.subject,
+        "after": alarm.before,
+        "candidates": alarm.commits,
+        "commits_in_range": found.range_size,
+        "note": alarm.note,
+        "doubt": alarm.doubt,
+        "acknowledged": found.acknowledged,
+        "advice": line.advice,
+        "ratio": alarm.ratio.value,
+        "low": alarm.ratio.low,
+        "high": alarm.ratio.high,
+        "p": alarm.p_value,
+    }
+
+
+def level(value: float, unit: str) -> str:
+    """A value with its unit, as a person reads it."""
+    if unit == "s":
+        return units.seconds(value)
+    if unit == BYTES:
+        return units.data_size(value)
+    return f"{units.significant(value)} {unit}".strip()
+
+
+def measurement(seen: Comparison) -> str:
+    """One measurement of a bisection in a line."""
+    change = intervals.sentence(seen.ratio, CHANGE)
+    return f"{seen.label}: {change}, {seen.verdict}, {seen.ratio.launches} rounds"
+
+
+def outcome(found: Outcome) -> str:
+    """What a bisection found, in words."""
+    size = intervals.sentence(found.change.ratio, CHANGE)
+    if found.found:
+        return f"{found.commits[0].short} {found.commits[0].subject}: {size}"
+    if found.change.verdict != DIFFERENT:
+        return f"{found.reason}: {size}, {found.change.verdict}"
+    return (
+        f"after {found.first.short}, up to {found.last.short} "
+        f"({len(found.commits)} commits): {size}; {found.reason}"
+    )

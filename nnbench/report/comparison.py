@@ -1,0 +1,84 @@
+"""Two sides compared: saved runs as they are, commits and environments as they are measured now."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from nnbench.errors import UserError
+from nnbench.machine import fingerprint
+from nnbench.measure import environments
+from nnbench.measure.environments import Operand
+from nnbench.measure.run import Side
+from nnbench.show.terminal import open_console
+from nnbench.stats import summary, verdict
+from nnbench.stats.estimate import Estimate
+from nnbench.stats.verdict import DIFFERENT, EQUIVALENT, UNDECIDED, Comparison
+from nnbench.store.runs import Run
+
+STYLES = {DIFFERENT: "bold", EQUIVALENT: "green", UNDECIDED: "yellow"}
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What was compared, what makes the two unlike, and a comparison for each case and phase.
+
+    Ratios are `second` / `first`.
+    """
+
+    first: str
+    second: str
+    unlike: tuple[str, ...]
+    comparisons: tuple[Comparison, ...]
+
+
+def compare(
+    names: Sequence[str],
+    measure: Callable[[Mapping[str, Side]], Run],
+    *,
+    margin: float,
+    even_unlike: bool,
+) -> Answer:
+    """Compare two sides, as `environments.resolve` understands them.
+
+    `measure` is called where they are not saved runs, with where each side's workers run. Raises
+    UserError for sides that cannot be compared; with `even_unlike` hosts and versions may differ.
+    """
+    if len(names) != 2:
+        raise UserError("name two sides, such as two runs' folders, or use --against COMMIT")
+    first, second = (environments.resolve(name) for name in names)
+    if first.label == second.label:
+        raise UserError(f"both sides are {first.label}: there is nothing to compare")
+    differing = fingerprint.unlike(*map(environments.fingerprint_of, (first, second)))
+    if differing and not even_unlike:
+        raise UserError(
+            f"{first.label} and {second.label} are unlike ({'; '.join(differing)}): "
+            "their times differ for that alone; --unlike compares them all the same"
+        )
+    found = verdict.judge(_ratios(first, second, measure), margin=margin)
+    return Answer(first.label, second.label, tuple(differing), tuple(found))
+
+
+def _ratios(
+    first: Operand, second: Operand, measure: Callable[[Mapping[str, Side]], Run]
+) -> Mapping[str, Estimate]:
+    if first.side and second.side:
+        return summary.ratios_between_sides(
+            measure({first.label: first.side, second.label: second.side})
+        )
+    if not (first.run and second.run):
+        raise UserError("a saved run is compared with a saved run: measure the other side first")
+    ratios = summary.ratios_between_runs(first.run, second.run)
+    if not ratios:
+        raise UserError("the two runs have no case in common with two launches on each side")
+    return ratios
+
+
+def print_answer(found: Answer) -> None:
+    """One line a comparison; what makes the two sides unlike is said on each."""
+    console = open_console()
+    console.print(
+        f"{found.second} against {found.first}, 95 % intervals", markup=False, style="bold"
+    )
+    suffix = f" (unlike: {'; '.join(found.unlike)})" if found.unlike else ""
+    for one in found.comparisons:
+        text = verdict.sentence(one, found.first, found.second) + suffix
+        console.print(text, markup=False, style=STYLES[one.verdict], soft_wrap=True)

@@ -1,0 +1,135 @@
+"""All that a run says, computed once: page, table and JSON only show it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import pandas as pd
+
+from nnbench.machine import noise
+from nnbench.phases import COLD, EPOCH, STEP
+from nnbench.report import words
+from nnbench.stats.estimate import Estimate
+from nnbench.stats.summary import CaseSummary, Measured, groups, measured_share, summarise
+from nnbench.store.runs import Run
+from nnbench.workload.case import Case
+
+PAIRS_TRIED = 5
+
+
+@dataclass(frozen=True)
+class Crossing:
+    """Two networks of which one takes longer cold and yet less a step.
+
+    `ratios` are `slow_start` / `fast_start`. After `epochs` the former has caught up; None where
+    whole epochs are too alike to say.
+    """
+
+    slow_start: CaseSummary
+    fast_start: CaseSummary
+    ratios: dict[str, Estimate]
+    epochs: float | None
+
+
+@dataclass(frozen=True)
+class Group:
+    """Cases that may be compared: of one backend, device, thread count and path."""
+
+    summaries: tuple[CaseSummary, ...]
+    crossing: Crossing | None
+
+    @property
+    def first(self) -> Case:
+        """The case that the others are compared with."""
+        return self.summaries[0].case
+
+
+@dataclass(frozen=True)
+class PathRatio:
+    """An epoch of a case with `fit`, divided by one of the same on the compiled path."""
+
+    case: Case
+    ratio: Estimate
+
+
+@dataclass(frozen=True)
+class RunAnalysis:
+    """What a run says. `noisy` holds the (launch, block) pairs in which noise was seen."""
+
+    run: Run
+    groups: tuple[Group, ...]
+    paths: tuple[PathRatio, ...]
+    block_values: pd.DataFrame
+    measured_share: float | None
+    blocks: int
+    noisy: frozenset[tuple[int, int]]
+    noise_reasons: tuple[str, ...]
+    story: words.Story
+
+    @property
+    def summaries(self) -> list[CaseSummary]:
+        """Those of all groups."""
+        return [summary for group in self.groups for summary in group.summaries]
+
+
+def analyse(run: Run) -> RunAnalysis:
+    """Compute what a run says."""
+    measured = Measured.of(run)
+    summaries = summarise(run, measured)
+    found = tuple(Group(tuple(one), _crossing(one, measured)) for one in groups(summaries))
+    paths = _path_ratios(summaries, measured)
+    reasons = (
+        f"launch {trial['launch']}, block {trial['block']}: {reason}"
+        for trial in run.trials
+        for reason in noise.contamination(trial.get("noise", {}))
+    )
+    return RunAnalysis(
+        run=run,
+        groups=found,
+        paths=paths,
+        block_values=measured.blocks,
+        measured_share=measured_share(run),
+        blocks=len({(trial["launch"], trial["block"]) for trial in run.trials}),
+        noisy=frozenset(noise.noisy_blocks(run.trials)),
+        noise_reasons=tuple(dict.fromkeys(reasons)),
+        story=words.tell(run, found, paths),
+    )
+
+
+def _path_ratios(summaries: Sequence[CaseSummary], measured: Measured) -> tuple[PathRatio, ...]:
+    cases = [summary.case for summary in summaries]
+    twins = [
+        (case, compiled)
+        for case in cases
+        if case.path == "fit" and (compiled := replace(case, path="compiled")) in cases
+    ]
+    ratios = [(case, measured.ratios(case, compiled).get(EPOCH)) for case, compiled in twins]
+    return tuple(PathRatio(case, ratio) for case, ratio in ratios if ratio is not None)
+
+
+def _crossing(group: Sequence[CaseSummary], measured: Measured) -> Crossing | None:
+    """Of all but the first, the pair whose order differs most surely between cold and step."""
+    known = [one for one in group[1:] if {COLD, EPOCH, STEP} <= one.times.keys()]
+    candidates = [
+        (slow.times[STEP].value / fast.times[STEP].value, slow, fast)
+        for slow in known
+        for fast in known
+        if slow.times[COLD].value > fast.times[COLD].value
+        and slow.times[STEP].value < fast.times[STEP].value
+    ]
+    candidates.sort(key=lambda candidate: candidate[0])
+    for _, slow, fast in candidates[:PAIRS_TRIED]:
+        ratios = measured.ratios(slow.case, fast.case)
+        if ratios[COLD].excludes_one and ratios[STEP].excludes_one:
+            return Crossing(slow, fast, ratios, _epochs_to_catch_up(slow, fast, ratios[EPOCH]))
+    return None
+
+
+def _epochs_to_catch_up(slow: CaseSummary, fast: CaseSummary, epoch: Estimate) -> float | None:
+    late, early = slow.cold_parts, fast.cold_parts
+    if late is None or early is None:
+        return None
+    head_start_s = sum(late.once_s.values()) - sum(early.once_s.values())
+    gain_s = fast.times[EPOCH].value - slow.times[EPOCH].value
+    if not epoch.excludes_one or head_start_s <= 0 or gain_s <= 0:
+        return None
+    return head_start_s / gain_s

@@ -1,0 +1,178 @@
+"""A folder of records: a description written once, and a file that grows by a line a record.
+
+    <folder>/<description>     JSON: schema version, moment, specification, fingerprint
+    <folder>/trials.jsonl      appended: one JSON object a line
+    <folder>/logs/             what each worker wrote on its standard error
+
+A record is flushed to the disk before the next one is made. A line that was cut off by a kill is
+dropped when the file is next read or appended to; nothing else is ever rewritten.
+"""
+
+import errno
+import fcntl
+import json
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, TypeVar
+
+from nnbench.errors import UserError
+from nnbench.machine import whole_file
+
+RECORDS_FILE = "trials.jsonl"
+
+Contents = TypeVar("Contents")
+
+
+@dataclass(frozen=True)
+class Format:
+    """One kind of folder: its description's file and schema, and what it is called.
+
+    `missing` says what a folder is that holds none of its kind; `taken` what to do about a name
+    that is in use; folders without a name are called `prefix` and the moment.
+    """
+
+    file: str
+    schema: int
+    missing: str
+    taken: str = "choose another --name"
+    prefix: str = ""
+    folders: tuple[str, ...] = ("logs",)
+
+    def create(
+        self,
+        parent: Path,
+        name: str | None,
+        specification: dict[str, Any],
+        fingerprint: dict[str, Any],
+    ) -> Path:
+        """Make a new folder. Raises UserError if it exists already or cannot be written."""
+        folder = parent / (name or datetime.now(UTC).strftime(f"{self.prefix}%Y%m%d-%H%M%S"))
+        description = {
+            "schema": self.schema,
+            "created": datetime.now(UTC).isoformat(timespec="seconds"),
+            "specification": specification,
+            "fingerprint": fingerprint,
+        }
+        with _disk_errors(folder):
+            try:
+                for inside in self.folders:
+                    (folder / inside).mkdir(parents=True)
+            except FileExistsError:
+                raise UserError(f"{folder} exists already: {self.taken}") from None
+            whole_file.write(folder / self.file, json.dumps(description, indent=1) + "\n")
+            (folder / RECORDS_FILE).touch()
+        return folder
+
+    def read(
+        self,
+        folder: Path,
+        make: Callable[[Path, str, dict[str, Any], dict[str, Any]], Contents],
+        check: Callable[[Contents], object],
+    ) -> Contents:
+        """What `make` makes of the folder, and its moment, specification and fingerprint.
+
+        `check` looks into it as far as a damaged description would show. Raises UserError if there
+        is none, it is damaged, or it is of an unknown schema.
+        """
+        path = folder / self.file
+        try:
+            description = json.loads(path.read_text())
+            if description["schema"] != self.schema:
+                raise UserError(
+                    f"{path} has schema {description['schema']}, this nnbench reads "
+                    f"{self.schema}: use the nnbench that wrote it"
+                )
+            found = make(
+                folder,
+                *(description[name] for name in ("created", "specification", "fingerprint")),
+            )
+            check(found)
+        except OSError as failure:
+            raise UserError(
+                f"{folder} is {self.missing}: {failure.strerror} ({self.file})"
+            ) from failure
+        except (ValueError, KeyError, TypeError) as failure:
+            raise UserError(
+                f"{path} is damaged ({failure!r}): restore it or measure again"
+            ) from failure
+        return found
+
+    def find(self, parent: Path) -> list[Path]:
+        """Folders of this kind directly below `parent`, oldest first."""
+        return sorted(path.parent for path in parent.glob(f"*/{self.file}"))
+
+
+def records(folder: Path, damage: list[str]) -> Iterator[tuple[int, Any]]:
+    """Line numbers and records, in order; lines that cannot be read are named in `damage`."""
+    path = folder / RECORDS_FILE
+    try:
+        lines = path.read_bytes().split(b"\n")
+    except OSError as failure:
+        raise UserError(f"{path} cannot be read: {failure.strerror}") from failure
+    # Every record ends in a newline: what follows the last one was cut off in flight.
+    for number, line in enumerate(lines[:-1], start=1):
+        try:
+            yield number, json.loads(line)
+        except ValueError:
+            damage.append(f"line {number} cannot be read")
+
+
+class Writer:
+    """Appends records to a run; only one process at a time may."""
+
+    def __init__(self, folder: Path) -> None:
+        """Open the run for appending.
+
+        Raises UserError if another process holds it or the folder cannot be written.
+        """
+        self._path = folder / RECORDS_FILE
+        with _disk_errors(folder):
+            # Unbuffered: after a failed write nothing may be left that is written later.
+            self._file = self._path.open("ab", buffering=0)
+            try:
+                fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise UserError(
+                    f"{folder} is being written by another process: wait for it to end"
+                ) from None
+            self._drop_unfinished_line()
+
+    def _drop_unfinished_line(self) -> None:
+        whole = self._path.read_bytes()
+        if whole and not whole.endswith(b"\n"):
+            os.truncate(self._path, whole.rfind(b"\n") + 1)
+
+    def append(self, record: dict[str, Any], *, sync: bool = True) -> None:
+        """Write one record, which survives this process from then on.
+
+        With `sync` it is waited for until it has reached the disk, and all before it.
+        """
+        line = (json.dumps(record, allow_nan=False) + "\n").encode()
+        size = os.fstat(self._file.fileno()).st_size
+        with _disk_errors(self._path):
+            try:
+                if self._file.write(line) != len(line):
+                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+                if sync:
+                    os.fsync(self._file.fileno())
+            except OSError:
+                os.truncate(self._path, size)
+                raise
+
+    def close(self) -> None:
+        """Let other processes write."""
+        self._file.close()
+
+
+@contextmanager
+def _disk_errors(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as failure:
+        raise UserError(
+            f"{path} cannot be written: {failure.strerror}; what was measured so far is kept"
+        ) from failure

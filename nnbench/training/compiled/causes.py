@@ -1,0 +1,56 @@
+"""What the compiled path changes besides the loop: the causes of its difference to `fit`.
+
+One run of both paths measures all of them together; `benchmarks/peers/causes.py` switches each by
+itself. Needs no framework, so that what only reads results can tell them.
+"""
+
+from nnbench.workload.case import Case
+
+AROUND = "the framework's work around each epoch and step"
+
+WIDEST = 64
+"""Cells of a layer above which both layouts of a chain of Dense cost the same on JAX."""
+
+FEWEST_ROWS = 128
+"""Rows in a batch below which they do (for both numbers see docs/compiled-path.md)."""
+
+MOST_SUMMED_APART = 4096
+"""Rows in a batch up to which XLA takes the logarithms of the losses first, then their sum."""
+
+
+def unlike_fit(case: Case) -> tuple[str, ...]:
+    """What differs between an epoch of this case with `fit` and on the compiled path, in words."""
+    return (AROUND, *_compiler(case), *_layout(case))
+
+
+def same_compiler(case: Case) -> str | None:
+    """What compiles both paths of a case; None where one is compiled otherwise, or neither is."""
+    jit = case.training.jit
+    if case.model is not None or _compiler(case):
+        return None
+    return {"torch": "Inductor" if jit == "on" else None}.get(case.backend, "XLA")
+
+
+def _compiler(case: Case) -> tuple[str, ...]:
+    jit, on_gpu = case.training.jit, case.device.startswith("gpu")
+    if case.backend == "torch":
+        return ()
+    if case.model is not None:
+        return ("XLA, where it compiles one of them and not the other",)
+    # Keras' auto is XLA on JAX and on TensorFlow's GPUs.
+    if jit == "on" or (jit == "auto" and (case.backend == "jax" or on_gpu)):
+        return ()
+    return ("XLA, which compiles that path and not fit unless --jit on",)
+
+
+def _layout(case: Case) -> tuple[str, ...]:
+    if case.backend != "jax" or case.batch_rows < FEWEST_ROWS:
+        return ()
+    if case.architecture is None:
+        return (f"the memory layout, if it is a chain of Dense layers up to {WIDEST} wide",)
+    if case.training.precision != "float32" or max(case.architecture.widths) > WIDEST:
+        return ()
+    layout = f"the memory layout, which is another for Dense layers up to {WIDEST} wide"
+    if case.batch_rows <= MOST_SUMMED_APART or case.device != "cpu":
+        return (layout,)
+    return (layout, f"an option of XLA for their batches of more than {MOST_SUMMED_APART:,} rows")

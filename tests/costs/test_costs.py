@@ -1,0 +1,343 @@
+"""The cost model on times made from a known law, and one real calibration."""
+
+import json
+import math
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from nnbench.costs import calibration, design, saved, tables
+from nnbench.costs.model import PhaseModel, Scatter, TooFewCasesError
+from nnbench.costs.prediction import CostModel, Observed
+from nnbench.costs.setting import DataShape, Setting, shape_of
+from nnbench.costs.terms import (
+    ACTIVATION,
+    FIRST_EPOCH,
+    FLOP,
+    LAYER,
+    SPILL,
+    TERMS,
+    Cache,
+    counts,
+    matrix,
+    position,
+    rows_of_last_batch,
+)
+from nnbench.errors import UserError
+from nnbench.explain.crossover import rows_flip
+from nnbench.machine import fingerprint
+from nnbench.phases import EPOCH, STEP
+from nnbench.show.terminal import print_table
+from nnbench.store import runs
+from nnbench.workload.architecture import parse
+from nnbench.workload.study import Data
+
+SETTING = Setting("jax")
+STEP_LAW_S = {"overhead": 50e-6, "layers": 10e-6, "FLOPs": 1e-11}
+
+
+def law_s(case):
+    """A made-up machine: overheads, layers and FLOPs that add up, and nothing else."""
+    layers = case.architecture.depth + 1
+    flops = case.step_cost.forward_flops + case.step_cost.backward_flops
+    step_s = 50e-6 + 10e-6 * layers + 1e-11 * flops
+    once_s = {
+        "build": 0.004 + 0.001 * layers,
+        "prepare": 0.02,
+        "trace": 0.05 + 0.01 * layers,
+        "compile": 0.3 + 0.05 * layers,
+        "first_step": 0.002 + step_s,
+    }
+    last = replace(case, rows=rows_of_last_batch(case))
+    last_s = step_s if last.rows == case.batch_rows else law_s(last)[STEP]
+    epoch_s = 1e-3 + 100e-6 * case.steps_per_epoch + (case.steps_per_epoch - 1) * step_s + last_s
+    again_s = once_s["trace"] + once_s["compile"] if last.rows < case.batch_rows else 0.0
+    fit_s = sum(once_s.values()) - once_s["build"] + epoch_s - step_s + again_s
+    return {**once_s, STEP: step_s, EPOCH: epoch_s, FIRST_EPOCH: fit_s}
+
+
+def timed(cases, spread=0.02, seed=0):
+    rng = np.random.default_rng(seed)
+    return [
+        Observed(
+            case,
+            {name: value * math.exp(rng.normal(0, spread)) for name, value in law_s(case).items()},
+            peak_host_bytes=int(4e8 + 3 * case.step_cost.weight_bytes),
+            held_bytes=int(4e8),
+        )
+        for case in cases
+    ]
+
+
+@pytest.fixture(scope="module")
+def pool():
+    return design.candidates(SETTING)
+
+
+@pytest.fixture(scope="module")
+def model(pool):
+    return CostModel.fit(timed(design.spread_out(pool, 40)), resamples=30)
+
+
+@pytest.fixture(scope="module")
+def strangers():
+    return design.candidates(SETTING, count=40, seed=77)
+
+
+def test_the_candidates_cover_the_space(pool):
+    corners = np.array([position(case) for case in pool])
+    rows = [case.rows for case in pool]
+    assert [round(2**end) for end in (corners[:, 0].min(), corners[:, 0].max())] == [1, 24]
+    assert 2 ** corners[:, 1].min() <= 3
+    assert 2 ** corners[:, 1].max() >= 900
+    assert min(rows) < 550
+    assert max(rows) > 18_000
+    full = sum(case.training.batch_size is None for case in pool)
+    assert len(pool) / 4 < full < 3 * len(pool) / 4
+
+
+def test_coefficients_are_not_negative_and_lie_within_their_intervals(model):
+    for fitted in model.phases.values():
+        for each in fitted.coefficients.values():
+            assert 0 <= each.low <= each.value <= each.high
+
+
+def test_the_law_is_recovered(model):
+    found = {term.name: each for term, each in model.phases[STEP].coefficients.items()}
+    for name in ("layers", "FLOPs"):
+        assert found[name].value == pytest.approx(STEP_LAW_S[name], rel=0.35)
+    fitted = model.phases["compile"].coefficients
+    compiling = {term.name: each.value for term, each in fitted.items()}
+    assert compiling["overhead"] == pytest.approx(0.3, rel=0.15)
+    assert compiling["layers"] == pytest.approx(0.05, rel=0.15)
+
+
+def test_networks_never_timed_are_predicted_within_the_goals(model, strangers):
+    for name in (STEP, EPOCH, "cold"):
+        errors, inside = [], []
+        for case in strangers:
+            told, true_s = model.predict(case, 30), law_s(case)
+            whole_s = true_s["build"] + true_s[FIRST_EPOCH] + 29 * true_s[EPOCH]
+            found = {STEP: told.step_s, EPOCH: told.epoch_s, "cold": told.total_s}[name]
+            exact_s = {**true_s, "cold": whole_s}[name]
+            errors.append(abs(found.value / exact_s - 1))
+            inside.append(found.low <= exact_s <= found.high)
+        assert np.median(errors) <= 0.10
+        assert np.quantile(errors, 0.95) <= 0.25
+        assert np.mean(inside) >= 0.9
+
+
+def test_a_smaller_last_batch_is_compiled_again(model):
+    even = SETTING.case(parse("32x4"), 1024, 128)
+    odd = SETTING.case(parse("32x4"), 1000, 128)
+    once_s = law_s(odd)["trace"] + law_s(odd)["compile"]
+    more_s = model.predict(odd, 5).total_s.value - model.predict(even, 5).total_s.value
+    assert more_s == pytest.approx(once_s, rel=0.35)
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    depth=st.integers(1, 40),
+    width=st.integers(1, 3000),
+    rows=st.integers(100, 200_000),
+    batch=st.none() | st.integers(16, 1000),
+    epochs=st.integers(1, 1000),
+)
+def test_parts_are_not_negative_and_add_up(model, depth, width, rows, batch, epochs):
+    told = model.predict(SETTING.case(parse(f"{width}x{depth}"), rows, batch), epochs)
+    assert all(part >= 0 for part in told.parts_s.values())
+    assert math.fsum(told.parts_s.values()) == pytest.approx(told.total_s.value)
+    for found in (told.total_s, told.epoch_s, told.step_s, told.peak_host_bytes):
+        assert 0 < found.low <= found.value <= found.high
+    assert 0 <= told.overhead_share <= 1
+    assert told.dominant in told.parts_s
+
+
+def test_outside_is_said_on_which_axes(model):
+    def outside(text, rows, batch, at=SETTING):
+        return model.predict(at.case(parse(text), rows, batch), 30).outside
+
+    assert outside("64x4", 2000, None) == ()
+    assert outside("64x60", 2000, None) == ("depth",)
+    assert outside("4000x2", 2000, None) == ("width",)
+    assert outside("64x4", 10_000_000, None) == ("rows in a batch",)
+    assert outside("64x4", 1_000_000, 32) == ("batches in an epoch",)
+    assert outside("64x4", 2000, None, replace(SETTING, features=500)) == ("features",)
+
+
+def test_timing_a_network_makes_the_model_surer_of_it(model, pool):
+    def reach(sure):
+        told = sure.predict(unsure, 30).epoch_s
+        return told.high / told.low
+
+    unsure = next(case for case in pool if case.key not in {one.case.key for one in model.observed})
+    surer = CostModel.fit([*model.observed, *timed([unsure] * 3)], resamples=0)
+    assert reach(surer) < reach(model)
+
+
+def test_what_a_launch_has_of_its_own_is_told_from_the_networks():
+    rng = np.random.default_rng(0)
+    launches = np.repeat(np.arange(12), 10)
+    effects = rng.normal(0, 0.1, 12)
+    residuals = effects[launches] + 0.02 * rng.normal(size=120)
+    found = Scatter.of(residuals, [str(launch) for launch in launches])
+    assert 0.06 < found.launch_effect < 0.16
+    assert found.noise < 0.03
+    # The next launch has an effect of its own.
+    assert found.single > 0.06
+
+
+@pytest.mark.parametrize("cache", [Cache(8.0 * 2**20), Cache(2.0 * 2**20, single=True)])
+def test_the_cache_is_found_where_activations_cost_more_beyond_it(pool, cache):
+    def time_s(case):
+        counts = dict(zip(TERMS[STEP], matrix([case], STEP, cache)[0], strict=True))
+        costs_s = {LAYER: 1e-5, FLOP: 3e-12, ACTIVATION: 1e-10, SPILL: 7e-10}
+        return sum(cost_s * counts[term] for term, cost_s in costs_s.items())
+
+    rng = np.random.default_rng(0)
+    times_s = np.array([time_s(case) * np.exp(rng.normal(0, 0.03)) for case in pool[:120]])
+    found = PhaseModel.fit(STEP, pool[:120], times_s, resamples=0)
+    assert found.cache == cache
+    assert found.coefficients[SPILL].value == pytest.approx(7e-10, rel=0.2)
+
+
+def test_what_is_timed_next_is_what_the_model_knows_least_of(pool):
+    narrow = [case for case in pool if 2 ** position(case)[1] < 64]
+    model = CostModel.fit(timed(narrow[:30]), resamples=0)
+    chosen = design.most_informative(model, pool, 60.0)
+    wide = [case for case in chosen if 2 ** position(case)[1] > 128]
+    assert len(wide) > len(chosen) / 2
+    assert len({case.key for case in chosen}) == len(chosen)
+
+
+def test_what_is_timed_next_fits_the_time_there_is(model, pool):
+    few, many = (design.most_informative(model, pool, seconds) for seconds in (3.0, 30.0))
+    assert len(few) < len(many)
+    costs_s = sum(design.timing_s(model, case) for case in many)
+    assert costs_s <= 30.0 or len(many) == design.LEAST_PER_RUN
+
+
+def test_what_few_times_say_of_a_network_far_away_is_nearly_nothing_and_no_crash(pool):
+    narrow = sorted(pool, key=lambda case: case.step_cost.flops)[:10]
+    model = CostModel.fit(timed(narrow), resamples=0)
+    far = model.predict(SETTING.case(parse("1024x24"), 20_000, 32), 30).total_s
+    assert 0 < far.low <= far.value <= far.high < math.inf
+
+
+def test_too_few_networks_are_no_model(pool):
+    with pytest.raises(TooFewCasesError):
+        PhaseModel.fit(STEP, pool[:5], np.ones(5))
+
+
+def test_a_time_is_left_out_as_if_it_had_never_been_seen(pool):
+    cases = design.spread_out(pool, 14)
+    times_s = np.array([one.times_s["build"] for one in timed(cases, spread=0.05)])
+    whole = PhaseModel.fit("build", cases, times_s, resamples=0)
+    assert whole.leverages.max() > 0.3
+    for number, case in enumerate(cases):
+        others = [*cases[:number], *cases[number + 1 :]]
+        without = PhaseModel.fit("build", others, np.delete(times_s, number), resamples=0)
+        error = without.predict(case).seconds.value / times_s[number] - 1
+        assert whole.left_out_errors()[number] == pytest.approx(error, abs=0.02)
+
+
+def test_rows_at_which_the_answer_flips(model):
+    wide, deep = (SETTING.case(parse(text), 1000, None) for text in ("128x2", "8x12"))
+    flip = rows_flip(model, wide, deep, 60)
+    assert flip.second_longer_at_least
+
+    def ratio(rows):
+        first, second = (law_s(replace(case, rows=rows)) for case in (wide, deep))
+        whole = [
+            true_s["build"] + true_s[FIRST_EPOCH] + 59 * true_s[EPOCH] for true_s in (first, second)
+        ]
+        return whole[1] / whole[0]
+
+    assert flip.rows is not None
+    assert ratio(round(flip.rows.value)) == pytest.approx(1, abs=0.15)
+    assert flip.rows.low <= flip.rows.value <= flip.rows.high
+
+
+def test_rows_of_the_last_batch_are_counted():
+    case = SETTING.case(parse("8"), 1000, 300)
+    found = counts(case, FIRST_EPOCH)
+    terms = {term.name: found[term] for term in calibration_terms()}
+    assert rows_of_last_batch(case) == 100
+    assert terms["smaller last batch"] == 1
+    assert terms["smaller batch: layers"] == 2
+
+
+def calibration_terms():
+    return TERMS[FIRST_EPOCH]
+
+
+def test_settings_have_folders_of_their_own():
+    other = replace(SETTING.training, optimizer="sgd")
+    settings = [SETTING, replace(SETTING, path="compiled"), replace(SETTING, threads=1)]
+    settings += [replace(SETTING, training=other), replace(SETTING, device="gpu:1")]
+    assert len({one.folder for one in settings}) == len(settings)
+    assert "--optimizer sgd" in replace(SETTING, training=other).options
+
+
+def test_not_calibrated_is_one_line_that_says_what_to_run(nnbench):
+    answer = nnbench("predict", "6,6", "--backend", "jax", "--path", "compiled")
+    assert answer.returncode == 2
+    (line,) = answer.stderr.strip().splitlines()
+    assert "run nnbench calibrate --backend jax --path compiled first" in line
+
+
+def test_a_calibration_of_another_machine_is_refused(tmp_path, pool, monkeypatch):
+    calibration.create_run(tmp_path / "calibration" / SETTING.folder, pool[:3], 0)
+    here = fingerprint.take()
+    monkeypatch.setattr(fingerprint, "take", lambda: {**here, "cpu": "Another CPU"})
+    with pytest.raises(UserError, match=r"another environment .*Another CPU"):
+        saved.load(tmp_path, SETTING)
+
+
+def test_the_table_tells_of_every_term_that_costs_something(model, capsys):
+    print_table(tables.coefficients(model, SETTING.label))
+    print_table(tables.errors(model))
+    shown = capsys.readouterr().out
+    for fitted in model.phases.values():
+        for term, each in fitted.coefficients.items():
+            assert each.high == 0 or term.name in shown
+    assert "95th percentile" in shown
+    plain = tables.model_as_json(model, SETTING.label, Path(__file__), Path(__file__))
+    assert json.loads(json.dumps(plain, allow_nan=False))["phases"][STEP]["times"] == 40
+
+
+def test_a_real_calibration_keeps_its_runs_and_draws_its_page(calibrated, tmp_path):
+    assert calibrated["phases"]["step"]["times"] >= 8
+    assert (tmp_path / calibrated["page"]).read_text().count("<img") == 4
+    made = [runs.read(folder) for folder in runs.find(tmp_path / calibrated["runs"])]
+    assert made
+    assert all(trial["outcome"] == "ok" for run in made for trial in run.trials)
+
+
+def test_a_real_calibration_predicts_networks_never_timed(nnbench, calibrated):
+    options = ("--backend", "jax", "--path", "fit", "--rows", "1000")
+    answer = nnbench("predict", "8x3", *options, "--epochs", "40", "--json")
+    assert answer.returncode == 0, answer.stderr
+    (predicted,) = json.loads(answer.stdout)
+    assert sum(predicted["parts_s"].values()) == pytest.approx(predicted["total_s"]["value"])
+    assert predicted["peak_host_bytes"]["value"] > 1e8
+    far = nnbench("predict", "8x300", *options)
+    assert "Outside the calibrated range in depth" in far.stdout
+    assert re.search(r"Calibrated \d+ (min|h|days) ago", far.stdout)
+
+
+def test_the_shape_of_data_is_that_of_a_csv_unless_numbers_are_given(tmp_path):
+    csv = tmp_path / "my.csv"
+    csv.write_text("a,b,c,y\n" + "".join(f"{i},{i % 7},{i % 5},{i * 0.37}\n" for i in range(50)))
+    mine = Data(str(csv), label="y", as_="regression")
+    assert shape_of(mine) == DataShape(50, 3, "regression")
+    assert shape_of(replace(mine, features="a,b"), 900) == DataShape(900, 2, "regression")
+    assert shape_of(replace(mine, features="7")) == DataShape(50, 7, "regression")
+    assert shape_of(Data("")) == DataShape(1372, 4, "classification")
+    with pytest.raises(UserError, match="--data"):
+        shape_of(Data("", features="a,b"))

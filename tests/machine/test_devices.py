@@ -1,0 +1,71 @@
+"""Starting Keras in a process of ours."""
+
+import json
+
+import pytest
+
+LONG = pytest.mark.long
+TENSORFLOW, TORCH = (pytest.param(name, marks=LONG) for name in ("tensorflow", "torch"))
+
+
+@pytest.mark.parametrize("backend", ["jax", TENSORFLOW, TORCH])
+def test_keras_starts_without_what_training_has_no_use_for_and_it_can_be_had_later(
+    in_fresh_backend, backend
+):
+    code = """
+import sys, time
+assert not {"matplotlib", "sklearn"} & set(sys.modules)
+import keras, numpy as np
+model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+model.compile("adam", "mse")
+model.fit(np.ones((4, 2)), np.ones((4, 1)), epochs=2, verbose=0)
+import matplotlib.pyplot, pandas
+print(pandas.DataFrame({"a": [1]}).a[0], matplotlib.pyplot.__name__)
+"""
+    assert in_fresh_backend(backend, code).split() == ["1", "matplotlib.pyplot"]
+
+
+def test_what_is_put_off_is_there_when_it_is_asked_for(in_fresh_backend):
+    code = """
+import sys
+from keras.src.backend.jax import nn
+assert "requests" not in sys.modules
+put_off = {"scipy.sparse", "jax.experimental.sparse.linalg", "jax.experimental.pallas.tpu"}
+assert not put_off & set(sys.modules), put_off & set(sys.modules)
+print(nn.splash_attention_mask.CausalMask.__name__, nn.splash_attention_kernel.SegmentIds.__name__)
+from jax.experimental.pallas.ops.tpu.splash_attention import splash_attention_mask
+assert splash_attention_mask.CausalMask is nn.splash_attention_mask.CausalMask
+import jax.experimental.sparse
+print(jax.experimental.sparse.linalg.spsolve.__name__)
+import jax.experimental.sparse.linalg
+assert put_off < set(sys.modules)
+"""
+    assert in_fresh_backend("jax", code).split() == ["CausalMask", "SegmentIds", "spsolve"]
+
+
+SEEDED = """
+import json, sys
+from pathlib import Path
+from nnbench.machine import keras_import
+from nnbench.workload import architecture, datasets, keras_model
+from nnbench.workload.case import Training
+from nnbench.training import session
+data = datasets.load("synthetic:rows=80,features=3")
+found, model = session.train(architecture.parse("4"), Training(), data, epochs=2, seed=5)
+session.save(found, model, Path("saved"))
+more, _ = session.train(
+    architecture.parse("4"), Training(), data, epochs=2, go_on_from=Path("saved"))
+spared = "tensorflow" not in sys.modules
+import keras
+keras.utils.set_random_seed(5)
+theirs = keras_model.build(architecture.parse("4"), Training(), 3).get_weights()
+same = all((a == b).all() for a, b in zip(theirs, found.initial_weights))
+import tensorflow
+print(json.dumps([spared, same, len(more.losses), hasattr(tensorflow, "random")]))
+"""
+
+
+@pytest.mark.parametrize("backend", ["jax", TORCH])
+def test_a_seed_and_a_saved_model_do_not_load_another_backend(in_fresh_backend, backend):
+    answer = json.loads(in_fresh_backend(backend, SEEDED).splitlines()[-1])
+    assert answer == [True, True, 4, True]

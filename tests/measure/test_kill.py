@@ -1,0 +1,128 @@
+"""Real runs, killed at random moments: nothing that was acknowledged is lost.
+
+`NNBENCH_KILLS` sets how many moments are tried; a release is tried with 50.
+"""
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+
+import psutil
+import pytest
+
+from nnbench.measure.schedule import SWEEPS
+from nnbench.measure.trial import KINDS
+from nnbench.store import runs
+
+pytestmark = [pytest.mark.long, pytest.mark.timeout(3600)]
+
+LIMIT_S = 900
+"""Of what is waited for. It ends what hangs, and is no measure of anything."""
+
+KILLS = int(os.environ.get("NNBENCH_KILLS", "3"))
+COMMAND = [
+    *(sys.executable, "-m", "nnbench", "run", "4", "8", "--backend", "jax"),
+    *("--launches", "2", "--blocks", "2", "--epochs", "8", "--name", "run"),
+]
+WHOLE = 2 * 2 * 2 * (len(KINDS) + SWEEPS)
+
+
+def start(folder):
+    return subprocess.Popen(
+        COMMAND, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True
+    )
+
+
+def workers_of(process):
+    try:
+        return psutil.Process(process.pid).children()
+    except psutil.NoSuchProcess:
+        return []
+
+
+def whole_lines(path):
+    return path.read_bytes().splitlines() if path.exists() else []
+
+
+def finish(folder):
+    process = start(folder)
+    out, errors = process.communicate(timeout=LIMIT_S)
+    assert process.returncode == 0, errors
+    return out
+
+
+def keys(run):
+    names = ("round", "side", "block", "case", "trial_kind", "sweep")
+    return Counter(tuple(trial[name] for name in names) for trial in run.trials)
+
+
+def test_no_kill_loses_what_was_acknowledged_and_the_same_command_goes_on(tmp_path):
+    draw = random.Random(4)
+    path = tmp_path / "results" / "run" / runs.TRIALS_FILE
+    for number in range(KILLS):
+        victim = ("parent", "worker", "both")[number % 3]
+        process = start(tmp_path)
+        time.sleep(draw.uniform(0.3, 9.0))
+        workers = workers_of(process)
+        before = whole_lines(path)
+        acknowledged = (
+            before if path.exists() and path.read_bytes().endswith(b"\n") else before[:-1]
+        )
+        if victim in ("parent", "both"):
+            process.kill()
+        if victim in ("worker", "both"):
+            for worker in workers:
+                worker.kill()
+        process.communicate(timeout=LIMIT_S)
+        if path.exists():
+            assert whole_lines(path)[: len(acknowledged)] == acknowledged
+            assert runs.read(path.parent).damage == []
+        for worker in workers:
+            psutil.wait_procs([worker], timeout=LIMIT_S)
+    finish(tmp_path)
+    run = runs.read(path.parent)
+    found = keys(run)
+    assert set(found.values()) == {1}
+    lost = [trial for trial in run.trials if trial["outcome"] == "died"]
+    given_up = {case for case, count in Counter(t["case"] for t in lost).items() if count >= 2}
+    if not given_up:
+        assert len(found) == WHOLE
+    assert len(lost) <= KILLS
+    again = len(whole_lines(path))
+    assert b"report.html" in finish(tmp_path)
+    assert len(whole_lines(path)) == again
+
+
+def test_a_worker_that_is_killed_is_an_outcome_with_its_last_words(tmp_path):
+    path = tmp_path / "results" / "run" / runs.TRIALS_FILE
+    process = start(tmp_path)
+    deadline_s = time.monotonic() + LIMIT_S
+    while len(whole_lines(path)) < 10:
+        assert time.monotonic() < deadline_s
+        time.sleep(0.02)
+    for worker in workers_of(process):
+        os.kill(worker.pid, signal.SIGKILL)
+    _, errors = process.communicate(timeout=LIMIT_S)
+    assert process.returncode == 0, errors
+    run = runs.read(path.parent)
+    lost = [trial for trial in run.trials if trial["outcome"] != "ok"]
+    assert len(lost) <= 1
+    for trial in lost:
+        assert trial["outcome"] == "died"
+        assert "signal 9" in trial["message"]
+    assert len(run.trials) == WHOLE
+    assert len(run.launches) == 3
+    told = json.loads(
+        subprocess.run(
+            [sys.executable, "-m", "nnbench", "report", "results/run", "--json"],
+            cwd=tmp_path,
+            capture_output=True,
+            check=True,
+        ).stdout
+    )
+    assert len(told["cases"]) == 2
