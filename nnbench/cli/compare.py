@@ -24,7 +24,7 @@ from nnbench.workload import quantities
 from nnbench.workload.study import Networks, Study
 
 if TYPE_CHECKING:
-    from nnbench.measure.run import Side
+    from nnbench.measure.protocol import Environment
     from nnbench.store.runs import Run
 
 
@@ -76,7 +76,7 @@ def compare(
         raise UserError("name two sides, such as two runs' folders, or use --against COMMIT")
     asked = Study(Networks(architectures, model), data, training, machine, effort).or_networks()
 
-    def measure(where: "Mapping[str, Side]") -> "Run":
+    def measure(where: "Mapping[str, Environment]") -> "Run":
         loaded = data.load()
         wanted = measuring.of_study(asked, asked.cases(loaded), sides=list(where))
         folder = run_folder(results, None, wanted)

@@ -60,55 +60,6 @@ class Progress:
 
 Watcher = Callable[[Progress], None]
 
-Side = Environment
-"""An earlier name."""
-
-
-def specification(
-    cases: Sequence[Case],
-    *,
-    launches: int,
-    blocks: int,
-    seed: int,
-    limit_s: float,
-    precision: float | None = None,
-    budget_s: float | None = None,
-    sides: Sequence[str] = ONE_SIDE,
-    models: Sequence[str] = (),
-    kinds: Sequence[str] = KINDS,
-    sweeps: int = SWEEPS,
-) -> dict[str, Any]:
-    """Everything that decides which trials a run consists of, as plain data.
-
-    `kinds` are the trials of each case in a block besides its `sweeps` of step samples.
-
-    Raises UserError for numbers that make no run.
-    """
-    if launches < 1 or blocks < 1:
-        raise UserError("a run needs at least one launch and one block")
-    if limit_s <= 0:
-        raise UserError(f"a limit of {limit_s} s a trial leaves no time to measure")
-    if precision is not None and not 0 < precision < 1:
-        raise UserError("a precision lies between 0 % and 100 %, such as 2%")
-    if budget_s is not None and budget_s <= 0:
-        raise UserError("a budget is a time above 0, such as 5min")
-    # An edited model is another one: what was measured of the old must not be gone on with.
-    code = {"models": {model: user_code.digest(model) for model in models}} if models else {}
-    usual = kinds == KINDS and sweeps == SWEEPS
-    plan = {} if usual else {"kinds": list(kinds), "sweeps": sweeps}
-    return {
-        **code,
-        **plan,
-        "cases": [case.to_json() for case in cases],
-        "launches": launches,
-        "blocks": blocks,
-        "seed": seed,
-        "limit_s": limit_s,
-        "precision": precision,
-        "budget_s": budget_s,
-        "sides": list(sides),
-    }
-
 
 def of_study(
     study: Study,
@@ -118,21 +69,33 @@ def of_study(
     kinds: Sequence[str] = KINDS,
     sweeps: int = SWEEPS,
 ) -> dict[str, Any]:
-    """The specification of a study with these cases. Raises UserError as `specification` does."""
+    """Everything that decides which trials a run consists of, as plain data: its specification.
+
+    `kinds` are the trials of each case in a block besides its `sweeps` of step samples. Raises
+    UserError for numbers that make no run.
+    """
     effort = study.effort
-    return specification(
-        cases,
-        launches=effort.launches,
-        blocks=effort.blocks,
-        seed=effort.seed,
-        limit_s=effort.limit,
-        precision=effort.wanted_precision,
-        budget_s=effort.budget_s,
-        sides=sides,
-        models=study.networks.model,
-        kinds=kinds,
-        sweeps=sweeps,
-    )
+    if effort.launches < 1 or effort.blocks < 1:
+        raise UserError("a run needs at least one launch and one block")
+    if effort.limit <= 0:
+        raise UserError(f"a limit of {effort.limit} s a trial leaves no time to measure")
+    if effort.budget_s is not None and effort.budget_s <= 0:
+        raise UserError("a budget is a time above 0, such as 5min")
+    # An edited model is another one: what was measured of the old must not be gone on with.
+    models = {model: user_code.digest(model) for model in study.networks.model}
+    usual = kinds == KINDS and sweeps == SWEEPS
+    return {
+        **({"models": models} if models else {}),
+        **({} if usual else {"kinds": list(kinds), "sweeps": sweeps}),
+        "cases": [case.to_json() for case in cases],
+        "launches": effort.launches,
+        "blocks": effort.blocks,
+        "seed": effort.seed,
+        "limit_s": effort.limit,
+        "precision": effort.wanted_precision,
+        "budget_s": effort.budget_s,
+        "sides": list(sides),
+    }
 
 
 def next_round(run: runs.Run, number: int) -> list[list[Planned]]:

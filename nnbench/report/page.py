@@ -51,7 +51,7 @@ def write(found: RunAnalysis, check: Check | None = None) -> Path:
 
 
 def _section(found: RunAnalysis, group: Group) -> _Section:
-    context = group.first.place
+    context = group.first.context
     stem = context.replace(", ", "-").replace(":", "").replace(" ", "")
     folder = found.run.folder / CHARTS
     drawn = {
