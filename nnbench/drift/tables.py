@@ -36,7 +36,7 @@ def _cell(found: Analysis, backend: str, policy: str, condition: str) -> Cell:
         return Cell(MISSING)
     tone = "good" if cell.reproduced else "bad" if cell.first_epoch == 0 else "warning"
     first, *others = words.cell(cell)
-    return Cell(first, ", ".join(others), tone)
+    return Cell(first, ",\n".join(others), tone)
 
 
 def study_as_json(found: Analysis, page: Path | None) -> dict[str, Any]:
