@@ -40,7 +40,7 @@ def write(found: RunAnalysis, check: Check | None = None) -> Path:
 
 def _section(found: RunAnalysis, group: Group) -> dict[str, Any]:
     """What the template shows of a group: its table, and its charts in base64 by their names."""
-    context = group.first.place
+    context = group.first.context
     stem = context.replace(", ", "-").replace(":", "").replace(" ", "")
     folder = found.run.folder / CHARTS
     drawn = {

@@ -98,8 +98,8 @@ def series(run: Run, axis: str, along: Sequence[Case]) -> list[Series]:
     values = block_values(run.samples())
     sizes = {case.key: size_of(case, axis) for case in along}
     found = []
-    for context in dict.fromkeys(case.place for case in along):
-        keys = [case.key for case in along if case.place == context]
+    for context in dict.fromkeys(case.context for case in along):
+        keys = [case.key for case in along if case.context == context]
         for phase in SHOWN:
             mine = values[(values["phase"] == phase) & values["case"].isin(keys)]
             one = _series(axis, phase, context, mine.assign(size=mine["case"].map(sizes)))
