@@ -18,9 +18,7 @@ def made(
     """A trajectory whose weights, arrays of (epochs, ...), are given; all else has a default."""
     epochs = len(weights[0])
     return Trajectory(
-        names=tuple(
-            names or (f"{position} Dense kernel" for position in range(1, len(weights) + 1))
-        ),
+        names=tuple(names or (f"{n} Dense kernel" for n in range(1, len(weights) + 1))),
         epochs=tuple(range(epochs)),
         weights=tuple(np.asarray(array) for array in weights),
         losses=tuple(losses or (0.5,) * (epochs - 1)),

@@ -22,11 +22,11 @@ import numpy as np
 from rich import print as show
 from rich.table import Table
 
-from nnbench.costs import calibration, context
-from nnbench.costs.calibration import Place
+from nnbench.costs import calibration, design, saved
 from nnbench.costs.prediction import CostModel
+from nnbench.costs.setting import Setting
 from nnbench.errors import UserError
-from nnbench.machine import devices, fingerprint
+from nnbench.machine import devices, fingerprint, whole_file
 from nnbench.measure import run as measuring
 from nnbench.phases import COLD, EPOCH, STEP
 from nnbench.show.progress import Bar
@@ -47,32 +47,32 @@ LEAST_HELD_OUT = 6
 PREDICTED_FILE = "predicted.json"
 
 
-def calibrated(folder: Path, place: Place, budget_s: float) -> CostModel:
+def calibrated(folder: Path, setting: Setting, budget_s: float) -> CostModel:
     """The cost model, calibrated for what is left of the budget."""
-    runs = calibration.read(folder, place)
+    runs = saved.read(folder, setting)
     complete = all(measuring.is_complete(run) for run in runs)
     left_s = budget_s - sum(measuring.seconds_spent(run) for run in runs)
     if runs and complete and left_s < calibration.RUN_S:
-        return calibration.load(folder, place)
+        return saved.load(folder, setting)
     with Bar(round(left_s), "s") as bar:
         return calibration.calibrate(
             folder,
-            place,
+            setting,
             max(left_s, 1.0),
-            lambda spent_s, note: bar.show(round(spent_s), f"{place.label}: {note}"),
+            lambda spent_s, note: bar.show(round(spent_s), f"{setting.label}: {note}"),
         )
 
 
-def held_out(model: CostModel, place: Place, budget_s: float, seed: int) -> list[Case]:
+def held_out(model: CostModel, setting: Setting, budget_s: float, seed: int) -> list[Case]:
     """Networks drawn at random from the calibrated space, as many as the budget allows."""
     known = {one.case.key for one in model.observed}
-    start_s = LAUNCHES * calibration.GUESSED_START_S[place.backend]
+    start_s = LAUNCHES * calibration.GUESSED_START_S[setting.backend]
     chosen, spent_s = [], start_s
-    for case in calibration.candidates(place, seed=10_000 + seed):
+    for case in design.candidates(setting, seed=10_000 + seed):
         if case.key in known:
             continue
         total_s = model.predict(case, case.cold_epochs).total_s.value
-        spent_s += TIMED_IN * (calibration.timing_s(model, case) + total_s)
+        spent_s += TIMED_IN * (design.timing_s(model, case) + total_s)
         if spent_s > budget_s and len(chosen) >= LEAST_HELD_OUT:
             break
         chosen.append(case)
@@ -95,11 +95,11 @@ def predictions(model: CostModel, cases: list[Case]) -> dict[str, dict[str, list
     return told
 
 
-def prepare(folder: Path, place: Place, options: argparse.Namespace) -> None:
+def prepare(folder: Path, setting: Setting, options: argparse.Namespace) -> None:
     """Calibrate, predict, and lay out the runs that will time what was predicted."""
-    model = calibrated(folder, place, quantities.parse_seconds(options.budget))
-    cases = held_out(model, place, quantities.parse_seconds(options.held_out), options.seed)
-    here = folder / "held-out" / place.folder
+    model = calibrated(folder, setting, quantities.parse_seconds(options.budget))
+    cases = held_out(model, setting, quantities.parse_seconds(options.held_out), options.seed)
+    here = folder / "held-out" / setting.folder
     for number in range(LAUNCHES):
         mine = [case for turn, case in enumerate(cases) if (number - turn) % LAUNCHES < TIMED_IN]
         wanted = measuring.specification(
@@ -109,29 +109,28 @@ def prepare(folder: Path, place: Place, options: argparse.Namespace) -> None:
             seed=options.seed,
             limit_s=calibration.LIMIT_S,
             kinds=("cold", "phases"),
-            sweeps=calibration.SWEEPS[place.path],
+            sweeps=design.SWEEPS[setting.path],
         )
         if not (here / str(number) / runs.RUN_FILE).exists():
             runs.create(here, str(number), wanted, fingerprint.take())
     # What is laid out counts, also where a command that was stopped has done so.
     laid_out = [case for one in runs.find(here) for case in runs.read(one).cases.values()]
-    partial = here / f"{PREDICTED_FILE}.partial"
-    partial.write_text(json.dumps(predictions(model, laid_out), indent=1))
-    partial.replace(here / PREDICTED_FILE)
+    told = json.dumps(predictions(model, laid_out), indent=1)
+    whole_file.write(here / PREDICTED_FILE, told)
 
 
-def measure(here: Path, place: Place) -> None:
+def measure(here: Path, setting: Setting) -> None:
     """Time what is missing of the held-out networks."""
     with Bar(0, "trials") as bar:
         for folder in runs.find(here):
             run = runs.read(folder)
             if not measuring.is_complete(run):
-                data = calibration.data_of(run)
+                data = saved.data_of(run)
                 measuring.execute(
                     folder,
                     data,
                     lambda state: bar.show(
-                        state.done, f"{place.label}, held out: {state.now}", state.total
+                        state.done, f"{setting.label}, held out: {state.now}", state.total
                     ),
                 )
 
@@ -140,7 +139,7 @@ def pairs(here: Path) -> Iterator[tuple[str, str, float, list[float]]]:
     """Group, network, timed seconds and predicted (value, low, high)."""
     predicted = json.loads((here / PREDICTED_FILE).read_text())
     held = [runs.read(folder) for folder in runs.find(here)]
-    found = calibration.observed(held)
+    found = saved.observed(held)
     for case in dict.fromkeys(one.case for one in found):
         batch = case.training.batch_size or "full"
         name = f"{case.label}, {case.rows} rows, batch {batch}"
@@ -152,7 +151,7 @@ def pairs(here: Path) -> Iterator[tuple[str, str, float, list[float]]]:
 
 
 def judged(here: Path) -> dict[str, dict[str, float | str]]:
-    """Errors and coverage of each group at one place."""
+    """Errors and coverage of each group in one setting."""
     found: dict[str, list[tuple[float, bool, str]]] = {group: [] for group in GROUPS}
     for group, name, timed_s, (value, low, high) in pairs(here):
         found[group].append((value / timed_s - 1, low <= timed_s <= high, name))
@@ -172,13 +171,13 @@ def judged(here: Path) -> dict[str, dict[str, float | str]]:
 def ratios_held(model: CostModel, here: Path) -> tuple[float, int]:
     """In how many of all pairs the ratio of two epochs lies in its interval; how many pairs."""
     times_s: dict[Case, list[float]] = {}
-    for one in calibration.observed([runs.read(folder) for folder in runs.find(here)]):
+    for one in saved.observed([runs.read(folder) for folder in runs.find(here)]):
         times_s.setdefault(one.case, []).append(one.times_s[EPOCH])
     timed_s = {case: geometric_mean(mine) for case, mine in times_s.items()}
     held = []
-    for one, other in itertools.combinations(timed_s, 2):
-        told = context.ratio(model.phases[EPOCH], one, other)
-        held.append(told.low <= timed_s[one] / timed_s[other] <= told.high)
+    for first, second in itertools.combinations(timed_s, 2):
+        told = model.phases[EPOCH].ratio(first, second)
+        held.append(told.low <= timed_s[first] / timed_s[second] <= told.high)
     return float(np.mean(held)), len(held)
 
 
@@ -188,28 +187,28 @@ def reached(name: str, value: float) -> bool:
 
 
 def table_of(found: dict[str, dict[str, dict[str, float | str]]]) -> Table:
-    """All places, one line a group."""
+    """All settings, one line a group."""
     table = Table(
         title="Networks that were never timed, predicted and then timed",
         caption="goals: median <= 10 %, 95th percentile <= 25 %, coverage >= 90 %",
     )
-    for name in ("place", "of", "networks"):
+    for name in ("setting", "of", "networks"):
         table.add_column(name)
     for name in (*GOALS, "worst"):
         table.add_column(name, justify="right")
-    for place, groups in found.items():
+    for label, groups in found.items():
         for group, told in groups.items():
             cells = [
                 f"[{'green' if reached(name, float(told[name])) else 'red'}]{told[name]:.1%}[/]"
                 for name in GOALS
             ]
-            table.add_row(place, group, str(told["networks"]), *cells, str(told["worst"]))
+            table.add_row(label, group, str(told["networks"]), *cells, str(told["worst"]))
         table.add_section()
     return table
 
 
 def main() -> int:
-    """Calibrate, predict, time and judge every place; 1 where a goal was missed."""
+    """Calibrate, predict, time and judge every setting; 1 where a goal was missed."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--backends", default="jax,tensorflow,torch")
     parser.add_argument("--paths", default="fit,compiled")
@@ -222,23 +221,23 @@ def main() -> int:
     for backend in backends:
         devices.check_installed(backend)
     paths = options.paths.split(",")
-    places = [Place(backend, path=path) for backend in backends for path in paths]
+    settings = [Setting(backend, path=path) for backend in backends for path in paths]
     found = {}
-    for place in places:
-        here = options.results / "held-out" / place.folder
+    for setting in settings:
+        here = options.results / "held-out" / setting.folder
         if not (here / PREDICTED_FILE).exists():
-            prepare(options.results, place, options)
-        measure(here, place)
-        found[place.label] = judged(here)
+            prepare(options.results, setting, options)
+        measure(here, setting)
+        found[setting.label] = judged(here)
         (options.results / "judged.json").write_text(json.dumps(found, indent=1))
-        show(table_of({place.label: found[place.label]}))
-        held, pairs_ = ratios_held(calibration.load(options.results, place), here)
+        show(table_of({setting.label: found[setting.label]}))
+        held, pairs_ = ratios_held(saved.load(options.results, setting), here)
         show(f"ratios of two epochs: {held:.0%} of {pairs_} pairs lie in their 95 % intervals")
-    if len(places) > 1:
+    if len(settings) > 1:
         show(table_of(found))
     missed = [
-        f"{place}: {group} {name}"
-        for place, groups in found.items()
+        f"{label}: {group} {name}"
+        for label, groups in found.items()
         for group, told in groups.items()
         for name in GOALS
         if not reached(name, float(told[name]))

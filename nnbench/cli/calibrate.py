@@ -7,11 +7,14 @@ from cyclopts import Parameter
 
 from nnbench.cli.options import RESULTS, AsJson, Data, Machine, Quiet, Results, Training
 from nnbench.cli.session import tell_backend
+from nnbench.costs import calibration, page, saved, tables, words
+from nnbench.costs.context import Context
+from nnbench.costs.setting import settings, shape_of
+from nnbench.show.progress import Bar
 from nnbench.show.terminal import print_json, print_sentences, print_table, say, waiting
 from nnbench.workload import quantities
 
-NOTEBOOK_ROWS, EPOCHS = 1372, 100
-"""What the page's charts are for: as many rows as there are bank notes. See `advise --page`."""
+EPOCHS = 100
 
 
 @Parameter(name="*", group="Data")
@@ -21,31 +24,24 @@ class AskedData(Data):
 
     data: Annotated[str, Parameter(help="Data whose shape counts, such as a CSV.")] = ""
     features: Annotated[
-        str | None,
-        Parameter(help="The number of feature columns; or those of your CSV, with commas."),
+        str | None, Parameter(help="Number of feature columns; or your CSV's, with commas.")
     ] = None
 
 
 @Parameter(name="*", group="Training")
 @dataclass(frozen=True)
-class CalibrateTraining(Training):
+class TimedTraining(Training):
     """Epochs and batches are what a calibration chooses."""
 
     epochs: Annotated[int, Parameter(parse=False)] = EPOCHS
     batch: Annotated[str, Parameter(parse=False)] = "full"
 
 
-ASKED = AskedData()
-TRAINING = CalibrateTraining()
-
-
 def calibrate(
     *,
-    budget: Annotated[
-        str, Parameter(help="Time for each backend and path together, such as 3min.")
-    ] = "3min",
-    data: AskedData = ASKED,
-    training: CalibrateTraining = TRAINING,
+    budget: Annotated[str, Parameter(help="Time for each backend and path together.")] = "3min",
+    data: AskedData = AskedData(),
+    training: TimedTraining = TimedTraining(),
     machine: Machine = Machine(),
     results: Results = RESULTS,
     as_json: AsJson = False,
@@ -56,15 +52,10 @@ def calibrate(
     Ends with the path of a page: coefficients, residuals, maps over depth and width, roofline.
     Given again, it goes on where it stopped and adds to what is there.
     """
-    from nnbench.costs import calibration, page, saved, tables, words
-    from nnbench.costs.context import Context
-    from nnbench.costs.setting import settings, shape_of
-    from nnbench.show.progress import Bar
-
     budget_s = quantities.parse_seconds(budget)
     tell_backend(machine, quiet=quiet)
-    told = []
-    for setting in settings(machine, training, shape_of(data)):
+    told, shape = [], shape_of(data)
+    for setting in settings(machine, training, shape):
         with Bar(round(budget_s), "s", quiet=quiet) as bar:
 
             def show(spent_s: float, note: str, bar: Bar = bar, label: str = setting.label) -> None:
@@ -73,7 +64,7 @@ def calibrate(
             model = calibration.calibrate(results, setting, budget_s, show)
         folder = saved.folder_of(results, setting)
         with waiting("drawing"):
-            written = page.write(folder, Context(model, setting, NOTEBOOK_ROWS, None, EPOCHS))
+            written = page.write(folder, Context(model, setting, shape.rows, None, EPOCHS))
         told.append(tables.model_as_json(model, setting.label, folder, written))
         if not as_json:
             print_table(tables.coefficients(model, setting.label))

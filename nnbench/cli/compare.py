@@ -34,9 +34,7 @@ class CompareEffort(Effort):
     """More launches than elsewhere, of one block: the launch is the unit."""
 
     launches: int = 10
-    "Launches of each side."
     blocks: int = 1
-    "Times each case's turn comes in a launch."
 
 
 def compare(

@@ -5,18 +5,10 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from nnbench.cli.options import (
-    RESULTS,
-    AsJson,
-    Data,
-    Effort,
-    Machine,
-    Quiet,
-    Results,
-    Training,
-)
+from nnbench.cli.options import RESULTS, AsJson, Data, Effort, Machine, Quiet, Results, Training
 from nnbench.cli.session import execute, run_folder, tell_backend
 from nnbench.errors import UserError
+from nnbench.explain import attribution, charts, crossover, tables, words
 from nnbench.measure import run as measuring
 from nnbench.show.terminal import print_json, print_sentences, print_table, say
 from nnbench.store import runs
@@ -31,8 +23,7 @@ def explain(
     second: Annotated[str, Parameter(name="B", help="What it is compared with.")],
     *,
     saved: Annotated[
-        Path | None,
-        Parameter(name="--run", help="A run that holds both; default: measure them."),
+        Path | None, Parameter(name="--run", help="A run that holds both; default: measure them.")
     ] = None,
     data: Data = Data(),
     training: Training = Training(),
@@ -48,8 +39,6 @@ def explain(
     Two architectures are timed against each other, or looked up in a saved run. Two folders are
     two runs that timed the same networks.
     """
-    from nnbench.explain import attribution, charts, crossover, tables, words
-
     folders = [Path(name) for name in (first, second)]
     if all((folder / runs.RUN_FILE).exists() for folder in folders):
         before, run = (runs.read(folder) for folder in folders)

@@ -37,7 +37,6 @@ class ScaleTraining(Training):
     """Few epochs: the axes are long."""
 
     epochs: int = 4
-    "Epochs of a training."
 
 
 @Parameter(name="*", group="Effort")
@@ -46,9 +45,7 @@ class ScaleEffort(Effort):
     """One block a launch, and longer for the largest."""
 
     blocks: int = 1
-    "Times each case's turn comes in a launch."
     limit: float = 300.0
-    "Seconds after which a trial is given up."
 
 
 def scale(

@@ -23,8 +23,6 @@ class TrainData(Data):
     """Data that `--task` names too."""
 
     data: Annotated[str, Parameter(name=("--data", "--task"))] = "banknotes"
-    """banknotes, instagram, synthetic:rows=1000,features=4, a CSV, an npz with x and y, or
-    data.py:load, a function that returns them."""
 
 
 @Parameter(name="*", group="Training")

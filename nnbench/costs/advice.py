@@ -83,94 +83,86 @@ def advise(
     advice = Advice(ordered, ())
     if budget_s is None or advice.meeting:
         return advice
-    return replace(advice, changes=_changes(context, advice, budget_s, others or {}))
+    return replace(advice, changes=_changes(context, ordered, budget_s, others or {}))
 
 
 def _candidate(context: Context, architecture: Architecture, budget_s: float | None) -> Candidate:
     prediction = context.predict(architecture)
     verdict = None if budget_s is None else judge(prediction.epoch_s, budget_s)
-    return Candidate(
-        architecture, architecture.parameters(context.setting.features), prediction, verdict
-    )
+    return Candidate(architecture, context.parameters(architecture), prediction, verdict)
 
 
 def _of_size(context: Context, parameters: int, budget_s: float | None) -> list[Candidate]:
-    def counted(one: Architecture) -> int:
-        return one.parameters(context.setting.features)
-
+    least, most = FEWEST * parameters, (1 + FAR_OFF) * parameters
     found = []
     for depth in range(1, context.deepest + 1):
-        width = nearest_width(depth, parameters, counted, context.widest)
+        width = nearest_width(depth, parameters, context.parameters, context.widest)
         if width is None:
             continue
         one = Architecture((width,) * depth)
-        if counted(one) > parameters * (1 + FAR_OFF) and width > 1:
+        if context.parameters(one) > most and width > 1:
             # Widths are whole numbers: where none comes near, the next below.
             one = Architecture((width - 1,) * depth)
-        least, most = FEWEST * parameters, (1 + FAR_OFF) * parameters
-        if least <= counted(one) <= most and one.widths[0] >= context.narrowest:
+        if least <= context.parameters(one) <= most and one.widths[0] >= context.narrowest:
             found.append(_candidate(context, one, budget_s))
     return found
 
 
 def _that_meet(context: Context, budget_s: float) -> list[Candidate]:
-    found = []
-    for depth in range(1, context.deepest + 1):
-        width = context.widest_with(
-            depth, lambda one: context.predict(one).epoch_s.value <= budget_s
-        )
-        if width is not None:
-            found.append(_candidate(context, Architecture((width,) * depth), budget_s))
-    return found
+    def meets(one: Architecture) -> bool:
+        return context.predict(one).epoch_s.value <= budget_s
+
+    widths = {depth: context.widest_with(depth, meets) for depth in range(1, context.deepest + 1)}
+    return [
+        _candidate(context, Architecture((width,) * depth), budget_s)
+        for depth, width in widths.items()
+        if width is not None
+    ]
 
 
 def _changes(
-    context: Context, advice: Advice, budget_s: float, others: Mapping[str, Context]
+    context: Context,
+    candidates: Sequence[Candidate],
+    budget_s: float,
+    others: Mapping[str, Context],
 ) -> list[str]:
-    told = []
-    budget = units.seconds(budget_s)
-    if advice.candidates:
-        quickest = min(advice.candidates, key=lambda one: one.prediction.epoch_s.value)
-        epoch_s = quickest.prediction.epoch_s
-        told.append(
-            f"a budget of {units.seconds(epoch_s.value)} an epoch "
-            f"({units.seconds(epoch_s.high)} to be sure): {quickest.architecture.label} is the "
-            "quickest"
-        )
+    told, wanted = [], Architecture((context.narrowest,))
+    quickest = min(candidates, key=lambda one: one.prediction.epoch_s.value, default=None)
     smaller = max(_that_meet(context, budget_s), key=lambda one: one.parameters, default=None)
-    if smaller is not None:
-        told.append(
+    if smaller is None:
+        least_s = units.seconds(context.predict(wanted).epoch_s.value)
+        lesser = (
+            f"no network helps: even {wanted.label} takes {least_s} an epoch, more than "
+            f"{units.seconds(budget_s)}"
+        )
+    else:
+        lesser = (
             f"fewer parameters: {smaller.architecture.label} with {smaller.parameters:,} takes "
             f"{units.seconds(smaller.prediction.epoch_s.value)} an epoch"
         )
-    else:
-        least = Architecture((context.narrowest,))
-        least_s = units.seconds(context.predict(least).epoch_s.value)
+    if quickest is not None:
+        wanted, epoch_s = quickest.architecture, quickest.prediction.epoch_s
         told.append(
-            f"no network helps: even {least.label} takes {least_s} an epoch, more than {budget}"
+            f"a budget of {units.seconds(epoch_s.value)} an epoch "
+            f"({units.seconds(epoch_s.high)} to be sure): {wanted.label} is the quickest"
         )
-    wanted = (
-        min(advice.candidates, key=lambda one: one.prediction.epoch_s.value).architecture
-        if advice.candidates
-        else Architecture((context.narrowest,))
-    )
+    changed = {}
     if context.batch_size is not None:
-        full = replace(context, batch_size=None)
-        told += _if_meets("larger batches: a full batch", full, wanted, budget_s)
+        changed["larger batches: a full batch"] = replace(context, batch_size=None)
     rows = context.rows // 2
-    while rows >= 2 ** context.model.low[2] and rows >= 2:
-        found = _if_meets(f"fewer rows: {rows:,}", replace(context, rows=rows), wanted, budget_s)
-        if found:
-            told += found
+    while rows >= max(2.0, 2 ** context.model.low[2]):
+        changed[f"fewer rows: {rows:,}"] = fewer = replace(context, rows=rows)
+        if fewer.predict(wanted).epoch_s.value <= budget_s:
             break
         rows //= 2
-    for name, other in others.items():
-        told += _if_meets(f"another setting: {name}", other, wanted, budget_s)
-    return told
-
-
-def _if_meets(what: str, context: Context, wanted: Architecture, budget_s: float) -> list[str]:
-    epoch_s = context.predict(wanted).epoch_s
-    if epoch_s.value > budget_s:
-        return []
-    return [f"{what} ({wanted.label} would take {units.seconds(epoch_s.value)} an epoch)"]
+    changed |= {f"another setting: {name}": other for name, other in others.items()}
+    times_s = {what: there.predict(wanted).epoch_s.value for what, there in changed.items()}
+    return [
+        *told,
+        lesser,
+        *(
+            f"{what} ({wanted.label} would take {units.seconds(time_s)} an epoch)"
+            for what, time_s in times_s.items()
+            if time_s <= budget_s
+        ),
+    ]

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
+from typing import Self
 
 from nnbench.costs import questions
 from nnbench.costs.advice import Advice, advise
@@ -15,11 +16,35 @@ from nnbench.costs.setting import DataShape, settings
 from nnbench.costs.verification import Checked
 from nnbench.errors import UserError
 from nnbench.stats.interval import Interval
-from nnbench.workload.architecture import Architecture
+from nnbench.workload import quantities
+from nnbench.workload.architecture import Architecture, parse
 from nnbench.workload.case import PATHS
 from nnbench.workload.study import Machine, TrainingOptions
 
 MOST_VERIFIED = 5
+
+
+@dataclass(frozen=True)
+class Question:
+    """A network to be told about, and the parameters and seconds an epoch that others may have."""
+
+    network: Architecture | None = None
+    parameters: int | None = None
+    budget_s: float | None = None
+
+    @classmethod
+    def read(
+        cls, network: str | None, parameters: int | None, budget: str | None, *, may_be_empty: bool
+    ) -> Self:
+        """The question in words. Raises UserError for what is none."""
+        if not may_be_empty and network is None and parameters is None and budget is None:
+            raise UserError(
+                "nothing is asked: name a network such as 64x3, or --params, or --budget-per-epoch"
+            )
+        if parameters is not None and parameters < 1:
+            raise UserError(f"{parameters} parameters make no network: ask for more")
+        asked = parse(network) if network else None
+        return cls(asked, parameters, quantities.parse_seconds(budget) if budget else None)
 
 
 @dataclass(frozen=True)
@@ -37,15 +62,12 @@ class AboutNetwork:
 
 @dataclass(frozen=True)
 class Answers:
-    """All answers in one context; None where nothing was asked.
-
-    `wanted` is what the advice was asked for: parameters, and seconds an epoch.
-    """
+    """All answers in one context; None where nothing was asked."""
 
     context: Context
+    question: Question
     about: AboutNetwork | None = None
     advice: Advice | None = None
-    wanted: tuple[int | None, float | None] = (None, None)
     verified: Sequence[Checked] | None = None
     page: Path | None = None
 
@@ -102,34 +124,24 @@ def context_of(
     return Context(model, setting, shape.rows, training.batch_size, training.epochs)
 
 
-def answer(
-    context: Context,
-    results: Path,
-    asked: Architecture | None,
-    parameters: int | None,
-    budget_s: float | None,
-) -> Answers:
-    """Answer what is asked of a network, and which have so many parameters and epochs so short.
-
-    Other settings that are calibrated in `results` count, too. Raises UserError for no network.
-    """
-    if parameters is not None and parameters < 1:
-        raise UserError(f"{parameters} parameters make no network: ask for more")
+def answer(context: Context, results: Path, question: Question) -> Answers:
+    """Answer a question; other settings that are calibrated in `results` count, too."""
 
     def elsewhere(**change: str) -> Context | None:
         setting = replace(context.setting, **change)  # type: ignore[arg-type]
         model = load_if_any(results, setting)
         return replace(context, model=model, setting=setting) if model else None
 
-    found = Answers(context, wanted=(parameters, budget_s))
+    found = Answers(context, question)
+    asked, parameters, budget_s = question.network, question.parameters, question.budget_s
     if asked is not None:
         gpu = elsewhere(device="gpu") if context.setting.device == "cpu" else None
         about = AboutNetwork(
             asked,
             context.predict(asked),
             questions.as_fast(context, asked),
-            questions.as_many_parameters(context, asked),
-            questions.as_many_flops(context, asked),
+            questions.as_many(context, asked, context.parameters),
+            questions.as_many(context, asked, context.flops),
             questions.free_width(context),
             questions.between(context, gpu, asked) if gpu else None,
         )
@@ -137,11 +149,8 @@ def answer(
     if parameters is not None or budget_s is not None:
         advice = advise(context, parameters, budget_s)
         if budget_s is not None and not advice.meeting:
-            others = {
-                f"--path {path}": elsewhere(path=path)
-                for path in PATHS
-                if path != context.setting.path
-            }
+            paths = [path for path in PATHS if path != context.setting.path]
+            others = {f"--path {path}": elsewhere(path=path) for path in paths}
             there = {name: one for name, one in others.items() if one is not None}
             advice = advise(context, parameters, budget_s, there)
         found = replace(found, advice=advice)

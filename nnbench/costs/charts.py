@@ -255,7 +255,7 @@ def overhead_share(context: Context) -> Figure:
     for number, depth in enumerate(shown):
         networks = [Architecture((width,) * depth) for width in widths]
         axis.plot(
-            [one.parameters(context.setting.features) for one in networks],
+            [context.parameters(one) for one in networks],
             [100 * context.predict(one).overhead_share for one in networks],
             "o-",
             color=SERIES_COLOURS[number % len(SERIES_COLOURS)],

@@ -51,6 +51,16 @@ class Context:
         """The case of an architecture in this context."""
         return self.setting.case(architecture, self.rows, self.batch_size)
 
+    def parameters(self, architecture: Architecture) -> int:
+        """The trainable parameters of an architecture here."""
+        return architecture.parameters(self.setting.features)
+
+    def flops(self, architecture: Architecture) -> int:
+        """The FLOPs of one of its steps here."""
+        cost = self.case(architecture).step_cost
+        assert cost is not None
+        return cost.flops
+
     def predict(self, architecture: Architecture) -> Prediction:
         """What the model says of an architecture here."""
         if architecture not in self._known:

@@ -61,19 +61,10 @@ def as_fast(context: Context, asked: Architecture) -> list[Alternative]:
     return found
 
 
-def as_many_parameters(context: Context, asked: Architecture) -> list[Alternative]:
-    """At each depth the network with about as many parameters as the asked one."""
-    return _as_many(context, asked, lambda one: one.parameters(context.setting.features))
-
-
-def as_many_flops(context: Context, asked: Architecture) -> list[Alternative]:
-    """At each depth the network with about as many FLOPs in a step as the asked one."""
-    return _as_many(context, asked, lambda one: _flops(context, one))
-
-
-def _as_many(
+def as_many(
     context: Context, asked: Architecture, counted: Callable[[Architecture], int]
 ) -> list[Alternative]:
+    """At each depth the network that has about as many as the asked one of what is counted."""
     wanted = counted(asked)
     found = []
     for depth in answered_depths(context, asked):
@@ -103,20 +94,8 @@ def _alternative(
     context: Context, widths: tuple[int, ...], asked: Architecture, width: Width | None = None
 ) -> Alternative:
     one = Architecture(widths)
-    return Alternative(
-        one,
-        one.parameters(context.setting.features),
-        _flops(context, one),
-        context.predict(one),
-        context.ratio(one, asked, EPOCH),
-        width,
-    )
-
-
-def _flops(context: Context, architecture: Architecture) -> int:
-    cost = context.case(architecture).step_cost
-    assert cost is not None
-    return cost.flops
+    counts = context.parameters(one), context.flops(one)
+    return Alternative(one, *counts, context.predict(one), context.ratio(one, asked, EPOCH), width)
 
 
 @dataclass(frozen=True)

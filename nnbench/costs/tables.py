@@ -6,7 +6,7 @@ from typing import Any
 
 from nnbench.costs import words
 from nnbench.costs.advice import Advice, Candidate
-from nnbench.costs.answers import Answers, Predicted
+from nnbench.costs.answers import Answers, Predicted, Question
 from nnbench.costs.context import Context, Width
 from nnbench.costs.prediction import CostModel, Prediction
 from nnbench.costs.questions import FREE, Alternative, FreeWidth
@@ -149,7 +149,7 @@ def answers_shown(found: Answers) -> Iterator[str | Table]:
         if network.on_gpu is not None:
             yield words.on_gpu(label, network.on_gpu)
     if found.advice is not None:
-        yield advice(found.advice, context, found.wanted)
+        yield advice(found.advice, context, found.question)
         yield from words.advice_sentences(found.advice)
     if found.verified is not None:
         yield checked(found.verified)
@@ -217,9 +217,9 @@ def free_widths(found: Sequence[FreeWidth]) -> Table:
     )
 
 
-def advice(found: Advice, context: Context, wanted: tuple[int | None, float | None]) -> Table:
+def advice(found: Advice, context: Context, question: Question) -> Table:
     """A row a candidate, the best first."""
-    parameters, budget_s = wanted
+    parameters, budget_s = question.parameters, question.budget_s
     asked = [f"about {parameters:,} parameters"] if parameters else []
     asked += [f"at most {units.seconds(budget_s)} an epoch"] if budget_s else []
     marks = {id(found.widest): "widest", id(found.deepest): "deepest"}

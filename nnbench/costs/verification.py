@@ -2,10 +2,9 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from typing import Any
 
 from nnbench.costs.context import Context
-from nnbench.machine import fingerprint
 from nnbench.measure import run as measuring
 from nnbench.phases import EPOCH
 from nnbench.stats.estimate import Estimate
@@ -14,6 +13,7 @@ from nnbench.stats.summary import summarise
 from nnbench.store import runs
 from nnbench.workload import datasets
 from nnbench.workload.architecture import Architecture
+from nnbench.workload.datasets import Dataset
 from nnbench.workload.study import Effort, Study
 
 FOLDER = "advice"
@@ -36,26 +36,13 @@ class Checked:
     measured_ratio: Estimate | None
 
 
-def verify(
-    results: Path,
-    context: Context,
-    architectures: Sequence[Architecture],
-    effort: Effort,
-    watch: measuring.Watcher,
-) -> list[Checked]:
-    """Time networks in turn in fresh processes; one that could not be measured is left out.
-
-    What was interrupted is gone on with. Raises UserError as `measure.run.execute` does.
-    """
-    cases = [context.case(one) for one in dict.fromkeys(architectures)]
+def plan(
+    context: Context, architectures: Sequence[Architecture], effort: Effort
+) -> tuple[dict[str, Any], Dataset]:
+    """The specification of a run that times these networks, and its data."""
+    cases = [context.case(one) for one in architectures]
     wanted = measuring.of_study(Study(effort=effort), cases, kinds=("phases",), sweeps=0)
-    here = fingerprint.take()
-    folder = results / FOLDER
-    path = measuring.unfinished(folder, wanted, here)
-    run = measuring.execute(
-        path or runs.create(folder, None, wanted, here), datasets.load(cases[0].data), watch
-    )
-    return compared(context, run)
+    return wanted, datasets.load(cases[0].data)
 
 
 def compared(context: Context, run: runs.Run) -> list[Checked]:

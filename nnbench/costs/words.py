@@ -1,6 +1,7 @@
 """A cost model and its answers in sentences."""
 
 from collections.abc import Sequence
+from datetime import datetime
 
 from nnbench.costs.advice import Advice
 from nnbench.costs.context import Context
@@ -82,6 +83,12 @@ def prediction_sentences(found: Prediction) -> list[str]:
             "less the interval can be trusted."
         )
     return said
+
+
+def age(calibrated: datetime) -> str:
+    """How old what is told is, and what to do about it."""
+    ago = units.ago(calibrated)
+    return f"Calibrated {ago}; nnbench calibrate adds what the machine is like now."
 
 
 def asked(found: Prediction) -> str:

@@ -71,20 +71,12 @@ class Golden:
 
 
 @dataclass(frozen=True)
-class WeightDrift:
-    """By how many ULPs a weight differs after the first epoch that differs, and at the end."""
-
-    name: str
-    first_ulp: float
-    final_ulp: float
-
-
-@dataclass(frozen=True)
 class Verdict:
     """What a check found: `exact` tells that equality in every bit was required, else `bounds`.
 
     `elsewhere` are the differences of the fingerprint that matter, `changed` those of what is
-    guarded: commit and model.
+    guarded: commit and model. `weights` has by how many ULPs each weight differs after the first
+    epoch that differs, and at the end.
     """
 
     passed: bool
@@ -93,7 +85,7 @@ class Verdict:
     difference: Difference
     elsewhere: list[str]
     changed: list[str]
-    weights: list[WeightDrift]
+    weights: dict[str, tuple[float, float]]
 
 
 def record(
@@ -126,8 +118,8 @@ def record(
         "code": _code(case),
         "weights_digest": metrics.digest(first.at(-1)),
     }
-    whole_file.write(folder / DESCRIPTION, json.dumps(description, indent=1) + "\n")
     trajectory.write(first, folder / ARRAYS)
+    whole_file.write(folder / DESCRIPTION, json.dumps(description, indent=1) + "\n")
     return read(folder)
 
 
@@ -230,20 +222,13 @@ def _short(commit: str | None) -> str:
     return f"{name[:9]}{plus}{changes}"
 
 
-def _by_weight(first: Trajectory, second: Trajectory, difference: Difference) -> list[WeightDrift]:
+def _by_weight(
+    first: Trajectory, second: Trajectory, difference: Difference
+) -> dict[str, tuple[float, float]]:
     """How far each weight is apart; none where nothing can be said."""
     epoch = difference.drift.first_epoch
     if not difference.drift.comparable or epoch is None:
-        return []
-    rows = zip(
-        first.names,
-        first.after(epoch),
-        second.after(epoch),
-        first.at(-1),
-        second.at(-1),
-        strict=True,
-    )
-    return [
-        WeightDrift(name, diagnosis.largest_ulp(a, b), diagnosis.largest_ulp(c, d))
-        for name, a, b, c, d in rows
-    ]
+        return {}
+    begun = map(diagnosis.largest_ulp, first.after(epoch), second.after(epoch))
+    ended = map(diagnosis.largest_ulp, first.at(-1), second.at(-1))
+    return dict(zip(first.names, zip(begun, ended, strict=True), strict=True))

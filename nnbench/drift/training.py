@@ -5,7 +5,6 @@ what is looked at besides (the order of rows, the layers' outputs) is looked at 
 """
 
 import itertools
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -31,14 +30,6 @@ MOST_ROWS, OUTPUT_ROWS = 4096, 256
 Data = NDArray[np.float32]
 
 
-@dataclass(frozen=True)
-class Start:
-    """Weights to start from, and the state of random layers, instead of what the seed draws."""
-
-    weights: list[Array]
-    draws: list[Array]
-
-
 def recorded_epochs(epochs: int) -> list[int]:
     """The epochs after which weights are kept: 0 (before training) to the last."""
     if epochs <= EVERY_EPOCH:
@@ -55,28 +46,30 @@ def train(
     code: str,
     seed: int,
     epochs: int,
-    start: Start | None = None,
+    given: Trajectory | None = None,
     observe_order: bool = False,
 ) -> Trajectory:
     """Run a policy's lines, build the network of `case`, train it and look at what came of it.
 
-    `features` is (rows, columns), `labels` (rows, ...). `start` replaces what the policy's
-    seeds drew. The order of rows is observed if asked for and if there is one to observe.
-    Raises UserError for a model that cannot be built.
+    `features` is (rows, columns), `labels` (rows, ...). What the training `given` started from,
+    weights and the state of random layers, replaces what the policy's seeds drew. The order of
+    rows is observed if asked for and if there is one to observe. Raises UserError for a model
+    that cannot be built.
     """
     policies.apply(code, seed)
     model = keras_model.for_case(case)
     if not model.built:
         model.build((None, *features.shape[1:]))
-    if start is not None:
-        _begin_from(model, start)
-    began = Start(_arrays(model.weights), _arrays(_draws(model)))
+    state = [*model.weights, *_draws(model)]
+    if given is not None:
+        _assign(state, [*given.at(0), *given.draws])
+    began, draws = _arrays(model.weights), _arrays(_draws(model))
     kept = recorded_epochs(epochs)
     run = _by_fit if case.path == "fit" else _compiled
     losses, history = run(model, case, features, labels, kept)
-    weights = [began.weights, *history]
+    weights = [began, *history]
     predictions = _predictions(model, features, case.batch_rows)
-    _begin_from(model, began)
+    _assign(state, [*began, *draws])
     layers, outputs = _layer_outputs(model, features[:MOST_ROWS])
     order = AS_GIVEN
     if observe_order and case.training.shuffle:
@@ -89,7 +82,7 @@ def train(
         predictions=predictions,
         layers=layers,
         outputs=outputs,
-        draws=tuple(began.draws),
+        draws=tuple(draws),
         order=order,
         classes=_are_classes(labels),
     )
@@ -145,8 +138,7 @@ def _predictions(model: Any, features: Data, batch_rows: int) -> Array:
     return np.concatenate(parts)
 
 
-def _begin_from(model: Any, start: Start) -> None:
-    variables, values = [*model.weights, *_draws(model)], [*start.weights, *start.draws]
+def _assign(variables: list[Any], values: list[Array]) -> None:
     for variable, value in zip(variables, values, strict=True):
         variable.assign(value)
 

@@ -204,9 +204,8 @@ def check(verdict: "Verdict") -> list[str]:
     if not verdict.passed:
         epoch = verdict.difference.drift.first_epoch
         found += [
-            f"  {one.name}: {ulps(one.first_ulp)} after epoch {epoch}, "
-            f"{ulps(one.final_ulp)} at the end"
-            for one in verdict.weights
+            f"  {name}: {ulps(begun)} after epoch {epoch}, {ulps(ended)} at the end"
+            for name, (begun, ended) in verdict.weights.items()
         ]
     return found
 

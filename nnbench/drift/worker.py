@@ -41,10 +41,7 @@ def _train(
     request: dict[str, Any], case: Case, features: serve.Array, labels: serve.Array
 ) -> dict[str, Any]:
     folder = Path(request["folder"])
-    start = None
-    if request["given"] is not None:
-        given = trajectory.read(folder / request["given"])
-        start = training.Start(given.at(0), list(given.draws))
+    given = trajectory.read(folder / request["given"]) if request["given"] else None
     began_s = time.perf_counter()
     found = training.train(
         case,
@@ -53,7 +50,7 @@ def _train(
         code=request["code"],
         seed=request["seed"],
         epochs=case.cold_epochs,
-        start=start,
+        given=given,
         observe_order=request["observe_order"],
     )
     loss = found.losses[-1]

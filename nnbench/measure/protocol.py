@@ -20,10 +20,12 @@ from nnbench.measure.serve import TRIALS
 
 WORKER = "nnbench.measure.worker"
 DIGESTS = "nnbench.measure.seeded_digest"
-FIRST_MODULES = {TRIALS: WORKER, DIGESTS: "nnbench.measure.numerics"}
-"""What starts a worker in protocol 1; other kinds are started by the module that answers."""
+FIRST_DIGESTS = "nnbench.measure.numerics"
 
-ASK = "import nnbench; print(getattr(nnbench, 'PROTOCOL', 1))"
+ASK = """
+import importlib.util, nnbench
+print(getattr(nnbench, "PROTOCOL", 1), int(importlib.util.find_spec("nnbench.machine") is not None))
+"""
 
 
 @dataclass(frozen=True)
@@ -36,20 +38,25 @@ class Environment:
     @property
     def protocol(self) -> int:
         """The version of the protocol there. Raises UserError if nnbench cannot be imported."""
-        return nnbench.PROTOCOL if self == Environment() else _protocol(self)
+        return nnbench.PROTOCOL if self == Environment() else _ask(self)[0]
 
     @property
     def fingerprint_module(self) -> str:
         """The module that prints a fingerprint of that environment."""
-        return "nnbench.fingerprint" if self.protocol == 1 else "nnbench.machine.fingerprint"
+        moved = self.protocol > 1 or _ask(self)[1]
+        return "nnbench.machine.fingerprint" if moved else "nnbench.fingerprint"
 
     def worker_module(self, room: str) -> str:
         """The module that starts a worker which answers by `room`."""
-        return FIRST_MODULES.get(room, room) if self.protocol == 1 else WORKER
+        if self.protocol > 1 or room == TRIALS:
+            return WORKER
+        # A few commits have modules by their names of today and the protocol of before.
+        return FIRST_DIGESTS if room == DIGESTS and not _ask(self)[1] else room
 
 
 @functools.cache
-def _protocol(environment: Environment) -> int:
+def _ask(environment: Environment) -> tuple[int, bool]:
+    """The version of the protocol, and whether modules have their names of today."""
     answer = subprocess.run(
         [environment.python, "-c", ASK],
         cwd=environment.folder,
@@ -60,4 +67,5 @@ def _protocol(environment: Environment) -> int:
     if answer.returncode != 0:
         reason = "".join(answer.stderr.strip().splitlines()[-1:])
         raise UserError(f"nnbench does not run in {environment.python}: {reason}")
-    return int(answer.stdout)
+    protocol, moved = map(int, answer.stdout.split())
+    return protocol, bool(moved)

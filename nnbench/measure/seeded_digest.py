@@ -16,7 +16,7 @@ from nnbench.errors import UserError
 from nnbench.machine import keras_import
 from nnbench.measure import serve
 from nnbench.measure.process import DataFile, Worker, WorkerLostError
-from nnbench.measure.protocol import DIGESTS, FIRST_MODULES, Environment
+from nnbench.measure.protocol import DIGESTS, Environment
 from nnbench.training.fit import fit
 from nnbench.workload import keras_model
 from nnbench.workload.case import Case
@@ -51,7 +51,7 @@ def digests(
                 "--no-numbers"
             ) from None
         reason = str(lost).splitlines()[-1]
-        if "No module named" in reason and FIRST_MODULES[DIGESTS] in reason:
+        if "No module named" in reason and environment.worker_module(DIGESTS) in reason:
             return [{"digest": ""} for _ in cases]
         raise UserError(f"{environment.folder}: the seeded training failed: {reason}") from lost
 

@@ -106,6 +106,8 @@ def test_report_of_a_run_with_its_networks_over_commits(nnbench, tmp_path, measu
         (["bisect", "HEAD", "--phase", "sleep"], "unknown phase 'sleep'"),
         (["bisect", "HEAD"], "there are no commits after HEAD"),
         (["record", "HEAD"], "at least two commits"),
+        (["record", "HEAD", "--optimizer", "adamw"], "'adamw'"),
+        (["record", "HEAD", "--dtype", "int8"], "'int8'"),
     ],
 )
 def test_mistakes_are_one_line_and_status_2(nnbench, tmp_path, arguments, told):

@@ -64,8 +64,8 @@ def test_a_depth_at_which_even_the_narrowest_is_slower_has_no_answer(here):
 def test_at_equal_parameters_and_flops_the_counts_are_equal_within_a_tenth(here):
     asked = parse("64x3")
     flops = here.case(asked).step_cost.flops
-    by_size = questions.as_many_parameters(here, asked)
-    by_work = questions.as_many_flops(here, asked)
+    by_size = questions.as_many(here, asked, here.parameters)
+    by_work = questions.as_many(here, asked, here.flops)
     assert len(by_size) > 4
     assert len(by_work) > 4
     for one in by_size:

@@ -10,6 +10,7 @@ from trajectories import made
 
 from nnbench.drift import diagnosis, golden
 from nnbench.errors import UserError
+from nnbench.workload.study import Data
 
 MODEL = """
 import keras
@@ -39,8 +40,15 @@ def build():
 """
 ONE_WAY = "sum(x[:, i, None] * self.kernel[i] for i in range(8))"
 OTHER_WAY = "sum(x[:, i, None] * self.kernel[i] for i in reversed(range(8)))"
-RECORD = ("--model", "mine.py:build", "--data", "synthetic:rows=200,features=4")
-RECORD = (*RECORD, "--backend", "jax", "--epochs", "4")
+RECORD = ("--model", "mine.py:build", "--data", "mine.csv", "--label", "label")
+RECORD = (*RECORD, "--features", "a,b,c,d", "--standardise", "--backend", "jax", "--epochs", "4")
+
+
+def write_data(path):
+    """A CSV with one column more than the model takes."""
+    rows = np.random.default_rng(0).normal(size=(200, 5))
+    lines = [",".join(f"{x:.4f}" for x in row) + f",{int(row.sum() > 0)}" for row in rows]
+    path.write_text("\n".join(["a,b,c,d,unused,label", *lines]) + "\n")
 
 
 @pytest.fixture(scope="module")
@@ -48,6 +56,7 @@ def recorded(tmp_path_factory):
     """A folder with a model and its recorded training."""
     folder = tmp_path_factory.mktemp("golden")
     (folder / "mine.py").write_text(MODEL.replace("ORDER", ONE_WAY))
+    write_data(folder / "mine.csv")
     answer = nnbench_in(folder, "drift", "record", "kept", *RECORD)
     assert answer.returncode == 0, answer.stderr
     assert "agreed in every bit" in answer.stdout
@@ -73,6 +82,17 @@ def test_the_same_code_passes(nnbench, project):
     answer = nnbench("drift", "check", "kept")
     assert answer.returncode == 0, answer.stderr
     assert "as recorded" in answer.stdout
+
+
+def test_what_data_were_chosen_is_recorded(project):
+    kept = golden.read(project / "kept")
+    assert kept.data == Data("mine.csv", "a,b,c,d", "label", standardise=True)
+    path = project / "kept" / "golden.json"
+    plain = json.loads(path.read_text())
+    del plain["data"]
+    path.write_text(json.dumps(plain))
+    # As it was recorded before columns could be chosen.
+    assert golden.read(project / "kept").data == Data("mine.csv")
 
 
 def test_a_planted_order_of_summation_is_found_and_named(nnbench, project):
