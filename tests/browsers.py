@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -72,8 +73,8 @@ def _from_selenium(browser: str | None) -> tuple[str, str]:
         paths = json.loads(told)
         return browser or paths["browser_path"], paths["driver_path"]
     except (ValueError, KeyError):
-        lines = errors.strip().splitlines() or ["no answer"]
-        raise NoBrowserError(lines[-1]) from None
+        said = re.search(r"'message': ['\"](.*?)['\"],", errors)
+        raise NoBrowserError(said[1] if said else errors.strip()[-200:] or "no answer") from None
 
 
 def _started(browser: str, driver: str) -> webdriver.Chrome:

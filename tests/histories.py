@@ -135,14 +135,14 @@ def interleaved(
     *,
     rounds=5,
     spread=0.01,
-    mood=0.1,
+    shared=0.1,
     seed=0,
     name="run",
     phases=("step",),
     noise=None,
     digests=None,
 ):
-    """A recorded run: each commit a side, `levels` times 1 ms, moods shared by a round."""
+    """A recorded run: each commit a side, `levels` times 1 ms; rounds differ by `shared`."""
     one = case("6,6", backend="jax")
     named = {commit[:9]: commit for commit in commits}
     wanted = {
@@ -161,10 +161,10 @@ def interleaved(
     rng = np.random.default_rng(seed)
     launch = trial = 0
     for number in range(rounds):
-        shared = np.exp(rng.normal(0, mood))
+        slowed = np.exp(rng.normal(0, shared))
         for side, level in zip(named, levels, strict=True):
             for sweep in range(3):
-                value = TIMES_S["step"] * level * shared * np.exp(rng.normal(0, spread))
+                value = TIMES_S["step"] * level * slowed * np.exp(rng.normal(0, spread))
                 writer.append(
                     {
                         "kind": "trial",

@@ -121,7 +121,7 @@ def main() -> None:
         extra = json.loads(extra_file.read_text())
     else:
         extra = repeats_for(case) if any(name.startswith("plus") for name in names) else {}
-        wanted = measuring.of_study(study, [case], sides=names)
+        wanted = measuring.specification(study, [case], sides=names)
         runs.create(options.results, options.name, wanted, fingerprint.take())
         extra_file.write_text(json.dumps(extra))
     with tempfile.TemporaryDirectory() as scratch, Bar(0, "trials") as bar:

@@ -33,6 +33,7 @@ from nnbench.show.progress import Bar
 from nnbench.store import runs
 from nnbench.workload import quantities
 from nnbench.workload.case import Case
+from nnbench.workload.study import Effort, Study
 
 GROUPS = (STEP, EPOCH, COLD)
 GOALS = {"median": 0.10, "95th percentile": 0.25, "coverage": 0.90}
@@ -103,14 +104,10 @@ def prepare(folder: Path, setting: Setting, options: argparse.Namespace) -> None
     here = folder / "held-out" / setting.folder
     for number in range(LAUNCHES):
         mine = [case for turn, case in enumerate(cases) if (number - turn) % LAUNCHES < TIMED_IN]
+        effort = Effort(launches=1, blocks=1, seed=options.seed, limit=calibration.LIMIT_S)
+        sweeps = design.SWEEPS[setting.path]
         wanted = measuring.specification(
-            mine,
-            launches=1,
-            blocks=1,
-            seed=options.seed,
-            limit_s=calibration.LIMIT_S,
-            kinds=("cold", "phases"),
-            sweeps=design.SWEEPS[setting.path],
+            Study(effort=effort), mine, kinds=("cold", "phases"), sweeps=sweeps
         )
         if not (here / str(number) / runs.RUN_FILE).exists():
             runs.create(here, str(number), wanted, fingerprint.take())

@@ -50,18 +50,19 @@ def new_app(name: str, text: str) -> cyclopts.App:
     )
 
 
-def build() -> cyclopts.App:
-    """The command line with all its commands, none of them loaded."""
+def build(called: str = "") -> cyclopts.App:
+    """The command line with all its commands; only the one that is called tells its whole help."""
     app = new_app(
         "nnbench",
         "How does the architecture of a network change the time it takes to train, and why?",
     )
     for name, text in COMMANDS.items():
+        known = {} if name == called else {"help": text}
         if name in GROUPS:
-            app.command(f"nnbench.cli.{name}:app", name=name, help=text)
+            app.command(f"nnbench.cli.{name}:app", name=name, **known)
         else:
             command = f"nnbench.cli.{name}:{name}"
-            app.command(command, name=name, help=text, help_format="markdown")
+            app.command(command, name=name, help_format="markdown", **known)
     app.register_install_completion_command()
     return app
 
@@ -81,7 +82,7 @@ def main() -> None:
     """Run the command line; a user's mistake is one line on standard error and exit status 2."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     try:
-        build()(exit_on_error=False, print_error=False)
+        build(next(iter(sys.argv[1:]), ""))(exit_on_error=False, print_error=False)
     except cyclopts.UnknownCommandError as mistake:
         sys.stderr.write(f"nnbench: {_unknown_command(mistake.unused_tokens or [''])}\n")
         sys.exit(2)

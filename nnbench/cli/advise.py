@@ -1,14 +1,12 @@
 """`nnbench advise`."""
 
 from dataclasses import dataclass, replace
-from typing import Annotated
 
 from cyclopts import Parameter
 
 from nnbench.cli.calibrate import EPOCHS, AskedData
-from nnbench.cli.options import RESULTS, AsJson, Effort, Machine, Quiet, Results, Training
-from nnbench.cli.predict import Rows
-from nnbench.cli.session import execute, run_folder, tell_backend
+from nnbench.cli.options import Asked, Effort, Output, Training
+from nnbench.cli.session import measure_cases, tell_backend
 from nnbench.costs import answers, saved, tables, verification
 from nnbench.costs import page as pages
 from nnbench.costs.answers import Question
@@ -35,41 +33,57 @@ class VerifyEffort(Effort):
     limit: float = 300.0
 
 
+@Parameter(name="*")
+@dataclass(frozen=True)
+class AdviseAsked(Asked):
+    """What the advice is for."""
+
+    data: AskedData = AskedData()
+    training: WholeTraining = WholeTraining()
+    effort: VerifyEffort = VerifyEffort()
+
+
 def advise(
-    architecture: Annotated[str | None, Parameter(help="64x3: what is as fast, as large?")] = None,
+    architecture: str | None = None,
     *,
-    params: Annotated[int | None, Parameter(help="About so many parameters, or at most.")] = None,
-    budget_per_epoch: Annotated[str | None, Parameter(help="Time of an epoch: 1ms.")] = None,
-    rows: Rows = None,
-    data: AskedData = AskedData(),
-    training: WholeTraining = WholeTraining(),
-    machine: Machine = Machine(),
-    effort: VerifyEffort = VerifyEffort(),
-    verify: Annotated[bool, Parameter(help="Time the advised networks, to compare.")] = False,
-    page: Annotated[bool, Parameter(help="Write the cost model's page with its charts.")] = False,
-    results: Results = RESULTS,
-    as_json: AsJson = False,
-    quiet: Quiet = False,
+    params: int | None = None,
+    budget_per_epoch: str | None = None,
+    rows: int | None = None,
+    asked: AdviseAsked = AdviseAsked(),
+    verify: bool = False,
+    page: bool = False,
+    output: Output = Output(),
 ) -> None:
     """Which network to take, from the cost model of this machine, without training any.
 
     For a network: the widest as fast as it, depth against width at equal parameters, FLOPs and
     time, where width stops being free, what a calibrated GPU takes. For --params and
     --budget-per-epoch: the networks that meet them, or what to change.
+
+    Args:
+        architecture: 64x3: what is as fast, as large?
+        params: About so many parameters, or at most.
+        budget_per_epoch: The time an epoch may take, such as 1ms.
+        rows: Rows of data; default: 1372.
+        verify: Time the advised networks, to compare.
+        page: Write the cost model's page with its charts.
     """
     question = Question.read(architecture, params, budget_per_epoch, may_be_empty=page)
+    results, shape = output.results, shape_of(asked.data, rows)
     with waiting("fitting the cost model"):
-        context = answers.context_of(results, machine, training, shape_of(data, rows))
+        context = answers.context_of(results, asked.machine, asked.training, shape)
         found = answers.answer(context, results, question)
-    tell_backend(machine, quiet=quiet)
+    tell_backend(asked.machine, quiet=output.quiet)
     if verify and found.worth_timing:
-        wanted, loaded = verification.plan(context, found.worth_timing, effort)
-        run = execute(run_folder(results / verification.FOLDER, None, wanted), loaded, quiet=quiet)
+        cases, data = verification.plan(context, found.worth_timing)
+        kept = replace(output, results=results / verification.FOLDER)
+        kinds = ("phases",)
+        run = measure_cases(asked.study(), data, kept, cases=cases, kinds=kinds, sweeps=0)
         found = replace(found, verified=verification.compared(context, run))
     if page:
         written = pages.write(saved.folder_of(results, context.setting), context)
         found = replace(found, page=written)
-    if as_json:
+    if output.as_json:
         print_json(tables.answers_as_json(found))
         return
     for part in tables.answers_shown(found):

@@ -5,7 +5,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from nnbench.cli.options import RESULTS, AsJson, Data, Machine, Quiet, Results, Training
+from nnbench.cli.options import Data, Machine, Output, Training
 from nnbench.cli.session import tell_backend
 from nnbench.costs import calibration, page, saved, tables, words
 from nnbench.costs.context import Context
@@ -22,10 +22,10 @@ EPOCHS = 100
 class AskedData(Data):
     """A data set of which only the shape counts."""
 
-    data: Annotated[str, Parameter(help="Data whose shape counts, such as a CSV.")] = ""
-    features: Annotated[
-        str | None, Parameter(help="Number of feature columns; or your CSV's, with commas.")
-    ] = None
+    data: str = ""
+    "Data whose shape counts, such as a CSV."
+    features: str | None = None
+    "Number of feature columns; or your CSV's, with commas."
 
 
 @Parameter(name="*", group="Training")
@@ -39,38 +39,39 @@ class TimedTraining(Training):
 
 def calibrate(
     *,
-    budget: Annotated[str, Parameter(help="Time for each backend and path together.")] = "3min",
+    budget: str = "3min",
     data: AskedData = AskedData(),
     training: TimedTraining = TimedTraining(),
     machine: Machine = Machine(),
-    results: Results = RESULTS,
-    as_json: AsJson = False,
-    quiet: Quiet = False,
+    output: Output = Output(),
 ) -> None:
     """Fit what a network costs here, from trainings that this command chooses and times.
 
     Ends with the path of a page: coefficients, residuals, maps over depth and width, roofline.
     Given again, it goes on where it stopped and adds to what is there.
+
+    Args:
+        budget: Time for each backend and path together, such as 3min.
     """
     budget_s = quantities.parse_seconds(budget)
     told, shape = [], shape_of(data)
     chosen = settings(machine, training, shape)
-    tell_backend(machine, quiet=quiet)
+    tell_backend(machine, quiet=output.quiet)
     for setting in chosen:
-        with Bar(round(budget_s), "s", quiet=quiet) as bar:
+        with Bar(round(budget_s), "s", quiet=output.quiet) as bar:
 
             def show(spent_s: float, note: str, bar: Bar = bar, label: str = setting.label) -> None:
                 bar.show(round(spent_s), f"{label}: {note}")
 
-            model = calibration.calibrate(results, setting, budget_s, show)
-        folder = saved.folder_of(results, setting)
+            model = calibration.calibrate(output.results, setting, budget_s, show)
+        folder = saved.folder_of(output.results, setting)
         with waiting("drawing"):
             written = page.write(folder, Context(model, setting, shape.rows, None, EPOCHS))
         told.append(tables.model_as_json(model, setting.label, folder, written))
-        if not as_json:
+        if not output.as_json:
             print_table(tables.coefficients(model, setting.label))
             print_table(tables.errors(model))
             print_sentences(words.model_sentences(model))
             say(str(written))
-    if as_json:
+    if output.as_json:
         print_json(told)

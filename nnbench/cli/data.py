@@ -23,9 +23,6 @@ class Columns(Data):
     data: Annotated[str, Parameter(parse=False)] = ""
 
 
-COLUMNS = Columns()
-
-
 @app.command(name="list")
 def list_(*, as_json: AsJson = False) -> None:
     """The data sets that have a name, and where each lies."""
@@ -53,7 +50,7 @@ def show(
     data: Annotated[str, Parameter(help="A name from `data list`, or a CSV's path.")],
     /,
     *,
-    columns: Columns = COLUMNS,
+    columns: Columns = Columns(),
     as_json: AsJson = False,
 ) -> None:
     """What is in a data set: columns, ranges, classes, first rows."""

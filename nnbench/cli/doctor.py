@@ -4,41 +4,35 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from nnbench.cli.options import RESULTS, AsJson, Data, Effort, Machine, Quiet, Results, Training
+from nnbench.cli.options import Asked, Output
 from nnbench.cli.session import tell_backend
 from nnbench.show.terminal import print_json
-from nnbench.workload.study import Networks, Study
-
-NETWORK = Networks(("100,100",))
 
 
 def doctor(
     *,
-    data: Data = Data(),
-    training: Training = Training(),
-    machine: Machine = Machine(),
-    effort: Effort = Effort(),
-    measure: Annotated[
-        bool, Parameter(negative="--no-measure", help="Measure the noise floor.")
-    ] = True,
-    results: Results = RESULTS,
-    as_json: AsJson = False,
-    quiet: Quiet = False,
+    asked: Asked = Asked(),
+    measure: Annotated[bool, Parameter(negative="--no-measure")] = True,
+    output: Output = Output(),
 ) -> None:
-    """What makes timings noisy here, what precision can be had, and what to change."""
+    """What makes timings noisy here, what precision can be had, and what to change.
+
+    Args:
+        measure: Measure the noise floor.
+    """
     from nnbench.doctor import examination, noise_floor, tables, words
     from nnbench.show.progress import Bar
 
-    study = Study(NETWORK, data, training, machine, effort)
+    study = asked.study(["100,100"])
     noise_floor.check(study)
-    tell_backend(machine, quiet=quiet or not measure)
-    findings = examination.examine(results)
+    tell_backend(study.machine, quiet=output.quiet or not measure)
+    findings = examination.examine(output.results)
     floor = None
     if measure:
-        with Bar(0, "trials", quiet=quiet) as bar:
+        with Bar(0, "trials", quiet=output.quiet) as bar:
             floor = noise_floor.measure(study, bar.watch)
     told = words.tell(findings, floor)
-    if as_json:
+    if output.as_json:
         print_json(words.as_json(told))
     else:
         tables.print_diagnosis(told)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 
 from nnbench.cli import COMMANDS, new_app
-from nnbench.cli.options import RESULTS, AsJson, Data, Machine, Name, Quiet, Results, Training
+from nnbench.cli.options import MODEL_HELP, AsJson, Data, Machine, Name, Output, Training
 from nnbench.cli.session import tell_backend
 from nnbench.drift import plan
 from nnbench.errors import UserError
@@ -22,10 +22,17 @@ if TYPE_CHECKING:
 app = new_app("drift", COMMANDS["drift"])
 
 Folder = Annotated[Path, Parameter(help="A study's folder.")]
-Relative = Annotated[
-    float | None, Parameter(help="Relative distance of weights tolerated elsewhere; default: 1e-4.")
-]
-Ulp = Annotated[float | None, Parameter(help="ULPs tolerated elsewhere, besides; default: any.")]
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class Bounds:
+    """What is tolerated where processors, versions or settings differ."""
+
+    relative: float | None = None
+    "Relative distance of weights tolerated elsewhere; default: 1e-4."
+    ulp: float | None = None
+    "ULPs tolerated elsewhere, besides; default: any."
 
 
 @Parameter(name="*")
@@ -35,8 +42,7 @@ class Asked:
 
     architecture: Annotated[str | None, Parameter(name=["--architecture", "-a"])] = None
     "6,6 or 6x5; default: 6,6."
-    model: str | None = None
-    "Your own: train.py:build, a function that returns a compiled Keras model."
+    model: Annotated[str | None, Parameter(help=f"{MODEL_HELP}.")] = None
     data: Data = Data()
     training: Training = Training()
     machine: Machine = Machine()
@@ -57,31 +63,25 @@ class Effort(plan.Effort):
     """Options of `drift.plan.Effort`."""
 
 
-USUAL, USUAL_EFFORT = Asked(), Effort()
-
-
 @app.default
 def drift(
     *,
-    asked: Asked = USUAL,
-    effort: Effort = USUAL_EFFORT,
-    against: Annotated[
-        str | None, Parameter(help="Another environment's Python, or a commit, to train in too.")
-    ] = None,
-    cost: Annotated[
-        bool, Parameter(negative="--no-cost", help="Time deterministic ops, too.")
-    ] = False,
-    remedy: Annotated[
-        bool, Parameter(negative="--no-remedy", help="Find and verify the shortest code.")
-    ] = True,
-    results: Results = RESULTS,
+    asked: Asked = Asked(),
+    effort: Effort = Effort(),
+    against: str | None = None,
+    cost: Annotated[bool, Parameter(negative="--no-cost")] = False,
+    remedy: Annotated[bool, Parameter(negative="--no-remedy")] = True,
+    output: Output = Output(),
     name: Name = None,
-    as_json: AsJson = False,
-    quiet: Quiet = False,
 ) -> None:
     """Train pairs under each seed policy, in each condition, and say how far apart they end.
 
     A command that was interrupted goes on where it stopped when it is given again.
+
+    Args:
+        against: Another environment's Python, or a commit, to train in too.
+        cost: Time deterministic ops, too.
+        remedy: Find and verify the shortest code.
     """
     from nnbench.drift import determinism_cost, execution, saved
     from nnbench.drift import remedy as remedies
@@ -89,17 +89,17 @@ def drift(
     from nnbench.measure import environments
     from nnbench.show.progress import Bar
 
-    loaded, cases = asked.load(quiet=quiet)
+    loaded, cases = asked.load(quiet=output.quiet)
     other = environments.resolve(against) if against else None
     if other is not None and other.side is None:
         raise UserError(f"{against} is a saved run: name a commit or a Python")
     here, cpus, label = fingerprint.take(), devices.usable_cpus(), other.label if other else None
     gpu = bool(here["gpus"])
     wanted = plan.specification(cases, effort, cpus=cpus, gpu=gpu, other_side=label)
-    folder, unfinished = saved.folder_for(results, name, wanted, here)
+    folder, unfinished = saved.folder_for(output.results, name, wanted, here)
     if unfinished:
         note(f"going on with the unfinished study {folder}")
-    with Bar(0, "trainings", quiet=quiet) as bar:
+    with Bar(0, "trainings", quiet=output.quiet) as bar:
 
         def watch(done: int, total: int, now: str) -> None:
             bar.show(done, now, total)
@@ -110,7 +110,7 @@ def drift(
             remedies.find(folder, loaded, watch)
         if cost:
             determinism_cost.measure(folder, loaded, watch)
-    show(folder, as_json=as_json)
+    show(folder, as_json=output.as_json)
 
 
 @app.command
@@ -132,38 +132,42 @@ def show(folder: Folder, *, as_json: AsJson = False) -> None:
 
 @app.command
 def record(
-    folder: Annotated[Path, Parameter(help="Where to keep it, such as golden/small.")],
+    folder: Path,
     *,
-    asked: Asked = USUAL,
-    policy: Annotated[str, Parameter(help="How seeds are set: keras or keras+det.")] = "keras",
-    seed: Annotated[int, Parameter(help="The seed.")] = 1,
-    relative: Relative = None,
-    ulp: Ulp = None,
+    asked: Asked = Asked(),
+    policy: str = "keras",
+    seed: int = 1,
+    tolerated: Bounds = Bounds(),
 ) -> None:
-    """Record a training, for `drift check` to compare later ones with."""
+    """Record a training, for `drift check` to compare later ones with.
+
+    Args:
+        folder: Where to keep it, such as golden/small.
+        policy: How seeds are set: keras or keras+det.
+        seed: The seed.
+    """
     from nnbench.drift import golden, words
 
     loaded, cases = asked.load()
     if len(cases) != 1:
         raise UserError("one training is recorded at a time: name one backend and one path")
-    bounds = golden.Bounds(golden.RELATIVE if relative is None else relative, ulp)
+    relative = golden.RELATIVE if tolerated.relative is None else tolerated.relative
+    bounds = golden.Bounds(relative, tolerated.ulp)
     data = asked.data
     kept = golden.record(folder, cases[0], data, loaded, policy=policy, seed=seed, bounds=bounds)
     say(words.recorded(kept))
 
 
 @app.command
-def check(
-    folder: Annotated[Path, Parameter(help="The recorded training's folder.")],
-    *,
-    relative: Relative = None,
-    ulp: Ulp = None,
-    as_json: AsJson = False,
-) -> None:
-    """Train again as recorded, and say what changed; exit status 1 if it has drifted."""
+def check(folder: Path, *, tolerated: Bounds = Bounds(), as_json: AsJson = False) -> None:
+    """Train again as recorded, and say what changed; exit status 1 if it has drifted.
+
+    Args:
+        folder: The recorded training's folder.
+    """
     from nnbench.drift import golden, tables, words
 
-    verdict = golden.check(golden.read(folder), relative=relative, ulp=ulp)
+    verdict = golden.check(golden.read(folder), **vars(tolerated))
     if as_json:
         print_json(tables.verdict_as_json(verdict))
     else:
@@ -173,13 +177,12 @@ def check(
 
 
 @app.command
-def compare(
-    first: Folder,
-    second: Annotated[Path, Parameter(help="Another's, from another host or version.")],
-    *,
-    as_json: AsJson = False,
-) -> None:
-    """Compare two saved studies: the same command run on two hosts."""
+def compare(first: Folder, second: Path, *, as_json: AsJson = False) -> None:
+    """Compare two saved studies: the same command run on two hosts.
+
+    Args:
+        second: Another's, from another host or version.
+    """
     from nnbench.drift import across_hosts, saved, tables, words
 
     found = across_hosts.compare(saved.read(first), saved.read(second))

@@ -76,11 +76,8 @@ class Alarms:
             )
 
 
-RESULTS, ALARMS = Results(), Alarms()
-
-
 @app.default
-def history(*, results: Results = RESULTS, as_json: AsJson = False) -> None:
+def history(*, results: Results = Results(), as_json: AsJson = False) -> None:
     """All measurements over commits in one table, a line a benchmark, case and host."""
     from nnbench.history import table, tables
 
@@ -92,7 +89,7 @@ def history(*, results: Results = RESULTS, as_json: AsJson = False) -> None:
 
 
 @app.command
-def export(file: Path, /, *, results: Results = RESULTS) -> None:
+def export(file: Path, /, *, results: Results = Results()) -> None:
     """Write the table into FILE, .csv, .parquet or .json: a row a benchmark, case, commit, host."""
     from nnbench.history import table, tables
 
@@ -105,20 +102,21 @@ def export(file: Path, /, *, results: Results = RESULTS) -> None:
 @app.command
 def check(
     *,
-    results: Results = RESULTS,
-    alarms: Alarms = ALARMS,
-    since: Annotated[
-        str | None, Parameter(help="Only changes that may lie after this commit.")
-    ] = None,
-    markdown: Annotated[
-        Path | None, Parameter(help="Also write a summary for a pull request comment.")
-    ] = None,
-    strict: Annotated[bool, Parameter(help="Fail on unconfirmed changes, too.")] = False,
+    results: Results = Results(),
+    alarms: Alarms = Alarms(),
+    since: str | None = None,
+    markdown: Path | None = None,
+    strict: bool = False,
     as_json: AsJson = False,
 ) -> None:
     """Which commits made training slower, or changed its numbers.
 
     Exit status: 0 without an alarm, 1 with one, 2 for a mistake.
+
+    Args:
+        since: Only changes that may lie after this commit.
+        markdown: Also write a summary for a pull request comment.
+        strict: Fail on unconfirmed changes, too.
     """
     from nnbench.history import tables, words
 
@@ -135,7 +133,7 @@ def check(
 
 @app.command
 def chart(
-    folder: Path = Path("results"), /, *, results: Results = RESULTS, alarms: Alarms = ALARMS
+    folder: Path = Path("results"), /, *, results: Results = Results(), alarms: Alarms = Alarms()
 ) -> None:
     """Write history.html into a folder: every benchmark over commits, with intervals and alarms."""
     from nnbench.history import annotations, page

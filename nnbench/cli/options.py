@@ -3,6 +3,7 @@
 A command that has other defaults says so in a record of its own, derived from the one here.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -18,30 +19,21 @@ Architectures = Annotated[
         "default: 6,6 100,100 6x5."
     ),
 ]
+MODEL_HELP = "Your own: train.py:build, a function that returns a compiled Keras model"
 Models = Annotated[
     tuple[str, ...],
-    Parameter(
-        name="--model",
-        show_default=False,
-        help="Your own: train.py:build, a function that returns a compiled Keras model; again for "
-        "more.",
-    ),
+    Parameter(name="--model", show_default=False, help=f"{MODEL_HELP}; again for more."),
 ]
 AsJson = Annotated[
     bool, Parameter(name="--json", show_default=False, help="Print JSON, for scripts.")
 ]
 Quiet = Annotated[bool, Parameter(name="--quiet", show_default=False, help="No progress.")]
-Results = Annotated[Path, Parameter(name="--results", help="Folder for runs.")]
 Name = Annotated[str | None, Parameter(name="--name", help="Its name there; default: the time.")]
 Fresh = Annotated[
     bool,
     Parameter(
-        name="--fresh", show_default=False, help="Begin anew even if an unfinished one is there."
+        name="--fresh", show_default=False, help="Begin anew, even beside an unfinished one."
     ),
-]
-StudyFile = Annotated[
-    Path | None,
-    Parameter(name="--study", help="A TOML file that says all this; options override it."),
 ]
 
 RESULTS = Path("results")
@@ -69,3 +61,30 @@ class Machine(study.Machine):
 @dataclass(frozen=True)
 class Effort(study.Effort):
     """Options of `workload.study.Effort`."""
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class Asked:
+    """What every command that measures can be asked, besides its networks."""
+
+    data: Data = Data()
+    training: Training = Training()
+    machine: Machine = Machine()
+    effort: Effort = Effort()
+
+    def study(self, architectures: Sequence[str] = (), model: Sequence[str] = ()) -> study.Study:
+        """All of it as a study of these networks."""
+        networks = study.Networks(tuple(architectures), tuple(model))
+        return study.Study(networks, self.data, self.training, self.machine, self.effort)
+
+
+@Parameter(name="*", group="Output")
+@dataclass(frozen=True)
+class Output:
+    """Where results go, and how they are told."""
+
+    results: Path = RESULTS
+    "Folder for runs."
+    as_json: AsJson = False
+    quiet: Quiet = False

@@ -5,31 +5,33 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from nnbench.cli.calibrate import AskedData
-from nnbench.cli.options import RESULTS, AsJson, Machine, Results, Training
+from nnbench.cli.options import Machine, Output, Training
 from nnbench.cli.session import tell_backend
 from nnbench.costs import answers, tables, words
 from nnbench.costs.setting import shape_of
 from nnbench.show.terminal import print_json, print_sentences, print_table
 from nnbench.workload import architecture as arch
 
-Rows = Annotated[int | None, Parameter(name="--rows", help="Rows of data; default: 1372.")]
-
 
 def predict(
-    architecture: Annotated[str, Parameter(help="6,6 or 64x8, or a grid; again for more.")],
-    *architectures: Annotated[str, Parameter(show=False)],
-    rows: Rows = None,
+    *architecture: Annotated[str, Parameter(required=True)],
+    rows: int | None = None,
     data: AskedData = AskedData(),
     training: Training = Training(),
     machine: Machine = Machine(),
-    results: Results = RESULTS,
-    as_json: AsJson = False,
+    output: Output = Output(),
 ) -> None:
-    """How long a network would train, by the cost model that `nnbench calibrate` made here."""
-    networks = arch.parse_many([architecture, *architectures])
-    found = answers.predictions(results, machine, training, shape_of(data, rows), networks)
-    tell_backend(machine)
-    if as_json:
+    """How long a network would train, by the cost model that `nnbench calibrate` made here.
+
+    Args:
+        architecture: 6,6 or 64x8, or a grid; again for more.
+        rows: Rows of data; default: 1372.
+    """
+    networks = arch.parse_many(architecture)
+    shape = shape_of(data, rows)
+    found = answers.predictions(output.results, machine, training, shape, networks)
+    tell_backend(machine, quiet=output.quiet)
+    if output.as_json:
         print_json([tables.predicted_as_json(one) for one in found])
         return
     for one in found:

@@ -2,13 +2,13 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 from cyclopts import Parameter
 
 from nnbench.cli import options
-from nnbench.cli.options import Architectures, AsJson, Data, Fresh, Models, Name, Quiet, Results
-from nnbench.cli.session import execute, run_folder, tell_backend
+from nnbench.cli.options import Architectures, Data, Fresh, Models, Name
+from nnbench.cli.session import measure
 from nnbench.errors import UserError
 from nnbench.show.terminal import print_json, print_table, say
 from nnbench.workload import study
@@ -47,44 +47,42 @@ class Effort:
     "Seconds after which one is given up."
 
 
-RACES, TRAINING, MACHINE, EFFORT = Path("results/races"), Training(), Machine(), Effort()
+@Parameter(name="*", group="Output")
+@dataclass(frozen=True)
+class Output(options.Output):
+    """Races lie by themselves."""
+
+    results: Path = Path("results/races")
 
 
 def race(
     *architectures: Architectures,
     model: Models = (),
-    target_loss: Annotated[
-        float | None,
-        Parameter(help="The loss to get to; default: the lowest that all networks get to."),
-    ] = None,
+    target_loss: float | None = None,
     data: Data = Data(),
-    training: Training = TRAINING,
-    machine: Machine = MACHINE,
-    effort: Effort = EFFORT,
-    results: Results = RACES,
+    training: Training = Training(),
+    machine: Machine = Machine(),
+    effort: Effort = Effort(),
+    output: Output = Output(),
     name: Name = None,
     fresh: Fresh = False,
-    as_json: AsJson = False,
-    quiet: Quiet = False,
 ) -> None:
     """Train networks over several seeds: which gets to a loss first, and which is worth its time.
 
     A command that was interrupted goes on where it stopped when it is given again; with --name,
     another --target-loss is answered from what was trained before.
+
+    Args:
+        target_loss: The loss to get to; default: the lowest that all networks get to.
     """
-    from nnbench.measure import loss_curve_trial
-    from nnbench.measure import run as measuring
+    from nnbench.measure.loss_curve_trial import KIND
 
     if effort.seeds < 1:
         raise UserError(f"{effort.seeds} seeds train nothing: use 1 or more, 6 for 95 % intervals")
     launches = study.Effort(effort.seeds, 1, seed=effort.seed, limit=effort.limit)
     asked = Study(Networks(architectures, model), data, training, machine, launches).or_networks()
-    tell_backend(machine, quiet=quiet)
-    loaded = data.load()
-    kinds = (loss_curve_trial.KIND,)
-    wanted = measuring.of_study(asked, asked.cases(loaded), kinds=kinds, sweeps=0)
-    folder = run_folder(results, name, wanted, fresh=fresh)
-    tell_race(execute(folder, loaded, quiet=quiet), target_loss, as_json=as_json)
+    finished = measure(asked, output, name=name, fresh=fresh, kinds=(KIND,), sweeps=0)
+    tell_race(finished, target_loss, as_json=output.as_json)
 
 
 def tell_race(finished: "Run", target_loss: float | None, *, as_json: bool) -> None:

@@ -1,9 +1,7 @@
 """`nnbench report`, and what every command that measured a run ends with."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
-
-from cyclopts import Parameter
+from typing import TYPE_CHECKING
 
 from nnbench.cli.options import AsJson
 from nnbench.show.terminal import print_json, say
@@ -14,19 +12,14 @@ if TYPE_CHECKING:
     from nnbench.store.runs import Run
 
 
-def report(
-    run_folder: Annotated[Path, Parameter(help="Folder of a run, such as results/NAME.")],
-    *,
-    history: Annotated[
-        tuple[Path, ...],
-        Parameter(
-            help="Also show its networks over commits, from results there (.asv, .benchmarks, "
-            "results); again for more than one."
-        ),
-    ] = (),
-    as_json: AsJson = False,
-) -> None:
-    """Write the report of a run again, and print its table."""
+def report(run_folder: Path, *, history: tuple[Path, ...] = (), as_json: AsJson = False) -> None:
+    """Write the report of a run again, and print its table.
+
+    Args:
+        run_folder: Folder of a run, such as results/NAME.
+        history: Also show its networks over commits, from results there (.asv, .benchmarks,
+            results); again for more than one.
+    """
     run = runs.read(run_folder)
     if "curve" in run.specification.get("kinds", ()):
         from nnbench.cli.race import tell_race
@@ -35,12 +28,11 @@ def report(
         return
     # A run over commits has a history of its own, once there is something in it.
     own = (run_folder,) if run.specification.get("commits") and run.good_trials() else ()
-    folders = list(history or own)
     checked = None
-    if folders:
+    if history or own:
         from nnbench.history import check
 
-        checked = check.of_run(run, folders)
+        checked = check.of_run(run, list(history or own))
     tell(run, as_json=as_json, check=checked)
 
 

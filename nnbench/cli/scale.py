@@ -5,21 +5,9 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from nnbench.cli.options import (
-    RESULTS,
-    AsJson,
-    Data,
-    Effort,
-    Fresh,
-    Machine,
-    Name,
-    Quiet,
-    Results,
-    Training,
-)
-from nnbench.cli.session import execute, run_folder, tell_backend
+from nnbench.cli.options import Asked, Data, Effort, Fresh, Name, Output, Training
+from nnbench.cli.session import measure_cases
 from nnbench.show.terminal import print_json, say
-from nnbench.workload.study import Study
 
 
 @Parameter(name="*", group="Data")
@@ -48,40 +36,47 @@ class ScaleEffort(Effort):
     limit: float = 300.0
 
 
+@Parameter(name="*")
+@dataclass(frozen=True)
+class ScaleAsked(Asked):
+    """A study whose networks the axes make."""
+
+    data: ScaleData = ScaleData()
+    training: ScaleTraining = ScaleTraining()
+    effort: ScaleEffort = ScaleEffort()
+
+
 def scale(
-    *axis: Annotated[str, Parameter(required=True, help="rows, width, depth, batch: any of them.")],
-    data: ScaleData = ScaleData(),
-    training: ScaleTraining = ScaleTraining(),
-    machine: Machine = Machine(),
-    effort: ScaleEffort = ScaleEffort(),
-    results: Results = RESULTS,
+    *axis: Annotated[str, Parameter(required=True)],
+    asked: ScaleAsked = ScaleAsked(),
+    output: Output = Output(),
     name: Name = None,
     fresh: Fresh = False,
-    as_json: AsJson = False,
-    quiet: Quiet = False,
 ) -> None:
     """Time how the cost grows with rows, width, depth or batch size, and draw it.
 
     Networks cannot be named: an axis makes its own, since all but one size stays the same.
+
+    Args:
+        axis: rows, width, depth, batch: any of them.
     """
-    from nnbench.measure import run as measuring
     from nnbench.scale import charts, scaling, tables
     from nnbench.show.figures import save_figure
 
-    given = None if data == ScaleData() else data.load()
-    study = Study(data=data, training=training, machine=machine, effort=effort)
+    study = asked.study()
+    given = None if asked.data == ScaleData() else asked.data.load()
     along = {each: scaling.cases(each, study, given) for each in axis}
     # Two axes may share a case: it is measured once.
-    wanted = {case.key: case for cases in along.values() for case in cases}
-    specification = measuring.of_study(study, list(wanted.values()), kinds=("phases",), sweeps=5)
-    folder = run_folder(results, name, specification, fresh=fresh)
-    tell_backend(machine, quiet=quiet)
-    finished = execute(folder, given or Data(next(iter(wanted.values())).data).load(), quiet=quiet)
+    wanted = list({case.key: case for cases in along.values() for case in cases}.values())
+    data, kinds = given or Data(wanted[0].data).load(), ("phases",)
+    finished = measure_cases(
+        study, data, output, name=name, fresh=fresh, cases=wanted, kinds=kinds, sweeps=5
+    )
     found = {each: scaling.series(finished, each, cases) for each, cases in along.items()}
     pictures = {each: finished.folder / f"scale-{each}.png" for each in found if found[each]}
     for each, picture in pictures.items():
         save_figure(charts.draw(found[each]), picture)
-    if as_json:
+    if output.as_json:
         print_json(tables.as_json(found, list(pictures.values())))
         return
     for series in found.values():

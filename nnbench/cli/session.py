@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nnbench.errors import UserError
+from nnbench.cli.options import Output
 from nnbench.show.terminal import note
-from nnbench.workload.study import Machine
+from nnbench.workload.study import Machine, Study
 
 if TYPE_CHECKING:
     from nnbench.measure.protocol import Environment
@@ -21,54 +21,55 @@ def tell_backend(machine: Machine, *, quiet: bool = False) -> None:
         note(f"backend {chosen.name} ({chosen.reason}); --backend takes another", quiet=quiet)
 
 
+def measure(study: Study, output: Output, **asked: Any) -> "Run":
+    """Load the data of a study, make its cases, and measure them.
+
+    `asked` is what `measure_cases` takes.
+    """
+    data = study.data.load()
+    return measure_cases(study, data, output, **asked)
+
+
+def measure_cases(
+    study: Study,
+    data: "Dataset",
+    output: Output,
+    *,
+    name: str | None = None,
+    resume: bool = False,
+    fresh: bool = False,
+    environments: "Mapping[str, Environment] | None" = None,
+    **plan: Any,
+) -> "Run":
+    """Measure the cases of a study under a progress bar, or go on with the unfinished run of them.
+
+    `plan` is what `measure.run.of_study` takes, such as `cases` other than the study's own.
+    """
+    from nnbench.measure import run as measuring
+
+    cases = plan.pop("cases", None) or study.cases(data)
+    if environments is not None:
+        plan["sides"] = list(environments)
+    wanted = measuring.specification(study, cases, **plan)
+    folder, unfinished = measuring.folder_for(
+        output.results, name, wanted, resume=resume, fresh=fresh
+    )
+    if unfinished:
+        note(f"going on with the unfinished run {folder} (--fresh begins anew)")
+    tell_backend(study.machine, quiet=output.quiet)
+    return execute(folder, data, environments, quiet=output.quiet)
+
+
 def execute(
-    folder: Path, data: "Dataset", sides: "Mapping[str, Environment] | None" = None, *, quiet: bool
+    folder: Path,
+    data: "Dataset",
+    environments: "Mapping[str, Environment] | None" = None,
+    *,
+    quiet: bool,
 ) -> "Run":
     """Measure what is missing in a run's folder, under a progress bar; return the whole."""
     from nnbench.measure import run as measuring
     from nnbench.show.progress import Bar
 
     with Bar(0, "trials", quiet=quiet) as bar:
-
-        def show(state: measuring.Progress) -> None:
-            widest = "" if state.widest is None else f"widest interval ±{state.widest:.1%}, "
-            bar.show(state.done, widest + state.now, state.total)
-
-        return measuring.execute(folder, data, show, sides)
-
-
-def run_folder(
-    results: Path,
-    name: str | None,
-    wanted: dict[str, Any],
-    *,
-    resume: bool = False,
-    fresh: bool = False,
-) -> Path:
-    """The folder to measure in: a new one, or that of the unfinished run of the same command.
-
-    Raises UserError where the name is taken by another run, or `resume` finds nothing.
-    """
-    from nnbench.machine import fingerprint
-    from nnbench.measure import run as measuring
-    from nnbench.store import runs
-
-    here = fingerprint.take()
-    if name and (results / name).exists() and not fresh:
-        saved = runs.read(results / name)
-        unlike = fingerprint.differences(saved.fingerprint, here)
-        if saved.specification != wanted:
-            raise UserError(f"{results / name} holds another run: choose another --name")
-        if unlike:
-            raise UserError(
-                f"{results / name} was measured elsewhere ({'; '.join(unlike)}): "
-                "choose another --name"
-            )
-        return results / name
-    found = None if fresh or name else measuring.unfinished(results, wanted, here)
-    if found:
-        note(f"going on with the unfinished run {found} (--fresh begins anew)")
-        return found
-    if resume:
-        raise UserError(f"{results} holds no unfinished run of this command on this host")
-    return runs.create(results, name, wanted, here)
+        return measuring.execute(folder, data, bar.watch, environments)

@@ -35,29 +35,28 @@ class TrainTraining(Training):
 
 
 def train(
-    architecture: Annotated[
-        str, Parameter(help="6,6 or 6x5; default: 6,6, or 6 for a regression.")
-    ] = "",
+    architecture: str = "",
     /,
     *,
     data: TrainData = TrainData(),
     training: TrainTraining = TrainTraining(),
     machine: Machine = Machine(),
-    seed: Annotated[int | None, Parameter(help="Seed of weights and order.")] = None,
-    weights: Annotated[bool, Parameter(help="Print the initial and final weights.")] = False,
-    save: Annotated[
-        Path | None,
-        Parameter(
-            help="Folder for weights, history, model and chart; default: results/train-TIME."
-        ),
-    ] = None,
-    go_on_from: Annotated[
-        Path | None, Parameter(help="Go on with a training that was saved.")
-    ] = None,
+    seed: int | None = None,
+    weights: bool = False,
+    save: Path | None = None,
+    go_on_from: Path | None = None,
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
-    """Train one network, watch its loss, and be told whether it has converged."""
+    """Train one network, watch its loss, and be told whether it has converged.
+
+    Args:
+        architecture: 6,6 or 6x5; default: 6,6, or 6 for a regression.
+        seed: Seed of weights and order.
+        weights: Print the initial and final weights.
+        save: Folder for weights, history, model and chart; default: results/train-TIME.
+        go_on_from: Go on with a training that was saved.
+    """
     from nnbench.show.progress import Bar
     from nnbench.training import charts, loss_curve, session, tables
 

@@ -18,6 +18,7 @@ from nnbench.machine import fingerprint
 from nnbench.measure import run as measuring
 from nnbench.store import runs
 from nnbench.workload.case import Case
+from nnbench.workload.study import Effort, Study
 
 RUN_S = 22.0
 """A run of the calibration, one launch, is planned to take so long, its start included."""
@@ -72,15 +73,10 @@ def calibrate(results: Path, setting: Setting, budget_s: float, watch: Watcher) 
 
 def create_run(folder: Path, cases: Sequence[Case], number: int) -> Path:
     """Lay out a run of a calibration, of the first free number from `number` on."""
-    wanted = measuring.specification(
-        list(dict.fromkeys(cases)),
-        launches=1,
-        blocks=1,
-        seed=number,
-        limit_s=LIMIT_S,
-        kinds=("phases",),
-        sweeps=design.SWEEPS[cases[0].path],
-    )
+    study = Study(effort=Effort(launches=1, blocks=1, seed=number, limit=LIMIT_S))
+    sweeps = design.SWEEPS[cases[0].path]
+    chosen = list(dict.fromkeys(cases))
+    wanted = measuring.specification(study, chosen, kinds=("phases",), sweeps=sweeps)
     while (folder / f"{number:03d}").exists():
         number += 1
     return runs.create(folder, f"{number:03d}", wanted, fingerprint.take())

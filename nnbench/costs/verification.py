@@ -2,10 +2,8 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from nnbench.costs.context import Context
-from nnbench.measure import run as measuring
 from nnbench.phases import EPOCH
 from nnbench.stats.estimate import Estimate
 from nnbench.stats.interval import Interval
@@ -13,8 +11,8 @@ from nnbench.stats.summary import summarise
 from nnbench.store import runs
 from nnbench.workload import datasets
 from nnbench.workload.architecture import Architecture
+from nnbench.workload.case import Case
 from nnbench.workload.datasets import Dataset
-from nnbench.workload.study import Effort, Study
 
 FOLDER = "advice"
 
@@ -36,13 +34,10 @@ class Checked:
     measured_ratio: Estimate | None
 
 
-def plan(
-    context: Context, architectures: Sequence[Architecture], effort: Effort
-) -> tuple[dict[str, Any], Dataset]:
-    """The specification of a run that times these networks, and its data."""
+def plan(context: Context, architectures: Sequence[Architecture]) -> tuple[list[Case], Dataset]:
+    """The cases of a run that times these networks, and its data."""
     cases = [context.case(one) for one in architectures]
-    wanted = measuring.of_study(Study(effort=effort), cases, kinds=("phases",), sweeps=0)
-    return wanted, datasets.load(cases[0].data)
+    return cases, datasets.load(cases[0].data)
 
 
 def compared(context: Context, run: runs.Run) -> list[Checked]:

@@ -157,7 +157,7 @@ def measure(study: Study, watch: measuring.Watcher) -> NoiseFloor:
     """
     data = study.data.load()
     cases = study.cases(data)
-    wanted = measuring.of_study(study, cases, sides=SIDES)
+    wanted = measuring.specification(study, cases, sides=SIDES)
     with tempfile.TemporaryDirectory() as scratch:
         folder = runs.create(Path(scratch), "noise-floor", wanted, fingerprint.take())
         run = measuring.execute(folder, data, watch, dict.fromkeys(SIDES, Environment()))

@@ -15,15 +15,14 @@ from nnbench.drift.metrics import Drift
 from nnbench.drift.plan import Pair
 from nnbench.drift.policies import POLICIES
 from nnbench.drift.trajectory import Trajectory
-from nnbench.errors import UserError
-from nnbench.machine import devices, fingerprint
+from nnbench.machine import devices
 from nnbench.store import folder as folders
 from nnbench.workload.case import Case
 
 STUDY_FILE = "study.json"
 TRAJECTORIES = "trajectories"
 FORMAT = folders.Format(
-    STUDY_FILE, 1, "no drift study", prefix="drift-", folders=("logs", TRAJECTORIES)
+    STUDY_FILE, 1, "study", "no drift study", prefix="drift-", folders=("logs", TRAJECTORIES)
 )
 
 
@@ -121,23 +120,6 @@ def folder_for(
 ) -> tuple[Path, bool]:
     """The folder of this specification on this host, and whether an unfinished study is in it.
 
-    Without a name it is that of the newest unfinished one, or a new one. Raises UserError if the
-    name is taken by another study.
+    Raises UserError as `store.folder.Format.folder_for` does.
     """
-    if name and (parent / name).exists():
-        if not _same(read(parent / name), wanted, here):
-            raise UserError(f"{parent / name} holds another study: choose another --name")
-        return parent / name, False
-    for folder in [] if name else reversed(FORMAT.find(parent)):
-        try:
-            study = read(folder)
-        except UserError:
-            continue
-        if _same(study, wanted, here) and not study.is_complete():
-            return folder, True
-    return FORMAT.create(parent, name, wanted, here), False
-
-
-def _same(study: Study, wanted: dict[str, Any], here: dict[str, Any]) -> bool:
-    unlike = fingerprint.differences(study.fingerprint, here)
-    return study.specification == wanted and not unlike
+    return FORMAT.folder_for(parent, name, wanted, here, read, Study.is_complete)

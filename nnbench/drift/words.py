@@ -173,8 +173,8 @@ def not_run(found: Analysis) -> list[str]:
 def recorded(kept: "Golden") -> str:
     """What was recorded, and what it tolerates."""
     return (
-        f"Recorded {kept.case.label} on {kept.case.place}, seed {kept.seed}, in {kept.folder}: two "
-        f"processes agreed in every bit. Elsewhere it must stay {bounds(kept.bounds)}."
+        f"Recorded {kept.case.label} on {kept.case.context}, seed {kept.seed}, in {kept.folder}: "
+        f"two processes agreed in every bit. Elsewhere it must stay {bounds(kept.bounds)}."
     )
 
 

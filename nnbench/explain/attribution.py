@@ -113,7 +113,7 @@ def between_cases(run: Run, first: Case, second: Case) -> Attribution:
     both = before.index.intersection(after.index)
     if both.empty:
         raise UserError(
-            f"{run.folder} holds no block with {first.label} and {second.label} ({first.place}) "
+            f"{run.folder} holds no block with {first.label} and {second.label} ({first.context}) "
             "timed as a whole and in parts: measure them again"
         )
     before, after = before.loc[both], after.loc[both]
@@ -153,7 +153,7 @@ def between_runs(first: Run, second: Run, case: Case) -> Attribution:
         _centres(after[_drawn(len(after), seed=1)]) - _centres(before[_drawn(len(before))]),
         min(len(before), len(after)) - 1,
     )
-    start = f"{case.place}: {case.label} "
+    start = f"{case.context}: {case.label} "
     ratios = {
         label.removeprefix(start): ratio
         for label, ratio in ratios_between_runs(first, second).items()

@@ -21,7 +21,7 @@ def table(found: Attribution) -> Table:
     rows = [_row(name, part, shares.get(name)) for name, part in found.parts.items()]
     whole = _row("whole", found.whole, Interval(1.0, 1.0, 1.0) if shares else None)
     return Table(
-        f"{case.place}: {case.data}, {case.rows:,} rows, {batch}; {case.cold_epochs} epochs cold",
+        f"{case.context}: {case.data}, {case.rows:,} rows, {batch}; {case.cold_epochs} epochs cold",
         ("part", f"{found.second} minus {found.first}", "95 % interval", "share"),
         [*rows, None, whole],
         f"95 % intervals from {found.count} {found.units}; {found.first} takes "
@@ -46,7 +46,7 @@ def as_json(found: Attribution, sentences: Sequence[str], chart: Path) -> dict[s
         {
             "first": found.first,
             "second": found.second,
-            "place": found.first_case.place,
+            "place": found.first_case.context,
             "epochs": found.first_case.cold_epochs,
             "first_cold_s": found.first_cold_s,
             "second_cold_s": found.second_cold_s,

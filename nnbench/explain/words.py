@@ -149,7 +149,7 @@ def layers_against_units(found: Attribution, rows: RowsFlip | None) -> list[str]
             f"{yes}, the deeper {deeper} takes {units.seconds(abs(excess_s))} {way} than the "
             f"wider {wider}"
         )
-    where = f"{first.place}, {_epochs(found)}, {first.rows:,} rows"
+    where = f"{first.context}, {_epochs(found)}, {first.rows:,} rows"
     return [
         f"Do layers cost more than units? On {where}: {answer}.",
         _epochs_flip(found, sign * found.epoch.value, deeper, wider),

@@ -85,8 +85,16 @@ def plan(
         raise UserError("at least two commits are needed to be measured in turn: name a range")
     if together < 2:
         raise UserError("commits are measured in turn: at least two together")
+
+    def part(mine: Sequence[Commit], asked: Study, number: int = 0, suffix: str = "") -> Part:
+        named = {commit.short: commit.name for commit in mine}
+        wanted = measuring.specification(asked, cases, sides=list(named), **trials)
+        wanted = {**wanted, "commits": named}
+        digest = hashlib.sha256(json.dumps(wanted, sort_keys=True).encode()).hexdigest()[:8]
+        return Part(f"commits-{digest}{suffix}", number, wanted, named)
+
     if len(commits) <= together:
-        return [_part(commits, study, cases, trials, 0, "")]
+        return [part(commits, study)]
     effort = study.effort
     if effort.precision or effort.budget:
         raise UserError(
@@ -102,22 +110,8 @@ def plan(
         for chunk in range(count):
             chosen = set(order[chunk::count])
             mine = [commit for commit in commits if commit in chosen]
-            parts.append(_part(mine, one_round, cases, trials, number, f"-{number:02d}-{chunk}"))
+            parts.append(part(mine, one_round, number, f"-{number:02d}-{chunk}"))
     return parts
-
-
-def _part(
-    commits: Sequence[Commit],
-    study: Study,
-    cases: Sequence[Case],
-    trials: Mapping[str, Any],
-    number: int,
-    suffix: str,
-) -> Part:
-    named = {commit.short: commit.name for commit in commits}
-    wanted = {**measuring.of_study(study, cases, sides=list(named), **trials), "commits": named}
-    digest = hashlib.sha256(json.dumps(wanted, sort_keys=True).encode()).hexdigest()[:8]
-    return Part(f"commits-{digest}{suffix}", number, wanted, named)
 
 
 def check_out(commits: Sequence[Commit]) -> dict[str, Environment]:

@@ -98,25 +98,7 @@ def read(workers: Sequence[int], root: Path = Path("/")) -> Reading:
 
 
 def between(before: Reading, after: Reading) -> dict[str, Any]:
-    """What happened between two readings, as plain data; None is what the system does not tell.
-
-    | name | what it is |
-    | --- | --- |
-    | `wall_s` | seconds between the readings |
-    | `stolen_share` | of the CPU time wanted on all CPUs, the part that the host took |
-    | `stolen_worst_cpu_share` | of the wall-clock, what the host took of the CPU it hit most |
-    | `others_cpus` | CPUs that everything but the workers kept busy on average |
-    | `busiest_cpu_share` | of the wall-clock, how long the busiest CPU was busy |
-    | `forced_switches_per_s`, `waits_per_s` | the workers' involuntary, voluntary switches |
-    | `switches_per_s` | context switches of the whole system |
-    | `cpu_pressure_share` | of the wall-clock, how long some task waited for a CPU |
-    | `throttled_s`, `throttlings` | how long, how often the CPU quota held the group up |
-    | `heat_throttlings` | how often a clock was cut for heat |
-    | `runnable`, `load` | tasks that run or want to at the end; their average over a minute |
-    | `mhz_lowest`, `mhz_highest` | clocks of the slowest and fastest CPU at the end |
-    | `mhz_before` | clock of the fastest CPU at the beginning |
-    | `celsius` | temperature at the end |
-    """
+    """What happened between two readings, see `results/README.md`; None is what is not told."""
     wall_s = max(after.moment_s - before.moment_s, 1e-9)
 
     def change(name: str) -> Any:

@@ -48,69 +48,19 @@ LEAST_NOISE_WINDOW_S = 0.2
 class Progress:
     """Where a run stands.
 
-    `total` is a projection when the number of rounds is open; `now` says what is being done;
-    `widest` is half the relative width of the widest interval so far, None before there is one.
+    `total` is a projection when the number of rounds is open; `now` says what is being done, and
+    how wide the widest interval is so far.
     """
 
     done: int
     total: int
     now: str
-    widest: float | None = None
 
 
 Watcher = Callable[[Progress], None]
 
-Side = Environment
-"""An earlier name."""
-
 
 def specification(
-    cases: Sequence[Case],
-    *,
-    launches: int,
-    blocks: int,
-    seed: int,
-    limit_s: float,
-    precision: float | None = None,
-    budget_s: float | None = None,
-    sides: Sequence[str] = ONE_SIDE,
-    models: Sequence[str] = (),
-    kinds: Sequence[str] = KINDS,
-    sweeps: int = SWEEPS,
-) -> dict[str, Any]:
-    """Everything that decides which trials a run consists of, as plain data.
-
-    `kinds` are the trials of each case in a block besides its `sweeps` of step samples.
-
-    Raises UserError for numbers that make no run.
-    """
-    if launches < 1 or blocks < 1:
-        raise UserError("a run needs at least one launch and one block")
-    if limit_s <= 0:
-        raise UserError(f"a limit of {limit_s} s a trial leaves no time to measure")
-    if precision is not None and not 0 < precision < 1:
-        raise UserError("a precision lies between 0 % and 100 %, such as 2%")
-    if budget_s is not None and budget_s <= 0:
-        raise UserError("a budget is a time above 0, such as 5min")
-    # An edited model is another one: what was measured of the old must not be gone on with.
-    code = {"models": {model: user_code.digest(model) for model in models}} if models else {}
-    usual = kinds == KINDS and sweeps == SWEEPS
-    plan = {} if usual else {"kinds": list(kinds), "sweeps": sweeps}
-    return {
-        **code,
-        **plan,
-        "cases": [case.to_json() for case in cases],
-        "launches": launches,
-        "blocks": blocks,
-        "seed": seed,
-        "limit_s": limit_s,
-        "precision": precision,
-        "budget_s": budget_s,
-        "sides": list(sides),
-    }
-
-
-def of_study(
     study: Study,
     cases: Sequence[Case],
     *,
@@ -118,21 +68,34 @@ def of_study(
     kinds: Sequence[str] = KINDS,
     sweeps: int = SWEEPS,
 ) -> dict[str, Any]:
-    """The specification of a study with these cases. Raises UserError as `specification` does."""
-    effort = study.effort
-    return specification(
-        cases,
-        launches=effort.launches,
-        blocks=effort.blocks,
-        seed=effort.seed,
-        limit_s=effort.limit,
-        precision=effort.wanted_precision,
-        budget_s=effort.budget_s,
-        sides=sides,
-        models=study.networks.model,
-        kinds=kinds,
-        sweeps=sweeps,
-    )
+    """Everything that decides which trials a run of these cases consists of, as plain data.
+
+    `kinds` are the trials of each case in a block besides its `sweeps` of step samples. Raises
+    UserError for an effort that makes no run.
+    """
+    effort, models = study.effort, study.networks.model
+    precision, budget_s = effort.wanted_precision, effort.budget_s
+    if effort.launches < 1 or effort.blocks < 1:
+        raise UserError("a run needs at least one launch and one block")
+    if effort.limit <= 0:
+        raise UserError(f"a limit of {effort.limit} s a trial leaves no time to measure")
+    if budget_s is not None and budget_s <= 0:
+        raise UserError("a budget is a time above 0, such as 5min")
+    # An edited model is another one: what was measured of the old must not be gone on with.
+    code = {"models": {model: user_code.digest(model) for model in models}} if models else {}
+    usual = kinds == KINDS and sweeps == SWEEPS
+    return {
+        **code,
+        **({} if usual else {"kinds": list(kinds), "sweeps": sweeps}),
+        "cases": [case.to_json() for case in cases],
+        "launches": effort.launches,
+        "blocks": effort.blocks,
+        "seed": effort.seed,
+        "limit_s": effort.limit,
+        "precision": precision,
+        "budget_s": budget_s,
+        "sides": list(sides),
+    }
 
 
 def next_round(run: runs.Run, number: int) -> list[list[Planned]]:
@@ -223,16 +186,15 @@ def _missing(plans: list[list[Planned]], run: runs.Run) -> list[list[Planned]]:
     return [plan for plan in left if plan]
 
 
-def unfinished(folder: Path, wanted: dict[str, Any], here: dict[str, Any]) -> Path | None:
-    """The newest run below `folder` with this specification and fingerprint, if incomplete."""
-    for candidate in reversed(runs.find(folder)):
-        try:
-            run = runs.read(candidate)
-        except UserError:
-            continue
-        if run.specification == wanted and not fingerprint.differences(run.fingerprint, here):
-            return None if is_complete(run) else candidate
-    return None
+def folder_for(
+    results: Path, name: str | None, wanted: dict[str, Any], **how: bool
+) -> tuple[Path, bool]:
+    """The folder for a run of this specification here, and whether an unfinished one is in it.
+
+    `how` and the errors are those of `store.folder.Format.folder_for`.
+    """
+    here = fingerprint.take()
+    return runs.FORMAT.folder_for(results, name, wanted, here, runs.read, is_complete, **how)
 
 
 def execute(
@@ -347,7 +309,8 @@ class _Measuring:
                 worker.stop()
 
     def _tell(self, now: str) -> None:
-        self.watch(Progress(round(self.done), round(self.total), now, self.widest))
+        widest = "" if self.widest is None else f"widest interval ±{self.widest:.1%}, "
+        self.watch(Progress(round(self.done), round(self.total), widest + now))
 
     def _start(self, planned: Planned) -> tuple[Worker, int]:
         case = planned.case

@@ -157,6 +157,6 @@ def _footnote(figure: Figure, race: Race) -> None:
     case, seeds = race.case, len(race.racers[0].curves)
     figures.footnote(
         figure,
-        f"{case.place}; {case.data}, {case.rows:,} rows, {case.batch_rows:,} a batch. Medians "
+        f"{case.context}; {case.data}, {case.rows:,} rows, {case.batch_rows:,} a batch. Medians "
         f"over {seeds} seeds with {units.share(race.confidence)} intervals of order statistics.",
     )

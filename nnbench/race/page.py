@@ -25,7 +25,7 @@ def write(run: Run, races: Sequence[Race]) -> Path:
     """Write the page of a run's races into its folder."""
     parts: list[Part] = []
     for one in races:
-        where = one.case.place
+        where = one.case.context
         stem = where.replace(", ", "-").replace(":", "").replace(" ", "")
         table, loss, pareto = tables.table(one), charts.loss_against_time(one), charts.pareto(one)
         parts += [
@@ -38,7 +38,7 @@ def write(run: Run, races: Sequence[Race]) -> Path:
         run.folder / PAGE,
         title="Time to a loss",
         subtitle=f"{run.created} on {host['host']}: {host['cpu']}, {host['cpus']} CPUs",
-        sentences=[f"{one.case.place}: {text}" for one in races for text in words.sentences(one)],
+        sentences=[f"{one.case.context}: {text}" for one in races for text in words.sentences(one)],
         warnings=list(dict.fromkeys(text for one in races for text in words.warnings(one))),
         parts=parts,
     )

@@ -14,7 +14,7 @@ from nnbench.stats.median import Median
 def table(race: Race) -> Table:
     """A row a network: weights, time to the target on both clocks, seeds there, loss, ratio."""
     return Table(
-        title=f"{race.case.place}: time to a loss of {race.target:.4g} on {race.case.data}, "
+        title=f"{race.case.context}: time to a loss of {race.target:.4g} on {race.case.data}, "
         f"{race.epochs:,} epochs at most",
         columns=(
             *("network", "weights", "to target, training", "from cold", "seeds there"),
@@ -67,7 +67,7 @@ def as_json(race: Race) -> dict[str, Any]:
     """A race as plain data."""
     target, front = race.target, race.front()
     return {
-        "place": race.case.place,
+        "place": race.case.context,
         "target_loss": target,
         "epochs": race.epochs,
         "networks": [

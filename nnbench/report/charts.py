@@ -47,7 +47,7 @@ def _footnote(figure: Figure, group: Sequence[CaseSummary]) -> None:
     case = group[0].case
     figures.footnote(
         figure,
-        f"{case.place}; {case.data}, {case.rows:,} rows, {case.batch_rows:,} a batch. 95 % "
+        f"{case.context}; {case.data}, {case.rows:,} rows, {case.batch_rows:,} a batch. 95 % "
         f"intervals; each figure from {_span(time.blocks for time in times)} blocks "
         f"in {_span(time.launches for time in times)} launches.",
     )

@@ -7,7 +7,7 @@ from nnbench.errors import UserError
 from nnbench.machine import fingerprint
 from nnbench.measure import environments
 from nnbench.measure.environments import Operand
-from nnbench.measure.run import Side
+from nnbench.measure.protocol import Environment
 from nnbench.show.terminal import open_console
 from nnbench.stats import summary, verdict
 from nnbench.stats.estimate import Estimate
@@ -32,7 +32,7 @@ class Answer:
 
 def compare(
     names: Sequence[str],
-    measure: Callable[[Mapping[str, Side]], Run],
+    measure: Callable[[Mapping[str, Environment]], Run],
     *,
     margin: float,
     even_unlike: bool,
@@ -58,7 +58,7 @@ def compare(
 
 
 def _ratios(
-    first: Operand, second: Operand, measure: Callable[[Mapping[str, Side]], Run]
+    first: Operand, second: Operand, measure: Callable[[Mapping[str, Environment]], Run]
 ) -> Mapping[str, Estimate]:
     if first.side and second.side:
         return summary.ratios_between_sides(

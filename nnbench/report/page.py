@@ -1,6 +1,5 @@
 """The report of a run: one HTML page that needs nothing else, and the charts as files."""
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,20 +12,9 @@ from nnbench.report import charts, tables
 from nnbench.report.run_analysis import Group, RunAnalysis
 from nnbench.show import html
 from nnbench.show.figures import save_figure
-from nnbench.show.table import Table
 
 PAGE = "report.html"
 CHARTS = "charts"
-
-
-@dataclass(frozen=True)
-class _Section:
-    """One group: its table, and its charts in base64 by their names."""
-
-    context: str
-    table: Table
-    charts: dict[str, str]
-    group: Group
 
 
 def write(found: RunAnalysis, check: Check | None = None) -> Path:
@@ -50,8 +38,9 @@ def write(found: RunAnalysis, check: Check | None = None) -> Path:
     )
 
 
-def _section(found: RunAnalysis, group: Group) -> _Section:
-    context = group.first.place
+def _section(found: RunAnalysis, group: Group) -> dict[str, Any]:
+    """What the template shows of a group: its table, and its charts in base64 by their names."""
+    context = group.first.context
     stem = context.replace(", ", "-").replace(":", "").replace(" ", "")
     folder = found.run.folder / CHARTS
     drawn = {
@@ -59,7 +48,8 @@ def _section(found: RunAnalysis, group: Group) -> _Section:
         for name, figure in _figures(found, group).items()
         if figure is not None
     }
-    return _Section(context, tables.cases(group, whole=True), drawn, group)
+    table = tables.cases(group, whole=True)
+    return {"context": context, "first": group.first, "table": table, "charts": drawn}
 
 
 def _figures(found: RunAnalysis, group: Group) -> dict[str, Figure | None]:

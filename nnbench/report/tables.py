@@ -32,7 +32,7 @@ def cases(group: Group, *, whole: bool = False) -> Table:
     rows = [_row(summary) for summary in group.summaries]
     shown = [name for name in rows[0] if whole or name not in ON_PAGES]
     return Table(
-        f"{case.place}: {case.data}, {case.rows:,} rows, {batch}; {case.cold_epochs} epochs cold",
+        f"{case.context}: {case.data}, {case.rows:,} rows, {batch}; {case.cold_epochs} epochs cold",
         shown,
         [[row[name] for name in shown] for row in rows],
         f"95 % intervals below each figure; ratios to {case.label}, paired within blocks",

@@ -10,11 +10,11 @@ from nnbench.phases import COLD, COMPILE, EPOCH, STEP, TRACE, ColdParts
 from nnbench.show import units
 from nnbench.show.intervals import RATIO, SECONDS, sentence
 from nnbench.stats.summary import CaseSummary
-from nnbench.store.runs import Run
 from nnbench.training.compiled.causes import same_compiler, unlike_fit
 
 if TYPE_CHECKING:
     from nnbench.report.run_analysis import Crossing, Group, PathRatio
+    from nnbench.store.runs import Run
 
 WIDE = 0.20
 """Intervals of more than 20 % to either side are pointed out."""
@@ -45,7 +45,7 @@ def tell(run: Run, groups: Sequence[Group], paths: Sequence[PathRatio]) -> Story
     """Put a run into words, one backend and device at a time."""
     sentences: list[str] = []
     for group in groups:
-        context = f"On {group.first.place}: " if len(groups) > 1 else ""
+        context = f"On {group.first.context}: " if len(groups) > 1 else ""
         sentences += [context + told for told in _group_sentences(group)]
     sentences += [_path(one) for one in paths]
     if not groups:
@@ -73,7 +73,7 @@ def _path(one: PathRatio) -> str:
     compiler = same_compiler(case)
     alike = f"{compiler} compiles both. " if compiler else ""
     return (
-        f"On {case.place}, an epoch of {case.label} takes {sentence(one.ratio, RATIO)} as long "
+        f"On {case.context}, an epoch of {case.label} takes {sentence(one.ratio, RATIO)} as long "
         f"with fit as on the compiled path. {alike}Possible causes, which this run does not "
         f"separate: {'; '.join(unlike_fit(case))}."
     )
@@ -224,7 +224,7 @@ def _run_cautions(run: Run, summaries: Sequence[CaseSummary]) -> Iterator[Cautio
 
 def _case_cautions(summary: CaseSummary) -> Iterator[Caution]:
     case, parts = summary.case, summary.cold_parts
-    label = f"{case.label} ({case.place})"
+    label = f"{case.label} ({case.context})"
     wide = [
         f"{phase} ±{units.share(time.relative_half_width)}"
         for phase, time in summary.times.items()

@@ -25,7 +25,7 @@ def draw(found: Sequence[Series]) -> Figure:
     phases = [phase for phase in SHOWN if any(each.phase == phase for each in found)]
     figure = Figure(figsize=(4.3 * len(phases), 4.3), layout="constrained")
     panels = np.atleast_1d(figure.subplots(1, len(phases)))
-    colours = dict(zip(dict.fromkeys(each.place for each in found), SERIES_COLOURS, strict=False))
+    colours = dict(zip(dict.fromkeys(each.context for each in found), SERIES_COLOURS, strict=False))
     for panel, phase in zip(panels, phases, strict=True):
         _draw(panel, [each for each in found if each.phase == phase], colours)
     launches = sorted({time.launches for each in found for time in each.times})
@@ -48,8 +48,8 @@ def _draw(panel: Axes, mine: Sequence[Series], colours: dict[str, str]) -> None:
             marker="o",
             markersize=4,
             capsize=2,
-            color=colours[each.place],
-            label=each.place + grows,
+            color=colours[each.context],
+            label=each.context + grows,
         )
     longest = max(mine, key=lambda each: len(each.sizes))
     sizes = np.array(longest.sizes, dtype=float)

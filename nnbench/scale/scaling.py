@@ -48,7 +48,7 @@ class Series:
 
     axis: str
     phase: str
-    place: str
+    context: str
     sizes: tuple[int, ...]
     times: tuple[Estimate, ...]
     exponent: Interval | None
@@ -98,23 +98,23 @@ def series(run: Run, axis: str, along: Sequence[Case]) -> list[Series]:
     values = block_values(run.samples())
     sizes = {case.key: size_of(case, axis) for case in along}
     found = []
-    for place in dict.fromkeys(case.place for case in along):
-        keys = [case.key for case in along if case.place == place]
+    for context in dict.fromkeys(case.context for case in along):
+        keys = [case.key for case in along if case.context == context]
         for phase in SHOWN:
             mine = values[(values["phase"] == phase) & values["case"].isin(keys)]
-            one = _series(axis, phase, place, mine.assign(size=mine["case"].map(sizes)))
+            one = _series(axis, phase, context, mine.assign(size=mine["case"].map(sizes)))
             if one is not None:
                 found.append(one)
     return found
 
 
-def _series(axis: str, phase: str, place: str, values: pd.DataFrame) -> Series | None:
+def _series(axis: str, phase: str, context: str, values: pd.DataFrame) -> Series | None:
     sizes = sorted(set(values["size"]))
     by_size = [values[values["size"] == size] for size in sizes]
     times = [nested_estimate(one["seconds"], one["launch"]) for one in by_size]
     if len(times) < 2 or (phase == COMPILE and max(time.value for time in times) < NO_COMPILE_S):
         return None
-    return Series(axis, phase, place, tuple(sizes), tuple(times), _exponent(values))
+    return Series(axis, phase, context, tuple(sizes), tuple(times), _exponent(values))
 
 
 def _exponent(values: pd.DataFrame) -> Interval | None:

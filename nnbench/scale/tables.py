@@ -12,17 +12,17 @@ from nnbench.show.terminal import print_table
 
 def print_scaling(found: Sequence[Series]) -> None:
     """A table for each backend and path: a row a size along the axis, a column a phase."""
-    for place in dict.fromkeys(each.place for each in found):
-        mine = [each for each in found if each.place == place]
+    for context in dict.fromkeys(each.context for each in found):
+        mine = [each for each in found if each.context == context]
         times = [dict(zip(each.sizes, each.times, strict=True)) for each in mine]
         rows: list[list[Cell] | None] = [
             [Cell(f"{size:,}"), *(cell(of.get(size), SECONDS) for of in times)]
             for size in sorted({size for each in mine for size in each.sizes})
         ]
         rows += [None, [Cell("~ size^"), *(cell(each.exponent, EXPONENT) for each in mine)]]
-        axis = mine[0].axis
+        axis, caption = mine[0].axis, "95 % intervals below each figure"
         columns = [axis, *(each.phase for each in mine)]
-        print_table(Table(f"Along {axis}: {place}", columns, rows, "95 % intervals below", texts=0))
+        print_table(Table(f"Along {axis}: {context}", columns, rows, caption, texts=0))
 
 
 def as_json(found: dict[str, list[Series]], pictures: Sequence[Path]) -> dict[str, Any]:
@@ -34,7 +34,7 @@ def as_json(found: dict[str, list[Series]], pictures: Sequence[Path]) -> dict[st
 def _series(each: Series) -> dict[str, Any]:
     grows = each.exponent
     return {
-        "place": each.place,
+        "place": each.context,
         "phase": each.phase,
         "sizes": each.sizes,
         "times_s": each.times,

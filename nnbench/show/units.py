@@ -1,10 +1,11 @@
 """How numbers are written for a person: seconds, bytes, FLOPs, ratios, each with its unit."""
 
 import math
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 _SECONDS = ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs"), (1e-9, "ns"))
-_THOUSANDS = ((1e15, "P"), (1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
+_FLOPS = ((1e15, "PFLOP"), (1e12, "TFLOP"), (1e9, "GFLOP"), (1e6, "MFLOP"), (1e3, "kFLOP"))
 _BYTES = ((2**40, "TiB"), (2**30, "GiB"), (2**20, "MiB"), (2**10, "KiB"))
 
 
@@ -67,18 +68,19 @@ def ratio_range(low: float, high: float) -> str:
 
 def flops(value: float) -> str:
     """Floating-point operations: `1.23 MFLOP`."""
-    for scale, prefix in _THOUSANDS:
-        if value >= scale:
-            return f"{significant(value / scale)} {prefix}FLOP"
-    return f"{value:.0f} FLOP"
+    return _scaled(value, _FLOPS, "FLOP")
 
 
 def data_size(value_bytes: float) -> str:
     """Bytes in binary units: `41.8 KiB`."""
-    for scale, unit in _BYTES:
-        if value_bytes >= scale:
-            return f"{significant(value_bytes / scale)} {unit}"
-    return f"{value_bytes:.0f} bytes"
+    return _scaled(value_bytes, _BYTES, "bytes")
+
+
+def _scaled(value: float, scales: Sequence[tuple[float, str]], smallest: str) -> str:
+    for scale, unit in scales:
+        if value >= scale:
+            return f"{significant(value / scale)} {unit}"
+    return f"{value:.0f} {smallest}"
 
 
 def share(value: float) -> str:

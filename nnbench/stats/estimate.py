@@ -150,7 +150,7 @@ def unpaired_ratio(
     The centre is the two-sample Hodges-Lehmann shift of the launches' log medians (the median of
     all differences); its error comes from drawing launches on each side, and the degrees of
     freedom are those of the side with fewer launches, which errs on the wide side. What differed
-    between the two occasions (the machine's mood) is not in the interval: prefer paired ratios.
+    between the two occasions (the machine's speed) is not in the interval: prefer paired ratios.
     Raises ValueError as `nested_estimate` does, and for fewer than two launches on a side.
     """
     before = _launch_logs(first, first_launches)

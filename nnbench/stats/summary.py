@@ -215,7 +215,7 @@ def ratios_between_sides(run: Run) -> dict[str, Estimate]:
     first, second = run.specification["sides"]
     measured = Measured.of(run)
     return {
-        f"{case.place}: {case.label} {phase}": ratio
+        f"{case.context}: {case.label} {phase}": ratio
         for case in run.cases.values()
         for phase, ratio in measured.ratios_between_sides(case, first, second).items()
     }
@@ -233,7 +233,7 @@ def ratios_between_runs(first: Run, second: Run) -> dict[str, Estimate]:
             old = before[(before["case"] == key) & (before["phase"] == phase)]
             new = after[(after["case"] == key) & (after["phase"] == phase)]
             if min(old["launch"].nunique(), new["launch"].nunique()) >= 2:
-                found[f"{case.place}: {case.label} {phase}"] = unpaired_ratio(
+                found[f"{case.context}: {case.label} {phase}"] = unpaired_ratio(
                     old["seconds"], old["launch"], new["seconds"], new["launch"]
                 )
     return found

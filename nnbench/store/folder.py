@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from nnbench.errors import UserError
-from nnbench.machine import whole_file
+from nnbench.machine import fingerprint, whole_file
 
 RECORDS_FILE = "trials.jsonl"
 
@@ -31,12 +31,13 @@ Contents = TypeVar("Contents")
 class Format:
     """One kind of folder: its description's file and schema, and what it is called.
 
-    `missing` says what a folder is that holds none of its kind; `taken` what to do about a name
-    that is in use; folders without a name are called `prefix` and the moment.
+    In sentences it is `what`, and a folder that holds none is `missing`; `taken` is what to do
+    about a name that is in use. Folders without a name are called `prefix` and the moment.
     """
 
     file: str
     schema: int
+    what: str
     missing: str
     taken: str = "choose another --name"
     prefix: str = ""
@@ -100,6 +101,51 @@ class Format:
                 f"{path} is damaged ({failure!r}): restore it or measure again"
             ) from failure
         return found
+
+    def folder_for(
+        self,
+        parent: Path,
+        name: str | None,
+        specification: dict[str, Any],
+        here: dict[str, Any],
+        read: Callable[[Path], Any],
+        is_complete: Callable[[Any], bool],
+        *,
+        resume: bool = False,
+        fresh: bool = False,
+    ) -> tuple[Path, bool]:
+        """The folder of this specification on this host, and whether an unfinished one is in it.
+
+        Without a name it is that of the newest one if that is unfinished, else a new one; `fresh`
+        makes a new one in any case. `here` is this host's fingerprint. Raises UserError if the
+        name is taken by another, or `resume` finds nothing to go on with.
+        """
+        if name and (parent / name).exists() and not fresh:
+            held = read(parent / name)
+            unlike = fingerprint.differences(held.fingerprint, here)
+            if held.specification != specification:
+                raise UserError(f"{parent / name} holds another {self.what}: choose another --name")
+            if unlike:
+                raise UserError(
+                    f"{parent / name} was measured elsewhere ({'; '.join(unlike)}): "
+                    "choose another --name"
+                )
+            return parent / name, False
+        for folder in [] if fresh or name else reversed(self.find(parent)):
+            try:
+                held = read(folder)
+            except UserError:
+                continue
+            same = held.specification == specification
+            if same and not fingerprint.differences(held.fingerprint, here):
+                if is_complete(held):
+                    break
+                return folder, True
+        if resume:
+            raise UserError(
+                f"{parent} holds no unfinished {self.what} of this command on this host"
+            )
+        return self.create(parent, name, specification, here), False
 
     def find(self, parent: Path) -> list[Path]:
         """Folders of this kind directly below `parent`, oldest first."""

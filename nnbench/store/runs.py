@@ -18,7 +18,7 @@ SCHEMA = 1
 RUN_FILE = "run.json"
 TRIALS_FILE = folders.RECORDS_FILE
 FORMAT = folders.Format(
-    RUN_FILE, SCHEMA, "not a run", taken="choose another --name, or --resume it"
+    RUN_FILE, SCHEMA, "run", "not a run", taken="choose another --name, or --resume it"
 )
 
 SAMPLE_COLUMNS = [

@@ -39,7 +39,7 @@ def measure(
         here = fingerprint.take()
         if commit is not None:
             here["commit"] = commit
-        wanted = measuring.of_study(study, cases)
+        wanted = measuring.specification(study, cases)
         folder = runs.create(keep or Path(scratch), None, wanted, here)
         run = measuring.execute(folder, data, lambda _: None)
         drifts = drift_process.figures(cases, data) if drift else {}

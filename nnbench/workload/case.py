@@ -145,9 +145,6 @@ class Case:
         path = "" if self.path == "fit" else f", {self.path}"
         return f"{self.backend}, {self.device}{threads}{path}"
 
-    place = context
-    """An earlier name."""
-
     @property
     def key(self) -> str:
         """A short name for this case that is equal exactly when all of it is equal."""

@@ -99,7 +99,7 @@ class TrainingOptions:
         """Rows in a batch, None for the full batch. Raises UserError for anything else."""
         if self.batch == "full":
             return None
-        if not (self.batch.isascii() and self.batch.isdigit() and int(self.batch)):
+        if not (self.batch.isascii() and self.batch.isdigit()):
             raise UserError(f"batch '{self.batch}' is not understood: a number of rows, or full")
         return int(self.batch)
 

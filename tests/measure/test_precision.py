@@ -9,6 +9,7 @@ from nnbench.errors import UserError
 from nnbench.measure import run as measuring
 from nnbench.measure.schedule import SWEEPS
 from nnbench.measure.trial import KINDS
+from nnbench.workload.study import Effort, Study
 
 
 def planned(run, number, **wanted):
@@ -68,12 +69,12 @@ def test_a_complete_run_is_known_as_such(tmp_path):
 
 @pytest.mark.parametrize(
     "wanted",
-    [{"launches": 0}, {"blocks": 0}, {"limit_s": 0}, {"precision": 1.5}, {"budget_s": -1}],
+    [{"launches": 0}, {"blocks": 0}, {"limit": 0}, {"precision": "150%"}, {"budget": "0s"}],
 )
 def test_numbers_that_make_no_run_are_refused(wanted):
-    usual = {"launches": 1, "blocks": 1, "seed": 0, "limit_s": 1.0}
+    measuring.specification(Study(effort=Effort()), [])
     with pytest.raises(UserError):
-        measuring.specification([], **{**usual, **wanted})
+        measuring.specification(Study(effort=Effort(**wanted)), [])
 
 
 @pytest.mark.long

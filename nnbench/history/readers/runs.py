@@ -137,4 +137,4 @@ def environment_of(fingerprint: dict[str, Any]) -> str:
 def case_label(case: Case) -> str:
     """A case in words, with enough of its key to distinguish it from all others."""
     batch = "full batch" if case.training.batch_size is None else f"batch {case.batch_rows}"
-    return f"{case.label}, {case.place}, {case.data}, {batch} ({case.key[:4]})"
+    return f"{case.label}, {case.context}, {case.data}, {batch} ({case.key[:4]})"

@@ -92,15 +92,14 @@ def locate(known: BuiltIn) -> Copy:
     Raises UserError when the setting names a file that cannot be read.
     """
     local = os.environ.get(known.setting)
-    fetched = original.cached_path()
     if local:
         path = Path(local).expanduser()
         raw = known.name == "banknotes" and table.looks_headerless(table.read_text(path))
         header = original.HEADER if raw else None
         return Copy("local copy", path, f"a local copy, set by {known.setting}", header)
-    if known.name == "banknotes" and fetched.is_file():
+    if known.name == "banknotes" and original.cached_path().is_file():
         cited = f"the original, standardised: {original.CITATION} {original.LICENCE}"
-        return Copy("fetched", fetched, cited)
+        return Copy("fetched", original.cached_path(), cited)
     return Copy("shipped", shipped_folder() / known.file, known.source)
 
 

@@ -8,7 +8,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from projects import BEFORE_THE_MOVE, ROOT, commit_all, git, skip_without
+from projects import BEFORE_THE_MOVE, LIMIT_S, ROOT, commit_all, git, skip_without
 
 from nnbench.measure import environments
 
@@ -98,6 +98,7 @@ def test_what_cannot_be_installed_is_said_in_one_line(project):
 @pytest.fixture(scope="module")
 def both_sides_of_the_move(tmp_path_factory):
     """A clone whose last commit is the present, and what makes pip find what is not here."""
+    skip_without(BEFORE_THE_MOVE)
     folder = tmp_path_factory.mktemp("move") / "project"
     subprocess.run(["git", "clone", "-q", str(ROOT), str(folder)], check=True, capture_output=True)
     skip_without(BEFORE_THE_MOVE, folder)
@@ -122,7 +123,7 @@ def nnbench_in(folder, *arguments):
         },
         capture_output=True,
         text=True,
-        timeout=280,
+        timeout=LIMIT_S,
         check=False,
     )
     assert answer.returncode == 0, answer.stderr
@@ -135,6 +136,7 @@ SMALL = (
 )
 
 
+@pytest.mark.long
 def test_a_commit_from_before_the_move_is_compared_with_the_present(both_sides_of_the_move):
     folder = both_sides_of_the_move
     told = json.loads(
@@ -147,6 +149,7 @@ def test_a_commit_from_before_the_move_is_compared_with_the_present(both_sides_o
     assert len(list(logs.glob("*.log"))) == 4
 
 
+@pytest.mark.long
 def test_commits_on_both_sides_of_the_move_are_recorded(both_sides_of_the_move):
     folder = both_sides_of_the_move
     nnbench_in(folder, "history", "record", BEFORE_THE_MOVE, "HEAD", *SMALL)
