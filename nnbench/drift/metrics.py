@@ -83,9 +83,8 @@ def _sign_and_count(values: NDArray[np.generic]) -> tuple[NDArray[np.bool_], NDA
 
 def flat_ulps(first: Weights, second: Weights) -> NDArray[np.float64]:
     """ULP distance of every number of two lists of arrays, in one row."""
-    if not first:
-        return np.zeros(0)
-    return np.concatenate([ulp_distance(a, b).ravel() for a, b in zip(first, second, strict=True)])
+    apart = (ulp_distance(a, b).ravel() for a, b in zip(first, second, strict=True))
+    return np.concatenate([np.zeros(0), *apart])
 
 
 def relative_l2(first: Weights, second: Weights) -> float:
@@ -102,9 +101,9 @@ def relative_l2(first: Weights, second: Weights) -> float:
     )
     with np.errstate(invalid="ignore", over="ignore"):
         apart, size = float(np.linalg.norm(a - b)), float(np.linalg.norm(a))
-    if not np.isfinite(apart) or not np.isfinite(size):
-        return float("inf")
-    return apart / size if size else (0.0 if apart == 0 else float("inf"))
+    if apart == 0:
+        return 0.0
+    return apart / size if size and math.isfinite(apart + size) else math.inf
 
 
 def loss_difference(first: Sequence[float], second: Sequence[float]) -> float:
@@ -112,13 +111,12 @@ def loss_difference(first: Sequence[float], second: Sequence[float]) -> float:
 
     The maximum norm over the epochs that both have; infinite where only one is finite.
     """
-    epochs = min(len(first), len(second))
-    a = np.asarray(first[:epochs], np.float64)
-    b = np.asarray(second[:epochs], np.float64)
+    both = list(zip(first, second, strict=False))
+    a, b = np.array(both, np.float64).reshape(-1, 2).T
     with np.errstate(invalid="ignore"):
         apart = np.abs(a - b)
-    both_wild = ~np.isfinite(a) & ~np.isfinite(b)
-    apart = np.where(both_wild, 0.0, np.where(np.isfinite(apart), apart, np.inf))
+    apart[np.isnan(apart)] = np.inf
+    apart[~np.isfinite(a) & ~np.isfinite(b)] = 0.0
     return float(apart.max(initial=0.0))
 
 
@@ -131,8 +129,7 @@ def doubling_epochs(epochs: Sequence[int], distances: Sequence[float]) -> float 
     Luca, "A practical method for calculating largest Lyapunov exponents from small data sets",
     Physica D 65 (1993).
     """
-    at = np.asarray(epochs, np.float64)
-    far = np.asarray(distances, np.float64)
+    at, far = np.asarray(epochs, np.float64), np.asarray(distances, np.float64)
     usable = np.isfinite(far) & (far > 0)
     at, far = at[usable], far[usable]
     if len(far) < 3:

@@ -9,8 +9,6 @@ from nnbench.drift.analysis import Analysis
 from nnbench.show import html
 from nnbench.show.html import Part
 
-PAGE = "drift.html"
-
 TABLE = (
     "Equal in every bit, for every seed, or else the largest distance of a weight, from when on, "
     "and the share of rows that the two networks answer differently: the worst of the pairs. An "
@@ -37,12 +35,9 @@ def write(found: Analysis) -> Path:
     """Write the page and its charts, and return its path. Raises UserError if that fails."""
     study = found.study
     case, host, seeds = study.case, study.fingerprint, len(study.specification["seeds"])
+    remedy = "What makes this training reproducible on {}"
     parts = [
-        Part(
-            f"What makes this training reproducible on {backend}",
-            words.verified(record),
-            code=record["code"],
-        )
+        Part(remedy.format(backend), words.verified(record), code=record["code"])
         for backend, record in found.remedies.items()
     ]
     parts += [Part(table.title, TABLE, table) for table in tables.matrices(found)]
@@ -55,7 +50,7 @@ def write(found: Analysis) -> Path:
     method = METHOD.format(trainings=len(study.trainings), processes=len(study.processes))
     machine = ", ".join([f"{host['host']}: {host['cpu']}, {host['cpus']} CPUs", *host["gpus"]])
     return html.write(
-        study.folder / PAGE,
+        study.folder / "drift.html",
         title="What a seed guarantees",
         subtitle=f"{study.created} on {machine}. {case.label} on {case.data}, "
         f"{case.cold_epochs} epochs, {seeds} seeds.",

@@ -5,6 +5,7 @@ what is looked at besides (the order of rows, the layers' outputs) is looked at 
 """
 
 import itertools
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -17,10 +18,6 @@ from nnbench.training.fit import fit
 from nnbench.workload import keras_model
 from nnbench.workload.case import Case
 
-EVERY_EPOCH = 64
-"""Up to so many epochs the weights of each are kept; of longer trainings, log-spaced ones."""
-
-LOG_SPACED = 48
 ORDER_EPOCHS = 2
 """Epochs whose order of rows is observed."""
 
@@ -28,14 +25,8 @@ MOST_ROWS, OUTPUT_ROWS = 4096, 256
 """Rows that layers are given at most, and of which their outputs are kept."""
 
 Data = NDArray[np.float32]
-
-
-def recorded_epochs(epochs: int) -> list[int]:
-    """The epochs after which weights are kept: 0 (before training) to the last."""
-    if epochs <= EVERY_EPOCH:
-        return list(range(epochs + 1))
-    spaced = np.unique(np.geomspace(1, epochs, LOG_SPACED).round().astype(int))
-    return [0, *map(int, spaced)]
+Weights = list[list[Array]]
+"""The weights of a network after each epoch that is kept."""
 
 
 def train(
@@ -45,7 +36,6 @@ def train(
     *,
     code: str,
     seed: int,
-    epochs: int,
     given: Trajectory | None = None,
     observe_order: bool = False,
 ) -> Trajectory:
@@ -53,89 +43,71 @@ def train(
 
     `features` is (rows, columns), `labels` (rows, ...). What the training `given` started from,
     weights and the state of random layers, replaces what the policy's seeds drew. The order of
-    rows is observed if asked for and if there is one to observe. Raises UserError for a model
-    that cannot be built.
+    rows is observed if asked for and shuffled. Raises UserError for a model that cannot be built.
     """
     policies.apply(code, seed)
     model = keras_model.for_case(case)
     if not model.built:
         model.build((None, *features.shape[1:]))
-    state = [*model.weights, *_draws(model)]
+    # The states of seed generators that belong to the network's layers are no weights.
+    known = {id(variable) for variable in model.weights}
+    draws = [one for one in model.non_trainable_variables if id(one) not in known]
     if given is not None:
-        _assign(state, [*given.at(0), *given.draws])
-    began, draws = _arrays(model.weights), _arrays(_draws(model))
-    kept = recorded_epochs(epochs)
+        _assign([*model.weights, *draws], [*given.at(0), *given.draws])
+    weights, drawn = [_arrays(model.weights)], _arrays(draws)
+    kept = _recorded_epochs(case.cold_epochs)
     run = _by_fit if case.path == "fit" else _compiled
-    losses, history = run(model, case, features, labels, kept)
-    weights = [began, *history]
-    predictions = _predictions(model, features, case.batch_rows)
-    _assign(state, [*began, *draws])
+    losses = run(model, case, features, labels, kept, weights)
+    # Layer by layer: `predict` would compile the network once more.
+    batches = np.split(features, range(case.batch_rows, len(features), case.batch_rows))
+    predictions = [_array(model(batch, training=False)) for batch in batches]
+    _assign([*model.weights, *draws], [*weights[0], *drawn])
     layers, outputs = _layer_outputs(model, features[:MOST_ROWS])
     order = AS_GIVEN
     if observe_order and case.training.shuffle:
         order = _observed_order(case, code, seed, len(features))
+    few = np.unique(labels).size <= max(2, len(labels) // 10)
     return Trajectory(
         names=_weight_names(model),
         epochs=tuple(kept),
         weights=tuple(np.stack(arrays) for arrays in zip(*weights, strict=True)),
         losses=tuple(losses),
-        predictions=predictions,
-        layers=layers,
-        outputs=outputs,
-        draws=tuple(draws),
+        predictions=np.concatenate(predictions),
+        layers=tuple(layers),
+        outputs=tuple(outputs),
+        draws=tuple(drawn),
         order=order,
-        classes=_are_classes(labels),
+        classes=bool(few and np.all(labels == np.round(labels))),
     )
 
 
 def _by_fit(
-    model: Any, case: Case, features: Data, labels: Data, kept: list[int]
-) -> tuple[list[float], list[list[Array]]]:
+    model: Any, case: Case, features: Data, labels: Data, kept: list[int], weights: Weights
+) -> list[float]:
+    """Train, add the weights after each epoch that is kept, and return the losses."""
     import keras
-
-    history: list[list[Array]] = []
-    wanted = frozenset(kept)
 
     class Keeper(keras.callbacks.Callback):  # type: ignore[misc]
         def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-            if epoch + 1 in wanted:
-                history.append(_arrays(model.weights))
+            if epoch + 1 in kept:
+                weights.append(_arrays(model.weights))
 
-    losses = fit(
-        model,
-        features,
-        labels,
-        epochs=kept[-1],
-        batch_size=case.training.batch_size,
-        shuffle=case.training.shuffle,
-        callbacks=[Keeper()],
-    )
-    return losses, history
+    size, shuffle = case.training.batch_size, case.training.shuffle
+    train = partial(fit, model, features, labels, batch_size=size, shuffle=shuffle)
+    return train(epochs=kept[-1], callbacks=[Keeper()])
 
 
 def _compiled(
-    model: Any, case: Case, features: Data, labels: Data, kept: list[int]
-) -> tuple[list[float], list[list[Array]]]:
-    shuffle = case.training.shuffle
-    prepared = compiled.prepare(
-        model, features, labels, batch_size=case.batch_rows, shuffle=shuffle
-    )
+    model: Any, case: Case, features: Data, labels: Data, kept: list[int], weights: Weights
+) -> list[float]:
+    size, shuffle = case.batch_rows, case.training.shuffle
+    prepared = compiled.prepare(model, features, labels, batch_size=size, shuffle=shuffle)
     losses: list[float] = []
-    history: list[list[Array]] = []
     for before, epoch in itertools.pairwise(kept):
         losses += [float(loss) for loss in prepared.run(epoch - before)["loss"]]
         prepared.sync()
-        history.append(_arrays(model.weights))
-    return losses, history
-
-
-def _predictions(model: Any, features: Data, batch_rows: int) -> Array:
-    """What the trained network answers, layer by layer: `predict` would compile it once more."""
-    parts = [
-        _array(model(features[begin : begin + batch_rows], training=False))
-        for begin in range(0, len(features), batch_rows)
-    ]
-    return np.concatenate(parts)
+        weights.append(_arrays(model.weights))
+    return losses
 
 
 def _assign(variables: list[Any], values: list[Array]) -> None:
@@ -143,10 +115,12 @@ def _assign(variables: list[Any], values: list[Array]) -> None:
         variable.assign(value)
 
 
-def _draws(model: Any) -> list[Any]:
-    """The states of seed generators that belong to the network's layers."""
-    known = {id(variable) for variable in model.weights}
-    return [variable for variable in model.non_trainable_variables if id(variable) not in known]
+def _recorded_epochs(epochs: int) -> list[int]:
+    """Before training (0) and all epochs, of which 48 log-spaced ones where they are many."""
+    if epochs <= 64:
+        return list(range(epochs + 1))
+    spaced = np.unique(np.geomspace(1, epochs, 48).round().astype(int))
+    return [0, *map(int, spaced)]
 
 
 def _arrays(variables: list[Any]) -> list[Array]:
@@ -164,42 +138,42 @@ def _array(tensor: Any) -> Array:
 def _weight_names(model: Any) -> tuple[str, ...]:
     """A name for each weight that is the same however many networks a process has built."""
     layers = [layer for layer in model._flatten_layers(include_self=False) if layer.weights]
-    owners: dict[int, str] = {}
-    for position, layer in enumerate(layers, start=1):
-        for variable in layer.weights:
-            # Later layers lie within earlier ones: the innermost owner gives the name.
-            owners[id(variable)] = f"{position} {type(layer).__name__}"
-    return tuple(
-        f"{owners.get(id(variable), 'model')} {variable.name}" for variable in model.weights
-    )
+    # Later layers lie within earlier ones: the innermost owner gives the name.
+    owners = {
+        id(variable): f"{position} {type(layer).__name__}"
+        for position, layer in enumerate(layers, start=1)
+        for variable in layer.weights
+    }
+    return tuple(f"{owners.get(id(one), 'model')} {one.name}" for one in model.weights)
 
 
-def _layer_outputs(model: Any, features: Data) -> tuple[tuple[str, ...], tuple[Array, ...]]:
+def _layer_outputs(model: Any, features: Data) -> tuple[list[str], list[Array]]:
+    """Names and outputs of the layers; none where they form no graph."""
     import keras
 
     if not isinstance(model, keras.Sequential) and not hasattr(model, "_operations"):
-        return (), ()
+        return [], []
     layers = [layer for layer in model.layers if not isinstance(layer, keras.layers.InputLayer)]
     try:
         inputs = model.inputs if len(model.inputs) > 1 else model.inputs[0]
         tapped = keras.Model(inputs, [layer.output for layer in layers])
     except (AttributeError, ValueError):
-        return (), ()
+        return [], []
     found = tapped(features, training=False)
-    names, outputs = [], []
-    number = 0
-    for layer, output in zip(layers, found if isinstance(found, list) else [found], strict=True):
-        number += bool(layer.weights)
-        names.append(f"{number} {type(layer).__name__}" if layer.weights else type(layer).__name__)
-        outputs.append(_array(output)[:OUTPUT_ROWS])
-    return tuple(names), tuple(outputs)
+    outputs = found if isinstance(found, list) else [found]
+    names = []
+    numbers = itertools.count(1)
+    for layer in layers:
+        name = type(layer).__name__
+        names.append(f"{next(numbers)} {name}" if layer.weights else name)
+    return names, [_array(output)[:OUTPUT_ROWS] for output in outputs]
 
 
 def _observed_order(case: Case, code: str, seed: int, rows: int) -> str:
     """A digest of the order in which `fit` takes the rows, seen by a network that only looks.
 
-    The policy's lines are run again and the network is built again, so that the generators are
-    where they were; then a network without weights is given the rows' numbers in its place.
+    The policy's lines are run and the network is built again, so that the generators are where
+    they were; then a network without weights is given the rows' numbers in its place.
     """
     import keras
 
@@ -220,12 +194,6 @@ def _observed_order(case: Case, code: str, seed: int, rows: int) -> str:
     looker = Looker()
     looker.compile(optimizer="sgd", loss="mean_squared_error", run_eagerly=True)
     numbers = np.arange(rows, dtype=np.float32)[:, None]
-    size, epochs = case.batch_rows, ORDER_EPOCHS
-    looker.fit(numbers, numbers, batch_size=size, shuffle=True, epochs=epochs, verbose=0)
+    options = {"batch_size": case.batch_rows, "epochs": ORDER_EPOCHS, "verbose": 0}
+    looker.fit(numbers, numbers, shuffle=True, **options)
     return metrics.digest([np.concatenate(seen)])[:20]
-
-
-def _are_classes(labels: Data) -> bool:
-    return bool(np.all(labels == np.round(labels))) and np.unique(labels).size <= max(
-        2, len(labels) // 10
-    )
