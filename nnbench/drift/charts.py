@@ -19,11 +19,6 @@ from nnbench.show.palette import SERIES_COLOURS
 BITWISE_AT = 0.3
 """Where a distance of 0 ULP is drawn on an axis that begins at 1 ULP."""
 
-ONE_ULP = 2.0**-24
-"""Half the spacing of float32 around 1: the relative size of a rounding."""
-
-MOST_PANELS = 4
-
 
 def _figure(found: Analysis, width: float, height: float, title: str = "") -> Figure:
     """An empty figure, in inches, that says what stands behind it."""
@@ -128,7 +123,8 @@ def policy_matrix(found: Analysis) -> Figure | None:
 
 
 def _panel(axis: Axes, cells: list[Cell], policies: list[str], columns: list[str]) -> Any:
-    least, most = ONE_ULP / 64, 2.0
+    # From a 64th of the rounding of a float32 on.
+    least, most = 2.0**-30, 2.0
     values = np.full((len(policies), len(columns)), np.nan)
     looks: dict[str, Any] = {"ha": "center", "va": "center", "fontsize": 6.5, "linespacing": 1.15}
     for cell in cells:
@@ -150,7 +146,7 @@ def ulps_by_layer(found: Analysis, backend: str) -> Figure | None:
     One panel for each condition whose trainings begin equal and end apart; all seeds together.
     None where there is no such condition.
     """
-    panels = list(found.parted[backend].items())[:MOST_PANELS]
+    panels = list(found.parted[backend].items())[:4]
     if not panels:
         return None
     columns = min(2, len(panels))

@@ -63,6 +63,7 @@ def _launch(
         for worker in workers.values():
             worker.wait_until_ready()
         for pair in range(PAIRS):
+            described = {"kind": "timing", "backend": backend, "launch": launch, "pair": pair}
             for deterministic in map(bool, turns.permutation([0, 1])):
                 code = COMPARED[deterministic].code_for(backend)
                 answer = workers[deterministic].ask(
@@ -70,14 +71,7 @@ def _launch(
                 )
                 if "error" in answer:
                     raise UserError(answer["error"])
-                yield {
-                    "kind": "timing",
-                    "backend": backend,
-                    "launch": launch,
-                    "pair": pair,
-                    "deterministic": deterministic,
-                    **answer,
-                }
+                yield {**described, "deterministic": deterministic, **answer}
 
 
 def ratio(study: Study, backend: str) -> Estimate | None:

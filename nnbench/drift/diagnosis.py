@@ -91,10 +91,10 @@ def layer_of(weight: str) -> str:
 class Uncontrolled:
     """What a policy leaves to chance on a backend.
 
-    `apart` has for each uncontrolled source in how many of how many pairs it differs, but for
-    arithmetic, which has `arithmetic`: the conditions under which it differs. `checked` are all
-    conditions looked at; `equal_starts` tells that some pairs were given the same start;
-    `disagreement` is the largest share of rows that two repeats answer differently.
+    `apart` has for each uncontrolled source in how many of how many pairs it differs, `arithmetic`
+    the conditions, of all that are `checked`, under which that differs. `equal_starts`: some pairs
+    were given the same start. `disagreement`: the largest share of rows that two repeats answer
+    differently.
     """
 
     backend: str
@@ -132,11 +132,9 @@ def _diagnose(study: Study, cells: Sequence[Cell], backend: str, policy: str) ->
         source: (sum(source in why[pair] for pair in repeats), len(repeats))
         for source in (INITIAL, RANDOM_LAYERS)
     }
-    orders = [
-        [study.trainings[key].get("order") for key in (pair.first, pair.second)]
-        for pair in shuffled
-    ]
-    counts[ORDER] = (sum(first != second for first, second in orders), len(shuffled))
+    order = {key: training.get("order") for key, training in study.trainings.items()}
+    redrawn = sum(order[pair.first] != order[pair.second] for pair in shuffled)
+    counts[ORDER] = redrawn, len(shuffled)
     repeated = [cell_of(cells, backend, policy, condition) for condition in (plan.SAME, plan.NEW)]
     arithmetic = [pair.condition for pair, sources in why.items() if ARITHMETIC in sources]
     checked = [pair.condition for pair in [*repeats, *shuffled, *fixed]]

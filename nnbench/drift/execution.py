@@ -49,11 +49,10 @@ def start(
 def execute(
     folder: Path, data: Dataset, watch: Watcher, environments: Mapping[str, Environment]
 ) -> None:
-    """Train what is missing of the study in `folder`.
+    """Train what is missing of the study in `folder`; `environments` are the others, by name.
 
-    `environments` says where the processes of another environment run. A process that dies or
-    takes too long is a recorded outcome of its training. Raises UserError if a backend is not
-    there, a model cannot be trained, or the disk fails.
+    A process that dies or takes too long is a recorded outcome of its training. Raises UserError
+    if a backend is not there, a model cannot be trained, or the disk fails.
     """
     with added_to(folder, data) as (study, writer, arrays):
         groups = plan.plan(study.specification)
@@ -109,7 +108,19 @@ class _Execution:
             if worker is None:
                 return
             self._tell(f"{planned.process.label}, {planned.policy}, seed {planned.seed}")
-            self._keep(planned, self._train(worker, planned))
+            record = {
+                "kind": "training",
+                "key": planned.key,
+                "backend": planned.case.backend,
+                "policy": planned.policy,
+                "seed": planned.seed,
+                "condition": planned.condition,
+                "member": planned.member,
+                "process": len(self.study.processes) - 1,
+                **self._train(worker, planned),
+            }
+            self.writer.append(record)
+            self.study.trainings[planned.key] = record
 
     def _start(self, planned: Planned) -> Worker | None:
         """The process of a training; None where its device is missing on one backend only."""
@@ -166,18 +177,3 @@ class _Execution:
         if planned.condition in (plan.REFERENCE, plan.NEW):
             raise UserError(answer["error"])
         return {"outcome": "failed", "message": answer["error"]}
-
-    def _keep(self, planned: Planned, answer: dict[str, Any]) -> None:
-        record = {
-            "kind": "training",
-            "key": planned.key,
-            "backend": planned.case.backend,
-            "policy": planned.policy,
-            "seed": planned.seed,
-            "condition": planned.condition,
-            "member": planned.member,
-            "process": len(self.study.processes) - 1,
-            **answer,
-        }
-        self.writer.append(record)
-        self.study.trainings[planned.key] = record

@@ -9,6 +9,7 @@ or another commit excuse nothing: they are what is guarded.
 """
 
 import json
+import re
 import tempfile
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -64,9 +65,8 @@ class Golden:
 class Verdict:
     """What a check found: `exact` tells that equality in every bit was required, else `bounds`.
 
-    `elsewhere` are the differences of the fingerprint that matter, `changed` those of what is
-    guarded: commit and model. `weights` has by how many ULPs each weight differs after the first
-    epoch that differs, and at the end.
+    `elsewhere` are the differences of the fingerprint that matter, `changed` those of commit and
+    model. `weights` has each weight's ULPs after the first epoch that differs, and at the end.
     """
 
     passed: bool
@@ -203,13 +203,9 @@ def _code(case: Case) -> dict[str, str | None]:
 
 
 def _changed(golden: Golden, here: dict[str, Any]) -> list[str]:
-    before, after = (_short(one.get("commit")) for one in (golden.fingerprint, here))
+    commits = (one.get("commit") or "none" for one in (golden.fingerprint, here))
+    before, after = (re.sub(r"^(.{9})[^+]*", r"\1", commit) for commit in commits)
     found = [f"commit {before} and {after}"] if before != after else []
     now = _code(golden.case)
     edited = (name for name, digest in golden.code.items() if now.get(name) != digest)
     return found + [f"{name.rpartition(':')[0]} was edited" for name in edited]
-
-
-def _short(commit: str | None) -> str:
-    name, plus, changes = (commit or "none").partition("+")
-    return f"{name[:9]}{plus}{changes}"

@@ -2,8 +2,6 @@
 
 from pathlib import Path
 
-from matplotlib.figure import Figure
-
 from nnbench.drift import charts, tables, words
 from nnbench.drift.analysis import Analysis
 from nnbench.show import html
@@ -41,12 +39,16 @@ def write(found: Analysis) -> Path:
         for backend, record in found.remedies.items()
     ]
     parts += [Part(table.title, TABLE, table) for table in tables.matrices(found)]
-    parts += _figure("Policy by condition", MATRIX, charts.policy_matrix(found), "matrix")
+    matrix = charts.policy_matrix(found)
+    drawn = [Part("Policy by condition", MATRIX, figure=matrix, name="matrix")]
     for backend in found.backends:
         distance = charts.distance_by_epoch(found, backend)
-        parts += _figure("Weights by epoch", DISTANCE, distance, f"distance-{backend}")
         ulps = charts.ulps_by_layer(found, backend)
-        parts += _figure("Single weights, by layer", ULPS, ulps, f"ulps-{backend}")
+        drawn += [
+            Part("Weights by epoch", DISTANCE, figure=distance, name=f"distance-{backend}"),
+            Part("Single weights, by layer", ULPS, figure=ulps, name=f"ulps-{backend}"),
+        ]
+    parts += [part for part in drawn if part.figure]
     method = METHOD.format(trainings=len(study.trainings), processes=len(study.processes))
     machine = ", ".join([f"{host['host']}: {host['cpu']}, {host['cpus']} CPUs", *host["gpus"]])
     return html.write(
@@ -58,7 +60,3 @@ def write(found: Analysis) -> Path:
         warnings=words.not_run(found),
         parts=[*parts, Part("How this was measured", method)],
     )
-
-
-def _figure(title: str, reading: str, figure: Figure | None, name: str) -> list[Part]:
-    return [Part(title, reading, figure=figure, name=name)] if figure else []

@@ -29,9 +29,6 @@ OTHER, OTHER_START = "other side", "other side, equal start"
 CONDITIONS = (SAME, NEW, THREADS, ORDER, EQUAL_START, PATH, PRECISION, BACKEND, DEVICE)
 SEEDED = ("keras", "keras+det")
 
-OTHER_PRECISION = {"float32": "bfloat16", "bfloat16": "float32", "float16": "float32"}
-OTHER_PATH = {"fit": "compiled", "compiled": "fit"}
-
 
 @dataclass(frozen=True)
 class Process:
@@ -55,10 +52,10 @@ class Process:
 
 @dataclass(frozen=True)
 class Planned:
-    """One training. `given` is the key of the training whose start it takes.
+    """One training, and the `baselines` it is compared with: names in the matrix, and keys.
 
-    `fresh` tells that generators are first put back to those of a new process. `baselines` are
-    those it is compared with: the condition's name in the matrix, and the training's key.
+    It takes the start of the training with the key `given`; if `fresh`, generators are first put
+    back to those of a new process.
     """
 
     condition: str
@@ -226,10 +223,11 @@ def _trainings(wanted: dict[str, Any], backend: str, policy: str, seed: int) -> 
     if policy not in seeded:
         return
     if PATH in conditions:
-        changed = replace(case, path=OTHER_PATH[case.path])
+        changed = replace(case, path="compiled" if case.path == "fit" else "fit")
         yield one(PATH, named=f"{case.path} / {changed.path}", given=reference, case=changed)
     if PRECISION in conditions and case.model is None:
-        ours, other = case.training.precision, OTHER_PRECISION[case.training.precision]
+        ours = case.training.precision
+        other = "bfloat16" if ours == "float32" else "float32"
         changed = replace(case, training=replace(case.training, precision=other))
         yield one(PRECISION, named=f"{ours} / {other}", given=reference, case=changed)
     before = wanted["backends"][: wanted["backends"].index(backend)]

@@ -34,10 +34,7 @@ DETERMINISTIC_SETTINGS = {
 
 @dataclass(frozen=True)
 class Policy:
-    """One way to set seeds: `code` for every backend, and whether it asks for deterministic ops.
-
-    Such a request cannot be withdrawn in the life of a process.
-    """
+    """One way to set seeds. Deterministic ops cannot be withdrawn in the life of a process."""
 
     name: str
     code: str
@@ -88,11 +85,10 @@ def apply(code: str, seed: int) -> None:
 def remember_generators() -> Callable[[], None]:
     """What puts every random generator back to how it is in a new process.
 
-    Call it when Keras was started, before anything is drawn. Many trainings share a process, and
-    none must inherit the seed of the one before it, or *nothing* would look reproducible. In a new
-    process Python and NumPy seed themselves from the system's entropy, TensorFlow draws its seeds
-    from Python's generator of its own until one is set, Keras has none yet, and Torch starts from
-    a fixed number.
+    Call it when Keras was started, before anything is drawn. Trainings that share a process must
+    not inherit seeds, or *nothing* would look reproducible. In a new process Python and NumPy seed
+    themselves from the system's entropy, TensorFlow draws its seeds from Python's generator of its
+    own until one is set, Keras has none yet, and Torch starts from a fixed number.
     """
     torch = sys.modules.get("torch")
     torch_state = torch.get_rng_state() if torch is not None else None

@@ -66,17 +66,28 @@ def find(folder: Path, data: Dataset, watch: Watcher) -> None:
 
 
 def _try(study: Study, arrays: DataFile, backend: str, candidate: Candidate) -> dict[str, Any]:
-    seeds = study.specification["seeds"]
+    wanted = study.specification
+    shuffle = study.case.training.shuffle and not candidate.unshuffled
+    training = replace(study.case.training, shuffle=shuffle)
+    threads = 1 if candidate.one_thread else study.case.threads
+    case = replace(study.case, backend=backend, threads=threads, training=training)
+    request = {"code": candidate.policy.code_for(backend), "folder": str(study.trajectories)}
     # Each process' file of each seed; of two trainings that are equal, the names are equal.
     files: list[list[str]] = []
     problem = ""
     for process in range(2):
+        log = study.folder / "logs" / f"remedy-{backend}-{process}.log"
         try:
-            answers = _train(study, arrays, backend, candidate, process)
+            with execution.start(case, candidate.policy, arrays, log) as worker:
+                worker.wait_until_ready()
+                answers = [
+                    worker.ask(case, wanted["limit_s"], kind="train", seed=seed, **request)
+                    for seed in wanted["seeds"]
+                ]
             problem = next((one["error"] for one in answers if "error" in one), problem)
         except WorkerLostError as lost:
             problem = str(lost).splitlines()[0]
-            answers = [{}] * len(seeds)
+            answers = [{}] * len(wanted["seeds"])
         files.append([one.get("file", f"none in process {process}") for one in answers])
     return {
         "kind": "remedy",
@@ -84,24 +95,6 @@ def _try(study: Study, arrays: DataFile, backend: str, candidate: Candidate) -> 
         "code": candidate.shown(backend),
         "reproduces": not problem and files[0] == files[1],
         "seeds_equal": sum(first == second for first, second in zip(*files, strict=True)),
-        "seeds": len(seeds),
+        "seeds": len(wanted["seeds"]),
         "problem": problem,
     }
-
-
-def _train(
-    study: Study, arrays: DataFile, backend: str, candidate: Candidate, process: int
-) -> list[dict[str, Any]]:
-    shuffle = study.case.training.shuffle and not candidate.unshuffled
-    training = replace(study.case.training, shuffle=shuffle)
-    threads = 1 if candidate.one_thread else study.case.threads
-    case = replace(study.case, backend=backend, threads=threads, training=training)
-    log = study.folder / "logs" / f"remedy-{backend}-{process}.log"
-    request = {"code": candidate.policy.code_for(backend), "folder": str(study.trajectories)}
-    limit_s = study.specification["limit_s"]
-    with execution.start(case, candidate.policy, arrays, log) as worker:
-        worker.wait_until_ready()
-        return [
-            worker.ask(case, limit_s, kind="train", seed=seed, **request)
-            for seed in study.specification["seeds"]
-        ]

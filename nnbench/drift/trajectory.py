@@ -24,13 +24,12 @@ AS_GIVEN = "as given"
 class Trajectory:
     """One training of a network with k weight arrays, r rows and l layers.
 
-    `names` (k) are the weights' names, such as `1 Dense kernel`; `weights` (k) hold each array at
-    every one of `epochs` (first axis; epoch 0 is before training); `losses` has one value an
-    epoch; `predictions` (r, ...) are those of the end. `layers` (l) and `outputs` (l) are what
-    each layer puts out at the initial weights, in order of the forward pass, empty where the
-    model's layers form no graph. `draws` is the state of the network's own random layers (such
-    as dropout) at the start. `order` is a digest of the order of rows, or `as given`.
-    `classes` tells that predictions are of classes.
+    `weights` (k), with `names` such as `1 Dense kernel`, hold each array at every one of `epochs`
+    (first axis; epoch 0 is before training); `losses` has one value an epoch; `predictions`
+    (r, ...) are those of the end. `layers` and `outputs` (l) are what each layer puts out at the
+    initial weights, in order of the forward pass, empty where layers form no graph. `draws` is the
+    state of random layers (such as dropout) at the start. `order` is a digest of the order of
+    rows, or `as given`. `classes` tells that predictions are of classes.
     """
 
     names: tuple[str, ...]
@@ -119,10 +118,8 @@ def _group(arrays: dict[str, Array], group: str) -> tuple[Array, ...]:
 def drift(first: Trajectory, second: Trajectory) -> Drift:
     """How far `second` is from `first`."""
     losses = metrics.loss_difference(first.losses, second.losses)
-    shapes, others = (
-        [(array.shape[1:], array.dtype.str) for array in one.weights] for one in (first, second)
-    )
-    if shapes != others:
+    shapes = [[(w.shape[1:], w.dtype.str) for w in one.weights] for one in (first, second)]
+    if shapes[0] != shapes[1]:
         return Drift(comparable=False, loss_difference=losses)
     shared = [epoch for epoch in first.epochs if epoch in second.epochs]
     pairs = [(first.after(epoch), second.after(epoch)) for epoch in shared]
@@ -134,6 +131,7 @@ def drift(first: Trajectory, second: Trajectory) -> Drift:
     )
     distances = tuple(metrics.relative_l2(a, b) for a, b in pairs)
     final = metrics.flat_ulps(*pairs[-1])
+    predictions = first.predictions, second.predictions
     return Drift(
         comparable=True,
         bitwise=begins is None and first.losses == second.losses,
@@ -145,9 +143,7 @@ def drift(first: Trajectory, second: Trajectory) -> Drift:
         first_epoch=begins,
         before_epoch=shared[shared.index(begins) - 1] if begins else None,
         doubling_epochs=metrics.doubling_epochs(shared, distances),
-        disagreement=metrics.disagreement(
-            first.predictions, second.predictions, classes=first.classes
-        ),
+        disagreement=metrics.disagreement(*predictions, classes=first.classes),
         epochs=tuple(shared),
         distances=distances,
         ulps=ulps,

@@ -103,8 +103,7 @@ def varied(found: Analysis) -> list[str]:
     return [f"{one.backend}, {one.condition}: {difference(why)}" for one, why in found.varied]
 
 
-def cost(backend: str, ratio: Estimate) -> str:
-    """What deterministic ops cost on a backend."""
+def _cost(backend: str, ratio: Estimate) -> str:
     took = f"{backend}: deterministic ops take {intervals.sentence(ratio, RATIO)} the time"
     if not ratio.has_interval:
         return f"{took}, from one launch."
@@ -125,8 +124,7 @@ def remedies(found: Analysis) -> list[str]:
     shown = []
     for backend in found.backends:
         tried = [one for one in found.study.remedies if one["backend"] == backend]
-        if backend in found.remedies:
-            record = found.remedies[backend]
+        if record := found.remedies.get(backend):
             shown.append(f"\n{verified(record)}\n{record['code']}")
         elif tried:
             problem = f" ({tried[-1]['problem']})" if tried[-1]["problem"] else ""
@@ -140,7 +138,7 @@ def remedies(found: Analysis) -> list[str]:
 
 def study(found: Analysis) -> list[str]:
     """What a study found, but for the code that makes its training reproducible."""
-    costs = [cost(backend, ratio) for backend, ratio in found.cost.items() if ratio]
+    costs = [_cost(backend, ratio) for backend, ratio in found.cost.items() if ratio]
     return [*map(uncontrolled, found.diagnosis), *varied(found), *costs]
 
 
