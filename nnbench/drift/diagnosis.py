@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from nnbench.drift import metrics, plan
 from nnbench.drift.matrix import Cell, cell_of
 from nnbench.drift.metrics import Drift
-from nnbench.drift.plan import Pair
 from nnbench.drift.saved import Study
 from nnbench.drift.trajectory import Array, Trajectory, drift
 
@@ -118,12 +117,10 @@ def diagnose(study: Study, cells: Sequence[Cell]) -> list[Uncontrolled]:
 
 
 def _diagnose(study: Study, cells: Sequence[Cell], backend: str, policy: str) -> Uncontrolled:
-    def under(*conditions: str) -> list[Pair]:
-        mine = (pair for pair in study.pairs if (pair.backend, pair.policy) == (backend, policy))
-        return [pair for pair in mine if pair.condition in conditions]
-
-    repeats, shuffled = under(plan.SAME, plan.NEW), under(plan.ORDER)
-    fixed = under(plan.EQUAL_START, plan.THREADS)
+    mine = [pair for pair in study.pairs if (pair.backend, pair.policy) == (backend, policy)]
+    repeats = [pair for pair in mine if pair.condition in (plan.SAME, plan.NEW)]
+    shuffled = [pair for pair in mine if pair.condition == plan.ORDER]
+    fixed = [pair for pair in mine if pair.condition in (plan.EQUAL_START, plan.THREADS)]
     why = {
         pair: () if study.drift(pair).bitwise else explain(*study.trained(pair)).sources
         for pair in [*repeats, *fixed]

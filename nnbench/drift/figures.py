@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from nnbench.drift import metrics, policies
+from nnbench.drift import metrics, policies, worker
 from nnbench.drift.trajectory import drift
 from nnbench.workload import datasets
 from nnbench.workload.case import Case
@@ -21,9 +21,6 @@ def drift_figures(case: Case, epochs: int) -> dict[str, float]:
     - `first_differing_epoch`, `loss_difference`: of the other path, too;
     - `final_loss`: the last of the first training.
     """
-    # Keras must have been started: its backend is fixed when it is imported.
-    from nnbench.drift import worker
-
     data = datasets.load(case.data, task=case.training.task if case.model is None else None)
     code = policies.POLICIES["keras"].code_for(case.backend)
     unshuffled = replace(case.training, shuffle=False)

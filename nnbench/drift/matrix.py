@@ -1,7 +1,7 @@
 """The pairs of a study, gathered: one cell for each backend, policy and condition."""
 
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from nnbench.drift import plan
@@ -46,25 +46,26 @@ def cells(study: Study) -> list[Cell]:
     for pair in study.pairs:
         key = pair.backend, pair.policy, pair.condition
         gathered.setdefault(key, {})[pair.seed] = study.drift(pair)
-    found = [_cell(key, by_seed) for key, by_seed in gathered.items()]
+    found = []
+    for key, by_seed in gathered.items():
+        drifts = tuple(by_seed.values())
+        begun = [one.first_epoch for one in drifts if one.first_epoch is not None]
+        cell = Cell(
+            *key,
+            seeds=tuple(by_seed),
+            drifts=drifts,
+            bitwise=sum(one.bitwise for one in drifts),
+            initial_equal=sum(one.initial_equal for one in drifts),
+            max_ulp=max(one.max_ulp for one in drifts),
+            relative_l2=max(one.relative_l2 for one in drifts),
+            disagreement=max(one.disagreement for one in drifts),
+            first_epoch=min(begun, default=None),
+        )
+        found.append(cell)
     wanted, columns = study.specification, conditions(found)
     order = itertools.product(wanted["backends"], wanted["policies"], columns)
-    return [cell for key in order if (cell := cell_of(found, *key))]
-
-
-def _cell(key: tuple[str, str, str], by_seed: Mapping[int, Drift]) -> Cell:
-    drifts = tuple(by_seed.values())
-    return Cell(
-        *key,
-        seeds=tuple(by_seed),
-        drifts=drifts,
-        bitwise=sum(one.bitwise for one in drifts),
-        initial_equal=sum(one.initial_equal for one in drifts),
-        max_ulp=max(one.max_ulp for one in drifts),
-        relative_l2=max(one.relative_l2 for one in drifts),
-        disagreement=max(one.disagreement for one in drifts),
-        first_epoch=min((e for one in drifts if (e := one.first_epoch) is not None), default=None),
-    )
+    named = (cell_of(found, *key) for key in order)
+    return [cell for cell in named if cell is not None]
 
 
 def conditions(found: Sequence[Cell]) -> list[str]:

@@ -1,8 +1,7 @@
 """The shortest code that makes a training reproducible on a backend, found by running it.
 
-Candidates are tried from the shortest on. Each is run in two fresh processes, on the training as
-it stands (shuffled if it is), with every seed of the study; the first whose trainings agree in
-every bit is the answer.
+Candidates are run from the shortest on, each in two fresh processes, on the training as it stands
+(shuffled if it is), with every seed; the first whose trainings agree in every bit is the answer.
 """
 
 from dataclasses import dataclass, replace

@@ -32,6 +32,7 @@ MOST_ROWS, OUTPUT_ROWS = 4096, 256
 """Rows that layers are given at most, and of which their outputs are kept."""
 
 Data = serve.Array
+Both = tuple[Data, Data]
 Weights = list[list[Array]]
 """The weights of a network after each epoch that is kept."""
 
@@ -119,7 +120,7 @@ def train(
     weights, drawn = [_arrays(model.weights)], _arrays(draws)
     kept = _recorded_epochs(case.cold_epochs)
     run = _by_fit if case.path == "fit" else _compiled
-    losses = run(model, case, features, labels, kept, weights)
+    losses = run(model, case, (features, labels), kept, weights)
     # Layer by layer: `predict` would compile the network once more.
     batches = np.split(features, range(case.batch_rows, len(features), case.batch_rows))
     predictions = [_array(model(batch, training=False)) for batch in batches]
@@ -143,9 +144,7 @@ def train(
     )
 
 
-def _by_fit(
-    model: Any, case: Case, features: Data, labels: Data, kept: list[int], weights: Weights
-) -> list[float]:
+def _by_fit(model: Any, case: Case, data: Both, kept: list[int], weights: Weights) -> list[float]:
     """Train, add the weights after each epoch that is kept, and return the losses."""
     import keras
 
@@ -155,15 +154,13 @@ def _by_fit(
                 weights.append(_arrays(model.weights))
 
     size, shuffle = case.training.batch_size, case.training.shuffle
-    run = partial(fit, model, features, labels, batch_size=size, shuffle=shuffle)
+    run = partial(fit, model, *data, batch_size=size, shuffle=shuffle)
     return run(epochs=kept[-1], callbacks=[Keeper()])
 
 
-def _compiled(
-    model: Any, case: Case, features: Data, labels: Data, kept: list[int], weights: Weights
-) -> list[float]:
+def _compiled(model: Any, case: Case, data: Both, kept: list[int], weights: Weights) -> list[float]:
     size, shuffle = case.batch_rows, case.training.shuffle
-    prepared = compiled.prepare(model, features, labels, batch_size=size, shuffle=shuffle)
+    prepared = compiled.prepare(model, *data, batch_size=size, shuffle=shuffle)
     losses: list[float] = []
     for before, epoch in itertools.pairwise(kept):
         losses += [float(loss) for loss in prepared.run(epoch - before)["loss"]]
@@ -223,11 +220,9 @@ def _layer_outputs(model: Any, features: Data) -> tuple[list[str], list[Array]]:
         return [], []
     found = tapped(features, training=False)
     outputs = found if isinstance(found, list) else [found]
-    names = []
     numbers = itertools.count(1)
-    for layer in layers:
-        name = type(layer).__name__
-        names.append(f"{next(numbers)} {name}" if layer.weights else name)
+    positions = [f"{next(numbers)} " if layer.weights else "" for layer in layers]
+    names = [f"{at}{type(one).__name__}" for at, one in zip(positions, layers, strict=True)]
     return names, [_array(output)[:OUTPUT_ROWS] for output in outputs]
 
 
