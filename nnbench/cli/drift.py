@@ -96,7 +96,9 @@ def drift(
     here, cpus, label = fingerprint.take(), devices.usable_cpus(), other.label if other else None
     gpu = bool(here["gpus"])
     wanted = plan.specification(cases, effort, cpus=cpus, gpu=gpu, other_side=label)
-    folder, unfinished = saved.folder_for(output.results, name, wanted, here)
+    folder, unfinished = saved.FORMAT.folder_for(
+        output.results, name, wanted, here, saved.read, saved.Study.is_complete
+    )
     if unfinished:
         note(f"going on with the unfinished study {folder}")
     with Bar(0, "trainings", quiet=output.quiet) as bar:
@@ -151,9 +153,8 @@ def record(
     loaded, cases = asked.load()
     if len(cases) != 1:
         raise UserError("one training is recorded at a time: name one backend and one path")
-    relative = golden.RELATIVE if tolerated.relative is None else tolerated.relative
-    bounds = golden.Bounds(relative, tolerated.ulp)
-    data = asked.data
+    stated = {name: value for name, value in vars(tolerated).items() if value is not None}
+    data, bounds = asked.data, golden.Bounds(**stated)
     kept = golden.record(folder, cases[0], data, loaded, policy=policy, seed=seed, bounds=bounds)
     say(words.recorded(kept))
 
@@ -183,9 +184,9 @@ def compare(first: Folder, second: Path, *, as_json: AsJson = False) -> None:
     Args:
         second: Another's, from another host or version.
     """
-    from nnbench.drift import across_hosts, saved, tables, words
+    from nnbench.drift import analysis, saved, tables, words
 
-    found = across_hosts.compare(saved.read(first), saved.read(second))
+    found = analysis.compare(saved.read(first), saved.read(second))
     if as_json:
         print_json(tables.comparison_as_json(found))
     else:

@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
-from matplotlib.ticker import FuncFormatter, MaxNLocator
+from matplotlib.ticker import FuncFormatter, MaxNLocator, PercentFormatter
 
 from nnbench.drift import matrix, plan, words
 from nnbench.drift.analysis import Analysis, Distances
@@ -19,21 +19,20 @@ from nnbench.show.palette import SERIES_COLOURS
 BITWISE_AT = 0.3
 """Where a distance of 0 ULP is drawn on an axis that begins at 1 ULP."""
 
-ONE_ULP = 2.0**-24
-"""Half the spacing of float32 around 1: the relative size of a rounding."""
 
-MOST_PANELS = 4
-WRITTEN: dict[str, Any] = {"ha": "center", "va": "center", "fontsize": 6.5, "linespacing": 1.15}
-
-
-def _footnote(figure: Figure, found: Analysis) -> None:
-    case = found.study.case
+def _figure(found: Analysis, width: float, height: float, title: str = "") -> Figure:
+    """An empty figure, in inches, that says what stands behind it."""
+    case, seeds = found.study.case, len(found.study.specification["seeds"])
+    figure = Figure(figsize=(width, height), layout="constrained")
+    if title:
+        figure.suptitle(title, fontsize=11)
     figures.footnote(
         figure,
         f"{case.label}, {case.data}, {case.rows:,} rows, {case.batch_rows:,} a batch, "
-        f"{case.cold_epochs} epochs; {len(found.study.specification['seeds'])} seeds, the worst "
-        "shown where one figure stands for all.",
+        f"{case.cold_epochs} epochs; {seeds} seeds, the worst shown where one figure stands for "
+        "all.",
     )
+    return figure
 
 
 def distance_by_epoch(found: Analysis, backend: str) -> Figure | None:
@@ -43,28 +42,19 @@ def distance_by_epoch(found: Analysis, backend: str) -> Figure | None:
     where there is nothing to draw.
     """
     mine = [cell for cell in found.of_backend(backend) if cell.drifts[0].comparable]
-    repeated = next(
-        (
-            (name, cells)
-            for name in (plan.NEW, plan.SAME)
-            if (cells := [cell for cell in mine if cell.condition == name])
-        ),
-        ("", []),
-    )
+    repeat = plan.NEW if any(cell.condition == plan.NEW for cell in mine) else plan.SAME
+    repeated = [cell for cell in mine if cell.condition == repeat]
     seeded = next((name for name in plan.SEEDED if name in found.policies(backend)), "")
-    varied = [
-        cell
-        for cell in mine
-        if cell.policy == seeded and cell.condition not in (plan.SAME, plan.NEW)
-    ]
+    under = [cell for cell in mine if cell.policy == seeded]
+    varied = [cell for cell in under if cell.condition not in (plan.SAME, plan.NEW)]
     panels = [
-        (f"two trainings under each policy, {repeated[0]}", repeated[1], "policy"),
+        (f"two trainings under each policy, {repeat}", repeated, "policy"),
         (f"policy {seeded}, one thing varied", varied, "condition"),
     ]
     panels = [panel for panel in panels if panel[1]]
     if not panels:
         return None
-    figure = Figure(figsize=(5.2 * len(panels), 5.2), layout="constrained")
+    figure = _figure(found, 5.2 * len(panels), 5.2, f"Weights of two trainings, {backend}")
     axes = figure.subplots(1, len(panels), sharey=True, squeeze=False)[0]
     for axis, (title, cells, label) in zip(axes, panels, strict=True):
         _lines(axis, cells, label)
@@ -72,8 +62,6 @@ def distance_by_epoch(found: Analysis, backend: str) -> Figure | None:
         axis.set_xlabel("epoch (0: before training)")
         axis.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes[0].set_ylabel("largest distance of a weight")
-    figure.suptitle(f"Weights of two trainings, {backend}", fontsize=11)
-    _footnote(figure, found)
     return figure
 
 
@@ -116,13 +104,12 @@ def policy_matrix(found: Analysis) -> Figure | None:
     """
     if not found.backends:
         return None
-    columns = found.conditions
+    columns = matrix.conditions(found.cells)
     rows = [len(found.policies(backend)) for backend in found.backends]
-    size = 2.6 + 1.35 * len(columns), 1.7 + 0.62 * sum(rows) + 0.5 * len(rows)
-    figure = Figure(figsize=size, layout="constrained")
+    figure = _figure(found, 2.6 + 1.35 * len(columns), 1.7 + 0.62 * sum(rows) + 0.5 * len(rows))
     axes = figure.subplots(len(rows), 1, squeeze=False, height_ratios=rows)[:, 0]
     for axis, backend in zip(axes, found.backends, strict=True):
-        image = _panel(axis, found, backend)
+        image = _panel(axis, found.of_backend(backend), found.policies(backend), columns)
         axis.set_ylabel(backend, fontsize=10, fontweight="bold")
         axis.set_xticks(range(len(columns)), [])
         axis.tick_params(bottom=False, labelbottom=False, length=0)
@@ -132,26 +119,23 @@ def policy_matrix(found: Analysis) -> Figure | None:
     bar = figure.colorbar(image, ax=list(axes), shrink=0.8, pad=0.02)
     bar.set_label("relative L2 distance of the final weights", fontsize=8)
     bar.ax.tick_params(labelsize=7)
-    _footnote(figure, found)
     return figure
 
 
-def _panel(axis: Axes, found: Analysis, backend: str) -> Any:
-    policies = found.policies(backend)
-    least, most = ONE_ULP / 64, 2.0
-    values = np.full((len(policies), len(found.conditions)), np.nan)
-    for row, policy in enumerate(policies):
-        for column, condition in enumerate(found.conditions):
-            cell = matrix.cell_of(found.cells, backend, policy, condition)
-            if cell is None:
-                continue
-            if cell.reproduced:
-                square = (column - 0.5, row - 0.5), 1, 1
-                axis.add_patch(Rectangle(*square, facecolor="#cfe8d5", edgecolor="white"))
-            else:
-                values[row, column] = np.clip(cell.relative_l2, least, most)
-            ink = "white" if cell.relative_l2 > 0.05 else "black"
-            axis.text(column, row, "\n".join(words.cell(cell)), color=ink, **WRITTEN)
+def _panel(axis: Axes, cells: list[Cell], policies: list[str], columns: list[str]) -> Any:
+    # From a 64th of the rounding of a float32 on.
+    least, most = 2.0**-30, 2.0
+    values = np.full((len(policies), len(columns)), np.nan)
+    looks: dict[str, Any] = {"ha": "center", "va": "center", "fontsize": 6.5, "linespacing": 1.15}
+    for cell in cells:
+        row, column = policies.index(cell.policy), columns.index(cell.condition)
+        if cell.reproduced:
+            corner = column - 0.5, row - 0.5
+            axis.add_patch(Rectangle(corner, 1, 1, facecolor="#cfe8d5", edgecolor="white"))
+        else:
+            values[row, column] = np.clip(cell.relative_l2, least, most)
+        ink = "white" if cell.relative_l2 > 0.05 else "black"
+        axis.text(column, row, "\n".join(words.cell(cell)), color=ink, **looks)
     axis.set_yticks(range(len(policies)), policies, fontsize=8)
     return axis.imshow(values, cmap="OrRd", norm=LogNorm(least, most), aspect="auto")
 
@@ -162,19 +146,15 @@ def ulps_by_layer(found: Analysis, backend: str) -> Figure | None:
     One panel for each condition whose trainings begin equal and end apart; all seeds together.
     None where there is no such condition.
     """
-    panels = list(found.parted[backend].items())[:MOST_PANELS]
+    panels = list(found.parted[backend].items())[:4]
     if not panels:
         return None
     columns = min(2, len(panels))
     rows = -(-len(panels) // columns)
-    figure = Figure(figsize=(5.2 * columns, 0.8 + 3.0 * rows), layout="constrained")
-    axes = figure.subplots(rows, columns, squeeze=False).ravel()
-    for axis in axes[len(panels) :]:
-        axis.set_visible(False)
-    for axis, (condition, layers) in zip(axes, panels, strict=False):
-        _histogram(axis, condition, layers)
-    figure.suptitle(f"How far single weights are apart, {backend}", fontsize=11)
-    _footnote(figure, found)
+    title = f"How far single weights are apart, {backend}"
+    figure = _figure(found, 5.2 * columns, 0.8 + 3.0 * rows, title)
+    for number, (condition, layers) in enumerate(panels, start=1):
+        _histogram(figure.add_subplot(rows, columns, number), condition, layers)
     return figure
 
 
@@ -193,7 +173,7 @@ def _histogram(axis: Axes, condition: str, layers: Distances) -> None:
     names = ["0", *(_count(low) for low in edges[1:-1])]
     every = max(1, -(-len(names) // 9))
     axis.set_xticks(bins[::every], names[::every], fontsize=8)
-    axis.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.0%}"))
+    axis.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
     axis.set_xlabel("ULPs apart, and up to the next mark", fontsize=8)
     axis.set_ylabel("share of the layer's weights", fontsize=8)
     axis.set_title(condition, fontsize=10)

@@ -13,30 +13,29 @@ from typing import Any
 
 import numpy as np
 
-from nnbench.drift import train_in_process
+from nnbench.drift import execution
+from nnbench.drift.execution import Watcher
 from nnbench.drift.policies import POLICIES
 from nnbench.drift.saved import Study
-from nnbench.drift.train_in_process import Watcher
 from nnbench.errors import UserError
 from nnbench.measure.process import DataFile, WorkerLostError
 from nnbench.stats.estimate import Estimate, nested_estimate
 from nnbench.workload.datasets import Dataset
 
-LAUNCHES = 5
-PAIRS = 4
+LAUNCHES, PAIRS = 5, 4
 COMPARED = {False: POLICIES["keras"], True: POLICIES["keras+det"]}
 """The policies that are timed, by whether their ops are deterministic."""
 
 
-def measure(folder: Path, data: Dataset, watch: Watcher, *, launches: int = LAUNCHES) -> None:
+def measure(folder: Path, data: Dataset, watch: Watcher) -> None:
     """Time `fit` with and without deterministic ops on every backend of a study, and record it.
 
     Launches that have all their records are left out. Raises UserError if a process is lost.
     """
     turns = np.random.default_rng(0)
-    with train_in_process.added_to(folder, data) as (study, writer, arrays):
+    with execution.added_to(folder, data) as (study, writer, arrays):
         backends = study.specification["backends"]
-        wanted = list(itertools.product(backends, range(launches)))
+        wanted = list(itertools.product(backends, range(LAUNCHES)))
         having = [(one["backend"], one["launch"]) for one in study.timings]
         for done, (backend, launch) in enumerate(wanted):
             watch(done, len(wanted), f"timing deterministic ops on {backend}")
@@ -59,25 +58,20 @@ def _launch(
         workers = {}
         for deterministic, policy in COMPARED.items():
             log = study.folder / "logs" / f"timing-{backend}-{launch}-{deterministic}.log"
-            worker = train_in_process.start(case, policy, arrays, log, patient=False)
+            worker = execution.start(case, policy, arrays, log, patient=False)
             workers[deterministic] = running.enter_context(worker)
         for worker in workers.values():
             worker.wait_until_ready()
         for pair in range(PAIRS):
+            described = {"kind": "timing", "backend": backend, "launch": launch, "pair": pair}
             for deterministic in map(bool, turns.permutation([0, 1])):
-                worker, policy = workers[deterministic], COMPARED[deterministic]
-                limit_s = study.specification["limit_s"]
-                answer = train_in_process.time(worker, case, policy, pair, limit_s=limit_s)
+                code = COMPARED[deterministic].code_for(backend)
+                answer = workers[deterministic].ask(
+                    case, study.specification["limit_s"], kind="time", code=code, seed=pair
+                )
                 if "error" in answer:
                     raise UserError(answer["error"])
-                yield {
-                    "kind": "timing",
-                    "backend": backend,
-                    "launch": launch,
-                    "pair": pair,
-                    "deterministic": deterministic,
-                    **answer,
-                }
+                yield {**described, "deterministic": deterministic, **answer}
 
 
 def ratio(study: Study, backend: str) -> Estimate | None:
@@ -87,6 +81,6 @@ def ratio(study: Study, backend: str) -> Estimate | None:
         if record["backend"] == backend:
             turn = seconds.setdefault((record["launch"], record["pair"]), {})
             turn[record["deterministic"]] = record["duration_s"]
-    ratios = {key: turn[True] / turn[False] for key, turn in seconds.items() if len(turn) == 2}
-    launches = [launch for launch, _ in ratios]
-    return nested_estimate(list(ratios.values()), launches) if ratios else None
+    whole = {key: turn for key, turn in seconds.items() if len(turn) == 2}
+    ratios = [turn[True] / turn[False] for turn in whole.values()]
+    return nested_estimate(ratios, [launch for launch, _ in whole]) if ratios else None

@@ -6,13 +6,11 @@ from dataclasses import dataclass
 from nnbench.drift import metrics, plan
 from nnbench.drift.matrix import Cell, cell_of
 from nnbench.drift.metrics import Drift
-from nnbench.drift.plan import Pair
 from nnbench.drift.saved import Study
 from nnbench.drift.trajectory import Array, Trajectory, drift
 
 INITIAL, RANDOM_LAYERS = "initial weights", "random layers"
 ORDER, ARITHMETIC = "order of rows", "arithmetic"
-SHAPES = "shapes"
 
 
 @dataclass(frozen=True)
@@ -43,18 +41,23 @@ def explain(first: Trajectory, second: Trajectory) -> Difference:
     """
     far = drift(first, second)
     if not far.comparable:
-        return Difference((SHAPES,), far)
+        return Difference(("shapes",), far)
     weights: list[tuple[str, float]] = []
     if far.first_epoch is not None:
-        weights = _differing(first, second, far.first_epoch)
+        begun = first.after(far.first_epoch), second.after(far.first_epoch)
+        weights = [
+            (name, largest_ulp(a, b))
+            for name, a, b in zip(first.names, *begun, strict=True)
+            if not metrics.bitwise_equal(a, b)
+        ]
     names = tuple(name for name, _ in weights)
     if not far.initial_equal:
         name, largest = weights[0]
         return Difference((INITIAL,), far, layer_of(name), largest, weights=names)
-    same_draws = len(first.draws) == len(second.draws) and all(
-        map(metrics.bitwise_equal, first.draws, second.draws)
-    )
-    sources = [RANDOM_LAYERS] if not same_draws else []
+    sources = []
+    same_draws = map(metrics.bitwise_equal, first.draws, second.draws)
+    if len(first.draws) != len(second.draws) or not all(same_draws):
+        sources.append(RANDOM_LAYERS)
     if first.order != second.order:
         sources.append(ORDER)
     outputs = [
@@ -73,14 +76,6 @@ def explain(first: Trajectory, second: Trajectory) -> Difference:
     return Difference((ARITHMETIC,), far, layer_of(name), largest, weights=names)
 
 
-def _differing(first: Trajectory, second: Trajectory, epoch: int) -> list[tuple[str, float]]:
-    return [
-        (name, largest_ulp(a, b))
-        for name, a, b in zip(first.names, first.after(epoch), second.after(epoch), strict=True)
-        if not metrics.bitwise_equal(a, b)
-    ]
-
-
 def largest_ulp(first: Array, second: Array) -> float:
     """The largest ULP distance of two arrays' numbers."""
     return float(metrics.ulp_distance(first, second).max(initial=0.0))
@@ -95,10 +90,10 @@ def layer_of(weight: str) -> str:
 class Uncontrolled:
     """What a policy leaves to chance on a backend.
 
-    `apart` has for each uncontrolled source in how many of how many pairs it differs, but for
-    arithmetic, which has `arithmetic`: the conditions under which it differs. `checked` are all
-    conditions looked at; `equal_starts` tells that some pairs were given the same start;
-    `disagreement` is the largest share of rows that two repeats answer differently.
+    `apart` has for each uncontrolled source in how many of how many pairs it differs, `arithmetic`
+    the conditions, of all that are `checked`, under which that differs. `equal_starts`: some pairs
+    were given the same start. `disagreement`: the largest share of rows that two repeats answer
+    differently.
     """
 
     backend: str
@@ -115,31 +110,29 @@ class Uncontrolled:
         return [*self.apart, *([ARITHMETIC] if self.arithmetic else [])]
 
 
-def diagnose(study: Study, found: Sequence[Cell]) -> list[Uncontrolled]:
+def diagnose(study: Study, cells: Sequence[Cell]) -> list[Uncontrolled]:
     """What each policy leaves uncontrolled on each backend, with the sources fixed one by one."""
-    return [
-        _diagnose(study, found, backend, policy)
-        for backend in study.specification["backends"]
-        for policy in study.specification["policies"]
-        if any((cell.backend, cell.policy) == (backend, policy) for cell in found)
-    ]
+    named = dict.fromkeys((cell.backend, cell.policy) for cell in cells)
+    return [_diagnose(study, cells, *each) for each in named]
 
 
-def _diagnose(study: Study, found: Sequence[Cell], backend: str, policy: str) -> Uncontrolled:
+def _diagnose(study: Study, cells: Sequence[Cell], backend: str, policy: str) -> Uncontrolled:
     mine = [pair for pair in study.pairs if (pair.backend, pair.policy) == (backend, policy)]
-
-    def under(*conditions: str) -> list[Pair]:
-        return [pair for pair in mine if pair.condition in conditions]
-
-    repeats, shuffled = under(plan.SAME, plan.NEW), under(plan.ORDER)
-    fixed = under(plan.EQUAL_START, plan.THREADS)
-    why = {pair: _sources(study, pair) for pair in [*repeats, *fixed]}
+    repeats = [pair for pair in mine if pair.condition in (plan.SAME, plan.NEW)]
+    shuffled = [pair for pair in mine if pair.condition == plan.ORDER]
+    fixed = [pair for pair in mine if pair.condition in (plan.EQUAL_START, plan.THREADS)]
+    why = {
+        pair: () if study.drift(pair).bitwise else explain(*study.trained(pair)).sources
+        for pair in [*repeats, *fixed]
+    }
     counts = {
         source: (sum(source in why[pair] for pair in repeats), len(repeats))
         for source in (INITIAL, RANDOM_LAYERS)
     }
-    counts[ORDER] = (sum(_orders_differ(study, pair) for pair in shuffled), len(shuffled))
-    cells = [cell_of(found, backend, policy, condition) for condition in (plan.SAME, plan.NEW)]
+    order = {key: training.get("order") for key, training in study.trainings.items()}
+    redrawn = sum(order[pair.first] != order[pair.second] for pair in shuffled)
+    counts[ORDER] = redrawn, len(shuffled)
+    repeated = [cell_of(cells, backend, policy, condition) for condition in (plan.SAME, plan.NEW)]
     arithmetic = [pair.condition for pair, sources in why.items() if ARITHMETIC in sources]
     checked = [pair.condition for pair in [*repeats, *shuffled, *fixed]]
     return Uncontrolled(
@@ -149,36 +142,23 @@ def _diagnose(study: Study, found: Sequence[Cell], backend: str, policy: str) ->
         arithmetic=tuple(dict.fromkeys(arithmetic)),
         checked=tuple(dict.fromkeys(checked)),
         equal_starts=bool(fixed),
-        disagreement=max((cell.disagreement for cell in cells if cell), default=0.0),
+        disagreement=max((cell.disagreement for cell in repeated if cell), default=0.0),
     )
 
 
-def _sources(study: Study, pair: Pair) -> tuple[str, ...]:
-    return () if study.drift(pair).bitwise else _explained(study, pair).sources
-
-
-def _explained(study: Study, pair: Pair) -> Difference:
-    return explain(study.trajectory(pair.first), study.trajectory(pair.second))
-
-
-def _orders_differ(study: Study, pair: Pair) -> bool:
-    first, second = (study.trainings[key].get("order") for key in (pair.first, pair.second))
-    return first != second
-
-
-def varied(study: Study, found: Sequence[Cell]) -> list[tuple[Cell, Difference]]:
+def varied(study: Study, cells: Sequence[Cell]) -> list[tuple[Cell, Difference]]:
     """Why trainings part where something was varied on purpose, of the worst seed.
 
     Under the first of the SEEDED policies, for the cells whose pairs are not all equal.
     """
-    seeded = next((name for name in plan.SEEDED if name in study.specification["policies"]), None)
+    policies = study.specification["policies"]
+    seeded = next((name for name in plan.SEEDED if name in policies), None)
+    pairs = {(pair.backend, pair.policy, pair.condition, pair.seed): pair for pair in study.pairs}
     parted = []
-    for cell in found:
-        if cell.policy != seeded or cell.reproduced or cell.condition in plan.CONDITIONS:
-            continue
-        far = [drift.relative_l2 for drift in cell.drifts]
-        worst = cell.backend, cell.policy, cell.seeds[far.index(max(far))], cell.condition
-        for pair in study.pairs:
-            if (pair.backend, pair.policy, pair.seed, pair.condition) == worst:
-                parted.append((cell, _explained(study, pair)))
+    for cell in cells:
+        if cell.policy == seeded and not cell.reproduced and cell.condition not in plan.CONDITIONS:
+            far = [drift.relative_l2 for drift in cell.drifts]
+            worst = cell.seeds[far.index(max(far))]
+            pair = pairs[cell.backend, cell.policy, cell.condition, worst]
+            parted.append((cell, explain(*study.trained(pair))))
     return parted

@@ -1,73 +1,94 @@
 """Running a drift study: processes one after another, each training on disk before the next."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from nnbench.drift import plan, train_in_process
+from nnbench.drift import plan, saved
 from nnbench.drift.plan import Planned, Process
-from nnbench.drift.policies import POLICIES
+from nnbench.drift.policies import POLICIES, Policy
 from nnbench.drift.saved import Study
-from nnbench.drift.train_in_process import Watcher
 from nnbench.errors import UserError
-from nnbench.machine import devices
-from nnbench.measure.process import DataFile, Worker, WorkerLostError
+from nnbench.measure.process import DataFile, Worker, WorkerLostError, data_file
 from nnbench.measure.protocol import Environment
 from nnbench.store.folder import Writer
+from nnbench.workload.case import Case
 from nnbench.workload.datasets import Dataset
+
+Watcher = Callable[[int, int, str], None]
+"""Is told how many trainings are finished, of how many, and what is going on."""
+
+
+@contextmanager
+def added_to(folder: Path, data: Dataset) -> Iterator[tuple[Study, Writer, DataFile]]:
+    """A study to add records to, what writes them, and the data as a file for workers."""
+    with closing(Writer(folder)) as writer, data_file(data) as arrays:
+        yield saved.read(folder), writer, arrays
+
+
+def start(
+    case: Case,
+    policy: Policy,
+    data: DataFile,
+    log: Path,
+    *,
+    environment: Environment | None = None,
+    patient: bool = True,
+) -> Worker:
+    """Start a process with a policy's settings; `drift.worker` says what it can be asked.
+
+    If `patient`, Torch's threads wait asleep, which changes no number and spares a busy machine.
+    """
+    patience = {"OMP_WAIT_POLICY": "passive"} if patient else {}
+    settings, room = patience | policy.settings_for(case.backend), "nnbench.drift.worker"
+    return Worker(case, data, log, environment=environment, room=room, settings=settings)
 
 
 def execute(
-    folder: Path,
-    data: Dataset,
-    watch: Watcher,
-    environments: Mapping[str, Environment] | None = None,
+    folder: Path, data: Dataset, watch: Watcher, environments: Mapping[str, Environment]
 ) -> None:
-    """Train what is missing of the study in `folder`.
+    """Train what is missing of the study in `folder`; `environments` are the others, by name.
 
-    `environments` says where the processes of another environment run. A process that dies or
-    takes too long is a recorded outcome of its training. Raises UserError if a backend is not
-    there, a model cannot be trained, or the disk fails.
+    A process that dies or takes too long is a recorded outcome of its training. Raises UserError
+    if a backend is not there, a model cannot be trained, or the disk fails.
     """
-    with train_in_process.added_to(folder, data) as (study, writer, arrays):
-        _Execution(study, writer, arrays, watch, environments or {}).run()
+    with added_to(folder, data) as (study, writer, arrays):
+        groups = plan.plan(study.specification)
+        execution = _Execution(study, writer, arrays, watch, environments, sum(map(len, groups)))
+        try:
+            execution.run(groups)
+        finally:
+            execution.stop()
 
 
 @dataclass
 class _Execution:
-    """What grows while a study goes on."""
+    """What grows while a study of `total` trainings goes on."""
 
     study: Study
     writer: Writer
     arrays: DataFile
     watch: Watcher
     environments: Mapping[str, Environment]
+    total: int
     worker: Worker | None = None
     process: Process | None = None
 
-    def __post_init__(self) -> None:
-        self.groups = plan.plan(self.study.specification)
-        self.tensorflow = devices.is_installed("tensorflow")
-
-    def run(self) -> None:
-        wanted = self.study.specification
-        for why in plan.skipped(wanted):
+    def run(self, groups: list[list[Planned]]) -> None:
+        for why in plan.skipped(self.study.specification):
             self._skip(why)
-        for name in wanted["policies"]:
-            if not self._can_run(name):
-                self._skip(f"policy {name}: TensorFlow is not installed here")
-        try:
-            for group in self.groups:
-                # Members of a group carry a process' state on: it is run again as a whole.
-                missing = any(one.key not in self.study.trainings for one in group)
-                if missing and self._can_run(group[0].policy):
-                    self._run_group(group)
-        finally:
-            self._stop()
+        for group in groups:
+            # Members of a group carry a process' state on: it is run again as a whole.
+            missing = any(one.key not in self.study.trainings for one in group)
+            if missing and POLICIES[group[0].policy].runs_here:
+                self._run_group(group)
 
-    def _can_run(self, policy: str) -> bool:
-        return self.tensorflow or not POLICIES[policy].uses_tensorflow
+    def stop(self) -> None:
+        if self.worker is not None:
+            self.worker.stop()
+        self.worker, self.process = None, None
 
     def _skip(self, why: str) -> None:
         if why not in self.study.skipped:
@@ -75,38 +96,46 @@ class _Execution:
             self.study.skipped.append(why)
 
     def _tell(self, now: str) -> None:
-        self.watch(len(self.study.trainings), sum(map(len, self.groups)), now)
+        self.watch(len(self.study.trainings), self.total, now)
 
     def _run_group(self, group: list[Planned]) -> None:
         if group[0].process != self.process:
-            self._stop()
+            self.stop()
         for planned in group:
             if planned.given is not None and not self.study.finished(planned.given):
                 continue
-            if self.worker is None and not self._start(planned):
+            worker = self.worker or self._start(planned)
+            if worker is None:
                 return
             self._tell(f"{planned.process.label}, {planned.policy}, seed {planned.seed}")
-            self._keep(planned, self._train(planned))
+            record = {
+                "kind": "training",
+                "key": planned.key,
+                "backend": planned.case.backend,
+                "policy": planned.policy,
+                "seed": planned.seed,
+                "condition": planned.condition,
+                "member": planned.member,
+                "process": len(self.study.processes) - 1,
+                **self._train(worker, planned),
+            }
+            self.writer.append(record)
+            self.study.trainings[planned.key] = record
 
-    def _start(self, planned: Planned) -> bool:
-        process = planned.process
-        log = self.study.folder / "logs" / f"process-{len(self.study.processes):04d}.log"
+    def _start(self, planned: Planned) -> Worker | None:
+        """The process of a training; None where its device is missing on one backend only."""
+        process, number = planned.process, len(self.study.processes)
+        log = self.study.folder / "logs" / f"process-{number:04d}.log"
         self._tell(f"starting {process.label}")
-        worker = train_in_process.start(
-            planned.case,
-            POLICIES[planned.policy],
-            self.arrays,
-            log,
-            environment=self.environments.get(process.environment),
-        )
+        policy, elsewhere = POLICIES[planned.policy], self.environments.get(process.environment)
+        worker = start(planned.case, policy, self.arrays, log, environment=elsewhere)
         try:
             ready = worker.wait_until_ready()
         except UserError as mistake:
-            # Another device may be missing on one backend; the study goes on without it.
             if planned.condition != plan.DEVICE:
                 raise
             self._skip(f"device against device, {process.backend}: {mistake}")
-            return False
+            return None
         except WorkerLostError as lost:
             reason = str(lost).splitlines()[-1]
             raise UserError(
@@ -115,7 +144,7 @@ class _Execution:
         self.worker, self.process = worker, process
         record = {
             "kind": "process",
-            "process": len(self.study.processes),
+            "process": number,
             "backend": process.backend,
             "device": process.device,
             "threads": process.threads,
@@ -125,47 +154,26 @@ class _Execution:
         }
         self.writer.append(record)
         self.study.processes.append(record)
-        return True
+        return worker
 
-    def _train(self, planned: Planned) -> dict[str, Any]:
-        assert self.worker is not None
+    def _train(self, worker: Worker, planned: Planned) -> dict[str, Any]:
         try:
-            answer = train_in_process.train(
-                self.worker,
+            answer = worker.ask(
                 planned.case,
-                POLICIES[planned.policy],
-                planned.seed,
-                folder=self.study.trajectories,
-                limit_s=self.study.specification["limit_s"],
+                self.study.specification["limit_s"],
+                kind="train",
+                code=POLICIES[planned.policy].code_for(planned.case.backend),
+                seed=planned.seed,
+                folder=str(self.study.trajectories),
                 given=self.study.trainings[planned.given]["file"] if planned.given else None,
                 fresh=planned.fresh,
                 observe_order=planned.condition == plan.ORDER,
             )
         except WorkerLostError as lost:
-            self._stop()
+            self.stop()
             return {"outcome": lost.outcome, "message": str(lost)}
         if "error" not in answer:
             return answer
         if planned.condition in (plan.REFERENCE, plan.NEW):
             raise UserError(answer["error"])
         return {"outcome": "failed", "message": answer["error"]}
-
-    def _keep(self, planned: Planned, answer: dict[str, Any]) -> None:
-        record = {
-            "kind": "training",
-            "key": planned.key,
-            "backend": planned.case.backend,
-            "policy": planned.policy,
-            "seed": planned.seed,
-            "condition": planned.condition,
-            "member": planned.member,
-            "process": len(self.study.processes) - 1,
-            **answer,
-        }
-        self.writer.append(record)
-        self.study.trainings[planned.key] = record
-
-    def _stop(self) -> None:
-        if self.worker is not None:
-            self.worker.stop()
-        self.worker, self.process = None, None

@@ -2,53 +2,43 @@
 
 from dataclasses import replace
 
-from nnbench.drift import metrics, policies
+from nnbench.drift import metrics, policies, worker
 from nnbench.drift.trajectory import drift
 from nnbench.workload import datasets
 from nnbench.workload.case import Case
 
-NEVER = -1.0
-"""Stands for "no epoch": a history cannot hold nothing."""
 
-
-def drift_figures(case: Case, seed: int = 1, epochs: int = 30) -> dict[str, float]:
+def drift_figures(case: Case, epochs: int) -> dict[str, float]:
     """Train `case` with `keras.utils.set_random_seed`, twice by its path, once by the other.
 
-    `devices.start` has been called; the data are those that the case names. The figures, all
-    plain floats:
+    `devices.start` has been called; the data are those that the case names. The figures:
 
-    - `weights_digest`: the first 48 bits of the final weights' SHA-256, which change when any
-      bit of any weight does;
+    - `weights_digest`: the first 48 bits of the final weights' SHA-256;
     - `repeat_max_ulp`, `repeat_first_differing_epoch`: the second training against the first;
-      0 and `NEVER` where a seed guarantees it;
+      0 and -1 (never: a history cannot hold nothing) where a seed guarantees it;
     - `fit_compiled_max_ulp`, `fit_compiled_relative_l2`: the other path from equal initial weights
       and in the order given, against this one;
     - `first_differing_epoch`, `loss_difference`: of the other path, too;
     - `final_loss`: the last of the first training.
     """
-    # Keras must have been started: its backend is fixed when it is imported.
-    from nnbench.drift import training
-
     data = datasets.load(case.data, task=case.training.task if case.model is None else None)
     code = policies.POLICIES["keras"].code_for(case.backend)
-    ordered = replace(case, training=replace(case.training, shuffle=False))
+    unshuffled = replace(case.training, shuffle=False)
+    ordered = replace(case, training=unshuffled, cold_epochs=epochs)
     other = replace(ordered, path="compiled" if case.path == "fit" else "fit")
     first, second, across = (
-        training.train(one, data.features, data.labels, code=code, seed=seed, epochs=epochs)
+        worker.train(one, data.features, data.labels, code=code, seed=1)
         for one in (ordered, ordered, other)
     )
     repeat, paths = drift(first, second), drift(first, across)
-    repeat_begins, paths_begin = (
-        NEVER if one.first_epoch is None else one.first_epoch for one in (repeat, paths)
-    )
     figures = {
         "weights_digest": metrics.digest_number(metrics.digest(first.at(-1))),
         "repeat_max_ulp": repeat.max_ulp,
-        "repeat_first_differing_epoch": repeat_begins,
+        "repeat_first_differing_epoch": repeat.first_epoch,
         "fit_compiled_max_ulp": paths.max_ulp,
         "fit_compiled_relative_l2": paths.relative_l2,
-        "first_differing_epoch": paths_begin,
+        "first_differing_epoch": paths.first_epoch,
         "loss_difference": paths.loss_difference,
         "final_loss": first.losses[-1],
     }
-    return {name: float(value) for name, value in figures.items()}
+    return {name: -1.0 if value is None else float(value) for name, value in figures.items()}

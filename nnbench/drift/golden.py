@@ -1,24 +1,22 @@
 """A guard for projects: a training recorded once, and compared with what the code does now.
 
     <golden>/golden.json       what was trained, with which seed and bounds, and the fingerprint
-    <golden>/trajectory.npz    weights by epoch, losses, predictions, layers' outputs
+    <golden>/trajectory.npz    plain arrays: weights by epoch, losses, predictions, layers' outputs
 
-Both are read without running anything: JSON and plain arrays, no pickles.
-
-What is tolerated follows from where the check runs. On the same CPU, devices, versions and
-settings a training must be equal in every bit. Across them it must lie within the bounds that
-were stated when it was recorded. A changed model, changed data or another commit excuse nothing:
-they are what is guarded.
+On the same CPU, devices, versions and settings a training must be equal in every bit. Across them
+it must lie within the bounds that were stated when it was recorded. A changed model, changed data
+or another commit excuse nothing: they are what is guarded.
 """
 
 import json
+import re
 import tempfile
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from nnbench.drift import diagnosis, metrics, policies, train_in_process, trajectory, words
+from nnbench.drift import diagnosis, execution, metrics, policies, trajectory, words
 from nnbench.drift.diagnosis import Difference
 from nnbench.drift.trajectory import Trajectory
 from nnbench.errors import UserError
@@ -29,14 +27,8 @@ from nnbench.workload.case import Case
 from nnbench.workload.datasets import Dataset
 from nnbench.workload.study import Data
 
-SCHEMA = 1
-DESCRIPTION = "golden.json"
-ARRAYS = "trajectory.npz"
-
-RELATIVE = 1e-4
-"""Relative L2 distance of final weights that is tolerated across versions unless stated."""
-
-LIMIT_S = 600.0
+SCHEMA, LIMIT_S = 1, 600.0
+DESCRIPTION, ARRAYS = "golden.json", "trajectory.npz"
 MATTERS = ("cpu", "cpus", "gpus", "settings", "versions")
 
 
@@ -44,7 +36,7 @@ MATTERS = ("cpu", "cpus", "gpus", "settings", "versions")
 class Bounds:
     """What is tolerated across fingerprints: relative L2 of final weights, and ULPs if stated."""
 
-    relative: float = RELATIVE
+    relative: float = 1e-4
     ulp: float | None = None
 
     def holds(self, difference: Difference) -> bool:
@@ -59,7 +51,6 @@ class Golden:
     """A recorded training as read from its folder; `data` is how its data set was asked for."""
 
     folder: Path
-    created: str
     case: Case
     data: Data
     policy: str
@@ -74,9 +65,8 @@ class Golden:
 class Verdict:
     """What a check found: `exact` tells that equality in every bit was required, else `bounds`.
 
-    `elsewhere` are the differences of the fingerprint that matter, `changed` those of what is
-    guarded: commit and model. `weights` has by how many ULPs each weight differs after the first
-    epoch that differs, and at the end.
+    `elsewhere` are the differences of the fingerprint that matter, `changed` those of commit and
+    model. `weights` has each weight's ULPs after the first epoch that differs, and at the end.
     """
 
     passed: bool
@@ -93,10 +83,9 @@ def record(
 ) -> Golden:
     """Train in two fresh processes, and keep the training if they agree in every bit.
 
-    `loaded` is what `data.load()` gave. Raises UserError if they do not (there is nothing to guard
-    then), if the folder holds a record already, or if it cannot be written.
+    `loaded` is what `data.load()` gave. Raises UserError if they do not agree, if the folder holds
+    a record already, or if it cannot be written.
     """
-    policies.named(policy)
     if (folder / DESCRIPTION).exists():
         raise UserError(f"{folder} holds a recorded training already: remove it to record anew")
     (first, here), (second, _) = (_train(case, loaded, policy, seed) for _ in range(2))
@@ -135,7 +124,6 @@ def read(folder: Path) -> Golden:
         case = Case.from_json(plain["case"])
         return Golden(
             folder=folder,
-            created=str(plain["created"]),
             case=case,
             # Records of earlier versions were of data that have nothing but a name.
             data=Data(**plain.get("data", {"data": case.data})),
@@ -168,12 +156,18 @@ def check(golden: Golden, *, relative: float | None = None, ulp: float | None = 
     bounds = golden.bounds
     if relative is not None or ulp is not None:
         bounds = Bounds(bounds.relative if relative is None else relative, ulp)
+    before = golden.trajectory
     now, here = _train(golden.case, data, golden.policy, golden.seed)
-    before, after = (
-        {name: one.get(name) for name in MATTERS} for one in (golden.fingerprint, here)
+    difference = diagnosis.explain(before, now)
+    elsewhere = fingerprint.differences(
+        *({name: one.get(name) for name in MATTERS} for one in (golden.fingerprint, here))
     )
-    elsewhere = fingerprint.differences(before, after)
-    difference = diagnosis.explain(golden.trajectory, now)
+    weights = {}
+    epoch = difference.drift.first_epoch
+    if difference.drift.comparable and epoch is not None:
+        begun = map(diagnosis.largest_ulp, before.after(epoch), now.after(epoch))
+        ended = map(diagnosis.largest_ulp, before.at(-1), now.at(-1))
+        weights = dict(zip(before.names, zip(begun, ended, strict=True), strict=True))
     return Verdict(
         passed=bounds.holds(difference) if elsewhere else not difference.sources,
         exact=not elsewhere,
@@ -181,28 +175,27 @@ def check(golden: Golden, *, relative: float | None = None, ulp: float | None = 
         difference=difference,
         elsewhere=elsewhere,
         changed=_changed(golden, here),
-        weights=_by_weight(golden.trajectory, now, difference),
+        weights=weights,
     )
 
 
 def _train(case: Case, data: Dataset, policy: str, seed: int) -> tuple[Trajectory, dict[str, Any]]:
     """One training in a process of its own, and the fingerprint with versions of what took part."""
     chosen = policies.named(policy)
-    with data_file(data) as arrays, tempfile.TemporaryDirectory() as scratch:
-        folder = Path(scratch)
+    request = {"code": chosen.code_for(case.backend), "seed": seed, "observe_order": True}
+    with data_file(data) as arrays, tempfile.TemporaryDirectory() as folder:
         try:
-            with train_in_process.start(case, chosen, arrays, folder / "worker.log") as worker:
+            log = Path(folder, "worker.log")
+            with execution.start(case, chosen, arrays, log) as worker:
                 ready = worker.wait_until_ready()
-                answer = train_in_process.train(
-                    worker, case, chosen, seed, folder=folder, limit_s=LIMIT_S, observe_order=True
-                )
+                answer = worker.ask(case, LIMIT_S, kind="train", folder=folder, **request)
         except WorkerLostError as lost:
             raise UserError(f"the training was lost: {' '.join(str(lost).split())}") from lost
         if "error" in answer:
             raise UserError(answer["error"])
         versions = {name: v for name, v in ready["versions"].items() if name != "nnbench-arch"}
         here = {**fingerprint.take(), "versions": versions, "cpus": ready["cpus"]}
-        return trajectory.read(folder / answer["file"]), here
+        return trajectory.read(Path(folder, answer["file"])), here
 
 
 def _code(case: Case) -> dict[str, str | None]:
@@ -210,25 +203,9 @@ def _code(case: Case) -> dict[str, str | None]:
 
 
 def _changed(golden: Golden, here: dict[str, Any]) -> list[str]:
-    before, after = (_short(one.get("commit")) for one in (golden.fingerprint, here))
+    commits = (one.get("commit") or "none" for one in (golden.fingerprint, here))
+    before, after = (re.sub(r"^(.{9})[^+]*", r"\1", commit) for commit in commits)
     found = [f"commit {before} and {after}"] if before != after else []
     now = _code(golden.case)
     edited = (name for name, digest in golden.code.items() if now.get(name) != digest)
     return found + [f"{name.rpartition(':')[0]} was edited" for name in edited]
-
-
-def _short(commit: str | None) -> str:
-    name, plus, changes = (commit or "none").partition("+")
-    return f"{name[:9]}{plus}{changes}"
-
-
-def _by_weight(
-    first: Trajectory, second: Trajectory, difference: Difference
-) -> dict[str, tuple[float, float]]:
-    """How far each weight is apart; none where nothing can be said."""
-    epoch = difference.drift.first_epoch
-    if not difference.drift.comparable or epoch is None:
-        return {}
-    begun = map(diagnosis.largest_ulp, first.after(epoch), second.after(epoch))
-    ended = map(diagnosis.largest_ulp, first.at(-1), second.at(-1))
-    return dict(zip(first.names, zip(begun, ended, strict=True), strict=True))

@@ -1,5 +1,6 @@
 """The pairs of a study, gathered: one cell for each backend, policy and condition."""
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -12,9 +13,8 @@ from nnbench.drift.saved import Study
 class Cell:
     """What became of the pairs of all seeds; figures are the worst of them.
 
-    `drifts` and `seeds` go together. Of the pairs, `bitwise` are equal in every bit from the first
-    weight to the last loss, and `initial_equal` start from equal weights; the other figures are
-    those of `Drift`.
+    `drifts` and `seeds` go together. `bitwise` pairs are equal in every bit from the first weight
+    to the last loss, `initial_equal` start from equal weights; other figures are those of `Drift`.
     """
 
     backend: str
@@ -40,41 +40,32 @@ class Cell:
         return self.bitwise == self.pairs
 
 
-def _cell(
-    backend: str, policy: str, condition: str, drifts: Sequence[Drift], seeds: Sequence[int]
-) -> Cell:
-    begun = [one.first_epoch for one in drifts if one.first_epoch is not None]
-    return Cell(
-        backend,
-        policy,
-        condition,
-        tuple(seeds),
-        tuple(drifts),
-        bitwise=sum(one.bitwise for one in drifts),
-        initial_equal=sum(one.initial_equal for one in drifts),
-        max_ulp=max(one.max_ulp for one in drifts),
-        relative_l2=max(one.relative_l2 for one in drifts),
-        disagreement=max(one.disagreement for one in drifts),
-        first_epoch=min(begun, default=None),
-    )
-
-
 def cells(study: Study) -> list[Cell]:
     """All cells of a study, in the order of its backends, policies and conditions."""
     gathered: dict[tuple[str, str, str], dict[int, Drift]] = {}
     for pair in study.pairs:
         key = pair.backend, pair.policy, pair.condition
         gathered.setdefault(key, {})[pair.seed] = study.drift(pair)
-    found = [_cell(*key, list(one.values()), list(one)) for key, one in gathered.items()]
-    wanted, columns = study.specification, conditions(found)
-    found.sort(
-        key=lambda cell: (
-            wanted["backends"].index(cell.backend),
-            wanted["policies"].index(cell.policy),
-            columns.index(cell.condition),
+    found = []
+    for key, by_seed in gathered.items():
+        drifts = tuple(by_seed.values())
+        begun = [one.first_epoch for one in drifts if one.first_epoch is not None]
+        cell = Cell(
+            *key,
+            seeds=tuple(by_seed),
+            drifts=drifts,
+            bitwise=sum(one.bitwise for one in drifts),
+            initial_equal=sum(one.initial_equal for one in drifts),
+            max_ulp=max(one.max_ulp for one in drifts),
+            relative_l2=max(one.relative_l2 for one in drifts),
+            disagreement=max(one.disagreement for one in drifts),
+            first_epoch=min(begun, default=None),
         )
-    )
-    return found
+        found.append(cell)
+    wanted, columns = study.specification, conditions(found)
+    order = itertools.product(wanted["backends"], wanted["policies"], columns)
+    named = (cell_of(found, *key) for key in order)
+    return [cell for cell in named if cell is not None]
 
 
 def conditions(found: Sequence[Cell]) -> list[str]:
@@ -85,6 +76,5 @@ def conditions(found: Sequence[Cell]) -> list[str]:
 
 def cell_of(found: Sequence[Cell], *key: str) -> Cell | None:
     """The cell of a backend, policy and condition, if there is one."""
-    return next(
-        (cell for cell in found if (cell.backend, cell.policy, cell.condition) == key), None
-    )
+    named = (cell for cell in found if (cell.backend, cell.policy, cell.condition) == key)
+    return next(named, None)

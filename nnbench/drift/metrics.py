@@ -8,20 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-SATURATED = 0.1
-"""A relative distance above which two trainings no longer part but are apart."""
-
-NOTICEABLE = 0.01
-"""Predictions of a regression that differ by more than this share of their spread disagree."""
-
 Weights = Sequence[NDArray[np.generic]]
 
 
 def digest(arrays: Weights) -> str:
     """SHA-256 (hexadecimal) of the shapes, types and bytes of arrays, in order.
 
-    Two digests are equal exactly when the arrays are bitwise equal (but for collisions, of which
-    none is known). Source: FIPS 180-4, "Secure Hash Standard".
+    Equal exactly when the arrays are bitwise equal. Source: FIPS 180-4, "Secure Hash Standard".
     """
     found = hashlib.sha256()
     for array in arrays:
@@ -65,14 +58,10 @@ def ulp_distance(first: ArrayLike, second: ArrayLike) -> NDArray[np.float64]:
         return np.abs(a.astype(np.float64) - b.astype(np.float64))
     sign_a, count_a = _sign_and_count(a)
     sign_b, count_b = _sign_and_count(b)
-    apart = np.where(
-        sign_a == sign_b,
-        np.maximum(count_a, count_b) - np.minimum(count_a, count_b),
-        count_a + count_b,
-    ).astype(np.float64)
-    unknown = np.isnan(a) | np.isnan(b)
-    same_bits = (sign_a == sign_b) & (count_a == count_b)
-    return np.asarray(np.where(unknown, np.where(same_bits, 0.0, np.inf), apart))
+    between = np.maximum(count_a, count_b) - np.minimum(count_a, count_b)
+    apart = np.where(sign_a == sign_b, between, count_a + count_b).astype(np.float64)
+    unknown = (np.isnan(a) | np.isnan(b)) & (apart > 0)
+    return np.where(unknown, np.inf, apart)
 
 
 def _sign_and_count(values: NDArray[np.generic]) -> tuple[NDArray[np.bool_], NDArray[np.uint64]]:
@@ -83,9 +72,8 @@ def _sign_and_count(values: NDArray[np.generic]) -> tuple[NDArray[np.bool_], NDA
 
 def flat_ulps(first: Weights, second: Weights) -> NDArray[np.float64]:
     """ULP distance of every number of two lists of arrays, in one row."""
-    if not first:
-        return np.zeros(0)
-    return np.concatenate([ulp_distance(a, b).ravel() for a, b in zip(first, second, strict=True)])
+    apart = (ulp_distance(a, b).ravel() for a, b in zip(first, second, strict=True))
+    return np.concatenate([np.zeros(0), *apart])
 
 
 def relative_l2(first: Weights, second: Weights) -> float:
@@ -96,15 +84,12 @@ def relative_l2(first: Weights, second: Weights) -> float:
     """
     if all(map(bitwise_equal, first, second)):
         return 0.0
-    a, b = (
-        np.concatenate([np.asarray(array, np.float64).ravel() for array in arrays])
-        for arrays in (first, second)
-    )
+    a, b = (np.concatenate([*map(np.ravel, each)]).astype(np.float64) for each in (first, second))
     with np.errstate(invalid="ignore", over="ignore"):
         apart, size = float(np.linalg.norm(a - b)), float(np.linalg.norm(a))
-    if not np.isfinite(apart) or not np.isfinite(size):
-        return float("inf")
-    return apart / size if size else (0.0 if apart == 0 else float("inf"))
+    if apart == 0:
+        return 0.0
+    return apart / size if size and math.isfinite(apart + size) else math.inf
 
 
 def loss_difference(first: Sequence[float], second: Sequence[float]) -> float:
@@ -112,13 +97,12 @@ def loss_difference(first: Sequence[float], second: Sequence[float]) -> float:
 
     The maximum norm over the epochs that both have; infinite where only one is finite.
     """
-    epochs = min(len(first), len(second))
-    a = np.asarray(first[:epochs], np.float64)
-    b = np.asarray(second[:epochs], np.float64)
+    both = list(zip(first, second, strict=False))
+    a, b = np.array(both, np.float64).reshape(-1, 2).T
     with np.errstate(invalid="ignore"):
         apart = np.abs(a - b)
-    both_wild = ~np.isfinite(a) & ~np.isfinite(b)
-    apart = np.where(both_wild, 0.0, np.where(np.isfinite(apart), apart, np.inf))
+    apart[np.isnan(apart)] = np.inf
+    apart[~np.isfinite(a) & ~np.isfinite(b)] = 0.0
     return float(apart.max(initial=0.0))
 
 
@@ -126,18 +110,17 @@ def doubling_epochs(epochs: Sequence[int], distances: Sequence[float]) -> float 
     """Epochs in which the distance doubles while it grows; None where it has not even doubled.
 
     The inverse slope of log2(distance) against epochs by least squares, from the first non-zero
-    distance to the first that has reached half of the largest, or `SATURATED`. This is how the
-    largest Lyapunov exponent is estimated from a series. Source: Rosenstein, Collins and De
-    Luca, "A practical method for calculating largest Lyapunov exponents from small data sets",
-    Physica D 65 (1993).
+    distance to the first that has reached half of the largest, or 0.1, where two trainings no
+    longer part but are apart. So is the largest Lyapunov exponent estimated from a series. Source:
+    Rosenstein, Collins and De Luca, "A practical method for calculating largest Lyapunov exponents
+    from small data sets", Physica D 65 (1993).
     """
-    at = np.asarray(epochs, np.float64)
-    far = np.asarray(distances, np.float64)
+    at, far = np.asarray(epochs, np.float64), np.asarray(distances, np.float64)
     usable = np.isfinite(far) & (far > 0)
     at, far = at[usable], far[usable]
     if len(far) < 3:
         return None
-    ends = np.flatnonzero(far >= min(SATURATED, far.max() / 2))
+    ends = np.flatnonzero(far >= min(0.1, far.max() / 2))
     stop = max(3, int(ends[0]) + 1)
     at, far = at[:stop], np.log2(far[:stop])
     if far.max() - far[0] < 1 - 1e-9:
@@ -150,8 +133,8 @@ def disagreement(first: ArrayLike, second: ArrayLike, *, classes: bool) -> float
     """The share of rows, 0 to 1, that two trained networks answer differently.
 
     With `classes`: rows put into another class (the larger output, or the side of 0.5 of a
-    single one). Else: rows whose predictions differ by more than `NOTICEABLE` of the first's
-    standard deviation. Known as churn. Source: Milani Fard, Cormier, Canini and Gupta, "Launch
+    single one). Else: rows whose predictions differ by more than 1 % of the first's standard
+    deviation. Known as churn. Source: Milani Fard, Cormier, Canini and Gupta, "Launch
     and Iterate: Reducing Prediction Churn", NIPS 2016.
     """
     a, b = np.asarray(first, np.float64), np.asarray(second, np.float64)
@@ -164,7 +147,7 @@ def disagreement(first: ArrayLike, second: ArrayLike, *, classes: bool) -> float
     else:
         with np.errstate(invalid="ignore"):
             apart = np.abs(a - b).max(1)
-        differs = (apart > NOTICEABLE * float(np.std(a))) | (np.isnan(a) != np.isnan(b)).any(1)
+        differs = (apart > 0.01 * float(np.std(a))) | (np.isnan(a) != np.isnan(b)).any(1)
     return float(np.mean(differs))
 
 

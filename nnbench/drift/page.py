@@ -2,14 +2,10 @@
 
 from pathlib import Path
 
-from matplotlib.figure import Figure
-
 from nnbench.drift import charts, tables, words
 from nnbench.drift.analysis import Analysis
 from nnbench.show import html
 from nnbench.show.html import Part
-
-PAGE = "drift.html"
 
 TABLE = (
     "Equal in every bit, for every seed, or else the largest distance of a weight, from when on, "
@@ -37,25 +33,26 @@ def write(found: Analysis) -> Path:
     """Write the page and its charts, and return its path. Raises UserError if that fails."""
     study = found.study
     case, host, seeds = study.case, study.fingerprint, len(study.specification["seeds"])
+    remedy = "What makes this training reproducible on {}"
     parts = [
-        Part(
-            f"What makes this training reproducible on {backend}",
-            words.verified(record),
-            code=record["code"],
-        )
+        Part(remedy.format(backend), words.verified(record), code=record["code"])
         for backend, record in found.remedies.items()
     ]
     parts += [Part(table.title, TABLE, table) for table in tables.matrices(found)]
-    parts += _figure("Policy by condition", MATRIX, charts.policy_matrix(found), "matrix")
+    matrix = charts.policy_matrix(found)
+    drawn = [Part("Policy by condition", MATRIX, figure=matrix, name="matrix")]
     for backend in found.backends:
         distance = charts.distance_by_epoch(found, backend)
-        parts += _figure("Weights by epoch", DISTANCE, distance, f"distance-{backend}")
         ulps = charts.ulps_by_layer(found, backend)
-        parts += _figure("Single weights, by layer", ULPS, ulps, f"ulps-{backend}")
+        drawn += [
+            Part("Weights by epoch", DISTANCE, figure=distance, name=f"distance-{backend}"),
+            Part("Single weights, by layer", ULPS, figure=ulps, name=f"ulps-{backend}"),
+        ]
+    parts += [part for part in drawn if part.figure]
     method = METHOD.format(trainings=len(study.trainings), processes=len(study.processes))
     machine = ", ".join([f"{host['host']}: {host['cpu']}, {host['cpus']} CPUs", *host["gpus"]])
     return html.write(
-        study.folder / PAGE,
+        study.folder / "drift.html",
         title="What a seed guarantees",
         subtitle=f"{study.created} on {machine}. {case.label} on {case.data}, "
         f"{case.cold_epochs} epochs, {seeds} seeds.",
@@ -63,7 +60,3 @@ def write(found: Analysis) -> Path:
         warnings=words.not_run(found),
         parts=[*parts, Part("How this was measured", method)],
     )
-
-
-def _figure(title: str, reading: str, figure: Figure | None, name: str) -> list[Part]:
-    return [Part(title, reading, figure=figure, name=name)] if figure else []

@@ -1,18 +1,17 @@
 """Which trainings a drift study consists of, and which of them are compared with each other.
 
-A **reference** is trained for every backend, policy and seed, in the order given. Each condition
-changes one thing of it:
+A **reference** is trained for every backend, policy and seed, unshuffled. Each condition changes
+one thing of it:
 
 - `same process`, `new process`: nothing but where it runs;
 - `threads`: one thread, in a new process; compared with the training in a new process;
 - `data order`: both from the reference's initial weights, with shuffling, one after the other;
 - `equal start`: from the reference's initial weights, so that only arithmetic is left;
-- `path`, `precision`, `backend`, `device`: the same, but another path, precision, ...;
-- `other side`: the same in another environment or at another commit.
-
-Those from `path` on say nothing about seeds, and are asked under `SEEDED` policies only.
+- `path`, `precision`, `backend`, `device`, `other side` (another environment or commit): the same
+  with another one, which says nothing about seeds, so under `SEEDED` policies only.
 """
 
+import itertools
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -30,13 +29,10 @@ OTHER, OTHER_START = "other side", "other side, equal start"
 CONDITIONS = (SAME, NEW, THREADS, ORDER, EQUAL_START, PATH, PRECISION, BACKEND, DEVICE)
 SEEDED = ("keras", "keras+det")
 
-OTHER_PRECISION = {"float32": "bfloat16", "bfloat16": "float32", "float16": "float32"}
-OTHER_PATH = {"fit": "compiled", "compiled": "fit"}
-
 
 @dataclass(frozen=True)
 class Process:
-    """One process: what it is tied to, which of several like it, and in which environment."""
+    """A process: what it is tied to, which `replica` of several, and in which environment."""
 
     backend: str
     device: str
@@ -48,19 +44,18 @@ class Process:
     @property
     def label(self) -> str:
         """In words, for progress and logs."""
-        threads = f" {self.threads} thread" if self.threads == 1 else ""
-        ops = " deterministic" if self.deterministic else ""
-        environment = f" {self.environment}" if self.environment else ""
-        return f"{self.backend}{threads}{ops}{environment} process {self.replica + 1}"
+        threads = "1 thread" if self.threads == 1 else ""
+        ops = "deterministic" if self.deterministic else ""
+        words = [self.backend, threads, ops, self.environment, f"process {self.replica + 1}"]
+        return " ".join(filter(None, words))
 
 
 @dataclass(frozen=True)
 class Planned:
-    """One training. `given` is the key of the training whose start it takes.
+    """One training, and the `baselines` it is compared with: names in the matrix, and keys.
 
-    `fresh` tells that generators are first put back to those of a new process. `baselines` are
-    the keys of the trainings that it is compared with, each with its condition's name in the
-    matrix.
+    It takes the start of the training with the key `given`; if `fresh`, generators are first put
+    back to those of a new process.
     """
 
     condition: str
@@ -68,15 +63,22 @@ class Planned:
     policy: str
     seed: int
     case: Case
-    process: Process
+    baselines: tuple[tuple[str, str], ...]
     given: str | None = None
     fresh: bool = True
-    baselines: tuple[tuple[str, str], ...] = ()
+    replica: int = 0
+    environment: str = ""
 
     @property
     def key(self) -> str:
         """What it is called in the study's records."""
         return _key(self.case.backend, self.policy, self.seed, self.condition, self.member)
+
+    @property
+    def process(self) -> Process:
+        """The process that it runs in."""
+        deterministic = POLICIES[self.policy].deterministic
+        return Process(*self.case.worker, deterministic, self.replica, self.environment)
 
 
 @dataclass(frozen=True)
@@ -112,12 +114,7 @@ class Effort:
 
 
 def specification(
-    cases: Sequence[Case],
-    effort: Effort,
-    *,
-    cpus: int,
-    gpu: bool = False,
-    other_side: str | None = None,
+    cases: Sequence[Case], effort: Effort, *, cpus: int, gpu: bool, other_side: str | None
 ) -> dict[str, Any]:
     """Everything that decides which trainings a study consists of, as plain data.
 
@@ -129,9 +126,9 @@ def specification(
         raise UserError("a drift study is of one network and one path: name one")
     if effort.seeds < 1 or effort.trainings < 2:
         raise UserError("a drift study needs at least 1 seed and 2 trainings to compare")
-    conditions = _named("condition", effort.conditions, CONDITIONS)
     case = cases[0]
     code = {"model_digest": user_code.digest(case.model)} if case.model else {}
+    conditions = _named("condition", effort.conditions, CONDITIONS)
     return {
         **code,
         "case": case.to_json(),
@@ -148,7 +145,6 @@ def specification(
 
 
 def _named(what: str, text: str, known: Iterable[str]) -> list[str]:
-    """Names with commas between them, all the known ones for `all`."""
     names = list(known) if text == "all" else text.split(",")
     for name in names:
         if name not in known:
@@ -157,7 +153,7 @@ def _named(what: str, text: str, known: Iterable[str]) -> list[str]:
 
 
 def skipped(wanted: dict[str, Any]) -> list[str]:
-    """What of the conditions asked for cannot be had here, one line each."""
+    """What was asked for and cannot be had here, one line each."""
     found = []
     if DEVICE in wanted["conditions"] and not wanted["gpu"]:
         found.append("device against device: no GPU is at hand here, so it was not run")
@@ -165,25 +161,24 @@ def skipped(wanted: dict[str, Any]) -> list[str]:
         found.append("threads: one CPU is at hand here, so 1 against n was not run")
     if BACKEND in wanted["conditions"] and len(wanted["backends"]) < 2:
         found.append("backend against backend: one backend was asked for")
-    return found
+    cannot = (name for name in wanted["policies"] if not POLICIES[name].runs_here)
+    return found + [f"policy {name}: TensorFlow is not installed here" for name in cannot]
 
 
 def plan(wanted: dict[str, Any]) -> list[list[Planned]]:
     """All trainings, in groups of one process, policy and seed, in an order in which they can run.
 
-    A group is run in one go: its members share the state that a process carries on.
+    A group's members share the state that a process carries on.
     """
+    backends = wanted["backends"]
     groups: dict[tuple[Process, str, int], list[Planned]] = {}
-    for backend in wanted["backends"]:
-        for policy in wanted["policies"]:
-            for seed in wanted["seeds"]:
-                for one in _trainings(wanted, backend, policy, seed):
-                    groups.setdefault((one.process, policy, seed), []).append(one)
+    for backend, policy, seed in itertools.product(backends, wanted["policies"], wanted["seeds"]):
+        for one in _trainings(wanted, backend, policy, seed):
+            groups.setdefault((one.process, policy, seed), []).append(one)
     processes = list(dict.fromkeys(process for process, _, _ in groups))
     # Each process is started once: first those whose ops need not be deterministic.
-    processes.sort(key=lambda one: (wanted["backends"].index(one.backend), one.deterministic))
-    order = {process: number for number, process in enumerate(processes)}
-    return [groups[key] for key in sorted(groups, key=lambda key: order[key[0]])]
+    processes.sort(key=lambda one: (backends.index(one.backend), one.deterministic))
+    return [groups[key] for key in sorted(groups, key=lambda key: processes.index(key[0]))]
 
 
 def pairs(wanted: dict[str, Any]) -> list[Pair]:
@@ -201,13 +196,11 @@ def _trainings(wanted: dict[str, Any], backend: str, policy: str, seed: int) -> 
     conditions, repeats = wanted["conditions"], range(1, wanted["trainings"])
     case = Case.from_json({**wanted["case"], "backend": backend})
     case = replace(case, training=replace(case.training, shuffle=False))
-    here = Process(backend, case.device, case.threads, POLICIES[policy].deterministic)
     reference = _key(backend, policy, seed, REFERENCE)
 
-    def one(condition: str, member: int = 0, named: str | None = None, **changes: Any) -> Planned:
+    def one(condition: str, member: int = 0, named: str = "", **changes: Any) -> Planned:
         """A training that is compared with the reference, unless `changes` say otherwise."""
-        baselines = ((named or condition, reference),)
-        usual = {"case": case, "process": here, "baselines": baselines}
+        usual = {"case": case, "baselines": ((named or condition, reference),)}
         return Planned(condition, member, policy, seed, **{**usual, **changes})
 
     yield one(REFERENCE, baselines=())
@@ -222,38 +215,32 @@ def _trainings(wanted: dict[str, Any], backend: str, policy: str, seed: int) -> 
         yield from (first, *(replace(follows, member=number) for number in repeats))
     varies_threads = THREADS in conditions and (case.threads or wanted["cpus"]) > 1
     if NEW in conditions or varies_threads:
-        for number in repeats:
-            yield one(NEW, number, process=replace(here, replica=number))
+        yield from (one(NEW, number, replica=number) for number in repeats)
     if varies_threads:
-        alone, new = replace(here, threads=1), _key(backend, policy, seed, NEW, 1)
-        baselines = ((THREADS, new),)
-        yield one(THREADS, process=alone, case=replace(case, threads=1), baselines=baselines)
-    if policy not in _seeded(wanted):
+        baselines = ((THREADS, _key(backend, policy, seed, NEW, 1)),)
+        yield one(THREADS, case=replace(case, threads=1), baselines=baselines)
+    seeded = [name for name in wanted["policies"] if name in SEEDED] or wanted["policies"][-1:]
+    if policy not in seeded:
         return
     if PATH in conditions:
-        changed = replace(case, path=OTHER_PATH[case.path])
+        changed = replace(case, path="compiled" if case.path == "fit" else "fit")
         yield one(PATH, named=f"{case.path} / {changed.path}", given=reference, case=changed)
     if PRECISION in conditions and case.model is None:
-        ours, other = case.training.precision, OTHER_PRECISION[case.training.precision]
+        ours = case.training.precision
+        other = "bfloat16" if ours == "float32" else "float32"
         changed = replace(case, training=replace(case.training, precision=other))
         yield one(PRECISION, named=f"{ours} / {other}", given=reference, case=changed)
     before = wanted["backends"][: wanted["backends"].index(backend)]
     if BACKEND in conditions and before:
-        keys = [_key(name, policy, seed, BACKEND) for name in before]
-        keys[0] = _key(before[0], policy, seed, REFERENCE)
         names = [f"{name} / {backend}" for name in before]
-        yield one(BACKEND, given=keys[0], baselines=tuple(zip(names, keys, strict=True)))
+        start = _key(before[0], policy, seed, REFERENCE)
+        keys = [start, *(_key(name, policy, seed, BACKEND) for name in before[1:])]
+        yield one(BACKEND, given=start, baselines=tuple(zip(names, keys, strict=True)))
     if DEVICE in conditions and wanted["gpu"]:
         device = "cpu" if case.device.startswith("gpu") else "gpu"
-        process, changed = replace(here, device=device), replace(case, device=device)
-        yield one(DEVICE, named="cpu / gpu", given=reference, process=process, case=changed)
-    elsewhere = wanted["other_side"]
-    if elsewhere:
-        process = replace(here, environment=elsewhere)
-        yield one(OTHER, named=elsewhere, process=process)
+        changed = replace(case, device=device)
+        yield one(DEVICE, named="cpu / gpu", given=reference, case=changed)
+    if elsewhere := wanted["other_side"]:
+        yield one(OTHER, named=elsewhere, environment=elsewhere)
         named = f"{elsewhere}, equal start"
-        yield one(OTHER_START, named=named, given=reference, process=process)
-
-
-def _seeded(wanted: dict[str, Any]) -> list[str]:
-    return [name for name in wanted["policies"] if name in SEEDED] or wanted["policies"][-1:]
+        yield one(OTHER_START, named=named, given=reference, environment=elsewhere)

@@ -1,15 +1,18 @@
-"""The seed policies: a few lines of code each, as a person would write them.
+"""The seed policies: a few lines of code each, run as they are shown; `seed` is a number in them.
 
-The text is what is run and what is shown, so neither can say anything else than the other. In it
-`seed` is a number. A new policy is one more entry in `POLICIES`.
+A new policy is one more entry in `POLICIES`.
 """
 
 import contextlib
+import random
+import sys
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+
+import numpy as np
 
 from nnbench.errors import UserError
-from nnbench.machine import keras_import
+from nnbench.machine import devices, keras_import
 
 PYTHON = "import random\nrandom.seed(seed)\n"
 NUMPY = "import numpy as np\nnp.random.seed(seed)\n"
@@ -19,12 +22,10 @@ KERAS = "import keras\nkeras.utils.set_random_seed(seed)\n"
 DETERMINISTIC_OPS = {
     "tensorflow": "import tensorflow as tf\ntf.config.experimental.enable_op_determinism()\n",
     "torch": "import torch\ntorch.use_deterministic_algorithms(True)\n",
-    "jax": "",
 }
 """What asks each backend for deterministic operations. JAX is asked before it starts."""
 
 DETERMINISTIC_SETTINGS = {
-    "tensorflow": {},
     "torch": {"CUBLAS_WORKSPACE_CONFIG": ":4096:8"},
     "jax": {"XLA_FLAGS": "--xla_gpu_deterministic_ops=true"},
 }
@@ -33,10 +34,7 @@ DETERMINISTIC_SETTINGS = {
 
 @dataclass(frozen=True)
 class Policy:
-    """One way to set seeds: `code` for every backend, and whether it asks for deterministic ops.
-
-    Such a request cannot be withdrawn in the life of a process.
-    """
+    """One way to set seeds. Deterministic ops cannot be withdrawn in the life of a process."""
 
     name: str
     code: str
@@ -45,16 +43,16 @@ class Policy:
 
     def code_for(self, backend: str) -> str:
         """The lines to run before the network is built."""
-        return self.code + (DETERMINISTIC_OPS[backend] if self.deterministic else "")
+        return self.code + (DETERMINISTIC_OPS.get(backend, "") if self.deterministic else "")
 
     def settings_for(self, backend: str) -> dict[str, str]:
-        """The environment variables it needs before the process starts."""
-        return dict(DETERMINISTIC_SETTINGS[backend]) if self.deterministic else {}
+        """The environment variables that its process needs."""
+        return dict(DETERMINISTIC_SETTINGS.get(backend, {})) if self.deterministic else {}
 
     @property
-    def uses_tensorflow(self) -> bool:
-        """Whether its code imports TensorFlow, whatever the backend."""
-        return "import tensorflow" in self.code
+    def runs_here(self) -> bool:
+        """Whether TensorFlow is installed, if its code imports it whatever the backend."""
+        return "import tensorflow" not in self.code or devices.is_installed("tensorflow")
 
 
 POLICIES = {
@@ -65,9 +63,7 @@ POLICIES = {
         Policy("numpy+tf", NUMPY + TENSORFLOW, "NumPy and tf.random.set_seed"),
         Policy("python+numpy+tf", PYTHON + NUMPY + TENSORFLOW, "Python, NumPy and TensorFlow"),
         Policy("keras", KERAS, "keras.utils.set_random_seed"),
-        Policy(
-            "keras+det", KERAS, "keras.utils.set_random_seed, deterministic ops", deterministic=True
-        ),
+        Policy("keras+det", KERAS, "keras.utils.set_random_seed, deterministic ops", True),
     )
 }
 
@@ -80,11 +76,35 @@ def named(name: str) -> Policy:
 
 
 def apply(code: str, seed: int) -> None:
-    """Run a policy's lines, with `seed` set.
-
-    TensorFlow is imported if the lines do so, not only to be seeded beside another backend.
-    """
-    names: dict[str, Any] = {"seed": seed}
+    """Run a policy's lines, with `seed` set; TensorFlow is imported only if they do so."""
     wanted = "tensorflow" in code
     with contextlib.nullcontext() if wanted else keras_import.without_tensorflow():
-        exec(compile(code, "<seed policy>", "exec"), names)
+        exec(compile(code, "<seed policy>", "exec"), {"seed": seed})
+
+
+def remember_generators() -> Callable[[], None]:
+    """What puts every random generator back to how it is in a new process.
+
+    Call it when Keras was started, before anything is drawn. Trainings that share a process must
+    not inherit seeds, or *nothing* would look reproducible. In a new process Python and NumPy seed
+    themselves from the system's entropy, TensorFlow draws its seeds from Python's generator of its
+    own until one is set, Keras has none yet, and Torch starts from a fixed number.
+    """
+    torch = sys.modules.get("torch")
+    torch_state = torch.get_rng_state() if torch is not None else None
+
+    def restore() -> None:
+        from keras.src.backend.common import global_state
+
+        random.seed()
+        np.random.seed()  # noqa: NPY002 - it is the old generator that people seed
+        # Versions of Keras differ in where they name what they keep of seeds.
+        for name in ("global_random_seed", "global_seed_generator"):
+            global_state.set_global_attribute(name, None)
+        tensorflow = sys.modules.get("tensorflow")
+        if tensorflow is not None and hasattr(tensorflow, "random"):
+            tensorflow.random.set_seed(None)
+        if torch is not None:
+            torch.set_rng_state(torch_state)
+
+    return restore

@@ -1,18 +1,17 @@
 """The shortest code that makes a training reproducible on a backend, found by running it.
 
-Candidates are tried from the shortest on. Each is run in two fresh processes, on the training as
-it stands (shuffled if it is), with every seed of the study; the first whose trainings agree in
-every bit is the answer.
+Candidates are run from the shortest on, each in two fresh processes, on the training as it stands
+(shuffled if it is), with every seed; the first whose trainings agree in every bit is the answer.
 """
 
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from nnbench.drift import train_in_process
+from nnbench.drift import execution
+from nnbench.drift.execution import Watcher
 from nnbench.drift.policies import POLICIES, Policy
 from nnbench.drift.saved import Study
-from nnbench.drift.train_in_process import Watcher
 from nnbench.measure.process import DataFile, WorkerLostError
 from nnbench.workload.datasets import Dataset
 
@@ -28,14 +27,15 @@ class Candidate:
     def shown(self, backend: str) -> str:
         """The code as a person would write it, for seed 1."""
         settings = self.policy.settings_for(backend)
+        code = self.policy.code_for(backend).replace("(seed)", "(1)")
         if self.one_thread:
-            settings |= {"OMP_NUM_THREADS": "1"}
-        environment = "".join(f'os.environ["{k}"] = "{v}"\n' for k, v in settings.items())
-        before = f"import os\n{environment}" if environment else ""
-        fit = "model.fit(..., shuffle=False)\n" if self.unshuffled else ""
-        limit = "tf.config.threading.set_intra_op_parallelism_threads(1)\n"
-        threads = limit if self.one_thread and backend == "tensorflow" else ""
-        return before + self.policy.code_for(backend).replace("(seed)", "(1)") + threads + fit
+            settings["OMP_NUM_THREADS"] = "1"
+            if backend == "tensorflow":
+                code += "tf.config.threading.set_intra_op_parallelism_threads(1)\n"
+        if self.unshuffled:
+            code += "model.fit(..., shuffle=False)\n"
+        lines = "".join(f'os.environ["{k}"] = "{v}"\n' for k, v in settings.items())
+        return f"import os\n{lines}{code}" if lines else code
 
 
 CANDIDATES = (
@@ -51,7 +51,7 @@ def find(folder: Path, data: Dataset, watch: Watcher) -> None:
 
     Backends that have a record already are left out. Raises UserError if the disk fails.
     """
-    with train_in_process.added_to(folder, data) as (study, writer, arrays):
+    with execution.added_to(folder, data) as (study, writer, arrays):
         for backend in study.specification["backends"]:
             tried = [record for record in study.remedies if record["backend"] == backend]
             if any(record["reproduces"] or record.get("last") for record in tried):
@@ -64,25 +64,29 @@ def find(folder: Path, data: Dataset, watch: Watcher) -> None:
                     break
 
 
-def found_for(study: Study, backend: str) -> dict[str, Any] | None:
-    """The record of the shortest code that was seen to reproduce on a backend; None without."""
-    mine = (record for record in study.remedies if record["backend"] == backend)
-    return next((record for record in mine if record["reproduces"]), None)
-
-
 def _try(study: Study, arrays: DataFile, backend: str, candidate: Candidate) -> dict[str, Any]:
-    seeds = study.specification["seeds"]
-    # Each process' file of each seed; of two processes that are equal, the names are equal.
+    wanted = study.specification
+    shuffle = study.case.training.shuffle and not candidate.unshuffled
+    training = replace(study.case.training, shuffle=shuffle)
+    threads = 1 if candidate.one_thread else study.case.threads
+    case = replace(study.case, backend=backend, threads=threads, training=training)
+    request = {"code": candidate.policy.code_for(backend), "folder": str(study.trajectories)}
+    # Each process' file of each seed; of two trainings that are equal, the names are equal.
     files: list[list[str]] = []
     problem = ""
     for process in range(2):
-        answers: list[dict[str, Any]] = []
+        log = study.folder / "logs" / f"remedy-{backend}-{process}.log"
         try:
-            answers = _train(study, arrays, backend, candidate, process)
+            with execution.start(case, candidate.policy, arrays, log) as worker:
+                worker.wait_until_ready()
+                answers = [
+                    worker.ask(case, wanted["limit_s"], kind="train", seed=seed, **request)
+                    for seed in wanted["seeds"]
+                ]
             problem = next((one["error"] for one in answers if "error" in one), problem)
         except WorkerLostError as lost:
             problem = str(lost).splitlines()[0]
-            answers = [{}] * len(seeds)
+            answers = [{}] * len(wanted["seeds"])
         files.append([one.get("file", f"none in process {process}") for one in answers])
     return {
         "kind": "remedy",
@@ -90,33 +94,6 @@ def _try(study: Study, arrays: DataFile, backend: str, candidate: Candidate) -> 
         "code": candidate.shown(backend),
         "reproduces": not problem and files[0] == files[1],
         "seeds_equal": sum(first == second for first, second in zip(*files, strict=True)),
-        "seeds": len(seeds),
+        "seeds": len(wanted["seeds"]),
         "problem": problem,
     }
-
-
-def _train(
-    study: Study, arrays: DataFile, backend: str, candidate: Candidate, process: int
-) -> list[dict[str, Any]]:
-    whole = study.case
-    shuffle = whole.training.shuffle and not candidate.unshuffled
-    case = replace(
-        whole,
-        backend=backend,
-        threads=1 if candidate.one_thread else whole.threads,
-        training=replace(whole.training, shuffle=shuffle),
-    )
-    log = study.folder / "logs" / f"remedy-{backend}-{process}.log"
-    with train_in_process.start(case, candidate.policy, arrays, log) as worker:
-        worker.wait_until_ready()
-        return [
-            train_in_process.train(
-                worker,
-                case,
-                candidate.policy,
-                seed,
-                folder=study.trajectories,
-                limit_s=study.specification["limit_s"],
-            )
-            for seed in study.specification["seeds"]
-        ]

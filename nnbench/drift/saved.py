@@ -1,10 +1,10 @@
 """A drift study on disk, which holds the weights, so that studies of two hosts can be compared.
 
-A folder as `store.folder` describes it, with `study.json`, and `trajectories/`: one `.npz` for each
-training that differs in any bit from the others. All of it can be read without running anything:
-JSON and plain arrays.
+A folder as `store.folder` describes it, with `study.json`, and `trajectories/`: one `.npz`, of
+plain arrays alone, for each training that differs in any bit from the others.
 """
 
+import itertools
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -15,15 +15,13 @@ from nnbench.drift.metrics import Drift
 from nnbench.drift.plan import Pair
 from nnbench.drift.policies import POLICIES
 from nnbench.drift.trajectory import Trajectory
-from nnbench.machine import devices
 from nnbench.store import folder as folders
 from nnbench.workload.case import Case
 
 STUDY_FILE = "study.json"
 TRAJECTORIES = "trajectories"
-FORMAT = folders.Format(
-    STUDY_FILE, 1, "study", "no drift study", prefix="drift-", folders=("logs", TRAJECTORIES)
-)
+INSIDE = "logs", TRAJECTORIES
+FORMAT = folders.Format(STUDY_FILE, 1, "study", "no drift study", prefix="drift-", folders=INSIDE)
 
 
 @dataclass(frozen=True)
@@ -53,41 +51,39 @@ class Study:
 
     def trajectory(self, key: str) -> Trajectory:
         """What a training left behind. Raises UserError if its file is missing or damaged."""
-        return _read(self.trajectories / self.trainings[key]["file"])
+        return _read(self._path(key))
+
+    def _path(self, key: str) -> Path:
+        return self.trajectories / str(self.trainings[key]["file"])
 
     @cached_property
     def pairs(self) -> list[Pair]:
         """The pairs of which both trainings ended well."""
-        return [
-            pair
-            for pair in plan.pairs(self.specification)
-            if self.finished(pair.first) and self.finished(pair.second)
-        ]
+        planned = plan.pairs(self.specification)
+        return [one for one in planned if self.finished(one.first) and self.finished(one.second)]
 
     def finished(self, key: str) -> bool:
         """Whether a training has ended well."""
         return self.trainings.get(key, {}).get("outcome") == "ok"
 
+    def trained(self, pair: Pair) -> tuple[Trajectory, Trajectory]:
+        """What the trainings of a pair left behind."""
+        return self.trajectory(pair.first), self.trajectory(pair.second)
+
     def drift(self, pair: Pair) -> Drift:
         """How far the trainings of a pair are apart."""
-        files = [self.trainings[key]["file"] for key in (pair.first, pair.second)]
-        return _drift(*(self.trajectories / name for name in files))
+        return _drift(self._path(pair.first), self._path(pair.second))
 
     def is_complete(self) -> bool:
         """Whether there is a record of every training that can be had here."""
-        tensorflow = devices.is_installed("tensorflow")
         return all(
             one.key in self.trainings
-            for group in plan.plan(self.specification)
-            for one in group
-            if one.condition != plan.DEVICE
-            and (tensorflow or not POLICIES[one.policy].uses_tensorflow)
+            for one in itertools.chain.from_iterable(plan.plan(self.specification))
+            if one.condition != plan.DEVICE and POLICIES[one.policy].runs_here
         )
 
 
-@lru_cache(maxsize=256)
-def _read(path: Path) -> Trajectory:
-    return trajectory.read(path)
+_read = lru_cache(maxsize=256)(trajectory.read)
 
 
 @lru_cache(maxsize=4096)
@@ -113,13 +109,3 @@ def read(folder: Path) -> Study:
             case _:
                 study.damage.append(f"line {number} is no record of a study")
     return study
-
-
-def folder_for(
-    parent: Path, name: str | None, wanted: dict[str, Any], here: dict[str, Any]
-) -> tuple[Path, bool]:
-    """The folder of this specification on this host, and whether an unfinished study is in it.
-
-    Raises UserError as `store.folder.Format.folder_for` does.
-    """
-    return FORMAT.folder_for(parent, name, wanted, here, read, Study.is_complete)

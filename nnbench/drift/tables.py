@@ -4,8 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from nnbench.drift import matrix, words
-from nnbench.drift.across_hosts import Comparison
-from nnbench.drift.analysis import Analysis
+from nnbench.drift.analysis import Analysis, Comparison
 from nnbench.drift.diagnosis import Difference
 from nnbench.drift.golden import Verdict
 from nnbench.show.intervals import MISSING
@@ -16,17 +15,16 @@ PIPED_WIDTH = 150
 
 def matrices(found: Analysis) -> list[Table]:
     """A table a backend: conditions by policies."""
-    study = found.study
-    of = f"{study.case.label}, {study.case.cold_epochs} epochs"
-    seeds = f"{len(study.specification['seeds'])} seeds"
+    case, seeds = found.study.case, len(found.study.specification["seeds"])
     tables = []
     for backend in found.backends:
-        mine, policies = found.of_backend(backend), found.policies(backend)
+        policies = found.policies(backend)
         rows = [
             [Cell(condition), *(_cell(found, backend, name, condition) for name in policies)]
-            for condition in matrix.conditions(mine)
+            for condition in matrix.conditions(found.of_backend(backend))
         ]
-        tables.append(Table(f"{backend}: {of}, {seeds}", ("condition", *policies), rows))
+        title = f"{backend}: {case.label}, {case.cold_epochs} epochs, {seeds} seeds"
+        tables.append(Table(title, ("condition", *policies), rows))
     return tables
 
 
@@ -48,15 +46,7 @@ def study_as_json(found: Analysis, page: Path | None) -> dict[str, Any]:
         "specification": study.specification,
         "fingerprint": study.fingerprint,
         "cells": [
-            {
-                **vars(cell),
-                "pairs": cell.pairs,
-                "drifts": [
-                    {"seed": seed, **vars(drift)}
-                    for seed, drift in zip(cell.seeds, cell.drifts, strict=True)
-                ],
-            }
-            for cell in found.cells
+            {**vars(cell), "pairs": cell.pairs, "drifts": _drifts(cell)} for cell in found.cells
         ],
         "diagnosis": [
             {**vars(one), "uncontrolled": one.sources, "text": words.uncontrolled(one)}
@@ -73,28 +63,24 @@ def study_as_json(found: Analysis, page: Path | None) -> dict[str, Any]:
     }
 
 
+def _drifts(cell: matrix.Cell) -> list[dict[str, Any]]:
+    by_seed = zip(cell.seeds, cell.drifts, strict=True)
+    return [{"seed": seed, **vars(drift)} for seed, drift in by_seed]
+
+
 def verdict_as_json(verdict: Verdict) -> dict[str, Any]:
     """What a check found."""
-    return {
-        **vars(verdict),
-        "required": words.required(verdict),
-        "difference": _difference(verdict.difference),
-    }
+    difference = _difference(verdict.difference)
+    return {**vars(verdict), "required": words.required(verdict), "difference": difference}
 
 
 def comparison_as_json(found: Comparison) -> dict[str, Any]:
     """Two studies compared."""
-    return {
-        "unlike": found.unlike,
-        "references": [
-            {
-                **vars(one),
-                "bitwise": one.bitwise,
-                "differences": [_difference(each) for each in one.differences],
-            }
-            for one in found.references
-        ],
-    }
+    references = [
+        {**vars(one), "bitwise": one.bitwise, "differences": [*map(_difference, one.differences)]}
+        for one in found.references
+    ]
+    return {"unlike": found.unlike, "references": references}
 
 
 def _difference(found: Difference) -> dict[str, Any]:

@@ -24,13 +24,12 @@ AS_GIVEN = "as given"
 class Trajectory:
     """One training of a network with k weight arrays, r rows and l layers.
 
-    `names` (k) are the weights' names, such as `1 Dense kernel`; `weights` (k) hold each array at
-    every one of `epochs` (first axis; epoch 0 is before training); `losses` has one value an
-    epoch; `predictions` (r, ...) are those of the end. `layers` (l) and `outputs` (l) are what
-    each layer puts out at the initial weights, in order of the forward pass, empty where the
-    model's layers form no graph. `draws` is the state of the network's own random layers (such
-    as dropout) at the start. `order` is a digest of the order of rows, or `as given`.
-    `classes` tells that predictions are of classes.
+    `weights` (k), with `names` such as `1 Dense kernel`, hold each array at every one of `epochs`
+    (first axis; epoch 0 is before training); `losses` has one value an epoch; `predictions`
+    (r, ...) are those of the end. `layers` and `outputs` (l) are what each layer puts out at the
+    initial weights, in order of the forward pass, empty where layers form no graph. `draws` is the
+    state of random layers (such as dropout) at the start. `order` is a digest of the order of
+    rows, or `as given`. `classes` tells that predictions are of classes.
     """
 
     names: tuple[str, ...]
@@ -62,19 +61,13 @@ class Trajectory:
 
 
 def write(trajectory: Trajectory, path: Path) -> None:
-    """Write it. Raises UserError if that cannot be done."""
-    arrays: dict[str, Array] = {
-        "names": np.array(trajectory.names, dtype=np.str_),
-        "layers": np.array(trajectory.layers, dtype=np.str_),
-        "epochs": np.array(trajectory.epochs, dtype=np.int64),
-        "losses": np.array(trajectory.losses, dtype=np.float64),
-        "predictions": trajectory.predictions,
-        "order": np.array(trajectory.order, dtype=np.str_),
-        "classes": np.array(trajectory.classes),
-    }
-    for group in ("weights", "outputs", "draws"):
-        for number, array in enumerate(getattr(trajectory, group)):
-            arrays[f"{group}_{number}"] = array
+    """Write it. Raises UserError if that fails."""
+    arrays: dict[str, Array] = {}
+    for name, value in vars(trajectory).items():
+        if name in ("weights", "outputs", "draws"):
+            arrays |= {f"{name}_{number}": array for number, array in enumerate(value)}
+        else:
+            arrays[name] = np.asarray(value)
     buffer = io.BytesIO()
     np.savez_compressed(buffer, **arrays)  # type: ignore[arg-type]
     whole_file.write(path, buffer.getvalue())
@@ -93,9 +86,8 @@ def read(path: Path) -> Trajectory:
     try:
         with np.load(path, allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
-        names = tuple(map(str, arrays["names"]))
         found = Trajectory(
-            names=names,
+            names=tuple(map(str, arrays["names"])),
             epochs=tuple(map(int, arrays["epochs"])),
             weights=_group(arrays, "weights"),
             losses=tuple(map(float, arrays["losses"])),
@@ -106,7 +98,7 @@ def read(path: Path) -> Trajectory:
             order=str(arrays["order"]),
             classes=bool(arrays["classes"]),
         )
-        if not found.epochs or len(found.weights) != len(names):
+        if not found.epochs or len(found.weights) != len(found.names):
             raise ValueError("it has no weights")
         if any(len(array) != len(found.epochs) for array in found.weights):
             raise ValueError("weights and epochs do not match")
@@ -126,18 +118,20 @@ def _group(arrays: dict[str, Array], group: str) -> tuple[Array, ...]:
 def drift(first: Trajectory, second: Trajectory) -> Drift:
     """How far `second` is from `first`."""
     losses = metrics.loss_difference(first.losses, second.losses)
-    if _shapes(first) != _shapes(second):
+    shapes = [[(w.shape[1:], w.dtype.str) for w in one.weights] for one in (first, second)]
+    if shapes[0] != shapes[1]:
         return Drift(comparable=False, loss_difference=losses)
     shared = [epoch for epoch in first.epochs if epoch in second.epochs]
     pairs = [(first.after(epoch), second.after(epoch)) for epoch in shared]
     equal = [all(map(metrics.bitwise_equal, a, b)) for a, b in pairs]
-    ulps, distances = [0.0] * len(shared), [0.0] * len(shared)
-    for number, (a, b) in enumerate(pairs):
-        if not equal[number]:
-            ulps[number] = float(metrics.flat_ulps(a, b).max(initial=0.0))
-            distances[number] = metrics.relative_l2(a, b)
     begins = next((e for e, same in zip(shared, equal, strict=True) if not same), None)
+    ulps = tuple(
+        0.0 if same else float(metrics.flat_ulps(a, b).max(initial=0.0))
+        for (a, b), same in zip(pairs, equal, strict=True)
+    )
+    distances = tuple(metrics.relative_l2(a, b) for a, b in pairs)
     final = metrics.flat_ulps(*pairs[-1])
+    predictions = first.predictions, second.predictions
     return Drift(
         comparable=True,
         bitwise=begins is None and first.losses == second.losses,
@@ -149,14 +143,8 @@ def drift(first: Trajectory, second: Trajectory) -> Drift:
         first_epoch=begins,
         before_epoch=shared[shared.index(begins) - 1] if begins else None,
         doubling_epochs=metrics.doubling_epochs(shared, distances),
-        disagreement=metrics.disagreement(
-            first.predictions, second.predictions, classes=first.classes
-        ),
+        disagreement=metrics.disagreement(*predictions, classes=first.classes),
         epochs=tuple(shared),
-        distances=tuple(distances),
-        ulps=tuple(ulps),
+        distances=distances,
+        ulps=ulps,
     )
-
-
-def _shapes(trajectory: Trajectory) -> list[tuple[tuple[int, ...], str]]:
-    return [(array.shape[1:], array.dtype.str) for array in trajectory.weights]

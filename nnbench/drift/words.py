@@ -3,17 +3,9 @@
 import math
 from typing import TYPE_CHECKING, Any
 
-from nnbench.drift.across_hosts import Across, Comparison
-from nnbench.drift.analysis import Analysis
-from nnbench.drift.diagnosis import (
-    ARITHMETIC,
-    INITIAL,
-    ORDER,
-    RANDOM_LAYERS,
-    SHAPES,
-    Difference,
-    Uncontrolled,
-)
+from nnbench.drift import diagnosis
+from nnbench.drift.analysis import Analysis, Comparison
+from nnbench.drift.diagnosis import Difference, Uncontrolled
 from nnbench.drift.matrix import Cell
 from nnbench.drift.policies import POLICIES
 from nnbench.show import intervals
@@ -24,9 +16,9 @@ if TYPE_CHECKING:
     from nnbench.drift.golden import Bounds, Golden, Verdict
 
 UNCONTROLLED = {
-    INITIAL: "initial weights are drawn anew",
-    RANDOM_LAYERS: "random layers (such as dropout) draw anew",
-    ORDER: "the order of rows is drawn anew",
+    diagnosis.INITIAL: "initial weights are drawn anew",
+    diagnosis.RANDOM_LAYERS: "random layers (such as dropout) draw anew",
+    diagnosis.ORDER: "the order of rows is drawn anew",
 }
 
 
@@ -52,33 +44,28 @@ def difference(found: Difference) -> str:
     """Why two trainings are apart, and how far, in a few sentences."""
     if not found.sources:
         return "Equal in every bit: weights of every epoch, losses and predictions."
-    if SHAPES in found.sources:
-        return "The networks have weights of other shapes: there is nothing to compare."
-    first_in = f" (first in {found.layer})" if found.layer else ""
-    seen = (
-        f"first in the output of layer {found.layer} at the initial weights"
-        if found.forward
-        else f"first seen in the weights of layer {found.layer}"
-    )
-    causes = {
-        INITIAL: f"Initial weights differ{first_in}: they are apart before any training.",
-        RANDOM_LAYERS: "The random layers (such as dropout) draw from other seeds.",
-        ORDER: "The order of rows differs.",
-        ARITHMETIC: "Initial weights and the order of rows are equal, arithmetic differs: "
-        f"{seen}, by up to {ulps(found.layer_ulp)}.",
-    }
     far = found.drift
-    grows = (
-        f", the distance doubling every {far.doubling_epochs:.2g} epochs at first"
-        if far.doubling_epochs
-        else ""
+    if not far.comparable:
+        return "The networks have weights of other shapes: there is nothing to compare."
+    seen = f"first seen in the weights of layer {found.layer}"
+    if found.forward:
+        seen = f"first in the output of layer {found.layer} at the initial weights"
+    causes = {
+        diagnosis.INITIAL: f"Initial weights differ (first in {found.layer}): they are apart "
+        "before any training.",
+        diagnosis.RANDOM_LAYERS: "The random layers (such as dropout) draw from other seeds.",
+        diagnosis.ORDER: "The order of rows differs.",
+        diagnosis.ARITHMETIC: "Initial weights and the order of rows are equal, arithmetic "
+        f"differs: {seen}, by up to {ulps(found.layer_ulp)}.",
+    }
+    extent = _begins(far.first_epoch, far.before_epoch)
+    if far.doubling_epochs:
+        extent += f", the distance doubling every {far.doubling_epochs:.2g} epochs at first"
+    extent += (
+        f"; at the end {ulps(far.max_ulp)} at most, {far.relative_l2:.1e} relative, losses "
+        f"{far.loss_difference:.1e} apart at most, {far.disagreement:.1%} of answers differ."
     )
-    extent = (
-        f"{_begins(far.first_epoch, far.before_epoch)}{grows}; at the end {ulps(far.max_ulp)} at "
-        f"most, {far.relative_l2:.1e} relative, losses {far.loss_difference:.1e} apart at most, "
-        f"{far.disagreement:.1%} of answers differ."
-    )
-    return " ".join([*(text for source, text in causes.items() if source in found.sources), extent])
+    return " ".join([*(causes[source] for source in found.sources), extent])
 
 
 def _begins(first: int | None, before: int | None) -> str:
@@ -103,14 +90,12 @@ def uncontrolled(found: Uncontrolled) -> str:
     if found.arithmetic:
         where = ", ".join(found.arithmetic)
         parts.append(f"arithmetic differs from equal weights in equal order ({where})")
-    repeats = found.equal_starts and not found.arithmetic
-    also = "; with that fixed, arithmetic repeats bit by bit" if repeats else ""
-    answers = (
-        f" Two such trainings answer up to {found.disagreement:.1%} of rows differently."
-        if found.disagreement
-        else ""
-    )
-    return f"{start}{', and '.join(parts)}{also}.{answers}"
+    told = start + ", and ".join(parts)
+    if found.equal_starts and not found.arithmetic:
+        told += "; with that fixed, arithmetic repeats bit by bit"
+    if found.disagreement:
+        told += f". Two such trainings answer up to {found.disagreement:.1%} of rows differently"
+    return f"{told}."
 
 
 def varied(found: Analysis) -> list[str]:
@@ -118,8 +103,7 @@ def varied(found: Analysis) -> list[str]:
     return [f"{one.backend}, {one.condition}: {difference(why)}" for one, why in found.varied]
 
 
-def cost(backend: str, ratio: Estimate) -> str:
-    """What deterministic ops cost on a backend."""
+def _cost(backend: str, ratio: Estimate) -> str:
     took = f"{backend}: deterministic ops take {intervals.sentence(ratio, RATIO)} the time"
     if not ratio.has_interval:
         return f"{took}, from one launch."
@@ -140,8 +124,7 @@ def remedies(found: Analysis) -> list[str]:
     shown = []
     for backend in found.backends:
         tried = [one for one in found.study.remedies if one["backend"] == backend]
-        if backend in found.remedies:
-            record = found.remedies[backend]
+        if record := found.remedies.get(backend):
             shown.append(f"\n{verified(record)}\n{record['code']}")
         elif tried:
             problem = f" ({tried[-1]['problem']})" if tried[-1]["problem"] else ""
@@ -155,7 +138,7 @@ def remedies(found: Analysis) -> list[str]:
 
 def study(found: Analysis) -> list[str]:
     """What a study found, but for the code that makes its training reproducible."""
-    costs = [cost(backend, ratio) for backend, ratio in found.cost.items() if ratio]
+    costs = [_cost(backend, ratio) for backend, ratio in found.cost.items() if ratio]
     return [*map(uncontrolled, found.diagnosis), *varied(found), *costs]
 
 
@@ -166,8 +149,7 @@ def not_run(found: Analysis) -> list[str]:
         lines = str(record.get("message", "")).splitlines() or [record["outcome"]]
         reason = lines[0] if len(lines) == 1 else f"{lines[0]} ({lines[-1]})"
         told.append(f"Failed: {record['key']}: {reason}")
-    left_out = (*found.study.skipped, *found.study.damage)
-    return [*told, *(f"Not run: {line}" for line in left_out)]
+    return told + [f"Not run: {line}" for line in [*found.study.skipped, *found.study.damage]]
 
 
 def recorded(kept: "Golden") -> str:
@@ -201,26 +183,19 @@ def check(verdict: "Verdict") -> list[str]:
         found.append(f"Changed since: {'; '.join(verdict.changed)}.")
     if verdict.difference.sources:
         found.append(difference(verdict.difference))
+    epoch = verdict.difference.drift.first_epoch
     if not verdict.passed:
-        epoch = verdict.difference.drift.first_epoch
-        found += [
-            f"  {name}: {ulps(begun)} after epoch {epoch}, {ulps(ended)} at the end"
-            for name, (begun, ended) in verdict.weights.items()
-        ]
+        for name, (begun, ended) in verdict.weights.items():
+            found.append(f"  {name}: {ulps(begun)} after epoch {epoch}, {ulps(ended)} at the end")
     return found
 
 
 def comparison(found: Comparison) -> list[str]:
     """How two studies compare, a line each."""
     unlike = "; ".join(found.unlike) or "nothing, by their fingerprints"
-    return [f"Between them: {unlike}.", *map(_references, found.references)]
-
-
-def _references(across: Across) -> str:
-    equal = (
-        f"{across.backend}, {across.policy}: {across.bitwise} of {len(across.seeds)} seeds equal "
-        "in every bit."
-    )
-    if across.bitwise == len(across.seeds):
-        return equal
-    return f"{equal} {difference(across.worst)}"
+    told = [f"Between them: {unlike}."]
+    for across in found.references:
+        of = f"{across.bitwise} of {len(across.seeds)}"
+        apart = "" if across.bitwise == len(across.seeds) else f" {difference(across.worst)}"
+        told.append(f"{across.backend}, {across.policy}: {of} seeds equal in every bit.{apart}")
+    return told

@@ -1,25 +1,45 @@
 """What answers in a worker process of drift (see `measure.serve`): a training on each request.
 
-What a training leaves behind is written into the folder that the request names, and its file's
-name is answered.
+Every request has its `kind`, the policy's `code` and the `seed`. A `train` leaves its trajectory
+in the `folder` that is named, and answers the name of its file. `given` is the file there whose
+start it takes, if any; `observe_order` asks for the order of rows. A `time` answers how long `fit`
+takes. Unless `fresh` is false, the generators are first put back to those of a new process. What
+cannot be trained is answered by an `error`.
+
+Nothing touches a random generator between the policy's lines and the end of the training: what is
+looked at besides (the order of rows, the layers' outputs) is looked at afterwards.
 """
 
+import itertools
 import math
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from nnbench.drift import generators, metrics, policies, training, trajectory
+import numpy as np
+
+from nnbench.drift import metrics, policies, trajectory
+from nnbench.drift.trajectory import AS_GIVEN, Array, Trajectory
 from nnbench.errors import UserError
 from nnbench.measure import serve
+from nnbench.training import compiled
 from nnbench.training.fit import fit
 from nnbench.workload import keras_model
 from nnbench.workload.case import Case
 
+MOST_ROWS, OUTPUT_ROWS = 4096, 256
+"""Rows that layers are given at most, and of which their outputs are kept."""
+
+Data = serve.Array
+Both = tuple[Data, Data]
+Weights = list[list[Array]]
+"""The weights of a network after each epoch that is kept."""
+
 
 def open_room(started: serve.Started) -> serve.Room:
     """Train, or time a training, for each request."""
-    restore = generators.remember()
+    restore = policies.remember_generators()
     answers = {"train": _train, "time": _time}
 
     def answer(request: dict[str, Any]) -> dict[str, Any]:
@@ -37,52 +57,200 @@ def open_room(started: serve.Started) -> serve.Room:
     return {}, answer
 
 
-def _train(
-    request: dict[str, Any], case: Case, features: serve.Array, labels: serve.Array
-) -> dict[str, Any]:
-    folder = Path(request["folder"])
-    given = trajectory.read(folder / request["given"]) if request["given"] else None
+def _train(request: dict[str, Any], case: Case, features: Data, labels: Data) -> dict[str, Any]:
+    folder, given = Path(request["folder"]), request.get("given")
     began_s = time.perf_counter()
-    found = training.train(
+    found = train(
         case,
         features,
         labels,
         code=request["code"],
         seed=request["seed"],
-        epochs=case.cold_epochs,
-        given=given,
-        observe_order=request["observe_order"],
+        given=trajectory.read(folder / given) if given else None,
+        observe_order=request.get("observe_order", False),
     )
-    loss = found.losses[-1]
     return {
         "outcome": "ok",
         "file": trajectory.keep(found, folder),
         "initial_digest": metrics.digest(found.at(0)),
         "final_digest": metrics.digest(found.at(-1)),
         "order": found.order,
-        "loss": loss if math.isfinite(loss) else None,
+        "loss": found.losses[-1] if math.isfinite(found.losses[-1]) else None,
         "wall_s": time.perf_counter() - began_s,
     }
 
 
-def _time(
-    request: dict[str, Any], case: Case, features: serve.Array, labels: serve.Array
-) -> dict[str, Any]:
+def _time(request: dict[str, Any], case: Case, features: Data, labels: Data) -> dict[str, Any]:
     policies.apply(request["code"], request["seed"])
     model = keras_model.for_case(case)
-
-    def train(epochs: int) -> None:
-        fit(
-            model,
-            features,
-            labels,
-            epochs=epochs,
-            batch_size=case.training.batch_size,
-            shuffle=case.training.shuffle,
-        )
-
-    train(2)
+    size, shuffle = case.training.batch_size, case.training.shuffle
+    run = partial(fit, model, features, labels, batch_size=size, shuffle=shuffle)
+    run(epochs=2)
     began_s = time.perf_counter()
-    train(case.cold_epochs)
+    run(epochs=case.cold_epochs)
     # The last epoch's loss was read as a number: the device has finished.
     return {"outcome": "ok", "duration_s": time.perf_counter() - began_s}
+
+
+def train(
+    case: Case,
+    features: Data,
+    labels: Data,
+    *,
+    code: str,
+    seed: int,
+    given: Trajectory | None = None,
+    observe_order: bool = False,
+) -> Trajectory:
+    """Run a policy's lines, build the network of `case`, train it and look at what came of it.
+
+    `features` is (rows, columns), `labels` (rows, ...). What the training `given` started from,
+    weights and the state of random layers, replaces what the policy's seeds drew. The order of
+    rows is observed if asked for and shuffled. Raises UserError for a model that cannot be built.
+    """
+    policies.apply(code, seed)
+    model = keras_model.for_case(case)
+    if not model.built:
+        model.build((None, *features.shape[1:]))
+    # The states of seed generators that belong to the network's layers are no weights.
+    known = {id(variable) for variable in model.weights}
+    draws = [one for one in model.non_trainable_variables if id(one) not in known]
+    if given is not None:
+        _assign([*model.weights, *draws], [*given.at(0), *given.draws])
+    weights, drawn = [_arrays(model.weights)], _arrays(draws)
+    kept = _recorded_epochs(case.cold_epochs)
+    run = _by_fit if case.path == "fit" else _compiled
+    losses = run(model, case, (features, labels), kept, weights)
+    # Layer by layer: `predict` would compile the network once more.
+    batches = np.split(features, range(case.batch_rows, len(features), case.batch_rows))
+    predictions = [_array(model(batch, training=False)) for batch in batches]
+    _assign([*model.weights, *draws], [*weights[0], *drawn])
+    layers, outputs = _layer_outputs(model, features[:MOST_ROWS])
+    order = AS_GIVEN
+    if observe_order and case.training.shuffle:
+        order = _observed_order(case, code, seed, len(features))
+    few = np.unique(labels).size <= max(2, len(labels) // 10)
+    return Trajectory(
+        names=_weight_names(model),
+        epochs=tuple(kept),
+        weights=tuple(np.stack(arrays) for arrays in zip(*weights, strict=True)),
+        losses=tuple(losses),
+        predictions=np.concatenate(predictions),
+        layers=tuple(layers),
+        outputs=tuple(outputs),
+        draws=tuple(drawn),
+        order=order,
+        classes=bool(few and np.all(labels == np.round(labels))),
+    )
+
+
+def _by_fit(model: Any, case: Case, data: Both, kept: list[int], weights: Weights) -> list[float]:
+    """Train, add the weights after each epoch that is kept, and return the losses."""
+    import keras
+
+    class Keeper(keras.callbacks.Callback):  # type: ignore[misc]
+        def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+            if epoch + 1 in kept:
+                weights.append(_arrays(model.weights))
+
+    size, shuffle = case.training.batch_size, case.training.shuffle
+    run = partial(fit, model, *data, batch_size=size, shuffle=shuffle)
+    return run(epochs=kept[-1], callbacks=[Keeper()])
+
+
+def _compiled(model: Any, case: Case, data: Both, kept: list[int], weights: Weights) -> list[float]:
+    size, shuffle = case.batch_rows, case.training.shuffle
+    prepared = compiled.prepare(model, *data, batch_size=size, shuffle=shuffle)
+    losses: list[float] = []
+    for before, epoch in itertools.pairwise(kept):
+        losses += [float(loss) for loss in prepared.run(epoch - before)["loss"]]
+        prepared.sync()
+        weights.append(_arrays(model.weights))
+    return losses
+
+
+def _assign(variables: list[Any], values: list[Array]) -> None:
+    for variable, value in zip(variables, values, strict=True):
+        variable.assign(value)
+
+
+def _recorded_epochs(epochs: int) -> list[int]:
+    """Before training (0) and all epochs, of which 48 log-spaced ones where they are many."""
+    if epochs <= 64:
+        return list(range(epochs + 1))
+    spaced = np.unique(np.geomspace(1, epochs, 48).round().astype(int))
+    return [0, *map(int, spaced)]
+
+
+def _arrays(variables: list[Any]) -> list[Array]:
+    return [_array(one.value) for one in variables]
+
+
+def _array(tensor: Any) -> Array:
+    """A copy of a type that an `.npz` can hold: bfloat16, which NumPy has not, becomes float32."""
+    import keras
+
+    array = np.array(keras.ops.convert_to_numpy(tensor))
+    return array if array.dtype.kind in "fiub" else array.astype(np.float32)
+
+
+def _weight_names(model: Any) -> tuple[str, ...]:
+    """A name for each weight that is the same however many networks a process has built."""
+    layers = [layer for layer in model._flatten_layers(include_self=False) if layer.weights]
+    # Later layers lie within earlier ones: the innermost owner gives the name.
+    owners = {
+        id(variable): f"{position} {type(layer).__name__}"
+        for position, layer in enumerate(layers, start=1)
+        for variable in layer.weights
+    }
+    return tuple(f"{owners.get(id(one), 'model')} {one.name}" for one in model.weights)
+
+
+def _layer_outputs(model: Any, features: Data) -> tuple[list[str], list[Array]]:
+    """Names and outputs of the layers; none where they form no graph."""
+    import keras
+
+    if not isinstance(model, keras.Sequential) and not hasattr(model, "_operations"):
+        return [], []
+    layers = [layer for layer in model.layers if not isinstance(layer, keras.layers.InputLayer)]
+    try:
+        inputs = model.inputs if len(model.inputs) > 1 else model.inputs[0]
+        tapped = keras.Model(inputs, [layer.output for layer in layers])
+    except (AttributeError, ValueError):
+        return [], []
+    found = tapped(features, training=False)
+    outputs = found if isinstance(found, list) else [found]
+    numbers = itertools.count(1)
+    positions = [f"{next(numbers)} " if layer.weights else "" for layer in layers]
+    names = [f"{at}{type(one).__name__}" for at, one in zip(positions, layers, strict=True)]
+    return names, [_array(output)[:OUTPUT_ROWS] for output in outputs]
+
+
+def _observed_order(case: Case, code: str, seed: int, rows: int) -> str:
+    """A digest of the order of rows in two epochs of `fit`, seen by a network that only looks.
+
+    The policy's lines are run and the network is built again, so that the generators are where
+    they were; then a network without weights is given the rows' numbers in its place.
+    """
+    import keras
+
+    policies.apply(code, seed)
+    keras_model.for_case(case)
+    seen: list[Array] = []
+
+    class Looker(keras.Model):  # type: ignore[misc]
+        def call(self, x: Any) -> Any:
+            return x
+
+        def train_step(self, *arguments: Any) -> Any:
+            seen.append(_array(arguments[-1][0]).ravel().astype(np.int64))
+            logs = {"loss": 0.0}
+            # On JAX a step is given the state and the batch, and hands the state back.
+            return (logs, arguments[0]) if len(arguments) == 2 else logs
+
+    looker = Looker()
+    looker.compile(optimizer="sgd", loss="mean_squared_error", run_eagerly=True)
+    numbers = np.arange(rows, dtype=np.float32)[:, None]
+    options = {"batch_size": case.batch_rows, "epochs": 2, "verbose": 0}
+    looker.fit(numbers, numbers, shuffle=True, **options)
+    return metrics.digest([np.concatenate(seen)])[:20]

@@ -126,9 +126,9 @@ FIGURES = """
 import json, random
 from nnbench.workload import datasets, architecture
 from nnbench.workload.case import Case, Training
-from nnbench.drift import generators, policies
+from nnbench.drift import policies
 from nnbench.drift.figures import drift_figures
-restore = generators.remember()
+restore = policies.remember_generators()
 data = datasets.load("synthetic:rows=80,features=3")
 case = Case(architecture.parse("4"), Training(), data.name, data.digest, data.rows, data.width,
             backend="jax")
