@@ -31,8 +31,7 @@ def doctor(
     if measure:
         with Bar(0, "trials", quiet=output.quiet) as bar:
             floor = noise_floor.measure(study, bar.watch)
-    told = words.tell(findings, floor)
     if output.as_json:
-        print_json(words.as_json(told))
+        print_json(words.as_json(findings, floor))
     else:
-        tables.print_diagnosis(told)
+        tables.print_diagnosis(findings, floor)

@@ -64,7 +64,7 @@ def record(
         together: Commits side by side at most; default: what memory allows, 12.
         numbers: Also look for other results.
     """
-    from nnbench.history import commits, seeded_digests
+    from nnbench.history import commits
     from nnbench.history import record as recording
     from nnbench.show.progress import Bar
 
@@ -81,7 +81,7 @@ def record(
         run = measured.run(part, data, checked_out)
         if numbers and part.round == 0:
             with Bar(0, "seeded trainings", quiet=measured.output.quiet) as bar:
-                seeded_digests.record(part, run.folder, cases, data, checked_out, bar.watch)
+                recording.add_digests(part, run.folder, cases, data, checked_out, bar.watch)
         say(str(run.folder))
 
 

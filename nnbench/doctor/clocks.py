@@ -14,16 +14,12 @@ CPUS = "sys/devices/system/cpu"
 CLOCK_SOURCE = "sys/devices/system/clocksource/clocksource0"
 
 STEADY_GOVERNORS = {"performance", "userspace"}
-
 FOLLOWING_DRIVERS = ("intel_pstate", "amd-pstate-epp", "")
 """With these drivers the governor called powersave follows the load, too."""
-
 HOT_CELSIUS = 85.0
 """Most CPUs cut their clock between 90 and 105 degrees, and a training warms them further."""
-
 SLOW_CLOCK_S = 1e-6
 """A step may take 10 microseconds on a compiled path: its clock should cost far less."""
-
 CLOCK_READINGS = 1000
 
 
@@ -70,17 +66,15 @@ def clock(root: Path) -> Finding:
     """Where time comes from, what reading it costs, and the smallest step it makes."""
     source = text_of(root / CLOCK_SOURCE / "current_clocksource")
     cost_s, step_s = _clock_cost_and_step_s()
-    told = (
-        f"{source or 'unknown source'}, a reading costs {units.seconds(cost_s)}, "
-        f"its smallest step is {units.seconds(step_s)}"
-    )
+    cost, step = units.seconds(cost_s), units.seconds(step_s)
+    told = f"{source or 'unknown source'}, a reading costs {cost}, its smallest step is {step}"
     if max(cost_s, step_s) <= SLOW_CLOCK_S:
         return Finding("clock", OK, told)
+    mend = "rely on phases of a millisecond and more"
     offered = text_of(root / CLOCK_SOURCE / "available_clocksource").split()
     if source != "tsc" and "tsc" in offered:
         mend = f"echo tsc | sudo tee /{CLOCK_SOURCE}/current_clocksource"
-        return Finding("clock", NOTE, told, mend)
-    return Finding("clock", NOTE, told, "rely on phases of a millisecond and more")
+    return Finding("clock", NOTE, told, mend)
 
 
 def _clock_cost_and_step_s() -> tuple[float, float]:
@@ -108,12 +102,12 @@ def temperature(root: Path) -> Finding | None:
 
 def power(root: Path) -> Finding | None:
     """Whether the machine runs on its battery."""
-    plugged = _plugged_in(root)
-    if plugged is None:
-        return None
-    if plugged:
-        return Finding("power", OK, "plugged in")
-    return Finding("power", PROBLEM, "on battery: the clock is kept low", "plug it in")
+    match _plugged_in(root):
+        case True:
+            return Finding("power", OK, "plugged in")
+        case False:
+            return Finding("power", PROBLEM, "on battery: the clock is kept low", "plug it in")
+    return None
 
 
 def _plugged_in(root: Path) -> bool | None:

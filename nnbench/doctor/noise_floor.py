@@ -1,7 +1,7 @@
 """The noise floor: identical code compared with itself on this machine.
 
-Both sides are measured and compared exactly as `nnbench compare` does it; what lies within one
-launch says what `nnbench run` can find between two networks of one run.
+Measured and compared exactly as `nnbench compare` does it; what lies within one launch says what
+`nnbench run` can find between two networks of one run.
 """
 
 import math
@@ -31,17 +31,11 @@ from nnbench.workload.study import Study
 
 PHASES_TOLD = (STEP, EPOCH, COLD)
 SIDES = ("A", "B")
-
+CHANGES = (0.05, 0.02, 0.01)
 FOUND = 0.8
 """A change counts as one that can be found if it is found in this share of attempts."""
-
-LEAST_LAUNCHES, LEAST_BLOCKS = 2, 2
-"""Fewer cannot be compared."""
-
 MANY_DEGREES = 100
 """From here on a shifted t distribution stands for the noncentral one to 0.2 %."""
-
-CHANGES = (0.05, 0.02, 0.01)
 
 
 @dataclass(frozen=True)
@@ -50,8 +44,7 @@ class Spread:
 
     `within_launch` is that of what takes turns in one process (samples of steps, blocks of all
     else), `between_launches` that of the processes' medians. `pair` is the ratio of two trials of
-    a launch that took turns, estimated over launches: what two equal networks of one run would
-    show.
+    a launch that took turns: what two equal networks of one run would show.
     """
 
     within_launch: float
@@ -63,9 +56,8 @@ class Spread:
 class NoiseFloor:
     """What comparing identical code with itself gave.
 
-    `half_widths` are of the 95 % intervals of the log ratio of the two sides, by phase, after
-    `launches` launches of each side that took `seconds_per_side`. `looks` is how often the noise
-    watch looked meanwhile, `disturbances` what it found wrong, one entry a look.
+    `half_widths` are of the 95 % intervals of the log ratio of the two sides, by phase. `looks` is
+    how often the noise watch looked meanwhile, `disturbances` what it found wrong, one a look.
     """
 
     launches: int
@@ -83,7 +75,7 @@ class NoiseFloor:
 
     def change_within(self, phase: str, budget_s: float) -> float:
         """The smallest change of a phase that `compare` finds with so many seconds a side."""
-        return math.expm1(findable(self._error_of_one(phase), self._launches_in(budget_s)))
+        return self._found_within(self._error_of_one(phase), budget_s)
 
     def difference_within(self, phase: str, budget_s: float) -> float:
         """The smallest difference of a phase of two networks that a run of so long finds.
@@ -91,16 +83,15 @@ class NoiseFloor:
         A launch with two blocks of one network lasts as long as one with a block of two.
         """
         pair = self.spreads[phase].pair
-        error = pair.log_error * math.sqrt(pair.launches)
-        return math.expm1(findable(error, self._launches_in(budget_s)))
+        return self._found_within(pair.log_error * math.sqrt(pair.launches), budget_s)
 
     def launches_for(self, phase: str, change: float) -> int:
         """Launches of each side with which `compare` finds a change of a phase."""
         return launches_needed(self._error_of_one(phase), math.log1p(change))
 
-    def _launches_in(self, budget_s: float) -> float:
-        """Launches of each side, their starts included, in so many seconds a side."""
-        return budget_s / self.seconds_per_side * self.launches
+    def _found_within(self, error_of_one: float, budget_s: float) -> float:
+        launches = budget_s / self.seconds_per_side * self.launches
+        return math.expm1(findable(error_of_one, launches))
 
     def _error_of_one(self, phase: str) -> float:
         """Standard error of the log ratio that a single launch of each side would have."""
@@ -132,9 +123,8 @@ def _errors_needed(degrees: int) -> float:
 
 def launches_needed(error_of_one: float, log_change: float) -> int:
     """The fewest launches, three or more, with which a log ratio is found."""
-    least = 3
     normal = float(np.sum(stats.norm.ppf([1 - FALSE_DISCOVERIES / 2, FOUND])))
-    count = max(least, math.floor((normal * error_of_one / log_change) ** 2))
+    count = max(3, math.floor((normal * error_of_one / log_change) ** 2))
     while findable(error_of_one, count) > log_change:
         count += 1
     return count
@@ -145,15 +135,14 @@ def check(study: Study) -> None:
     machine, effort = study.machine, study.effort
     if max(len(machine.backends), len(machine.devices), len(machine.paths)) > 1:
         raise UserError("the noise floor is that of one backend, device and path: name one of each")
-    if effort.launches < LEAST_LAUNCHES or effort.blocks < LEAST_BLOCKS:
+    if min(effort.launches, effort.blocks) < 2:
         raise UserError("a noise floor needs at least two launches of each side, and two blocks")
 
 
 def measure(study: Study, watch: measuring.Watcher) -> NoiseFloor:
     """Compare identical code with itself on this machine, for a study of one case.
 
-    Takes two minutes with five launches of two blocks, on a busy machine more. Raises UserError
-    for what cannot be trained.
+    Takes two minutes with five launches of two blocks. Raises UserError for what cannot be trained.
     """
     data = study.data.load()
     cases = study.cases(data)
@@ -170,18 +159,15 @@ def from_run(run: runs.Run, case: Case, seed: int = 0) -> NoiseFloor:
     ratios = measured.ratios_between_sides(case, *SIDES)
     looks = [trial["noise"] for trial in run.trials if trial.get("noise")]
     reasons = [", ".join(noise.contamination(look)) for look in looks]
+    known = {phase: ratio for phase, ratio in ratios.items() if ratio.has_interval}
     spreads = {phase: spread_of(measured, phase, seed) for phase in PHASES_TOLD}
     return NoiseFloor(
         launches=len({launch["round"] for launch in run.launches}),
         seconds_per_side=measuring.seconds_spent(run) / 2,
-        half_widths={
-            phase: math.log(ratio.high / ratio.low) / 2
-            for phase, ratio in ratios.items()
-            if ratio.has_interval
-        },
+        half_widths={phase: math.log(one.high / one.low) / 2 for phase, one in known.items()},
         spreads={phase: spread for phase, spread in spreads.items() if spread is not None},
         looks=len(looks),
-        disturbances=tuple(reason for reason in reasons if reason),
+        disturbances=tuple(filter(None, reasons)),
     )
 
 

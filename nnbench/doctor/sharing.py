@@ -5,8 +5,8 @@ import os
 import re
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import psutil
 
@@ -16,16 +16,13 @@ from nnbench.machine.fingerprint import THREAD_SETTINGS
 
 BUSY_CPUS = 0.10
 """Less than this is what a system at rest needs for itself."""
-
 STOLEN_SHARE = 0.01
 """Since boot, with hours at rest in it: stricter than the noise watch, which sees seconds."""
-
 LOOK_S = 1.0
 TOP = 3
 
 
-@dataclass(frozen=True)
-class Busy:
+class Busy(NamedTuple):
     """A process and how many CPUs it keeps busy."""
 
     cpus: float
@@ -58,9 +55,8 @@ def quota(root: Path, cpus: int) -> Finding | None:
     if least >= cpus:
         return Finding("CPU quota", OK, f"{least:g} CPUs, of {cpus} usable ones")
     effect = f"this container may use {least:g} CPUs of {cpus} and is stopped when it uses more"
-    mend = f"use nnbench run --threads {max(1, int(least))}"
-    give = "give it whole CPUs instead (docker run --cpuset-cpus), or"
-    return Finding("CPU quota", PROBLEM, effect, f"{give} {mend}")
+    give = "give it whole CPUs instead (docker run --cpuset-cpus), or use nnbench run --threads"
+    return Finding("CPU quota", PROBLEM, effect, f"{give} {max(1, int(least))}")
 
 
 def _quota_cpus(folder: Path) -> float | None:
@@ -73,17 +69,16 @@ def _quota_cpus(folder: Path) -> float | None:
 def virtual(root: Path) -> Finding | None:
     """Whether this is a guest on somebody's host."""
     flags = text_of(root / "proc/cpuinfo").replace("\n", " ")
-    kind = text_of(root / "sys/hypervisor/type") or text_of(
-        root / "proc/device-tree/hypervisor/compatible"
-    )
+    kinds = ("sys/hypervisor/type", "proc/device-tree/hypervisor/compatible")
+    kind = next(filter(None, (text_of(root / name) for name in kinds)), "")
     if " hypervisor" not in flags and not kind:
         return None
     product = text_of(root / "sys/class/dmi/id/product_name")
     named = ", ".join(word for word in (kind.strip("\0"), product) if word)
-    effect = "other guests share caches and memory, unseen from here"
-    mend = "expect slow minutes; more launches help, more blocks do not"
     yes = f"yes ({named})" if named else "yes"
-    return Finding("virtual machine", NOTE, f"{yes}: {effect}", mend)
+    effect = f"{yes}: other guests share caches and memory, unseen from here"
+    mend = "expect slow minutes; more launches help, more blocks do not"
+    return Finding("virtual machine", NOTE, effect, mend)
 
 
 def stolen(root: Path) -> Finding | None:
@@ -112,7 +107,7 @@ def busy_processes() -> list[Busy]:
         with contextlib.suppress(psutil.Error):
             name = process.info["name"] or "?"
             found.append(Busy(process.cpu_percent() / 100, process.pid, name))
-    return sorted(found, key=lambda busy: busy.cpus, reverse=True)
+    return sorted(found, reverse=True)
 
 
 def load(processes: Sequence[Busy]) -> Finding:

@@ -11,7 +11,6 @@ from nnbench.show import units
 
 LEAST_FREE_BYTES = 1 << 30
 """A worker holds half of this with its backend imported; a run's files need far less."""
-
 SWAPPED_SHARE = 0.05
 """Of the memory. Linux moves a little out that nobody has used since boot."""
 
@@ -23,12 +22,8 @@ def _memory_table(root: Path) -> dict[str, int]:
         found = re.findall(r"^(\w+):\s+(\d+) kB", text, re.M)
         return {name: int(kilobytes) * 1024 for name, kilobytes in found}
     memory, swapped = psutil.virtual_memory(), psutil.swap_memory()
-    return {
-        "MemTotal": memory.total,
-        "MemAvailable": memory.available,
-        "SwapTotal": swapped.total,
-        "SwapFree": swapped.free,
-    }
+    free = {"MemAvailable": memory.available, "SwapFree": swapped.free}
+    return {"MemTotal": memory.total, "SwapTotal": swapped.total, **free}
 
 
 def swap(root: Path) -> Finding:
@@ -48,11 +43,8 @@ def memory(root: Path) -> Finding | None:
     free = _memory_table(root).get("MemAvailable")
     if free is None:
         return None
-    told = f"{units.data_size(free)} available"
-    if free < LEAST_FREE_BYTES:
-        mend = "close other programs: ps aux --sort=-rss | head names them"
-        return Finding("memory", PROBLEM, told, mend)
-    return Finding("memory", OK, told)
+    mend = "close other programs: ps aux --sort=-rss | head names them"
+    return _enough("memory", free, "available", mend)
 
 
 def huge_pages(root: Path) -> Finding | None:
@@ -68,9 +60,12 @@ def disk(folder: Path) -> Finding:
     """Free space where results are written; the folder need not be there yet."""
     whole = folder.absolute()
     existing = next(path for path in (whole, *whole.parents) if path.exists())
-    free = shutil.disk_usage(existing).free
-    told = f"{units.data_size(free)} free for results"
+    mend = f"make room; du -sh {folder}/* says what old runs take"
+    return _enough("disk", shutil.disk_usage(existing).free, "free for results", mend)
+
+
+def _enough(subject: str, free: int, what_for: str, mend: str) -> Finding:
+    told = f"{units.data_size(free)} {what_for}"
     if free < LEAST_FREE_BYTES:
-        mend = f"make room; du -sh {folder}/* says what old runs take"
-        return Finding("disk", PROBLEM, told, mend)
-    return Finding("disk", OK, told)
+        return Finding(subject, PROBLEM, told, mend)
+    return Finding(subject, OK, told)

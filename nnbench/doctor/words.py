@@ -1,50 +1,29 @@
 """What was found of a machine, in words and as plain data."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import Any
 
 from nnbench.doctor.finding import Finding
-from nnbench.doctor.noise_floor import CHANGES, FOUND, PHASES_TOLD, NoiseFloor, Spread
+from nnbench.doctor.noise_floor import CHANGES, FOUND, PHASES_TOLD, NoiseFloor
 from nnbench.show import units
 
 
-@dataclass(frozen=True)
-class Told:
-    """What the examination found, and what precision can be had where that was measured."""
-
-    findings: Sequence[Finding]
-    noise_floor: NoiseFloor | None
-    sentences: list[str]
-
-
-def tell(findings: Sequence[Finding], noise_floor: NoiseFloor | None) -> Told:
-    """Put the findings and the noise floor into words."""
-    return Told(findings, noise_floor, [] if noise_floor is None else _sentences(noise_floor))
-
-
-def as_json(told: Told) -> dict[str, Any]:
-    """The same for scripts."""
-    found = told.noise_floor
-    spreads = {} if found is None else found.spreads
-    plain_floor = found and {
-        **asdict(found),
-        "spreads": {phase: _plain(spread) for phase, spread in spreads.items()},
-        "sentences": told.sentences,
-    }
-    return {"findings": told.findings, "noise_floor": plain_floor}
+def as_json(findings: Sequence[Finding], floor: NoiseFloor | None) -> dict[str, Any]:
+    """What the examination found and, where that was measured, what precision can be had."""
+    if floor is None:
+        return {"findings": findings, "noise_floor": None}
+    spreads = {}
+    for phase, one in floor.spreads.items():
+        own = {"within_launch": one.within_launch, "between_launches": one.between_launches}
+        pair = {"pair_ratio": one.pair.value, "pair_log_error": one.pair.log_error}
+        spreads[phase] = own | pair
+    plain_floor = {**asdict(floor), "spreads": spreads, "sentences": sentences(floor)}
+    return {"findings": findings, "noise_floor": plain_floor}
 
 
-def _plain(spread: Spread) -> dict[str, float]:
-    return {
-        "within_launch": spread.within_launch,
-        "between_launches": spread.between_launches,
-        "pair_ratio": spread.pair.value,
-        "pair_log_error": spread.pair.log_error,
-    }
-
-
-def _sentences(floor: NoiseFloor) -> list[str]:
+def sentences(floor: NoiseFloor) -> list[str]:
+    """What precision can be had here."""
     told = []
     for phase in PHASES_TOLD:
         if phase in floor.half_widths:
@@ -66,9 +45,8 @@ def _sentences(floor: NoiseFloor) -> list[str]:
 
 def _of_commits(floor: NoiseFloor, phase: str) -> str:
     minute, long = (_change(floor.change_within(phase, budget)) for budget in (60.0, 600.0))
-    needed = ", ".join(
-        f"{floor.launches_for(phase, change):,} for {100 * change:.0f} %" for change in CHANGES
-    )
+    launches = {change: floor.launches_for(phase, change) for change in CHANGES}
+    needed = ", ".join(f"{count:,} for {100 * change:.0f} %" for change, count in launches.items())
     return (
         f"{phase}, two commits: the smallest change found {100 * FOUND:.0f} % of the time is "
         f"{minute} in 1 minute a side, {long} in 10 minutes; launches a side: {needed}."

@@ -2,7 +2,7 @@
 
 `table` reads them, `series` takes one benchmark of one host out of it, `alarms` finds the commits
 that changed it, `check` does so for all, `words` tells it. `record` measures commits in turn,
-`bisect` halves a range, `seeded_digests` finds whether a commit changed results.
+`bisect` halves a range.
 """
 
 from pathlib import Path

@@ -23,15 +23,14 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
+import pandas as pd
 from scipy import special, stats
 
 from nnbench.history import null_model
+from nnbench.history.null_model import Array, Chance, Scatter
 from nnbench.history.readers import BYTES
 from nnbench.history.series import Series
 from nnbench.stats.interval import Interval
-
-Array = NDArray[np.float64]
 
 STEP, UNCONFIRMED, SPIKE, VALUE, NUMBERS = "step", "unconfirmed", "spike", "value", "numbers"
 """Kinds of finding: a lasting change; one at the last commit, or that may be the machine's; a
@@ -56,9 +55,8 @@ class Alarm:
     """A change of one series at a commit.
 
     `ratio` is the level after over before; NaN for other results. `commits` is the credible set,
-    in order; `before` the last measured commit ahead of it, so that the change lies after `before`
-    and up to the last of `commits`. `p_value` is adjusted. `doubt` says why it may be the
-    machine's, if anything speaks for that.
+    in order; `before` the last measured commit ahead of it. `p_value` is adjusted. `doubt` says
+    why it may be the machine's, if anything speaks for that.
     """
 
     series: Series
@@ -90,7 +88,8 @@ def find(
     doubtful: list[Alarm] = []
     for one in series:
         exact += numbers(one)
-        if not one.positive or _constant(one):
+        # A tracked figure that repeats exactly needs no statistics.
+        if not one.positive or np.mean(np.diff(one.raw) == 0) >= 0.5:
             exact += _values(one, least)
         else:
             doubtful += _candidates(one)
@@ -120,9 +119,7 @@ def _candidates(series: Series) -> list[Alarm]:
     seen = null_model.of(series.logs, series.errors, interleaved=in_turn)
     tame = series.logs if in_turn else null_model.without_spikes(series.logs, seen.deviations)
     inflation = float(seen.inflation)
-    chance = null_model.chance(
-        series.errors, seen, series.freedom, interleaved=in_turn, least=least
-    )
+    chance = null_model.chance(series.errors, seen, series.freedom, interleaved=in_turn)
     weights = 1 / seen.deviations**2
     penalty = (float(np.quantile(chance.largest, 1 - CANDIDATES)) * inflation) ** 2
     edges = [0, *_cuts(tame, weights, penalty, least), n]
@@ -133,7 +130,7 @@ def _candidates(series: Series) -> list[Alarm]:
         p_value = null_model.p_value(chance.largest, float(sizes[cut - first - 1]))
         freedom = max(3, series.freedom if in_turn else n - len(edges) + 1)
         precisions = weights[part] / inflation**2
-        alarm = _step(series, part, cut, tame[part], precisions, freedom, p_value)
+        alarm = _step(series, cut, first, tame[part], precisions, freedom, p_value)
         found.append(_doubted(alarm, slice(first, cut), slice(cut, last)))
     if not in_turn:
         found += _singles(series, tame, seen, edges, chance)
@@ -141,10 +138,9 @@ def _candidates(series: Series) -> list[Alarm]:
 
 
 def _cuts(levels: Array, weights: Array, penalty: float, least: int) -> list[int]:
-    """Starts of the parts, but the first, of the cheapest piecewise constant history.
+    """Where the cheapest piecewise constant history changes; parts hold `least` commits or more.
 
-    The cost is the weighted sum of squares about each part's mean, and `penalty` for each change;
-    parts hold `least` commits or more.
+    The cost is the weighted sum of squares about each part's mean, and `penalty` for each change.
     """
     n = len(levels)
     sums, firsts, squares = (
@@ -169,14 +165,14 @@ def _cuts(levels: Array, weights: Array, penalty: float, least: int) -> list[int
 
 def _step(
     series: Series,
-    part: slice,
     cut: int,
+    start: int,
     levels: Array,
     weights: Array,
     freedom: int,
     p_value: float,
 ) -> Alarm:
-    """The change at `cut` of a part that has no other: where it may be, how probably, how large."""
+    """The change at `cut` of the part from `start` on, which has no other: where, how large."""
     least = 1 if series.interleaved else 2
     positions = np.arange(least, len(levels) - least + 1)
     left = np.cumsum(weights)[positions - 1]
@@ -190,8 +186,8 @@ def _step(
     sizes, variances = right_sum / right - left_sum / left, 1 / left + 1 / right
     order = np.argsort(odds)[::-1]
     enough = int(np.searchsorted(np.cumsum(odds[order]), CREDIBLE)) + 1
-    chosen = positions[order[:enough]] + part.start
-    exactly = np.flatnonzero(positions + part.start == cut)
+    chosen = positions[order[:enough]] + start
+    exactly = np.flatnonzero(positions + start == cut)
     here = int(exactly[0]) if len(exactly) else int(order[0])
     size = float(sizes[here])
     # Where the change was is uncertain, too: it has another size at each commit.
@@ -208,23 +204,18 @@ def _ratio(size: float, half_width: float) -> Interval:
 
 
 def _singles(
-    series: Series,
-    tame: Array,
-    seen: null_model.Scatter,
-    edges: Sequence[int],
-    chance: null_model.Chance,
+    series: Series, tame: Array, seen: Scatter, edges: Sequence[int], chance: Chance
 ) -> list[Alarm]:
     """The last commit, where it lies off all before it, and spikes before it."""
-    n, part = len(tame), slice(edges[-2], len(tame))
-    weights = 1 / seen.deviations**2
+    n, begin = len(tame), edges[-2]
+    weights = 1 / seen.deviations[begin:] ** 2
     found = []
-    if n - edges[-2] >= 3:
-        distance = null_model.last_distance(
-            tame[part], series.logs[part], weights[part], seen.inflation
-        )
+    if n - begin >= 3:
+        levels = tame[begin:], series.logs[begin:]
+        distance = null_model.last_distance(*levels, weights, seen.inflation)
         p_value = null_model.p_value(chance.last, float(distance))
-        alarm = _single(series, UNCONFIRMED, n - 1, tame[part][:-1], seen, p_value)
-        found.append(_doubted(alarm, slice(edges[-2], n - 1), slice(n - 1, n)))
+        alarm = _single(series, UNCONFIRMED, n - 1, tame[begin:-1], seen, p_value)
+        found.append(_doubted(alarm, slice(begin, n - 1), slice(n - 1, n)))
     middle = null_model.running_median(series.logs)
     far = np.abs(series.logs - middle) > SPIKE_DEVIATIONS * seen.deviations
     for here in np.flatnonzero(far[:-1]):
@@ -235,7 +226,7 @@ def _singles(
 
 
 def _single(
-    series: Series, kind: str, here: int, around: Array, seen: null_model.Scatter, p_value: float
+    series: Series, kind: str, here: int, around: Array, seen: Scatter, p_value: float
 ) -> Alarm:
     name, before = series.commits[here], series.commits[here - 1] if here else ""
     half = 2 * float(seen.deviations[here]) * math.sqrt(1 + 1 / len(around))
@@ -251,28 +242,16 @@ def _doubted(alarm: Alarm, before: slice, after: slice) -> Alarm:
         return alarm
     slow, fast = (after, before) if alarm.slower else (before, after)
     when = ("since then", "before") if alarm.slower else ("before", "since then")
+    # Where nothing is known these are NaN, which passes none of the tests below.
+    noisy, pace_s = pd.Series(series.noisy), pd.Series(series.pace_s)
+    more, less = noisy[slow].mean(), noisy[fast].mean()
+    slower = float(pace_s[slow].median() / pace_s[fast].median())
     reasons = []
-    shares = [_known(series.noisy[part]) for part in (slow, fast)]
-    if all(len(one) for one in shares):
-        more, less = (float(np.mean(one)) for one in shares)
-        if more - less >= NOISY:
-            reasons.append(f"{more:.0%} of the blocks were noisy {when[0]}, {less:.0%} {when[1]}")
-    products_s = [_known(series.pace_s[part]) for part in (slow, fast)]
-    if all(len(one) for one in products_s):
-        slower = float(np.median(products_s[0]) / np.median(products_s[1]))
-        size = abs(math.log(alarm.ratio.value))
-        if slower > 1 + LEAST and MACHINE_SPEED * math.log(slower) > size:
-            reasons.append(f"a matrix product took {slower - 1:.0%} longer {when[0]}, too")
+    if more - less >= NOISY:
+        reasons.append(f"{more:.0%} of the blocks were noisy {when[0]}, {less:.0%} {when[1]}")
+    if slower > 1 + LEAST and abs(math.log(alarm.ratio.value)) < MACHINE_SPEED * math.log(slower):
+        reasons.append(f"a matrix product took {slower - 1:.0%} longer {when[0]}, too")
     return replace(alarm, doubt="; ".join(reasons))
-
-
-def _known(values: Array) -> Array:
-    return values[np.isfinite(values)]
-
-
-def _constant(series: Series) -> bool:
-    """A tracked figure that repeats exactly: steps in it need no statistics."""
-    return bool(np.mean(np.diff(series.raw) == 0) >= 0.5)
 
 
 def _values(series: Series, least: float) -> list[Alarm]:
@@ -283,11 +262,11 @@ def _values(series: Series, least: float) -> list[Alarm]:
         before, after = float(raw[here - 1]), float(raw[here])
         last = here + 1 == len(raw)
         steady = here < 2 or raw[here - 2] == before
-        lasting = not last and raw[here + 1] == after
+        lasting = last or raw[here + 1] == after
         ratio = after / before if before > 0 and after > 0 else math.inf if after > before else 0.0
-        if not steady or not (lasting or last) or abs(ratio - 1) < least:
+        if not steady or not lasting or abs(ratio - 1) < least:
             continue
-        kind = VALUE if lasting else UNCONFIRMED
+        kind = UNCONFIRMED if last else VALUE
         name, previous = series.commits[here], series.commits[here - 1]
         exact = Interval(ratio, ratio, ratio)
         note = f"{before:g} to {after:g} {series.unit}".strip()
@@ -298,12 +277,12 @@ def _values(series: Series, least: float) -> list[Alarm]:
 def numbers(series: Series) -> list[Alarm]:
     """Commits since which a seeded training computes something else; `various` says nothing."""
     found = []
+    unknown = Interval(math.nan, math.nan, math.nan)
     known = [number for number, one in enumerate(series.digests) if one and one != "various"]
     for earlier, later in itertools.pairwise(known):
         was, became = series.digests[earlier], series.digests[later]
         if was != became:
             before, commits = series.commits[earlier], series.commits[earlier + 1 : later + 1]
-            unknown = Interval(math.nan, math.nan, math.nan)
             note = f"{was[:8]} to {became[:8]}"
             found.append(Alarm(series, NUMBERS, commits[-1], before, commits, unknown, 0.0, note))
     return found
@@ -311,12 +290,7 @@ def numbers(series: Series) -> list[Alarm]:
 
 def segments(series: Series, alarms: Iterable[Alarm]) -> list[tuple[int, int, float]]:
     """The series cut at its steps: where each part begins and ends, and its level."""
-    cuts = sorted(
-        series.commits.index(alarm.commit)
-        for alarm in alarms
-        if alarm.series is series and alarm.kind in (STEP, UNCONFIRMED)
-    )
-    return [
-        (first, last, float(np.exp(np.median(series.logs[first:last]))))
-        for first, last in itertools.pairwise([0, *cuts, len(series.logs)])
-    ]
+    mine = [one for one in alarms if one.series is series and one.kind in (STEP, UNCONFIRMED)]
+    cuts = sorted(series.commits.index(alarm.commit) for alarm in mine)
+    ends = itertools.pairwise([0, *cuts, len(series.logs)])
+    return [(first, last, math.exp(np.median(series.logs[first:last]))) for first, last in ends]

@@ -38,9 +38,8 @@ def read(path: Path = REMARKS) -> list[Annotation]:
     except FileNotFoundError:
         return []
     except (OSError, ValueError, KeyError, TypeError) as failure:
-        raise UserError(f"{path} is no file of annotations ({failure!r}): mend or remove it") from (
-            failure
-        )
+        said = f"{path} is no file of annotations ({failure!r}): mend or remove it"
+        raise UserError(said) from failure
 
 
 def add(path: Path, annotation: Annotation) -> None:

@@ -38,8 +38,7 @@ Measure = Callable[[Sequence[Commit], int], Run]
 class Outcome:
     """Where the change is: after `first`, up to and with `last`; one commit when `found`.
 
-    `change` is `last` compared with `first` as they were measured last; `reason` says why the
-    search ended after so many measurements, each of which took one try or more.
+    `change` is `last` compared with `first` as they were measured last.
     """
 
     first: Commit
@@ -67,14 +66,13 @@ def chosen(first: str, last: str, phase: str) -> list[Commit]:
 
 def measuring(study: Study, cases: Sequence[Case], phase: str, run: Callable[..., Run]) -> Measure:
     """How a study's cases are measured for a phase; `run` measures a part, given `checked_out`."""
-    trials: dict[str, Any] = {"kinds": ("cold",) if phase == COLD else ("phases",), "sweeps": 0}
-    if phase == STEP:
-        trials = {"kinds": ()}
+    kinds = ("cold",) if phase == COLD else ("phases",)
+    trials: dict[str, Any] = {"kinds": ()} if phase == STEP else {"kinds": kinds, "sweeps": 0}
 
     def measure(shown: Sequence[Commit], attempt: int) -> Run:
         # Another seed is another run: more rounds, with orders of their own.
-        effort = replace(study.effort, seed=study.effort.seed + attempt)
-        anew = replace(study, effort=effort)
+        seed = study.effort.seed + attempt
+        anew = replace(study, effort=replace(study.effort, seed=seed))
         (part,) = record.plan(shown, anew, cases, together=len(shown), **trials)
         return run(part, checked_out=record.check_out(shown))
 
@@ -93,12 +91,11 @@ def search(
     def compare(first: Commit, last: Commit, middle: Commit | None = None) -> Comparison:
         nonlocal told
         shown = [one for one in (first, middle, last) if one is not None]
-        tries: list[Run] = []
-        while True:
+        tries = [measure(shown, 0)]
+        judged = judge(tries, phase, first, last, middle)
+        while judged.verdict == verdict.UNDECIDED and len(tries) < MOST_TRIES:
             tries.append(measure(shown, len(tries)))
             judged = judge(tries, phase, first, last, middle)
-            if judged.verdict != verdict.UNDECIDED or len(tries) == MOST_TRIES:
-                break
         told += 1
         if tell is not None:
             tell(judged)
@@ -115,10 +112,7 @@ def search(
             reason = f"{commits[middle].short} lies between the two, as far as can be told"
             break
         # A middle that is already as slow as the last holds the change, or has it behind it.
-        if (step.ratio.value > 1) == slower:
-            high = middle
-        else:
-            low = middle
+        low, high = (low, middle) if (step.ratio.value > 1) == slower else (middle, high)
     else:
         if told > 1:
             change = compare(commits[low], commits[high])
@@ -130,13 +124,11 @@ def judge(
     runs: Sequence[Run], phase: str, first: Commit, last: Commit, middle: Commit | None
 ) -> Comparison:
     """Last compared with first; or the middle with the geometric mean of both."""
-    values = pd.concat(
-        [Measured.of(run).paired_values.assign(run=number) for number, run in enumerate(runs)]
-    )
+    measured = [Measured.of(run).paired_values for run in runs]
+    values = pd.concat([one.assign(run=number) for number, one in enumerate(measured)])
     values = values[values["phase"] == phase].assign(log=lambda table: np.log(table["seconds"]))
-    wide = values.pivot_table(
-        index=["run", "round", "case", "block"], columns="side", values="log"
-    ).dropna()
+    names = ["run", "round", "case", "block"]
+    wide = values.pivot_table(index=names, columns="side", values="log").dropna()
     if wide.empty or not {first.short, last.short} <= set(wide.columns):
         raise UserError(
             f"'{phase}' was not measured at {first.short} and {last.short}: this backend and path "

@@ -1,13 +1,14 @@
 """Figures over commits, one function each: levels with intervals, alarms where they are, drift.
 
-Every panel is one series: one benchmark, case, host and environment. Points are commits in their
-order with 95 % intervals, thick lines the level between changes; a red mark is an alarm, grey
-shade the commits it may have been.
+Every panel is one series. Points are commits in their order with 95 % intervals, thick lines the
+level between changes; a red mark is an alarm, grey shade the commits it may have been.
 """
 
+import itertools
 import math
 import textwrap
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -18,17 +19,19 @@ from nnbench.history.alarms import NOISY, NUMBERS, SPIKE, UNCONFIRMED, segments
 from nnbench.history.annotations import Annotation
 from nnbench.history.check import Check
 from nnbench.history.series import Series
+from nnbench.history.table import History
 from nnbench.history.words import Line, Told, level
 from nnbench.phases import PHASES
 from nnbench.show import figures
 
 SLOWER, FASTER, DOUBTFUL, ACKNOWLEDGED = "#d55e00", "#009e73", "#e69f00", "#777777"
 INK, LEVEL = "#0072b2", "#000000"
-MOST_PANELS = 8
-MOST_COMMIT_NAMES, MOST_NAMED = 26, 80
 STRIP_COLOURS = ("#56b4e9", "#cc79a7", "#f0e442", "#009e73", "#e69f00", "#0072b2")
-MOST_ROWS = 40
-MOST_POINTS_WITH_CAPS = 60
+PAPER = {"boxstyle": "square,pad=0.1", "facecolor": "white", "alpha": 0.8, "linewidth": 0}
+LABEL: dict[str, Any] = {"textcoords": "offset points", "va": "top", "fontsize": 8.5, "zorder": 5}
+TICK: dict[str, Any] = {"rotation": 40, "ha": "right", "rotation_mode": "anchor", "fontsize": 7.5}
+MOST_PANELS, MOST_ROWS, MOST_POINTS_WITH_CAPS = 8, 40, 60
+MOST_COMMIT_NAMES, MOST_NAMED = 26, 80
 
 
 def panels(check: Check) -> dict[str, list[Series]]:
@@ -41,10 +44,9 @@ def panels(check: Check) -> dict[str, list[Series]]:
         way = "" if series.interleaved or series.source != "nnbench" else ", each by itself"
         found.setdefault(f"{shared}\n{context}{way}", []).append(series)
     order = {phase: number for number, phase in enumerate(PHASES)}
-    return {
-        title: sorted(group, key=lambda one: order.get(one.benchmark, 0))
-        for title, group in found.items()
-    }
+    for group in found.values():
+        group.sort(key=lambda one: order.get(one.benchmark, 0))
+    return found
 
 
 def over_commits(
@@ -52,12 +54,11 @@ def over_commits(
 ) -> Figure:
     """A panel a series, one below the other, and a strip of what each commit computed."""
     # Those with alarms first, shown in their order.
-    first = sorted(group, key=lambda series: not _marks(told, series))[:MOST_PANELS]
-    shown = [series for series in group if any(series is one for one in first)]
-    orders = {
-        name: order for one in shown for name, order in zip(one.commits, one.orders, strict=True)
-    }
-    positions = {name: x for x, name in enumerate(sorted(orders, key=lambda name: orders[name]))}
+    numbers = range(len(group))
+    first = sorted(numbers, key=lambda number: not _marks(told, group[number]))[:MOST_PANELS]
+    shown = [group[number] for number in sorted(first)]
+    orders = sorted({pair for one in shown for pair in zip(one.orders, one.commits, strict=True)})
+    positions = {name: x for x, (_, name) in enumerate(orders)}
     strip = any(any(series.digests) for series in shown)
     heights = [*([3.0] * len(shown)), *([0.55] if strip else [])]
     figure = Figure(figsize=(10, 1.9 + 1.55 * len(shown) + 0.5 * strip), layout="constrained")
@@ -70,7 +71,8 @@ def over_commits(
         _strip(axes[-1, 0], shown, positions)
     alarms = [line.found.alarm for series in shown for line in told.of(series)]
     changed = {alarm.commit for alarm in alarms if alarm.kind != SPIKE}
-    _name_commits(axes[-1, 0], told.check, positions, changed, annotations)
+    remarks = {one.commit: one.text for one in annotations}
+    _name_commits(axes[-1, 0], told.check.history, list(positions), changed, remarks)
     lines = [part for line in title.splitlines() for part in textwrap.wrap(line, 120)]
     figure.suptitle("\n".join(lines), fontsize=10, x=0.01, ha="left")
     left_out = len(group) - len(shown)
@@ -117,91 +119,56 @@ def _colour(line: Line) -> str:
 
 def _mark(axis: Axes, line: Line, positions: Mapping[str, int], number: int) -> None:
     alarm, colour = line.found.alarm, _colour(line)
-    x = positions[alarm.commit]
-    ends = positions[alarm.commits[0]] - 0.5, positions[alarm.commits[-1]] + 0.5
+    x, first, last = (positions[one] for one in (alarm.commit, alarm.commits[0], alarm.commits[-1]))
     if len(alarm.commits) > 1:
-        axis.axvspan(*ends, color="#999999", alpha=0.2, linewidth=0)
+        axis.axvspan(first - 0.5, last + 0.5, color="#999999", alpha=0.2, linewidth=0)
     if alarm.kind == SPIKE:
         value = alarm.series.levels[alarm.series.commits.index(alarm.commit)].value
         axis.plot([x], [value], "o", markersize=10, markerfacecolor="none", color=colour)
     else:
         axis.axvline(x - 0.5, color=colour, linewidth=1.6, zorder=4)
     kind = f" ({line.mark})" if alarm.kind in (UNCONFIRMED, SPIKE) else ""
-    right = x > 0.75 * len(positions)
-    axis.annotate(
-        line.change + kind,
-        (x - 0.5, 1.0 - 0.16 * (number % 2)),
-        xycoords=("data", "axes fraction"),
-        xytext=(-4 if right else 4, -4),
-        textcoords="offset points",
-        ha="right" if right else "left",
-        va="top",
-        fontsize=8.5,
-        color=colour,
-        zorder=5,
-        bbox={"boxstyle": "square,pad=0.1", "facecolor": "white", "alpha": 0.8, "linewidth": 0},
-    )
+    side, shift = ("right", -4) if x > 0.75 * len(positions) else ("left", 4)
+    place, units = (x - 0.5, 1.0 - 0.16 * (number % 2)), ("data", "axes fraction")
+    style = {**LABEL, "ha": side, "color": colour, "bbox": PAPER}
+    axis.annotate(line.change + kind, place, (shift, -4), units, **style)
 
 
 def _strip(axis: Axes, shown: Sequence[Series], positions: Mapping[str, int]) -> None:
     """A square a commit: neighbours of one colour computed the same from the same seed."""
-    digests = {
-        name: digest
-        for series in shown
-        for name, digest in zip(series.commits, series.digests, strict=True)
-        if digest
-    }
-    in_order = [digests[name] for name in positions if name in digests]
-    known = [digest for digest in dict.fromkeys(in_order) if digest != "various"]
-    colours = {one: STRIP_COLOURS[n % len(STRIP_COLOURS)] for n, one in enumerate(known)}
-    for name, x in positions.items():
-        digest = digests.get(name, "")
-        axis.bar(
-            *(x, 1, 1),
-            color=colours.get(digest, "#ffffff"),
-            edgecolor="#555555",
-            linewidth=0.5,
-            hatch="////" if digest == "various" else None,
-        )
+    known = dict.fromkeys(positions, "")
+    for series in shown:
+        known |= {n: one for n, one in zip(series.commits, series.digests, strict=True) if one}
+    different = [one for one in dict.fromkeys(known.values()) if one not in ("", "various")]
+    colours = dict(zip(different, itertools.cycle(STRIP_COLOURS), strict=False))
+    for x, digest in enumerate(known.values()):
+        hatch, colour = "////" if digest == "various" else None, colours.get(digest, "#ffffff")
+        axis.bar(x, 1, 1, color=colour, edgecolor="#555555", linewidth=0.5, hatch=hatch)
     axis.set_ylim(0, 1)
     axis.set_yticks([0.5], ["numbers"])
     axis.tick_params(axis="y", length=0)
 
 
 def _name_commits(
-    axis: Axes,
-    check: Check,
-    positions: Mapping[str, int],
-    changed: set[str],
-    annotations: Sequence[Annotation],
+    axis: Axes, history: History, names: Sequence[str], changed: set[str], remarks: dict[str, str]
 ) -> None:
     """Names below the axis: of all commits, of every few, or of those that are spoken of."""
-    remarks = {one.commit: one.text for one in annotations}
-    count = len(positions)
-    every = math.ceil(count / MOST_COMMIT_NAMES)
-    ticks = {
-        x: name
-        for name, x in positions.items()
-        if (x % every == 0 and count <= MOST_NAMED) or name in changed | remarks.keys()
-    }
-    if count > MOST_NAMED:
-        ends = {x: name for name, x in positions.items() if x in (0, count - 1)}
-        ticks = ends | _apart(ticks, count // 40)
+    spoken_of = [x for x, name in enumerate(names) if name in changed | remarks.keys()]
+    if len(names) <= MOST_NAMED:
+        ticks = {*spoken_of, *range(0, len(names), math.ceil(len(names) / MOST_COMMIT_NAMES))}
+    else:
+        ticks = {0, len(names) - 1}
+        latest = -len(names)
+        for x in spoken_of:
+            if x - latest >= len(names) // 40:
+                ticks.add(x)
+                latest = x
     labels = []
-    for name in ticks.values():
-        words = remarks.get(name) or check.history.subject(name)
+    for x in sorted(ticks):
+        name = names[x]
+        words = remarks.get(name) or history.subject(name)
         labels.append(f"{name[:7]} {'✎ ' if name in remarks else ''}{_cut(words, 22)}".strip())
-    axis.set_xticks(
-        list(ticks), labels, rotation=40, ha="right", rotation_mode="anchor", fontsize=7.5
-    )
-
-
-def _apart(ticks: Mapping[int, str], least: int) -> dict[int, str]:
-    kept: dict[int, str] = {}
-    for x, name in ticks.items():
-        if not kept or x - max(kept) >= least:
-            kept[x] = name
-    return kept
+    axis.set_xticks(sorted(ticks), labels, **TICK)
 
 
 def _cut(text: str, most: int) -> str:
@@ -211,11 +178,9 @@ def _cut(text: str, most: int) -> str:
 def _footnote(shown: Sequence[Series]) -> str:
     launches = sorted({count for series in shown for count in series.launches})
     span = str(launches[0]) if len(launches) == 1 else f"{launches[0]} to {launches[-1]}"
-    way = (
-        "measured in turn: intervals are of differences between commits"
-        if all(one.interleaved for one in shown)
-        else "each commit measured at a time of its own"
-    )
+    way = "each commit measured at a time of its own"
+    if all(one.interleaved for one in shown):
+        way = "measured in turn: intervals are of differences between commits"
     plural = "launch" if span == "1" else "launches"
     noisy = any((one.noisy >= NOISY).any() for one in shown)
     hollow = "; hollow points: the machine was noisy" if noisy else ""
@@ -224,21 +189,17 @@ def _footnote(shown: Sequence[Series]) -> str:
 
 def sizes(told: Told) -> Figure | None:
     """All changes with their intervals, surest first; None where there are none with a size."""
-    rows = [
-        line
-        for line in told.lines
-        if line.found.alarm.kind not in (NUMBERS, SPIKE)
-        and 0 < line.found.alarm.ratio.value < math.inf
-    ][:MOST_ROWS]
+    pairs = [(line, line.found.alarm) for line in told.lines]
+    rows = [(line, alarm) for line, alarm in pairs if alarm.kind not in (NUMBERS, SPIKE)]
+    rows = [(line, alarm) for line, alarm in rows if 0 < alarm.ratio.value < math.inf][:MOST_ROWS]
     if not rows:
         return None
     figure = Figure(figsize=(10, 1.3 + 0.34 * len(rows)), layout="constrained")
     axis = figure.subplots()
-    alarms = [line.found.alarm for line in rows]
-    for y, (line, alarm) in enumerate(zip(rows, alarms, strict=True)):
+    for y, (line, alarm) in enumerate(rows):
         ends, colour = figures.bar_lengths([alarm.ratio]), _colour(line)
         axis.errorbar([alarm.ratio.value], [y], xerr=ends, fmt="o", color=colour, capsize=3, ms=5)
-    labels = [f"{_cut(one.series.label, 58)}  {one.commit[:7]}" for one in alarms]
+    labels = [f"{_cut(one.series.label, 58)}  {one.commit[:7]}" for _, one in rows]
     axis.set_yticks(range(len(rows)), labels, fontsize=8)
     axis.set_ylim(len(rows) - 0.4, -0.6)
     axis.axvline(1, color="black", linewidth=1)

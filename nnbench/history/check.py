@@ -45,10 +45,8 @@ class Check:
 
     def fails(self, *, strict: bool = False) -> bool:
         """Whether there is an alarm or, if `strict`, an unconfirmed change to slower."""
-        doubtful = any(
-            one.alarm.kind == UNCONFIRMED and one.alarm.slower and not one.acknowledged
-            for one in self.found
-        )
+        unexplained = [one.alarm for one in self.found if not one.acknowledged]
+        doubtful = any(alarm.kind == UNCONFIRMED and alarm.slower for alarm in unexplained)
         return bool(self.alarms) or (strict and doubtful)
 
 
@@ -62,17 +60,19 @@ def run(
 ) -> Check:
     """Look for changes in every series; with `since`, only those that may lie after that commit."""
     series = list(all_of(history))
-    alarms = _numbers_once(finding.find(series, false_alarms=false_alarms, least=least))
     orders = {name: order for order, name in enumerate(history.known)}
-    if since is not None:
-        begin = orders.get(since, -1)
-        alarms = [one for one in alarms if orders.get(one.commits[-1], begin + 1) > begin]
-    silent = sum(
-        not one.interleaved and one.positive and len(one.commits) < finding.LEAST_COMMITS
-        for one in series
-    )
+    begin = orders.get(since, -1) if since else -1
+    apart = [one for one in series if one.positive and not one.interleaved]
+    silent = sum(len(one.commits) < finding.LEAST_COMMITS for one in apart)
     found = []
-    for alarm in alarms:
+    seen = set()
+    for alarm in finding.find(series, false_alarms=false_alarms, least=least):
+        # Other results are a finding about a case, seen in each of its phases: keep one.
+        key = (alarm.kind, alarm.commit, alarm.series.case, alarm.series.host, alarm.note)
+        again = alarm.kind == NUMBERS and key in seen
+        seen.add(key)
+        if again or orders.get(alarm.commits[-1], begin + 1) <= begin:
+            continue
         said = "; ".join(one.text for one in remarks if one.explains(alarm))
         # Commits between that were not measured may have done it, too.
         known = {alarm.before, alarm.commits[-1]} <= orders.keys()
@@ -87,20 +87,7 @@ def of_run(measured: Run, folders: Sequence[Path]) -> Check:
     labels = sorted({case.label for case in measured.cases.values()})
     part = table.of_networks(table.read_chosen(folders), host, labels)
     if part.table.empty:
-        raise UserError(
-            f"nothing in {', '.join(map(str, folders))} was measured on {host} of "
-            f"{', '.join(labels)}: leave --history out, or record it with nnbench history record"
-        )
+        where = f"in {', '.join(map(str, folders))} was measured on {host} of {', '.join(labels)}"
+        mend = "leave --history out, or record it with nnbench history record"
+        raise UserError(f"nothing {where}: {mend}")
     return run(part, annotations.read())
-
-
-def _numbers_once(alarms: list[Alarm]) -> list[Alarm]:
-    """Other results are a finding about a case, seen in each of its phases: keep one."""
-    seen = set()
-    kept = []
-    for one in alarms:
-        key = (one.kind, one.commit, one.series.case, one.series.host, one.note)
-        if one.kind != NUMBERS or key not in seen:
-            kept.append(one)
-        seen.add(key)
-    return kept

@@ -23,9 +23,8 @@ class Commit:
 
 def log(repository: Path, revisions: str = "HEAD") -> list[Commit]:
     """Commits of a revision or range, parents first. Raises UserError where there are none."""
-    answer = _git(
-        repository, "log", "--topo-order", "--reverse", "--format=%H%x09%s", revisions, "--"
-    )
+    shown = ("--topo-order", "--reverse", "--format=%H%x09%s")
+    answer = _git(repository, "log", *shown, revisions, "--")
     if answer is None:
         raise UserError(f"'{revisions}' names no commits of a git repository at {repository}")
     return [Commit(*line.split("\t", 1)) for line in answer.splitlines()]
@@ -63,10 +62,10 @@ def chosen(repository: Path, revisions: Sequence[str]) -> list[Commit]:
 
 
 def _git(repository: Path, *arguments: str) -> str | None:
+    command = ["git", *arguments]
     try:
-        answer = subprocess.run(
-            ["git", *arguments], cwd=repository, capture_output=True, text=True, check=False
-        )
-    except OSError:
+        return subprocess.run(
+            command, cwd=repository, capture_output=True, text=True, check=True
+        ).stdout
+    except (OSError, subprocess.CalledProcessError):
         return None
-    return answer.stdout if answer.returncode == 0 else None

@@ -17,37 +17,27 @@ Array = NDArray[np.float64]
 
 QUIETEST = 0.002
 """Rebuilding the same code moves times by a few parts in a thousand: no history is quieter."""
-
 TAILS = 5
 """Degrees of freedom of the t distribution that stands for real noise."""
-
 WINDOW = 5
 CLIP = 3.0
 """A commit farther than this many deviations from the median of its neighbours is pulled in."""
-
 LEAST_FOR_CORRELATION = 20
 LEAST_CORRELATION, LARGEST_CORRELATION = 0.2, 0.8
 """Commits measured one after another share what the machine was like: so much is assumed."""
-
 BETWEEN = 0.005
 """How far harmless commits scatter that were measured in turn, beyond what launches differ. The
 twelve of `benchmarks/calibration/history` do so by 0.004 in their steps."""
-
 BELIEF = 10.0
 """So many independent differences of commits would be worth as much as knowing `BETWEEN`."""
-
 WORTH = 0.25
 """A median of squared differences of neighbours is worth so much of as many independent ones."""
-
 FEW = 6
 """Fewer commits say nothing of how far harmless ones scatter."""
-
 BLOCKS = (2, 3, 4, 6, 9, 14, 21, 32, 48, 72, 108)
 """Lengths of passing changes, in commits, that chance is given the opportunity to look like."""
-
 ALONE = 0.03
 """Scatter of the simulated histories of commits measured one by one, which any would do for."""
-
 TAIL_SHARE = 0.1
 MEDIAN_SQUARE = float(stats.chi2.median(1))
 TAILS_SCALE = float(stats.norm.ppf(0.75) / stats.t.ppf(0.75, TAILS))
@@ -55,10 +45,7 @@ TAILS_SCALE = float(stats.norm.ppf(0.75) / stats.t.ppf(0.75, TAILS))
 
 @dataclass(frozen=True)
 class Scatter:
-    """Standard deviation of each commit's level, and how much of it neighbours share.
-
-    `deviations` has the shape of the levels; `correlation` (...,) is that of neighbours.
-    """
+    """Standard deviation of each commit's level (..., n), and correlation of neighbours (...,)."""
 
     deviations: Array
     correlation: Array
@@ -67,8 +54,7 @@ class Scatter:
     def inflation(self) -> Array:
         """By how much a mean of many neighbours errs more than independent ones would.
 
-        The root of the long-run variance; differences of correlated neighbours, by which the
-        scatter is estimated, are too small: both need mending.
+        The root of the long-run variance, and what differences of neighbours are too small by.
         """
         return np.asarray(np.sqrt(1 + self.correlation) / (1 - self.correlation))
 
@@ -97,11 +83,10 @@ def of(levels: Array, errors: Array, *, interleaved: bool) -> Scatter:
 
 
 def without_spikes(levels: Array, deviations: Array) -> Array:
-    """Pull in what stands out of its neighbours' running median; steps keep their edges.
+    """Pull in what stands out of its neighbours' running median (Tukey); steps keep their edges.
 
-    A step of two commits or more moves the median with it, one commit alone does not (Tukey's
-    running medians; the idea of Fearnhead and Rigaill, J. Am. Stat. Assoc. 114, 2019, that a
-    single wild value must not cost more than a bounded amount).
+    A single wild value must not cost more than a bounded amount: Fearnhead and Rigaill, J. Am.
+    Stat. Assoc. 114, 2019.
     """
     middle = running_median(levels)
     return np.clip(levels, middle - CLIP * deviations, middle + CLIP * deviations)
@@ -116,10 +101,7 @@ def running_median(levels: Array) -> Array:
 
 
 def step_sizes(levels: Array, weights: Array, least: int) -> Array:
-    """For each position of a step: how many standard errors part the levels before and after.
-
-    Shape (..., n - 2 least + 1): the step lies before commit `least`, `least` + 1, and so on.
-    """
+    """How many standard errors part the levels before and after commits `least` to n - `least`."""
     before, sums = np.cumsum(weights, axis=-1), np.cumsum(weights * levels, axis=-1)
     inner = slice(least - 1, levels.shape[-1] - least)
     return _distance(before[..., inner], sums[..., inner], before[..., -1:], sums[..., -1:])
@@ -143,8 +125,8 @@ class Chance:
 def p_value(simulated: Array, size: float) -> float:
     """Share of simulated values of at least `size`; beyond them by a power law (Hill, 1975).
 
-    A permutation's smallest p-value is one in so many; tails fitted to the largest ones reach
-    further (Knijnenburg et al., Bioinformatics 25, 2009). A power law errs towards no alarm.
+    Tails fitted to the largest ones reach further than one in so many (Knijnenburg et al.,
+    Bioinformatics 25, 2009). A power law errs towards no alarm.
     """
     ordered = np.sort(simulated)
     count = max(10, int(TAIL_SHARE * len(ordered)))
@@ -155,7 +137,7 @@ def p_value(simulated: Array, size: float) -> float:
     return float(count / len(ordered) * (size / from_size) ** (-1 / max(hill, 1e-3)))
 
 
-def chance(errors: Array, seen: Scatter, freedom: int, *, interleaved: bool, least: int) -> Chance:
+def chance(errors: Array, seen: Scatter, freedom: int, *, interleaved: bool) -> Chance:
     """Simulate histories like one of this scatter in which nothing changed."""
     n = len(errors)
     between = float(np.sqrt(np.median(np.maximum(seen.deviations**2 - errors**2, QUIETEST**2))))
@@ -166,18 +148,14 @@ def chance(errors: Array, seen: Scatter, freedom: int, *, interleaved: bool, lea
     # But for what is assumed to be the least, only the ratio matters.
     usual = round(between, 3) if interleaved else ALONE if between > 1.5 * QUIETEST else QUIETEST
     rounded = tuple(float(share) for share in np.minimum(shares, 50.0))
-    correlation = round(float(seen.correlation), 1)
-    return _simulated(rounded, min(freedom, 60), correlation, interleaved, least, usual)
+    return _simulated(
+        rounded, min(freedom, 60), round(float(seen.correlation), 1), interleaved, usual
+    )
 
 
 @lru_cache(maxsize=512)
 def _simulated(
-    shares: tuple[float, ...],
-    freedom: int,
-    correlation: float,
-    interleaved: bool,
-    least: int,
-    between: float,
+    shares: tuple[float, ...], freedom: int, correlation: float, interleaved: bool, between: float
 ) -> Chance:
     n = len(shares)
     count = 2000 if n <= 60 else 400
@@ -190,33 +168,20 @@ def _simulated(
     # Errors are known up to their degrees of freedom only: the truth may be larger or smaller.
     truth = errors * np.sqrt(freedom / rng.chisquare(freedom, (count, 1)))
     levels = between * noise + truth * rng.standard_normal((count, n))
-    return Chance(*largest_steps(levels, errors, interleaved=interleaved, least=least))
-
-
-def largest_steps(
-    levels: Array, errors: Array, *, interleaved: bool, least: int
-) -> tuple[Array, Array]:
-    """What chance and truth are compared by: the largest step, the distance of the last commit."""
     scatter = of(levels, errors, interleaved=interleaved)
     tame = levels if interleaved else without_spikes(levels, scatter.deviations)
     weights = 1 / scatter.deviations**2
-    sizes = step_sizes(tame, weights, least).max(axis=-1)
+    sizes = step_sizes(tame, weights, 1 if interleaved else 2).max(axis=-1)
     sizes = np.maximum(sizes, _largest_block(tame, weights)) / scatter.inflation
-    last = last_distance(tame, levels, weights, scatter.inflation)
-    return sizes, last
+    return Chance(sizes, last_distance(tame, levels, weights, scatter.inflation))
 
 
 def _largest_block(levels: Array, weights: Array) -> Array:
     """The largest distance of a block of commits in the middle from all around it, in errors."""
     largest = np.zeros(levels.shape[:-1])
-    zero = np.zeros((*levels.shape[:-1], 1))
-    before, sums = (
-        np.concatenate([zero, np.cumsum(one, axis=-1)], axis=-1)
-        for one in (weights, weights * levels)
-    )
-    for length in BLOCKS:
-        if 2 * length >= levels.shape[-1]:
-            break
+    both = np.cumsum([weights, weights * levels], axis=-1)
+    before, sums = np.concatenate([np.zeros_like(both[..., :1]), both], axis=-1)
+    for length in [one for one in BLOCKS if 2 * one < levels.shape[-1]]:
         inside = before[..., length:] - before[..., :-length]
         inside_sum = sums[..., length:] - sums[..., :-length]
         sizes = _distance(inside, inside_sum, before[..., -1:], sums[..., -1:])

@@ -23,10 +23,9 @@ def write(check: Check, folder: Path, annotations: Sequence[Annotation] = ()) ->
 def section(
     check: Check, folder: Path, annotations: Sequence[Annotation] = (), most: int = MOST_FIGURES
 ) -> dict[str, Any]:
-    """Draw into `folder`; return what `over_commits.html.j2` shows.
+    """Draw into `folder`, at most `most` figures, those with alarms first.
 
-    Figures with alarms come first, at most `most`. Raises UserError if the folder cannot be
-    written.
+    Returns what `over_commits.html.j2` shows. Raises UserError if the folder cannot be written.
     """
     told = words.tell(check)
     overview = charts.sizes(told)
@@ -39,9 +38,5 @@ def section(
         (title, figures.save_figure(figure, folder / CHARTS / f"{number:02d}.png"))
         for number, (title, figure) in enumerate(shown)
     ]
-    return {
-        "check": check,
-        "told": told,
-        "commit_charts": drawn,
-        "left_out": max(0, len(groups) - most),
-    }
+    left_out = max(0, len(groups) - most)
+    return {"check": check, "told": told, "commit_charts": drawn, "left_out": left_out}

@@ -2,13 +2,17 @@
 
 What differs from one occasion of measuring to the next is far larger than what commits do; in
 turn, it hits all of them alike. Where there are more commits than workers fit side by side, each
-round draws anew who is measured together, so that every commit meets many others.
+round draws anew who is measured together, so that every commit meets many others. Whether a commit
+changed results is told by a digest of one seeded training of each, in which timing plays no part.
 """
 
 import hashlib
+import itertools
 import json
+import math
 import random
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -17,12 +21,16 @@ import psutil
 
 from nnbench.errors import UserError
 from nnbench.history.commits import Commit
+from nnbench.history.readers.runs import NUMERICS_FILE, digests_of
 from nnbench.machine import fingerprint
-from nnbench.measure import environments
+from nnbench.machine.devices import usable_cpus
+from nnbench.measure import environments, seeded_digest
 from nnbench.measure import run as measuring
+from nnbench.measure.process import data_file
 from nnbench.measure.protocol import Environment
 from nnbench.store import runs
 from nnbench.workload.case import Case
+from nnbench.workload.datasets import Dataset
 from nnbench.workload.study import Study
 
 MOST_TOGETHER = 12
@@ -61,12 +69,6 @@ class Part:
         return folder
 
 
-def together_at_most() -> int:
-    """Workers that fit side by side into the memory that is free."""
-    fit = psutil.virtual_memory().available // WORKER_BYTES
-    return int(max(2, min(MOST_TOGETHER, fit)))
-
-
 def plan(
     commits: Sequence[Commit],
     study: Study,
@@ -77,10 +79,12 @@ def plan(
 ) -> list[Part]:
     """The runs that measure every commit in the study's launches, at most `together` at once.
 
-    `trials` are the `kinds` and `sweeps` of `measure.run.specification`. Raises UserError for
-    fewer than two commits, and for a precision or budget of more commits than go together.
+    By default that is what the free memory allows. `trials` are the `kinds` and `sweeps` of
+    `measure.run.specification`. Raises UserError for fewer than two commits, and for a precision
+    or budget of more commits than go together.
     """
-    together = together or together_at_most()
+    fit = int(psutil.virtual_memory().available // WORKER_BYTES)
+    together = together or max(2, min(MOST_TOGETHER, fit))
     if len(commits) < 2:
         raise UserError("at least two commits are needed to be measured in turn: name a range")
     if together < 2:
@@ -103,13 +107,12 @@ def plan(
         )
     one_round = replace(study, effort=replace(effort, launches=1))
     parts = []
-    count = -(-len(commits) // together)
+    count = math.ceil(len(commits) / together)
     for number in range(effort.launches):
-        order = list(commits)
+        order = list(range(len(commits)))
         random.Random(f"{effort.seed}/{number}").shuffle(order)
         for chunk in range(count):
-            chosen = set(order[chunk::count])
-            mine = [commit for commit in commits if commit in chosen]
+            mine = [commits[place] for place in sorted(order[chunk::count])]
             parts.append(part(mine, one_round, number, f"-{number:02d}-{chunk}"))
     return parts
 
@@ -130,3 +133,35 @@ def check_out(commits: Sequence[Commit]) -> dict[str, Environment]:
                 "record it apart from the others"
             )
     return checked_out
+
+
+def add_digests(
+    part: Part,
+    folder: Path,
+    cases: Sequence[Case],
+    data: Dataset,
+    checked_out: Mapping[str, Environment],
+    watch: measuring.Watcher,
+) -> None:
+    """Add the digests that a recorded part misses. Raises UserError if a training fails."""
+    have, _ = digests_of(folder)
+    workers = dict.fromkeys(case.worker for case in cases)
+    shares = [[case for case in cases if case.worker == worker] for worker in workers]
+    missing = [
+        (commit, mine)
+        for commit, mine in itertools.product(part.commits.values(), shares)
+        if any((commit, case.key) not in have for case in mine)
+    ]
+    with data_file(data) as arrays, ThreadPoolExecutor(usable_cpus()) as pool:
+
+        def digests(number: int) -> list[dict[str, Any]]:
+            commit, mine = missing[number]
+            log = arrays.path.with_name(f"{number}.log")
+            return seeded_digest.digests(mine, arrays, checked_out[commit], log)
+
+        answers = pool.map(digests, range(len(missing)))
+        for done, ((commit, mine), found) in enumerate(zip(missing, answers, strict=True)):
+            watch(measuring.Progress(done + 1, len(missing), "numbers"))
+            with (folder / NUMERICS_FILE).open("a") as file:
+                for case, one in zip(mine, found, strict=True):
+                    file.write(json.dumps({"commit": commit, "case": case.key, **one}) + "\n")

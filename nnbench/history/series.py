@@ -1,9 +1,9 @@
 """One benchmark of one host over its commits: a level and an error for each, on a log scale.
 
-Commits that one run measured in turn share its rounds: what slowed the machine then slowed all of
-them. Their levels are those of a two-way fit, commits and blocks, in which the blocks' part is
-taken away, so that only differences between commits mean something. All other commits were
-measured at a time of their own, and the state of the machine then is part of their level.
+Commits that one run measured in turn share its rounds, and what slowed the machine then. Their
+levels are those of a two-way fit, commits and blocks, without the blocks' part: only differences
+between commits mean something. All other commits were measured at a time of their own, and the
+state of the machine then is part of their level.
 """
 
 import math
@@ -13,23 +13,19 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike
 
+from nnbench.history.null_model import Array
 from nnbench.history.table import NORMAL_95, SERIES, History
 from nnbench.stats.estimate import hodges_lehmann
 from nnbench.stats.interval import Interval
 
-Array = NDArray[np.float64]
-
 PASSES = 20
 """Of the two-way fit; it settles within a few."""
-
 LEAST_CLEAN = 3
 """Noisy blocks are left out where a commit keeps this many clean ones."""
-
 RESTLESS = 2.0
 """A round whose launches scatter so many times as far as the usual one's is left out, too."""
-
 ENOUGH = 6
 """Fewer commits in a round do not tell how far its launches scatter."""
 
@@ -41,7 +37,7 @@ class Series:
     `logs` (n,) are logarithms of values in `unit`, `errors` (n,) their standard errors by what
     was measured within the commit (0 where unknown), with `freedom` degrees of freedom.
     `interleaved`: measured in turn, several launches each.
-    `raw` (n,) are the values themselves, which also may be zero or negative. `noisy` (n,) is the
+    `raw` (n,) are the values themselves, which may be zero or negative. `noisy` (n,) is the
     share of each commit's blocks that was noisy, `pace_s` (n,) what a fixed piece of work took
     the machine then; NaN where that is not known.
     """
@@ -93,32 +89,29 @@ def all_of(history: History) -> Iterator[Series]:
         if len(together) >= 2:
             yield _in_turn(together, pairs[tuple(together.iloc[0][names])])
         if len(alone) >= 2:
-            yield _alone(alone)
+            logs = np.log(alone["value"].where(alone["value"] > 0, 1.0))
+            freedom = max(1, int(alone["launches"].sum()) - len(alone))
+            yield _series(alone, logs, alone["log_error"].fillna(0.0), freedom, interleaved=False)
 
 
-def _series(group: pd.DataFrame, logs: Array, errors: Array, **more: Any) -> Series:
+def _series(
+    group: pd.DataFrame, logs: ArrayLike, errors: ArrayLike, freedom: int, *, interleaved: bool
+) -> Series:
     names: dict[str, Any] = {name: str(group.iloc[0][name]) for name in SERIES}
     return Series(
         **names,
         commits=tuple(group["commit"]),
         orders=tuple(int(order) for order in group["order"]),
-        logs=logs,
-        errors=errors,
+        logs=np.asarray(logs, dtype=float),
+        errors=np.asarray(errors, dtype=float),
         launches=tuple(int(count) for count in group["launches"]),
+        freedom=freedom,
+        interleaved=interleaved,
         digests=tuple(group["digest"]),
         raw=group["value"].to_numpy(dtype=float),
         noisy=group["noisy"].to_numpy(dtype=float),
         pace_s=group["pace_s"].to_numpy(dtype=float),
-        **more,
     )
-
-
-def _alone(group: pd.DataFrame) -> Series:
-    values = group["value"].to_numpy(dtype=float)
-    logs = np.log(np.where(values > 0, values, 1.0))
-    errors = np.nan_to_num(group["log_error"].to_numpy(dtype=float))
-    freedom = max(1, int(group["launches"].sum()) - len(group))
-    return _series(group, logs, errors, freedom=freedom, interleaved=False)
 
 
 def _in_turn(group: pd.DataFrame, pairs: pd.DataFrame) -> Series:
@@ -128,11 +121,10 @@ def _in_turn(group: pd.DataFrame, pairs: pd.DataFrame) -> Series:
     # Launches are the unit: blocks of one process are no repetitions of it.
     launch = [clean[name] for name in ("session", "round", "commit")]
     launches = (clean["log"] - blocks).groupby(launch, sort=False).mean()
-    by_commit = launches.groupby("commit").agg(
-        lambda one: float(hodges_lehmann(one.to_numpy(dtype=float)))
-    )
+    of_commits = launches.groupby("commit")
+    by_commit = of_commits.agg(lambda one: float(hodges_lehmann(one.to_numpy(dtype=float))))
     level = np.asarray(by_commit.reindex(commits), dtype=np.float64)
-    counts = np.asarray(launches.groupby("commit").size().reindex(commits), dtype=np.float64)
+    counts = np.asarray(of_commits.size().reindex(commits), dtype=np.float64)
     levels = by_commit[launches.index.get_level_values("commit")]
     rest: Array = launches.to_numpy(dtype=float) - levels.to_numpy(dtype=float)
     rounds = clean.groupby(["session", "round"], sort=False).ngroups
@@ -143,7 +135,7 @@ def _in_turn(group: pd.DataFrame, pairs: pd.DataFrame) -> Series:
     values = np.log(group["value"].to_numpy(dtype=float))
     # Levels are known up to a constant: the one that brings them nearest to the values.
     level = level + float(np.median(values - level))
-    return _series(group, level, scale / counts**0.5, freedom=freedom, interleaved=repeated)
+    return _series(group, level, scale / counts**0.5, freedom, interleaved=repeated)
 
 
 def _unless_too_few(left: pd.DataFrame, pairs: pd.DataFrame) -> pd.DataFrame:
@@ -154,10 +146,7 @@ def _unless_too_few(left: pd.DataFrame, pairs: pd.DataFrame) -> pd.DataFrame:
 
 
 def _calm(pairs: pd.DataFrame) -> pd.DataFrame:
-    """Without the rounds in which the machine was restless, whatever the noise watch saw.
-
-    They are told by how far their launches scatter about the levels, not by the levels.
-    """
+    """Without the rounds whose launches scatter too far about the levels of their commits."""
     level, blocks = _two_way(pairs)
     rest = (pairs["log"] - level - blocks).abs().groupby([pairs["session"], pairs["round"]])
     sizes = pairs.groupby(["session", "round"])["commit"].transform("nunique")

@@ -42,7 +42,6 @@ COLUMNS = [
 USUAL_FOLDERS = (".asv", ".benchmarks", "results")
 LEFT_OUT = {".git", ".venv", "venv", "env", "node_modules", ".nnbench", "html", "__pycache__"}
 NORMAL_95 = 1.96
-FORMATS = (".csv", ".parquet", ".json")
 
 
 @dataclass(frozen=True)
@@ -70,14 +69,23 @@ def read(
     Where `repository` is in none, or in another one, commits are ordered by their dates.
     Raises UserError for a folder that is not there.
     """
-    pairs: list[pd.DataFrame] = []
-    found = list(_everything(folders, pairs))
+    found: list[Row | Skipped] = []
+    pairs = [pd.DataFrame(columns=runs.PAIR_COLUMNS)]
+    for path, siblings in _files(folders):
+        if runs.is_result(path):
+            rows, blocks = runs.read(path)
+            found += rows
+            pairs += [] if blocks.empty else [blocks]
+        elif asv.is_result(path, siblings):
+            found += asv.read(path)
+        elif pytest_benchmark.is_result(path):
+            found += pytest_benchmark.read(path)
     skipped = [one for one in found if isinstance(one, Skipped)]
     known = commits.known(repository, revisions) if repository else {}
     table = _table([one for one in found if isinstance(one, Row)], known, skipped)
-    blocks = pd.concat(pairs) if pairs else pd.DataFrame(columns=runs.PAIR_COLUMNS)
-    blocks = blocks[blocks["commit"].isin(table["commit"])].reset_index(drop=True)
-    return History(table, blocks, skipped, known)
+    kept = pd.concat(pairs[1:] or pairs)
+    kept = kept[kept["commit"].isin(table["commit"])].reset_index(drop=True)
+    return History(table, kept, skipped, known)
 
 
 def read_chosen(
@@ -98,26 +106,13 @@ def read_chosen(
     return found
 
 
-def _everything(folders: Sequence[Path], pairs: list[pd.DataFrame]) -> Iterator[Row | Skipped]:
-    for path, siblings in _files(folders):
-        if runs.is_result(path):
-            found, blocks = runs.read(path)
-            if not blocks.empty:
-                pairs.append(blocks)
-            yield from found
-        elif asv.is_result(path, siblings):
-            yield from asv.read(path)
-        elif pytest_benchmark.is_result(path):
-            yield from pytest_benchmark.read(path)
-
-
 def _files(folders: Sequence[Path]) -> Iterator[tuple[Path, set[str]]]:
+    """Every JSON file below `folders`, once, with the names of all that lie beside it."""
     seen: set[Path] = set()
     for folder in folders:
         if not folder.is_dir():
-            raise UserError(
-                f"{folder} is no folder: name one with results of asv, pytest-benchmark or nnbench"
-            )
+            mend = "name one with results of asv, pytest-benchmark or nnbench"
+            raise UserError(f"{folder} is no folder: {mend}")
         for inside, inner, names in os.walk(folder):
             inner[:] = sorted(name for name in inner if name not in LEFT_OUT)
             for name in sorted(name for name in names if name.endswith(".json")):
@@ -136,11 +131,15 @@ def _table(rows: list[Row], known: dict[str, Commit], skipped: list[Skipped]) ->
             skipped.append(Skipped(f"commit {name[:9]}", "it is not on this branch"))
         table = table[~strange]
     elif known and len(table):
-        skipped.append(
-            Skipped("the repository", "it holds none of the measured commits: ordered by date")
-        )
-    table = table.assign(order=table["commit"].map(_order(table, known)))
-    table = _one_row_a_commit(table)
+        reason = "it holds none of the measured commits: ordered by date"
+        skipped.append(Skipped("the repository", reason))
+    order = list(known)
+    if not len(table) or table["commit"].iloc[0] not in known:
+        # Stable: commits of one moment stay in the order they were read in.
+        dates = table.groupby("commit", sort=False)["date"].min().sort_values(kind="stable")
+        order = list(dates.index)
+    numbers = {name: number for number, name in enumerate(order)}
+    table = _one_row_a_commit(table.assign(order=table["commit"].map(numbers)))
     table["low"] = table["value"] * np.exp(-NORMAL_95 * table["log_error"])
     table["high"] = table["value"] * np.exp(NORMAL_95 * table["log_error"])
     return table.sort_values([*SERIES, "order"])[COLUMNS].reset_index(drop=True)
@@ -155,14 +154,6 @@ def _full_names(names: Iterable[str], known: dict[str, Commit]) -> dict[str, str
     return found
 
 
-def _order(table: pd.DataFrame, known: dict[str, Commit]) -> dict[str, int]:
-    if len(table) and table["commit"].iloc[0] in known:
-        return {name: number for number, name in enumerate(known)}
-    # Stable: commits of one moment stay in the order they were read in.
-    dates = table.groupby("commit", sort=False)["date"].min().sort_values(kind="stable")
-    return {str(name): number for number, name in enumerate(dates.index)}
-
-
 def _one_row_a_commit(table: pd.DataFrame) -> pd.DataFrame:
     """Measured several times: the centre of all; in turn with others where that was done."""
     key = [*SERIES, "commit"]
@@ -173,15 +164,12 @@ def _one_row_a_commit(table: pd.DataFrame) -> pd.DataFrame:
     twice = table.duplicated(key, keep=False)
     if not twice.any():
         return table
-    return pd.concat([table[~twice], _merged(table[twice], key)], ignore_index=True)
-
-
-def _merged(table: pd.DataFrame, key: list[str]) -> pd.DataFrame:
-    """Rows of one commit as one: the median, on a log scale, and the error by their spread."""
-    table = table.assign(log=np.log(table["value"].where(table["value"] > 0)))
-    groups = table.groupby(key, sort=False)
+    # The median, on a log scale, and the error by their spread.
+    several = table[twice].assign(log=np.log(table["value"].where(table["value"] > 0)))
+    groups = several.groupby(key, sort=False)
     whole = groups.agg(
         date=("date", "min"),
+        order=("order", "first"),
         value=("value", "median"),
         middle=("log", "median"),
         spread=("log", "std"),
@@ -197,10 +185,10 @@ def _merged(table: pd.DataFrame, key: list[str]) -> pd.DataFrame:
     whole["value"] = np.exp(whole["middle"]).where(positive, whole["value"])
     # The standard error of a median is larger than a mean's by the root of pi / 2.
     whole["log_error"] = (1.2533 * whole["spread"] / np.sqrt(whole["rows"])).where(positive)
-    digests = table[table["digest"] != ""].groupby(key, sort=False)["digest"].nunique()
+    digests = several[several["digest"] != ""].groupby(key, sort=False)["digest"].nunique()
     whole.loc[digests[digests > 1].index, "digest"] = "various"
-    whole["order"] = groups["order"].first()
-    return whole.reset_index().drop(columns=["middle", "spread", "rows"])
+    whole = whole.reset_index().drop(columns=["middle", "spread", "rows"])
+    return pd.concat([table[~twice], whole], ignore_index=True)
 
 
 def choose(history: History, words: Sequence[str]) -> History:
@@ -208,10 +196,11 @@ def choose(history: History, words: Sequence[str]) -> History:
     table, pairs = history.table, history.pairs
     for word in words:
         try:
-            table = table[_matches(table, word)]
-            pairs = pairs[_matches(pairs, word)]
+            pattern = re.compile(word)
         except re.error as failure:
             raise UserError(f"'{word}' is no regular expression: {failure}") from failure
+        table = table[(table["benchmark"] + " " + table["case"]).map(pattern.search).notna()]
+        pairs = pairs[(pairs["benchmark"] + " " + pairs["case"]).map(pattern.search).notna()]
     return replace(history, table=table, pairs=pairs)
 
 
@@ -224,11 +213,6 @@ def of_networks(history: History, host: str, labels: Sequence[str]) -> History:
     return replace(found, table=table[table["host"] == host], pairs=pairs[pairs["host"] == host])
 
 
-def _matches(table: pd.DataFrame, word: str) -> "pd.Series[bool]":
-    pattern = re.compile(word)
-    return (table["benchmark"] + " " + table["case"]).map(lambda text: bool(pattern.search(text)))
-
-
 def export(history: History, path: Path) -> None:
     """Write CSV, Parquet or JSON by the name's ending. Raises UserError where that cannot be."""
     match path.suffix:
@@ -239,7 +223,7 @@ def export(history: History, path: Path) -> None:
         case ".json":
             whole_file.write(path, json.dumps(plain(rows(history)), indent=1) + "\n")
         case _:
-            raise UserError(f"{path} ends in none of {', '.join(FORMATS)}: name one of them")
+            raise UserError(f"{path} ends in none of .csv, .parquet, .json: name one of them")
 
 
 def rows(history: History) -> list[dict[Hashable, Any]]:

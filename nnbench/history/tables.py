@@ -1,6 +1,6 @@
 """What `nnbench history` prints for a person."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from nnbench.history.alarms import SPIKE
 from nnbench.history.readers import Skipped
@@ -10,42 +10,31 @@ from nnbench.show.table import Cell, Table
 from nnbench.show.terminal import note, open_console, print_table, say
 
 PIPED_WIDTH = 160
-MOST_SERIES = 50
-MOST_SKIPPED = 10
+MOST_SERIES, MOST_SKIPPED = 50, 10
 COLUMNS = ("benchmark", "case", "commits", "launches", "first", "last", "last / first")
 
 
 def print_history(history: History) -> None:
-    """A line for each series: how many commits, first and last value."""
-    for shown in _tables(history):
-        print_table(shown, PIPED_WIDTH)
+    """A table for each source, host and environment: first and last value of each series."""
     table = history.table
-    series = table.groupby(SERIES).ngroups
-    say(f"{len(table)} rows, {table['commit'].nunique()} commits, {series} series")
-    print_skipped(history.skipped)
-
-
-def _tables(history: History) -> Iterator[Table]:
-    """A table for each source, host and environment."""
-    for (source, host, environment), together in history.table.groupby(SERIES[:3], sort=False):
+    for (source, host, environment), together in table.groupby(SERIES[:3], sort=False):
         rows = []
         for _, series in together.groupby(SERIES, sort=False):
             first, last = (series.iloc[number] for number in (0, -1))
             values = float(first["value"]), float(last["value"])
-            shown = (
-                *(first["benchmark"], first["case"], len(series), series["launches"].sum()),
-                *(level(value, first["unit"]) for value in values),
-                f"{values[1] / values[0]:.3f}" if values[0] > 0 else "-",
-            )
+            counts = len(series), series["launches"].sum()
+            ends = [level(value, first["unit"]) for value in values]
+            ratio = f"{values[1] / values[0]:.3f}" if values[0] > 0 else "-"
+            shown = (first["benchmark"], first["case"], *counts, *ends, ratio)
             rows.append([Cell(str(one)) for one in shown])
-        more = f"and {len(rows) - MOST_SERIES} more: choose with --match, or export"
-        yield Table(
-            f"{source} on {host}: {environment}",
-            COLUMNS,
-            rows[:MOST_SERIES],
-            caption=more if len(rows) > MOST_SERIES else "",
-            texts=2,
-        )
+        title, more = f"{source} on {host}: {environment}", ""
+        if len(rows) > MOST_SERIES:
+            more = f"and {len(rows) - MOST_SERIES} more: choose with --match, or export"
+        shown_rows = rows[:MOST_SERIES]
+        print_table(Table(title, COLUMNS, shown_rows, caption=more, texts=2), PIPED_WIDTH)
+    count = table.groupby(SERIES).ngroups
+    say(f"{len(table)} rows, {table['commit'].nunique()} commits, {count} series")
+    print_skipped(history.skipped)
 
 
 def print_skipped(skipped: Sequence[Skipped]) -> None:

@@ -1,5 +1,6 @@
 """What a history says, in words: made once from a check, for terminal, page, charts and JSON."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,11 +19,9 @@ MARKS = {NUMBERS: "numbers", SPIKE: "one commit only", UNCONFIRMED: "unconfirmed
 
 @dataclass(frozen=True)
 class Line:
-    """What is told of one finding.
+    """What is told of one finding: its kind in a word or two, benchmark and case, size, interval.
 
-    `mark` is its kind in a word or two, `name` its benchmark and case, `change` the size, `span`
-    the interval of that, `where` the commit or range with the first line of its message, `advice`
-    what to do next where something is left to find out.
+    `where` is the commit or range with the first line of its message, `advice` what to do next.
     """
 
     found: Found
@@ -65,41 +64,36 @@ def tell(check: Check) -> Told:
 def _line(found: Found) -> Line:
     alarm = found.alarm
     begin, end = alarm.before[:9], alarm.commits[-1][:9]
-    commit = f"{alarm.commit[:9]} {found.subject}".strip()
-    where = f"{begin}..{end} ({found.range_size} commits, likeliest {commit})"
+    where = f"{alarm.commit[:9]} {found.subject}".strip()
+    if found.range_size > 1:
+        where = f"{begin}..{end} ({found.range_size} commits, likeliest {where})"
     advice = ""
     if alarm.kind == UNCONFIRMED and not alarm.series.interleaved:
         doubt = f"{alarm.doubt}; " if alarm.doubt else ""
         advice = f"{doubt}confirm: nnbench history record {begin}..{end}"
     elif found.range_size > 1 and alarm.kind != NUMBERS:
         advice = f"narrow: nnbench history bisect {begin} {end}"
-    numbers = alarm.kind == NUMBERS
-    return Line(
-        found,
-        mark=MARKS.get(alarm.kind, "slower" if alarm.slower else "faster"),
-        name=(numbers and alarm.series.case) or alarm.series.label,
-        change=f"other numbers ({alarm.note})"
-        if numbers
-        else alarm.note or CHANGE.number(alarm.ratio.value),
-        span="" if alarm.note else intervals.span(alarm.ratio, CHANGE),
-        where=where if found.range_size > 1 else commit,
-        advice=advice,
-    )
+    mark = MARKS.get(alarm.kind, "slower" if alarm.slower else "faster")
+    name, change = alarm.series.label, alarm.note or CHANGE.number(alarm.ratio.value)
+    if alarm.kind == NUMBERS:
+        name, change = alarm.series.case or name, f"other numbers ({alarm.note})"
+    span = "" if alarm.note else intervals.span(alarm.ratio, CHANGE)
+    return Line(found, mark, name, change, span, where, advice)
 
 
 def _summary(check: Check) -> str:
     environments = {(one.host, one.environment) for one in check.series}
+    hosts = {host for host, _ in environments}
     commits = check.history.table["commit"].nunique()
     rest = f", {check.silent} series too short to tell" if check.silent else ""
     return (
-        f"{_count(len(check.alarms), 'alarm')} in {len(check.series)} series over {commits} "
-        f"commits, {_count(len({host for host, _ in environments}), 'host')} and "
-        f"{_count(len(environments), 'environment')}{rest}"
+        f"{_count(check.alarms, 'alarm')} in {len(check.series)} series over {commits} commits, "
+        f"{_count(hosts, 'host')} and {_count(environments, 'environment')}{rest}"
     )
 
 
-def _count(number: int, what: str) -> str:
-    return f"{number or 'no'} {what}{'' if number == 1 else 's'}"
+def _count(them: Collection[object], name: str) -> str:
+    return f"{len(them) or 'no'} {name}{'' if len(them) == 1 else 's'}"
 
 
 def markdown(told: Told) -> str:
@@ -108,13 +102,9 @@ def markdown(told: Told) -> str:
     if told.lines:
         lines += ["| | benchmark | change (95 %) | commit | |", "| --- | --- | --- | --- | --- |"]
     for one in told.lines[:MOST_LINES]:
-        shown = (
-            f"**{one.mark}**" if one.found.counts else one.mark,
-            one.name,
-            f"{one.change} [{one.span}]" if one.span else one.change,
-            one.where,
-            one.found.acknowledged or one.advice,
-        )
+        mark = f"**{one.mark}**" if one.found.counts else one.mark
+        change = f"{one.change} [{one.span}]" if one.span else one.change
+        shown = (mark, one.name, change, one.where, one.found.acknowledged or one.advice)
         fields = (text.replace("|", "\\|").replace("\n", " ") for text in shown)
         lines.append(f"| {' | '.join(fields)} |")
     if len(told.lines) > MOST_LINES:
@@ -182,7 +172,5 @@ def outcome(found: Outcome) -> str:
         return f"{found.commits[0].short} {found.commits[0].subject}: {size}"
     if found.change.verdict != DIFFERENT:
         return f"{found.reason}: {size}, {found.change.verdict}"
-    return (
-        f"after {found.first.short}, up to {found.last.short} "
-        f"({len(found.commits)} commits): {size}; {found.reason}"
-    )
+    span = f"after {found.first.short}, up to {found.last.short} ({len(found.commits)} commits)"
+    return f"{span}: {size}; {found.reason}"

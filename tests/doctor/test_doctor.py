@@ -12,16 +12,13 @@ from nnbench.doctor.examination import examine
 from nnbench.doctor.finding import NOTE, OK, PROBLEM, Finding
 from nnbench.doctor.noise_floor import NoiseFloor
 from nnbench.doctor.sharing import Busy
+from nnbench.doctor.words import sentences
 from nnbench.errors import UserError
 from nnbench.show import units
 from nnbench.show.plain import plain
 from nnbench.stats.summary import Measured
 from nnbench.stats.verdict import FALSE_DISCOVERIES
 from nnbench.workload.study import Effort, Machine, Study
-
-
-def sentences(floor):
-    return words.tell([], floor).sentences
 
 
 @pytest.fixture(autouse=True)
@@ -253,20 +250,20 @@ def test_the_spread_within_and_between_launches_are_distinguished():
 
 def test_a_diagnosis_is_plain_data_and_a_table(capsys):
     found = [Finding("clock", OK, "tsc"), Finding("power", PROBLEM, "on battery", "plug it in")]
-    told = words.tell(found, NoiseFloor(5, 30.0, {"step": 0.10}, {}, 4, ("others", "host")))
-    shown = json.loads(json.dumps(plain(words.as_json(told)), allow_nan=False))
+    floor = NoiseFloor(5, 30.0, {"step": 0.10}, {}, 4, ("others", "host"))
+    shown = json.loads(json.dumps(plain(words.as_json(found, floor)), allow_nan=False))
     assert shown["findings"][1]["advice"] == "plug it in"
     assert shown["noise_floor"]["disturbances"] == ["others", "host"]
-    assert shown["noise_floor"]["sentences"] == told.sentences
-    assert "2 of 4 looks, at last: host" in told.sentences[-1]
-    tables.print_diagnosis(told)
+    assert shown["noise_floor"]["sentences"] == words.sentences(floor)
+    assert "2 of 4 looks, at last: host" in words.sentences(floor)[-1]
+    tables.print_diagnosis(found, floor)
     printed = capsys.readouterr().out
     assert printed.index("on battery") < printed.index("tsc")
     assert "plug it in" in printed
     assert "2 of 4 looks" in printed
-    tables.print_diagnosis(words.tell(found, None))
+    tables.print_diagnosis(found, None)
     assert "looks" not in capsys.readouterr().out
-    assert plain(words.as_json(words.tell(found, None)))["noise_floor"] is None
+    assert plain(words.as_json(found, None))["noise_floor"] is None
 
 
 @pytest.mark.parametrize(

@@ -177,7 +177,7 @@ def test_running_median_keeps_steps_and_drops_spikes():
 def test_p_values_fall_with_size_beyond_what_was_simulated():
     errors = np.zeros(12)
     seen = null_model.Scatter(np.full(12, 0.03), np.array(0.0))
-    chance = null_model.chance(errors, seen, 11, interleaved=False, least=2)
+    chance = null_model.chance(errors, seen, 11, interleaved=False)
     sizes = [1, 3, 10, 30, 100]
     values = [null_model.p_value(chance.largest, size) for size in sizes]
     assert values == sorted(values, reverse=True)

@@ -18,7 +18,7 @@ from pathlib import Path
 import judges
 import project
 
-from nnbench.history import commits, seeded_digests
+from nnbench.history import commits
 from nnbench.history import record as recording
 from nnbench.measure import run as measuring
 from nnbench.show.progress import Bar
@@ -85,7 +85,7 @@ def measure(number: int, rounds: int, backend: str) -> Path:
     folder = part.folder(Path(f"../repetition-{number}"))
     with Bar(0, "trials") as bar:
         measuring.execute(folder, data, bar.watch, part.environments(checked_out))
-        seeded_digests.record(part, folder, cases, data, checked_out, bar.watch)
+        recording.add_digests(part, folder, cases, data, checked_out, bar.watch)
     return folder.resolve()
 
 

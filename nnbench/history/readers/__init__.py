@@ -13,9 +13,9 @@ class Row(NamedTuple):
 
     `environment` names everything but the host that must be equal for values to be compared.
     `value` is in `unit` (seconds, bytes, or a tracked figure's own), `log_error` the standard
-    error of its logarithm, NaN where the tool gives none. `session` tells rows measured together,
-    `noisy` the share of its blocks in which the noise watch saw something, `pace_s` the seconds
-    that this machine took then for 1 GFLOP of a matrix product, NaN where neither is known.
+    error of its logarithm. `session` tells rows measured together, `noisy` the share of its blocks
+    in which the noise watch saw something, `pace_s` the seconds that this machine took then for
+    1 GFLOP of a matrix product. What is not known is NaN.
     """
 
     source: str

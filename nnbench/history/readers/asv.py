@@ -12,13 +12,12 @@ no rows of its own.
 import itertools
 import json
 import math
+import statistics
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from nnbench.history.readers import BYTES, Row, Skipped, reason
 
@@ -27,6 +26,7 @@ API_VERSION = 2
 MACHINE_FILE = "machine.json"
 BENCHMARKS_FILE = "benchmarks.json"
 NORMAL_99 = 2.5758
+QUOTE = "'"
 NOISY, MACHINE_SPEED = "track_disturbed", "track_pace"
 UNITS = {"seconds": "s", "time": "s", "bytes": BYTES, "memory": BYTES}
 
@@ -75,15 +75,10 @@ def _with_machine(rows: list[Row]) -> list[Row]:
             seen[function][suite, row.case] = row.value
         else:
             rest.append(((suite, row.case), row))
-    usual = {
-        name: float(np.median(list(found.values()))) if found else math.nan
-        for name, found in seen.items()
-    }
+    noisy, pace_s = seen.values()
+    usual = [statistics.median(one.values()) if one else math.nan for one in seen.values()]
     return [
-        row._replace(
-            noisy=seen[NOISY].get(key, usual[NOISY]),
-            pace_s=seen[MACHINE_SPEED].get(key, usual[MACHINE_SPEED]),
-        )
+        row._replace(noisy=noisy.get(key, usual[0]), pace_s=pace_s.get(key, usual[1]))
         for key, row in rest
     ]
 
@@ -93,31 +88,25 @@ def _rows(name: str, found: dict[str, Any], known: dict[str, Any], result: Row) 
     axes = found.get("params") or []
     names = known.get("param_names") or [f"p{number}" for number in range(len(axes))]
     unit = str(known.get("unit") or ("seconds" if ".time" in name else ""))
+    version, unit = str(found.get("version") or "")[:12], UNITS.get(unit, unit)
     low, high = found.get("stats_ci_99_a"), found.get("stats_ci_99_b")
     repeats = found.get("stats_repeat")
-    result = result._replace(
-        benchmark=name, version=str(found.get("version") or "")[:12], unit=UNITS.get(unit, unit)
-    )
+    result = result._replace(benchmark=name, version=version, unit=unit)
     cases = _cases(tuple(names), tuple(tuple(axis) for axis in axes))
     for number, (case, value) in enumerate(zip(cases, found["result"] or (), strict=False)):
         if value is None or isinstance(value, str) or not math.isfinite(value):
             continue
-        yield result._replace(
-            case=case,
-            value=float(value),
-            log_error=_log_error(low[number], high[number]) if low and high else math.nan,
-            samples=int(repeats[number] or 1) if repeats else 1,
-        )
+        error = _log_error(low[number], high[number]) if low and high else math.nan
+        samples = int(repeats[number] or 1) if repeats else 1
+        yield result._replace(case=case, value=float(value), log_error=error, samples=samples)
 
 
 @cache
 def _cases(names: tuple[str, ...], axes: tuple[tuple[str, ...], ...]) -> list[str]:
     """Every combination of parameters in words, in asv's order."""
+    combinations = [zip(names, one, strict=False) for one in itertools.product(*axes)]
     return [
-        ", ".join(
-            f"{name}={one.strip(chr(39))}" for name, one in zip(names, combination, strict=False)
-        )
-        for combination in itertools.product(*axes)
+        ", ".join(f"{name}={one.strip(QUOTE)}" for name, one in pairs) for pairs in combinations
     ]
 
 
@@ -132,11 +121,8 @@ def _environment(plain: dict[str, Any]) -> str:
     parameters = {name: text for name, text in plain["params"].items() if name != "machine"}
     wanted = {f"{name} {version}" for name, version in plain.get("requirements", {}).items()}
     variables = {f"{name}={text}" for name, text in plain.get("env_vars", {}).items()}
-    hardware = [
-        f"{name} {parameters.pop(name)}"
-        for name in ("cpu", "num_cpu", "os", "arch", "ram")
-        if parameters.get(name)
-    ]
+    told = [one for one in ("cpu", "num_cpu", "os", "arch", "ram") if parameters.get(one)]
+    hardware = [f"{name} {parameters.pop(name)}" for name in told]
     for name in plain.get("requirements", {}):
         parameters.pop(name, None)
     python = [f"python {parameters.pop('python', plain['python'])}"]

@@ -37,9 +37,8 @@ def read(path: Path) -> Iterator[Row | Skipped]:
             yield Skipped(str(path), f"measured with changes that {commit[:9]} does not hold")
             return
         date = _moment(info.get("time") or plain["datetime"])
-        session = Row(
-            SOURCE, machine["node"], _environment(machine), commit, date, session=str(path)
-        )
+        place = machine["node"], _environment(machine)
+        session = Row(SOURCE, *place, commit, date, session=str(path))
         benchmarks = list(plain["benchmarks"])
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as failure:
         yield Skipped(str(path), f"not a session of pytest-benchmark ({reason(failure)})")
@@ -48,7 +47,8 @@ def read(path: Path) -> Iterator[Row | Skipped]:
         try:
             yield _row(one, session)
         except (KeyError, TypeError, ValueError, AttributeError) as failure:
-            yield Skipped(f"{path}, {_name(one)}", f"damaged ({failure!r})")
+            name = one.get("fullname", "?") if isinstance(one, dict) else "?"
+            yield Skipped(f"{path}, {name}", f"damaged ({failure!r})")
 
 
 def _row(one: dict[str, Any], session: Row) -> Row:
@@ -62,11 +62,11 @@ def _row(one: dict[str, Any], session: Row) -> Row:
     parameters = one.get("params") or {}
     versions = extra.get("versions")
     named = sorted(versions.items()) if isinstance(versions, dict) else []
+    case = ", ".join(f"{name}={text}" for name, text in parameters.items())
     return session._replace(
         environment=session.environment + "".join(f", {name} {text}" for name, text in named),
         benchmark=str(one["fullname"]).partition("[")[0],
-        case=", ".join(f"{name}={text}" for name, text in parameters.items())
-        or str(one.get("param") or ""),
+        case=case or str(one.get("param") or ""),
         value=median,
         log_error=error,
         samples=rounds,
@@ -93,7 +93,3 @@ def _environment(machine: dict[str, Any]) -> str:
 def _moment(text: str) -> datetime:
     moment = datetime.fromisoformat(text)
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-
-
-def _name(one: Any) -> str:
-    return str(one.get("fullname", "?")) if isinstance(one, dict) else "?"

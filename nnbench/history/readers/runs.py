@@ -63,7 +63,7 @@ def read(path: Path) -> tuple[list[Row | Skipped], pd.DataFrame]:
     found += unread
     together = len(commits) > 1
     labels = {key: case_label(case) for key, case in run.cases.items()}
-    products_s = {key: _product_s(run, case) for key, case in run.cases.items()}
+    rates = {key: product_rates(run, case) for key, case in run.cases.items()}
     for (commit, key, phase), group in blocks.groupby(["commit", "case", "phase"], sort=False):
         estimate = nested_estimate(group["seconds"], group["launch"])
         found.append(
@@ -78,19 +78,15 @@ def read(path: Path) -> tuple[list[Row | Skipped], pd.DataFrame]:
                 interleaved=together,
                 session=str(folder),
                 noisy=float(group["noisy"].mean()),
-                pace_s=products_s[str(key)],
+                pace_s=GFLOP / float(np.median(rates[str(key)] or [math.nan])),
                 digest=digests.get((str(commit), str(key)), ""),
             )
         )
-    pairs = blocks.assign(
-        host=host,
-        environment=environment,
-        benchmark=blocks["phase"],
-        case=blocks["case"].map(labels),
-        session=str(folder),
-        log=np.log(blocks["seconds"]),
-    )
-    return found, pairs[PAIR_COLUMNS] if together else nothing
+    if not together:
+        return found, nothing
+    pairs = blocks.assign(host=host, environment=environment, session=str(folder))
+    pairs = pairs.assign(case=pairs["case"].map(labels), log=np.log(pairs["seconds"]))
+    return found, pairs.rename(columns={"phase": "benchmark"})[PAIR_COLUMNS]
 
 
 def _blocks(run: runs.Run, commits: dict[str, str]) -> pd.DataFrame:
@@ -101,11 +97,6 @@ def _blocks(run: runs.Run, commits: dict[str, str]) -> pd.DataFrame:
     noisy = noise.noisy_blocks(run.trials)
     both = zip(blocks["launch"], blocks["block"], strict=True)
     return blocks.assign(noisy=[one in noisy for one in both])
-
-
-def _product_s(run: runs.Run, case: Case) -> float:
-    rates = product_rates(run, case)
-    return GFLOP / float(np.median(rates)) if rates else math.nan
 
 
 def digests_of(folder: Path) -> tuple[dict[tuple[str, str], str], list[Skipped]]:
@@ -126,11 +117,9 @@ def environment_of(fingerprint: dict[str, Any]) -> str:
     """A fingerprint without host and commit, in a line; equal exactly when all of it is."""
     rest = {name: part for name, part in fingerprint.items() if name not in ("host", "commit")}
     digest = hashlib.sha256(json.dumps(rest, sort_keys=True).encode()).hexdigest()[:6]
-    versions = ", ".join(
-        f"{name} {text}"
-        for name, text in fingerprint.get("versions", {}).items()
-        if name in ("keras", "tensorflow", "jax", "torch")
-    )
+    known = fingerprint.get("versions", {})
+    named = [name for name in known if name in ("keras", "tensorflow", "jax", "torch")]
+    versions = ", ".join(f"{name} {known[name]}" for name in named)
     return f"Python {fingerprint.get('python')}, {versions}, {fingerprint.get('cpu')} ({digest})"
 
 
