@@ -53,8 +53,7 @@ def data_file(data: Dataset) -> Iterator[DataFile]:
 class Worker:
     """One life of a worker process, for the backend, device and threads of `warm_up`.
 
-    Attributes: `started` is what the worker said of itself when it was ready, `log` the file with
-    its standard error.
+    `started` is what it said of itself when it was ready, `log` the file with its standard error.
     """
 
     def __init__(
@@ -76,35 +75,24 @@ class Worker:
         not hold. Raises UserError if the backend is not installed.
         """
         self.log = log
-        backend, device, threads = warm_up.worker
-        devices.check_installed(backend)
-        environment = environment or Environment()
-        configuration = {
-            "warm_up": warm_up.to_json(),
-            "data": str(data.path),
-            "data_name": data.name,
-            "room": room,
-            **configuration,
-        }
+        self.started: dict[str, Any] = {}
         self._buffer = b""
+        devices.check_installed(warm_up.backend)
+        environment = environment or Environment()
+        module = environment.worker_module(room)
+        file = {"data": str(data.path), "data_name": data.name}
+        configuration |= {"warm_up": warm_up.to_json(), **file, "room": room}
+        variables = os.environ | devices.environment(*warm_up.worker) | dict(settings or {})
         with log.open("wb") as errors:
             self._process = subprocess.Popen(
-                [
-                    *(environment.python, "-m", environment.worker_module(room)),
-                    json.dumps(configuration),
-                ],
+                [environment.python, "-m", module, json.dumps(configuration)],
                 cwd=environment.folder,
-                env={
-                    **os.environ,
-                    **devices.environment(backend, device, threads),
-                    **(settings or {}),
-                },
+                env=variables,
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=errors,
                 start_new_session=True,
             )
-        self.started: dict[str, Any] = {}
 
     def wait_until_ready(self) -> dict[str, Any]:
         """Wait until the worker is warm; return what it says of itself (see `serve.main`).
@@ -136,8 +124,7 @@ class Worker:
             self._process.stdin.flush()
         except OSError:
             raise self._lost() from None
-        answer: dict[str, Any] = self.answer(limit_s)
-        return answer
+        return self.answer(limit_s)  # type: ignore[no-any-return]
 
     def __enter__(self) -> Self:
         return self

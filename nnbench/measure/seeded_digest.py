@@ -76,12 +76,7 @@ def _train(case: Case, features: serve.Array, labels: serve.Array) -> dict[str, 
     model = keras_model.for_case(case)
     keras_import.set_random_seed(SEED)
     losses = fit(
-        model,
-        features,
-        labels,
-        epochs=EPOCHS,
-        batch_size=case.training.batch_size,
-        shuffle=False,
+        model, features, labels, epochs=EPOCHS, batch_size=case.training.batch_size, shuffle=False
     )
     digest = hashlib.sha256(repr([float(loss) for loss in losses]).encode())
     for weight in model.trainable_weights:

@@ -11,8 +11,7 @@ TAIL = 0.1
 """The last tenth of the epochs is compared with the tenth before it."""
 
 FLAT = 0.005
-"""A change of less than 0.5 % of the loss from tenth to tenth counts as flat: going on as long
-again at that rate would change it by less than 5 %."""
+"""A smaller part of the loss from tenth to tenth is flat: as many epochs again change under 5 %."""
 
 NOISE = 3.0
 """So does one of less than three standard errors of what the jitter of mini-batches makes."""

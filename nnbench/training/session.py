@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from nnbench.errors import UserError
 from nnbench.machine import devices, keras_import, whole_file
+from nnbench.training.compiled.fast_fit import fast_fit
 from nnbench.training.fit import fit
 from nnbench.workload import architecture as arch
 from nnbench.workload import keras_model
@@ -79,30 +80,17 @@ def train(
         def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
             on_epoch(epoch + 1, float((logs or {}).get("loss", np.nan)))
 
-    losses = _FITS[path](
-        model,
-        data.features,
-        data.labels,
-        epochs=epochs,
-        batch_size=training.batch_size or data.rows,
-        shuffle=training.shuffle,
-        callbacks=[Teller()],
-    )
-    session = Session(
-        architecture, training, data.name, seed, earlier + losses, initial, model.get_weights()
-    )
+    rows, shuffle = training.batch_size or data.rows, training.shuffle
+    options: dict[str, Any] = {"batch_size": rows, "shuffle": shuffle, "callbacks": [Teller()]}
+    if path == "fit":
+        losses = fit(model, data.features, data.labels, epochs=epochs, **options)
+    else:
+        options |= {"epochs": epochs, "verbose": 0, "callback_every": max(1, epochs // 100)}
+        history = fast_fit(model, data.features, data.labels, **options).history
+        losses = [float(loss) for loss in history["loss"]]
+    final, all_losses = model.get_weights(), earlier + losses
+    session = Session(architecture, training, data.name, seed, all_losses, initial, final)
     return session, model
-
-
-def _fast_fit(model: "keras.Model", x: Any, y: Any, *, epochs: int, **options: Any) -> list[float]:
-    from nnbench.training.compiled.fast_fit import fast_fit
-
-    every = max(1, epochs // 100)
-    found = fast_fit(model, x, y, epochs=epochs, verbose=0, callback_every=every, **options)
-    return [float(loss) for loss in found.history["loss"]]
-
-
-_FITS: dict[str, Callable[..., list[float]]] = {"fit": fit, "compiled": _fast_fit}
 
 
 def save(session: Session, model: "keras.Model", folder: Path) -> None:

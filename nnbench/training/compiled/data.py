@@ -1,4 +1,4 @@
-"""The data of a compiled training: whole arrays, cut into batches exactly as `Model.fit` cuts them.
+"""A compiled training's data and state: whole arrays, cut into batches just as `Model.fit` does.
 
 Conversion (data types, class weights, checks of row counts, the validation split) is left to the
 same adapters that `fit` uses, so that a batch here holds the very numbers of a batch there.
@@ -13,13 +13,13 @@ from nnbench.errors import UserError
 KERAS_BATCH_SIZE = 32
 """What `fit` takes when no batch size is given."""
 
+LONGEST_RUN = 1024
+"""Epochs that a program runs at a time: the device holds the logs of so many."""
+
 
 @dataclass(frozen=True)
 class Batches:
-    """Rows to pass over: `data` is `x`, `(x, y)` or `(x, y, sample_weight)`, NumPy arrays.
-
-    Every batch has `batch_size` rows but the last, which has what is left.
-    """
+    """Rows to pass over: `data` is `x`, `(x, y)` or `(x, y, sample_weight)`, NumPy arrays."""
 
     data: Any
     rows: int
@@ -48,9 +48,9 @@ class Task:
     training: Batches
     shuffle: bool
     seed: int
-    validation: Batches | None = None
-    validate_on: int | Sequence[int] = 1
-    built_now: bool = False
+    validation: Batches | None
+    validate_on: int | Sequence[int]
+    built_now: bool
 
     def validates(self, epoch: int) -> bool:
         """Whether epoch `epoch` (counted from 0) ends with a validation."""
@@ -106,6 +106,16 @@ def batches(
     return Batches(data, rows, min(batch_size or KERAS_BATCH_SIZE, rows))
 
 
+def state_variables(model: Any) -> tuple[list[Any], ...]:
+    """All that a step may change, in Keras' order; seeds are among the non-trainable."""
+    return (
+        model.trainable_variables,
+        model.non_trainable_variables,
+        model.optimizer.variables,
+        model.metrics_variables,
+    )
+
+
 def split(
     x: Any, y: Any, sample_weight: Any, validation_split: float
 ) -> tuple[tuple[Any, Any, Any], tuple[Any, Any, Any]]:
@@ -116,9 +126,8 @@ def split(
     from keras.src.trainers.data_adapters import array_slicing
 
     try:
-        train, validation = array_slicing.train_validation_split(
+        return array_slicing.train_validation_split(  # type: ignore[no-any-return]
             (x, y, sample_weight), validation_split=validation_split
         )
     except ValueError as failure:
         raise UserError(str(failure)) from failure
-    return train, validation

@@ -13,16 +13,6 @@ ALIASES = (torch.ops.aten.detach.default, torch.ops.aten.lift_fresh_copy.default
 """Operations that only matter to a gradient tape, or to whoever writes into a constant."""
 
 
-def variables(model: Any) -> list[Any]:
-    """All that a step may change: weights, seeds and statistics, optimizer state, metrics."""
-    return [
-        *model.trainable_variables,
-        *model.non_trainable_variables,
-        *model.optimizer.variables,
-        *model.metrics_variables,
-    ]
-
-
 class Recording:
     """A recorded step: takes the state and a batch, returns the logs and the new state.
 
