@@ -13,7 +13,7 @@ import numpy as np
 
 from nnbench.machine import keras_import
 from nnbench.measure import trial
-from nnbench.measure.trial import Array
+from nnbench.measure.boundaries import Array
 from nnbench.workload import keras_model
 from nnbench.workload.case import Case
 

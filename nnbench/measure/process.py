@@ -51,10 +51,7 @@ def data_file(data: Dataset) -> Iterator[DataFile]:
 
 
 class Worker:
-    """One life of a worker process, for the backend, device and threads of `warm_up`.
-
-    `started` is what it said of itself when it was ready, `log` the file with its standard error.
-    """
+    """One life of a worker process; its standard error goes to the file `log`."""
 
     def __init__(
         self,
@@ -69,13 +66,12 @@ class Worker:
     ) -> None:
         """Start the process in an environment, the parent's by default, and do not wait for it.
 
-        `room` is the module that answers the requests (see `serve`), `settings` are environment
-        variables besides those that tie the process to its device, `configuration` is what that
-        room reads besides what all do. The worker loads by its name any data set that `data` does
-        not hold. Raises UserError if the backend is not installed.
+        It is tied to the backend, device and threads of `warm_up`. `room` is the module that
+        answers the requests (see `serve`), `settings` are further environment variables,
+        `configuration` is what only that room reads. The worker loads by its name any data set
+        that `data` does not hold. Raises UserError if the backend is not installed.
         """
         self.log = log
-        self.started: dict[str, Any] = {}
         self._buffer = b""
         devices.check_installed(warm_up.backend)
         environment = environment or Environment()
@@ -97,14 +93,13 @@ class Worker:
     def wait_until_ready(self) -> dict[str, Any]:
         """Wait until the worker is warm; return what it says of itself (see `serve.main`).
 
-        Raises UserError for what a user can mend (the device is not there), WorkerLostError if it
-        does not come up.
+        Raises UserError for what a user can mend, WorkerLostError if it does not come up.
         """
-        self.started = self.answer(START_LIMIT_S)
-        if "error" in self.started:
+        ready: dict[str, Any] = self.answer(START_LIMIT_S)
+        if "error" in ready:
             self.stop()
-            raise UserError(self.started["error"])
-        return self.started
+            raise UserError(ready["error"])
+        return ready
 
     @property
     def pid(self) -> int:
@@ -112,10 +107,9 @@ class Worker:
         return self._process.pid
 
     def ask(self, case: Case, limit_s: float, **request: Any) -> dict[str, Any]:
-        """Send a request about a case and wait for its answer.
+        """Send a request, which the room understands, and wait for its answer.
 
-        What else a request holds is up to the room, such as the `kind` of a trial. Raises
-        WorkerLostError if the worker dies or takes too long.
+        Raises WorkerLostError if the worker dies or takes too long.
         """
         assert self._process.stdin is not None
         line = json.dumps({"case": case.to_json(), **request})

@@ -74,14 +74,12 @@ def main() -> None:
     except UserError as mistake:
         answer({"error": str(mistake)})
         return
-    answer(
-        {
-            **ready,
-            "device_name": devices.description(case.backend, case.device),
-            "versions": devices.versions(case.backend),
-            "cpus": devices.usable_cpus(),
-        }
-    )
+    ready |= {
+        "device_name": devices.description(case.backend, case.device),
+        "versions": devices.versions(case.backend),
+        "cpus": devices.usable_cpus(),
+    }
+    answer(ready)
     for line in sys.stdin:
         answer(respond(json.loads(line)))
 

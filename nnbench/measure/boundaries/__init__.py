@@ -44,8 +44,10 @@ def of(backend: str) -> Boundaries:
     return module  # type: ignore[no-any-return]
 
 
-def timed_ns(work: Callable[[], Any], wait: Callable[[Any], None]) -> tuple[int, Any]:
-    """Duration of `work`, the device waited for, and what it returned."""
+def timed_ns(
+    work: Callable[[], Any], wait: Callable[[Any], None] = lambda _: None
+) -> tuple[int, Any]:
+    """Duration of `work`, the device waited for unless it does so itself, and what it returned."""
     begin = perf_counter_ns()
     result = work()
     wait(result)
