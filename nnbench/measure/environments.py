@@ -34,7 +34,7 @@ class Operand:
 
 
 def resolve(name: str) -> Operand:
-    """Understand one side: a run's folder, a Python interpreter, `.` (as things stand), a commit.
+    """Understand one side: a run's folder, a Python, `.` (as things stand) or a commit.
 
     Raises UserError for anything else, and where a commit cannot be checked out or installed.
     """
@@ -95,11 +95,9 @@ def _requirements_digest(tree: Path) -> str:
     return digest.hexdigest()
 
 
-def _project_table(tree: Path) -> dict[str, Any]:
+def _project_table(tree: Path) -> Any:
     project = tree / "pyproject.toml"
-    table = tomllib.loads(project.read_text()) if project.exists() else {}
-    found: dict[str, Any] = table.get("project", {})
-    return found
+    return tomllib.loads(project.read_text()).get("project", {}) if project.exists() else {}
 
 
 def _python_for(tree: Path, root: Path) -> Path:

@@ -29,10 +29,9 @@ def begin(backend: str, device: str) -> None:
 
 
 def peaks(backend: str, device: str) -> dict[str, Any]:
-    """Bytes held since `begin`: `peak_host_bytes`, and `peak_device_bytes` of a GPU.
+    """Bytes the whole process held since `begin`: `peak_host_bytes`, `peak_device_bytes` of a GPU.
 
-    The host's figure is the whole process, the framework included. Where the peak cannot be
-    reset (outside Linux; JAX on a GPU) it is the highest of the worker's life so far.
+    Where the peak cannot be reset (outside Linux; JAX on a GPU) they are the worker's so far.
     """
     host = {"peak_host_bytes": _peak_host_bytes()}
     if not device.startswith("gpu"):

@@ -133,10 +133,7 @@ def _wide(run: runs.Run, precision: float) -> list[Case]:
 
 
 def seconds_spent(run: runs.Run) -> float:
-    """Seconds that a run's launches and trials took, by its records.
-
-    The processes of a round's sides start at the same time: the longest start counts.
-    """
+    """Seconds that trials and launches took by a run's records; sides start at the same time."""
     starting_s: dict[tuple[Any, ...], dict[str, float]] = {}
     for record in run.launches:
         together = tuple(record[name] for name in ("round", "backend", "device", "threads"))
@@ -173,10 +170,7 @@ def _missing(plans: list[list[Planned]], run: runs.Run) -> list[list[Planned]]:
 def folder_for(
     results: Path, name: str | None, wanted: dict[str, Any], **how: bool
 ) -> tuple[Path, bool]:
-    """The folder for a run of this specification here, and whether an unfinished one is in it.
-
-    `how` and the errors are those of `store.folder.Format.folder_for`.
-    """
+    """`store.folder.Format.folder_for` a run of this specification on this host."""
     here = fingerprint.take()
     return runs.FORMAT.folder_for(results, name, wanted, here, runs.read, is_complete, **how)
 
@@ -186,9 +180,8 @@ def execute(
 ) -> runs.Run:
     """Measure what is missing of the run in `folder`, and return the whole.
 
-    `sides` says where the workers of each side of the specification run. A worker that dies or
-    exceeds the limit is a recorded outcome of its trial; a new worker takes over. Raises
-    UserError if a backend or device is not there or the disk fails.
+    `sides` says where workers of each side run. One that dies or exceeds the limit is an outcome
+    of its trial; a new one takes over. Raises UserError if a device or the disk fails.
     """
     with contextlib.closing(runs.Writer(folder)) as writer, data_file(data) as arrays:
         run = runs.read(folder)

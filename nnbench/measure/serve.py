@@ -2,13 +2,12 @@
 
 `python -m nnbench.measure.worker '<configuration>'` starts one. The configuration names a case to
 get ready for (`warm_up`), a file with arrays (`data`), the data set that they are (`data_name`),
-and the module that answers (`room`, by default `nnbench.measure.timed_trials`). That module is
-imported once Keras runs on its backend. Its function `open_room(started)` returns what the worker
-says of itself when it is ready, and the function that answers each request.
+and the module that answers (`room`), which is imported once Keras runs on its backend. Its
+`open_room(started)` returns what the worker says of itself when it is ready, and the function
+that answers each request.
 
-Requests come as JSON lines on standard input, answers go as JSON lines on what was standard
-output; anything that libraries print ends up on standard error, which the parent keeps as the
-worker's log. The worker ends when its input ends, so it does not outlive its parent.
+Requests are JSON lines on standard input, answers on what was standard output; what libraries
+print goes to standard error, the worker's log. The worker ends when its input ends.
 """
 
 import importlib
@@ -40,8 +39,8 @@ Room = tuple[dict[str, Any], Answer]
 class Started:
     """A process whose backend runs, for `case` and the others of its device.
 
-    `began_s` and `imported_s` are readings of `time.perf_counter` before and after the import of
-    Keras; `arrays` holds the features and labels of data sets by name.
+    `began_s` and `imported_s` are clock readings before and after the import of Keras; `arrays`
+    holds the features and labels of data sets by name.
     """
 
     case: Case

@@ -60,8 +60,7 @@ def train(
 ) -> tuple[Session, "keras.Model"]:
     """Train a network; `devices.start` has been called.
 
-    `seed` sets all of Keras' sources of randomness. With `go_on_from`, weights and optimizer
-    state come from there and its losses are continued; `architecture` must be the one saved.
+    `go_on_from` is the folder of a session of the same `architecture` that is to be continued.
     `on_epoch` is told finished epochs, from 1, and their loss: every one with `fit`, about a
     hundred of them on the compiled path. Raises UserError if there is nothing valid to go on from.
     """
@@ -128,14 +127,11 @@ def read(folder: Path) -> Session:
             final_weights=_read_weights(folder / FINAL),
         )
     except FileNotFoundError as failure:
-        raise UserError(
-            f"{folder} holds no saved training: {Path(failure.filename).name} is missing"
-        ) from failure
+        missing = Path(failure.filename).name
+        raise UserError(f"{folder} holds no saved training: {missing} is missing") from failure
     except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as failure:
-        raise UserError(
-            f"the training saved in {folder} is damaged ({devices.first_line(failure)}): "
-            "train and save it again"
-        ) from failure
+        damage = f"the training saved in {folder} is damaged ({devices.first_line(failure)})"
+        raise UserError(f"{damage}: train and save it again") from failure
 
 
 def _read_weights(path: Path) -> Weights:
@@ -150,6 +146,5 @@ def _load_model(folder: Path) -> "keras.Model":
         with keras_import.without_tensorflow():
             return keras.saving.load_model(folder / MODEL)
     except (OSError, ValueError) as failure:
-        raise UserError(
-            f"{folder / MODEL} cannot be read ({devices.first_line(failure)}): train it again"
-        ) from failure
+        reason = devices.first_line(failure)
+        raise UserError(f"{folder / MODEL} cannot be read ({reason}): train it again") from failure

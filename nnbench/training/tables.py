@@ -74,10 +74,7 @@ def print_weights(session: Session) -> None:
 def print_training(
     session: Session, verdict: Verdict, predictions: NDArray[np.float32], data: Dataset
 ) -> None:
-    """How a training ended: loss, quality on its own data, verdict.
-
-    `predictions` has one value for each of the data's rows.
-    """
+    """How a training ended: loss, quality of `predictions` (rows, 1) on its own data, verdict."""
     say(
         f"loss ({session.training.loss}): {session.losses[0]:.4g} after the first epoch, "
         f"{session.losses[-1]:.4g} after {len(session.losses)}"

@@ -40,8 +40,7 @@ class Boundaries(Protocol):
 
 def of(backend: str) -> Boundaries:
     """The module for a backend, which must be the one that Keras runs on."""
-    module: Any = importlib.import_module(f"{__name__}.{backend}")
-    return module  # type: ignore[no-any-return]
+    return importlib.import_module(f"{__name__}.{backend}")
 
 
 def timed_ns(

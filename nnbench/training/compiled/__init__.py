@@ -80,8 +80,7 @@ class Prepared:
     def run(self, epochs: int) -> Logs:
         """Train on for `epochs` epochs; returns when the device is done.
 
-        The logs hold, for `loss` and every metric, an array with a value for each epoch; those
-        of a validation start with `val_` and mean nothing after epochs without one.
+        The logs of a validation start with `val_` and mean nothing after epochs without one.
         """
         self.compile()
         parts = []
@@ -131,10 +130,8 @@ def prepare(
     training = batches(x, y, sample_weight, batch_size=batch_size, class_weight=class_weight)
     validation = None
     if validation_data is not None:
-        validation = batches(
-            *keras.utils.unpack_x_y_sample_weight(validation_data),
-            batch_size=validation_batch_size or batch_size,
-        )
+        arrays = keras.utils.unpack_x_y_sample_weight(validation_data)
+        validation = batches(*arrays, batch_size=validation_batch_size or batch_size)
     built_now = _build(model, training.data)
     if seed is None:
         seed = keras.random.SeedGenerator().state.numpy()[0].item()

@@ -79,10 +79,9 @@ def batches(
     batch_size: int | None = None,
     class_weight: dict[int, float] | None = None,
 ) -> Batches:
-    """Convert arrays as `fit` does. `batch_size` None means Keras' 32.
+    """Convert arrays as `fit` does; `batch_size` None means Keras' 32.
 
-    Raises UserError if `x`, `y` or `sample_weight` are not arrays held in memory, or if their
-    rows do not match.
+    Raises UserError if they are not arrays held in memory, or if their rows do not match.
     """
     from keras.src.trainers.data_adapters import array_data_adapter
 
@@ -119,7 +118,7 @@ def state_variables(model: Any) -> tuple[list[Any], ...]:
 def split(
     x: Any, y: Any, sample_weight: Any, validation_split: float
 ) -> tuple[tuple[Any, Any, Any], tuple[Any, Any, Any]]:
-    """The first rows to train on, and the last `validation_split` (0 to 1) of them to validate on.
+    """The first rows to train on, the last `validation_split` (0 to 1) of them to validate on.
 
     Raises UserError if that leaves one of the two without rows.
     """

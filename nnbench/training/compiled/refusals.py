@@ -59,7 +59,6 @@ def _only_saves_by_epoch(callback: Any) -> bool:
 
 def untraceable(model: Any, failure: Exception) -> UserError:
     """Why a training step could not be traced, naming the layer in which it stopped."""
-    layer, cause = None, failure
     for cause in _causes(failure):
         layer = _layer_in_traceback(model, cause)
         if layer is not None:
@@ -73,9 +72,9 @@ def untraceable(model: Any, failure: Exception) -> UserError:
     )
 
 
-def _causes(failure: BaseException) -> list[Any]:
+def _causes(failure: BaseException) -> list[BaseException]:
     """What went wrong, then what that came from."""
-    found: list[Any] = []
+    found: list[BaseException] = []
     current: BaseException | None = failure
     while current is not None and current not in found:
         found.append(current)
