@@ -5,7 +5,6 @@ borrows the packages that are installed at present. Where the commit asks for ot
 pip installs into it what differs, so that no framework is installed twice.
 """
 
-import hashlib
 import importlib.util
 import subprocess
 import sys
@@ -43,18 +42,12 @@ def resolve(name: str) -> Operand:
         return Operand(name.rstrip("/"), run=runs.read(path))
     if name == ".":
         return Operand("now", side=Environment())
-    if path.is_file():
-        return _interpreter(path)
-    return _commit(name)
-
-
-def _interpreter(path: Path) -> Operand:
+    if not path.is_file():
+        return _commit(name)
     # An environment's python is a link: resolving it would leave the environment.
     python = str(path.absolute())
-    answer = subprocess.run(
-        [python, "-c", "import nnbench"], capture_output=True, text=True, check=False, cwd="/"
-    )
-    if answer.returncode != 0:
+    command = [python, "-c", "import nnbench"]
+    if subprocess.run(command, capture_output=True, check=False, cwd="/").returncode != 0:
         raise UserError(f"{path} is no Python that has nnbench installed")
     return Operand(path.parent.parent.name or path.name, side=Environment(python=python))
 
@@ -85,14 +78,11 @@ def _commit(name: str) -> Operand:
     return Operand(f"{name} ({full[:9]})", side=Environment(python=python, folder=tree))
 
 
-def _requirements_digest(tree: Path) -> str:
+def _requirements(tree: Path) -> list[Any]:
     table = _project_table(tree)
-    asked = (table.get("dependencies"), table.get("optional-dependencies"))
-    digest = hashlib.sha256(repr(asked).encode())
-    for name in ("constraints.txt", "requirements.txt"):
-        file = tree / name
-        digest.update(file.read_bytes() if file.exists() else b"-")
-    return digest.hexdigest()
+    files = [tree / "constraints.txt", tree / "requirements.txt"]
+    texts = [file.read_bytes() if file.exists() else None for file in files]
+    return [table.get("dependencies"), table.get("optional-dependencies"), *texts]
 
 
 def _project_table(tree: Path) -> Any:
@@ -107,7 +97,7 @@ def _python_for(tree: Path, root: Path) -> Path:
     ready = environment / "ready"
     if ready.exists():
         return python
-    asked = [] if _requirements_digest(root) == _requirements_digest(tree) else _asked(tree)
+    asked = [] if _requirements(root) == _requirements(tree) else _asked(tree)
     # With a pip of its own come packages that would hide what is borrowed.
     own_pip = bool(asked) and importlib.util.find_spec("pip") is None
     without_pip = [] if own_pip else ["--without-pip"]

@@ -202,9 +202,6 @@ class _Measuring:
     arrays: DataFile
     watch: Watcher
     sides: Mapping[str, Environment]
-    done: float = 0.0
-    total: float = 0.0
-    widest: float | None = None
 
     def __post_init__(self) -> None:
         self.next_launch = 1 + max((record["launch"] for record in self.run.launches), default=-1)
@@ -214,8 +211,7 @@ class _Measuring:
         """Project the work of the whole run, given the round that is about to be measured."""
         wanted = self.run.specification
         spent_s = seconds_spent(self.run)
-        widths = widest_interval(self.run)
-        self.widest = max(widths.values()) if widths else None
+        self.widest = max(widest_interval(self.run).values(), default=None)
         rounds_left = max(0, wanted["launches"] - number - 1)
         if wanted["budget_s"] is not None and number > 0:
             rounds_left = int((wanted["budget_s"] - spent_s) / (spent_s / number))
@@ -254,7 +250,7 @@ class _Measuring:
                 pids = [worker.pid for worker in workers.values()]
                 reading = reading or noise.read(pids)
                 record = self._trial(workers[side], launches[side], planned)
-                # Counters tick a hundred times a second: over one step they say nothing. A look
+                # Over one step, counters that tick a hundred times a second say nothing. A look
                 # ends with its block, so that what it saw is said of the right one.
                 following = plan[position + 1 : position + 2]
                 block_ends = not following or following[0].block != planned.block
@@ -289,9 +285,8 @@ class _Measuring:
             ready = worker.wait_until_ready()
         except WorkerLostError as lost:
             reason = str(lost).splitlines()[0]
-            raise UserError(
-                f"a worker for {case.backend} did not start ({reason}): see {worker.log}"
-            ) from lost
+            what = f"a worker for {case.backend} did not start ({reason})"
+            raise UserError(f"{what}: see {worker.log}") from lost
         record = {
             "kind": "launch",
             "launch": number,

@@ -20,16 +20,15 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from nnbench.errors import UserError
 from nnbench.machine import devices
+from nnbench.measure.boundaries import Array as Array
 from nnbench.workload import datasets
 from nnbench.workload.case import Case
 
 TRIALS = "nnbench.measure.timed_trials"
 
-Array = NDArray[np.float32]
 Answer = Callable[[dict[str, Any]], Any]
 Room = tuple[dict[str, Any], Answer]
 """What a worker says of itself when it is ready, and what answers its requests."""

@@ -60,7 +60,8 @@ def train(
 ) -> tuple[Session, "keras.Model"]:
     """Train a network; `devices.start` has been called.
 
-    `go_on_from` is the folder of a session of the same `architecture` that is to be continued.
+    `go_on_from` is the folder of a session of the same `architecture` that is to be continued,
+    `seed` sets all of Keras' sources of randomness.
     `on_epoch` is told finished epochs, from 1, and their loss: every one with `fit`, about a
     hundred of them on the compiled path. Raises UserError if there is nothing valid to go on from.
     """
@@ -75,12 +76,11 @@ def train(
         saved = read(go_on_from)
         model, earlier, initial = _load_model(go_on_from), saved.losses, saved.initial_weights
 
-    class Teller(keras.callbacks.Callback):  # type: ignore[misc]
-        def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
-            on_epoch(epoch + 1, float((logs or {}).get("loss", np.nan)))
-
+    teller = keras.callbacks.LambdaCallback(
+        on_epoch_end=lambda epoch, logs: on_epoch(epoch + 1, float(logs.get("loss", np.nan)))
+    )
     rows, shuffle = training.batch_size or data.rows, training.shuffle
-    options: dict[str, Any] = {"batch_size": rows, "shuffle": shuffle, "callbacks": [Teller()]}
+    options: dict[str, Any] = {"batch_size": rows, "shuffle": shuffle, "callbacks": [teller]}
     if path == "fit":
         losses = fit(model, data.features, data.labels, epochs=epochs, **options)
     else:

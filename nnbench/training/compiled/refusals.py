@@ -31,30 +31,22 @@ def check_model(model: Any) -> None:
 
 def check_callbacks(callbacks: Sequence[Any], *, validates: bool) -> None:
     """Raise UserError if a callback wants Python within an epoch; it is named."""
+    from keras.callbacks import BackupAndRestore, Callback, ModelCheckpoint
+
     hooks = BATCH_HOOKS + (VALIDATION_HOOKS if validates else ())
+    plain = {hook: getattr(Callback, hook) for hook in hooks}
     for callback in callbacks:
-        wanted = [hook for hook in hooks if _overrides(callback, hook)]
-        if wanted and not _only_saves_by_epoch(callback):
+        # These two look at every batch only to find that it is not yet time to save.
+        saves = isinstance(callback, ModelCheckpoint | BackupAndRestore)
+        if saves and callback.save_freq == "epoch":
+            continue
+        kind, own = type(callback), vars(callback)
+        wanted = [hook for hook in hooks if hook in own or getattr(kind, hook) is not plain[hook]]
+        if wanted:
             raise UserError(
-                f"callback {type(callback).__name__} wants Python within an epoch "
-                f"({', '.join(wanted)}), which the compiled path does not stop for: leave it out, "
-                "or " + INSTEAD
+                f"callback {kind.__name__} wants Python within an epoch ({', '.join(wanted)}), "
+                f"which the compiled path does not stop for: leave it out, or {INSTEAD}"
             )
-
-
-def _overrides(callback: Any, hook: str) -> bool:
-    import keras
-
-    own = getattr(type(callback), hook) is not getattr(keras.callbacks.Callback, hook)
-    return own or hook in vars(callback)
-
-
-def _only_saves_by_epoch(callback: Any) -> bool:
-    """These two look at every batch only to find that it is not yet time to save."""
-    import keras
-
-    saving = (keras.callbacks.ModelCheckpoint, keras.callbacks.BackupAndRestore)
-    return isinstance(callback, saving) and callback.save_freq == "epoch"
 
 
 def untraceable(model: Any, failure: Exception) -> UserError:
