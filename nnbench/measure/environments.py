@@ -5,9 +5,7 @@ borrows the packages that are installed at present. Where the commit asks for ot
 pip installs into it what differs, so that no framework is installed twice.
 """
 
-import hashlib
 import importlib.util
-import json
 import subprocess
 import sys
 import sysconfig
@@ -22,7 +20,6 @@ from nnbench.measure.protocol import Environment
 from nnbench.store import runs
 
 WORKTREES = Path(".nnbench") / "worktrees"
-REQUIREMENT_FILES = ("constraints.txt", "requirements.txt")
 INSTALL_LIMIT_S = 3600.0
 
 
@@ -36,7 +33,7 @@ class Operand:
 
 
 def resolve(name: str) -> Operand:
-    """Understand one side: a run's folder, a Python interpreter, `.` (as things stand), a commit.
+    """Understand one side: a run's folder, a Python, `.` (as things stand) or a commit.
 
     Raises UserError for anything else, and where a commit cannot be checked out or installed.
     """
@@ -45,42 +42,21 @@ def resolve(name: str) -> Operand:
         return Operand(name.rstrip("/"), run=runs.read(path))
     if name == ".":
         return Operand("now", side=Environment())
-    if path.is_file():
-        return _interpreter(path)
-    return _commit(name)
-
-
-def _interpreter(path: Path) -> Operand:
+    if not path.is_file():
+        return _commit(name)
     # An environment's python is a link: resolving it would leave the environment.
     python = str(path.absolute())
-    answer = subprocess.run(
-        [python, "-c", "import nnbench"], capture_output=True, text=True, check=False, cwd="/"
-    )
-    if answer.returncode != 0:
+    command = [python, "-c", "import nnbench"]
+    if subprocess.run(command, capture_output=True, check=False, cwd="/").returncode != 0:
         raise UserError(f"{path} is no Python that has nnbench installed")
     return Operand(path.parent.parent.name or path.name, side=Environment(python=python))
 
 
 def fingerprint_of(operand: Operand) -> dict[str, Any]:
-    """A run's own fingerprint, or one taken by a side's own Python in its own folder.
-
-    Raises UserError if that environment cannot run nnbench.
-    """
+    """A run's own fingerprint, or one taken by a side as `Environment.fingerprint` does."""
     if operand.run is not None:
         return operand.run.fingerprint
-    side = operand.side or Environment()
-    answer = subprocess.run(
-        [side.python, "-m", side.fingerprint_module],
-        cwd=side.folder,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if answer.returncode != 0:
-        reason = answer.stderr.strip().splitlines()[-1:]
-        raise UserError(f"nnbench does not run in {side.python}: {''.join(reason)}")
-    found: dict[str, Any] = json.loads(answer.stdout)
-    return found
+    return (operand.side or Environment()).fingerprint()
 
 
 def _commit(name: str) -> Operand:
@@ -93,45 +69,35 @@ def _commit(name: str) -> Operand:
     root = Path(top)
     tree = root / WORKTREES / full[:12]
     if not tree.exists():
-        _ignore(root)
+        (root / WORKTREES.parent).mkdir(parents=True, exist_ok=True)
+        (root / WORKTREES.parent / ".gitignore").write_text("*\n")
         _git("worktree", "prune")
         if _git("worktree", "add", "--detach", str(tree), full) is None:
             raise UserError(f"commit {name} cannot be checked out into {tree}")
-    environment = tree.with_name(f"{tree.name}-environment")
-    python = _environment(root, tree, environment)
-    return Operand(f"{name} ({full[:9]})", side=Environment(python=str(python), folder=tree))
+    python = str(_python_for(tree, root))
+    return Operand(f"{name} ({full[:9]})", side=Environment(python=python, folder=tree))
 
 
-def _ignore(root: Path) -> None:
-    folder = root / WORKTREES.parent
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / ".gitignore").write_text("*\n")
-
-
-def requirements(tree: Path) -> str:
-    """A digest of what a checkout asks to be installed."""
+def _requirements(tree: Path) -> list[Any]:
     table = _project_table(tree)
-    asked = (table.get("dependencies"), table.get("optional-dependencies"))
-    digest = hashlib.sha256(repr(asked).encode())
-    for name in REQUIREMENT_FILES:
-        file = tree / name
-        digest.update(file.read_bytes() if file.exists() else b"-")
-    return digest.hexdigest()
+    files = [tree / "constraints.txt", tree / "requirements.txt"]
+    texts = [file.read_bytes() if file.exists() else None for file in files]
+    return [table.get("dependencies"), table.get("optional-dependencies"), *texts]
 
 
-def _project_table(tree: Path) -> dict[str, Any]:
+def _project_table(tree: Path) -> Any:
     project = tree / "pyproject.toml"
-    table = tomllib.loads(project.read_text()) if project.exists() else {}
-    found: dict[str, Any] = table.get("project", {})
-    return found
+    return tomllib.loads(project.read_text()).get("project", {}) if project.exists() else {}
 
 
-def _environment(root: Path, tree: Path, environment: Path) -> Path:
+def _python_for(tree: Path, root: Path) -> Path:
+    """The Python of a worktree's own environment, which is made if it is not there."""
+    environment = tree.with_name(f"{tree.name}-environment")
     python = environment / "bin" / "python"
     ready = environment / "ready"
     if ready.exists():
         return python
-    asked = [] if requirements(root) == requirements(tree) else _asked(tree)
+    asked = [] if _requirements(root) == _requirements(tree) else _asked(tree)
     # With a pip of its own come packages that would hide what is borrowed.
     own_pip = bool(asked) and importlib.util.find_spec("pip") is None
     without_pip = [] if own_pip else ["--without-pip"]
@@ -144,10 +110,9 @@ def _environment(root: Path, tree: Path, environment: Path) -> Path:
     if asked:
         sys.stderr.write(f"installing what {tree.name} asks for and is not here\n")
         # pip counts what is borrowed as installed, and leaves alone what lies outside.
-        pip = (
-            [python, "-m", "pip"] if own_pip else [sys.executable, "-m", "pip", "--python", python]
-        )
-        _run([*map(str, pip), "install", "--quiet", *asked], tree)
+        pip = ["-m", "pip"] if own_pip else ["-m", "pip", "--python", str(python)]
+        by = str(python) if own_pip else sys.executable
+        _run([by, *pip, "install", "--quiet", *asked], tree)
     ready.touch()
     return python
 

@@ -1,8 +1,7 @@
 """A trial of kind `curve`: one seeded training, with the loss and the clock of every epoch.
 
-The clock starts before the network is built. On the `fit` path it is read at the end of each
-epoch; the compiled path runs several epochs between two readings, so long that reading costs
-next to nothing, and the epochs in between are laid out evenly.
+The clock starts before the network is built. The compiled path runs several epochs between two
+readings, so long that reading costs next to nothing, and lays those in between out evenly.
 """
 
 import math
@@ -13,7 +12,7 @@ import numpy as np
 
 from nnbench.machine import keras_import
 from nnbench.measure import trial
-from nnbench.measure.trial import Array
+from nnbench.measure.boundaries import Array
 from nnbench.workload import keras_model
 from nnbench.workload.case import Case
 
@@ -24,11 +23,10 @@ READING_S = 0.02
 
 
 def measure(case: Case, seed: int, features: Array, labels: Array) -> dict[str, Any]:
-    """Train for `cold_epochs` epochs and return the trial's record.
+    """Train for `cold_epochs` epochs; a training that diverges ends well, too.
 
-    `losses` holds Keras' loss of each epoch, None where it is not finite; `ended_s` the seconds
-    from nothing to each epoch's end. A training that diverges ends well: that it never gets to
-    a loss is what it has to say.
+    `losses` holds the loss of each epoch, None where it is not finite, `ended_s` the seconds from
+    nothing to its end.
     """
     keras_import.set_random_seed(seed)
     by_path = _fit if case.path == "fit" else _compiled

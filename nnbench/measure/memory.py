@@ -29,15 +29,14 @@ def begin(backend: str, device: str) -> None:
 
 
 def peaks(backend: str, device: str) -> dict[str, Any]:
-    """Bytes held since `begin`: `peak_host_bytes`, and `peak_device_bytes` of a GPU.
+    """Bytes the whole process held since `begin`: `peak_host_bytes`, `peak_device_bytes` of a GPU.
 
-    The host's figure is the whole process, the framework included. Where the peak cannot be
-    reset (outside Linux; JAX on a GPU) it is the highest of the worker's life so far.
+    Where the peak cannot be reset (outside Linux; JAX on a GPU) they are the worker's so far.
     """
-    found: dict[str, Any] = {"peak_host_bytes": _peak_host_bytes()}
-    if device.startswith("gpu"):
-        found["peak_device_bytes"] = _peak_device_bytes(backend, _index(device))
-    return found
+    host = {"peak_host_bytes": _peak_host_bytes()}
+    if not device.startswith("gpu"):
+        return host
+    return {**host, "peak_device_bytes": _peak_device_bytes(backend, _index(device))}
 
 
 def _index(device: str) -> int:
@@ -46,8 +45,7 @@ def _index(device: str) -> int:
 
 def _peak_host_bytes() -> int:
     with contextlib.suppress(OSError):
-        found = re.search(r"^VmHWM:\s*(\d+)", STATUS.read_text(), re.MULTILINE)
-        if found:
+        if found := re.search(r"^VmHWM:\s*(\d+)", STATUS.read_text(), re.MULTILINE):
             return int(found[1]) * 1024
     highest = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return highest if sys.platform == "darwin" else highest * 1024

@@ -51,11 +51,7 @@ def data_file(data: Dataset) -> Iterator[DataFile]:
 
 
 class Worker:
-    """One life of a worker process, for the backend, device and threads of `warm_up`.
-
-    Attributes: `started` is what the worker said of itself when it was ready, `log` the file with
-    its standard error.
-    """
+    """One life of a worker process; its standard error goes to the file `log`."""
 
     def __init__(
         self,
@@ -70,53 +66,40 @@ class Worker:
     ) -> None:
         """Start the process in an environment, the parent's by default, and do not wait for it.
 
-        `room` is the module that answers the requests (see `serve`), `settings` are environment
-        variables besides those that tie the process to its device, `configuration` is what that
-        room reads besides what all do. The worker loads by its name any data set that `data` does
-        not hold. Raises UserError if the backend is not installed.
+        It is tied to the backend, device and threads of `warm_up`. `room` is the module that
+        answers the requests (see `serve`), `settings` are further environment variables,
+        `configuration` is what only that room reads. The worker loads by its name any data set
+        that `data` does not hold. Raises UserError if the backend is not installed.
         """
         self.log = log
-        backend, device, threads = warm_up.worker
-        devices.check_installed(backend)
-        environment = environment or Environment()
-        configuration = {
-            "warm_up": warm_up.to_json(),
-            "data": str(data.path),
-            "data_name": data.name,
-            "room": room,
-            **configuration,
-        }
         self._buffer = b""
+        devices.check_installed(warm_up.backend)
+        environment = environment or Environment()
+        module = environment.worker_module(room)
+        file = {"data": str(data.path), "data_name": data.name}
+        configuration |= {"warm_up": warm_up.to_json(), **file, "room": room}
+        variables = os.environ | devices.environment(*warm_up.worker) | dict(settings or {})
         with log.open("wb") as errors:
             self._process = subprocess.Popen(
-                [
-                    *(environment.python, "-m", environment.worker_module(room)),
-                    json.dumps(configuration),
-                ],
+                [environment.python, "-m", module, json.dumps(configuration)],
                 cwd=environment.folder,
-                env={
-                    **os.environ,
-                    **devices.environment(backend, device, threads),
-                    **(settings or {}),
-                },
+                env=variables,
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=errors,
                 start_new_session=True,
             )
-        self.started: dict[str, Any] = {}
 
     def wait_until_ready(self) -> dict[str, Any]:
         """Wait until the worker is warm; return what it says of itself (see `serve.main`).
 
-        Raises UserError for what a user can mend (the device is not there), WorkerLostError if it
-        does not come up.
+        Raises UserError for what a user can mend, WorkerLostError if it does not come up.
         """
-        self.started = self.answer(START_LIMIT_S)
-        if "error" in self.started:
+        ready: dict[str, Any] = self.answer(START_LIMIT_S)
+        if "error" in ready:
             self.stop()
-            raise UserError(self.started["error"])
-        return self.started
+            raise UserError(ready["error"])
+        return ready
 
     @property
     def pid(self) -> int:
@@ -124,10 +107,9 @@ class Worker:
         return self._process.pid
 
     def ask(self, case: Case, limit_s: float, **request: Any) -> dict[str, Any]:
-        """Send a request about a case and wait for its answer.
+        """Send a request, which the room understands, and wait for its answer.
 
-        What else a request holds is up to the room, such as the `kind` of a trial. Raises
-        WorkerLostError if the worker dies or takes too long.
+        Raises WorkerLostError if the worker dies or takes too long.
         """
         assert self._process.stdin is not None
         line = json.dumps({"case": case.to_json(), **request})
@@ -136,8 +118,7 @@ class Worker:
             self._process.stdin.flush()
         except OSError:
             raise self._lost() from None
-        answer: dict[str, Any] = self.answer(limit_s)
-        return answer
+        return self.answer(limit_s)  # type: ignore[no-any-return]
 
     def __enter__(self) -> Self:
         return self

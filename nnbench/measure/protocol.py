@@ -9,10 +9,12 @@ The parent may be newer than what it measures: a worker runs the nnbench of its 
 """
 
 import functools
+import json
 import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import nnbench
 from nnbench.errors import UserError
@@ -40,11 +42,12 @@ class Environment:
         """The version of the protocol there. Raises UserError if nnbench cannot be imported."""
         return nnbench.PROTOCOL if self == Environment() else _ask(self)[0]
 
-    @property
-    def fingerprint_module(self) -> str:
-        """The module that prints a fingerprint of that environment."""
+    def fingerprint(self) -> dict[str, Any]:
+        """Taken by that Python in that folder. Raises UserError if nnbench does not run there."""
         moved = self.protocol > 1 or _ask(self)[1]
-        return "nnbench.machine.fingerprint" if moved else "nnbench.fingerprint"
+        module = "nnbench.machine.fingerprint" if moved else "nnbench.fingerprint"
+        found: dict[str, Any] = json.loads(_printed(self, "-m", module))
+        return found
 
     def worker_module(self, room: str) -> str:
         """The module that starts a worker which answers by `room`."""
@@ -57,15 +60,14 @@ class Environment:
 @functools.cache
 def _ask(environment: Environment) -> tuple[int, bool]:
     """The version of the protocol, and whether modules have their names of today."""
-    answer = subprocess.run(
-        [environment.python, "-c", ASK],
-        cwd=environment.folder,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    protocol, moved = map(int, _printed(environment, "-c", ASK).split())
+    return protocol, bool(moved)
+
+
+def _printed(environment: Environment, *arguments: str) -> str:
+    command, folder = [environment.python, *arguments], environment.folder
+    answer = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
     if answer.returncode != 0:
         reason = "".join(answer.stderr.strip().splitlines()[-1:])
         raise UserError(f"nnbench does not run in {environment.python}: {reason}")
-    protocol, moved = map(int, answer.stdout.split())
-    return protocol, bool(moved)
+    return answer.stdout

@@ -6,10 +6,12 @@ spent. What a round consists of follows from the records of the rounds before it
 that was killed goes on with what it would have done.
 """
 
+import contextlib
+import itertools
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -32,25 +34,16 @@ from nnbench.workload.study import Study
 FAILURES_ALLOWED = 2
 """A case that failed this often is given up; the others go on."""
 
-LEAST_ROUNDS = 3
-"""Before this many launches an interval says too little to stop on it."""
+LEAST_ROUNDS, MOST_ROUNDS = 3, 200
+"""Before the first number of launches an interval says too little to stop on it."""
 
-MOST_ROUNDS = 200
-
-NOISE_WINDOW_S = 1.0
-"""The noise watch looks at stretches of at least this length."""
-
-LEAST_NOISE_WINDOW_S = 0.2
-"""At the end of a block it looks at a shorter one rather than at none."""
+NOISE_WINDOW_S, LEAST_NOISE_WINDOW_S = 1.0, 0.2
+"""The noise watch looks at stretches so long; a block's last one may be as short as the second."""
 
 
 @dataclass(frozen=True)
 class Progress:
-    """Where a run stands.
-
-    `total` is a projection when the number of rounds is open; `now` says what is being done, and
-    how wide the widest interval is so far.
-    """
+    """Trials `done` of a `total`, which is a projection when the number of rounds is open."""
 
     done: int
     total: int
@@ -74,12 +67,11 @@ def specification(
     UserError for an effort that makes no run.
     """
     effort, models = study.effort, study.networks.model
-    precision, budget_s = effort.wanted_precision, effort.budget_s
     if effort.launches < 1 or effort.blocks < 1:
         raise UserError("a run needs at least one launch and one block")
     if effort.limit <= 0:
         raise UserError(f"a limit of {effort.limit} s a trial leaves no time to measure")
-    if budget_s is not None and budget_s <= 0:
+    if effort.budget_s is not None and effort.budget_s <= 0:
         raise UserError("a budget is a time above 0, such as 5min")
     # An edited model is another one: what was measured of the old must not be gone on with.
     code = {"models": {model: user_code.digest(model) for model in models}} if models else {}
@@ -92,29 +84,21 @@ def specification(
         "blocks": effort.blocks,
         "seed": effort.seed,
         "limit_s": effort.limit,
-        "precision": precision,
-        "budget_s": budget_s,
+        "precision": effort.wanted_precision,
+        "budget_s": effort.budget_s,
         "sides": list(sides),
     }
 
 
 def next_round(run: runs.Run, number: int) -> list[list[Planned]]:
     """Round `number` of a run, given the records of the rounds before it; empty when it is over."""
-    wanted = run.specification
     earlier = run.before_round(number)
     if number >= MOST_ROUNDS or not _goes_on(earlier, number):
         return []
-    given_up = {case for case, count in _failures(earlier).items() if count >= FAILURES_ALLOWED}
+    given_up = _given_up(earlier)
     cases = [case for case in _wanting(earlier, number) if case.key not in given_up]
-    return plan_round(
-        number,
-        cases,
-        blocks=wanted["blocks"],
-        seed=wanted["seed"],
-        sides=wanted["sides"],
-        kinds=wanted.get("kinds", KINDS),
-        sweeps=wanted.get("sweeps", SWEEPS),
-    )
+    names = {"blocks", "seed", "sides", "kinds", "sweeps"} & run.specification.keys()
+    return plan_round(number, cases, **{name: run.specification[name] for name in names})
 
 
 def _goes_on(earlier: runs.Run, number: int) -> bool:
@@ -149,10 +133,7 @@ def _wide(run: runs.Run, precision: float) -> list[Case]:
 
 
 def seconds_spent(run: runs.Run) -> float:
-    """Seconds that a run's launches and trials took, by its records.
-
-    The processes of a round's sides start at the same time: the longest start counts.
-    """
+    """Seconds that trials and launches took by a run's records; sides start at the same time."""
     starting_s: dict[tuple[Any, ...], dict[str, float]] = {}
     for record in run.launches:
         together = tuple(record[name] for name in ("round", "backend", "device", "threads"))
@@ -165,12 +146,12 @@ def seconds_spent(run: runs.Run) -> float:
 
 def is_complete(run: runs.Run) -> bool:
     """Whether a run has a record of every trial it consists of."""
-    number = 0
-    while plans := next_round(run, number):
-        if _missing(plans, run):
-            return False
-        number += 1
-    return True
+    return not any(_missing(plans, run) for plans in _rounds(run))
+
+
+def _rounds(run: runs.Run) -> Iterator[list[list[Planned]]]:
+    """Each round, looked for when it is asked for: it hangs on what was recorded until then."""
+    return itertools.takewhile(bool, (next_round(run, number) for number in itertools.count()))
 
 
 def _missing(plans: list[list[Planned]], run: runs.Run) -> list[list[Planned]]:
@@ -178,7 +159,7 @@ def _missing(plans: list[list[Planned]], run: runs.Run) -> list[list[Planned]]:
         tuple(trial[name] for name in ("round", "side", "block", "case", "trial_kind", "sweep"))
         for trial in run.trials
     }
-    given_up = {case for case, count in _failures(run).items() if count >= FAILURES_ALLOWED}
+    given_up = _given_up(run)
     left = [
         [trial for trial in plan if trial.key not in have and trial.case.key not in given_up]
         for plan in plans
@@ -189,10 +170,7 @@ def _missing(plans: list[list[Planned]], run: runs.Run) -> list[list[Planned]]:
 def folder_for(
     results: Path, name: str | None, wanted: dict[str, Any], **how: bool
 ) -> tuple[Path, bool]:
-    """The folder for a run of this specification here, and whether an unfinished one is in it.
-
-    `how` and the errors are those of `store.folder.Format.folder_for`.
-    """
+    """`store.folder.Format.folder_for` a run of this specification on this host."""
     here = fingerprint.take()
     return runs.FORMAT.folder_for(results, name, wanted, here, runs.read, is_complete, **how)
 
@@ -202,24 +180,16 @@ def execute(
 ) -> runs.Run:
     """Measure what is missing of the run in `folder`, and return the whole.
 
-    `sides` says where the workers of each side of the specification run. A worker that dies or
-    exceeds the limit is a recorded outcome of its trial; a new worker takes over. Raises
-    UserError if a backend or device is not there or the disk fails.
+    `sides` says where workers of each side run. One that dies or exceeds the limit is an outcome
+    of its trial; a new one takes over. Raises UserError if a device or the disk fails.
     """
-    writer = runs.Writer(folder)
-    try:
-        with data_file(data) as arrays:
-            measuring = _Measuring(
-                runs.read(folder), writer, arrays, watch, sides or {"": Environment()}
-            )
-            number = 0
-            while plans := next_round(measuring.run, number):
-                measuring.expect(plans, number)
-                for plan in _missing(plans, measuring.run):
-                    measuring.measure(plan)
-                number += 1
-    finally:
-        writer.close()
+    with contextlib.closing(runs.Writer(folder)) as writer, data_file(data) as arrays:
+        run = runs.read(folder)
+        measuring = _Measuring(run, writer, arrays, watch, sides or {"": Environment()})
+        for number, plans in enumerate(_rounds(run)):
+            measuring.expect(plans, number)
+            for plan in _missing(plans, run):
+                measuring.measure(plan)
     return runs.read(folder)
 
 
@@ -232,22 +202,16 @@ class _Measuring:
     arrays: DataFile
     watch: Watcher
     sides: Mapping[str, Environment]
-    done: float = 0.0
-    total: float = 0.0
-    widest: float | None = None
-    failures: Counter[str] = field(default_factory=Counter)
-    launches_begun: int = -1
 
     def __post_init__(self) -> None:
-        self.launches_begun = max((record["launch"] for record in self.run.launches), default=-1)
+        self.next_launch = 1 + max((record["launch"] for record in self.run.launches), default=-1)
         self.failures = _failures(self.run)
 
     def expect(self, plans: list[list[Planned]], number: int) -> None:
         """Project the work of the whole run, given the round that is about to be measured."""
         wanted = self.run.specification
         spent_s = seconds_spent(self.run)
-        widths = widest_interval(self.run)
-        self.widest = max(widths.values()) if widths else None
+        self.widest = max(widest_interval(self.run).values(), default=None)
         rounds_left = max(0, wanted["launches"] - number - 1)
         if wanted["budget_s"] is not None and number > 0:
             rounds_left = int((wanted["budget_s"] - spent_s) / (spent_s / number))
@@ -262,20 +226,15 @@ class _Measuring:
         self.total = self.done + left + size * rounds_left
 
     def measure(self, plan: Sequence[Planned]) -> None:
-        """Measure one worker's trials of a round, its sides taking turns.
-
-        The processes of all sides live side by side, so that what is compared is measured
-        within moments. A process that is lost is replaced.
-        """
+        """Measure one worker's trials of a round; its sides live side by side and take turns."""
         workers: dict[str, Worker] = {}
         launches: dict[str, int] = {}
         reading: noise.Reading | None = None
         try:
             first = {planned.side: planned for planned in reversed(plan)}
+            sides = [name for name in self.sides if name in first]
             # Started together, so that the sides wait for each other's imports only once.
-            for side in starting_order(
-                plan[0].round, [name for name in self.sides if name in first]
-            ):
+            for side in starting_order(plan[0].round, sides):
                 workers[side], launches[side] = self._start(first[side])
             for side, worker in workers.items():
                 self._wait_until_ready(worker, launches[side], first[side])
@@ -291,7 +250,7 @@ class _Measuring:
                 pids = [worker.pid for worker in workers.values()]
                 reading = reading or noise.read(pids)
                 record = self._trial(workers[side], launches[side], planned)
-                # Counters tick a hundred times a second: over one step they say nothing. A look
+                # Over one step, counters that tick a hundred times a second say nothing. A look
                 # ends with its block, so that what it saw is said of the right one.
                 following = plan[position + 1 : position + 2]
                 block_ends = not following or following[0].block != planned.block
@@ -313,12 +272,11 @@ class _Measuring:
         self.watch(Progress(round(self.done), round(self.total), widest + now))
 
     def _start(self, planned: Planned) -> tuple[Worker, int]:
-        case = planned.case
-        number = self.launches_begun + 1
+        case, number = planned.case, self.next_launch
         self._tell(f"starting {planned.side or case.backend}")
         log = self.run.folder / "logs" / f"launch-{number:04d}.log"
         worker = Worker(case, self.arrays, log, environment=self.sides[planned.side])
-        self.launches_begun = number
+        self.next_launch += 1
         return worker, number
 
     def _wait_until_ready(self, worker: Worker, number: int, planned: Planned) -> None:
@@ -327,9 +285,8 @@ class _Measuring:
             ready = worker.wait_until_ready()
         except WorkerLostError as lost:
             reason = str(lost).splitlines()[0]
-            raise UserError(
-                f"a worker for {case.backend} did not start ({reason}): see {worker.log}"
-            ) from lost
+            what = f"a worker for {case.backend} did not start ({reason})"
+            raise UserError(f"{what}: see {worker.log}") from lost
         record = {
             "kind": "launch",
             "launch": number,
@@ -345,7 +302,6 @@ class _Measuring:
         self.run.launches.append(record)
 
     def _trial(self, worker: Worker, launch: int, planned: Planned) -> dict[str, Any]:
-        """Measure one trial; a lost worker is an outcome."""
         record: dict[str, Any] = {
             "kind": "trial",
             "trial": len(self.run.trials),
@@ -383,6 +339,10 @@ def _work(kind: str) -> float:
 
 def _failures(run: runs.Run) -> Counter[str]:
     return Counter(trial["case"] for trial in run.failures())
+
+
+def _given_up(run: runs.Run) -> set[str]:
+    return {case for case, count in _failures(run).items() if count >= FAILURES_ALLOWED}
 
 
 def _now() -> str:

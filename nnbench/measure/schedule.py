@@ -1,9 +1,8 @@
 """Which trial is measured when: all cases in turn, in a seeded random order, round by round.
 
 A round is one launch of every worker: of each combination of backend, device and threads, on
-each side of a comparison. What slows the machine for a while hits all cases alike, because
-they take turns in every block, and steps, which are short, in every one of many sweeps. Ratios
-are formed within blocks.
+each side of a comparison. What slows the machine for a while hits all cases alike, because they
+take turns in every block, and with steps in every sweep. Ratios are formed within blocks.
 """
 
 import itertools
@@ -51,17 +50,16 @@ def plan_round(
 
     A block holds each of its cases, on each side, once for each of `kinds` of trial, and then
     `sweeps` sweeps over their steps, all in an order drawn from `seed` and the round's number.
-    Which backend comes first, and which side's process is started first, alternates from round
-    to round.
+    Which backend comes first alternates from round to round.
     """
     workers = list(dict.fromkeys(case.worker for case in cases))
     first = number % max(1, len(workers))
     plans = []
+    turns = [(tuple(kinds), 0), *(((STEP_KIND,), sweep) for sweep in range(sweeps))]
     for worker in workers[first:] + workers[:first]:
         mine = [case for case in cases if case.worker == worker]
         order = random.Random(f"{seed}/{number}/{worker}")
         trials: list[Planned] = []
-        turns = [(tuple(kinds), 0), *(((STEP_KIND,), sweep) for sweep in range(sweeps))]
         for block, (of_kinds, sweep) in itertools.product(range(blocks), turns):
             planned = [
                 Planned(number, side, block, case, kind, sweep)

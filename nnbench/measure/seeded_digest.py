@@ -1,8 +1,7 @@
 """What a training computes: a digest of one seeded training of each of some cases.
 
-They are trained in the environment that is asked, from a fixed seed, rows in their order. The
-same code, versions and device give the same digest; another one means other numbers, not worse
-ones.
+The same code, versions and device give the same digest; another one means other numbers, not
+worse ones.
 """
 
 import hashlib
@@ -21,9 +20,7 @@ from nnbench.training.fit import fit
 from nnbench.workload import keras_model
 from nnbench.workload.case import Case
 
-EPOCHS = 3
-REPETITIONS = 2
-SEED = 7
+SEED, EPOCHS, REPETITIONS = 7, 3, 2
 LIMIT_S = 600.0
 
 
@@ -36,7 +33,7 @@ def digests(
     fails or takes too long.
     """
     first = environment.protocol == 1
-    plain: dict[str, Any] = {"cases": [case.to_json() for case in cases]} if first else {}
+    plain: Any = {"cases": [case.to_json() for case in cases]} if first else {}
     try:
         with Worker(cases[0], data, log, environment=environment, room=DIGESTS, **plain) as worker:
             if first:
@@ -46,10 +43,8 @@ def digests(
             return [worker.ask(case, LIMIT_S) for case in cases]
     except WorkerLostError as lost:
         if lost.outcome == "timeout":
-            raise UserError(
-                f"{environment.folder}: the seeded training took more than {LIMIT_S:.0f} s: "
-                "--no-numbers"
-            ) from None
+            took = f"the seeded training took more than {LIMIT_S:.0f} s"
+            raise UserError(f"{environment.folder}: {took}: --no-numbers") from None
         reason = str(lost).splitlines()[-1]
         if "No module named" in reason and environment.worker_module(DIGESTS) in reason:
             return [{"digest": ""} for _ in cases]
@@ -76,14 +71,9 @@ def _train(case: Case, features: serve.Array, labels: serve.Array) -> dict[str, 
     model = keras_model.for_case(case)
     keras_import.set_random_seed(SEED)
     losses = fit(
-        model,
-        features,
-        labels,
-        epochs=EPOCHS,
-        batch_size=case.training.batch_size,
-        shuffle=False,
+        model, features, labels, epochs=EPOCHS, batch_size=case.training.batch_size, shuffle=False
     )
-    digest = hashlib.sha256(repr([float(loss) for loss in losses]).encode())
+    digest = hashlib.sha256(repr(losses).encode())
     for weight in model.trainable_weights:
         digest.update(np.ascontiguousarray(keras.ops.convert_to_numpy(weight)).tobytes())
-    return {"digest": digest.hexdigest(), "losses": [float(loss) for loss in losses]}
+    return {"digest": digest.hexdigest(), "losses": losses}

@@ -2,13 +2,12 @@
 
 `python -m nnbench.measure.worker '<configuration>'` starts one. The configuration names a case to
 get ready for (`warm_up`), a file with arrays (`data`), the data set that they are (`data_name`),
-and the module that answers (`room`, by default `nnbench.measure.timed_trials`). That module is
-imported once Keras runs on its backend. Its function `open_room(started)` returns what the worker
-says of itself when it is ready, and the function that answers each request.
+and the module that answers (`room`), which is imported once Keras runs on its backend. Its
+`open_room(started)` returns what the worker says of itself when it is ready, and the function
+that answers each request.
 
-Requests come as JSON lines on standard input, answers go as JSON lines on what was standard
-output; anything that libraries print ends up on standard error, which the parent keeps as the
-worker's log. The worker ends when its input ends, so it does not outlive its parent.
+Requests are JSON lines on standard input, answers on what was standard output; what libraries
+print goes to standard error, the worker's log. The worker ends when its input ends.
 """
 
 import importlib
@@ -21,16 +20,15 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from nnbench.errors import UserError
 from nnbench.machine import devices
+from nnbench.measure.boundaries import Array as Array
 from nnbench.workload import datasets
 from nnbench.workload.case import Case
 
 TRIALS = "nnbench.measure.timed_trials"
 
-Array = NDArray[np.float32]
 Answer = Callable[[dict[str, Any]], Any]
 Room = tuple[dict[str, Any], Answer]
 """What a worker says of itself when it is ready, and what answers its requests."""
@@ -40,8 +38,8 @@ Room = tuple[dict[str, Any], Answer]
 class Started:
     """A process whose backend runs, for `case` and the others of its device.
 
-    `began_s` and `imported_s` are readings of `time.perf_counter` before and after the import of
-    Keras; `arrays` holds the features and labels of data sets by name.
+    `began_s` and `imported_s` are clock readings before and after the import of Keras; `arrays`
+    holds the features and labels of data sets by name.
     """
 
     case: Case
@@ -74,14 +72,12 @@ def main() -> None:
     except UserError as mistake:
         answer({"error": str(mistake)})
         return
-    answer(
-        {
-            **ready,
-            "device_name": devices.description(case.backend, case.device),
-            "versions": devices.versions(case.backend),
-            "cpus": devices.usable_cpus(),
-        }
-    )
+    ready |= {
+        "device_name": devices.description(case.backend, case.device),
+        "versions": devices.versions(case.backend),
+        "cpus": devices.usable_cpus(),
+    }
+    answer(ready)
     for line in sys.stdin:
         answer(respond(json.loads(line)))
 

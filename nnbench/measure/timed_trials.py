@@ -26,7 +26,7 @@ def open_room(started: serve.Started) -> serve.Room:
         "first_use_s": time.perf_counter() - started.imported_s,
         "product_flops_per_s": rate,
     }
-    return ready, _Trials(started)
+    return ready, _trials(started)
 
 
 def _warm_up(started: serve.Started) -> None:
@@ -43,30 +43,29 @@ def _warm_up(started: serve.Started) -> None:
         raise UserError(f"{case.model} cannot be trained on {case.data}: {reason}") from failure
 
 
-class _Trials:
+def _trials(started: serve.Started) -> serve.Answer:
     """Measures a trial for each request; remembers the networks whose steps are timed."""
+    warm: set[str] = set()
+    timers: dict[str, trial.StepTimer] = {}
+    trained: dict[str, Any] = {}
 
-    def __init__(self, started: serve.Started) -> None:
-        self.started = started
-        self.warm: set[str] = set()
-        self.timers: dict[str, trial.StepTimer] = {}
-        self.trained: dict[str, Any] = {}
-
-    def __call__(self, request: dict[str, Any]) -> dict[str, Any]:
+    def answer(request: dict[str, Any]) -> dict[str, Any]:
         case, kind = Case.from_json(request["case"]), request["kind"]
-        features, labels = self.started.data_of(case)
+        features, labels = started.data_of(case)
         if kind == trial.STEP_KIND:
-            if case.key not in self.timers:
-                model = self.trained.pop(case.key, None)
-                self.timers[case.key] = trial.StepTimer(case, features, labels, model)
-            return self.timers[case.key].measure()
-        if case.key not in self.warm:
+            if case.key not in timers:
+                model = trained.pop(case.key, None)
+                timers[case.key] = trial.StepTimer(case, features, labels, model)
+            return timers[case.key].measure()
+        if case.key not in warm:
             trial.warm_up_case(case)
-            self.warm.add(case.key)
+            warm.add(case.key)
         if kind == loss_curve_trial.KIND:
             return loss_curve_trial.measure(case, request["seed"], features, labels)
         record, model = trial.measure(case, kind, features, labels)
-        if kind == "phases" and case.key not in self.timers:
-            self.trained[case.key] = model
+        if kind == "phases" and case.key not in timers:
+            trained[case.key] = model
         # Held beyond this call, a network would be frozen before the next trial, never to be freed.
         return record
+
+    return answer

@@ -1,24 +1,21 @@
-"""One trial: one case measured once, inside a worker process.
+"""One trial: one case measured once, inside a worker process; `nnbench.phases` defines phases.
 
-A trial of kind `cold` times a whole training, from nothing to the last epoch, with nothing
-hooked. A trial of kind `phases` trains again and bounds each phase inside `fit`. A trial of kind
-`step` takes a few samples of the steady step of a network that stays trained in the worker. What
-each phase means is said in `nnbench.phases`.
+Kind `cold` times a whole training, from nothing to the last epoch, with nothing hooked; `phases`
+trains again and bounds each phase inside `fit`; `step` takes a few samples of the steady step of
+a network that stays trained in the worker.
 """
 
 import contextlib
 import gc
 import math
 from collections.abc import Callable, Iterator, Sequence
-from functools import partial
 from time import perf_counter_ns
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from nnbench.measure import boundaries, memory
-from nnbench.measure.boundaries import Marks, timed_ns
+from nnbench.measure.boundaries import Array, Marks, timed_ns
 from nnbench.phases import BUILD, COLD, COMPILE, EPOCH, FIRST_STEP, PREPARE, STEP, TRACE
 from nnbench.training import compiled
 from nnbench.training.compiled.fast_fit import fast_fit
@@ -38,12 +35,8 @@ SAMPLES_IN_A_TURN = 3
 EPOCH_SAMPLES = 10
 """Samples of compiled epochs in a trial; those of `fit` come from its callbacks."""
 
-FIRST_EPOCH = "first_epoch"
-
 WARM_EPOCHS = 5
 """Epochs that a network trains before its steps are timed."""
-
-Array = NDArray[np.float32]
 
 
 def measure(case: Case, kind: str, features: Array, labels: Array) -> tuple[dict[str, Any], Any]:
@@ -51,10 +44,9 @@ def measure(case: Case, kind: str, features: Array, labels: Array) -> tuple[dict
 
     `features` is (rows, columns), `labels` (rows, 1). The record holds `samples_s`, a list of
     seconds for each phase, on the `fit` path `first_epoch_s` from the call of `fit` to the end
-    of its first epoch, the `loss` at the end, whether Keras resolved `jit_compile` to true,
-    the trainable `parameters`, peak bytes (see `memory.peaks`), those
-    held before, and `outcome`: `ok`, or `diverged`
-    when the loss is not finite.
+    of its first epoch, the `loss` at the end, whether Keras resolved `jit_compile` to true, the
+    trainable `parameters`, peak bytes (see `memory.peaks`), those held before, and `outcome`:
+    `ok`, or `diverged` when the loss is not finite.
     """
     run = {
         ("cold", "fit"): _cold,
@@ -66,7 +58,7 @@ def measure(case: Case, kind: str, features: Array, labels: Array) -> tuple[dict
     held_before = memory.peaks(case.backend, case.device)["peak_host_bytes"]
     with _no_garbage_collection():
         samples_s, losses, model = run(case, features, labels)
-    first_epoch_s = samples_s.pop(FIRST_EPOCH, None)
+    first_epoch_s = samples_s.pop("first_epoch", None)
     record: dict[str, Any] = {
         "samples_s": samples_s,
         **({"first_epoch_s": first_epoch_s[0]} if first_epoch_s else {}),
@@ -76,11 +68,10 @@ def measure(case: Case, kind: str, features: Array, labels: Array) -> tuple[dict
         **memory.peaks(case.backend, case.device),
         "host_bytes_before": held_before,
     }
-    record["outcome"] = "ok" if math.isfinite(record["loss"]) else "diverged"
-    if record["outcome"] == "diverged":
-        record["message"] = f"the loss became {record['loss']}"
-        record["loss"] = None
-    return record, model
+    if math.isfinite(losses[-1]):
+        return record | {"outcome": "ok"}, model
+    message = f"the loss became {losses[-1]}"
+    return record | {"outcome": "diverged", "message": message, "loss": None}, model
 
 
 def warm_up(case: Case, features: Array, labels: Array) -> None:
@@ -136,7 +127,7 @@ def _phases(case: Case, features: Array, labels: Array) -> Trained:
         PREPARE: [(marks.first_step_reached - marks.fit_called) / 1e9],
         **{phase: [duration_ns / 1e9] for phase, duration_ns in marks.durations_ns.items()},
         EPOCH: (np.diff(clock.ended_ns) / 1e9).tolist(),
-        FIRST_EPOCH: [(int(clock.ended_ns[0]) - marks.fit_called) / 1e9],
+        "first_epoch": [(int(clock.ended_ns[0]) - marks.fit_called) / 1e9],
     }
     return samples_s, losses, model
 
@@ -144,15 +135,8 @@ def _phases(case: Case, features: Array, labels: Array) -> Trained:
 def _cold_compiled(case: Case, features: Array, labels: Array) -> Trained:
     begin_ns = perf_counter_ns()
     model = keras_model.for_case(case)
-    history = fast_fit(
-        model,
-        features,
-        labels,
-        batch_size=case.batch_rows,
-        epochs=case.cold_epochs,
-        shuffle=case.training.shuffle,
-        verbose=0,
-    )
+    rows, epochs, shuffle = case.batch_rows, case.cold_epochs, case.training.shuffle
+    history = fast_fit(model, features, labels, rows, epochs, verbose=0, shuffle=shuffle)
     duration_ns = perf_counter_ns() - begin_ns
     return {COLD: [duration_ns / 1e9]}, history.history["loss"], model
 
@@ -160,14 +144,14 @@ def _cold_compiled(case: Case, features: Array, labels: Array) -> Trained:
 def _phases_compiled(case: Case, features: Array, labels: Array) -> Trained:
     wait = boundaries.of(case.backend).wait
     build_ns, model = timed_ns(lambda: keras_model.for_case(case), wait)
-    prepare_ns, prepared = _timed(lambda: prepared_for(case, model, features, labels))
-    trace_ns, _ = _timed(prepared.trace)
-    compile_ns, _ = _timed(prepared.compile)
-    first_ns, _ = _timed(lambda: prepared.run(1))
-    epochs = _epochs_per_sample(prepared)
+    prepare_ns, prepared = timed_ns(lambda: prepared_for(case, model, features, labels))
+    trace_ns, _ = timed_ns(prepared.trace)
+    compile_ns, _ = timed_ns(prepared.compile)
+    first_ns, _ = timed_ns(lambda: prepared.run(1))
+    epochs = _repetitions(lambda count: timed_ns(lambda: prepared.run(count))[0])
     epoch_ns = np.zeros(EPOCH_SAMPLES)
     for position in range(EPOCH_SAMPLES):
-        epoch_ns[position], logs = _timed(lambda: prepared.run(epochs))
+        epoch_ns[position], logs = timed_ns(lambda: prepared.run(epochs))
     prepared.sync()
     samples_s = {
         BUILD: [build_ns / 1e9],
@@ -188,17 +172,12 @@ def prepared_for(case: Case, model: Any, features: Array, labels: Array) -> comp
     )
 
 
-def _timed(work: Callable[[], Any]) -> tuple[int, Any]:
-    """Duration of work that waits for the device by itself, and what it returned."""
-    return timed_ns(work, lambda _: None)
-
-
-def _epochs_per_sample(prepared: compiled.Prepared) -> int:
-    """How many epochs last `SAMPLE_S`."""
-    epochs = 1
-    while (duration_ns := _timed(partial(prepared.run, epochs))[0]) < SAMPLE_S * 1e9:
-        epochs = max(epochs + 1, math.ceil(1.1 * epochs * SAMPLE_S * 1e9 / max(duration_ns, 1)))
-    return epochs
+def _repetitions(duration_ns: Callable[[int], int]) -> int:
+    """How many repetitions last `SAMPLE_S`, given a function that takes and times so many."""
+    count = 1
+    while (taken_ns := duration_ns(count)) < SAMPLE_S * 1e9:
+        count = max(count + 1, math.ceil(1.1 * count * SAMPLE_S * 1e9 / max(taken_ns, 1)))
+    return count
 
 
 def epoch_clock(case: Case) -> Any:
@@ -222,10 +201,7 @@ def epoch_clock(case: Case) -> Any:
 def _taker(
     case: Case, features: Array, labels: Array, model: Any
 ) -> tuple[Callable[[int], Any], int]:
-    """A function that trains so many times, and how many steps are in one of them.
-
-    On the `fit` path that is one step; the compiled path runs whole epochs.
-    """
+    """A function that trains so many steps or, on the compiled path, epochs, and steps in one."""
     if case.path == "compiled":
         prepared = prepared_for(case, model or keras_model.for_case(case), features, labels)
         prepared.run(WARM_EPOCHS)
@@ -238,27 +214,23 @@ def _taker(
 
 
 class StepTimer:
-    """A trained network whose steps are timed, a few samples at a time.
+    """A trained network whose steps are timed, a few samples of at least `SAMPLE_S` at a time.
 
-    A sample averages so many steps that it lasts at least `SAMPLE_S`. Two steps go before them
-    untimed, since others have used the caches in the meantime.
+    Two steps go before them untimed, since others have used the caches in the meantime.
     """
 
     def __init__(self, case: Case, features: Array, labels: Array, model: Any = None) -> None:
         """Find out how many steps of `model` make a sample; without one, train one first."""
         self._take, self._unit = _taker(case, features, labels, model)
         self._take(2)
-        self.steps = 1
-        while (duration_ns := self._clocked_ns()) < SAMPLE_S * 1e9:
-            needed = math.ceil(1.1 * self.steps * SAMPLE_S * 1e9 / max(duration_ns, 1))
-            self.steps = max(self.steps + 1, needed)
+        self._steps = _repetitions(self._clocked_ns)
         # The network stays for the life of the worker: the collector need not look at it again.
         gc.collect()
         gc.freeze()
 
-    def _clocked_ns(self) -> int:
+    def _clocked_ns(self, steps: int) -> int:
         begin_ns = perf_counter_ns()
-        self._take(self.steps)
+        self._take(steps)
         return perf_counter_ns() - begin_ns
 
     def measure(self) -> dict[str, Any]:
@@ -268,10 +240,10 @@ class StepTimer:
         try:
             self._take(2)
             for position in range(SAMPLES_IN_A_TURN):
-                durations_ns[position] = self._clocked_ns()
+                durations_ns[position] = self._clocked_ns(self._steps)
         finally:
             gc.enable()
-        steps = self.steps * self._unit
+        steps = self._steps * self._unit
         return {
             "samples_s": {STEP: [duration_ns / steps / 1e9 for duration_ns in durations_ns]},
             "steps_per_sample": steps,

@@ -14,19 +14,15 @@ from nnbench.workload.datasets import Dataset
 
 
 def write(session: Session, data: Dataset, predictions: NDArray[np.float32], path: Path) -> Path:
-    """Draw the loss and, for a regression, label against prediction; save as PNG.
-
-    `predictions` has one value for each of the data's rows. Returns the path.
-    """
+    """Save the loss and, for a regression, labels against `predictions` (rows, 1) as PNG."""
     regression = data.task == "regression"
     figure = Figure(figsize=(10 if regression else 6, 4), layout="constrained")
     axes = figure.subplots(1, 2 if regression else 1, squeeze=False)[0]
     _loss(axes[0], session)
     if regression:
         _predictions(axes[1], data, predictions)
-    figure.suptitle(
-        f"{session.architecture.label} on {session.data}, {session.training.optimizer}", fontsize=11
-    )
+    title = f"{session.architecture.label} on {session.data}, {session.training.optimizer}"
+    figure.suptitle(title, fontsize=11)
     save_figure(figure, path, dpi=130)
     return path
 
@@ -36,8 +32,7 @@ def _loss(axis: Axes, session: Session) -> None:
     axis.plot(epochs, session.losses, color=SERIES_COLOURS[0], linewidth=1.5)
     if min(session.losses) > 0:
         axis.set_yscale("log")
-    axis.set_xlabel("epoch")
-    axis.set_ylabel(f"loss ({session.training.loss})")
+    axis.set(xlabel="epoch", ylabel=f"loss ({session.training.loss})")
     axis.set_title(f"loss, {session.losses[-1]:.4g} at the end", fontsize=10)
     axis.grid(alpha=0.3)
 
@@ -47,8 +42,7 @@ def _predictions(axis: Axes, data: Dataset, predictions: NDArray[np.float32]) ->
     axis.scatter(labels, guesses, s=8, alpha=0.5, color=SERIES_COLOURS[2], linewidths=0)
     ends = [float(labels.min()), float(labels.max())]
     axis.plot(ends, ends, color="black", linewidth=1, linestyle="--", label="exact")
-    axis.set_xlabel(data.label_name)
-    axis.set_ylabel(f"predicted {data.label_name}")
+    axis.set(xlabel=data.label_name, ylabel=f"predicted {data.label_name}")
     error = float(np.sqrt(np.mean((labels - guesses) ** 2)))
     axis.set_title(f"predictions, root mean squared error {error:.3g}", fontsize=10)
     axis.legend(frameon=False)

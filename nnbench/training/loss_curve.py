@@ -11,8 +11,7 @@ TAIL = 0.1
 """The last tenth of the epochs is compared with the tenth before it."""
 
 FLAT = 0.005
-"""A change of less than 0.5 % of the loss from tenth to tenth counts as flat: going on as long
-again at that rate would change it by less than 5 %."""
+"""A smaller part of the loss from tenth to tenth is flat: as many epochs again change under 5 %."""
 
 NOISE = 3.0
 """So does one of less than three standard errors of what the jitter of mini-batches makes."""
@@ -27,10 +26,9 @@ class Verdict:
 
 
 def judge(losses: Sequence[float]) -> Verdict:
-    """Judge a training by the loss of every epoch.
+    """Judge a training by the loss of every epoch. Raises ValueError for no losses.
 
-    Medians of the last tenth of the epochs and of the tenth before it are compared, so that the
-    jitter of mini-batches does not decide. Raises ValueError for no losses.
+    Medians of the last two tenths are compared, so that the jitter of mini-batches does not decide.
     """
     if not losses:
         raise ValueError("a verdict needs at least one epoch")
@@ -43,19 +41,16 @@ def judge(losses: Sequence[float]) -> Verdict:
     before = float(np.median(curve[-2 * window : -window])) if len(curve) > window else curve[0]
     start = float(curve[0])
     if last > start:
-        return Verdict(
-            "diverged", f"diverged: the loss ended at {last:.4g}, above the {start:.4g} it began at"
-        )
+        text = f"diverged: the loss ended at {last:.4g}, above the {start:.4g} it began at"
+        return Verdict("diverged", text)
     fall = before - last
     figures = f"{before:.4g} to {last:.4g} over the last {window} of {len(curve)} epochs"
     if abs(fall) < max(FLAT * abs(before), NOISE * _jitter(curve[-2 * window :], window)):
         return Verdict("converged", f"converged: the loss hardly changes any more ({figures})")
     if fall < 0:
         return Verdict("rising", f"rising: the loss grows again ({figures})")
-    return Verdict(
-        "still falling",
-        f"still falling: by {fall / before:.1%}, from {figures}; more epochs would lower it more",
-    )
+    text = f"still falling: by {fall / before:.1%}, from {figures}; more epochs would lower it more"
+    return Verdict("still falling", text)
 
 
 def _jitter(tail: NDArray[np.float64], window: int) -> float:

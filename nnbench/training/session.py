@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from nnbench.errors import UserError
 from nnbench.machine import devices, keras_import, whole_file
+from nnbench.training.compiled.fast_fit import fast_fit
 from nnbench.training.fit import fit
 from nnbench.workload import architecture as arch
 from nnbench.workload import keras_model
@@ -59,8 +60,8 @@ def train(
 ) -> tuple[Session, "keras.Model"]:
     """Train a network; `devices.start` has been called.
 
-    `seed` sets all of Keras' sources of randomness. With `go_on_from`, weights and optimizer
-    state come from there and its losses are continued; `architecture` must be the one saved.
+    `go_on_from` is the folder of a session of the same `architecture` that is to be continued,
+    `seed` sets all of Keras' sources of randomness.
     `on_epoch` is told finished epochs, from 1, and their loss: every one with `fit`, about a
     hundred of them on the compiled path. Raises UserError if there is nothing valid to go on from.
     """
@@ -75,34 +76,20 @@ def train(
         saved = read(go_on_from)
         model, earlier, initial = _load_model(go_on_from), saved.losses, saved.initial_weights
 
-    class Teller(keras.callbacks.Callback):  # type: ignore[misc]
-        def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
-            on_epoch(epoch + 1, float((logs or {}).get("loss", np.nan)))
-
-    losses = _FITS[path](
-        model,
-        data.features,
-        data.labels,
-        epochs=epochs,
-        batch_size=training.batch_size or data.rows,
-        shuffle=training.shuffle,
-        callbacks=[Teller()],
+    teller = keras.callbacks.LambdaCallback(
+        on_epoch_end=lambda epoch, logs: on_epoch(epoch + 1, float(logs.get("loss", np.nan)))
     )
-    session = Session(
-        architecture, training, data.name, seed, earlier + losses, initial, model.get_weights()
-    )
+    rows, shuffle = training.batch_size or data.rows, training.shuffle
+    options: dict[str, Any] = {"batch_size": rows, "shuffle": shuffle, "callbacks": [teller]}
+    if path == "fit":
+        losses = fit(model, data.features, data.labels, epochs=epochs, **options)
+    else:
+        options |= {"epochs": epochs, "verbose": 0, "callback_every": max(1, epochs // 100)}
+        history = fast_fit(model, data.features, data.labels, **options).history
+        losses = [float(loss) for loss in history["loss"]]
+    final, all_losses = model.get_weights(), earlier + losses
+    session = Session(architecture, training, data.name, seed, all_losses, initial, final)
     return session, model
-
-
-def _fast_fit(model: "keras.Model", x: Any, y: Any, *, epochs: int, **options: Any) -> list[float]:
-    from nnbench.training.compiled.fast_fit import fast_fit
-
-    every = max(1, epochs // 100)
-    found = fast_fit(model, x, y, epochs=epochs, verbose=0, callback_every=every, **options)
-    return [float(loss) for loss in found.history["loss"]]
-
-
-_FITS: dict[str, Callable[..., list[float]]] = {"fit": fit, "compiled": _fast_fit}
 
 
 def save(session: Session, model: "keras.Model", folder: Path) -> None:
@@ -140,14 +127,11 @@ def read(folder: Path) -> Session:
             final_weights=_read_weights(folder / FINAL),
         )
     except FileNotFoundError as failure:
-        raise UserError(
-            f"{folder} holds no saved training: {Path(failure.filename).name} is missing"
-        ) from failure
+        missing = Path(failure.filename).name
+        raise UserError(f"{folder} holds no saved training: {missing} is missing") from failure
     except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as failure:
-        raise UserError(
-            f"the training saved in {folder} is damaged ({devices.first_line(failure)}): "
-            "train and save it again"
-        ) from failure
+        damage = f"the training saved in {folder} is damaged ({devices.first_line(failure)})"
+        raise UserError(f"{damage}: train and save it again") from failure
 
 
 def _read_weights(path: Path) -> Weights:
@@ -162,6 +146,5 @@ def _load_model(folder: Path) -> "keras.Model":
         with keras_import.without_tensorflow():
             return keras.saving.load_model(folder / MODEL)
     except (OSError, ValueError) as failure:
-        raise UserError(
-            f"{folder / MODEL} cannot be read ({devices.first_line(failure)}): train it again"
-        ) from failure
+        reason = devices.first_line(failure)
+        raise UserError(f"{folder / MODEL} cannot be read ({reason}): train it again") from failure

@@ -20,29 +20,20 @@ from nnbench.workload.datasets import Dataset
 
 def describe(architecture: Architecture, training: Training, data: Dataset) -> dict[str, Any]:
     """What follows from an architecture without any framework, as plain data."""
-    features, batch = data.width, min(training.batch_size or data.rows, data.rows)
-    activations = {
-        "activation": training.activation,
-        "output_activation": OUTPUT_ACTIVATION[training.task],
-    }
-    cost = counts.step_cost(
-        architecture,
-        features=features,
-        rows=batch,
-        optimizer=training.optimizer,
-        precision=training.precision,
-        **activations,
-    )
+    features, rows = data.width, min(training.batch_size or data.rows, data.rows)
+    output = OUTPUT_ACTIVATION[training.task]
+    activations = {"activation": training.activation, "output_activation": output}
+    kept = {"optimizer": training.optimizer, "precision": training.precision}
+    cost = counts.step_cost(architecture, features=features, rows=rows, **kept, **activations)
     return {
         "architecture": architecture.label,
         "features": features,
-        "rows_per_step": batch,
+        "rows_per_step": rows,
         "layers": counts.layer_table(architecture, features, **activations),
         "parameters": architecture.parameters(features),
         **asdict(cost),
         "flops": cost.flops,
-        "optimizer": training.optimizer,
-        "precision": training.precision,
+        **kept,
     }
 
 
@@ -70,27 +61,20 @@ def print_architecture(shown: dict[str, Any]) -> None:
 def print_weights(session: Session) -> None:
     """Initial and final weights, the first few values of each array."""
     console = open_console()
-    for title, weights in (
-        ("initial weights", session.initial_weights),
-        ("final weights", session.final_weights),
-    ):
-        console.print(title)
-        for position, values in enumerate(weights):
-            kind = "kernel" if position % 2 == 0 else "bias"
-            console.print(f"layer {position // 2 + 1}, {kind} {values.shape}", style="dim")
-            text = np.array2string(
-                values, precision=4, threshold=100, edgeitems=3, max_line_width=100
-            )
-            console.print(text, markup=False)
+    shown = {"initial weights": session.initial_weights, "final weights": session.final_weights}
+    with np.printoptions(precision=4, threshold=100, edgeitems=3, linewidth=100):
+        for title, weights in shown.items():
+            console.print(title)
+            for position, values in enumerate(weights):
+                kind = "kernel" if position % 2 == 0 else "bias"
+                console.print(f"layer {position // 2 + 1}, {kind} {values.shape}", style="dim")
+                console.print(str(values), markup=False)
 
 
 def print_training(
     session: Session, verdict: Verdict, predictions: NDArray[np.float32], data: Dataset
 ) -> None:
-    """How a training ended: loss, quality on its own data, verdict.
-
-    `predictions` has one value for each of the data's rows.
-    """
+    """How a training ended: loss, quality of `predictions` (rows, 1) on its own data, verdict."""
     say(
         f"loss ({session.training.loss}): {session.losses[0]:.4g} after the first epoch, "
         f"{session.losses[-1]:.4g} after {len(session.losses)}"

@@ -1,12 +1,4 @@
-"""Where one phase ends and the next begins, for each backend; one small module each.
-
-Every module has the same three functions:
-
-- `hook_first_step(model, marks)`: makes the next `model.fit` write the clock into `marks` around
-  trace, compile and first step; from the second step on `fit` runs as if never hooked.
-- `stepper(model, features, labels)`: a function that takes n steps and waits for the device.
-- `wait(result)`: returns when the device has finished computing `result`, arrays or a model.
-"""
+"""Where one phase ends and the next begins: one module a backend, with the functions below."""
 
 import importlib
 from collections.abc import Callable
@@ -16,6 +8,8 @@ from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+
+Array = NDArray[np.float32]
 
 
 @dataclass
@@ -32,25 +26,27 @@ class Boundaries(Protocol):
     """What each backend's module offers."""
 
     def hook_first_step(self, model: Any, marks: Marks) -> None:
-        """Make the next `fit` fill in `marks`."""
+        """Make the next `fit` write the clock into `marks` around trace, compile and first step.
 
-    def stepper(
-        self, model: Any, features: NDArray[np.float32], labels: NDArray[np.float32]
-    ) -> Callable[[int], None]:
+        From the second step on `fit` runs as if never hooked.
+        """
+
+    def stepper(self, model: Any, features: Array, labels: Array) -> Callable[[int], None]:
         """Return a function that takes n steps on this batch and waits for the device."""
 
     def wait(self, result: Any) -> None:
-        """Wait until `result` is computed."""
+        """Wait until the device has computed `result`, arrays or a model."""
 
 
 def of(backend: str) -> Boundaries:
     """The module for a backend, which must be the one that Keras runs on."""
-    module: Any = importlib.import_module(f"{__name__}.{backend}")
-    return module  # type: ignore[no-any-return]
+    return importlib.import_module(f"{__name__}.{backend}")
 
 
-def timed_ns(work: Callable[[], Any], wait: Callable[[Any], None]) -> tuple[int, Any]:
-    """Duration of `work`, the device waited for, and what it returned."""
+def timed_ns(
+    work: Callable[[], Any], wait: Callable[[Any], None] = lambda _: None
+) -> tuple[int, Any]:
+    """Duration of `work`, the device waited for unless it does so itself, and what it returned."""
     begin = perf_counter_ns()
     result = work()
     wait(result)
@@ -59,6 +55,5 @@ def timed_ns(work: Callable[[], Any], wait: Callable[[Any], None]) -> tuple[int,
 
 def variables_of(model: Any) -> list[Any]:
     """Every variable a step may change: weights, optimizer state, metrics, seeds."""
-    unique = {id(v): v for v in (*model.variables, *model.optimizer.variables)}
-    unique |= {id(v): v for v in model.metrics_variables}
-    return list(unique.values())
+    found = (*model.variables, *model.optimizer.variables, *model.metrics_variables)
+    return list({id(variable): variable for variable in found}.values())

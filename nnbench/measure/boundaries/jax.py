@@ -7,11 +7,10 @@ from time import perf_counter_ns
 from typing import Any
 
 import jax
-import numpy as np
-from numpy.typing import NDArray
 
-from nnbench.measure.boundaries import Marks, timed_ns
+from nnbench.measure.boundaries import Array, Marks, timed_ns
 from nnbench.phases import COMPILE, FIRST_STEP, TRACE
+from nnbench.training.compiled.data import state_variables
 
 
 def wait(result: Any) -> None:
@@ -21,7 +20,7 @@ def wait(result: Any) -> None:
 
 
 def hook_first_step(model: Any, marks: Marks) -> None:
-    """See the package docstring."""
+    """See `Boundaries`."""
     model.make_train_function()
     train = model.train_function
     step = inspect.getclosurevars(train).nonlocals["step_function"]
@@ -44,25 +43,15 @@ def hook_first_step(model: Any, marks: Marks) -> None:
     model.train_function = first_step
 
 
-def stepper(
-    model: Any, features: NDArray[np.float32], labels: NDArray[np.float32]
-) -> Callable[[int], None]:
-    """See the package docstring.
+def stepper(model: Any, features: Array, labels: Array) -> Callable[[int], None]:
+    """See `Boundaries`.
 
     The state goes round outside the model, as in `fit`; its buffers are donated to the step, so
     the model's own weights are gone afterwards.
     """
     train = model.train_function
     batches = itertools.repeat((jax.device_put(features), jax.device_put(labels)))
-    state = tuple(
-        [variable.value for variable in group]
-        for group in (
-            model.trainable_variables,
-            model.non_trainable_variables,
-            model.optimizer.variables,
-            model.metrics_variables,
-        )
-    )
+    state = tuple([variable.value for variable in group] for group in state_variables(model))
 
     def take(steps: int) -> None:
         nonlocal state

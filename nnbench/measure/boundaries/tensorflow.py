@@ -5,11 +5,9 @@ from collections.abc import Callable
 from time import perf_counter_ns
 from typing import Any
 
-import numpy as np
 import tensorflow as tf
-from numpy.typing import NDArray
 
-from nnbench.measure.boundaries import Marks, timed_ns, variables_of
+from nnbench.measure.boundaries import Array, Marks, timed_ns, variables_of
 from nnbench.phases import COMPILE, FIRST_STEP, TRACE
 
 
@@ -20,7 +18,7 @@ def wait(result: Any) -> None:
 
 
 def hook_first_step(model: Any, marks: Marks) -> None:
-    """See the package docstring."""
+    """See `Boundaries`."""
     model.make_train_function()
     train = model.train_function
     graph_function = inspect.getclosurevars(train).nonlocals["multi_step_on_iterator"]
@@ -32,10 +30,10 @@ def hook_first_step(model: Any, marks: Marks) -> None:
         )
         before = [variable.numpy() for variable in variables_of(model)]
         if model.jit_compile:
-            zeros = iter(_dataset_of_zeros(iterator.element_spec, marks.batch_rows))
+            zeros = _iterator([_zeros(iterator.element_spec, marks.batch_rows)], iterator)
             marks.durations_ns[COMPILE], _ = timed_ns(lambda: train(zeros), wait)
         else:
-            exhausted = iter(_empty_dataset(iterator.element_spec))
+            exhausted = _iterator([], iterator)
             marks.durations_ns[COMPILE], _ = timed_ns(
                 lambda: _expect_end_of_data(graph_function, exhausted), wait
             )
@@ -48,8 +46,10 @@ def hook_first_step(model: Any, marks: Marks) -> None:
     model.train_function = first_step
 
 
-def _empty_dataset(element_spec: Any) -> tf.data.Dataset:
-    return tf.data.Dataset.from_generator(lambda: iter(()), output_signature=element_spec)
+def _iterator(batches: list[Any], like: Any) -> Any:
+    """An iterator over some batches, of the very type that the graph was traced for."""
+    made = tf.data.Dataset.from_generator(lambda: iter(batches), output_signature=like.element_spec)
+    return iter(made)
 
 
 def _expect_end_of_data(graph_function: Any, exhausted: Any) -> None:
@@ -60,27 +60,18 @@ def _expect_end_of_data(graph_function: Any, exhausted: Any) -> None:
     raise RuntimeError("the step ran although there were no data: compile cannot be bounded")
 
 
-def _dataset_of_zeros(element_spec: Any, rows: int) -> tf.data.Dataset:
-    """One batch of `rows` rows, of the very type that the graph was traced for.
-
-    XLA compiles for the shape it meets, and `fit`'s iterator may leave the rows open.
-    """
-    batch = tf.nest.map_structure(
+def _zeros(element_spec: Any, rows: int) -> Any:
+    """A batch: XLA compiles for the shape it meets, and `fit`'s iterator may leave rows open."""
+    return tf.nest.map_structure(
         lambda spec: tf.zeros([rows, *spec.shape[1:]], spec.dtype), element_spec
     )
-    return tf.data.Dataset.from_generator(lambda: iter([batch]), output_signature=element_spec)
 
 
-def _repeat(batch: Any) -> Any:
-    return iter(tf.data.Dataset.from_tensors(batch).repeat())
-
-
-def stepper(
-    model: Any, features: NDArray[np.float32], labels: NDArray[np.float32]
-) -> Callable[[int], None]:
-    """See the package docstring; the batch comes from an endless in-memory iterator."""
+def stepper(model: Any, features: Array, labels: Array) -> Callable[[int], None]:
+    """See `Boundaries`; the batch comes from an endless in-memory iterator."""
     train = model.train_function
-    iterator = _repeat((tf.constant(features), tf.constant(labels)))
+    batch = tf.constant(features), tf.constant(labels)
+    iterator = iter(tf.data.Dataset.from_tensors(batch).repeat())
 
     def take(steps: int) -> None:
         for _ in range(steps):

@@ -4,11 +4,9 @@ from collections.abc import Callable
 from time import perf_counter_ns
 from typing import Any
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 
-from nnbench.measure.boundaries import Marks, timed_ns, variables_of
+from nnbench.measure.boundaries import Array, Marks, timed_ns, variables_of
 from nnbench.phases import COMPILE, FIRST_STEP
 
 
@@ -19,7 +17,7 @@ def wait(result: Any) -> None:
 
 
 def hook_first_step(model: Any, marks: Marks) -> None:
-    """See the package docstring."""
+    """See `Boundaries`."""
     model.make_train_function()
     train = model.train_function
 
@@ -37,10 +35,8 @@ def hook_first_step(model: Any, marks: Marks) -> None:
     model.train_function = first_step
 
 
-def stepper(
-    model: Any, features: NDArray[np.float32], labels: NDArray[np.float32]
-) -> Callable[[int], None]:
-    """See the package docstring."""
+def stepper(model: Any, features: Array, labels: Array) -> Callable[[int], None]:
+    """See `Boundaries`."""
     import keras
 
     train = model.train_function

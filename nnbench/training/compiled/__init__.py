@@ -16,16 +16,6 @@ A training goes through stages, so that each can be timed by itself:
     prepared.sync()           # weights, optimizer state, metrics and seeds into the model
 
 `fast_fit` is `Model.fit` over these stages, with callbacks, history and validation.
-
-Each backend has one file with a `Program` of the same four methods, and a `wait`:
-
-- `trace()`, `compile()`: once each, in this order;
-- `run(first_epoch, epochs)`: trains `epochs` epochs, at most `longest_run` of them, that are
-  numbered from `first_epoch` (which decides their shuffling and validation), and returns the
-  logs, one array with a value for each epoch;
-- `sync()`: after it the model's variables hold the trained state. The next `run` starts from
-  the model's variables, so whatever was changed in between counts.
-- `wait(result)`: returns when the device has computed `result`.
 """
 
 import importlib
@@ -36,38 +26,38 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nnbench.training.compiled import refusals
-from nnbench.training.compiled.data import Task, batches, split
+from nnbench.training.compiled.data import LONGEST_RUN, Task, batches, split
 
 Logs = dict[str, NDArray[Any]]
 
 
 class Program(Protocol):
-    """What each backend's file offers; see the package docstring."""
-
-    longest_run: int
+    """What each backend's file offers; made from a model and a `Task`."""
 
     def trace(self) -> None:
-        """Python to a graph."""
+        """Python to a graph, once."""
 
     def compile(self) -> None:
-        """Graph to machine code."""
+        """Graph to machine code, once, after `trace`."""
 
     def run(self, first_epoch: int, epochs: int) -> Logs:
-        """Train and return the logs of each epoch."""
+        """Train up to `LONGEST_RUN` epochs and return the logs, arrays with a value for each.
+
+        Epochs are numbered from `first_epoch`, which decides their shuffling and validation.
+        """
 
     def sync(self) -> None:
-        """Hand the trained state to the model."""
+        """Hand the trained state to the model's variables, from which the next `run` starts."""
 
 
 class Prepared:
     """A training that is ready to be traced, compiled and run, in stages."""
 
-    def __init__(self, model: Any, task: Task, program: Program, wait: Any) -> None:
+    def __init__(self, model: Any, task: Task, program: Program) -> None:
         self.model = model
         self.task = task
         self.program = program
         self.epochs_done = 0
-        self._wait = wait
         self._traced = self._compiled = False
 
     def trace(self) -> None:
@@ -90,14 +80,13 @@ class Prepared:
     def run(self, epochs: int) -> Logs:
         """Train on for `epochs` epochs; returns when the device is done.
 
-        The logs hold, for `loss` and every metric, an array with a value for each epoch; those
-        of a validation start with `val_` and mean nothing after epochs without one.
+        The logs of a validation start with `val_` and mean nothing after epochs without one.
         """
         self.compile()
         parts = []
         done = 0
         while done < epochs:
-            count = min(epochs - done, self.program.longest_run)
+            count = min(epochs - done, LONGEST_RUN)
             parts.append(self.program.run(self.epochs_done, count))
             done += count
             self.epochs_done += count
@@ -106,10 +95,6 @@ class Prepared:
     def sync(self) -> None:
         """Weights, optimizer state, metrics and seeds into the Keras model."""
         self.program.sync()
-
-    def wait(self) -> None:
-        """Return when the device has nothing left to do for this training."""
-        self._wait(None)
 
 
 def prepare(
@@ -145,21 +130,15 @@ def prepare(
     training = batches(x, y, sample_weight, batch_size=batch_size, class_weight=class_weight)
     validation = None
     if validation_data is not None:
-        validation = batches(
-            *keras.utils.unpack_x_y_sample_weight(validation_data),
-            batch_size=validation_batch_size or batch_size,
-        )
+        arrays = keras.utils.unpack_x_y_sample_weight(validation_data)
+        validation = batches(*arrays, batch_size=validation_batch_size or batch_size)
     built_now = _build(model, training.data)
-    task = Task(
-        training=training,
-        shuffle=bool(shuffle) and shuffle != "batch",
-        seed=keras.random.SeedGenerator().state.numpy()[0].item() if seed is None else seed,
-        validation=validation,
-        validate_on=validation_freq,
-        built_now=built_now,
-    )
+    if seed is None:
+        seed = keras.random.SeedGenerator().state.numpy()[0].item()
+    shuffle = bool(shuffle) and shuffle != "batch"
+    task = Task(training, shuffle, seed, validation, validation_freq, built_now)
     backend: Any = importlib.import_module(f"{__name__}.{keras.backend.backend()}")
-    return Prepared(model, task, backend.Program(model, task), backend.wait)
+    return Prepared(model, task, backend.Program(model, task))
 
 
 def _build(model: Any, data: Any) -> bool:

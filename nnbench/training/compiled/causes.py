@@ -6,8 +6,6 @@ itself. Needs no framework, so that what only reads results can tell them.
 
 from nnbench.workload.case import Case
 
-AROUND = "the framework's work around each epoch and step"
-
 WIDEST = 64
 """Cells of a layer above which both layouts of a chain of Dense cost the same on JAX."""
 
@@ -20,7 +18,8 @@ MOST_SUMMED_APART = 4096
 
 def unlike_fit(case: Case) -> tuple[str, ...]:
     """What differs between an epoch of this case with `fit` and on the compiled path, in words."""
-    return (AROUND, *_compiler(case), *_layout(case))
+    around = "the framework's work around each epoch and step"
+    return (around, *_compiler(case), *_layout(case))
 
 
 def same_compiler(case: Case) -> str | None:

@@ -1,4 +1,4 @@
-"""The data of a compiled training: whole arrays, cut into batches exactly as `Model.fit` cuts them.
+"""A compiled training's data and state: whole arrays, cut into batches just as `Model.fit` does.
 
 Conversion (data types, class weights, checks of row counts, the validation split) is left to the
 same adapters that `fit` uses, so that a batch here holds the very numbers of a batch there.
@@ -13,13 +13,13 @@ from nnbench.errors import UserError
 KERAS_BATCH_SIZE = 32
 """What `fit` takes when no batch size is given."""
 
+LONGEST_RUN = 1024
+"""Epochs that a program runs at a time: the device holds the logs of so many."""
+
 
 @dataclass(frozen=True)
 class Batches:
-    """Rows to pass over: `data` is `x`, `(x, y)` or `(x, y, sample_weight)`, NumPy arrays.
-
-    Every batch has `batch_size` rows but the last, which has what is left.
-    """
+    """Rows to pass over: `data` is `x`, `(x, y)` or `(x, y, sample_weight)`, NumPy arrays."""
 
     data: Any
     rows: int
@@ -48,9 +48,9 @@ class Task:
     training: Batches
     shuffle: bool
     seed: int
-    validation: Batches | None = None
-    validate_on: int | Sequence[int] = 1
-    built_now: bool = False
+    validation: Batches | None
+    validate_on: int | Sequence[int]
+    built_now: bool
 
     def validates(self, epoch: int) -> bool:
         """Whether epoch `epoch` (counted from 0) ends with a validation."""
@@ -79,10 +79,9 @@ def batches(
     batch_size: int | None = None,
     class_weight: dict[int, float] | None = None,
 ) -> Batches:
-    """Convert arrays as `fit` does. `batch_size` None means Keras' 32.
+    """Convert arrays as `fit` does; `batch_size` None means Keras' 32.
 
-    Raises UserError if `x`, `y` or `sample_weight` are not arrays held in memory, or if their
-    rows do not match.
+    Raises UserError if they are not arrays held in memory, or if their rows do not match.
     """
     from keras.src.trainers.data_adapters import array_data_adapter
 
@@ -106,19 +105,28 @@ def batches(
     return Batches(data, rows, min(batch_size or KERAS_BATCH_SIZE, rows))
 
 
+def state_variables(model: Any) -> tuple[list[Any], ...]:
+    """All that a step may change, in Keras' order; seeds are among the non-trainable."""
+    return (
+        model.trainable_variables,
+        model.non_trainable_variables,
+        model.optimizer.variables,
+        model.metrics_variables,
+    )
+
+
 def split(
     x: Any, y: Any, sample_weight: Any, validation_split: float
 ) -> tuple[tuple[Any, Any, Any], tuple[Any, Any, Any]]:
-    """The first rows to train on, and the last `validation_split` (0 to 1) of them to validate on.
+    """The first rows to train on, the last `validation_split` (0 to 1) of them to validate on.
 
     Raises UserError if that leaves one of the two without rows.
     """
     from keras.src.trainers.data_adapters import array_slicing
 
     try:
-        train, validation = array_slicing.train_validation_split(
+        return array_slicing.train_validation_split(  # type: ignore[no-any-return]
             (x, y, sample_weight), validation_split=validation_split
         )
     except ValueError as failure:
         raise UserError(str(failure)) from failure
-    return train, validation

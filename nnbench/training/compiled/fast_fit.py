@@ -57,78 +57,46 @@ def fast_fit(
     if callback_every < 1:
         raise UserError(f"callbacks cannot be called every {callback_every} epochs: use 1 or more")
     given = list(keras.tree.flatten(callbacks)) if callbacks else []
+    options: dict[str, Any] = {
+        "batch_size": batch_size,
+        "validation_split": validation_split,
+        "validation_data": validation_data,
+        "shuffle": shuffle,
+        "class_weight": class_weight,
+        "sample_weight": sample_weight,
+        "validation_batch_size": validation_batch_size,
+        "validation_freq": validation_freq,
+    }
     try:
-        refusals.check_callbacks(
-            given, validates=bool(validation_split) or validation_data is not None
-        )
-        prepared = prepare(
-            model,
-            x,
-            y,
-            batch_size=batch_size,
-            shuffle=shuffle,
-            seed=seed,
-            sample_weight=sample_weight,
-            class_weight=class_weight,
-            validation_split=validation_split,
-            validation_data=validation_data,
-            validation_batch_size=validation_batch_size,
-            validation_freq=validation_freq,
-        )
+        validates = bool(validation_split) or validation_data is not None
+        refusals.check_callbacks(given, validates=validates)
+        prepared = prepare(model, x, y, seed=seed, **options)
         if epochs > initial_epoch:
             prepared.trace()
     except UserError as refusal:
         if otherwise == "raise":
             raise
         warnings.warn(f"{refusal}; it is trained with model.fit now", stacklevel=2)
-        return model.fit(
-            x,
-            y,
-            batch_size=batch_size,
-            epochs=epochs,
-            verbose=verbose,
-            callbacks=callbacks,
-            validation_split=validation_split,
-            validation_data=validation_data,
-            shuffle=shuffle,
-            class_weight=class_weight,
-            sample_weight=sample_weight,
-            initial_epoch=initial_epoch,
-            validation_batch_size=validation_batch_size,
-            validation_freq=validation_freq,
-        )
-    history = next((c for c in given if isinstance(c, keras.callbacks.History)), None)
-    others = [callback for callback in given if callback is not history]
-    return _train(
-        prepared,
-        history or keras.callbacks.History(),
-        others,
-        epochs=epochs,
-        initial_epoch=initial_epoch,
-        verbose=verbose,
-        callback_every=callback_every,
-    )
+        options |= {"epochs": epochs, "initial_epoch": initial_epoch}
+        return model.fit(x, y, verbose=verbose, callbacks=callbacks, **options)
+    prepared.epochs_done = initial_epoch
+    return _train(prepared, given, epochs, verbose, callback_every)
 
 
 def _train(
-    prepared: Prepared,
-    history: Any,
-    others: list[Any],
-    *,
-    epochs: int,
-    initial_epoch: int,
-    verbose: str | int,
-    callback_every: int,
+    prepared: Prepared, given: list[Any], epochs: int, verbose: str | int, callback_every: int
 ) -> Any:
     import keras
 
     model = prepared.model
+    history = next(
+        (callback for callback in given if isinstance(callback, keras.callbacks.History)),
+        keras.callbacks.History(),
+    )
+    others = [callback for callback in given if callback is not history]
+    steps = prepared.task.training.steps
     listeners = keras.callbacks.CallbackList(
-        others,
-        model=model,
-        verbose=verbose,
-        epochs=epochs,
-        steps=prepared.task.training.steps,
+        others, model=model, verbose=verbose, epochs=epochs, steps=steps
     )
     history.set_model(model)
     history.set_params(listeners.params)
@@ -137,7 +105,7 @@ def _train(
     model.stop_training = False
     listeners.on_train_begin()
     # BackupAndRestore says in on_train_begin where to go on.
-    prepared.epochs_done = model._initial_epoch or initial_epoch
+    prepared.epochs_done = model._initial_epoch or prepared.epochs_done
     last_logs: dict[str, Any] = {}
     try:
         if others:
@@ -145,7 +113,10 @@ def _train(
         else:
             stretches = _unheard(prepared, epochs)
         for first_epoch, records in stretches:
-            _remember(history, first_epoch, records)
+            for epoch, record in enumerate(records, start=first_epoch):
+                history.epoch.append(epoch)
+                for name, value in record.items():
+                    history.history.setdefault(name, []).append(value)
             last_logs = records[-1]
             if verbose:
                 _say(first_epoch + len(records), epochs, last_logs)
@@ -183,10 +154,9 @@ def _listened(
         listeners.on_epoch_begin(last)
         records = _by_epoch(prepared, first, prepared.run(last + 1 - first))
         prepared.sync()
-        heard = records[-1]
         for callback in listeners.callbacks:
             # As in fit, a callback may add to the logs what the history then records.
-            callback.on_epoch_end(last, heard)
+            callback.on_epoch_end(last, records[-1])
         yield first, records
 
 
@@ -196,23 +166,11 @@ def _by_epoch(prepared: Prepared, first: int, logs: Logs) -> list[dict[str, Any]
     columns = [logs[name].tolist() if logs[name].ndim == 1 else logs[name] for name in names]
     validated = [name.startswith("val_") for name in names]
     records = []
-    for position, values in enumerate(zip(*columns, strict=True)):
-        with_validation = prepared.task.validates(first + position)
-        records.append(
-            {
-                name: value
-                for name, value, is_validation in zip(names, values, validated, strict=True)
-                if with_validation or not is_validation
-            }
-        )
+    for epoch, values in enumerate(zip(*columns, strict=True), start=first):
+        named = zip(names, values, validated, strict=True)
+        with_validation = prepared.task.validates(epoch)
+        records.append({name: value for name, value, val in named if with_validation or not val})
     return records
-
-
-def _remember(history: Any, first_epoch: int, records: list[dict[str, Any]]) -> None:
-    for position, record in enumerate(records):
-        history.epoch.append(first_epoch + position)
-        for name, value in record.items():
-            history.history.setdefault(name, []).append(value)
 
 
 def _say(done: int, epochs: int, logs: dict[str, Any]) -> None:

@@ -9,29 +9,21 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import keras
 import numpy as np
 from jax import lax
 from numpy.typing import NDArray
 
-from nnbench.training.compiled.data import Batches, Task
-from nnbench.training.compiled.jax_dense_chain import (
-    DenseChain,
-    compiler_options,
-    features_first,
-    lower,
-)
-
-HISTORY_ROWS = 1024
-"""Epochs that one call of the program can record."""
+from nnbench.training.compiled import jax_dense_chain
+from nnbench.training.compiled.data import LONGEST_RUN, Batches, Task, state_variables
+from nnbench.training.compiled.jax_dense_chain import DenseChain, lower
 
 State = tuple[list[jax.Array], ...]
 """Values of trainable, non-trainable, optimizer and metrics variables, as Keras orders them."""
 
 
 class Program:
-    """See the package docstring."""
-
-    longest_run = HISTORY_ROWS
+    """See `compiled.Program`."""
 
     def __init__(self, model: Any, task: Task) -> None:
         self._model = model
@@ -52,7 +44,7 @@ class Program:
 
     def compile(self) -> None:
         """StableHLO to machine code."""
-        options = compiler_options(self._stepping, self._task.training.batch_size)
+        options = jax_dense_chain.compiler_options(self._stepping, self._task.training.batch_size)
         try:
             self._compiled = self._lowered.compile(options)
         except jax.errors.JaxRuntimeError:
@@ -62,7 +54,7 @@ class Program:
             self._compiled = self._lowered.compile()
 
     def run(self, first_epoch: int, epochs: int) -> dict[str, NDArray[Any]]:
-        """Train; see the package docstring."""
+        """See `compiled.Program`."""
         state = self._state if self._state is not None else _copied(_values(self._model))
         self._state = None
         self._state, logs = self._compiled(state, *self._arguments(first_epoch, epochs))
@@ -72,13 +64,13 @@ class Program:
         """Hand the trained state to the model's variables."""
         if self._state is None:
             return
-        for variables, values in zip(_variables(self._model), self._state, strict=True):
+        for variables, values in zip(state_variables(self._model), self._state, strict=True):
             for variable, value in zip(variables, values, strict=True):
                 variable.assign(value)
         self._state = None
 
     def _arguments(self, first_epoch: int, epochs: int) -> tuple[Any, ...]:
-        validates = np.zeros(HISTORY_ROWS, bool)
+        validates = np.zeros(LONGEST_RUN, bool)
         validates[:epochs] = [self._task.validates(first_epoch + n) for n in range(epochs)]
         counts = np.int32(first_epoch), np.int32(epochs)
         return *counts, validates, self._key, self._data, self._validation
@@ -95,7 +87,8 @@ class Program:
     ) -> tuple[State, dict[str, jax.Array]]:
         step = self._stepping.train_step
         if self._task.training.steps == 1 and isinstance(self._stepping, DenseChain):
-            step, data = self._stepping.full_batch_step, features_first(data)
+            step = self._stepping.full_batch_step
+            data = jax_dense_chain.features_first(data)
 
         def epoch(number: Any, state: State) -> tuple[State, dict[str, jax.Array]]:
             order = self._order(key, first_epoch + number)
@@ -115,10 +108,9 @@ class Program:
             return jax.tree.map(_as, new_state, state), history
 
         shapes = jax.eval_shape(lambda state: _flat(epoch(0, state)[1]), state)
-        history = {
-            name: jnp.zeros((HISTORY_ROWS, *spec.shape), spec.dtype)
-            for name, spec in shapes.items()
-        }
+        history = jax.tree.map(
+            lambda spec: jnp.zeros((LONGEST_RUN, *spec.shape), spec.dtype), shapes
+        )
         trained, history = lax.fori_loop(0, epochs, recorded, (state, history))
         return trained, history
 
@@ -155,11 +147,6 @@ class Program:
         return state, {**_flat(logs), **found}
 
 
-def wait(result: Any) -> None:
-    """Return when the device has computed `result`."""
-    jax.block_until_ready(result)
-
-
 def _pass_over(
     step: Any, state: Any, batches: Batches, data: Any, order: jax.Array | None
 ) -> tuple[Any, Any]:
@@ -188,32 +175,18 @@ def _as(new: Any, old: Any) -> jax.Array:
     return lax.convert_element_type(new, old.dtype)
 
 
-def _variables(model: Any) -> tuple[list[Any], ...]:
-    return (
-        model.trainable_variables,
-        model.non_trainable_variables,
-        model.optimizer.variables,
-        model.metrics_variables,
-    )
-
-
 def _values(model: Any) -> State:
-    return tuple([variable.value for variable in group] for group in _variables(model))
+    return tuple([variable.value for variable in group] for group in state_variables(model))
 
 
+@jax.jit  # type: ignore[untyped-decorator]
 def _copied(state: State) -> State:
     """The program may overwrite its input's buffers; the model keeps its own until it is done."""
-    copied: State = _copy(state)
-    return copied
-
-
-_copy = jax.jit(lambda state: jax.tree.map(jnp.copy, state))
+    return jax.tree.map(jnp.copy, state)  # type: ignore[no-any-return]
 
 
 def _fresh_metrics(model: Any) -> list[jax.Array]:
     """The values that `reset_metrics` would set, without setting them."""
-    import keras
-
     with keras.StatelessScope() as scope:
         model.reset_metrics()
     values = []

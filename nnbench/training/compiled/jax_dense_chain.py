@@ -10,33 +10,18 @@ in another order. Loss, metrics, gradients and optimizer stay Keras' own.
 from typing import Any
 
 import jax
+import keras
 from jax import lax
 
 from nnbench.training.compiled.causes import FEWEST_ROWS, MOST_SUMMED_APART, WIDEST
 
-PRODUCTS_ONLY = {
-    "xla_cpu_experimental_ynn_fusion_type": "LIBRARY_FUSION_TYPE_INDIVIDUAL_DOT",
-}
+PRODUCTS_ONLY = {"xla_cpu_experimental_ynn_fusion_type": "LIBRARY_FUSION_TYPE_INDIVIDUAL_DOT"}
 """Products by YNNPACK, sums by XLA: YNNPACK takes a sum's logarithms one row after the other."""
 
-ELEMENTWISE = frozenset(
-    [
-        "elu",
-        "exponential",
-        "gelu",
-        "hard_sigmoid",
-        "leaky_relu",
-        "linear",
-        "relu",
-        "relu6",
-        "selu",
-        "sigmoid",
-        "silu",
-        "softplus",
-        "softsign",
-        "tanh",
-    ]
-)
+ELEMENTWISE = {
+    *("elu", "exponential", "gelu", "hard_sigmoid", "leaky_relu", "linear", "relu", "relu6"),
+    *("selu", "sigmoid", "silu", "softplus", "softsign", "tanh"),
+}
 """Keras activations that treat every cell alike, whichever way round the cells lie."""
 
 
@@ -102,8 +87,6 @@ def _product(layer: Any, values: Any, z: jax.Array, contracted: int) -> jax.Arra
 
 
 def _is_chain(model: Any, batch: Any) -> bool:
-    import keras
-
     x, y, _ = keras.utils.unpack_x_y_sample_weight(batch)
     return (
         type(model) is keras.Sequential
@@ -117,8 +100,6 @@ def _is_chain(model: Any, batch: Any) -> bool:
 
 
 def _is_plain(layer: Any) -> bool:
-    import keras
-
     return bool(
         type(layer) is keras.layers.Dense
         and layer.trainable
@@ -132,7 +113,5 @@ def _is_plain(layer: Any) -> bool:
 
 def _name(activation: Any) -> str:
     """Keras' name of one of its own activations; nothing for any other function."""
-    import keras
-
     name = getattr(activation, "__name__", "")
     return name if getattr(keras.activations, name, None) is activation else ""

@@ -1,22 +1,13 @@
 """What the compiled path does not train, each in one sentence that says what to do instead."""
 
+import traceback
 from collections.abc import Sequence
 from typing import Any
 
 from nnbench.errors import UserError
 
-BATCH_HOOKS = (
-    "on_batch_begin",
-    "on_batch_end",
-    "on_train_batch_begin",
-    "on_train_batch_end",
-)
-VALIDATION_HOOKS = (
-    "on_test_begin",
-    "on_test_end",
-    "on_test_batch_begin",
-    "on_test_batch_end",
-)
+BATCH_HOOKS = ("on_batch_begin", "on_batch_end", "on_train_batch_begin", "on_train_batch_end")
+VALIDATION_HOOKS = ("on_test_begin", "on_test_end", "on_test_batch_begin", "on_test_batch_end")
 INSTEAD = "train it with model.fit"
 
 
@@ -31,9 +22,8 @@ def check_model(model: Any) -> None:
             "the model was compiled with run_eagerly=True, which asks for Python in every step: "
             "call model.compile without it, or " + INSTEAD
         )
-    if keras.distribution.distribution() is not None or getattr(
-        model, "_distribute_strategy", None
-    ):
+    distributed = keras.distribution.distribution() is not None
+    if distributed or getattr(model, "_distribute_strategy", None):
         raise UserError("the compiled path trains on one device: " + INSTEAD)
     if not model.trainable_weights and model.built:
         raise UserError("the model has no trainable weights")
@@ -41,37 +31,26 @@ def check_model(model: Any) -> None:
 
 def check_callbacks(callbacks: Sequence[Any], *, validates: bool) -> None:
     """Raise UserError if a callback wants Python within an epoch; it is named."""
+    from keras.callbacks import BackupAndRestore, Callback, ModelCheckpoint
+
+    hooks = BATCH_HOOKS + (VALIDATION_HOOKS if validates else ())
+    plain = {hook: getattr(Callback, hook) for hook in hooks}
     for callback in callbacks:
-        hooks = BATCH_HOOKS + (VALIDATION_HOOKS if validates else ())
-        wanted = [hook for hook in hooks if _overrides(callback, hook)]
-        if wanted and not _only_saves_by_epoch(callback):
+        # These two look at every batch only to find that it is not yet time to save.
+        saves = isinstance(callback, ModelCheckpoint | BackupAndRestore)
+        if saves and callback.save_freq == "epoch":
+            continue
+        kind, own = type(callback), vars(callback)
+        wanted = [hook for hook in hooks if hook in own or getattr(kind, hook) is not plain[hook]]
+        if wanted:
             raise UserError(
-                f"callback {type(callback).__name__} wants Python within an epoch "
-                f"({', '.join(wanted)}), which the compiled path does not stop for: leave it out, "
-                "or " + INSTEAD
+                f"callback {kind.__name__} wants Python within an epoch ({', '.join(wanted)}), "
+                f"which the compiled path does not stop for: leave it out, or {INSTEAD}"
             )
-
-
-def _overrides(callback: Any, hook: str) -> bool:
-    import keras
-
-    return bool(
-        getattr(type(callback), hook) is not getattr(keras.callbacks.Callback, hook)
-        or hook in vars(callback)
-    )
-
-
-def _only_saves_by_epoch(callback: Any) -> bool:
-    """These two look at every batch only to find that it is not yet time to save."""
-    import keras
-
-    saving = (keras.callbacks.ModelCheckpoint, keras.callbacks.BackupAndRestore)
-    return isinstance(callback, saving) and callback.save_freq == "epoch"
 
 
 def untraceable(model: Any, failure: Exception) -> UserError:
     """Why a training step could not be traced, naming the layer in which it stopped."""
-    layer, cause = None, failure
     for cause in _causes(failure):
         layer = _layer_in_traceback(model, cause)
         if layer is not None:
@@ -85,9 +64,9 @@ def untraceable(model: Any, failure: Exception) -> UserError:
     )
 
 
-def _causes(failure: BaseException) -> list[Any]:
+def _causes(failure: BaseException) -> list[BaseException]:
     """What went wrong, then what that came from."""
-    found: list[Any] = []
+    found: list[BaseException] = []
     current: BaseException | None = failure
     while current is not None and current not in found:
         found.append(current)
@@ -99,11 +78,7 @@ def _layer_in_traceback(model: Any, failure: BaseException) -> Any:
     """The innermost layer whose code was running; the model itself does not count."""
     import keras
 
-    found = None
-    trace = failure.__traceback__
-    while trace is not None:
-        owner = trace.tb_frame.f_locals.get("self")
-        if isinstance(owner, keras.layers.Layer) and owner is not model:
-            found = owner
-        trace = trace.tb_next
-    return found
+    frames = [frame for frame, _ in traceback.walk_tb(failure.__traceback__)]
+    owners = [frame.f_locals.get("self") for frame in reversed(frames)]
+    layers = (owner for owner in owners if isinstance(owner, keras.layers.Layer))
+    return next((layer for layer in layers if layer is not model), None)

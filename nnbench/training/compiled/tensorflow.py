@@ -12,26 +12,18 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from nnbench.training.compiled.data import Batches, Task
-
-HISTORY_ROWS = 1024
-"""Epochs that one call of the program can record."""
+from nnbench.training.compiled.data import LONGEST_RUN, Batches, Task
 
 
 class Program:
-    """See the package docstring."""
-
-    longest_run = HISTORY_ROWS
+    """See `compiled.Program`."""
 
     def __init__(self, model: Any, task: Task) -> None:
         self._model = model
         self._task = task
         self._data = tf.nest.map_structure(tf.convert_to_tensor, task.training.data)
-        self._validation = (
-            tf.zeros(0)
-            if task.validation is None
-            else tf.nest.map_structure(tf.convert_to_tensor, task.validation.data)
-        )
+        validation = np.zeros(0, np.float32) if task.validation is None else task.validation.data
+        self._validation = tf.nest.map_structure(tf.convert_to_tensor, validation)
         self._program: Any = None
 
     def trace(self) -> None:
@@ -44,7 +36,7 @@ class Program:
         self._program(*self._arguments(0, 0))
 
     def run(self, first_epoch: int, epochs: int) -> dict[str, NDArray[Any]]:
-        """Train; see the package docstring."""
+        """See `compiled.Program`."""
         logs = self._program(*self._arguments(first_epoch, epochs))
         return {name: values.numpy()[:epochs] for name, values in logs.items()}
 
@@ -52,7 +44,7 @@ class Program:
         """The model's variables hold the state already."""
 
     def _arguments(self, first_epoch: int, epochs: int) -> tuple[Any, ...]:
-        validates = np.zeros(HISTORY_ROWS, bool)
+        validates = np.zeros(LONGEST_RUN, bool)
         validates[:epochs] = [self._task.validates(first_epoch + n) for n in range(epochs)]
         counts = tf.constant(first_epoch, tf.int32), tf.constant(epochs, tf.int32)
         return *counts, tf.constant(validates), self._data, self._validation
@@ -64,7 +56,7 @@ class Program:
             first_epoch, validates[0], data, validation
         )
         history = {
-            name: tf.zeros([HISTORY_ROWS, *logged.shape], logged.dtype)
+            name: tf.zeros([LONGEST_RUN, *logged.shape], logged.dtype)
             for name, logged in traced.structured_outputs.items()
         }
 
@@ -111,12 +103,6 @@ class Program:
             return {name: tf.zeros(spec.shape, spec.dtype) for name, spec in nothing.items()}
 
         return {**logs, **tf.cond(validates, evaluated, skip)}
-
-
-def wait(result: Any) -> None:
-    """Wait for all GPUs; TensorFlow's CPU kernels have finished when the call returns."""
-    if tf.config.list_logical_devices("GPU"):
-        tf.test.experimental.sync_devices()
 
 
 def _xla_wins(model: Any) -> bool:

@@ -12,6 +12,7 @@ slower.
 
 import contextlib
 import functools
+import itertools
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -19,10 +20,7 @@ import torch
 from numpy.typing import NDArray
 
 from nnbench.training.compiled import torch_recording
-from nnbench.training.compiled.data import Batches, Task
-
-LONGEST_RUN = 1024
-"""Epochs whose logs are kept on the device before they are read."""
+from nnbench.training.compiled.data import Batches, Task, state_variables
 
 Tensors = list[torch.Tensor]
 Logs = dict[str, torch.Tensor]
@@ -30,9 +28,7 @@ Step = Callable[[Tensors, Any], tuple[Logs, Tensors]]
 
 
 class Program:
-    """See the package docstring."""
-
-    longest_run = LONGEST_RUN
+    """See `compiled.Program`."""
 
     def __init__(self, model: Any, task: Task) -> None:
         import keras
@@ -44,7 +40,7 @@ class Program:
         )
         self._data = to_device(task.training.data)
         self._validation = None if task.validation is None else to_device(task.validation.data)
-        self._variables = torch_recording.variables(model)
+        self._variables = list(itertools.chain(*state_variables(model)))
         self._steps: dict[int, Step] = {}
         self._state: Tensors | None = None
         self._begun = False
@@ -68,7 +64,7 @@ class Program:
                 step.capture(_values(self._variables), batch)
 
     def run(self, first_epoch: int, epochs: int) -> dict[str, NDArray[Any]]:
-        """Train; see the package docstring."""
+        """See `compiled.Program`."""
         if self._task.built_now and not self._begun:
             _draw_as_loader_does()
         self._begun = True
@@ -138,12 +134,6 @@ class Program:
     def _own_step(self, state: Tensors, batch: Any) -> tuple[Logs, Tensors]:
         logs = self._model.train_step(batch)
         return logs, _values(self._variables)
-
-
-def wait(result: Any) -> None:
-    """Wait for the GPU's stream; CPU kernels have finished when the call returns."""
-    if torch.cuda.is_available():
-        torch.cuda.synchronize()
 
 
 def _draw_as_loader_does() -> None:

@@ -13,21 +13,8 @@ ALIASES = (torch.ops.aten.detach.default, torch.ops.aten.lift_fresh_copy.default
 """Operations that only matter to a gradient tape, or to whoever writes into a constant."""
 
 
-def variables(model: Any) -> list[Any]:
-    """All that a step may change: weights, seeds and statistics, optimizer state, metrics."""
-    return [
-        *model.trainable_variables,
-        *model.non_trainable_variables,
-        *model.optimizer.variables,
-        *model.metrics_variables,
-    ]
-
-
 class Recording:
-    """A recorded step: takes the state and a batch, returns the logs and the new state.
-
-    Tensors of the state may be written to.
-    """
+    """A recorded step: state and batch to logs and new state; the state may be written to."""
 
     def __init__(self, graph: fx.GraphModule, log_names: list[str]) -> None:
         self._run: Any = graph.forward
@@ -72,8 +59,7 @@ class Recording:
 def record(model: Any, state_variables: list[Any], batch: Any) -> Recording | None:
     """Record `model.train_step` for batches of this size, or None if that is not possible.
 
-    Nothing is trained: the recorded operations run on copies, and draw from random generators
-    that are put back.
+    Nothing is trained: it runs on copies, and random generators are put back.
     """
     import keras
 
