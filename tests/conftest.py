@@ -156,6 +156,14 @@ def calibrated(once: Once, tmp_path: Path) -> dict[str, object]:
     return told
 
 
+@pytest.fixture
+def no_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pages whose figures are not drawn, which is most of what a page takes."""
+    from nnbench.show import figures
+
+    monkeypatch.setattr(figures, "png", lambda figure, dpi=0: b"")
+
+
 @pytest.fixture(scope="session")
 def browser() -> Iterator[object]:
     """A browser; where there is none the test is skipped, except in continuous integration."""

@@ -64,6 +64,7 @@ def test_a_mistake_is_one_line_on_stderr_and_a_status(nnbench, tmp_path, argumen
     assert answer.stderr.count("\n") == 1
 
 
+@pytest.mark.long
 def test_a_gpu_that_is_not_there_is_one_line(nnbench):
     answer = nnbench("run", "6,6", "--backend", "torch", "--device", "gpu:7", "--quiet")
     assert answer.returncode == 2
@@ -80,6 +81,7 @@ def test_data_list_and_show(nnbench):
     assert "stand-in" in shown
 
 
+@pytest.mark.long
 def test_devices_lists_a_cpu_for_each_backend(nnbench):
     listed = json.loads(nnbench("devices", "--json").stdout)
     for backend in listed:

@@ -311,6 +311,7 @@ def test_the_table_tells_of_every_term_that_costs_something(model, capsys):
     assert json.loads(json.dumps(plain, allow_nan=False))["phases"][STEP]["times"] == 40
 
 
+@pytest.mark.long
 def test_a_real_calibration_keeps_its_runs_and_draws_its_page(calibrated, tmp_path):
     assert calibrated["phases"]["step"]["times"] >= 8
     assert (tmp_path / calibrated["page"]).read_text().count("<img") == 4
@@ -319,6 +320,7 @@ def test_a_real_calibration_keeps_its_runs_and_draws_its_page(calibrated, tmp_pa
     assert all(trial["outcome"] == "ok" for run in made for trial in run.trials)
 
 
+@pytest.mark.long
 def test_a_real_calibration_predicts_networks_never_timed(nnbench, calibrated):
     options = ("--backend", "jax", "--path", "fit", "--rows", "1000")
     answer = nnbench("predict", "8x3", *options, "--epochs", "40", "--json")

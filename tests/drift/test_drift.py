@@ -84,6 +84,7 @@ def test_the_shortest_code_was_verified_and_is_printed(study, folder):
     assert (study.folder / "charts" / "matrix.png").stat().st_size > 10_000
 
 
+@pytest.mark.long
 def test_an_interrupted_study_goes_on(nnbench, folder, tmp_path):
     shutil.copytree(folder / "results", tmp_path / "results")
     path = tmp_path / "results" / "small" / runs.TRIALS_FILE

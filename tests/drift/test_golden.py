@@ -112,6 +112,7 @@ def test_a_planted_order_of_summation_is_found_and_named(nnbench, project):
     assert "arithmetic differs" in difference["text"]
 
 
+@pytest.mark.long
 def test_across_versions_the_stated_bounds_hold(nnbench, project):
     (project / "mine.py").write_text(MODEL.replace("ORDER", OTHER_WAY))
     path = project / "kept" / "golden.json"
@@ -178,6 +179,7 @@ def test_a_damaged_record_is_one_line(nnbench, project):
     assert len(answer.stderr.strip().splitlines()) == 1
 
 
+@pytest.mark.long
 def test_what_does_not_reproduce_cannot_be_recorded(nnbench, project):
     answer = nnbench("drift", "record", "other", *RECORD, "--policy", "nothing")
     assert answer.returncode == 2

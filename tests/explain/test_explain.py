@@ -158,6 +158,7 @@ def test_the_chart_ends_at_the_whole(tmp_path):
     assert charts.write(found, tmp_path).stat().st_size > 10_000
 
 
+@pytest.mark.long
 def test_a_saved_run_is_explained_by_the_cost_model_that_there_is(nnbench, calibrated, tmp_path):
     times = {"100x2": {**TIMES_S, "step": 0.003}, "6x5": {**TIMES_S, "trace": 0.9}}
     run = make_run(tmp_path, times, backends=("jax",))

@@ -129,6 +129,7 @@ def test_the_page_of_a_race_is_one_file(tmp_path):
     assert "https://" not in text
 
 
+@pytest.mark.long
 def test_a_race_for_real_is_resumed_and_answers_another_target(nnbench, tmp_path):
     race = ("race", "4", "16", "--seeds", "1", "--epochs", "40", "--name", "r", "--backend", "jax")
     first = nnbench(*race, "--json", "--quiet")

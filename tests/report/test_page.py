@@ -66,6 +66,7 @@ def test_the_page_needs_nothing_from_elsewhere(written):
     assert len(text) < 1_500_000
 
 
+@pytest.mark.usefixtures("no_pictures")
 def test_what_comes_from_data_is_escaped(tmp_path):
     run = make_run(tmp_path, NOTEBOOK, data="<script>alert(1)</script>.csv")
     text = page_of(run).read_text()
@@ -81,6 +82,7 @@ def test_charts_lie_beside_the_page_as_files(written):
     }
 
 
+@pytest.mark.usefixtures("no_pictures")
 def test_two_backends_have_a_section_each(tmp_path):
     text = page_of(make_run(tmp_path, NOTEBOOK, backends=("tensorflow", "jax"))).read_text()
     assert "<h2>tensorflow, cpu</h2>" in text
@@ -106,6 +108,7 @@ def test_odd_runs_give_a_sensible_page(tmp_path, times_s, options):
     assert "In words" in text
 
 
+@pytest.mark.usefixtures("no_pictures")
 def test_noisy_blocks_are_named_and_kept(tmp_path):
     run = make_run(tmp_path, NOTEBOOK, noise={"stolen_share": 0.25})
     text = page_of(run).read_text()
@@ -132,6 +135,7 @@ def test_docstrings_that_are_left_out_leave_the_phases_in(tmp_path):
     assert "<tr><td>trace</td><td>Python step function</td>" in text
 
 
+@pytest.mark.usefixtures("no_pictures")
 def test_what_a_run_says_is_computed_once(tmp_path, monkeypatch):
     run = make_run(tmp_path, NOTEBOOK)
     asked = []
@@ -163,6 +167,7 @@ def test_reading_results_needs_no_framework(tmp_path):
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
+@pytest.mark.usefixtures("no_pictures")
 def test_damage_is_told(tmp_path):
     run = make_run(tmp_path, NOTEBOOK)
     path = run.folder / runs.TRIALS_FILE

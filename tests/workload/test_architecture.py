@@ -109,7 +109,7 @@ for _ in range(220):
                  [layer.count_params() for layer in model.layers]))
 print(json.dumps(rows))
 """
-    rows = json.loads(in_backend("jax", code))
+    rows = json.loads(in_backend("torch", code))
     assert len(rows) >= 200
     for layers, features, total, by_layer in rows:
         architecture = Architecture(tuple(layers))
