@@ -13,6 +13,7 @@ from nnbench.costs.answers import Question
 from nnbench.costs.setting import shape_of
 from nnbench.show.table import Table
 from nnbench.show.terminal import print_json, print_table, say, waiting
+from nnbench.workload import datasets
 
 
 @Parameter(name="*", group="Training")
@@ -75,7 +76,8 @@ def advise(
         found = answers.answer(context, results, question)
     tell_backend(asked.machine, quiet=output.quiet)
     if verify and found.worth_timing:
-        cases, data = verification.plan(context, found.worth_timing)
+        cases = [context.case(one) for one in found.worth_timing]
+        data = datasets.load(cases[0].data)
         kept = replace(output, results=results / verification.FOLDER)
         kinds = ("phases",)
         run = measure_cases(asked.study(), data, kept, cases=cases, kinds=kinds, sweeps=0)

@@ -10,11 +10,8 @@ from nnbench.show import units
 from nnbench.stats.interval import Interval
 from nnbench.workload.architecture import Architecture
 
-SURE, LIKELY, DOUBTFUL, MISSES = "yes", "likely", "doubtful", "no"
-VERDICTS = (SURE, LIKELY, DOUBTFUL, MISSES)
+VERDICTS = SURE, LIKELY, DOUBTFUL, MISSES = "yes", "likely", "doubtful", "no"
 """By where the budget lies: above the interval, above the value, below it, below the interval."""
-
-MEETING = (SURE, LIKELY)
 
 FEWEST = 0.5
 """A network with fewer than half of the parameters asked for is not what was asked for."""
@@ -40,7 +37,7 @@ class Advice:
     @property
     def meeting(self) -> list[Candidate]:
         """Those that meet what was asked for, more likely than not."""
-        return [one for one in self.candidates if one.meets_budget in (None, *MEETING)]
+        return [one for one in self.candidates if one.meets_budget in (None, SURE, LIKELY)]
 
     @property
     def deepest(self) -> Candidate | None:
@@ -68,11 +65,7 @@ def advise(
     budget_s: float | None,
     others: Mapping[str, Context] | None = None,
 ) -> Advice:
-    """Networks of equal widths with about (or at most) so many parameters, by predicted time.
-
-    With a budget only, the widest of each depth that meets it. `others` are contexts of other
-    settings, by their name, that may be told as a change.
-    """
+    """Equal-width networks with about so many parameters, or each depth's widest in a budget."""
     if parameters is not None:
         found = _of_size(context, parameters, budget_s)
     else:
@@ -83,7 +76,7 @@ def advise(
     advice = Advice(ordered, ())
     if budget_s is None or advice.meeting:
         return advice
-    return replace(advice, changes=_changes(context, ordered, budget_s, others or {}))
+    return Advice(ordered, _changes(context, ordered, budget_s, others or {}))
 
 
 def _candidate(context: Context, architecture: Architecture, budget_s: float | None) -> Candidate:
@@ -112,12 +105,12 @@ def _that_meet(context: Context, budget_s: float) -> list[Candidate]:
     def meets(one: Architecture) -> bool:
         return context.predict(one).epoch_s.value <= budget_s
 
-    widths = {depth: context.widest_with(depth, meets) for depth in range(1, context.deepest + 1)}
-    return [
-        _candidate(context, Architecture((width,) * depth), budget_s)
-        for depth, width in widths.items()
-        if width is not None
-    ]
+    found = []
+    for depth in range(1, context.deepest + 1):
+        width = context.widest_with(depth, meets)
+        if width is not None:
+            found.append(_candidate(context, Architecture((width,) * depth), budget_s))
+    return found
 
 
 def _changes(
@@ -156,13 +149,9 @@ def _changes(
             break
         rows //= 2
     changed |= {f"another setting: {name}": other for name, other in others.items()}
-    times_s = {what: there.predict(wanted).epoch_s.value for what, there in changed.items()}
-    return [
-        *told,
-        lesser,
-        *(
-            f"{what} ({wanted.label} would take {units.seconds(time_s)} an epoch)"
-            for what, time_s in times_s.items()
-            if time_s <= budget_s
-        ),
-    ]
+    told.append(lesser)
+    for what, there in changed.items():
+        time_s = there.predict(wanted).epoch_s.value
+        if time_s <= budget_s:
+            told.append(f"{what} ({wanted.label} would take {units.seconds(time_s)} an epoch)")
+    return told

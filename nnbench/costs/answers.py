@@ -100,8 +100,6 @@ def predictions(
     networks: Sequence[Architecture],
 ) -> list[Predicted]:
     """Predict every network in every setting. Raises UserError for one that is not calibrated."""
-    if training.epochs < 1:
-        raise UserError(f"{training.epochs} epochs train nothing: use 1 or more")
     found = []
     for setting in settings(machine, training, shape):
         model, moment = load(results, setting), calibrated(results, setting)
@@ -118,8 +116,6 @@ def context_of(
     setting, *others = settings(machine, training, shape)
     if others:
         raise UserError("advice is for one backend, device and path: name one of each")
-    if training.epochs < 1:
-        raise UserError(f"{training.epochs} epochs train nothing: use 1 or more")
     model = load(results, setting)
     return Context(model, setting, shape.rows, training.batch_size, training.epochs)
 

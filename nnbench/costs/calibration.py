@@ -54,19 +54,17 @@ def calibrate(results: Path, setting: Setting, budget_s: float, watch: Watcher) 
             if model is not None and left_s < start_s + 0.2 * RUN_S:
                 return model
             known = [one.case for one in seen]
-            chosen = (
-                design.spread_out(
-                    design.quick(pool), design.FIRST if not known else LEAST_CASES, known
-                )
-                if model is None
-                else design.most_informative(model, pool, min(RUN_S, left_s) - start_s)
-            )
+            if model is None:
+                count = LEAST_CASES if known else design.FIRST
+                chosen = design.spread_out(design.quick(pool), count, known)
+            else:
+                chosen = design.most_informative(model, pool, min(RUN_S, left_s) - start_s)
             create_run(folder_of(results, setting), chosen, len(made))
             continue
 
-        def show(state: measuring.Progress, count: int = len(seen)) -> None:
+        def show(state: measuring.Progress, timed: int = len(seen)) -> None:
             spent_s = min(time.monotonic() - began_s, budget_s)
-            watch(spent_s, f"{count} networks timed, {state.now}")
+            watch(spent_s, f"{timed} networks timed, {state.now}")
 
         measuring.execute(unfinished.folder, data_of(unfinished), show)
 

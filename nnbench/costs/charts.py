@@ -4,6 +4,7 @@ import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -26,10 +27,7 @@ from nnbench.show.palette import COLOURS, SERIES_COLOURS
 from nnbench.workload.architecture import Architecture
 
 SHADES = "viridis"
-GRID_WIDTHS = 22
-GRID_DEPTHS = 16
-
-TENTHS = tuple(1 + tenth / 10 for tenth in range(90))
+GRID_WIDTHS, GRID_DEPTHS = 22, 16
 
 Array = NDArray[np.float64]
 
@@ -95,7 +93,6 @@ def _heat(
 
 
 def _levels(low: float, high: float) -> list[float]:
-    """At most about eight round times between the least and the most."""
     decades = math.log10(high / low)
     factors = (1.0,) if decades > 4 else (1.0, 3.0) if decades > 1.5 else (1.0, 1.5, 2.0, 3.0, 5.0)
     powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
@@ -103,9 +100,9 @@ def _levels(low: float, high: float) -> list[float]:
 
 
 def _round(low: float, high: float, most: int) -> list[float]:
-    """At most so many round numbers between two, evenly on a logarithmic axis."""
     first, last = math.floor(math.log10(low)), math.ceil(math.log10(high))
-    for factors in (TENTHS, (1.0, 1.5, 2.0, 3.0, 5.0, 7.0), (1.0, 2.0, 5.0), (1.0, 3.0), (1.0,)):
+    tenths = tuple(1 + tenth / 10 for tenth in range(90))
+    for factors in (tenths, (1.0, 1.5, 2.0, 3.0, 5.0, 7.0), (1.0, 2.0, 5.0), (1.0, 3.0), (1.0,)):
         ticks = [f * 10.0**p for p in range(first, last + 1) for f in factors]
         inside = [tick for tick in ticks if low <= tick <= high]
         if len(inside) <= most:
@@ -131,7 +128,6 @@ def _short_flops(value: float) -> str:
 
 
 def _timed(axis: Axes, context: Context, phase: str, times_s: Array) -> None:
-    """Crosses for networks timed with other rows and batches, dots for the others' times."""
     here = context.case(Architecture((context.narrowest,)))
     shape = here.batch_rows, here.steps_per_epoch
     same, others = [], set()
@@ -150,18 +146,9 @@ def _timed(axis: Axes, context: Context, phase: str, times_s: Array) -> None:
         axis.plot(*spots, "x", color="white", markersize=3.5, alpha=0.75, clip_on=False)
     if same:
         widths, depths, measured = np.array(same).T
-        axis.scatter(
-            widths,
-            depths,
-            c=measured,
-            norm=_norm(times_s),
-            cmap=SHADES,
-            s=48,
-            edgecolors="white",
-            linewidths=1.2,
-            zorder=3,
-            clip_on=False,
-        )
+        colours: dict[str, Any] = {"c": measured, "norm": _norm(times_s), "cmap": SHADES}
+        edges: dict[str, Any] = {"edgecolors": "white", "linewidths": 1.2}
+        axis.scatter(widths, depths, s=48, zorder=3, clip_on=False, **colours, **edges)
 
 
 def _norm(times_s: Array) -> LogNorm:
@@ -188,29 +175,16 @@ def roofline(context: Context, product_flops_per_s: float | None = None) -> Figu
     flops = np.array([float(case.step_cost.flops) for case in model.cases if case.step_cost])
     achieved = flops / model.times_s
     depths = np.array([case.architecture.depth for case in model.cases if case.architecture])
-    shown = axis.scatter(
-        flops,
-        achieved,
-        c=depths,
-        norm=LogNorm(1, max(2, depths.max())),
-        cmap=SHADES,
-        s=30,
-        edgecolors="#333333",
-        linewidths=0.5,
-        zorder=3,
-    )
+    colours: dict[str, Any] = {"c": depths, "norm": LogNorm(1, max(2, depths.max()))}
+    edges: dict[str, Any] = {"edgecolors": "#333333", "linewidths": 0.5}
+    shown = axis.scatter(flops, achieved, cmap=SHADES, s=30, zorder=3, **colours, **edges)
     span = np.geomspace(flops.min() / 1.5, flops.max() * 1.5, 60)
     for depth, style in ((int(depths.min()), "-"), (int(depths.max()), "--")):
         overhead_s = _overhead_s(model, depth)
         if overhead_s > 0:
-            axis.plot(
-                span,
-                span / overhead_s,
-                style,
-                color=COLOURS["epoch overhead"],
-                linewidth=1.5,
-                label=f"overhead alone, depth {depth}: {units.seconds(overhead_s)} a step",
-            )
+            label = f"overhead alone, depth {depth}: {units.seconds(overhead_s)} a step"
+            colour = COLOURS["epoch overhead"]
+            axis.plot(span, span / overhead_s, style, color=colour, linewidth=1.5, label=label)
     flop_s = model.coefficients[FLOP].value
     rates = [("the model's FLOPs", 1 / flop_s, "-", COLOURS[STEP])] if flop_s > 0 else []
     if product_flops_per_s:
@@ -244,25 +218,18 @@ def _overhead_s(model: PhaseModel, depth: int) -> float:
 
 
 def overhead_share(context: Context) -> Figure:
-    """Which part of a predicted epoch is overhead, against parameters, a line a depth.
-
-    Thin parts of a line lie beyond the calibrated range.
-    """
+    """Which part of a predicted epoch is overhead, against parameters, a line a depth."""
     figure = Figure(figsize=(8.5, 4.4), layout="constrained")
     axis = figure.subplots()
     widths = _spaced(context.narrowest, context.widest, GRID_WIDTHS)
     shown = answered_depths(context)[:: 2 if context.deepest > 8 else 1]
     for number, depth in enumerate(shown):
         networks = [Architecture((width,) * depth) for width in widths]
-        axis.plot(
-            [context.parameters(one) for one in networks],
-            [100 * context.predict(one).overhead_share for one in networks],
-            "o-",
-            color=SERIES_COLOURS[number % len(SERIES_COLOURS)],
-            markersize=3.5,
-            linewidth=1.4,
-            label=f"depth {depth}",
-        )
+        sizes = [context.parameters(one) for one in networks]
+        percents = [100 * context.predict(one).overhead_share for one in networks]
+        style: dict[str, Any] = {"markersize": 3.5, "linewidth": 1.4, "label": f"depth {depth}"}
+        colour = SERIES_COLOURS[number % len(SERIES_COLOURS)]
+        axis.plot(sizes, percents, "o-", color=colour, **style)
     axis.set(xscale="log", xlabel="parameters")
     axis.set(ylim=(-2, 102), ylabel="overhead, % of an epoch")
     axis.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
@@ -300,21 +267,14 @@ def _residuals(axis: Axes, model: PhaseModel) -> None:
         around(1 + float(error), float(reach))
         for error, reach in zip(model.left_out_errors(), log_reaches, strict=True)
     ]
-    axis.errorbar(
-        model.times_s,
-        [one.value for one in found],
-        yerr=bar_lengths(found),
-        fmt="o",
-        color=COLOURS.get(model.phase, "#0072b2") if model.phase != "prepare" else "#b8a900",
-        markersize=3.5,
-        linewidth=0.7,
-        alpha=0.8,
-    )
+    colour = COLOURS.get(model.phase, "#0072b2") if model.phase != "prepare" else "#b8a900"
+    style: dict[str, Any] = {"fmt": "o", "markersize": 3.5, "linewidth": 0.7, "alpha": 0.8}
+    values, reaches = [one.value for one in found], bar_lengths(found)
+    axis.errorbar(model.times_s, values, yerr=reaches, color=colour, **style)
     axis.axhline(1, color="black", linewidth=1)
     for edge in (1 / 1.1, 1.1):
         axis.axhline(edge, color="#777777", linewidth=0.8, linestyle=":")
-    axis.set_xscale("log")
-    axis.set_yscale("log")
+    axis.set(xscale="log", yscale="log")
     # A few wild intervals would flatten all others.
     low = min(max(min(one.low for one in found), 0.1), 0.8)
     high = max(min(max(one.high for one in found), 10.0), 1.25)

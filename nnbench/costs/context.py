@@ -19,11 +19,7 @@ STRIDES = 28
 
 @dataclass(frozen=True)
 class Width:
-    """A width that was looked for, and between which ones it may lie.
-
-    `value` None: there is none in the calibrated range. `open_above`: it is the widest that was
-    calibrated, and may be wider.
-    """
+    """A width that was looked for (None: none was calibrated), and between which it may lie."""
 
     value: int | None
     low: int | None
@@ -91,10 +87,7 @@ class Context:
         return round(2 ** float(self.model.high[1]))
 
     def widest_with(self, depth: int, fits: Callable[[Architecture], bool]) -> int | None:
-        """The widest equal-width network of a depth that fits, None if not even the narrowest.
-
-        The last of a number of widths that fits is closed in on.
-        """
+        """The widest equal-width network of a depth that fits, None if not even the narrowest."""
         spaced = np.geomspace(self.narrowest, self.widest, STRIDES).round()
         widths = sorted({int(width) for width in spaced})
         fitting = [width for width in widths if fits(_equal(width, depth))]

@@ -70,10 +70,7 @@ def quick(cases: Sequence[Case]) -> list[Case]:
 
 
 def spread_out(cases: Sequence[Case], count: int, taken: Sequence[Case] = ()) -> list[Case]:
-    """So many cases, each as far as possible from `taken` and those before it (maximin distance).
-
-    Without `taken` the first is the one at the lower corner.
-    """
+    """Cases, each as far as possible from `taken` (or a corner) and those before it (maximin)."""
     positions = np.array([position(case) for case in [*cases, *taken]])
     low, high = positions[: len(cases)].min(axis=0), positions[: len(cases)].max(axis=0)
     scaled = (positions - low) / np.maximum(high - low, 1e-9)

@@ -62,11 +62,7 @@ def around(value: float, log_reach: float) -> Interval:
 
 @dataclass(frozen=True)
 class Predicted:
-    """A predicted duration.
-
-    `deviation` is that of its natural logarithm, `launch_effect` the part of it that all phases of
-    a launch share. `overhead_share` is of what the coefficients say.
-    """
+    """A duration; `deviation` is of its logarithm, `launch_effect` the part that phases share."""
 
     seconds: Interval
     deviation: float
@@ -78,9 +74,8 @@ class Predicted:
 class Scatter:
     """How the logarithms of times scatter around what the coefficients say.
 
-    `launch_effect` is the standard deviation of what all times of one launch share (processes of
-    one program differ), `noise` that of each time by itself. `inflation` widens both until 95 % of
-    the times lie as near to what is predicted of them without them as they should.
+    `launch_effect` is the standard deviation of what the times of a launch share, `noise` that of
+    each by itself. `inflation` widens both until 95 % of the left-out times lie within.
     """
 
     noise: float
@@ -96,11 +91,13 @@ class Scatter:
     def of(cls, residuals: Array, launches: Sequence[str], leverages: Array | float = 0.0) -> Self:
         """Estimate it by the analysis of variance of launches (Searle 1992, chapter 3).
 
-        `leverages` say how much each time drew the coefficients to itself. A residual far from all
-        others was noisy: it counts for `inflation`, not for the deviations. Without `launches`, or
-        with one, there is no launch effect.
+        A residual far from all others was noisy: it counts for `inflation`, not for the deviations.
+        Without `launches`, or with one, there is no launch effect.
         """
-        free = _near(residuals / np.sqrt(1 - leverages))
+        free = residuals / np.sqrt(1 - leverages)
+        middle = np.median(free)
+        reach = FAR * max(stats.median_abs_deviation(free, scale="normal"), LEAST_NOISE)
+        free = np.clip(free, middle - reach, middle + reach)
         launch = np.unique(launches or [""] * len(free), return_inverse=True)[1]
         sizes = np.bincount(launch)
         means = np.bincount(launch, free) / sizes
@@ -117,20 +114,12 @@ class Scatter:
         return replace(found, inflation=max(1.0, float(np.quantile(misses, 0.95)) / 1.96))
 
 
-def _near(values: Array) -> Array:
-    middle = float(np.median(values))
-    deviation = float(stats.median_abs_deviation(values, scale="normal"))
-    reach = FAR * max(deviation, LEAST_NOISE)
-    return np.clip(values, middle - reach, middle + reach)
-
-
 @dataclass(frozen=True)
 class PhaseModel:
     """A fitted phase; `cases` and `times_s` are what it was fitted to.
 
-    `coefficients` are what one unit of each term costs, in seconds. `covariance` (terms, terms)
-    says how well all of them are known together. `leverages` say how much each time drew the
-    coefficients to itself, from 0 to 1.
+    `coefficients` are seconds for a unit of each term, `covariance` (terms, terms) how well they
+    are known. `leverages`: how much each time drew the coefficients to itself, from 0 to 1.
     """
 
     phase: str
@@ -155,10 +144,10 @@ class PhaseModel:
     ) -> Self:
         """Fit to one time a case and launch, in seconds; the same case may come again.
 
-        `known_s` is the part of each time that other models explain: coefficients are of what
-        comes on top. They are not negative and minimise the residuals of the logarithm of the
-        whole, so that a small network counts as much as a large one; wild values pull little
-        (soft L1). `launches` names the launch of each time. Raises TooFewCasesError below 8 times.
+        `known_s` is the part of each time that other models explain. Coefficients, of the rest,
+        are not negative and minimise the residuals of the logarithm of the whole, so that small
+        networks count as much as large ones; wild values pull little (soft L1). `launches` names
+        the launch of each time. Raises TooFewCasesError below 8 times.
         """
         if len(cases) < LEAST_CASES:
             raise TooFewCasesError(f"{phase}: {len(cases)} times, {LEAST_CASES} are needed")
@@ -180,18 +169,10 @@ class PhaseModel:
         covariance = _covariance(slopes, scatter.single)
         quantile = _quantile(len(cases), len(values))
         reach = np.where(values > 0, quantile * scatter.inflation * np.sqrt(np.diag(covariance)), 0)
-        costs_s = np.transpose([values, np.maximum(values - reach, 0), values + reach]).tolist()
+        ends = np.transpose([values, np.maximum(values - reach, 0), values + reach]).tolist()
+        costs_s = {term: Interval(*each) for term, each in zip(TERMS[phase], ends, strict=True)}
         return cls(
-            phase,
-            cases,
-            times_s,
-            {term: Interval(*ends) for term, ends in zip(TERMS[phase], costs_s, strict=True)},
-            softness,
-            scatter,
-            known_s,
-            covariance,
-            leverages,
-            cache,
+            phase, cases, times_s, costs_s, softness, scatter, known_s, covariance, leverages, cache
         )
 
     @property
@@ -202,10 +183,7 @@ class PhaseModel:
     def plain_s(
         self, cases: Sequence[Case], known_s: Array | float = 0.0
     ) -> tuple[Array, Array, Array]:
-        """What the coefficients say, in seconds: the whole, its overhead, its compute.
-
-        `known_s` is what another model explains of it, a part of the whole only.
-        """
+        """The whole with `known_s` (what another model explains), overhead, compute, in seconds."""
         counts = matrix(cases, self.phase, self.cache)
         whole, overhead, compute = _combine(self.phase, counts, self.values, self.softness)
         return known_s + whole, overhead, compute
@@ -225,12 +203,10 @@ class PhaseModel:
         )
 
     def ratio(self, one: Case, other: Case) -> Interval:
-        """Time of `one` / time of `other`.
+        """Time of `one` / time of `other`, surer than either: networks that are alike err alike.
 
-        Two networks that are alike err alike: the ratio is surer than either time. Its interval
-        holds what is unknown of the coefficients, and the noise of each of the two: a network
-        timed again takes the same within some per cent, so most of that noise is what its widths
-        have of their own (how a product of such sides is computed).
+        Its interval holds what is unknown of the coefficients and the noise of each of the two,
+        most of which is what its widths have of their own (how such a product is computed).
         """
         whole_s = self.plain_s([one, other])[0]
         unknown = self.unknown([one, other])
@@ -241,11 +217,9 @@ class PhaseModel:
 
     def compute_by_overhead(self, case: Case) -> Interval:
         """The compute of a case / its overhead, by the coefficients."""
-        counts = matrix([case], self.phase, self.cache)
-        _, (overhead,), (compute,) = _combine(self.phase, counts, self.values, self.softness)
-        overhead, compute = max(overhead, 1e-12), max(compute, 1e-12)
-        fixed = np.array([term in OVERHEADS for term in TERMS[self.phase]])
-        slopes = counts[0] * np.where(fixed, -1 / overhead, 1 / compute)
+        overhead, compute = (max(each[0], 1e-12) for each in self.plain_s([case])[1:])
+        signed = np.where(_is_overhead(self.phase), -1 / overhead, 1 / compute)
+        slopes = matrix([case], self.phase, self.cache)[0] * signed
         unknown = math.sqrt(float(slopes @ self.covariance @ slopes))
         return around(float(compute / overhead), self.quantile * unknown)
 
@@ -284,11 +258,15 @@ def _quantile(times: int, terms: int) -> float:
     return float(stats.t.ppf(0.975, max(1, times - terms)))
 
 
+def _is_overhead(phase: str) -> NDArray[np.bool_]:
+    return np.array([term in OVERHEADS for term in TERMS[phase]])
+
+
 def _combine(
     phase: str, counts: Array, values: Array, softness: float
 ) -> tuple[Array, Array, Array]:
     """The whole, its overhead and its compute, of coefficients (..., terms): (..., cases)."""
-    fixed = np.array([term in OVERHEADS for term in TERMS[phase]])
+    fixed = _is_overhead(phase)
     overhead = values[..., fixed] @ counts[:, fixed].T
     compute = values[..., ~fixed] @ counts[:, ~fixed].T
     largest = np.maximum(np.maximum(overhead, compute), 1e-12)
@@ -301,8 +279,7 @@ def _slopes(
 ) -> Array:
     """By how much the logarithm of each time grows with each coefficient, shape of `counts`."""
     whole, overhead, compute = _combine(phase, counts, values, softness)
-    fixed = np.array([term in OVERHEADS for term in TERMS[phase]])
-    part = np.where(fixed[None, :], overhead[:, None], compute[:, None])
+    part = np.where(_is_overhead(phase)[None, :], overhead[:, None], compute[:, None])
     slopes: Array = counts * (part / whole[:, None]) ** (softness - 1)
     return slopes / (known_s + whole)[:, None]
 
@@ -310,8 +287,7 @@ def _slopes(
 def _covariance(slopes: Array, deviation: float) -> Array:
     """What times that scatter by `deviation` leave unknown of the coefficients.
 
-    They are told by the times, and by the belief that none of them is more than about the whole
-    of the time that it takes most of.
+    Believed beforehand: none is more than about the whole of the time that it takes most of.
     """
     scale = np.abs(slopes).max(axis=0)
     scale[scale == 0] = 1.0
@@ -322,28 +298,23 @@ def _covariance(slopes: Array, deviation: float) -> Array:
 
 
 def _coefficients(
-    phase: str, counts: Array, times_s: Array, known_s: Array, softness: float | None = None
+    phase: str, counts: Array, times_s: Array, known_s: Array
 ) -> tuple[Array, float, float]:
-    """Least squares of the logarithm from a non-negative start; softness fitted for steps only.
-
-    Returns coefficients, softness and the loss that is left.
-    """
+    """Coefficients, softness (fitted for steps only) and the loss left by least squares."""
     scale = counts.max(axis=0)
     scale[scale == 0] = 1.0
     weighted = counts / scale / times_s[:, None]
     start, _ = optimize.nnls(weighted, np.maximum(1 - known_s / times_s, 0))
-    soft = phase == STEP and softness is None
-    fixed = 1.0 if softness is None else softness
+    soft, terms = phase == STEP, counts.shape[1]
 
     def residuals(parameters: Array) -> Array:
-        values = parameters[: counts.shape[1]] / scale
-        power = parameters[-1] if soft else fixed
-        return np.log((known_s + _combine(phase, counts, values, power)[0]) / times_s)
+        power = parameters[-1] if soft else 1.0
+        whole_s = known_s + _combine(phase, counts, parameters[:terms] / scale, power)[0]
+        return np.log(whole_s / times_s)
 
     # From exactly 0 the gradient of a logarithm may be lost.
     begin = np.maximum(start, 1e-6 * max(start.max(), 1e-9))
-    upper = [np.inf] * counts.shape[1]
-    low = [0.0] * counts.shape[1]
+    low, upper = [0.0] * terms, [np.inf] * terms
     if soft:
         begin, low, upper = np.append(begin, 1.5), [*low, 1.0], [*upper, SOFTEST]
     found = optimize.least_squares(
@@ -354,8 +325,8 @@ def _coefficients(
         f_scale=0.1,
         x_scale=np.maximum(begin, 1e-9),
     )
-    values = found.x[: counts.shape[1]]
+    values = found.x[:terms]
     # Costs that no network here notices, or has, are said to be none.
     noticed = (weighted * values).max(axis=0) >= LEAST_SHARE
     values = np.where(noticed, values, 0.0)
-    return values / scale, float(found.x[-1]) if soft else fixed, float(found.cost)
+    return values / scale, float(found.x[-1]) if soft else 1.0, float(found.cost)

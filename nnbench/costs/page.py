@@ -40,38 +40,27 @@ FREE = (
 
 
 def write(folder: Path, context: Context) -> Path:
-    """Write the page, and its charts as files, into `folder`; return the page's path.
-
-    Raises UserError if the folder cannot be written.
-    """
+    """Write the page, and its charts as files. Raises UserError if `folder` cannot be written."""
     model = context.model
     reading = COEFFICIENTS.format(softness=units.significant(model.phases[STEP].softness, 2))
     roofline = charts.roofline(context, saved.product_rate(folder))
     free, errors = tables.free_widths(questions.free_width(context)), tables.errors(model)
     coefficients = tables.coefficients(model, context.setting.label)
+    residuals, shares = charts.residuals(context), charts.overhead_share(context)
+    parts = [
+        Part("Coefficients", reading, coefficients),
+        Part("How far off", ERRORS, errors),
+        Part("Predicted and measured", RESIDUALS, figure=residuals, name="residuals"),
+        Part("Depth and width", HEAT_MAPS, figure=charts.heat_maps(context), name="heat-maps"),
+        Part("Roofline", ROOFLINE, figure=roofline, name="roofline"),
+        Part("Overhead against size", OVERHEAD, figure=shares, name="overhead"),
+        Part(free.title, FREE, free),
+    ]
     return html.write(
         folder / PAGE,
         title="What a network costs here, and why",
         subtitle=words.where(context),
         sentences=[words.basis(context)],
         warnings=[],
-        parts=[
-            Part("Coefficients", reading, coefficients),
-            Part("How far off", ERRORS, errors),
-            Part(
-                "Predicted and measured",
-                RESIDUALS,
-                figure=charts.residuals(context),
-                name="residuals",
-            ),
-            Part("Depth and width", HEAT_MAPS, figure=charts.heat_maps(context), name="heat-maps"),
-            Part("Roofline", ROOFLINE, figure=roofline, name="roofline"),
-            Part(
-                "Overhead against size",
-                OVERHEAD,
-                figure=charts.overhead_share(context),
-                name="overhead",
-            ),
-            Part(free.title, FREE, free),
-        ],
+        parts=parts,
     )

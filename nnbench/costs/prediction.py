@@ -9,13 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import optimize, stats
 
-from nnbench.costs.model import (
-    LEAST_CASES,
-    PhaseModel,
-    Predicted,
-    TooFewCasesError,
-    around,
-)
+from nnbench.costs.model import LEAST_CASES, PhaseModel, TooFewCasesError, around
 from nnbench.costs.terms import AXES, FIRST_EPOCH, position
 from nnbench.phases import COMPILE, EPOCH, FIRST_STEP, ONCE, PREPARE, STEP, TRACE
 from nnbench.stats.interval import Interval
@@ -33,11 +27,7 @@ STEPS, OVERHEAD, REST = "steps", "epoch overhead", "rest"
 
 @dataclass(frozen=True)
 class Observed:
-    """Times of one case in one launch, in seconds by phase, and its memory on the host.
-
-    Besides the phases, `times_s` may have `first_epoch`. `held_bytes` is what the process held
-    before, other networks included; the peak is of everything. `launch` names the launch.
-    """
+    """Times of a case in a launch by phase; `held_bytes` is what its process held before."""
 
     case: Case
     times_s: Mapping[str, float]
@@ -51,11 +41,9 @@ class Prediction:
     """A training that was not timed. `parts_s` adds up to `total_s.value`.
 
     Its parts are the phases of `ONCE` that the backend has, `steps` (all but the first),
-    `epoch overhead` (what the epochs cost beyond their steps) and `rest` (what the first epoch
-    costs beyond all that, such as compiling again for a smaller last batch). `overhead_share` is
-    the part of a steady epoch that does not grow with the size of the layers, `dominant` the part
-    that takes the most time. `outside` names the axes on which the case lies beyond what was
-    calibrated.
+    `epoch overhead` (beyond the steps) and `rest` (of the first epoch, such as compiling again for
+    a smaller last batch). `overhead_share` is the part of a steady epoch that does not grow with
+    the layers, `dominant` the longest part, `outside` the axes beyond what was calibrated.
     """
 
     architecture: str
@@ -84,24 +72,17 @@ class CostModel:
 
     @classmethod
     def fit(cls, observed: Sequence[Observed]) -> Self:
-        """Fit every phase that was timed often enough.
-
-        Raises TooFewCasesError if `step` or `epoch` cannot be fitted.
-        """
+        """Fit all phases timed often enough. Raises TooFewCasesError without `step` or `epoch`."""
         phases: dict[str, PhaseModel] = {}
         for phase in (*ONCE, FIRST_EPOCH, STEP, EPOCH):
             having = [one for one in observed if one.times_s.get(phase, 0) > 0]
-            usual_s = [
-                _usual_first_epoch_s(one.times_s) if phase == FIRST_EPOCH else 0.0 for one in having
-            ]
+            cases, launches = [one.case for one in having], [one.launch for one in having]
+            times_s = np.array([one.times_s[phase] for one in having])
+            known_s = None
+            if phase == FIRST_EPOCH:
+                known_s = np.array([_usual_first_epoch_s(one.times_s) for one in having])
             try:
-                phases[phase] = PhaseModel.fit(
-                    phase,
-                    [one.case for one in having],
-                    np.array([one.times_s[phase] for one in having]),
-                    np.array(usual_s),
-                    [one.launch for one in having],
-                )
+                phases[phase] = PhaseModel.fit(phase, cases, times_s, known_s, launches)
             except TooFewCasesError:
                 if phase in (STEP, EPOCH):
                     raise
@@ -128,7 +109,13 @@ class CostModel:
             parts_s[REST] = max(0.0, first.seconds.value - usual_s)
             weights_s.append((first, first.seconds.value))
         total_s = sum(parts_s.values())
-        log_reach = self.phases[EPOCH].quantile * _deviation_s(weights_s) / total_s
+        # The deviation of the sum: the launch effect hits all phases of a launch alike.
+        together_s = sum(found.launch_effect * seconds for found, seconds in weights_s)
+        own_s = [
+            math.sqrt(max(0.0, found.deviation**2 - found.launch_effect**2)) * seconds
+            for found, seconds in weights_s
+        ]
+        log_reach = self.phases[EPOCH].quantile * math.hypot(together_s, *own_s) / total_s
         return Prediction(
             architecture=case.label,
             rows=case.rows,
@@ -147,24 +134,11 @@ class CostModel:
     def outside(self, case: Case) -> tuple[str, ...]:
         """The axes on which a case lies beyond the calibrated range."""
         here = position(case)
-        beyond = tuple(
-            name
-            for name, value, low, high in zip(AXES, here, self.low, self.high, strict=True)
-            if not low - EDGE <= value <= high + EDGE
-        )
+        inside = (self.low - EDGE <= here) & (here <= self.high + EDGE)
+        beyond = tuple(name for name, fits in zip(AXES, inside, strict=True) if not fits)
         # A few columns more or less are weights of the first layer, which are counted.
         most = MANY_FEATURES * max(one.case.features for one in self.observed)
         return beyond if case.features <= most else (*beyond, "features")
-
-
-def _deviation_s(weights_s: Sequence[tuple[Predicted, float]]) -> float:
-    """That of a sum, in seconds: the launch effect hits all phases of a launch alike."""
-    together_s = sum(found.launch_effect * seconds for found, seconds in weights_s)
-    own_s = [
-        math.sqrt(max(0.0, found.deviation**2 - found.launch_effect**2)) * seconds
-        for found, seconds in weights_s
-    ]
-    return math.hypot(together_s, *own_s)
 
 
 def _usual_first_epoch_s(times_s: Mapping[str, float]) -> float:
@@ -184,24 +158,23 @@ class Memory:
 
     @classmethod
     def fit(cls, observed: Sequence[Observed]) -> Self | None:
-        """Fit by non-negative least squares; None where memory was not recorded often enough.
+        """Fit what trials add to their process by non-negative least squares, None for too few.
 
-        What a trial adds to what its process held before is fitted; the least that any process
-        held before a trial is the framework.
+        The least that any process held before a trial is the framework.
         """
         having = [one for one in observed if one.peak_host_bytes and one.held_bytes]
         if len(having) < LEAST_CASES:
             return None
         counts = np.array([_memory_counts(one.case) for one in having])
-        held = np.array([float(one.held_bytes or 0) for one in having])
-        peaks = np.array([float(one.peak_host_bytes or 0) for one in having])
-        added, framework = peaks - held, held.min()
+        held = np.array([one.held_bytes for one in having], dtype=float)
+        added = np.array([one.peak_host_bytes for one in having], dtype=float) - held
+        framework = held.min()
         scale = counts.max(axis=0)
         weight = 1 / (added + 0.05 * framework)
         values, _ = optimize.nnls(counts / scale * weight[:, None], added * weight)
         values = values / scale
         errors = (added - counts @ values) * weight
-        freedom = len(peaks) - counts.shape[1]
+        freedom = len(added) - counts.shape[1]
         deviation = float(np.sqrt(np.sum(errors**2) / freedom))
         return cls(float(framework), values, deviation, float(stats.t.ppf(0.975, freedom)))
 

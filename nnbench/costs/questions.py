@@ -26,10 +26,7 @@ FAR_OFF = 0.1
 
 @dataclass(frozen=True)
 class Alternative:
-    """Another network for the same money: `epoch_ratio` is its epoch / the asked one's.
-
-    `width` says how sure the width is, where it was looked for by its time.
-    """
+    """Another network for the same money; `epoch_ratio` is to the asked one, `width` if sought."""
 
     architecture: Architecture
     parameters: int
@@ -98,11 +95,7 @@ def _alternative(
 
 @dataclass(frozen=True)
 class FreeWidth:
-    """Up to where width costs next to nothing at a depth.
-
-    `free_to_width`: the widest whose step is at most 10 % dearer than the narrowest network's;
-    `overhead_rules_to_width`: the widest whose step still has more overhead than compute.
-    """
+    """Up to which width a step is at most 10 % dearer, and has more overhead than compute."""
 
     depth: int
     narrowest_step_s: Interval

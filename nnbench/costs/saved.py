@@ -27,20 +27,14 @@ def folder_of(results: Path, setting: Setting) -> Path:
 
 
 def observed(of: Iterable[runs.Run]) -> list[Observed]:
-    """The times of every case and launch of these runs.
-
-    What was timed many times counts by its lower quartile: other work only ever adds time.
-    """
+    """Times by case and launch; repeated ones' lower quartile: other work only ever adds time."""
     found: list[Observed] = []
     for run in of:
         samples = run.samples()
         if samples.empty:
             continue
-        trials = {
-            (trial["case"], trial["launch"]): trial
-            for trial in run.good_trials()
-            if trial["trial_kind"] == "phases"
-        }
+        timed = [trial for trial in run.good_trials() if trial["trial_kind"] == "phases"]
+        trials = {(trial["case"], trial["launch"]): trial for trial in timed}
         grouped = samples.groupby(["case", "launch", "phase"])["seconds"]
         medians, quartiles = grouped.median(), grouped.quantile(0.25)
         steady = medians.index.get_level_values("phase").isin((STEP, EPOCH))
@@ -60,10 +54,7 @@ def observed(of: Iterable[runs.Run]) -> list[Observed]:
 
 
 def read(results: Path, setting: Setting) -> list[runs.Run]:
-    """The runs of this setting's calibration that are like this machine, without damaged ones.
-
-    Raises UserError if all there are were made elsewhere.
-    """
+    """This machine's good runs of a setting. Raises UserError if all were made elsewhere."""
     here = fingerprint.take()
     folder = folder_of(results, setting)
     alike, elsewhere = [], []

@@ -41,8 +41,8 @@ class DataShape:
 def shape_of(data: Data, rows: int | None = None) -> DataShape:
     """The shape of a data set; that of the bank notes where none is named (`data.data` is empty).
 
-    `rows`, and a number in `data.features`, count before what the data set has. Raises UserError
-    as `Data.load` does, and for what cannot be trained on.
+    `rows`, and a number in `data.features`, come first. Raises UserError as `Data.load` does, and
+    for what cannot be trained on.
     """
     named = data.features
     count = int(named) if named and named.isdecimal() else None
@@ -112,13 +112,10 @@ class Setting:
     @property
     def options(self) -> str:
         """The options of `nnbench calibrate` that name this setting."""
-        told = {"--backend": self.backend}
-        if self.device != "cpu":
-            told["--device"] = self.device
-        if self.threads is not None:
-            told["--threads"] = str(self.threads)
-        told["--path"] = self.path
-        told |= {OPTIONS[name]: value for name, value in self._unusual.items()}
+        device = {"--device": self.device} if self.device != "cpu" else {}
+        threads = {"--threads": self.threads} if self.threads is not None else {}
+        unusual = {OPTIONS[name]: value for name, value in self._unusual.items()}
+        told = {"--backend": self.backend, **device, **threads, "--path": self.path, **unusual}
         return " ".join(f"{name} {value}" for name, value in told.items())
 
     def case(self, architecture: Architecture, rows: int, batch_size: int | None) -> Case:
@@ -143,7 +140,9 @@ class Setting:
 
 
 def settings(machine: Machine, training: TrainingOptions, shape: DataShape) -> list[Setting]:
-    """Every combination of backend, device and path. Raises UserError for one there is not."""
+    """Every combination of backend, device and path. Raises UserError for what cannot be asked."""
+    if training.epochs < 1:
+        raise UserError(f"{training.epochs} epochs train nothing: use 1 or more")
     trained = training.training(shape.task)
     return [
         Setting(backend, device, machine.threads, path, trained, shape.features)

@@ -15,7 +15,6 @@ from nnbench.costs.verification import Checked
 from nnbench.phases import PHASES
 from nnbench.show import units
 from nnbench.show.intervals import BYTES, RATIO, SECONDS, cell, span
-from nnbench.show.plain import plain
 from nnbench.show.table import Cell, Table
 from nnbench.stats.interval import Interval
 
@@ -32,9 +31,7 @@ LARGE = {"s per FLOP": (1e9, "per GFLOP"), "s per byte": (1e9, "per GB")}
 def coefficients(model: CostModel, label: str) -> Table:
     """A row for each phase and term that costs something, with its unit."""
     rows: list[list[Cell] | None] = []
-    for phase in ORDER:
-        if phase not in model.phases:
-            continue
+    for phase in filter(model.phases.__contains__, ORDER):
         every = list(model.phases[phase].coefficients.items())
         noticed = [(term, cost_s) for term, cost_s in every if cost_s.high > 0] or every[:1]
         for number, each in enumerate(noticed):
@@ -54,21 +51,13 @@ def _cost(term: Term, found: Interval) -> list[Cell]:
 
 def errors(model: CostModel) -> Table:
     """How far off the fitted phases are."""
-    return Table(
-        "How far off: each timing predicted from all others",
-        ("phase", "times", "median error", "95th percentile"),
-        [
-            [
-                Cell(phase),
-                Cell(str(len(fitted.times_s))),
-                Cell(units.share(fitted.left_out_error())),
-                Cell(units.share(fitted.left_out_error(0.95))),
-            ]
-            for phase in ORDER
-            for fitted in [model.phases.get(phase)]
-            if fitted is not None
-        ],
-    )
+    rows = []
+    for phase in filter(model.phases.__contains__, ORDER):
+        fitted = model.phases[phase]
+        far_off = [units.share(fitted.left_out_error(share)) for share in (0.5, 0.95)]
+        rows.append([Cell(text) for text in (phase, str(len(fitted.times_s)), *far_off)])
+    columns = ("phase", "times", "median error", "95th percentile")
+    return Table("How far off: each timing predicted from all others", columns, rows)
 
 
 def model_as_json(model: CostModel, label: str, folder: Path, page: Path) -> dict[str, Any]:
@@ -91,10 +80,7 @@ def model_as_json(model: CostModel, label: str, folder: Path, page: Path) -> dic
         for phase, fitted in model.phases.items()
     }
     said = words.model_sentences(model)
-    found: dict[str, Any] = plain(
-        {"place": label, "runs": folder, "phases": phases, "sentences": said, "page": page}
-    )
-    return found
+    return {"place": label, "runs": folder, "phases": phases, "sentences": said, "page": page}
 
 
 def prediction(one: Predicted) -> Table:
@@ -125,18 +111,20 @@ def prediction(one: Predicted) -> Table:
 def predicted_as_json(one: Predicted) -> dict[str, Any]:
     """A prediction as plain data, in seconds and bytes, with what it means."""
     said = words.prediction_sentences(one.prediction)
-    rest = {"sentences": said, "calibrated": one.calibrated}
-    found: dict[str, Any] = plain({"place": one.label, **vars(one.prediction), **rest})
-    return found
+    return {
+        "place": one.label,
+        **vars(one.prediction),
+        "sentences": said,
+        "calibrated": one.calibrated,
+    }
 
 
 def answers_shown(found: Answers) -> Iterator[str | Table]:
     """All answers as sentences and tables, in the order in which they are read."""
-    context = found.context
+    context, network = found.context, found.about
     yield words.where(context)
     yield words.basis(context)
-    if found.about is not None:
-        network = found.about
+    if network is not None:
         label = network.prediction.architecture
         yield words.asked(network.prediction)
         if network.prediction.outside:
@@ -190,7 +178,6 @@ def _network(found: Prediction) -> Cell:
 
 
 def _width(found: Width) -> Cell:
-    """A width and between which ones it may lie."""
     if found.value is None:
         return Cell("none")
     low = "below" if found.low is None else f"{found.low:,}"
@@ -206,10 +193,8 @@ def free_widths(found: Sequence[FreeWidth]) -> Table:
         ("depth", "narrowest: a step", dearer, "overhead rules to"),
         [
             [
-                Cell(f"{one.depth}"),
-                cell(one.narrowest_step_s, SECONDS),
-                _width(one.free_to_width),
-                _width(one.overhead_rules_to_width),
+                *(Cell(f"{one.depth}"), cell(one.narrowest_step_s, SECONDS)),
+                *(_width(one.free_to_width), _width(one.overhead_rules_to_width)),
             ]
             for one in found
         ],
@@ -223,11 +208,8 @@ def advice(found: Advice, context: Context, question: Question) -> Table:
     asked = [f"about {parameters:,} parameters"] if parameters else []
     asked += [f"at most {units.seconds(budget_s)} an epoch"] if budget_s else []
     marks = {id(found.widest): "widest", id(found.deepest): "deepest"}
-    shown = [
-        one
-        for number, one in enumerate(found.candidates)
-        if number < MOST_SHOWN or id(one) in marks
-    ]
+    best, others = found.candidates[:MOST_SHOWN], found.candidates[MOST_SHOWN:]
+    shown = [*best, *(one for one in others if id(one) in marks)]
     left_out = len(found.candidates) - len(shown)
     return Table(
         f"Networks with {', '.join(asked)}",
@@ -299,9 +281,7 @@ def answers_as_json(found: Answers) -> dict[str, Any]:
         candidates = [_flat(one) for one in advised.candidates]
         told["advice"] = {"candidates": candidates, "changes": advised.changes}
     rest = {"verified": found.verified, "page": found.page}
-    told |= {name: value for name, value in rest.items() if value is not None}
-    answer: dict[str, Any] = plain(told)
-    return answer
+    return told | {name: value for name, value in rest.items() if value is not None}
 
 
 def _flat(one: Alternative | Candidate) -> dict[str, Any]:

@@ -16,11 +16,7 @@ FIRST_EPOCH = "first_epoch"
 
 @dataclass(frozen=True)
 class Term:
-    """One kind of work: `unit` says what its coefficient is a cost of.
-
-    Those of a smaller last batch are there only where the last batch of an epoch is smaller; those
-    of mini-batches and shuffled rows only on a compiled path, whose program then shuffles.
-    """
+    """One kind of work: `unit` says what its coefficient is a cost of."""
 
     name: str
     unit: str
@@ -42,14 +38,15 @@ MINI = Term("mini-batches", "s")
 MINI_LAYER = Term("mini-batches: layers", "s per layer")
 SMALLER = Term("smaller last batch", "s")
 SMALLER_LAYER = Term("smaller batch: layers", "s per layer")
+"""These two count only where an epoch's last batch is smaller; mini-batches and shuffled rows only
+on a compiled path, whose program then shuffles."""
 
 
 @dataclass(frozen=True)
 class Cache:
     """What activations overflow: all of a step together or, with `single`, each layer's alone.
 
-    Which it is depends on how a backend keeps them: XLA has one block of memory for a step, others
-    ask for each tensor, and large ones come from the system anew each time.
+    XLA has one block of memory for a step; others ask for each tensor, large ones anew each time.
     """
 
     size_bytes: float = math.inf
@@ -88,10 +85,9 @@ TERMS: dict[str, tuple[Term, ...]] = {
 }
 """The terms of each phase.
 
-A trace that runs the network along, as Torch's does, costs its work, too. Those of `first_epoch`
-are for what it costs beyond its first step's phases and a steady epoch's other steps: where a
-backend compiles again for a smaller last batch, that is here. A compiled path has both batches in
-its one program, so there it is in `trace` and `compile`.
+A trace that runs the network along, as Torch's does, costs its work, too. `first_epoch` is what
+comes beyond its phases and a steady epoch's other steps, such as compiling again for a smaller
+last batch; a compiled path's one program has both batches, in `trace` and `compile`.
 """
 
 OVERHEADS = (
@@ -152,12 +148,5 @@ AXES = ("depth", "width", "rows in a batch", "batches in an epoch")
 def position(case: Case) -> NDArray[np.float64]:
     """A case on `AXES`: their log2, the width as the geometric mean of the layers'."""
     assert case.architecture is not None
-    widths = np.log2(case.architecture.widths)
-    return np.array(
-        [
-            np.log2(case.architecture.depth),
-            widths.mean(),
-            np.log2(case.batch_rows),
-            np.log2(case.steps_per_epoch),
-        ]
-    )
+    depth, width = np.log2(case.architecture.depth), np.log2(case.architecture.widths).mean()
+    return np.array([depth, width, np.log2(case.batch_rows), np.log2(case.steps_per_epoch)])

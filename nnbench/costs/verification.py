@@ -1,6 +1,5 @@
 """Advice put to the test: the networks are timed, and predictions compared with that."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from nnbench.costs.context import Context
@@ -9,21 +8,13 @@ from nnbench.stats.estimate import Estimate
 from nnbench.stats.interval import Interval
 from nnbench.stats.summary import summarise
 from nnbench.store import runs
-from nnbench.workload import datasets
-from nnbench.workload.architecture import Architecture
-from nnbench.workload.case import Case
-from nnbench.workload.datasets import Dataset
 
 FOLDER = "advice"
 
 
 @dataclass(frozen=True)
 class Checked:
-    """A prediction and what was measured of it; ratios are to the first network.
-
-    `error` is predicted / measured, minus 1; `holds` whether the measured epoch lies in the
-    predicted interval. `measured_ratio` is paired within blocks; the first network has no ratios.
-    """
+    """A prediction and what was measured of it; `error` is their ratio minus 1."""
 
     architecture: str
     predicted_epoch_s: Interval
@@ -32,12 +23,6 @@ class Checked:
     holds: bool
     predicted_ratio: Interval | None
     measured_ratio: Estimate | None
-
-
-def plan(context: Context, architectures: Sequence[Architecture]) -> tuple[list[Case], Dataset]:
-    """The cases of a run that times these networks, and its data."""
-    cases = [context.case(one) for one in architectures]
-    return cases, datasets.load(cases[0].data)
 
 
 def compared(context: Context, run: runs.Run) -> list[Checked]:

@@ -5,7 +5,6 @@ from datetime import datetime
 
 from nnbench.costs.advice import Advice
 from nnbench.costs.context import Context
-from nnbench.costs.model import PhaseModel
 from nnbench.costs.prediction import OVERHEAD, REST, STEPS, CostModel, Prediction
 from nnbench.costs.terms import AXES
 from nnbench.costs.verification import Checked
@@ -43,10 +42,7 @@ def model_sentences(model: CostModel) -> list[str]:
     """What the steps' coefficients mean: rates, and where overhead turns to compute."""
     ends = zip(AXES, 2**model.low, 2**model.high, strict=True)
     spans = [f"{name} {round(float(a)):,}–{round(float(b)):,}" for name, a, b in ends]
-    return [_rates(model.phases[STEP]), f"Calibrated: {', '.join(spans)}."]
-
-
-def _rates(step: PhaseModel) -> str:
+    step = model.phases[STEP]
     costs_s = {term.name: cost_s.value for term, cost_s in step.coefficients.items()}
     told = []
     if costs_s["FLOPs"] > 0:
@@ -61,7 +57,11 @@ def _rates(step: PhaseModel) -> str:
         if step.softness > 3
         else "overhead and compute overlap in part"
     )
-    return f"Steps: {'; '.join([*told, shape])} (softness {units.significant(step.softness)})."
+    softness = units.significant(step.softness)
+    return [
+        f"Steps: {'; '.join([*told, shape])} (softness {softness}).",
+        f"Calibrated: {', '.join(spans)}.",
+    ]
 
 
 def prediction_sentences(found: Prediction) -> list[str]:
@@ -87,8 +87,9 @@ def prediction_sentences(found: Prediction) -> list[str]:
 
 def age(calibrated: datetime) -> str:
     """How old what is told is, and what to do about it."""
-    ago = units.ago(calibrated)
-    return f"Calibrated {ago}; nnbench calibrate adds what the machine is like now."
+    return (
+        f"Calibrated {units.ago(calibrated)}; nnbench calibrate adds what the machine is like now."
+    )
 
 
 def asked(found: Prediction) -> str:
@@ -126,10 +127,8 @@ def advice_sentences(found: Advice) -> list[str]:
     first, deepest, widest = next(iter(found.meeting), None), found.deepest, found.widest
     if first is None or deepest is None or widest is None:
         return ["None meets the budget. What would:", *(f"- {one}" for one in found.changes)]
-    told = (
-        f"Quickest: {first.architecture.label}, "
-        f"{units.seconds(first.prediction.epoch_s.value)} an epoch."
-    )
+    epoch_s = units.seconds(first.prediction.epoch_s.value)
+    told = f"Quickest: {first.architecture.label}, {epoch_s} an epoch."
     if len(found.meeting) > 1:
         told += f" Deepest: {deepest.architecture.label}; widest: {widest.architecture.label}."
     return [told]

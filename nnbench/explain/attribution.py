@@ -35,21 +35,17 @@ GROUPS = {TRACE_AND_COMPILE: (TRACE, COMPILE)}
 
 _MEASURED = (*ONCE, OVERHEAD, STEPS, COLD, EPOCH)
 _COLUMNS = (*_MEASURED, REST)
-_ADDED = len(_MEASURED) - 2
-"""So many of the first columns are parts of the whole."""
 
 Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
 class Attribution:
-    """Why `second` takes as long as it does, compared with `first`.
+    """Why `second` takes as long as it does, compared with `first`; both are names.
 
-    `first` and `second` are names; their cases are equal where two runs of one case are compared.
-    `parts` are the differences by `PARTS`, in seconds, second minus first; they add up to `whole`,
-    of which `shares` says how much each is, and those of `GROUPS`. `epoch` is the difference of
-    two steady epochs. `epochs_flip` is the number of epochs at which both take equally long,
-    infinite where the first to lead leads for ever. `ratios` are second / first by phase. `count`
+    `parts` (`PARTS`, second minus first, in seconds) add up to `whole`; `shares` are of them and of
+    `GROUPS`. `epoch` is the difference of two steady epochs, `epochs_flip` the epochs at which
+    both take equally long (infinite: never), `ratios` are second / first by phase. `count`
     launches stand behind the intervals, or blocks where there was one launch (`units`).
     """
 
@@ -70,10 +66,7 @@ class Attribution:
 
 
 def of_networks(run: Run, first: Architecture, second: Architecture) -> list[Attribution]:
-    """Compare `second` with `first`, once for every backend, device and path that timed both.
-
-    Raises UserError if there is none.
-    """
+    """Compare on every backend, device and path that timed both. Raises UserError without any."""
     mine = {case.comparable: case for case in run.cases.values() if case.architecture == second}
     pairs = [
         (case, mine[case.comparable])
@@ -104,10 +97,7 @@ def of_runs(first: Run, second: Run, *, unlike: bool = False) -> list[Attributio
 
 
 def between_cases(run: Run, first: Case, second: Case) -> Attribution:
-    """What `second` takes more than `first`, paired within the blocks of a run.
-
-    Raises UserError if the run holds no block in which both were timed as a whole and in parts.
-    """
+    """What `second` takes more, paired within blocks. Raises UserError without a complete block."""
     measured = Measured.of(run)
     before, after = (_by_block(measured.blocks, case) for case in (first, second))
     both = before.index.intersection(after.index)
@@ -122,21 +112,14 @@ def between_cases(run: Run, first: Case, second: Case) -> Attribution:
     names = launches if several else np.arange(len(both))
     differences = _medians(after - before, names)
     drawn = _drawn(len(differences))
-    return _attribution(
-        (first.label, second.label),
-        (first, second),
-        (_medians(before, names), _medians(after, names)),
-        _Draws(_centres(differences), _centres(differences[drawn]), len(differences) - 1),
-        measured.ratios(second, first),
-        "launches" if several else "blocks",
-    )
+    draws = _Draws(_centres(differences), _centres(differences[drawn]), len(differences) - 1)
+    labels, times = (first.label, second.label), (_medians(before, names), _medians(after, names))
+    ratios, units = measured.ratios(second, first), "launches" if several else "blocks"
+    return _attribution(labels, (first, second), times, draws, ratios, units)
 
 
 def between_runs(first: Run, second: Run, case: Case) -> Attribution:
-    """What a case takes more in `second` than in `first`; nothing is paired.
-
-    Raises UserError if a run did not time it as a whole and in parts in two launches.
-    """
+    """What a case takes more, unpaired. Raises UserError below two complete launches in a run."""
     both = []
     for run in (first, second):
         blocks = _by_block(Measured.of(run).blocks, case)
@@ -164,7 +147,6 @@ def between_runs(first: Run, second: Run, case: Case) -> Attribution:
 
 
 def _by_block(blocks: pd.DataFrame, case: Case) -> pd.DataFrame:
-    """The parts of a case's cold training, one row a launch and block, in seconds."""
     rows = {}
     for key, group in blocks[blocks["case"] == case.key].groupby(["launch", "block"]):
         times_s = dict(zip(group["phase"], group["seconds"], strict=True))
@@ -190,7 +172,7 @@ def _drawn(count: int, seed: int = 0) -> NDArray[np.int64]:
 def _centres(units: Array) -> Array:
     """The Hodges-Lehmann centre of every column, and the rest; units on the last axis but one."""
     centres = hodges_lehmann(np.swapaxes(units, -1, -2))
-    rest = centres[..., _MEASURED.index(COLD)] - centres[..., :_ADDED].sum(axis=-1)
+    rest = centres[..., _MEASURED.index(COLD)] - centres[..., : _MEASURED.index(COLD)].sum(axis=-1)
     return np.concatenate([centres, rest[..., None]], axis=-1)
 
 

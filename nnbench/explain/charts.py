@@ -42,11 +42,9 @@ def waterfall(found: Attribution) -> Figure:
     axis.grid(axis="y", alpha=0.3)
     axis.set_axisbelow(True)
     case = found.first_case
-    axis.set_title(
-        f"Cold, {case.cold_epochs} epochs: {found.first} {units.seconds(found.first_cold_s)}, "
-        f"{found.second} {units.seconds(found.second_cold_s)}",
-        fontsize=11,
-    )
+    cold_s = units.seconds(found.first_cold_s), units.seconds(found.second_cold_s)
+    title = f"{found.first} {cold_s[0]}, {found.second} {cold_s[1]}"
+    axis.set_title(f"Cold, {case.cold_epochs} epochs: {title}", fontsize=11)
     footnote(
         figure,
         f"{case.context}; {case.data}, {case.rows:,} rows, {case.batch_rows:,} a batch. 95 % "
@@ -56,7 +54,6 @@ def waterfall(found: Attribution) -> Figure:
 
 
 def _label(axis: Axes, position: int, value_s: float, at: float) -> None:
-    """A difference above its bar and whisker, or below where it takes less."""
     more = value_s >= 0
     axis.annotate(
         f"{'+' if more else '-'}{units.seconds(abs(value_s))}",

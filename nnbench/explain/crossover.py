@@ -51,15 +51,16 @@ def saved_rows_flip(results: Path, found: Attribution) -> RowsFlip | None:
 
 
 def rows_flip(model: CostModel, first: Case, second: Case, epochs: int) -> RowsFlip:
-    """At how many rows `first` and `second` take equally long, all else equal.
-
-    Asked are numbers of rows whose batches and epochs were calibrated. The interval takes the
-    errors of the two predictions as independent, which errs on the wide side.
-    """
+    """At how many calibrated rows both take equally long; their errors count as independent."""
     asked = _calibrated_rows(model, first)
     least, most = int(asked[0]), int(asked[-1])
-    ratios = [_log_ratio(model, first, second, int(rows), epochs) for rows in asked]
-    values, reaches = np.array(ratios).T
+    # Logarithms of second / first, and how far their intervals reach to either side.
+    values, reaches = np.zeros((2, len(asked)))
+    for number, rows in enumerate(asked):
+        cases = (replace(case, rows=int(rows)) for case in (first, second))
+        one, other = (model.predict(case, epochs).total_s for case in cases)
+        values[number] = math.log(other.value / one.value)
+        reaches[number] = math.hypot(*(math.log(each.high / each.value) for each in (one, other)))
     begins = bool(values[0] > 0)
     middle = _crossing(asked, values)
     if middle is None:
@@ -70,19 +71,7 @@ def rows_flip(model: CostModel, first: Case, second: Case, epochs: int) -> RowsF
     return RowsFlip(Interval(middle, low or 0.0, high or math.inf), least, most, begins)
 
 
-def _log_ratio(
-    model: CostModel, first: Case, second: Case, rows: int, epochs: int
-) -> tuple[float, float]:
-    """Logarithm of second / first, and how far its interval reaches to either side."""
-    one, other = (
-        model.predict(replace(case, rows=rows), epochs).total_s for case in (first, second)
-    )
-    reaches = [math.log(total.high / total.value) for total in (one, other)]
-    return math.log(other.value / one.value), math.hypot(*reaches)
-
-
 def _calibrated_rows(model: CostModel, case: Case) -> NDArray[np.int64]:
-    """Numbers of rows, those left out whose batches or epochs were not calibrated."""
     rows = [one.case.rows for one in model.observed]
     asked = np.unique(np.geomspace(min(rows), max(rows), ASKED).round().astype(int))
 

@@ -7,7 +7,6 @@ from typing import Any
 from nnbench.explain.attribution import Attribution
 from nnbench.phases import COLD
 from nnbench.show import units
-from nnbench.show.plain import plain
 from nnbench.show.table import Cell, Table
 from nnbench.stats.interval import Interval
 
@@ -42,20 +41,17 @@ def as_json(found: Attribution, sentences: Sequence[str], chart: Path) -> dict[s
     def part(name: str, of: Interval) -> dict[str, Any]:
         return {"name": name, "value_s": of.value, "low_s": of.low, "high_s": of.high}
 
-    answer: dict[str, Any] = plain(
-        {
-            "first": found.first,
-            "second": found.second,
-            "place": found.first_case.context,
-            "epochs": found.first_case.cold_epochs,
-            "first_cold_s": found.first_cold_s,
-            "second_cold_s": found.second_cold_s,
-            "parts": [part(*each) for each in found.parts.items()],
-            "whole": part(COLD, found.whole),
-            "shares": {name: (of.value, of.low, of.high) for name, of in found.shares.items()},
-            "epochs_flip": found.epochs_flip,
-            "sentences": sentences,
-            "chart": chart,
-        }
-    )
-    return answer
+    return {
+        "first": found.first,
+        "second": found.second,
+        "place": found.first_case.context,
+        "epochs": found.first_case.cold_epochs,
+        "first_cold_s": found.first_cold_s,
+        "second_cold_s": found.second_cold_s,
+        "parts": [part(*each) for each in found.parts.items()],
+        "whole": part(COLD, found.whole),
+        "shares": {name: (of.value, of.low, of.high) for name, of in found.shares.items()},
+        "epochs_flip": found.epochs_flip,
+        "sentences": sentences,
+        "chart": chart,
+    }

@@ -53,8 +53,8 @@ def sentences(found: Attribution) -> list[str]:
 def _whole(found: Attribution) -> str:
     if not found.whole.excludes_zero:
         return (
-            f"Cold, over {_epochs(found)}, {found.second} and {found.first} cannot be told apart "
-            f"({_span(found.whole)})"
+            f"Cold, over {found.first_case.cold_epochs} epochs, {found.second} and {found.first} "
+            f"cannot be told apart ({_span(found.whole)})"
         )
     ratio = found.ratios.get(COLD)
     times = found.second_cold_s / found.first_cold_s if ratio is None else ratio.value
@@ -82,7 +82,6 @@ def _layers(found: Attribution) -> str:
 
 
 def _other_way(found: Attribution) -> list[str]:
-    """Parts that surely take back some of the difference."""
     back = ", ".join(
         f"{name} {units.seconds(abs(part.value))}"
         for name, part in found.parts.items()
@@ -120,16 +119,8 @@ def _more(value_s: float) -> str:
     return "more" if value_s > 0 else "less"
 
 
-def _epochs(found: Attribution) -> str:
-    return f"{found.first_case.cold_epochs} epochs"
-
-
 def layers_against_units(found: Attribution, rows: RowsFlip | None) -> list[str]:
-    """The answer to "do layers cost more than units?" here, and where it turns round.
-
-    Without `rows` it is said how to find out at how many. Empty where the question does not
-    apply: the same network in two runs.
-    """
+    """Whether layers cost more than units, and where that turns; empty for one network alone."""
     first, second = found.first_case, found.second_case
     if first == second or first.architecture is None or second.architecture is None:
         return []
@@ -149,7 +140,7 @@ def layers_against_units(found: Attribution, rows: RowsFlip | None) -> list[str]
             f"{yes}, the deeper {deeper} takes {units.seconds(abs(excess_s))} {way} than the "
             f"wider {wider}"
         )
-    where = f"{first.context}, {_epochs(found)}, {first.rows:,} rows"
+    where = f"{first.context}, {first.cold_epochs} epochs, {first.rows:,} rows"
     return [
         f"Do layers cost more than units? On {where}: {answer}.",
         _epochs_flip(found, sign * found.epoch.value, deeper, wider),
@@ -158,7 +149,6 @@ def layers_against_units(found: Attribution, rows: RowsFlip | None) -> list[str]
 
 
 def _epochs_flip(found: Attribution, excess_s: float, deeper: str, wider: str) -> str:
-    """Where more epochs turn it round; an epoch of the deeper one takes `excess_s` longer."""
     flip = found.epochs_flip
     if not found.epoch.excludes_zero:
         return (

@@ -32,6 +32,7 @@ from nnbench.errors import UserError
 from nnbench.explain.crossover import rows_flip
 from nnbench.machine import fingerprint
 from nnbench.phases import EPOCH, STEP
+from nnbench.show.plain import plain
 from nnbench.show.terminal import print_table
 from nnbench.store import runs
 from nnbench.workload.architecture import parse
@@ -307,8 +308,8 @@ def test_the_table_tells_of_every_term_that_costs_something(model, capsys):
         for term, each in fitted.coefficients.items():
             assert each.high == 0 or term.name in shown
     assert "95th percentile" in shown
-    plain = tables.model_as_json(model, SETTING.label, Path(__file__), Path(__file__))
-    assert json.loads(json.dumps(plain, allow_nan=False))["phases"][STEP]["times"] == 40
+    told = plain(tables.model_as_json(model, SETTING.label, Path(__file__), Path(__file__)))
+    assert json.loads(json.dumps(told, allow_nan=False))["phases"][STEP]["times"] == 40
 
 
 @pytest.mark.long

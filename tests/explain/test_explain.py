@@ -10,6 +10,7 @@ from nnbench.errors import UserError
 from nnbench.explain import attribution, charts, words
 from nnbench.explain.attribution import PARTS
 from nnbench.explain.tables import as_json
+from nnbench.show.plain import plain
 from nnbench.workload.architecture import parse
 
 WIDE, DEEP = "100x2", "6x5"
@@ -117,8 +118,8 @@ def test_one_launch_of_one_block_has_no_interval_and_says_so(tmp_path):
     )
     said = words.sentences(found)
     assert any("no interval" in one for one in said)
-    plain = as_json(found, said, tmp_path / "chart.png")
-    assert json.loads(json.dumps(plain, allow_nan=False))["whole"]["low_s"] is None
+    told = plain(as_json(found, said, tmp_path / "chart.png"))
+    assert json.loads(json.dumps(told, allow_nan=False))["whole"]["low_s"] is None
 
 
 def test_two_runs_of_a_case_are_taken_apart_unpaired(tmp_path):
