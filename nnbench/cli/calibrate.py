@@ -17,9 +17,8 @@ from nnbench.workload import quantities
 EPOCHS = 100
 
 
-@Parameter(name="*", group="Data")
 @dataclass(frozen=True)
-class AskedData(Data):
+class ShapedData(Data):
     """A data set of which only the shape counts."""
 
     data: str = ""
@@ -28,7 +27,6 @@ class AskedData(Data):
     "Number of feature columns; or your CSV's, with commas."
 
 
-@Parameter(name="*", group="Training")
 @dataclass(frozen=True)
 class TimedTraining(Training):
     """Epochs and batches are what a calibration chooses."""
@@ -40,7 +38,7 @@ class TimedTraining(Training):
 def calibrate(
     *,
     budget: str = "3min",
-    data: AskedData = AskedData(),
+    data: ShapedData = ShapedData(),
     training: TimedTraining = TimedTraining(),
     machine: Machine = Machine(),
     output: Output = Output(),

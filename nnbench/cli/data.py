@@ -15,7 +15,6 @@ from nnbench.workload import datasets
 app = new_app("data", COMMANDS["data"])
 
 
-@Parameter(name="*", group="Data")
 @dataclass(frozen=True)
 class Columns(Data):
     """The options of data that is named by an argument."""
@@ -30,30 +29,21 @@ def list_(*, as_json: AsJson = False) -> None:
     if as_json:
         print_json(found)
         return
-    rows = [
-        (
-            one.name,
-            one.task,
-            "-" if one.rows is None else f"{one.rows:,}",
-            "-" if one.features is None else str(one.features),
-            one.origin,
-            one.problem or one.source,
-        )
-        for one in found
-    ]
+    rows = []
+    for one in found:
+        counts = ("-" if count is None else f"{count:,}" for count in (one.rows, one.features))
+        rows.append((one.name, one.task, *counts, one.origin, one.problem or one.source))
     columns = ("name", "task", "rows", "features", "copy in use", "what it is")
     print_table(text_table("", columns, rows))
 
 
 @app.command
-def show(
-    data: Annotated[str, Parameter(help="A name from `data list`, or a CSV's path.")],
-    /,
-    *,
-    columns: Columns = Columns(),
-    as_json: AsJson = False,
-) -> None:
-    """What is in a data set: columns, ranges, classes, first rows."""
+def show(data: str, /, *, columns: Columns = Columns(), as_json: AsJson = False) -> None:
+    """What is in a data set: columns, ranges, classes, first rows.
+
+    Args:
+        data: A name from `data list`, or a CSV's path.
+    """
     found = datasets.describe(replace(columns, data=data).load())
     if as_json:
         print_json(found)
@@ -74,17 +64,14 @@ def show(
 
 
 @app.command
-def fetch(
-    *,
-    from_file: Annotated[
-        Path | None, Parameter(help="A copy that you have downloaded already.")
-    ] = None,
-    forget: Annotated[
-        bool, Parameter(help="Drop the fetched original; use the shipped data.")
-    ] = False,
-) -> None:
-    """Fetch the original banknote data, and use it from then on in place of the stand-in."""
+def fetch(*, from_file: Path | None = None, forget: bool = False) -> None:
+    """Fetch the original banknote data, and use it from then on in place of the stand-in.
+
+    Args:
+        from_file: A copy that you have downloaded already.
+        forget: Drop the fetched original; use the shipped data.
+    """
     if forget:
         say("dropped" if datasets.forget() else "nothing was fetched")
-        return
-    say(str(datasets.fetch(from_file=from_file)))
+    else:
+        say(str(datasets.fetch(from_file=from_file)))

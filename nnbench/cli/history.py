@@ -3,19 +3,18 @@
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 from cyclopts import Parameter
 
 from nnbench.cli import COMMANDS, new_app
 from nnbench.cli.options import AsJson
-from nnbench.history import REMARKS
+from nnbench.history import REMARKS, commits, table, tables, words
+from nnbench.history import annotations as remarks
+from nnbench.history import check as checking
 from nnbench.machine import whole_file
 from nnbench.show.terminal import print_json, say, waiting
-
-if TYPE_CHECKING:
-    from nnbench.history.check import Check
-    from nnbench.history.table import History
+from nnbench.workload.quantities import parse_share
 
 app = new_app("history", COMMANDS["history"])
 AGAIN = "\n\nA command that was interrupted goes on where it stopped when it is given again."
@@ -33,7 +32,7 @@ Repository = Annotated[Path, Parameter(help="The git repository that orders the 
 class Results:
     """What is read."""
 
-    folders: Annotated[tuple[Path, ...], Parameter(name="--in", show_default=False)] = ()
+    folders: Annotated[tuple[Path, ...], Parameter("--in", show_default=False)] = ()
     "Where results lie; again for more; default: those there are of .asv, .benchmarks, results."
     match: Annotated[tuple[str, ...], Parameter(show_default=False)] = ()
     "Regular expression that benchmark or case must have; again for more."
@@ -41,10 +40,8 @@ class Results:
     branch: str = "HEAD"
     "Whose commits count."
 
-    def read(self) -> "History":
+    def read(self) -> table.History:
         """The chosen part of their history."""
-        from nnbench.history import table
-
         with waiting("reading results"):
             return table.read_chosen(self.folders, self.match, self.repository, self.branch)
 
@@ -60,16 +57,13 @@ class Alarms:
     "Share of false ones among alarms, at most."
     annotations: Remarks = REMARKS
 
-    def check(self, results: Results, since: str | None = None) -> "Check":
+    def check(self, results: Results, since: str | None = None) -> checking.Check:
         """Look for changes in these results."""
-        from nnbench.history import annotations, check, commits
-        from nnbench.workload.quantities import parse_share
-
         history = results.read()
         with waiting("looking for changes"):
-            return check.run(
+            return checking.run(
                 history,
-                annotations.read(self.annotations),
+                remarks.read(self.annotations),
                 false_alarms=parse_share(self.false_alarms),
                 least=parse_share(self.least),
                 since=commits.resolve(results.repository, since) if since else None,
@@ -79,8 +73,6 @@ class Alarms:
 @app.default
 def history(*, results: Results = Results(), as_json: AsJson = False) -> None:
     """All measurements over commits in one table, a line a benchmark, case and host."""
-    from nnbench.history import table, tables
-
     found = results.read()
     if as_json:
         print_json(table.rows(found))
@@ -91,8 +83,6 @@ def history(*, results: Results = Results(), as_json: AsJson = False) -> None:
 @app.command
 def export(file: Path, /, *, results: Results = Results()) -> None:
     """Write the table into FILE, .csv, .parquet or .json: a row a benchmark, case, commit, host."""
-    from nnbench.history import table, tables
-
     found = results.read()
     table.export(found, file)
     tables.print_skipped(found.skipped)
@@ -118,8 +108,6 @@ def check(
         markdown: Also write a summary for a pull request comment.
         strict: Fail on unconfirmed changes, too.
     """
-    from nnbench.history import tables, words
-
     told = words.tell(alarms.check(results, since))
     if markdown is not None:
         whole_file.write(markdown, words.markdown(told))
@@ -136,10 +124,10 @@ def chart(
     folder: Path = Path("results"), /, *, results: Results = Results(), alarms: Alarms = Alarms()
 ) -> None:
     """Write history.html into a folder: every benchmark over commits, with intervals and alarms."""
-    from nnbench.history import annotations, page
+    from nnbench.history import page
 
     found = alarms.check(results)
-    say(str(page.write(found, folder, annotations.read(alarms.annotations))))
+    say(str(page.write(found, folder, remarks.read(alarms.annotations))))
 
 
 @app.command
@@ -153,9 +141,6 @@ def annotate(
     annotations: Remarks = REMARKS,
 ) -> None:
     """Remark on a commit: its alarms count as acknowledged, and charts show it."""
-    from nnbench.history import annotations as remarks
-    from nnbench.history import commits
-
     name = commits.resolve(repository, commit)
     remarks.add(annotations, remarks.Annotation(name, text, match))
     say(f"{annotations}: {name[:9]} {text}")

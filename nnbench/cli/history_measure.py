@@ -1,51 +1,38 @@
 """`nnbench history record` and `bisect`: measuring commits in turn."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 from cyclopts import Parameter
 
-from nnbench.cli import options
-from nnbench.cli.options import Asked, Models, Output
-from nnbench.cli.session import execute, tell_backend
+from nnbench.cli.options import Asked, Models
+from nnbench.cli.session import Environments, execute, tell_backend
+from nnbench.history import bisect as halving
+from nnbench.history import commits, seeded_digests, words
+from nnbench.history import record as recording
+from nnbench.show.progress import Bar
 from nnbench.show.terminal import note, print_json, say
+from nnbench.store.runs import Run
+from nnbench.workload.datasets import Dataset
 from nnbench.workload.study import Study
 
-if TYPE_CHECKING:
-    from nnbench.history.record import Part
-    from nnbench.measure.protocol import Environment
-    from nnbench.store.runs import Run
-    from nnbench.workload.datasets import Dataset
 
-
-@Parameter(name="*", group="Effort")
 @dataclass(frozen=True)
-class Effort(options.Effort):
-    """Options of `workload.study.Effort`."""
-
-    blocks: int = 1
-
-
-@Parameter(name="*")
-@dataclass(frozen=True)
-class Measured(Asked):
+class Measured(Asked, blocks=1):
     """What is measured at each commit, and where that is kept."""
 
     architectures: str | None = None
     "What to train, such as 6,6 or 6x5."
     model: Models = ()
-    effort: Effort = Effort()
-    output: Output = Output()
 
     def of_commits(self) -> Study:
         """The same as a study."""
         named = (self.architectures,) if self.architectures else ()
         return self.study(named, self.model).or_networks(("6,6",))
 
-    def run(self, part: "Part", data: "Dataset", checked_out: "Mapping[str, Environment]") -> "Run":
+    def run(self, part: recording.Part, data: Dataset, checked_out: Environments) -> Run:
         """Measure what is missing of a part."""
         folder = part.folder(self.output.results)
         return execute(folder, data, part.environments(checked_out), quiet=self.output.quiet)
@@ -64,10 +51,6 @@ def record(
         together: Commits side by side at most; default: what memory allows, 12.
         numbers: Also look for other results.
     """
-    from nnbench.history import commits, seeded_digests
-    from nnbench.history import record as recording
-    from nnbench.show.progress import Bar
-
     chosen = commits.chosen(Path(), revisions)
     study = measured.of_commits()
     data = study.data.load()
@@ -86,21 +69,13 @@ def record(
 
 
 def bisect(
-    first: str,
-    last: str = "HEAD",
-    /,
-    *,
-    measured: Measured = Measured(),
-    phase: str = "step",
+    first: str, last: str = "HEAD", /, *, measured: Measured = Measured(), phase: str = "step"
 ) -> None:
     """Find the commit after FIRST, up to LAST, that changed a time: halves the range.
 
     Args:
         phase: What changed: step, epoch, cold, compile, trace, build, ...
     """
-    from nnbench.history import bisect as halving
-    from nnbench.history import words
-
     chosen = halving.chosen(first, last, phase)
     study = measured.of_commits()
     tell_backend(study.machine, quiet=measured.output.quiet)

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from nnbench.cli.calibrate import AskedData
+from nnbench.cli.calibrate import ShapedData
 from nnbench.cli.options import Machine, Output, Training
 from nnbench.cli.session import tell_backend
 from nnbench.costs import answers, tables, words
@@ -16,7 +16,7 @@ from nnbench.workload import architecture as arch
 def predict(
     *architecture: Annotated[str, Parameter(required=True)],
     rows: int | None = None,
-    data: AskedData = AskedData(),
+    data: ShapedData = ShapedData(),
     training: Training = Training(),
     machine: Machine = Machine(),
     output: Output = Output(),
