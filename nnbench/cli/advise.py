@@ -3,13 +3,12 @@
 from dataclasses import dataclass, replace
 
 from nnbench.cli.calibrate import EPOCHS, ShapedData
-from nnbench.cli.options import Asked
-from nnbench.cli.session import measure, tell_backend
+from nnbench.cli.options import Asked, tell_backend
+from nnbench.cli.session import measure
 from nnbench.costs import answers, saved, tables, verification
 from nnbench.costs import page as pages
 from nnbench.costs.setting import shape_of
-from nnbench.show.table import Table
-from nnbench.show.terminal import print_json, print_table, say, waiting
+from nnbench.show.terminal import answer, waiting
 
 
 @dataclass(frozen=True)
@@ -58,8 +57,4 @@ def advise(
     if page:
         written = pages.write(saved.folder_of(results, context.setting), context)
         found = replace(found, page=written)
-    if output.as_json:
-        print_json(tables.answers_as_json(found))
-        return
-    for part in tables.answers_shown(found):
-        print_table(part) if isinstance(part, Table) else say(part)
+    answer(tables.answers_as_json(found), tables.answers_shown(found), as_json=output.as_json)

@@ -5,8 +5,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from nnbench.cli.options import Data, Machine, Output, Training
-from nnbench.cli.session import tell_backend
+from nnbench.cli.options import Data, Machine, Output, Training, tell_backend
 from nnbench.costs import calibration, page, saved, tables, words
 from nnbench.costs.context import Context
 from nnbench.costs.setting import settings, shape_of

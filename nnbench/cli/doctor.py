@@ -4,8 +4,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from nnbench.cli.options import Asked
-from nnbench.cli.session import tell_backend
+from nnbench.cli.options import Asked, tell_backend
 from nnbench.doctor import examination, noise_floor, tables, words
 from nnbench.show.progress import Bar
 from nnbench.show.terminal import print_json

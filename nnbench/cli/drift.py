@@ -8,8 +8,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from nnbench.cli import COMMANDS, new_app
-from nnbench.cli.options import MODEL, AsJson, Name, Output, Trained
-from nnbench.cli.session import tell_backend
+from nnbench.cli.options import MODEL, AsJson, Name, Output, Trained, tell_backend
 from nnbench.drift import (
     across_hosts,
     determinism_cost,
@@ -26,7 +25,7 @@ from nnbench.errors import UserError
 from nnbench.machine import devices, fingerprint
 from nnbench.measure import environments
 from nnbench.show.progress import Bar
-from nnbench.show.terminal import note, print_json, print_table, say
+from nnbench.show.terminal import answer, note, print_json, print_table, say
 from nnbench.workload.case import Case
 from nnbench.workload.datasets import Dataset
 from nnbench.workload.study import Networks, Study
@@ -166,10 +165,7 @@ def check(folder: Path, *, tolerated: Bounds = Bounds(), as_json: AsJson = False
         folder: The recorded training's folder.
     """
     verdict = golden.check(golden.read(folder), **vars(tolerated))
-    if as_json:
-        print_json(tables.verdict_as_json(verdict))
-    else:
-        say("\n".join(words.check(verdict)))
+    answer(tables.verdict_as_json(verdict), words.check(verdict), as_json=as_json)
     if not verdict.passed:
         sys.exit(1)
 
@@ -182,7 +178,4 @@ def compare(first: Folder, second: Path, *, as_json: AsJson = False) -> None:
         second: Another's, from another host or version.
     """
     found = across_hosts.compare(saved.read(first), saved.read(second))
-    if as_json:
-        print_json(tables.comparison_as_json(found))
-    else:
-        say("\n".join(words.comparison(found)))
+    answer(tables.comparison_as_json(found), words.comparison(found), as_json=as_json)

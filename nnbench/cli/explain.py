@@ -9,7 +9,7 @@ from nnbench.cli.options import Asked
 from nnbench.cli.session import measure
 from nnbench.errors import UserError
 from nnbench.explain import attribution, charts, crossover, tables, words
-from nnbench.show.terminal import print_json, print_sentences, print_table, say
+from nnbench.show.terminal import answer
 from nnbench.store import runs
 from nnbench.workload import architecture as arch
 
@@ -43,14 +43,10 @@ def explain(
             raise UserError(f"{first} and {second} are the same network: name two")
         run = runs.read(saved) if saved else measure(asked.study((first, second)), asked.output)
         found = attribution.of_networks(run, *networks)
-    told = []
+    told, shown = [], []
     for one in found:
         sentences = words.tell(one, crossover.saved_rows_flip(asked.output.results, one))
         chart = charts.write(one, run.folder)
         told.append(tables.as_json(one, sentences, chart))
-        if not asked.output.as_json:
-            print_table(tables.table(one))
-            print_sentences(sentences)
-            say(str(chart))
-    if asked.output.as_json:
-        print_json(told)
+        shown += [tables.table(one), sentences, chart]
+    answer(told, shown, as_json=asked.output.as_json)

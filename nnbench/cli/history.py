@@ -9,8 +9,8 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from nnbench.cli import COMMANDS, new_app
-from nnbench.cli.options import AsJson, Asked, Models
-from nnbench.cli.session import Environments, execute, tell_backend
+from nnbench.cli.options import AsJson, Asked, Models, tell_backend
+from nnbench.cli.session import Environments, execute
 from nnbench.history import REMARKS, commits, seeded_digests, table, tables, words
 from nnbench.history import annotations as remarks
 from nnbench.history import bisect as halving
@@ -18,7 +18,7 @@ from nnbench.history import check as checking
 from nnbench.history import record as recording
 from nnbench.machine import whole_file
 from nnbench.show.progress import Bar
-from nnbench.show.terminal import note, print_json, say, waiting
+from nnbench.show.terminal import answer, note, print_json, say, waiting
 from nnbench.store.runs import Run
 from nnbench.workload.datasets import Dataset
 from nnbench.workload.quantities import parse_share
@@ -218,7 +218,4 @@ def bisect(
     measure = halving.measuring(study, study.cases(data), phase, partial(measured.run, data=data))
     tell = None if measured.output.as_json else lambda seen: say(words.measurement(seen))
     outcome = halving.search(chosen, phase, measure, tell)
-    if measured.output.as_json:
-        print_json(halving.as_json(outcome))
-    else:
-        say(words.outcome(outcome))
+    answer(halving.as_json(outcome), [words.outcome(outcome)], as_json=measured.output.as_json)

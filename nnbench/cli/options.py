@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter
 
+from nnbench.show.terminal import note
 from nnbench.workload import study
 
 ARCHITECTURES = (
@@ -98,3 +99,9 @@ class Asked(Trained):
         """All of it as a study of these networks."""
         networks = study.Networks(tuple(architectures), tuple(model))
         return study.Study(networks, self.data, self.training, self.machine, self.effort)
+
+
+def tell_backend(machine: study.Machine, *, quiet: bool = False) -> None:
+    """Say which backend is used and why, where none was asked for."""
+    if chosen := machine.chosen:
+        note(f"backend {chosen.name} ({chosen.reason}); --backend takes another", quiet=quiet)

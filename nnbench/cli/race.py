@@ -11,7 +11,7 @@ from nnbench.errors import UserError
 from nnbench.measure.loss_curve_trial import KIND
 from nnbench.race import page, tables, words
 from nnbench.race.time_to_loss import Race
-from nnbench.show.terminal import print_json, print_table, say
+from nnbench.show.terminal import answer
 from nnbench.store.runs import Run
 from nnbench.workload.study import Effort, Networks, Study
 
@@ -74,11 +74,10 @@ def tell_race(finished: Run, target_loss: float | None, *, as_json: bool) -> Non
     """Write the page of a race and print its tables and sentences, or JSON."""
     found = Race.of(finished, target_loss)
     written = page.write(finished, found)
-    if as_json:
-        races = [tables.as_json(one) for one in found]
-        print_json({"run": finished.folder, "page": written, "races": races})
-        return
+    races = [tables.as_json(one) for one in found]
+    shown = []
     for one in found:
-        print_table(tables.table(one))
-        say("\n".join([*words.sentences(one), *(f"Note: {each}" for each in words.warnings(one))]))
-    say(str(written))
+        notes = [f"Note: {each}" for each in words.warnings(one)]
+        shown += [tables.table(one), "\n".join([*words.sentences(one), *notes])]
+    record = {"run": finished.folder, "page": written, "races": races}
+    answer(record, [*shown, written], as_json=as_json)

@@ -8,8 +8,7 @@ from cyclopts import Parameter
 from nnbench.cli.options import Asked, Data, Fresh, Name
 from nnbench.cli.session import measure
 from nnbench.scale import charts, scaling, tables
-from nnbench.show.figures import save_figure
-from nnbench.show.terminal import print_json, say
+from nnbench.show.terminal import answer
 
 
 @dataclass(frozen=True)
@@ -49,13 +48,6 @@ def scale(
     data = given or Data(wanted[0].data).load()
     finished = measure(study, asked.output, data, name=name, fresh=fresh, **trials)
     found = {each: scaling.series(finished, each, cases) for each, cases in along.items()}
-    pictures = {each: finished.folder / f"scale-{each}.png" for each in found if found[each]}
-    for each, picture in pictures.items():
-        save_figure(charts.draw(found[each]), picture)
-    if asked.output.as_json:
-        print_json(tables.as_json(found, list(pictures.values())))
-        return
-    for series in found.values():
-        tables.print_scaling(series)
-    for picture in pictures.values():
-        say(str(picture))
+    written = [charts.write(series, finished.folder) for series in found.values() if series]
+    shown = [table for series in found.values() for table in tables.scaling(series)]
+    answer(tables.as_json(found, written), [*shown, *written], as_json=asked.output.as_json)

@@ -4,22 +4,16 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from nnbench.cli.options import Output
+from nnbench.cli.options import Output, tell_backend
 from nnbench.measure import run as measuring
 from nnbench.measure.protocol import Environment
 from nnbench.show.progress import Bar
 from nnbench.show.terminal import note
 from nnbench.store.runs import Run
 from nnbench.workload.datasets import Dataset
-from nnbench.workload.study import Machine, Study
+from nnbench.workload.study import Study
 
 Environments = Mapping[str, Environment]
-
-
-def tell_backend(machine: Machine, *, quiet: bool = False) -> None:
-    """Say which backend is used and why, where none was asked for."""
-    if chosen := machine.chosen:
-        note(f"backend {chosen.name} ({chosen.reason}); --backend takes another", quiet=quiet)
 
 
 def measure(

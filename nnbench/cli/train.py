@@ -7,8 +7,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from nnbench.cli.options import AsJson, Data, Machine, Quiet, Training
-from nnbench.cli.session import tell_backend
+from nnbench.cli.options import AsJson, Data, Machine, Quiet, Training, tell_backend
 from nnbench.errors import UserError
 from nnbench.machine import devices, whole_file
 from nnbench.show.progress import Bar
