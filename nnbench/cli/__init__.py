@@ -52,30 +52,30 @@ def new_app(name: str, text: str) -> cyclopts.App:
 
 def build(called: str = "") -> cyclopts.App:
     """The command line with all its commands; only the one that is called tells its whole help."""
-    app = new_app(
-        "nnbench",
-        "How does the architecture of a network change the time it takes to train, and why?",
-    )
+    question = "How does the architecture of a network change the time it takes to train, and why?"
+    app = new_app("nnbench", question)
     for name, text in COMMANDS.items():
         known = {} if name == called else {"help": text}
         if name in GROUPS:
             app.command(f"nnbench.cli.{name}:app", name=name, **known)
         else:
-            command = f"nnbench.cli.{name}:{name}"
-            app.command(command, name=name, help_format="markdown", **known)
+            app.command(f"nnbench.cli.{name}:{name}", name=name, help_format="markdown", **known)
     app.register_install_completion_command()
     return app
 
 
-def _unknown_command(words: list[str]) -> str:
-    """What to say of a command that there is not; Cyclopts would load all of them to say it."""
-    if words[0] in GROUPS and len(words) > 1:
-        return (
-            f"there is no command '{words[1]}' below {words[0]}: nnbench {words[0]} -h lists them"
-        )
-    close = get_close_matches(words[0], COMMANDS, n=1)
+def _told(mistake: Exception) -> str:
+    """A mistake in a line. Of an unknown command Cyclopts would load all of them to tell it."""
+    if isinstance(mistake, UserError):
+        return str(mistake)
+    if not isinstance(mistake, cyclopts.UnknownCommandError):
+        return " ".join(str(mistake).split())
+    name, *below = mistake.unused_tokens or [""]
+    if name in GROUPS and below:
+        return f"there is no command '{below[0]}' below {name}: nnbench {name} -h lists them"
+    close = get_close_matches(name, COMMANDS, n=1)
     hint = f"did you mean {close[0]}?" if close else "nnbench -h lists them"
-    return f"there is no command '{words[0]}': {hint}"
+    return f"there is no command '{name}': {hint}"
 
 
 def main() -> None:
@@ -83,14 +83,8 @@ def main() -> None:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     try:
         build(next(iter(sys.argv[1:]), ""))(exit_on_error=False, print_error=False)
-    except cyclopts.UnknownCommandError as mistake:
-        sys.stderr.write(f"nnbench: {_unknown_command(mistake.unused_tokens or [''])}\n")
-        sys.exit(2)
-    except cyclopts.CycloptsError as mistake:
-        sys.stderr.write(f"nnbench: {' '.join(str(mistake).split())}\n")
-        sys.exit(2)
-    except UserError as mistake:
-        sys.stderr.write(f"nnbench: {mistake}\n")
+    except (cyclopts.CycloptsError, UserError) as mistake:
+        sys.stderr.write(f"nnbench: {_told(mistake)}\n")
         sys.exit(2)
     except KeyboardInterrupt:
         sys.stderr.write("nnbench: interrupted; what was measured is kept\n")

@@ -2,46 +2,21 @@
 
 from dataclasses import dataclass, replace
 
-from cyclopts import Parameter
-
-from nnbench.cli.calibrate import EPOCHS, AskedData
-from nnbench.cli.options import Asked, Effort, Output, Training
-from nnbench.cli.session import measure_cases, tell_backend
+from nnbench.cli.calibrate import EPOCHS, ShapedData
+from nnbench.cli.options import Asked, tell_backend
+from nnbench.cli.session import measure
 from nnbench.costs import answers, saved, tables, verification
 from nnbench.costs import page as pages
-from nnbench.costs.answers import Question
 from nnbench.costs.setting import shape_of
-from nnbench.show.table import Table
-from nnbench.show.terminal import print_json, print_table, say, waiting
+from nnbench.show.terminal import answer, waiting
 from nnbench.workload import datasets
 
 
-@Parameter(name="*", group="Training")
 @dataclass(frozen=True)
-class WholeTraining(Training):
-    """A whole training is longer than one that is timed."""
+class AdviseAsked(Asked, epochs=EPOCHS, launches=3, blocks=1, limit=300.0):
+    """What the advice is for, and what --verify spends."""
 
-    epochs: int = EPOCHS
-
-
-@Parameter(name="*", group="Effort")
-@dataclass(frozen=True)
-class VerifyEffort(Effort):
-    """What --verify spends."""
-
-    launches: int = 3
-    blocks: int = 1
-    limit: float = 300.0
-
-
-@Parameter(name="*")
-@dataclass(frozen=True)
-class AdviseAsked(Asked):
-    """What the advice is for."""
-
-    data: AskedData = AskedData()
-    training: WholeTraining = WholeTraining()
-    effort: VerifyEffort = VerifyEffort()
+    data: ShapedData = ShapedData()
 
 
 def advise(
@@ -53,7 +28,6 @@ def advise(
     asked: AdviseAsked = AdviseAsked(),
     verify: bool = False,
     page: bool = False,
-    output: Output = Output(),
 ) -> None:
     """Which network to take, from the cost model of this machine, without training any.
 
@@ -69,8 +43,9 @@ def advise(
         verify: Time the advised networks, to compare.
         page: Write the cost model's page with its charts.
     """
-    question = Question.read(architecture, params, budget_per_epoch, may_be_empty=page)
-    results, shape = output.results, shape_of(asked.data, rows)
+    question = answers.Question.read(architecture, params, budget_per_epoch, may_be_empty=page)
+    output, results = asked.output, asked.output.results
+    shape = shape_of(asked.data, rows)
     with waiting("fitting the cost model"):
         context = answers.context_of(results, asked.machine, asked.training, shape)
         found = answers.answer(context, results, question)
@@ -78,15 +53,10 @@ def advise(
     if verify and found.worth_timing:
         cases = [context.case(one) for one in found.worth_timing]
         data = datasets.load(cases[0].data)
-        kept = replace(output, results=results / verification.FOLDER)
-        kinds = ("phases",)
-        run = measure_cases(asked.study(), data, kept, cases=cases, kinds=kinds, sweeps=0)
+        kept, trials = replace(output, results=results / verification.FOLDER), ("phases",)
+        run = measure(asked.study(), kept, data, cases=cases, kinds=trials, sweeps=0)
         found = replace(found, verified=verification.compared(context, run))
     if page:
         written = pages.write(saved.folder_of(results, context.setting), context)
         found = replace(found, page=written)
-    if output.as_json:
-        print_json(tables.answers_as_json(found))
-        return
-    for part in tables.answers_shown(found):
-        print_table(part) if isinstance(part, Table) else say(part)
+    answer(tables.answers_as_json(found), tables.answers_shown(found), as_json=output.as_json)

@@ -5,8 +5,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from nnbench.cli.options import Data, Machine, Output, Training
-from nnbench.cli.session import tell_backend
+from nnbench.cli.options import Data, Machine, Output, Training, tell_backend
 from nnbench.costs import calibration, page, saved, tables, words
 from nnbench.costs.context import Context
 from nnbench.costs.setting import settings, shape_of
@@ -17,9 +16,8 @@ from nnbench.workload import quantities
 EPOCHS = 100
 
 
-@Parameter(name="*", group="Data")
 @dataclass(frozen=True)
-class AskedData(Data):
+class ShapedData(Data):
     """A data set of which only the shape counts."""
 
     data: str = ""
@@ -28,7 +26,6 @@ class AskedData(Data):
     "Number of feature columns; or your CSV's, with commas."
 
 
-@Parameter(name="*", group="Training")
 @dataclass(frozen=True)
 class TimedTraining(Training):
     """Epochs and batches are what a calibration chooses."""
@@ -40,7 +37,7 @@ class TimedTraining(Training):
 def calibrate(
     *,
     budget: str = "3min",
-    data: AskedData = AskedData(),
+    data: ShapedData = ShapedData(),
     training: TimedTraining = TimedTraining(),
     machine: Machine = Machine(),
     output: Output = Output(),

@@ -2,16 +2,14 @@
 
 from dataclasses import dataclass
 
-from cyclopts import Parameter
-
-from nnbench.cli.options import Asked, Effort, Models, Output
+from nnbench.cli.options import Asked, Effort, Models
 from nnbench.cli.session import measure
 from nnbench.errors import UserError
+from nnbench.report import comparison
 from nnbench.show.terminal import print_json
 from nnbench.workload import quantities
 
 
-@Parameter(name="*", group="Effort")
 @dataclass(frozen=True)
 class CompareEffort(Effort):
     """More launches than elsewhere, of one block: the launch is the unit."""
@@ -21,7 +19,6 @@ class CompareEffort(Effort):
     blocks: int = 1
 
 
-@Parameter(name="*")
 @dataclass(frozen=True)
 class CompareAsked(Asked):
     """What is measured of sides that are not saved runs."""
@@ -37,7 +34,6 @@ def compare(
     asked: CompareAsked = CompareAsked(),
     margin: str = "2%",
     unlike: bool = False,
-    output: Output = Output(),
 ) -> None:
     """Say of two sides whether they differ, are equivalent, or need more data.
 
@@ -51,18 +47,16 @@ def compare(
         margin: Differences within it count as none.
         unlike: Compare even unlike hosts or versions.
     """
-    from nnbench.report import comparison
-
     if against and sides:
         raise UserError("name two sides, such as two runs' folders, or use --against COMMIT")
     study = asked.study(architectures, model).or_networks()
     found = comparison.compare(
         [against, "."] if against else sides,
-        lambda where: measure(study, output, environments=where),
+        lambda where: measure(study, asked.output, environments=where),
         margin=quantities.parse_share(margin),
         even_unlike=unlike,
     )
-    if output.as_json:
+    if asked.output.as_json:
         print_json(found)
-        return
-    comparison.print_answer(found)
+    else:
+        comparison.print_answer(found)

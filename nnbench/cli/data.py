@@ -9,13 +9,12 @@ from cyclopts import Parameter
 from nnbench.cli import COMMANDS, new_app
 from nnbench.cli.options import AsJson, Data
 from nnbench.show.table import Cell, Table, text_table
-from nnbench.show.terminal import print_json, print_sentences, print_table, say
+from nnbench.show.terminal import answer, say
 from nnbench.workload import datasets
 
 app = new_app("data", COMMANDS["data"])
 
 
-@Parameter(name="*", group="Data")
 @dataclass(frozen=True)
 class Columns(Data):
     """The options of data that is named by an argument."""
@@ -27,64 +26,48 @@ class Columns(Data):
 def list_(*, as_json: AsJson = False) -> None:
     """The data sets that have a name, and where each lies."""
     found = datasets.available()
-    if as_json:
-        print_json(found)
-        return
-    rows = [
-        (
-            one.name,
-            one.task,
-            "-" if one.rows is None else f"{one.rows:,}",
-            "-" if one.features is None else str(one.features),
-            one.origin,
-            one.problem or one.source,
-        )
-        for one in found
-    ]
+    rows = []
+    for one in found:
+        counts = ("-" if count is None else f"{count:,}" for count in (one.rows, one.features))
+        rows.append((one.name, one.task, *counts, one.origin, one.problem or one.source))
     columns = ("name", "task", "rows", "features", "copy in use", "what it is")
-    print_table(text_table("", columns, rows))
+    answer(found, [text_table("", columns, rows)], as_json=as_json)
 
 
 @app.command
-def show(
-    data: Annotated[str, Parameter(help="A name from `data list`, or a CSV's path.")],
-    /,
-    *,
-    columns: Columns = Columns(),
-    as_json: AsJson = False,
-) -> None:
-    """What is in a data set: columns, ranges, classes, first rows."""
+def show(data: str, /, *, columns: Columns = Columns(), as_json: AsJson = False) -> None:
+    """What is in a data set: columns, ranges, classes, first rows.
+
+    Args:
+        data: A name from `data list`, or a CSV's path.
+    """
     found = datasets.describe(replace(columns, data=data).load())
-    if as_json:
-        print_json(found)
-        return
-    print_sentences([f"{found.name}: {found.task}, {found.rows:,} rows", found.source])
     rows = [
         (one.name, one.role, *(f"{x:.4g}" for x in (one.mean, one.sd, one.minimum, one.maximum)))
         for one in found.columns
     ]
     names = ("column", "role", "mean", "deviation", "least", "greatest")
-    print_table(Table("", names, [[Cell(text) for text in row] for row in rows], texts=2))
+    columns_shown = Table("", names, [[Cell(text) for text in row] for row in rows], texts=2)
+    lines = []
     if found.class_counts is not None:
         counts = ", ".join(f"{count:,} of {one}" for one, count in found.class_counts.items())
-        say(f"rows of each class: {counts}")
+        lines.append(f"rows of each class: {counts}")
     for number, row in enumerate(found.first_rows, start=1):
-        say(f"row {number}: " + ", ".join(f"{value:.4g}" for value in row))
-    say(f"digest {found.digest[:12]}")
+        lines.append(f"row {number}: " + ", ".join(f"{value:.4g}" for value in row))
+    about = [f"{found.name}: {found.task}, {found.rows:,} rows", found.source]
+    shown = [about, columns_shown, *lines, f"digest {found.digest[:12]}"]
+    answer(found, shown, as_json=as_json)
 
 
 @app.command
-def fetch(
-    *,
-    from_file: Annotated[
-        Path | None, Parameter(help="A copy that you have downloaded already.")
-    ] = None,
-    forget: Annotated[
-        bool, Parameter(help="Drop the fetched original; use the shipped data.")
-    ] = False,
-) -> None:
-    """Fetch the original banknote data, and use it from then on in place of the stand-in."""
+def fetch(*, from_file: Path | None = None, forget: bool = False) -> None:
+    """Fetch the original banknote data, and use it from then on in place of the stand-in.
+
+    Args:
+        from_file: A copy that you have downloaded already.
+        forget: Drop the fetched original; use the shipped data.
+    """
     if forget:
         say("dropped" if datasets.forget() else "nothing was fetched")
-        return
-    say(str(datasets.fetch(from_file=from_file)))
+    else:
+        say(str(datasets.fetch(from_file=from_file)))

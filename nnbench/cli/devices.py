@@ -3,16 +3,13 @@
 from nnbench.cli.options import AsJson
 from nnbench.machine.devices import survey
 from nnbench.show.table import text_table
-from nnbench.show.terminal import print_json, print_table, waiting
+from nnbench.show.terminal import answer, waiting
 
 
 def devices(as_json: AsJson = False) -> None:
     """What each backend can train on here."""
     with waiting("asking every backend for its devices"):
         found = survey()
-    if as_json:
-        print_json(found)
-        return
     rows = [
         (one.backend, one.version or "-", name, description)
         for one in found
@@ -20,4 +17,5 @@ def devices(as_json: AsJson = False) -> None:
             [("-", one.problem)] if one.problem else [(d.name, d.description) for d in one.devices]
         )
     ]
-    print_table(text_table("", ("backend", "version", "device", "what it is"), rows))
+    columns = ("backend", "version", "device", "what it is")
+    answer(found, [text_table("", columns, rows)], as_json=as_json)

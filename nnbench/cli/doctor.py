@@ -4,8 +4,9 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from nnbench.cli.options import Asked, Output
-from nnbench.cli.session import tell_backend
+from nnbench.cli.options import Asked, tell_backend
+from nnbench.doctor import examination, noise_floor, tables, words
+from nnbench.show.progress import Bar
 from nnbench.show.terminal import print_json
 
 
@@ -13,17 +14,13 @@ def doctor(
     *,
     asked: Asked = Asked(),
     measure: Annotated[bool, Parameter(negative="--no-measure")] = True,
-    output: Output = Output(),
 ) -> None:
     """What makes timings noisy here, what precision can be had, and what to change.
 
     Args:
         measure: Measure the noise floor.
     """
-    from nnbench.doctor import examination, noise_floor, tables, words
-    from nnbench.show.progress import Bar
-
-    study = asked.study(["100,100"])
+    study, output = asked.study(["100,100"]), asked.output
     noise_floor.check(study)
     tell_backend(study.machine, quiet=output.quiet or not measure)
     findings = examination.examine(output.results)

@@ -3,21 +3,31 @@
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 from cyclopts import Parameter
 
 from nnbench.cli import COMMANDS, new_app
-from nnbench.cli.options import MODEL_HELP, AsJson, Data, Machine, Name, Output, Training
-from nnbench.cli.session import tell_backend
-from nnbench.drift import plan
+from nnbench.cli.options import MODEL, AsJson, Name, Output, Trained, tell_backend
+from nnbench.drift import (
+    analysis,
+    determinism_cost,
+    execution,
+    golden,
+    plan,
+    saved,
+    tables,
+    words,
+)
+from nnbench.drift import remedy as remedies
 from nnbench.errors import UserError
-from nnbench.show.terminal import note, print_json, print_table, say
+from nnbench.machine import devices, fingerprint
+from nnbench.measure import environments
+from nnbench.show.progress import Bar
+from nnbench.show.terminal import answer, note, print_json, print_table, say
+from nnbench.workload.case import Case
+from nnbench.workload.datasets import Dataset
 from nnbench.workload.study import Networks, Study
-
-if TYPE_CHECKING:
-    from nnbench.workload.case import Case
-    from nnbench.workload.datasets import Dataset
 
 app = new_app("drift", COMMANDS["drift"])
 
@@ -35,19 +45,15 @@ class Bounds:
     "ULPs tolerated elsewhere, besides; default: any."
 
 
-@Parameter(name="*")
 @dataclass(frozen=True)
-class Asked:
+class Seeded(Trained):
     """The network of a study or record, and its training."""
 
     architecture: Annotated[str | None, Parameter(name=["--architecture", "-a"])] = None
     "6,6 or 6x5; default: 6,6."
-    model: Annotated[str | None, Parameter(help=f"{MODEL_HELP}.")] = None
-    data: Data = Data()
-    training: Training = Training()
-    machine: Machine = Machine()
+    model: Annotated[str | None, Parameter(help=f"{MODEL}.")] = None
 
-    def load(self, *, quiet: bool = False) -> "tuple[Dataset, list[Case]]":
+    def load(self, *, quiet: bool = False) -> tuple[Dataset, list[Case]]:
         """The data, and a case for each backend."""
         if self.architecture and self.model:
             raise UserError("name an architecture or a model, not both")
@@ -58,7 +64,6 @@ class Asked:
 
 
 @Parameter(name="*", group="Effort")
-@dataclass(frozen=True)
 class Effort(plan.Effort):
     """Options of `drift.plan.Effort`."""
 
@@ -66,7 +71,7 @@ class Effort(plan.Effort):
 @app.default
 def drift(
     *,
-    asked: Asked = Asked(),
+    asked: Seeded = Seeded(),
     effort: Effort = Effort(),
     against: str | None = None,
     cost: Annotated[bool, Parameter(negative="--no-cost")] = False,
@@ -83,17 +88,14 @@ def drift(
         cost: Time deterministic ops, too.
         remedy: Find and verify the shortest code.
     """
-    from nnbench.drift import determinism_cost, execution, saved
-    from nnbench.drift import remedy as remedies
-    from nnbench.machine import devices, fingerprint
-    from nnbench.measure import environments
-    from nnbench.show.progress import Bar
-
     loaded, cases = asked.load(quiet=output.quiet)
-    other = environments.resolve(against) if against else None
-    if other is not None and other.side is None:
-        raise UserError(f"{against} is a saved run: name a commit or a Python")
-    here, cpus, label = fingerprint.take(), devices.usable_cpus(), other.label if other else None
+    elsewhere = {}
+    if against:
+        other = environments.resolve(against)
+        if other.side is None:
+            raise UserError(f"{against} is a saved run: name a commit or a Python")
+        elsewhere[other.label] = other.side
+    here, cpus, label = fingerprint.take(), devices.usable_cpus(), next(iter(elsewhere), None)
     gpu = bool(here["gpus"])
     wanted = plan.specification(cases, effort, cpus=cpus, gpu=gpu, other_side=label)
     folder, unfinished = saved.FORMAT.folder_for(
@@ -106,7 +108,6 @@ def drift(
         def watch(done: int, total: int, now: str) -> None:
             bar.show(done, now, total)
 
-        elsewhere = {other.label: other.side} if other and other.side else {}
         execution.execute(folder, loaded, watch, elsewhere)
         if remedy:
             remedies.find(folder, loaded, watch)
@@ -118,10 +119,9 @@ def drift(
 @app.command
 def show(folder: Folder, *, as_json: AsJson = False) -> None:
     """Show a saved study again, and write its page anew."""
-    from nnbench.drift import page, saved, tables, words
-    from nnbench.drift.analysis import analyse
+    from nnbench.drift import page
 
-    found = analyse(saved.read(folder))
+    found = analysis.analyse(saved.read(folder))
     written = page.write(found)
     if as_json:
         print_json(tables.study_as_json(found, written))
@@ -136,7 +136,7 @@ def show(folder: Folder, *, as_json: AsJson = False) -> None:
 def record(
     folder: Path,
     *,
-    asked: Asked = Asked(),
+    asked: Seeded = Seeded(),
     policy: str = "keras",
     seed: int = 1,
     tolerated: Bounds = Bounds(),
@@ -148,8 +148,6 @@ def record(
         policy: How seeds are set: keras or keras+det.
         seed: The seed.
     """
-    from nnbench.drift import golden, words
-
     loaded, cases = asked.load()
     if len(cases) != 1:
         raise UserError("one training is recorded at a time: name one backend and one path")
@@ -166,13 +164,8 @@ def check(folder: Path, *, tolerated: Bounds = Bounds(), as_json: AsJson = False
     Args:
         folder: The recorded training's folder.
     """
-    from nnbench.drift import golden, tables, words
-
     verdict = golden.check(golden.read(folder), **vars(tolerated))
-    if as_json:
-        print_json(tables.verdict_as_json(verdict))
-    else:
-        say("\n".join(words.check(verdict)))
+    answer(tables.verdict_as_json(verdict), words.check(verdict), as_json=as_json)
     if not verdict.passed:
         sys.exit(1)
 
@@ -184,10 +177,5 @@ def compare(first: Folder, second: Path, *, as_json: AsJson = False) -> None:
     Args:
         second: Another's, from another host or version.
     """
-    from nnbench.drift import analysis, saved, tables, words
-
     found = analysis.compare(saved.read(first), saved.read(second))
-    if as_json:
-        print_json(tables.comparison_as_json(found))
-    else:
-        say("\n".join(words.comparison(found)))
+    answer(tables.comparison_as_json(found), words.comparison(found), as_json=as_json)

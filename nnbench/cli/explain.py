@@ -5,10 +5,11 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from nnbench.cli.options import Asked, Output
+from nnbench.cli.options import Asked
 from nnbench.cli.session import measure
 from nnbench.errors import UserError
-from nnbench.show.terminal import print_json, print_sentences, print_table, say
+from nnbench.explain import attribution, charts, crossover, tables, words
+from nnbench.show.terminal import answer
 from nnbench.store import runs
 from nnbench.workload import architecture as arch
 
@@ -20,7 +21,6 @@ def explain(
     saved: Annotated[Path | None, Parameter(name="--run")] = None,
     asked: Asked = Asked(),
     unlike: bool = False,
-    output: Output = Output(),
 ) -> None:
     """Say why one network takes longer to train than another: which phases, and how much each.
 
@@ -33,8 +33,6 @@ def explain(
         saved: A run that holds both; default: measure them.
         unlike: Compare runs of unlike hosts or versions.
     """
-    from nnbench.explain import attribution, charts, crossover, tables, words
-
     folders = [Path(name) for name in (first, second)]
     if all((folder / runs.RUN_FILE).exists() for folder in folders):
         before, run = (runs.read(folder) for folder in folders)
@@ -43,16 +41,12 @@ def explain(
         networks = arch.parse(first), arch.parse(second)
         if networks[0] == networks[1]:
             raise UserError(f"{first} and {second} are the same network: name two")
-        run = runs.read(saved) if saved else measure(asked.study((first, second)), output)
+        run = runs.read(saved) if saved else measure(asked.study((first, second)), asked.output)
         found = attribution.of_networks(run, *networks)
-    told = []
+    told, shown = [], []
     for one in found:
-        sentences = words.tell(one, crossover.saved_rows_flip(output.results, one))
+        sentences = words.tell(one, crossover.saved_rows_flip(asked.output.results, one))
         chart = charts.write(one, run.folder)
         told.append(tables.as_json(one, sentences, chart))
-        if not output.as_json:
-            print_table(tables.table(one))
-            print_sentences(sentences)
-            say(str(chart))
-    if output.as_json:
-        print_json(told)
+        shown += [tables.table(one), sentences, chart]
+    answer(told, shown, as_json=asked.output.as_json)

@@ -1,29 +1,30 @@
-"""`nnbench history`, and `history export`, `check`, `chart`, `annotate`."""
+"""`nnbench history`: the table, what is looked for in it, and measuring commits in turn."""
 
 import sys
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 from cyclopts import Parameter
 
 from nnbench.cli import COMMANDS, new_app
-from nnbench.cli.options import AsJson
-from nnbench.history import REMARKS
+from nnbench.cli.options import AsJson, Asked, Models, tell_backend
+from nnbench.cli.session import Environments, execute
+from nnbench.history import REMARKS, commits, table, tables, words
+from nnbench.history import annotations as remarks
+from nnbench.history import bisect as halving
+from nnbench.history import check as checking
+from nnbench.history import record as recording
 from nnbench.machine import whole_file
-from nnbench.show.terminal import print_json, say, waiting
-
-if TYPE_CHECKING:
-    from nnbench.history.check import Check
-    from nnbench.history.table import History
+from nnbench.show.progress import Bar
+from nnbench.show.terminal import answer, note, print_json, say, waiting
+from nnbench.store.runs import Run
+from nnbench.workload.datasets import Dataset
+from nnbench.workload.quantities import parse_share
+from nnbench.workload.study import Study
 
 app = new_app("history", COMMANDS["history"])
-AGAIN = "\n\nA command that was interrupted goes on where it stopped when it is given again."
-TRUSTED = "Measure commits in turn, so that alarms on them can be trusted."
-HALVED = "Find the commit after FIRST, up to LAST, that changed a time: halves the range."
-app.command("nnbench.cli.history_measure:record", help=TRUSTED + AGAIN)
-app.command("nnbench.cli.history_measure:bisect", help=HALVED + AGAIN)
-
 Remarks = Annotated[Path, Parameter(help="File of remarks on commits.")]
 Repository = Annotated[Path, Parameter(help="The git repository that orders the commits.")]
 
@@ -33,7 +34,7 @@ Repository = Annotated[Path, Parameter(help="The git repository that orders the 
 class Results:
     """What is read."""
 
-    folders: Annotated[tuple[Path, ...], Parameter(name="--in", show_default=False)] = ()
+    folders: Annotated[tuple[Path, ...], Parameter("--in", show_default=False)] = ()
     "Where results lie; again for more; default: those there are of .asv, .benchmarks, results."
     match: Annotated[tuple[str, ...], Parameter(show_default=False)] = ()
     "Regular expression that benchmark or case must have; again for more."
@@ -41,10 +42,8 @@ class Results:
     branch: str = "HEAD"
     "Whose commits count."
 
-    def read(self) -> "History":
+    def read(self) -> table.History:
         """The chosen part of their history."""
-        from nnbench.history import table
-
         with waiting("reading results"):
             return table.read_chosen(self.folders, self.match, self.repository, self.branch)
 
@@ -60,27 +59,41 @@ class Alarms:
     "Share of false ones among alarms, at most."
     annotations: Remarks = REMARKS
 
-    def check(self, results: Results, since: str | None = None) -> "Check":
+    def check(self, results: Results, since: str | None = None) -> checking.Check:
         """Look for changes in these results."""
-        from nnbench.history import annotations, check, commits
-        from nnbench.workload.quantities import parse_share
-
         history = results.read()
         with waiting("looking for changes"):
-            return check.run(
+            return checking.run(
                 history,
-                annotations.read(self.annotations),
+                remarks.read(self.annotations),
                 false_alarms=parse_share(self.false_alarms),
                 least=parse_share(self.least),
                 since=commits.resolve(results.repository, since) if since else None,
             )
 
 
+@dataclass(frozen=True)
+class Measured(Asked, blocks=1):
+    """What is measured at each commit, and where that is kept."""
+
+    architectures: str | None = None
+    "What to train, such as 6,6 or 6x5."
+    model: Models = ()
+
+    def of_commits(self) -> Study:
+        """The same as a study."""
+        named = (self.architectures,) if self.architectures else ()
+        return self.study(named, self.model).or_networks(("6,6",))
+
+    def run(self, part: recording.Part, data: Dataset, checked_out: Environments) -> Run:
+        """Measure what is missing of a part."""
+        folder = part.folder(self.output.results)
+        return execute(folder, data, part.environments(checked_out), quiet=self.output.quiet)
+
+
 @app.default
 def history(*, results: Results = Results(), as_json: AsJson = False) -> None:
     """All measurements over commits in one table, a line a benchmark, case and host."""
-    from nnbench.history import table, tables
-
     found = results.read()
     if as_json:
         print_json(table.rows(found))
@@ -91,8 +104,6 @@ def history(*, results: Results = Results(), as_json: AsJson = False) -> None:
 @app.command
 def export(file: Path, /, *, results: Results = Results()) -> None:
     """Write the table into FILE, .csv, .parquet or .json: a row a benchmark, case, commit, host."""
-    from nnbench.history import table, tables
-
     found = results.read()
     table.export(found, file)
     tables.print_skipped(found.skipped)
@@ -118,8 +129,6 @@ def check(
         markdown: Also write a summary for a pull request comment.
         strict: Fail on unconfirmed changes, too.
     """
-    from nnbench.history import tables, words
-
     told = words.tell(alarms.check(results, since))
     if markdown is not None:
         whole_file.write(markdown, words.markdown(told))
@@ -136,10 +145,10 @@ def chart(
     folder: Path = Path("results"), /, *, results: Results = Results(), alarms: Alarms = Alarms()
 ) -> None:
     """Write history.html into a folder: every benchmark over commits, with intervals and alarms."""
-    from nnbench.history import annotations, page
+    from nnbench.history import page
 
     found = alarms.check(results)
-    say(str(page.write(found, folder, annotations.read(alarms.annotations))))
+    say(str(page.write(found, folder, remarks.read(alarms.annotations))))
 
 
 @app.command
@@ -153,9 +162,60 @@ def annotate(
     annotations: Remarks = REMARKS,
 ) -> None:
     """Remark on a commit: its alarms count as acknowledged, and charts show it."""
-    from nnbench.history import annotations as remarks
-    from nnbench.history import commits
-
     name = commits.resolve(repository, commit)
     remarks.add(annotations, remarks.Annotation(name, text, match))
     say(f"{annotations}: {name[:9]} {text}")
+
+
+@app.command
+def record(
+    *revisions: str,
+    measured: Measured = Measured(),
+    together: int | None = None,
+    numbers: Annotated[bool, Parameter(negative="--no-numbers")] = True,
+) -> None:
+    """Measure commits in turn, so that alarms on them can be trusted.
+
+    A command that was interrupted goes on where it stopped when it is given again.
+
+    Args:
+        revisions: FIRST..LAST, both included, or commits.
+        together: Commits side by side at most; default: what memory allows, 12.
+        numbers: Also look for other results.
+    """
+    chosen = commits.chosen(Path(), revisions)
+    study = measured.of_commits()
+    data = study.data.load()
+    cases = study.cases(data)
+    parts = recording.plan(chosen, study, cases, together=together)
+    tell_backend(study.machine, quiet=measured.output.quiet)
+    checked_out = recording.check_out(chosen)
+    for number, part in enumerate(parts, start=1):
+        quiet = measured.output.quiet or len(parts) == 1
+        note(f"part {number} of {len(parts)}: {measured.output.results / part.name}", quiet=quiet)
+        run = measured.run(part, data, checked_out)
+        if numbers and part.round == 0:
+            with Bar(0, "seeded trainings", quiet=measured.output.quiet) as bar:
+                recording.add_digests(part, run.folder, cases, data, checked_out, bar.watch)
+        say(str(run.folder))
+
+
+@app.command
+def bisect(
+    first: str, last: str = "HEAD", /, *, measured: Measured = Measured(), phase: str = "step"
+) -> None:
+    """Find the commit after FIRST, up to LAST, that changed a time: halves the range.
+
+    A command that was interrupted goes on where it stopped when it is given again.
+
+    Args:
+        phase: What changed: step, epoch, cold, compile, trace, build, ...
+    """
+    chosen = halving.chosen(first, last, phase)
+    study = measured.of_commits()
+    tell_backend(study.machine, quiet=measured.output.quiet)
+    data = study.data.load()
+    measure = halving.measuring(study, study.cases(data), phase, partial(measured.run, data=data))
+    tell = None if measured.output.as_json else lambda seen: say(words.measurement(seen))
+    outcome = halving.search(chosen, phase, measure, tell)
+    answer(halving.as_json(outcome), [words.outcome(outcome)], as_json=measured.output.as_json)

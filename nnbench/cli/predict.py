@@ -4,19 +4,18 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from nnbench.cli.calibrate import AskedData
-from nnbench.cli.options import Machine, Output, Training
-from nnbench.cli.session import tell_backend
+from nnbench.cli.calibrate import ShapedData
+from nnbench.cli.options import Machine, Output, Training, tell_backend
 from nnbench.costs import answers, tables, words
 from nnbench.costs.setting import shape_of
-from nnbench.show.terminal import print_json, print_sentences, print_table
+from nnbench.show.terminal import answer
 from nnbench.workload import architecture as arch
 
 
 def predict(
     *architecture: Annotated[str, Parameter(required=True)],
     rows: int | None = None,
-    data: AskedData = AskedData(),
+    data: ShapedData = ShapedData(),
     training: Training = Training(),
     machine: Machine = Machine(),
     output: Output = Output(),
@@ -31,9 +30,8 @@ def predict(
     shape = shape_of(data, rows)
     found = answers.predictions(output.results, machine, training, shape, networks)
     tell_backend(machine, quiet=output.quiet)
-    if output.as_json:
-        print_json([tables.predicted_as_json(one) for one in found])
-        return
+    shown = []
     for one in found:
-        print_table(tables.prediction(one))
-        print_sentences([*words.prediction_sentences(one.prediction), words.age(one.calibrated)])
+        sentences = [*words.prediction_sentences(one.prediction), words.age(one.calibrated)]
+        shown += [tables.prediction(one), sentences]
+    answer([tables.predicted_as_json(one) for one in found], shown, as_json=output.as_json)

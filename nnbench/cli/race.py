@@ -2,41 +2,23 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from cyclopts import Parameter
 
-from nnbench.cli import options
-from nnbench.cli.options import Architectures, Data, Fresh, Models, Name
+from nnbench.cli.options import Architectures, Fresh, Models, Name, Output, Trained
 from nnbench.cli.session import measure
 from nnbench.errors import UserError
-from nnbench.show.terminal import print_json, print_table, say
-from nnbench.workload import study
-from nnbench.workload.study import Networks, Study
-
-if TYPE_CHECKING:
-    from nnbench.store.runs import Run
-
-
-@Parameter(name="*", group="Training")
-@dataclass(frozen=True)
-class Training(options.Training):
-    """Long enough to learn something."""
-
-    epochs: int = 1000
-
-
-@Parameter(name="*", group="Machine")
-@dataclass(frozen=True)
-class Machine(options.Machine):
-    """The path that has the least beside the training."""
-
-    path: str = "compiled"
+from nnbench.measure.loss_curve_trial import KIND
+from nnbench.race import page, tables, words
+from nnbench.race.time_to_loss import Race
+from nnbench.show.terminal import answer
+from nnbench.store.runs import Run
+from nnbench.workload.study import Effort, Networks, Study
 
 
 @Parameter(name="*", group="Effort")
 @dataclass(frozen=True)
-class Effort:
+class RaceEffort:
     """How much is trained."""
 
     seeds: int = 6
@@ -47,23 +29,26 @@ class Effort:
     "Seconds after which one is given up."
 
 
-@Parameter(name="*", group="Output")
 @dataclass(frozen=True)
-class Output(options.Output):
+class RaceOutput(Output):
     """Races lie by themselves."""
 
     results: Path = Path("results/races")
+
+
+@dataclass(frozen=True)
+class Raced(Trained, epochs=1000, path="compiled"):
+    """Long enough to learn something, on the path that has the least beside the training."""
+
+    effort: RaceEffort = RaceEffort()
+    output: RaceOutput = RaceOutput()
 
 
 def race(
     *architectures: Architectures,
     model: Models = (),
     target_loss: float | None = None,
-    data: Data = Data(),
-    training: Training = Training(),
-    machine: Machine = Machine(),
-    effort: Effort = Effort(),
-    output: Output = Output(),
+    asked: Raced = Raced(),
     name: Name = None,
     fresh: Fresh = False,
 ) -> None:
@@ -75,28 +60,24 @@ def race(
     Args:
         target_loss: The loss to get to; default: the lowest that all networks get to.
     """
-    from nnbench.measure.loss_curve_trial import KIND
-
+    effort = asked.effort
     if effort.seeds < 1:
         raise UserError(f"{effort.seeds} seeds train nothing: use 1 or more, 6 for 95 % intervals")
-    launches = study.Effort(effort.seeds, 1, seed=effort.seed, limit=effort.limit)
-    asked = Study(Networks(architectures, model), data, training, machine, launches).or_networks()
-    finished = measure(asked, output, name=name, fresh=fresh, kinds=(KIND,), sweeps=0)
-    tell_race(finished, target_loss, as_json=output.as_json)
+    launches = Effort(effort.seeds, 1, seed=effort.seed, limit=effort.limit)
+    networks = Networks(architectures, model)
+    study = Study(networks, asked.data, asked.training, asked.machine, launches).or_networks()
+    run = measure(study, asked.output, name=name, fresh=fresh, kinds=(KIND,), sweeps=0)
+    tell_race(run, target_loss, as_json=asked.output.as_json)
 
 
-def tell_race(finished: "Run", target_loss: float | None, *, as_json: bool) -> None:
+def tell_race(finished: Run, target_loss: float | None, *, as_json: bool) -> None:
     """Write the page of a race and print its tables and sentences, or JSON."""
-    from nnbench.race import page, tables, words
-    from nnbench.race.time_to_loss import Race
-
     found = Race.of(finished, target_loss)
     written = page.write(finished, found)
-    if as_json:
-        races = [tables.as_json(one) for one in found]
-        print_json({"run": finished.folder, "page": written, "races": races})
-        return
+    races = [tables.as_json(one) for one in found]
+    shown = []
     for one in found:
-        print_table(tables.table(one))
-        say("\n".join([*words.sentences(one), *(f"Note: {each}" for each in words.warnings(one))]))
-    say(str(written))
+        notes = [f"Note: {each}" for each in words.warnings(one)]
+        shown += [tables.table(one), "\n".join([*words.sentences(one), *notes])]
+    record = {"run": finished.folder, "page": written, "races": races}
+    answer(record, [*shown, written], as_json=as_json)

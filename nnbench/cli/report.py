@@ -1,15 +1,15 @@
 """`nnbench report`, and what every command that measured a run ends with."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from nnbench.cli.options import AsJson
+from nnbench.cli.race import tell_race
+from nnbench.history import check as checking
+from nnbench.measure.loss_curve_trial import KIND
+from nnbench.report import page, tables
+from nnbench.report.run_analysis import analyse
 from nnbench.show.terminal import print_json, say
 from nnbench.store import runs
-
-if TYPE_CHECKING:
-    from nnbench.history.check import Check
-    from nnbench.store.runs import Run
 
 
 def report(run_folder: Path, *, history: tuple[Path, ...] = (), as_json: AsJson = False) -> None:
@@ -21,30 +21,21 @@ def report(run_folder: Path, *, history: tuple[Path, ...] = (), as_json: AsJson 
             results); again for more than one.
     """
     run = runs.read(run_folder)
-    if "curve" in run.specification.get("kinds", ()):
-        from nnbench.cli.race import tell_race
-
+    if KIND in run.specification.get("kinds", ()):
         tell_race(run, None, as_json=as_json)
         return
     # A run over commits has a history of its own, once there is something in it.
     own = (run_folder,) if run.specification.get("commits") and run.good_trials() else ()
-    checked = None
-    if history or own:
-        from nnbench.history import check
-
-        checked = check.of_run(run, list(history or own))
-    tell(run, as_json=as_json, check=checked)
+    check = checking.of_run(run, history or own) if history or own else None
+    tell(run, as_json=as_json, check=check)
 
 
-def tell(finished: "Run", *, as_json: bool, check: "Check | None" = None) -> None:
+def tell(run: runs.Run, *, as_json: bool, check: checking.Check | None = None) -> None:
     """Write the report of a run, with its networks' history if given; print its table, or JSON."""
-    from nnbench.report import page, tables
-    from nnbench.report.run_analysis import analyse
-
-    found = analyse(finished)
+    found = analyse(run)
     written = page.write(found, check)
     if as_json:
         print_json(tables.as_json(found, written))
-        return
-    tables.print_run(found)
-    say(str(written))
+    else:
+        tables.print_run(found)
+        say(str(written))

@@ -6,7 +6,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from nnbench.cli import report
-from nnbench.cli.options import Architectures, Asked, Fresh, Models, Name, Output
+from nnbench.cli.options import Architectures, Asked, Fresh, Models, Name
 from nnbench.cli.session import measure
 from nnbench.workload import study as studies
 
@@ -16,7 +16,6 @@ def run(
     model: Models = (),
     study: Path | None = None,
     asked: Asked = Asked(),
-    output: Output = Output(),
     name: Name = None,
     resume: Annotated[bool, Parameter(show_default=False)] = False,
     fresh: Fresh = False,
@@ -35,5 +34,5 @@ def run(
     wanted = asked.study(architectures, model)
     if study is not None:
         wanted = studies.read(study).overridden_by(wanted)
-    found = measure(wanted.or_networks(), output, name=name, resume=resume, fresh=fresh)
-    report.tell(found, as_json=output.as_json)
+    found = measure(wanted.or_networks(), asked.output, name=name, resume=resume, fresh=fresh)
+    report.tell(found, as_json=asked.output.as_json)

@@ -7,17 +7,14 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from nnbench.cli.options import RESULTS, AsJson, Data, Machine, Quiet, Training
-from nnbench.cli.session import tell_backend
+from nnbench.cli.options import AsJson, Data, Machine, Quiet, Training, tell_backend
 from nnbench.errors import UserError
 from nnbench.machine import devices, whole_file
+from nnbench.show.progress import Bar
 from nnbench.show.terminal import note, print_json, say
-from nnbench.workload.architecture import parse
-
-USUAL_NETWORKS = {"classification": "6,6", "regression": "6"}
+from nnbench.training import charts, loss_curve, session, tables
 
 
-@Parameter(name="*", group="Data")
 @dataclass(frozen=True)
 class TrainData(Data):
     """Data that `--task` names too."""
@@ -25,7 +22,6 @@ class TrainData(Data):
     data: Annotated[str, Parameter(name=("--data", "--task"))] = "banknotes"
 
 
-@Parameter(name="*", group="Training")
 @dataclass(frozen=True)
 class TrainTraining(Training):
     """So many epochs that a network converges."""
@@ -57,26 +53,16 @@ def train(
         save: Folder for weights, history, model and chart; default: results/train-TIME.
         go_on_from: Go on with a training that was saved.
     """
-    from nnbench.show.progress import Bar
-    from nnbench.training import charts, loss_curve, session, tables
-
     if len(machine.backends) + len(machine.devices) + len(machine.paths) > 3:
         raise UserError("one training has one backend, one device and one path")
     loaded = data.load()
     wanted = training.training(loaded.task)
-    network = parse(architecture or USUAL_NETWORKS[loaded.task])
-    if go_on_from is not None:
-        saved = session.read(go_on_from)
-        if architecture and saved.architecture != network:
-            raise UserError(
-                f"{go_on_from} holds a {saved.architecture}, not a {network}: name that or none"
-            )
-        network, wanted = saved.architecture, saved.training
+    network, wanted = session.chosen(architecture, wanted, go_on_from)
     usual = 8000 if loaded.name == "instagram" else 2000
     epochs = usual if training.epochs is None else training.epochs
     if epochs < 1:
         raise UserError(f"{epochs} epochs train nothing: use 1 or more")
-    folder = save or RESULTS / f"train-{datetime.now(UTC):%Y%m%d-%H%M%S}"
+    folder = save or Path("results") / f"train-{datetime.now(UTC):%Y%m%d-%H%M%S}"
     whole_file.write(folder / ".writable", "").unlink()
     tell_backend(machine, quiet=quiet)
     if not as_json:

@@ -1,6 +1,7 @@
 """Cost along an axis, both axes logarithmic: one panel a phase, one line a backend and path."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -9,7 +10,7 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from nnbench.scale.scaling import SHOWN, Series
 from nnbench.show import units
-from nnbench.show.figures import bar_lengths, footnote, log_seconds_axis
+from nnbench.show.figures import bar_lengths, footnote, log_seconds_axis, save_figure
 from nnbench.show.palette import SERIES_COLOURS
 
 AXIS_WORDS = {
@@ -36,6 +37,13 @@ def draw(found: Sequence[Series]) -> Figure:
         "Exponents are of the upper half of the sizes.",
     )
     return figure
+
+
+def write(found: Sequence[Series], folder: Path) -> Path:
+    """Draw the series of one axis into a folder; return the chart's path."""
+    path = folder / f"scale-{found[0].axis}.png"
+    save_figure(draw(found), path)
+    return path
 
 
 def _draw(panel: Axes, mine: Sequence[Series], colours: dict[str, str]) -> None:

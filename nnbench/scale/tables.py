@@ -1,16 +1,15 @@
 """What is printed of how cost grows along an axis."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from nnbench.scale.scaling import Series
 from nnbench.show.intervals import EXPONENT, SECONDS, cell
 from nnbench.show.table import Cell, Table
-from nnbench.show.terminal import print_table
 
 
-def print_scaling(found: Sequence[Series]) -> None:
+def scaling(found: Sequence[Series]) -> Iterator[Table]:
     """A table for each backend and path: a row a size along the axis, a column a phase."""
     for context in dict.fromkeys(each.context for each in found):
         mine = [each for each in found if each.context == context]
@@ -22,7 +21,7 @@ def print_scaling(found: Sequence[Series]) -> None:
         rows += [None, [Cell("~ size^"), *(cell(each.exponent, EXPONENT) for each in mine)]]
         axis, caption = mine[0].axis, "95 % intervals below each figure"
         columns = [axis, *(each.phase for each in mine)]
-        print_table(Table(f"Along {axis}: {context}", columns, rows, caption, texts=0))
+        yield Table(f"Along {axis}: {context}", columns, rows, caption, texts=0)
 
 
 def as_json(found: dict[str, list[Series]], pictures: Sequence[Path]) -> dict[str, Any]:

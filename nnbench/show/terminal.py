@@ -5,7 +5,7 @@ What goes into a pipe is not folded at 80 columns, so that tables fit.
 
 import json
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -80,6 +80,22 @@ def _in_terminal(cell: "Cell") -> "Text":
     if cell.below:
         text.append(f"\n{cell.below}", style="dim")
     return text
+
+
+def answer(record: Any, shown: Iterable[object], *, as_json: bool) -> None:
+    """Print an answer: a record as JSON, or tables, lists of sentences, and lines of text."""
+    from nnbench.show.table import Table
+
+    if as_json:
+        print_json(record)
+        return
+    for part in shown:
+        if isinstance(part, Table):
+            print_table(part)
+        elif isinstance(part, list):
+            print_sentences(part)
+        else:
+            say(str(part))
 
 
 @contextmanager

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 Weights = list[NDArray[np.float32]]
 
+USUAL_NETWORKS = {"classification": "6,6", "regression": "6"}
 DESCRIPTION = "training.json"
 INITIAL, FINAL, MODEL = "initial_weights.npz", "final_weights.npz", "model.keras"
 
@@ -45,6 +46,19 @@ class Session:
     losses: list[float]
     initial_weights: Weights
     final_weights: Weights
+
+
+def chosen(text: str, training: Training, saved_in: Path | None) -> tuple[Architecture, Training]:
+    """What is trained: the network named or else usual; those of a session that is gone on with."""
+    network = arch.parse(text or USUAL_NETWORKS[training.task])
+    if saved_in is None:
+        return network, training
+    saved = read(saved_in)
+    if text and saved.architecture != network:
+        raise UserError(
+            f"{saved_in} holds a {saved.architecture}, not a {network}: name that or none"
+        )
+    return saved.architecture, saved.training
 
 
 def train(
