@@ -16,10 +16,13 @@ def installed(tmp_path_factory, wheel):
     return site
 
 
-def test_the_wheel_holds_data_template_and_types(installed):
+def test_the_wheel_holds_data_templates_and_types(installed):
+    package = ROOT / "nnbench"
+    templates = [str(file.relative_to(package)) for file in package.rglob("*.j2")]
+    assert templates
     for name in (
         *("data/bank_note.csv", "data/instagram_planning_norm.csv", "data/README.md"),
-        *("report/template.html.j2", "py.typed"),
+        *("py.typed", *templates),
     ):
         assert (installed / "nnbench" / name).is_file()
     assert not list(installed.rglob("__pycache__"))
