@@ -20,8 +20,7 @@ STOLEN_SHARE = 0.02
 """Above this share of stolen CPU time a difference of a few per cent may be the host's."""
 
 STOLEN_FROM_ONE_CPU = 0.05
-"""One CPU held up this much holds up all threads that meet at the end of a step, however many
-other CPUs were left alone. A look of a second tells it to one per cent."""
+"""One CPU held up this much holds up all threads that meet at the end of a step."""
 
 OTHERS_CPUS = 0.15
 """Others using more than this many CPUs compete with the threads of a training."""
@@ -171,11 +170,8 @@ def contamination(noise: Mapping[str, Any]) -> list[str]:
 
 def noisy_blocks(trials: Iterable[Mapping[str, Any]]) -> set[tuple[int, int]]:
     """The (launch, block) pairs of these records of trials in which something was seen."""
-    return {
-        (trial["launch"], trial["block"])
-        for trial in trials
-        if contamination(trial.get("noise", {}))
-    }
+    noisy = (trial for trial in trials if contamination(trial.get("noise", {})))
+    return {(trial["launch"], trial["block"]) for trial in noisy}
 
 
 def _worst(before: Sequence[float], after: Sequence[float], wall_s: float) -> float | None:
@@ -247,11 +243,8 @@ def _worker_time(root: Path, pid: int) -> float | None:
 def _switches(root: Path, pid: int) -> tuple[int | None, int | None]:
     """Involuntary and voluntary context switches of a process, summed over its threads."""
     tasks = root / f"proc/{pid}/task"
-    found = [
-        counts
-        for thread in _names(tasks)
-        if (counts := _SWITCHES.search(_text(f"{tasks}/{thread}/status")))
-    ]
+    texts = (_text(f"{tasks}/{thread}/status") for thread in _names(tasks))
+    found = [counts for text in texts if (counts := _SWITCHES.search(text))]
     if not found:
         return None, None
     return sum(int(counts[2]) for counts in found), sum(int(counts[1]) for counts in found)
@@ -291,8 +284,8 @@ def _cpu_folders(root: Path) -> tuple[Path, ...]:
 
 def heat_throttlings(root: Path = Path("/")) -> int | None:
     """How often a core's clock was cut for heat since boot; None if it is not told."""
-    files = (cpu / "thermal_throttle/core_throttle_count" for cpu in _cpu_folders(root))
-    found = _whole_numbers(files)
+    name = "thermal_throttle/core_throttle_count"
+    found = _whole_numbers(cpu / name for cpu in _cpu_folders(root))
     return sum(found) if found else None
 
 

@@ -48,25 +48,24 @@ class Label(str):
     __repr__ = str.__str__
 
 
-def _samples(values: Sequence[float]) -> Answer:
-    """Values as asv keeps samples, so that its intervals and tests apply; NaN for none."""
-    return {"samples": list(values), "number": 1} if values else math.nan
-
-
 def _track(
     what: str, unit: str, read: Callable[[Reading], Sequence[float]]
 ) -> Callable[..., Answer]:
-    """A benchmark that reads `what` of one case."""
+    """A benchmark that reads `what` of one case, NaN for none.
+
+    It is given as samples, so that asv's intervals and tests apply.
+    """
 
     def track(
         self: "TrainingSuite", readings: Readings, model: str, backend: str, path: str, device: str
     ) -> Answer:
-        found = [one for one in readings if one.context == (model, backend, path, device)]
-        if not found:
-            return math.nan
-        if found[0].problem and not found[0].seconds:
-            raise RuntimeError(found[0].problem)
-        return _samples(read(found[0]))
+        values: Sequence[float] = []
+        for reading in readings:
+            if reading.context == (model, backend, path, device):
+                if reading.problem and not reading.seconds:
+                    raise RuntimeError(reading.problem)
+                values = read(reading)
+        return {"samples": list(values), "number": 1} if values else math.nan
 
     track.__doc__ = what
     track.unit = unit  # type: ignore[attr-defined]
@@ -78,10 +77,9 @@ def _phase(phase: str, what: str) -> Callable[..., Answer]:
 
 
 def _figure(name: str, what: str, unit: str) -> Callable[..., Answer]:
-    def read(reading: Reading) -> Sequence[float]:
-        return [reading.drift[name]] if name in reading.drift else []
-
-    return _track(what, unit, read)
+    return _track(
+        what, unit, lambda reading: [reading.drift[name]] if name in reading.drift else []
+    )
 
 
 class TrainingSuite(ABC):
@@ -154,10 +152,9 @@ class TrainingSuite(ABC):
     @property
     def setup_cache(self) -> Callable[[], Readings]:
         """The study as asv's `setup_cache`."""
-        suite = self
 
         def measure_all_cases() -> Readings:
-            return suite.measure()
+            return self.measure()
 
         # asv tells caches apart by the module and line of their function: all subclasses would
         # share the first one's study if it were not said to be the subclass that this one is from.

@@ -59,7 +59,7 @@ def load(
         if choice.of_columns:
             raise UserError(f"{spec} has no columns to choose: give x and y as they are trained on")
         if path.suffix == ".npz":
-            return load_npz(path, name=spec, task=task)
+            return load_npz(path, name=spec, source=f"your file {path}", task=task)
         return load_function(spec, task=task)
     # os.path's answer for a name that is too long is no; Path's is an error.
     there = os.path.exists(path)  # noqa: PTH110

@@ -5,14 +5,13 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from nnbench.errors import UserError
 from nnbench.workload import user_code
-from nnbench.workload.datasets.dataset import Dataset, check_task
+from nnbench.workload.case import TASKS, one_of
+from nnbench.workload.datasets.dataset import Dataset
 
 LIMIT_S = 600
 
@@ -31,7 +30,7 @@ np.savez(sys.argv[2], x=np.asarray(x), y=np.asarray(y))
 """
 
 
-def load_npz(path: Path, *, name: str, task: str | None) -> Dataset:
+def load_npz(path: Path, *, name: str, source: str, task: str | None) -> Dataset:
     """Read the arrays `x` and `y`, rows first, of an `.npz` file.
 
     Raises UserError if they are not there, do not match, or hold what is not a finite number.
@@ -45,7 +44,32 @@ def load_npz(path: Path, *, name: str, task: str | None) -> Dataset:
         ) from None
     except (OSError, ValueError) as failure:
         raise UserError(f"{path} cannot be read: {failure}") from failure
-    return _dataset(x, y, name=name, source=f"your file {path}", task=task)
+    if task is not None:
+        one_of("task", task, TASKS)
+    for letter, array in (("x", x), ("y", y)):
+        if array.ndim < 1 or array.dtype.kind not in "fiub":
+            raise UserError(
+                f"{letter} of {name} holds no numbers by rows: its dtype is {array.dtype}"
+            )
+        if array.dtype.kind == "f" and not np.isfinite(array).all():
+            raise UserError(f"{letter} of {name} holds NaN or infinity: mend or drop those rows")
+    if len(x) != len(y) or len(x) < 2:
+        raise UserError(
+            f"{name} has {len(x)} rows of x and {len(y)} of y: two rows at least, as many of each"
+        )
+    if x.dtype.kind == "f":
+        x = x.astype(np.float32)
+    labels = y.reshape(len(y), -1).astype(np.float32) if y.ndim == 1 and y.dtype.kind == "f" else y
+    binary = bool(np.isin(y, (0, 1)).all())
+    return Dataset(
+        name=name,
+        task=task or ("classification" if binary else "regression"),
+        features=x,
+        labels=labels,
+        feature_names=tuple(f"x{i}" for i in range(x.shape[-1] if x.ndim > 1 else 1)),
+        label_name="y",
+        source=source,
+    )
 
 
 def load_function(reference: str, *, task: str | None) -> Dataset:
@@ -71,37 +95,4 @@ def load_function(reference: str, *, task: str | None) -> Dataset:
         if answer.returncode != 0:
             last = answer.stderr.strip().splitlines()[-1:]
             raise UserError("".join(last) or f"{reference} gave no data")
-        with np.load(file, allow_pickle=False) as arrays:
-            x, y = arrays["x"], arrays["y"]
-    return _dataset(x, y, name=reference, source=f"your function {reference}", task=task)
-
-
-def _dataset(
-    x: npt.NDArray[Any], y: npt.NDArray[Any], *, name: str, source: str, task: str | None
-) -> Dataset:
-    if task is not None:
-        check_task(task)
-    for letter, array in (("x", x), ("y", y)):
-        if array.ndim < 1 or array.dtype.kind not in "fiub":
-            raise UserError(
-                f"{letter} of {name} holds no numbers by rows: its dtype is {array.dtype}"
-            )
-        if array.dtype.kind == "f" and not np.isfinite(array).all():
-            raise UserError(f"{letter} of {name} holds NaN or infinity: mend or drop those rows")
-    if len(x) != len(y) or len(x) < 2:
-        raise UserError(
-            f"{name} has {len(x)} rows of x and {len(y)} of y: two rows at least, as many of each"
-        )
-    if x.dtype.kind == "f":
-        x = x.astype(np.float32)
-    labels = y.reshape(len(y), -1).astype(np.float32) if y.ndim == 1 and y.dtype.kind == "f" else y
-    binary = bool(np.isin(y, (0, 1)).all())
-    return Dataset(
-        name=name,
-        task=task or ("classification" if binary else "regression"),
-        features=x,
-        labels=labels,
-        feature_names=tuple(f"x{i}" for i in range(x.shape[-1] if x.ndim > 1 else 1)),
-        label_name="y",
-        source=source,
-    )
+        return load_npz(file, name=reference, source=f"your function {reference}", task=task)

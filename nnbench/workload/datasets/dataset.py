@@ -6,10 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from nnbench.errors import UserError
-
 Array = npt.NDArray[np.float32]
-TASKS = ("classification", "regression")
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,7 +29,11 @@ class Dataset:
 
     def __post_init__(self) -> None:
         if not self.digest:
-            object.__setattr__(self, "digest", _digest(self.features, self.labels))
+            digest = hashlib.sha256()
+            for array in (self.features, self.labels):
+                digest.update(repr(array.shape).encode())
+                digest.update(np.ascontiguousarray(array, dtype="<f4").ravel().data)
+            object.__setattr__(self, "digest", digest.hexdigest())
 
     @property
     def rows(self) -> int:
@@ -43,17 +44,3 @@ class Dataset:
     def width(self) -> int:
         """Number of feature columns."""
         return len(self.feature_names)
-
-
-def check_task(task: str) -> None:
-    """Raise UserError unless the task is one that networks are trained for here."""
-    if task not in TASKS:
-        raise UserError(f"unknown task '{task}': choose from {', '.join(TASKS)}")
-
-
-def _digest(*arrays: Array) -> str:
-    digest = hashlib.sha256()
-    for array in arrays:
-        digest.update(repr(array.shape).encode())
-        digest.update(np.ascontiguousarray(array, dtype="<f4").ravel().data)
-    return digest.hexdigest()

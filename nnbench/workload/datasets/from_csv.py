@@ -7,8 +7,9 @@ from pathlib import Path
 import numpy as np
 
 from nnbench.errors import UserError
+from nnbench.workload.case import TASKS, one_of
 from nnbench.workload.datasets import table
-from nnbench.workload.datasets.dataset import Dataset, check_task
+from nnbench.workload.datasets.dataset import Dataset
 from nnbench.workload.datasets.table import Column, Table
 
 
@@ -42,7 +43,7 @@ def load_csv(
     """
     task, label = choice.task, choice.label
     if task is not None:
-        check_task(task)
+        one_of("task", task, TASKS)
     read = table.read(path, header=header)
     if label is None:
         raise UserError(f"{read.file} needs a label: name one of its columns {read.listed()}")

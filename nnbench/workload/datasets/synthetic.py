@@ -5,7 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from nnbench.errors import UserError
-from nnbench.workload.datasets.dataset import Array, Dataset, check_task
+from nnbench.workload.case import TASKS, one_of
+from nnbench.workload.datasets.dataset import Array, Dataset
 
 PREFIX = "synthetic"
 MAX_BYTES = 16 * 2**30
@@ -25,7 +26,7 @@ class Recipe:
         _within("rows", self.rows, 2, 10**9)
         _within("features", self.features, 1, 10**6)
         _within("seed", self.seed, 0, MAX_SEED)
-        check_task(self.task)
+        one_of("task", self.task, TASKS)
         needed = 4 * self.rows * self.features
         if needed > MAX_BYTES:
             raise UserError(
