@@ -16,23 +16,13 @@ from typing import Any
 TICKS_PER_S = 100
 """USER_HZ, in which Linux counts CPU time for programs on every architecture in use."""
 
-STOLEN_SHARE = 0.02
-"""Above this share of stolen CPU time a difference of a few per cent may be the host's."""
-
-STOLEN_FROM_ONE_CPU = 0.05
-"""One CPU held up this much holds up all threads that meet at the end of a step."""
-
-OTHERS_CPUS = 0.15
-"""Others using more than this many CPUs compete with the threads of a training."""
-
-INTERRUPTED_PER_S = 250.0
-"""More forced switches than this: the worker shares its CPUs with something busy, if there is."""
-
-OTHERS_AT_ALL = 0.05
-"""Where others used less, it is a worker's own threads that push each other aside."""
-
-SLOWED_CLOCK = 0.9
-"""A clock that falls below this part of what it was before the trial is throttled or shared."""
+# Beyond these a trial may have been disturbed, see `contamination`.
+STOLEN_SHARE = 0.02  # of all CPU time: a difference of a few per cent may be the host's
+STOLEN_FROM_ONE_CPU = 0.05  # one CPU held up holds up all threads that meet at a step's end
+OTHERS_CPUS = 0.15  # CPUs that others use compete with the threads of a training
+INTERRUPTED_PER_S = 250.0  # forced switches: the worker shares its CPUs with something busy
+OTHERS_AT_ALL = 0.05  # CPUs; below it a worker's own threads push each other aside
+SLOWED_CLOCK = 0.9  # of the clock before the trial: it is throttled or shared
 
 _SWITCHES = re.compile(r"\nvoluntary_ctxt_switches:\s*(\d+)\nnonvoluntary_ctxt_switches:\s*(\d+)")
 
@@ -110,11 +100,16 @@ def between(before: Reading, after: Reading) -> dict[str, Any]:
         return None if found is None else round(found / wall_s, digits)
 
     busy_s, stolen_s, workers_s = change("busy_s"), change("stolen_s"), change("workers_s")
-    found: dict[str, Any] = {
+    stolen_share = others_cpus = None
+    if busy_s is not None and stolen_s is not None and busy_s + stolen_s > 0:
+        stolen_share = round(stolen_s / (busy_s + stolen_s), 4)
+    if busy_s is not None and workers_s is not None:
+        others_cpus = round(max(0.0, busy_s - workers_s) / wall_s, 3)
+    return {
         "wall_s": round(wall_s, 4),
-        "stolen_share": None,
+        "stolen_share": stolen_share,
         "stolen_worst_cpu_share": _worst(before.cpus_stolen_s, after.cpus_stolen_s, wall_s),
-        "others_cpus": None,
+        "others_cpus": others_cpus,
         "busiest_cpu_share": _worst(before.cpus_busy_s, after.cpus_busy_s, wall_s),
         "forced_switches_per_s": rate("forced_switches", 1),
         "waits_per_s": rate("waits", 1),
@@ -130,11 +125,6 @@ def between(before: Reading, after: Reading) -> dict[str, Any]:
         "mhz_before": max(before.mhz, default=None),
         "celsius": after.celsius,
     }
-    if busy_s is not None and stolen_s is not None and busy_s + stolen_s > 0:
-        found["stolen_share"] = round(stolen_s / (busy_s + stolen_s), 4)
-    if busy_s is not None and workers_s is not None:
-        found["others_cpus"] = round(max(0.0, busy_s - workers_s) / wall_s, 3)
-    return found
 
 
 def contamination(noise: Mapping[str, Any]) -> list[str]:
@@ -294,7 +284,7 @@ def _mhz(root: Path) -> tuple[float, ...]:
     if scaled := tuple(khz / 1e3 for khz in _whole_numbers(files)):
         return scaled
     found = re.findall(r"^cpu MHz\s*:\s*([\d.]+)", _text(root / "proc/cpuinfo"), re.M)
-    return tuple(float(text) for text in found)
+    return tuple(map(float, found))
 
 
 @cache

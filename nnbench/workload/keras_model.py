@@ -18,10 +18,7 @@ _factory = functools.cache(user_code.load)
 
 
 def for_case(case: Case) -> "keras.Model":
-    """The compiled network of a case: of its architecture, or what a person's function returns.
-
-    Raises UserError if that function fails or returns something that cannot be trained.
-    """
+    """The compiled network of a case; UserError if a person's function does not return one."""
     if case.architecture is not None:
         return build(case.architecture, case.training, case.features)
     import keras

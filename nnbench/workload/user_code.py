@@ -59,11 +59,7 @@ def digest(reference: str) -> str | None:
 
 
 def load(reference: str) -> Callable[[], Any]:
-    """Import the code and return the function.
-
-    A file is looked for from the working directory, which modules are imported from, too. Raises
-    UserError if it cannot be imported or has no such function.
-    """
+    """Import the function; UserError if it is not to be found from the working directory."""
     check(reference)
     source, _, name = reference.rpartition(":")
     try:

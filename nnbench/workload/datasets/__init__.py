@@ -10,10 +10,9 @@ from nnbench.workload import user_code
 from nnbench.workload.datasets import synthetic
 from nnbench.workload.datasets.arrays import load_function, load_npz
 from nnbench.workload.datasets.catalog import BUILT_IN, BuiltIn, DatasetInfo, available, locate
-from nnbench.workload.datasets.dataset import Dataset
+from nnbench.workload.datasets.dataset import Dataset, Description, describe
 from nnbench.workload.datasets.from_csv import Choice, load_csv
 from nnbench.workload.datasets.original import fetch, forget
-from nnbench.workload.datasets.summary import Description, describe
 
 __all__ = [
     "Dataset",

@@ -31,10 +31,7 @@ np.savez(sys.argv[2], x=np.asarray(x), y=np.asarray(y))
 
 
 def load_npz(path: Path, *, name: str, source: str, task: str | None) -> Dataset:
-    """Read the arrays `x` and `y`, rows first, of an `.npz` file.
-
-    Raises UserError if they are not there, do not match, or hold what is not a finite number.
-    """
+    """Read arrays `x` and `y`, rows first; UserError if they are not there or not finite."""
     try:
         with np.load(path, allow_pickle=False) as file:
             x, y = file["x"], file["y"]
@@ -60,10 +57,11 @@ def load_npz(path: Path, *, name: str, source: str, task: str | None) -> Dataset
     if x.dtype.kind == "f":
         x = x.astype(np.float32)
     labels = y.reshape(len(y), -1).astype(np.float32) if y.ndim == 1 and y.dtype.kind == "f" else y
-    binary = bool(np.isin(y, (0, 1)).all())
+    if task is None:
+        task = "classification" if np.isin(y, (0, 1)).all() else "regression"
     return Dataset(
         name=name,
-        task=task or ("classification" if binary else "regression"),
+        task=task,
         features=x,
         labels=labels,
         feature_names=tuple(f"x{i}" for i in range(x.shape[-1] if x.ndim > 1 else 1)),
@@ -81,14 +79,11 @@ def load_function(reference: str, *, task: str | None) -> Dataset:
     user_code.check(reference)
     with tempfile.TemporaryDirectory() as scratch:
         file = Path(scratch) / "data.npz"
+        command = [sys.executable, "-c", WRITE, reference, str(file)]
+        quiet = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}
         try:
             answer = subprocess.run(
-                [sys.executable, "-c", WRITE, reference, str(file)],
-                env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"},
-                capture_output=True,
-                text=True,
-                timeout=LIMIT_S,
-                check=False,
+                command, env=quiet, capture_output=True, text=True, timeout=LIMIT_S, check=False
             )
         except subprocess.TimeoutExpired:
             raise UserError(f"{reference} gave no data within {LIMIT_S} s") from None

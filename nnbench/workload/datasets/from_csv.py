@@ -36,11 +36,7 @@ class Choice:
 def load_csv(
     path: Path, choice: Choice, *, name: str, source: str, header: Sequence[str] | None = None
 ) -> Dataset:
-    """Read and check the chosen columns of a CSV file.
-
-    `header` names the columns of a file that has no header line. Raises UserError for whatever
-    cannot be trained on.
-    """
+    """Read the chosen columns, with `header` for a header line; UserError for unusable ones."""
     task, label = choice.task, choice.label
     if task is not None:
         one_of("task", task, TASKS)
@@ -77,10 +73,8 @@ def load_csv(
 
 
 def _features(read: Table, choice: Choice, label: str) -> list[str]:
-    if choice.features is None:
-        chosen = [one for one in read.names if one != label and not read.is_text(one)]
-    else:
-        chosen = list(choice.features)
+    numeric = (one for one in read.names if one != label and not read.is_text(one))
+    chosen = list(numeric if choice.features is None else choice.features)
     read.require(chosen)
     if not chosen:
         raise UserError(
