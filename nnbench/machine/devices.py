@@ -129,8 +129,8 @@ def check_threads(threads: int | None) -> None:
 def environment(backend: str, device: str, threads: int | None) -> dict[str, str]:
     """Environment variables under which a process uses this backend, device and threads."""
     check_name(device)
-    on_gpu = device.startswith("gpu")
-    _, _, index = device.partition(":")
+    kind, _, index = device.partition(":")
+    on_gpu = kind == "gpu"
     settings = {
         "KERAS_BACKEND": backend,
         "TF_CPP_MIN_LOG_LEVEL": "3",

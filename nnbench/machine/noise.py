@@ -178,7 +178,7 @@ def _total(values: Iterable[float | None]) -> float | None:
     return None if None in known else sum(value for value in known if value is not None)
 
 
-def _text(path: Path | str) -> str:
+def _text(path: Path) -> str:
     # Unbuffered: a worker may have hundreds of threads, each a file.
     with contextlib.suppress(OSError, UnicodeDecodeError), open(path, "rb", buffering=0) as file:  # noqa: PTH123
         return (file.readall() or b"").decode()
@@ -189,12 +189,6 @@ def _whole_numbers(paths: Iterable[Path]) -> list[int]:
     """What those files say that hold a whole number and nothing else."""
     texts = (_text(path).strip() for path in paths)
     return [int(text) for text in texts if text.isdigit()]
-
-
-def _names(folder: Path) -> list[str]:
-    with contextlib.suppress(OSError):
-        return sorted(entry.name for entry in folder.iterdir())
-    return []
 
 
 def _number(text: str, before: str) -> float | None:
@@ -232,8 +226,7 @@ def _worker_time(root: Path, pid: int) -> float | None:
 
 def _switches(root: Path, pid: int) -> tuple[int | None, int | None]:
     """Involuntary and voluntary context switches of a process, summed over its threads."""
-    tasks = root / f"proc/{pid}/task"
-    texts = (_text(f"{tasks}/{thread}/status") for thread in _names(tasks))
+    texts = map(_text, (root / f"proc/{pid}/task").glob("*/status"))
     found = [counts for text in texts if (counts := _SWITCHES.search(text))]
     if not found:
         return None, None
@@ -268,8 +261,7 @@ def _throttled(root: Path) -> tuple[float | None, int | None]:
 
 @cache
 def _cpu_folders(root: Path) -> tuple[Path, ...]:
-    cpus = root / "sys/devices/system/cpu"
-    return tuple(cpus / name for name in _names(cpus) if re.fullmatch(r"cpu\d+", name))
+    return tuple(sorted((root / "sys/devices/system/cpu").glob("cpu[0-9]*")))
 
 
 def heat_throttlings(root: Path = Path("/")) -> int | None:
@@ -290,18 +282,13 @@ def _mhz(root: Path) -> tuple[float, ...]:
 @cache
 def _thermometers(root: Path) -> tuple[Path, ...]:
     """Files with temperatures of the CPU; of anything where none is known to be the CPU's."""
-    zones = root / "sys/class/thermal"
-    kinds = {
-        zones / name / "temp": _text(zones / name / "type").strip().lower()
-        for name in _names(zones)
-        if name.startswith("thermal_zone")
-    }
+    zones = sorted((root / "sys/class/thermal").glob("thermal_zone*"))
+    kinds = {zone / "temp": _text(zone / "type").strip().lower() for zone in zones}
     # Others in use are of disks, network cards and the board.
     cpus = [file for file, kind in kinds.items() if re.search(r"cpu|x86_pkg|soc|package", kind)]
-    chips = root / "sys/class/hwmon"
-    for name in _names(chips):
-        if _text(chips / name / "name").strip() in ("coretemp", "k10temp", "zenpower"):
-            cpus.append(chips / name / "temp1_input")
+    for chip in sorted((root / "sys/class/hwmon").glob("*")):
+        if _text(chip / "name").strip() in ("coretemp", "k10temp", "zenpower"):
+            cpus.append(chip / "temp1_input")
     return tuple(cpus or kinds)
 
 

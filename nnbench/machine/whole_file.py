@@ -7,7 +7,7 @@ from nnbench.errors import UserError
 
 
 def write(path: Path, content: bytes | str) -> Path:
-    """Write a file, with missing folders; UserError, and what was there stays, if it fails."""
+    """Write a file and missing folders, return its path; UserError leaves what was there."""
     partial = path.with_name(f"{path.name}.partial")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -25,8 +25,6 @@ from nnbench.workload import architecture, user_code
 if TYPE_CHECKING:
     from nnbench.workload.study import Study
 
-STUDY_LIMIT_S = 3600.0
-
 DRIFT_BENCHMARKS = [
     *("track_drift_repeat", "track_drift_paths", "track_loss", "track_weights_digest"),
 ]
@@ -160,7 +158,7 @@ class TrainingSuite(ABC):
         # share the first one's study if it were not said to be the subclass that this one is from.
         measure_all_cases.__wrapped__ = type(self)  # type: ignore[attr-defined]
         measure_all_cases.__module__ = type(self).__module__
-        measure_all_cases.timeout = STUDY_LIMIT_S  # type: ignore[attr-defined]
+        measure_all_cases.timeout = 3600.0  # type: ignore[attr-defined]
         return measure_all_cases
 
     def study(self) -> "Study":
