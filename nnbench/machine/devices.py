@@ -23,8 +23,6 @@ from nnbench.machine import keras_import
 BACKENDS = ("tensorflow", "jax", "torch")
 """In the order in which one is chosen where nobody says which."""
 
-SURVEY_LIMIT_S = 120.0
-
 DISTRIBUTIONS = (
     *("nnbench-arch", "keras", "tensorflow", "jax", "jaxlib", "torch", "numpy", "ml-dtypes"),
 )
@@ -92,13 +90,11 @@ def chosen_backend(asked: str | None = None) -> ChosenBackend:
     first of `BACKENDS` that is installed. Raises UserError if what was asked for is unknown or not
     installed, and if none is.
     """
-    if asked:
-        check_installed(asked)
-        return ChosenBackend(asked, "asked for")
-    from_environment = os.environ.get("KERAS_BACKEND")
-    if from_environment:
-        check_installed(from_environment)
-        return ChosenBackend(from_environment, "KERAS_BACKEND")
+    in_environment = os.environ.get("KERAS_BACKEND")
+    for named, reason in ((asked, "asked for"), (in_environment, "KERAS_BACKEND")):
+        if named:
+            check_installed(named)
+            return ChosenBackend(named, reason)
     configured = _configured_backend()
     if configured in BACKENDS and is_installed(configured):
         return ChosenBackend(configured, "Keras' configuration file")
@@ -125,17 +121,16 @@ def usable_cpus() -> int:
 
 def check_threads(threads: int | None) -> None:
     """Raise UserError for fewer threads than one, or more than CPUs can be used."""
-    if threads is not None and not 1 <= threads <= usable_cpus():
-        raise UserError(
-            f"{threads} threads cannot be had: this process may use {usable_cpus()} CPUs"
-        )
+    cpus = usable_cpus()
+    if threads is not None and not 1 <= threads <= cpus:
+        raise UserError(f"{threads} threads cannot be had: this process may use {cpus} CPUs")
 
 
 def environment(backend: str, device: str, threads: int | None) -> dict[str, str]:
     """Environment variables under which a process uses this backend, device and threads."""
     check_name(device)
-    on_gpu = device.startswith("gpu")
-    _, _, index = device.partition(":")
+    kind, _, index = device.partition(":")
+    on_gpu = kind == "gpu"
     settings = {
         "KERAS_BACKEND": backend,
         "TF_CPP_MIN_LOG_LEVEL": "3",
@@ -157,9 +152,9 @@ def start(backend: str, device: str = "cpu", threads: int | None = None) -> Modu
     """Tie this process to a backend, device and thread count, and import Keras.
 
     With `threads` the process is also bound to as many CPUs where the system allows it: XLA and
-    Torch size their pools by the CPUs they may use. Returns the `keras` module. Raises UserError
-    if Keras already runs on another backend, if the backend is not installed, if it cannot
-    be imported, or if it does not see the device.
+    Torch size their pools by the CPUs they may use. Raises UserError if Keras already
+    runs on another backend, or if this one is not installed, cannot be imported, or does not see
+    the device.
     """
     check_installed(backend)
     check_threads(threads)
@@ -176,12 +171,10 @@ def start(backend: str, device: str = "cpu", threads: int | None = None) -> Modu
             keras = importlib.import_module("keras")
         _limit_threads(backend, threads)
         names = [found.name for found in _visible(backend)]
-    except Exception as failure:
+    except Exception as error:
         if device.startswith("gpu"):
-            raise _missing_device(backend, device, str(failure)) from failure
-        raise UserError(f"backend '{backend}' cannot be imported: {first_line(failure)}") from (
-            failure
-        )
+            raise _missing_device(backend, device, str(error)) from error
+        raise UserError(f"backend '{backend}' cannot be imported: {first_line(error)}") from error
     if device.startswith("gpu") and not any(name.startswith("gpu") for name in names):
         raise _missing_device(backend, device, f"it sees only {', '.join(names)}")
     return keras
@@ -235,8 +228,7 @@ def _visible(backend: str) -> list[Device]:
 
 def description(backend: str, device: str) -> str:
     """The name of the device this started process trains on."""
-    visible = _visible(backend)
-    return visible[-1].description if device.startswith("gpu") else visible[0].description
+    return _visible(backend)[-1 if device.startswith("gpu") else 0].description
 
 
 def versions(*backends: str) -> dict[str, str]:
@@ -264,10 +256,7 @@ def mute_native_code() -> None:
 
 
 def survey() -> list[BackendSurvey]:
-    """What every backend sees, each asked in a process of its own.
-
-    Importing a backend takes seconds; one that is not installed costs nothing.
-    """
+    """What every backend sees, each asked in a process of its own, which takes seconds."""
     return [_survey_one(backend) for backend in BACKENDS]
 
 
@@ -277,19 +266,14 @@ def _survey_one(backend: str) -> BackendSurvey:
     version = importlib.metadata.version(backend)
     # The GPU's settings must not hide it here, and JAX must not fail where there is none.
     settings = {**os.environ, **environment(backend, "gpu", None)}
-    settings.pop("JAX_PLATFORMS")
-    settings.pop("KERAS_TORCH_DEVICE")
+    del settings["JAX_PLATFORMS"], settings["KERAS_TORCH_DEVICE"]
+    command = [sys.executable, "-m", "nnbench.machine.devices", backend]
     try:
         answer = subprocess.run(
-            [sys.executable, "-m", "nnbench.machine.devices", backend],
-            env=settings,
-            capture_output=True,
-            text=True,
-            timeout=SURVEY_LIMIT_S,
-            check=True,
+            command, env=settings, capture_output=True, text=True, timeout=120, check=True
         )
-    except subprocess.SubprocessError as failure:
-        detail = getattr(failure, "stderr", None) or failure
+    except subprocess.SubprocessError as error:
+        detail = getattr(error, "stderr", None) or error
         last = str(detail).strip().splitlines()[-1:]
         return BackendSurvey(backend, version, (), f"cannot be imported: {''.join(last)}")
     devices = tuple(Device(**plain) for plain in json.loads(answer.stdout.splitlines()[-1]))

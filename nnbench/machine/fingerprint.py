@@ -22,11 +22,7 @@ THREAD_SETTINGS = (*devices.THREAD_COUNTS, "XLA_FLAGS", "TF_XLA_FLAGS", "TF_ENAB
 
 
 def take() -> dict[str, Any]:
-    """Read the fingerprint of this host, environment and working directory.
-
-    All values are plain data. Two runs may be compared as if they were one only when their
-    fingerprints are equal, see `differences`.
-    """
+    """The fingerprint of this host, environment and working directory, as plain data."""
     return {
         "host": platform.node(),
         "system": f"{platform.system()} {platform.release()} {platform.machine()}",
@@ -73,8 +69,8 @@ def _cpu_name() -> str:
 
 
 def _gpus() -> list[str]:
-    output = _output_of("nvidia-smi", "--query-gpu=name,driver_version", "--format=csv,noheader")
-    return output.splitlines() if output else []
+    query = ("--query-gpu=name,driver_version", "--format=csv,noheader")
+    return _output_of("nvidia-smi", *query).splitlines()
 
 
 def _commit() -> str | None:

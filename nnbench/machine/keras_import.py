@@ -1,10 +1,8 @@
 """Importing Keras without what training does not need: half of the time it takes with JAX.
 
 Keras itself imports TensorFlow on every backend, where it is installed, to seed it and to save a
-model: two seconds that `without_tensorflow` and `set_random_seed` spare.
-
-What Keras merely offers help for is kept out while it is imported; what it imports for rare uses
-is put off until something of it is asked for. Afterwards everything can be imported as ever.
+model: two seconds that `without_tensorflow` and `set_random_seed` spare. After each of these
+everything can be imported as ever.
 """
 
 import contextlib
@@ -49,31 +47,28 @@ class Later(ModuleType):
 def only_what_trains(backend: str) -> Iterator[None]:
     """Within, optional modules seem absent and those of `PUT_OFF` are not loaded yet."""
     optional = OPTIONAL if backend == "tensorflow" else OPTIONAL + OPTIONAL_BUT_FOR_TENSORFLOW
-    absent = [name for name in optional if name not in sys.modules]
-    later = {name: Later(name) for name in PUT_OFF if name not in sys.modules}
-    sys.modules.update(dict.fromkeys(absent))  # type: ignore[arg-type]
-    sys.modules.update(later)
-    try:
+    with _in_place_of({**dict.fromkeys(optional), **{name: Later(name) for name in PUT_OFF}}):
         yield
-    finally:
-        for name in absent:
-            del sys.modules[name]
-        for name, stand_in in later.items():
-            if sys.modules.get(name) is stand_in:
-                del sys.modules[name]
 
 
 @contextlib.contextmanager
 def without_tensorflow() -> Iterator[None]:
     """Within, TensorFlow seems absent, unless it is here already or Keras is not."""
-    hidden = "keras" in sys.modules and "tensorflow" not in sys.modules
-    if hidden:
-        sys.modules["tensorflow"] = None  # type: ignore[assignment]
+    with _in_place_of({"tensorflow": None} if "keras" in sys.modules else {}):
+        yield
+
+
+@contextlib.contextmanager
+def _in_place_of(stand_ins: dict[str, ModuleType | None]) -> Iterator[None]:
+    """Within, these stand for modules that are not imported yet; None makes one seem absent."""
+    put = {name: module for name, module in stand_ins.items() if name not in sys.modules}
+    sys.modules.update(put)  # type: ignore[arg-type]
     try:
         yield
     finally:
-        if hidden:
-            del sys.modules["tensorflow"]
+        for name, module in put.items():
+            if name in sys.modules and sys.modules[name] is module:
+                del sys.modules[name]
 
 
 def set_random_seed(seed: int) -> None:

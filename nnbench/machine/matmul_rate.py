@@ -1,10 +1,9 @@
 """The matrix-product rate of a device: what a step could reach at best."""
 
-from time import perf_counter_ns
+import timeit
 from typing import Any
 
 SIZES = {"cpu": 1024, "gpu": 8192}
-REPEATS = 5
 
 
 def product_flops_per_s(device: str) -> float:
@@ -23,11 +22,4 @@ def product_flops_per_s(device: str) -> float:
         keras.ops.convert_to_numpy(keras.ops.matmul(factor, factor)[0, 0])
 
     product()
-    best_ns = min(_timed_ns(product) for _ in range(REPEATS))
-    return 2 * size**3 / (best_ns / 1e9)
-
-
-def _timed_ns(work: Any) -> int:
-    begin_ns = perf_counter_ns()
-    work()
-    return perf_counter_ns() - begin_ns
+    return 2 * size**3 / min(timeit.repeat(product, number=1, repeat=5))

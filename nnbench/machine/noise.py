@@ -16,24 +16,13 @@ from typing import Any
 TICKS_PER_S = 100
 """USER_HZ, in which Linux counts CPU time for programs on every architecture in use."""
 
-STOLEN_SHARE = 0.02
-"""Above this share of stolen CPU time a difference of a few per cent may be the host's."""
-
-STOLEN_FROM_ONE_CPU = 0.05
-"""One CPU held up this much holds up all threads that meet at the end of a step, however many
-other CPUs were left alone. A look of a second tells it to one per cent."""
-
-OTHERS_CPUS = 0.15
-"""Others using more than this many CPUs compete with the threads of a training."""
-
-INTERRUPTED_PER_S = 250.0
-"""More forced switches than this: the worker shares its CPUs with something busy, if there is."""
-
-OTHERS_AT_ALL = 0.05
-"""Where others used less, it is a worker's own threads that push each other aside."""
-
-SLOWED_CLOCK = 0.9
-"""A clock that falls below this part of what it was before the trial is throttled or shared."""
+# Beyond these a trial may have been disturbed, see `contamination`.
+STOLEN_SHARE = 0.02  # of all CPU time: a difference of a few per cent may be the host's
+STOLEN_FROM_ONE_CPU = 0.05  # one CPU held up holds up all threads that meet at a step's end
+OTHERS_CPUS = 0.15  # CPUs that others use compete with the threads of a training
+INTERRUPTED_PER_S = 250.0  # forced switches: the worker shares its CPUs with something busy
+OTHERS_AT_ALL = 0.05  # CPUs; below it a worker's own threads push each other aside
+SLOWED_CLOCK = 0.9  # of the clock before the trial: it is throttled or shared
 
 _SWITCHES = re.compile(r"\nvoluntary_ctxt_switches:\s*(\d+)\nnonvoluntary_ctxt_switches:\s*(\d+)")
 
@@ -111,11 +100,16 @@ def between(before: Reading, after: Reading) -> dict[str, Any]:
         return None if found is None else round(found / wall_s, digits)
 
     busy_s, stolen_s, workers_s = change("busy_s"), change("stolen_s"), change("workers_s")
-    found: dict[str, Any] = {
+    stolen_share = others_cpus = None
+    if busy_s is not None and stolen_s is not None and busy_s + stolen_s > 0:
+        stolen_share = round(stolen_s / (busy_s + stolen_s), 4)
+    if busy_s is not None and workers_s is not None:
+        others_cpus = round(max(0.0, busy_s - workers_s) / wall_s, 3)
+    return {
         "wall_s": round(wall_s, 4),
-        "stolen_share": None,
+        "stolen_share": stolen_share,
         "stolen_worst_cpu_share": _worst(before.cpus_stolen_s, after.cpus_stolen_s, wall_s),
-        "others_cpus": None,
+        "others_cpus": others_cpus,
         "busiest_cpu_share": _worst(before.cpus_busy_s, after.cpus_busy_s, wall_s),
         "forced_switches_per_s": rate("forced_switches", 1),
         "waits_per_s": rate("waits", 1),
@@ -131,11 +125,6 @@ def between(before: Reading, after: Reading) -> dict[str, Any]:
         "mhz_before": max(before.mhz, default=None),
         "celsius": after.celsius,
     }
-    if busy_s is not None and stolen_s is not None and busy_s + stolen_s > 0:
-        found["stolen_share"] = round(stolen_s / (busy_s + stolen_s), 4)
-    if busy_s is not None and workers_s is not None:
-        found["others_cpus"] = round(max(0.0, busy_s - workers_s) / wall_s, 3)
-    return found
 
 
 def contamination(noise: Mapping[str, Any]) -> list[str]:
@@ -171,11 +160,8 @@ def contamination(noise: Mapping[str, Any]) -> list[str]:
 
 def noisy_blocks(trials: Iterable[Mapping[str, Any]]) -> set[tuple[int, int]]:
     """The (launch, block) pairs of these records of trials in which something was seen."""
-    return {
-        (trial["launch"], trial["block"])
-        for trial in trials
-        if contamination(trial.get("noise", {}))
-    }
+    noisy = (trial for trial in trials if contamination(trial.get("noise", {})))
+    return {(trial["launch"], trial["block"]) for trial in noisy}
 
 
 def _worst(before: Sequence[float], after: Sequence[float], wall_s: float) -> float | None:
@@ -192,7 +178,7 @@ def _total(values: Iterable[float | None]) -> float | None:
     return None if None in known else sum(value for value in known if value is not None)
 
 
-def _text(path: Path | str) -> str:
+def _text(path: Path) -> str:
     # Unbuffered: a worker may have hundreds of threads, each a file.
     with contextlib.suppress(OSError, UnicodeDecodeError), open(path, "rb", buffering=0) as file:  # noqa: PTH123
         return (file.readall() or b"").decode()
@@ -203,12 +189,6 @@ def _whole_numbers(paths: Iterable[Path]) -> list[int]:
     """What those files say that hold a whole number and nothing else."""
     texts = (_text(path).strip() for path in paths)
     return [int(text) for text in texts if text.isdigit()]
-
-
-def _names(folder: Path) -> list[str]:
-    with contextlib.suppress(OSError):
-        return sorted(entry.name for entry in folder.iterdir())
-    return []
 
 
 def _number(text: str, before: str) -> float | None:
@@ -246,12 +226,8 @@ def _worker_time(root: Path, pid: int) -> float | None:
 
 def _switches(root: Path, pid: int) -> tuple[int | None, int | None]:
     """Involuntary and voluntary context switches of a process, summed over its threads."""
-    tasks = root / f"proc/{pid}/task"
-    found = [
-        counts
-        for thread in _names(tasks)
-        if (counts := _SWITCHES.search(_text(f"{tasks}/{thread}/status")))
-    ]
+    texts = map(_text, (root / f"proc/{pid}/task").glob("*/status"))
+    found = [counts for text in texts if (counts := _SWITCHES.search(text))]
     if not found:
         return None, None
     return sum(int(counts[2]) for counts in found), sum(int(counts[1]) for counts in found)
@@ -285,14 +261,13 @@ def _throttled(root: Path) -> tuple[float | None, int | None]:
 
 @cache
 def _cpu_folders(root: Path) -> tuple[Path, ...]:
-    cpus = root / "sys/devices/system/cpu"
-    return tuple(cpus / name for name in _names(cpus) if re.fullmatch(r"cpu\d+", name))
+    return tuple(sorted((root / "sys/devices/system/cpu").glob("cpu[0-9]*")))
 
 
 def heat_throttlings(root: Path = Path("/")) -> int | None:
     """How often a core's clock was cut for heat since boot; None if it is not told."""
-    files = (cpu / "thermal_throttle/core_throttle_count" for cpu in _cpu_folders(root))
-    found = _whole_numbers(files)
+    name = "thermal_throttle/core_throttle_count"
+    found = _whole_numbers(cpu / name for cpu in _cpu_folders(root))
     return sum(found) if found else None
 
 
@@ -301,24 +276,19 @@ def _mhz(root: Path) -> tuple[float, ...]:
     if scaled := tuple(khz / 1e3 for khz in _whole_numbers(files)):
         return scaled
     found = re.findall(r"^cpu MHz\s*:\s*([\d.]+)", _text(root / "proc/cpuinfo"), re.M)
-    return tuple(float(text) for text in found)
+    return tuple(map(float, found))
 
 
 @cache
 def _thermometers(root: Path) -> tuple[Path, ...]:
     """Files with temperatures of the CPU; of anything where none is known to be the CPU's."""
-    zones = root / "sys/class/thermal"
-    kinds = {
-        zones / name / "temp": _text(zones / name / "type").strip().lower()
-        for name in _names(zones)
-        if name.startswith("thermal_zone")
-    }
+    zones = sorted((root / "sys/class/thermal").glob("thermal_zone*"))
+    kinds = {zone / "temp": _text(zone / "type").strip().lower() for zone in zones}
     # Others in use are of disks, network cards and the board.
     cpus = [file for file, kind in kinds.items() if re.search(r"cpu|x86_pkg|soc|package", kind)]
-    chips = root / "sys/class/hwmon"
-    for name in _names(chips):
-        if _text(chips / name / "name").strip() in ("coretemp", "k10temp", "zenpower"):
-            cpus.append(chips / name / "temp1_input")
+    for chip in sorted((root / "sys/class/hwmon").glob("*")):
+        if _text(chip / "name").strip() in ("coretemp", "k10temp", "zenpower"):
+            cpus.append(chip / "temp1_input")
     return tuple(cpus or kinds)
 
 

@@ -7,10 +7,7 @@ from nnbench.errors import UserError
 
 
 def write(path: Path, content: bytes | str) -> Path:
-    """Put a whole file in place of what was there, or leave that as it was; return its path.
-
-    Missing folders are made. Raises UserError if it cannot be written.
-    """
+    """Write a file and missing folders, return its path; UserError leaves what was there."""
     partial = path.with_name(f"{path.name}.partial")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -25,6 +25,7 @@ from nnbench.machine import fingerprint, whole_file
 RECORDS_FILE = "trials.jsonl"
 
 Contents = TypeVar("Contents")
+Plain = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -44,11 +45,7 @@ class Format:
     folders: tuple[str, ...] = ("logs",)
 
     def create(
-        self,
-        parent: Path,
-        name: str | None,
-        specification: dict[str, Any],
-        fingerprint: dict[str, Any],
+        self, parent: Path, name: str | None, specification: Plain, fingerprint: Plain
     ) -> Path:
         """Make a new folder. Raises UserError if it exists already or cannot be written."""
         folder = parent / (name or datetime.now(UTC).strftime(f"{self.prefix}%Y%m%d-%H%M%S"))
@@ -71,7 +68,7 @@ class Format:
     def read(
         self,
         folder: Path,
-        make: Callable[[Path, str, dict[str, Any], dict[str, Any]], Contents],
+        make: Callable[[Path, str, Plain, Plain], Contents],
         check: Callable[[Contents], object],
     ) -> Contents:
         """What `make` makes of the folder, and its moment, specification and fingerprint.
@@ -87,27 +84,25 @@ class Format:
                     f"{path} has schema {description['schema']}, this nnbench reads "
                     f"{self.schema}: use the nnbench that wrote it"
                 )
-            found = make(
-                folder,
-                *(description[name] for name in ("created", "specification", "fingerprint")),
-            )
+            created, specification = description["created"], description["specification"]
+            found = make(folder, created, specification, description["fingerprint"])
             check(found)
-        except OSError as failure:
+        except OSError as error:
             raise UserError(
-                f"{folder} is {self.missing}: {failure.strerror} ({self.file})"
-            ) from failure
-        except (ValueError, KeyError, TypeError) as failure:
+                f"{folder} is {self.missing}: {error.strerror} ({self.file})"
+            ) from error
+        except (ValueError, KeyError, TypeError) as error:
             raise UserError(
-                f"{path} is damaged ({failure!r}): restore it or measure again"
-            ) from failure
+                f"{path} is damaged ({error!r}): restore it or measure again"
+            ) from error
         return found
 
     def folder_for(
         self,
         parent: Path,
         name: str | None,
-        specification: dict[str, Any],
-        here: dict[str, Any],
+        specification: Plain,
+        here: Plain,
         read: Callable[[Path], Any],
         is_complete: Callable[[Any], bool],
         *,
@@ -142,9 +137,8 @@ class Format:
                     break
                 return folder, True
         if resume:
-            raise UserError(
-                f"{parent} holds no unfinished {self.what} of this command on this host"
-            )
+            what = f"unfinished {self.what} of this command on this host"
+            raise UserError(f"{parent} holds no {what}")
         return self.create(parent, name, specification, here), False
 
     def find(self, parent: Path) -> list[Path]:
@@ -171,10 +165,7 @@ class Writer:
     """Appends records to a run; only one process at a time may."""
 
     def __init__(self, folder: Path) -> None:
-        """Open the run for appending.
-
-        Raises UserError if another process holds it or the folder cannot be written.
-        """
+        """Raise UserError if another process holds the run or its folder cannot be written."""
         self._path = folder / RECORDS_FILE
         with _disk_errors(folder):
             # Unbuffered: after a failed write nothing may be left that is written later.
@@ -185,18 +176,11 @@ class Writer:
                 raise UserError(
                     f"{folder} is being written by another process: wait for it to end"
                 ) from None
-            self._drop_unfinished_line()
-
-    def _drop_unfinished_line(self) -> None:
-        whole = self._path.read_bytes()
-        if whole and not whole.endswith(b"\n"):
-            os.truncate(self._path, whole.rfind(b"\n") + 1)
+            # What a kill cut off in the middle of a line is dropped.
+            os.truncate(self._path, self._path.read_bytes().rfind(b"\n") + 1)
 
     def append(self, record: dict[str, Any], *, sync: bool = True) -> None:
-        """Write one record, which survives this process from then on.
-
-        With `sync` it is waited for until it has reached the disk, and all before it.
-        """
+        """Write one record, which survives this process; with `sync` wait until it is on disk."""
         line = (json.dumps(record, allow_nan=False) + "\n").encode()
         size = os.fstat(self._file.fileno()).st_size
         with _disk_errors(self._path):

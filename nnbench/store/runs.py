@@ -14,17 +14,14 @@ from nnbench.store import folder as folders
 from nnbench.store.folder import Writer as Writer
 from nnbench.workload.case import Case
 
-SCHEMA = 1
 RUN_FILE = "run.json"
 TRIALS_FILE = folders.RECORDS_FILE
 FORMAT = folders.Format(
-    RUN_FILE, SCHEMA, "run", "not a run", taken="choose another --name, or --resume it"
+    RUN_FILE, 1, "run", "not a run", taken="choose another --name, or --resume it"
 )
 
-SAMPLE_COLUMNS = [
-    *("case", "side", "round", "launch", "block", "trial"),
-    *("phase", "position", "seconds"),
-]
+OF_A_TRIAL = ("case", "side", "round", "launch", "block", "trial")
+SAMPLE_COLUMNS = [*OF_A_TRIAL, "phase", "position", "seconds"]
 
 
 @dataclass(frozen=True)
@@ -64,7 +61,7 @@ class Run:
         """
         rows = [
             (
-                *(trial[name] for name in ("case", "side", "round", "launch", "block", "trial")),
+                *(trial[name] for name in OF_A_TRIAL),
                 phase,
                 trial["sweep"] * len(values) + position,
                 value,

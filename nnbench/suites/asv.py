@@ -25,8 +25,6 @@ from nnbench.workload import architecture, user_code
 if TYPE_CHECKING:
     from nnbench.workload.study import Study
 
-STUDY_LIMIT_S = 3600.0
-
 DRIFT_BENCHMARKS = [
     *("track_drift_repeat", "track_drift_paths", "track_loss", "track_weights_digest"),
 ]
@@ -48,25 +46,24 @@ class Label(str):
     __repr__ = str.__str__
 
 
-def _samples(values: Sequence[float]) -> Answer:
-    """Values as asv keeps samples, so that its intervals and tests apply; NaN for none."""
-    return {"samples": list(values), "number": 1} if values else math.nan
-
-
 def _track(
     what: str, unit: str, read: Callable[[Reading], Sequence[float]]
 ) -> Callable[..., Answer]:
-    """A benchmark that reads `what` of one case."""
+    """A benchmark that reads `what` of one case, NaN for none.
+
+    It is given as samples, so that asv's intervals and tests apply.
+    """
 
     def track(
         self: "TrainingSuite", readings: Readings, model: str, backend: str, path: str, device: str
     ) -> Answer:
-        found = [one for one in readings if one.context == (model, backend, path, device)]
-        if not found:
-            return math.nan
-        if found[0].problem and not found[0].seconds:
-            raise RuntimeError(found[0].problem)
-        return _samples(read(found[0]))
+        values: Sequence[float] = []
+        for reading in readings:
+            if reading.context == (model, backend, path, device):
+                if reading.problem and not reading.seconds:
+                    raise RuntimeError(reading.problem)
+                values = read(reading)
+        return {"samples": list(values), "number": 1} if values else math.nan
 
     track.__doc__ = what
     track.unit = unit  # type: ignore[attr-defined]
@@ -78,10 +75,9 @@ def _phase(phase: str, what: str) -> Callable[..., Answer]:
 
 
 def _figure(name: str, what: str, unit: str) -> Callable[..., Answer]:
-    def read(reading: Reading) -> Sequence[float]:
-        return [reading.drift[name]] if name in reading.drift else []
-
-    return _track(what, unit, read)
+    return _track(
+        what, unit, lambda reading: [reading.drift[name]] if name in reading.drift else []
+    )
 
 
 class TrainingSuite(ABC):
@@ -154,16 +150,15 @@ class TrainingSuite(ABC):
     @property
     def setup_cache(self) -> Callable[[], Readings]:
         """The study as asv's `setup_cache`."""
-        suite = self
 
         def measure_all_cases() -> Readings:
-            return suite.measure()
+            return self.measure()
 
         # asv tells caches apart by the module and line of their function: all subclasses would
         # share the first one's study if it were not said to be the subclass that this one is from.
         measure_all_cases.__wrapped__ = type(self)  # type: ignore[attr-defined]
         measure_all_cases.__module__ = type(self).__module__
-        measure_all_cases.timeout = STUDY_LIMIT_S  # type: ignore[attr-defined]
+        measure_all_cases.timeout = 3600.0  # type: ignore[attr-defined]
         return measure_all_cases
 
     def study(self) -> "Study":

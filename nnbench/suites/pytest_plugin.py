@@ -12,9 +12,8 @@ one block are measured: enough to see that the training runs.
 
 from __future__ import annotations
 
-import contextlib
 import fcntl
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -70,8 +69,8 @@ class TrainingBenchmark:
         """
         # Heavy, and not for a session that does not measure.
         from nnbench.errors import UserError
-        from nnbench.suites.reference import reference_to
         from nnbench.workload.study import Study
+        from nnbench.workload.user_code import reference_to
 
         try:
             study = Study.of(
@@ -91,22 +90,17 @@ class TrainingBenchmark:
             pytest.fail(str(mistake), pytrace=False)
 
     def measure(self, study: Study, *, drift: bool = True) -> list[Reading]:
-        """Measure a study, all its cases in turn, while no other test of ours does.
-
-        Raises UserError for what cannot be measured.
-        """
+        """`suites.study.measure`, while no other test of ours does."""
         from nnbench.suites.study import measure
 
         if self.only_tried:
             study = replace(study, effort=replace(study.effort, launches=1, blocks=1))
-        with _alone(self._lock):
+        with self._lock.open("w") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
             return measure(study, drift=drift and not self.only_tried)
 
     def of(self, reading: Reading) -> TrainingResult:
-        """Keep what a study found as this test's benchmark, and return it.
-
-        Raises UserError if the training could not be measured.
-        """
+        """`TrainingResult.of` this reading, which is kept as this test's benchmark."""
         from nnbench.suites.result import TrainingResult
 
         result = TrainingResult.of(reading)
@@ -130,15 +124,8 @@ def _keep(benchmark: Any, result: TrainingResult) -> None:
             stats.update(seconds)
 
 
-@contextlib.contextmanager
-def _alone(lock: Path) -> Iterator[None]:
-    with lock.open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
-
-
-def _lock(request: pytest.FixtureRequest, factory: pytest.TempPathFactory) -> Path:
-    base = factory.getbasetemp()
+def _lock(request: pytest.FixtureRequest) -> Path:
+    base: Path = request.getfixturevalue("tmp_path_factory").getbasetemp()
     # Every worker of xdist has a folder of its own in the session's.
     shared = base.parent if hasattr(request.config, "workerinput") else base
     return shared / "nnbench.lock"
@@ -149,24 +136,19 @@ class WithBenchmark:
 
     @pytest.fixture
     def training_benchmark(
-        self,
-        request: pytest.FixtureRequest,
-        tmp_path_factory: pytest.TempPathFactory,
-        benchmark: Any,
+        self, request: pytest.FixtureRequest, benchmark: Any
     ) -> TrainingBenchmark:
         """Measure a Keras training: every phase, drift and memory (nnbench)."""
-        return TrainingBenchmark(benchmark, _lock(request, tmp_path_factory))
+        return TrainingBenchmark(benchmark, _lock(request))
 
 
 class WithoutBenchmark:
     """The fixture alone."""
 
     @pytest.fixture
-    def training_benchmark(
-        self, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-    ) -> TrainingBenchmark:
+    def training_benchmark(self, request: pytest.FixtureRequest) -> TrainingBenchmark:
         """Measure a Keras training: every phase, drift and memory (nnbench)."""
-        return TrainingBenchmark(None, _lock(request, tmp_path_factory))
+        return TrainingBenchmark(None, _lock(request))
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -25,13 +25,10 @@ class TrainingResult:
         """Form the estimates. Raises UserError if no step was measured."""
         if STEP not in reading.seconds:
             raise UserError(f"{reading.model} was not measured: {reading.problem or 'no step'}")
-        return cls(
-            reading,
-            {
-                phase: nested_estimate(values, reading.launches[phase])
-                for phase, values in reading.seconds.items()
-            },
-        )
+        times = {}
+        for phase, values in reading.seconds.items():
+            times[phase] = nested_estimate(values, reading.launches[phase])
+        return cls(reading, times)
 
     def seconds(self, phase: str) -> float:
         """The estimate of a phase; KeyError names those that this training has."""

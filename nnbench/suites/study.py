@@ -80,6 +80,7 @@ def _reading(run: runs.Run, case: Case, drifts: dict[str, float]) -> Reading:
     def each(name: str) -> list[Any]:
         return [trial[name] for trial in trials if trial.get(name) is not None]
 
+    own = {(trial["launch"], trial["block"]) for trial in (*trials, *failures)}
     rates = product_rates(run, case)
     cost = case.step_cost
     ideal_s = cost.flops / float(np.median(rates)) if cost and rates else None
@@ -97,16 +98,11 @@ def _reading(run: runs.Run, case: Case, drifts: dict[str, float]) -> Reading:
         step_flops=cost.flops if cost else None,
         loss=float(np.median(each("loss"))) if each("loss") else None,
         drift=drifts,
-        disturbed=_share_noisy(run, case),
+        disturbed=len(own & noise.noisy_blocks(run.trials)) / len(own) if own else 0.0,
         pace_s=[GFLOP / rate for rate in rates],
         fingerprint={**run.fingerprint, **_seen_by_workers(run, case)},
         problem=failures[0]["message"].splitlines()[0] if failures else None,
     )
-
-
-def _share_noisy(run: runs.Run, case: Case) -> float:
-    mine = {(trial["launch"], trial["block"]) for trial in run.trials if trial["case"] == case.key}
-    return len(mine & noise.noisy_blocks(run.trials)) / len(mine) if mine else 0.0
 
 
 def _seen_by_workers(run: runs.Run, case: Case) -> dict[str, Any]:

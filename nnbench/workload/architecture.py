@@ -17,10 +17,7 @@ MAX_DEPTH = 10_000
 
 @dataclass(frozen=True)
 class Architecture:
-    """Widths of the hidden layers, from the input to the output.
-
-    The output layer is not part of it: it follows from the task and has one unit.
-    """
+    """Widths of the hidden layers; the output layer, of one unit, is not part of it."""
 
     widths: tuple[int, ...]
 
@@ -64,10 +61,7 @@ _RANGE = re.compile(r"^(\d+)(?:\.\.(\d+))?$", re.ASCII)
 
 
 def parse(text: str) -> Architecture:
-    """Read one architecture: `6,6`, `[100, 100]`, `6x5`, `100` or a mixture such as `64x2,8`.
-
-    Raises UserError for anything else, for a width of 0 and for an empty list.
-    """
+    """Read `6,6`, `[100, 100]`, `6x5`, `100` or a mixture; UserError for anything else."""
     inner = text.strip()
     if inner.startswith("[") and inner.endswith("]"):
         inner = inner[1:-1]

@@ -10,7 +10,6 @@ from nnbench.machine.devices import BACKENDS
 from nnbench.workload import architecture as arch
 from nnbench.workload import counts
 from nnbench.workload.architecture import Architecture
-from nnbench.workload.counts import StepCost
 
 PATHS = ("fit", "compiled")
 TASKS = ("classification", "regression")
@@ -45,14 +44,14 @@ class Training:
     jit: str = "auto"
 
     def __post_init__(self) -> None:
-        _one_of("task", self.task, TASKS)
-        _one_of("optimizer", self.optimizer, OPTIMIZERS)
-        _one_of("activation", self.activation, ACTIVATIONS)
-        _one_of("precision", self.precision, PRECISIONS)
-        _one_of("jit", self.jit, JIT)
+        one_of("task", self.task, TASKS)
+        one_of("optimizer", self.optimizer, OPTIMIZERS)
+        one_of("activation", self.activation, ACTIVATIONS)
+        one_of("precision", self.precision, PRECISIONS)
+        one_of("jit", self.jit, JIT)
         if self.loss is None:
             object.__setattr__(self, "loss", LOSSES[self.task][0])
-        _one_of(f"loss for {self.task}", str(self.loss), LOSSES[self.task])
+        one_of(f"loss for {self.task}", str(self.loss), LOSSES[self.task])
         if self.batch_size is not None and self.batch_size < 1:
             raise UserError(f"a batch size of {self.batch_size} cannot be trained: use 1 or more")
 
@@ -83,8 +82,8 @@ class Case:
     def __post_init__(self) -> None:
         if (self.architecture is None) == (self.model is None):
             raise ValueError("a case has an architecture or a model, not both")
-        _one_of("backend", self.backend, BACKENDS)
-        _one_of("path", self.path, PATHS)
+        one_of("backend", self.backend, BACKENDS)
+        one_of("path", self.path, PATHS)
         if self.cold_epochs < 2:
             raise UserError(
                 f"{self.cold_epochs} epochs are too few: a steady epoch needs at least 2"
@@ -114,7 +113,7 @@ class Case:
         return self.architecture.parameters(self.features) if self.architecture else None
 
     @property
-    def step_cost(self) -> StepCost | None:
+    def step_cost(self) -> counts.StepCost | None:
         """FLOPs and bytes of one step on a full batch; None for a person's own model."""
         if self.architecture is None:
             return None
@@ -152,10 +151,8 @@ class Case:
 
     def to_json(self) -> dict[str, Any]:
         """Plain data; `from_json` reads it back."""
-        plain = {
-            **asdict(self),
-            "architecture": self.architecture.label if self.architecture else None,
-        }
+        label = self.architecture.label if self.architecture else None
+        plain = {**asdict(self), "architecture": label}
         if self.model is None:
             del plain["model"]
         return plain
@@ -163,17 +160,12 @@ class Case:
     @classmethod
     def from_json(cls, plain: dict[str, Any]) -> Self:
         """Read back what `to_json` wrote."""
-        return cls(
-            **{
-                **plain,
-                "architecture": arch.parse(plain["architecture"])
-                if plain["architecture"]
-                else None,
-                "training": Training(**plain["training"]),
-            }
-        )
+        label, training = plain["architecture"], Training(**plain["training"])
+        architecture = arch.parse(label) if label else None
+        return cls(**{**plain, "architecture": architecture, "training": training})
 
 
-def _one_of(what: str, value: str, choices: tuple[str, ...]) -> None:
+def one_of(what: str, value: str, choices: tuple[str, ...]) -> None:
+    """Raise UserError, which names the choices, unless the value is one of them."""
     if value not in choices:
         raise UserError(f"unknown {what} '{value}': choose from {', '.join(choices)}")

@@ -4,8 +4,7 @@ from dataclasses import dataclass
 
 from nnbench.workload.architecture import Architecture
 
-# Floating-point operations a weight costs in one update, counted from the formulas that Keras
-# applies: additions, multiplications, divisions and square roots, one each.
+# Additions, multiplications, divisions and square roots of a weight's update, by Keras' formulas.
 UPDATE_FLOPS = {"sgd": 2, "momentum": 4, "rmsprop": 9, "adam": 12}
 
 # Variables of a weight's size that the optimizer keeps beside it.
@@ -36,7 +35,6 @@ def layer_table(
     output_activation: str = "sigmoid",
 ) -> list[LayerRow]:
     """The Dense layers of the network, the output layer last."""
-    shapes = architecture.layer_shapes(features)
     return [
         LayerRow(
             name="dense" if position == 0 else f"dense_{position}",
@@ -45,7 +43,7 @@ def layer_table(
             activation=activation if position < architecture.depth else output_activation,
             parameters=inputs * units + units,
         )
-        for position, (inputs, units) in enumerate(shapes)
+        for position, (inputs, units) in enumerate(architecture.layer_shapes(features))
     ]
 
 

@@ -1,7 +1,6 @@
 """A Keras model from an architecture. Keras must have been started by `devices.start`."""
 
 import functools
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from nnbench.errors import UserError
@@ -15,12 +14,11 @@ if TYPE_CHECKING:
 DTYPE_POLICY = {"float32": "float32", "bfloat16": "mixed_bfloat16", "float16": "mixed_float16"}
 JIT_COMPILE: dict[str, str | bool] = {"auto": "auto", "on": True, "off": False}
 
+_factory = functools.cache(user_code.load)
+
 
 def for_case(case: Case) -> "keras.Model":
-    """The compiled network of a case: of its architecture, or what a person's function returns.
-
-    Raises UserError if that function fails or returns something that cannot be trained.
-    """
+    """The compiled network of a case; UserError if a person's function does not return one."""
     if case.architecture is not None:
         return build(case.architecture, case.training, case.features)
     import keras
@@ -38,11 +36,6 @@ def for_case(case: Case) -> "keras.Model":
     return model
 
 
-@functools.cache
-def _factory(reference: str) -> Callable[[], Any]:
-    return user_code.load(reference)
-
-
 def build(architecture: Architecture, training: Training, features: int) -> "keras.Sequential":
     """A compiled `Sequential`: input of `features` columns, the hidden Dense layers, one output.
 
@@ -52,27 +45,14 @@ def build(architecture: Architecture, training: Training, features: int) -> "ker
     import keras
 
     policy = DTYPE_POLICY[training.precision]
-    model = keras.Sequential(
-        [
-            keras.Input((features,)),
-            *(
-                keras.layers.Dense(width, activation=training.activation, dtype=policy)
-                for width in architecture.widths
-            ),
-            keras.layers.Dense(1, activation=OUTPUT_ACTIVATION[training.task], dtype="float32"),
-        ]
-    )
-    model.compile(
-        optimizer=_optimizer(training.optimizer),
-        loss=training.loss,
-        jit_compile=JIT_COMPILE[training.jit],
-    )
+    hidden = [
+        keras.layers.Dense(width, activation=training.activation, dtype=policy)
+        for width in architecture.widths
+    ]
+    output = keras.layers.Dense(1, activation=OUTPUT_ACTIVATION[training.task], dtype="float32")
+    model = keras.Sequential([keras.Input((features,)), *hidden, output])
+    optimizer: Any = training.optimizer
+    if optimizer == "momentum":
+        optimizer = keras.optimizers.SGD(momentum=0.9)
+    model.compile(optimizer, loss=training.loss, jit_compile=JIT_COMPILE[training.jit])
     return model
-
-
-def _optimizer(name: str) -> Any:
-    import keras
-
-    if name == "momentum":
-        return keras.optimizers.SGD(momentum=0.9)
-    return keras.optimizers.get(name)

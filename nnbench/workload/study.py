@@ -1,13 +1,9 @@
 """What is asked: one frozen record that the command line, a TOML file, suites and Python make.
 
-A study says everything that a command can ask; `cases` makes its trainings. In a TOML file each
-record is a table of the same name:
+In a TOML file each of its records is a table of the same name:
 
     [networks]
     architectures = ["6,6", "100,100"]
-
-    [training]
-    epochs = 30
 
     [machine]
     backend = "jax"
@@ -199,10 +195,9 @@ class Study:
 
     @classmethod
     def of(cls, networks: Sequence[str], **options: Any) -> Self:
-        """A study of these networks; options by the names of the records' fields.
+        """A study of these networks; options by the names of the records' fields, else UserError.
 
-        `Study.of(["6,6", "train.py:build"], epochs=10, backend="jax", as_="regression")`. Raises
-        UserError for an option that no record has.
+        `Study.of(["6,6", "train.py:build"], epochs=10, backend="jax", as_="regression")`
         """
         study = cls(Networks.named(networks))
         for part in ("data", "training", "machine", "effort"):
@@ -222,16 +217,11 @@ class Study:
         return replace(self, networks=Networks(tuple(usual)))
 
     def cases(self, data: Dataset, *, shuffle: bool = True) -> list[Case]:
-        """Every combination of backend, device, path and network, in this order.
-
-        `data` is what `self.data.load()` gave. Raises UserError for a network, backend, device or
-        path that there is not.
-        """
+        """Every combination of backend, device, path and network; UserError for unknown ones."""
+        named: list[tuple[arch.Architecture | None, str | None]] = []
         for model in self.networks.model:
             user_code.check(model)
-        named: list[tuple[arch.Architecture | None, str | None]] = [
-            (None, model) for model in self.networks.model
-        ]
+            named.append((None, model))
         if self.networks.architectures:
             named += [(one, None) for one in arch.parse_many(self.networks.architectures)]
         training = self.training.training(data.task, shuffle=shuffle)
@@ -259,13 +249,10 @@ class Study:
     def overridden_by(self, other: "Study") -> "Study":
         """This study, with whatever `other` has other than by default."""
         changed = {}
-        for part in fields(self):
-            mine, theirs = getattr(self, part.name), getattr(other, part.name)
-            usual = type(theirs)()
-            given = {
-                name: value for name, value in vars(theirs).items() if value != getattr(usual, name)
-            }
-            changed[part.name] = replace(mine, **given)
+        for part, theirs in vars(other).items():
+            usual = vars(type(theirs)())
+            given = {name: value for name, value in vars(theirs).items() if value != usual[name]}
+            changed[part] = replace(getattr(self, part), **given)
         return replace(self, **changed)
 
 
@@ -277,9 +264,8 @@ def read(path: Path) -> Study:
         raise UserError(f"{path} cannot be read: {failure.strerror}") from failure
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as failure:
         raise UserError(f"{path} is not TOML: {failure}") from failure
-    study = Study()
-    parts = {part.name: getattr(study, part.name) for part in fields(Study)}
-    found = {}
+    study, found = Study(), {}
+    parts = vars(study)
     for name, table in tables.items():
         if name not in parts:
             raise UserError(f"{path}: {_unknown(name, parts)}")
@@ -293,9 +279,9 @@ def _record(path: Path, name: str, usual: Any, table: Mapping[str, Any]) -> Any:
     known = {one.name.rstrip("_"): one for one in fields(usual)}
     values = {}
     for key, value in table.items():
-        where = f"{path}: [{name}] {key}"
         if key not in known:
             raise UserError(f"{path}: [{name}] {_unknown(key, known)}")
+        where = f"{path}: [{name}] {key}"
         values[known[key].name] = _value(where, known[key].type, value)
     return replace(usual, **values)
 

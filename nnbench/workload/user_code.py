@@ -6,6 +6,7 @@ Only `load` imports it, and with it whatever framework it imports itself.
 import hashlib
 import importlib
 import importlib.util
+import inspect
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -18,6 +19,26 @@ def is_reference(text: str) -> bool:
     """Whether `text` has the form of a reference to a function."""
     source, colon, function = text.rpartition(":")
     return bool(colon and source and function.isidentifier())
+
+
+def reference_to(code: str | Callable[[], Any]) -> str:
+    """`package.module:function`, or `file.py:function` outside packages; text stays as it is.
+
+    Raises UserError for a function that a process of its own could not find by its name.
+    """
+    if isinstance(code, str):
+        return code
+    name = getattr(code, "__name__", repr(code))
+    module = sys.modules.get(getattr(code, "__module__", ""))
+    if module is None or getattr(module, name, None) is not code:
+        raise UserError(
+            f"{name} cannot be found by a worker process: define it with def, at the top of a "
+            "module and without arguments"
+        )
+    file = inspect.getsourcefile(code)
+    if file is None or (Path(file).parent / "__init__.py").exists():
+        return f"{module.__name__}:{name}"
+    return f"{file}:{name}"
 
 
 def check(reference: str) -> None:
@@ -38,17 +59,12 @@ def digest(reference: str) -> str | None:
 
 
 def load(reference: str) -> Callable[[], Any]:
-    """Import the code and return the function.
-
-    A file is looked for from the working directory, which modules are imported from, too. Raises
-    UserError if it cannot be imported or has no such function.
-    """
+    """Import the function; UserError if it is not to be found from the working directory."""
     check(reference)
     source, _, name = reference.rpartition(":")
     try:
-        module = (
-            _from_file(Path(source)) if source.endswith(".py") else importlib.import_module(source)
-        )
+        is_file = source.endswith(".py")
+        module = _from_file(Path(source)) if is_file else importlib.import_module(source)
     except Exception as failure:
         raise UserError(f"{source} cannot be imported: {failure!r}") from failure
     function = getattr(module, name, None)

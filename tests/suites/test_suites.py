@@ -10,9 +10,9 @@ from nnbench.errors import UserError
 from nnbench.suites import study
 from nnbench.suites.asv import TrainingSuite
 from nnbench.suites.reading import Reading
-from nnbench.suites.reference import reference_to
 from nnbench.suites.result import TrainingResult
 from nnbench.workload.study import Networks, Study, TrainingOptions
+from nnbench.workload.user_code import reference_to
 
 MODELS = """
 import keras
@@ -230,7 +230,7 @@ def test_a_training_that_gave_no_step_has_no_result():
 
 def test_functions_are_found_by_their_names():
     assert reference_to("a.b:c") == "a.b:c"
-    assert reference_to(reference_to) == "nnbench.suites.reference:reference_to"
+    assert reference_to(reference_to) == "nnbench.workload.user_code:reference_to"
     assert reference_to(call).endswith("projects.py:call")
     with pytest.raises(UserError, match="at the top of a module"):
         reference_to(lambda: None)

@@ -10,10 +10,9 @@ from nnbench.workload import user_code
 from nnbench.workload.datasets import synthetic
 from nnbench.workload.datasets.arrays import load_function, load_npz
 from nnbench.workload.datasets.catalog import BUILT_IN, BuiltIn, DatasetInfo, available, locate
-from nnbench.workload.datasets.dataset import Dataset
+from nnbench.workload.datasets.dataset import Dataset, Description, describe
 from nnbench.workload.datasets.from_csv import Choice, load_csv
 from nnbench.workload.datasets.original import fetch, forget
-from nnbench.workload.datasets.summary import Description, describe
 
 __all__ = [
     "Dataset",
@@ -59,7 +58,7 @@ def load(
         if choice.of_columns:
             raise UserError(f"{spec} has no columns to choose: give x and y as they are trained on")
         if path.suffix == ".npz":
-            return load_npz(path, name=spec, task=task)
+            return load_npz(path, name=spec, source=f"your file {path}", task=task)
         return load_function(spec, task=task)
     # os.path's answer for a name that is too long is no; Path's is an error.
     there = os.path.exists(path)  # noqa: PTH110

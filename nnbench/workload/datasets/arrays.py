@@ -5,14 +5,13 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from nnbench.errors import UserError
 from nnbench.workload import user_code
-from nnbench.workload.datasets.dataset import Dataset, check_task
+from nnbench.workload.case import TASKS, one_of
+from nnbench.workload.datasets.dataset import Dataset
 
 LIMIT_S = 600
 
@@ -31,11 +30,8 @@ np.savez(sys.argv[2], x=np.asarray(x), y=np.asarray(y))
 """
 
 
-def load_npz(path: Path, *, name: str, task: str | None) -> Dataset:
-    """Read the arrays `x` and `y`, rows first, of an `.npz` file.
-
-    Raises UserError if they are not there, do not match, or hold what is not a finite number.
-    """
+def load_npz(path: Path, *, name: str, source: str, task: str | None) -> Dataset:
+    """Read arrays `x` and `y`, rows first; UserError if they are not there or not finite."""
     try:
         with np.load(path, allow_pickle=False) as file:
             x, y = file["x"], file["y"]
@@ -45,42 +41,8 @@ def load_npz(path: Path, *, name: str, task: str | None) -> Dataset:
         ) from None
     except (OSError, ValueError) as failure:
         raise UserError(f"{path} cannot be read: {failure}") from failure
-    return _dataset(x, y, name=name, source=f"your file {path}", task=task)
-
-
-def load_function(reference: str, *, task: str | None) -> Dataset:
-    """Call a function that returns a pair (x, y) of arrays, in a process of its own.
-
-    It may import a framework, which the process that schedules must not. Raises UserError if it
-    fails or what it returns cannot be trained on.
-    """
-    user_code.check(reference)
-    with tempfile.TemporaryDirectory() as scratch:
-        file = Path(scratch) / "data.npz"
-        try:
-            answer = subprocess.run(
-                [sys.executable, "-c", WRITE, reference, str(file)],
-                env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"},
-                capture_output=True,
-                text=True,
-                timeout=LIMIT_S,
-                check=False,
-            )
-        except subprocess.TimeoutExpired:
-            raise UserError(f"{reference} gave no data within {LIMIT_S} s") from None
-        if answer.returncode != 0:
-            last = answer.stderr.strip().splitlines()[-1:]
-            raise UserError("".join(last) or f"{reference} gave no data")
-        with np.load(file, allow_pickle=False) as arrays:
-            x, y = arrays["x"], arrays["y"]
-    return _dataset(x, y, name=reference, source=f"your function {reference}", task=task)
-
-
-def _dataset(
-    x: npt.NDArray[Any], y: npt.NDArray[Any], *, name: str, source: str, task: str | None
-) -> Dataset:
     if task is not None:
-        check_task(task)
+        one_of("task", task, TASKS)
     for letter, array in (("x", x), ("y", y)):
         if array.ndim < 1 or array.dtype.kind not in "fiub":
             raise UserError(
@@ -95,13 +57,37 @@ def _dataset(
     if x.dtype.kind == "f":
         x = x.astype(np.float32)
     labels = y.reshape(len(y), -1).astype(np.float32) if y.ndim == 1 and y.dtype.kind == "f" else y
-    binary = bool(np.isin(y, (0, 1)).all())
+    if task is None:
+        task = "classification" if np.isin(y, (0, 1)).all() else "regression"
     return Dataset(
         name=name,
-        task=task or ("classification" if binary else "regression"),
+        task=task,
         features=x,
         labels=labels,
         feature_names=tuple(f"x{i}" for i in range(x.shape[-1] if x.ndim > 1 else 1)),
         label_name="y",
         source=source,
     )
+
+
+def load_function(reference: str, *, task: str | None) -> Dataset:
+    """Call a function that returns a pair (x, y) of arrays, in a process of its own.
+
+    It may import a framework, which the process that schedules must not. Raises UserError if it
+    fails or what it returns cannot be trained on.
+    """
+    user_code.check(reference)
+    with tempfile.TemporaryDirectory() as scratch:
+        file = Path(scratch) / "data.npz"
+        command = [sys.executable, "-c", WRITE, reference, str(file)]
+        quiet = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}
+        try:
+            answer = subprocess.run(
+                command, env=quiet, capture_output=True, text=True, timeout=LIMIT_S, check=False
+            )
+        except subprocess.TimeoutExpired:
+            raise UserError(f"{reference} gave no data within {LIMIT_S} s") from None
+        if answer.returncode != 0:
+            last = answer.stderr.strip().splitlines()[-1:]
+            raise UserError("".join(last) or f"{reference} gave no data")
+        return load_npz(file, name=reference, source=f"your function {reference}", task=task)

@@ -87,10 +87,7 @@ def shipped_folder() -> Path:
 
 
 def locate(known: BuiltIn) -> Copy:
-    """Which copy is in use: the one a setting names, else the fetched one, else the shipped one.
-
-    Raises UserError when the setting names a file that cannot be read.
-    """
+    """The copy in use: the one a setting names, else the fetched one, else the shipped one."""
     local = os.environ.get(known.setting)
     if local:
         path = Path(local).expanduser()
@@ -106,11 +103,10 @@ def locate(known: BuiltIn) -> Copy:
 def available() -> list[DatasetInfo]:
     """Every data set known by name, with the copy in use; only local copies are opened."""
     made = synthetic.Recipe()
+    size = made.rows, made.features
     source = "random data of any size; any of the keys may be left out"
-    synthetic_info = DatasetInfo(
-        made.name, made.task, made.rows, made.features, source, origin="made", path=None
-    )
-    return [*map(_info, BUILT_IN.values()), synthetic_info]
+    random = DatasetInfo(made.name, made.task, *size, source, origin="made", path=None)
+    return [*map(_info, BUILT_IN.values()), random]
 
 
 def _info(known: BuiltIn) -> DatasetInfo:

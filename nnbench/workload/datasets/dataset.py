@@ -1,4 +1,4 @@
-"""What a loaded data set is: features, labels and where they come from."""
+"""What a loaded data set is, and how it looks, as plain data for a table."""
 
 import hashlib
 from dataclasses import dataclass
@@ -6,10 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from nnbench.errors import UserError
-
 Array = npt.NDArray[np.float32]
-TASKS = ("classification", "regression")
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,7 +29,11 @@ class Dataset:
 
     def __post_init__(self) -> None:
         if not self.digest:
-            object.__setattr__(self, "digest", _digest(self.features, self.labels))
+            digest = hashlib.sha256()
+            for array in (self.features, self.labels):
+                digest.update(repr(array.shape).encode())
+                digest.update(np.ascontiguousarray(array, dtype="<f4").ravel().data)
+            object.__setattr__(self, "digest", digest.hexdigest())
 
     @property
     def rows(self) -> int:
@@ -45,15 +46,52 @@ class Dataset:
         return len(self.feature_names)
 
 
-def check_task(task: str) -> None:
-    """Raise UserError unless the task is one that networks are trained for here."""
-    if task not in TASKS:
-        raise UserError(f"unknown task '{task}': choose from {', '.join(TASKS)}")
+@dataclass(frozen=True)
+class ColumnSummary:
+    """One column, in the column's own unit; `sd` divides by the number of rows."""
+
+    name: str
+    role: str
+    mean: float
+    sd: float
+    minimum: float
+    maximum: float
 
 
-def _digest(*arrays: Array) -> str:
-    digest = hashlib.sha256()
-    for array in arrays:
-        digest.update(repr(array.shape).encode())
-        digest.update(np.ascontiguousarray(array, dtype="<f4").ravel().data)
-    return digest.hexdigest()
+@dataclass(frozen=True)
+class Description:
+    """A data set at a glance: columns (the label last), rows per class, the first rows.
+
+    `class_counts` is None for a regression; `first_rows` hold the columns' values in order.
+    """
+
+    name: str
+    task: str
+    source: str
+    rows: int
+    digest: str
+    columns: list[ColumnSummary]
+    class_counts: dict[int, int] | None
+    first_rows: list[tuple[float, ...]]
+
+
+def describe(data: Dataset, *, first: int = 5) -> Description:
+    """Summarise every column, count the classes and copy the first rows."""
+    values = np.concatenate([data.features, data.labels], axis=1, dtype=np.float64)
+    names = [(name, "feature") for name in data.feature_names] + [(data.label_name, "label")]
+    figures = [values.mean(axis=0), values.std(axis=0), values.min(axis=0), values.max(axis=0)]
+    columns = [
+        ColumnSummary(*name, *map(float, column))
+        for name, column in zip(names, zip(*figures, strict=True), strict=True)
+    ]
+    counts = {one: int(np.count_nonzero(data.labels == one)) for one in (0, 1)}
+    return Description(
+        name=data.name,
+        task=data.task,
+        source=data.source,
+        rows=data.rows,
+        digest=data.digest,
+        columns=columns,
+        class_counts=counts if data.task == "classification" else None,
+        first_rows=[tuple(row) for row in values[:first].tolist()],
+    )

@@ -7,8 +7,9 @@ from pathlib import Path
 import numpy as np
 
 from nnbench.errors import UserError
+from nnbench.workload.case import TASKS, one_of
 from nnbench.workload.datasets import table
-from nnbench.workload.datasets.dataset import Dataset, check_task
+from nnbench.workload.datasets.dataset import Dataset
 from nnbench.workload.datasets.table import Column, Table
 
 
@@ -35,14 +36,10 @@ class Choice:
 def load_csv(
     path: Path, choice: Choice, *, name: str, source: str, header: Sequence[str] | None = None
 ) -> Dataset:
-    """Read and check the chosen columns of a CSV file.
-
-    `header` names the columns of a file that has no header line. Raises UserError for whatever
-    cannot be trained on.
-    """
+    """Read the chosen columns, with `header` for a header line; UserError for unusable ones."""
     task, label = choice.task, choice.label
     if task is not None:
-        check_task(task)
+        one_of("task", task, TASKS)
     read = table.read(path, header=header)
     if label is None:
         raise UserError(f"{read.file} needs a label: name one of its columns {read.listed()}")
@@ -76,10 +73,8 @@ def load_csv(
 
 
 def _features(read: Table, choice: Choice, label: str) -> list[str]:
-    if choice.features is None:
-        chosen = [one for one in read.names if one != label and not read.is_text(one)]
-    else:
-        chosen = list(choice.features)
+    numeric = (one for one in read.names if one != label and not read.is_text(one))
+    chosen = list(numeric if choice.features is None else choice.features)
     read.require(chosen)
     if not chosen:
         raise UserError(

@@ -62,11 +62,15 @@ def fetch(*, from_file: str | Path | None = None, mirrors: Sequence[str] = MIRRO
     if from_file is not None:
         path = Path(from_file).expanduser()
         return _store(_verified_file(path), str(path))
+    import pooch
+
     failures = []
     for url in mirrors:
         host = urlsplit(url).netloc
         try:
-            return _store(_verified(_download(url)), url)
+            received = io.BytesIO()
+            pooch.HTTPDownloader(timeout=TIMEOUT_S)(url, received, None)
+            return _store(_verified(received.getvalue()), url)
         except OSError as error:
             failures.append(f"{host}: {_reason(error)}")
         except ValueError:
@@ -89,14 +93,6 @@ def forget() -> bool:
     return True
 
 
-def _download(url: str) -> bytes:
-    import pooch
-
-    received = io.BytesIO()
-    pooch.HTTPDownloader(timeout=TIMEOUT_S)(url, received, None)
-    return received.getvalue()
-
-
 def _verified_file(path: Path) -> str:
     try:
         return _verified(path.read_bytes())
@@ -113,19 +109,15 @@ def _verified_file(path: Path) -> str:
 def _verified(content: bytes) -> str:
     """The text with line feeds only; ValueError unless its SHA-256 is the pinned one."""
     if content.startswith(b"PK"):
-        content = _unzipped(content)
+        try:
+            with zipfile.ZipFile(io.BytesIO(content)) as archive:
+                content = archive.read("data_banknote_authentication.txt")
+        except (zipfile.BadZipFile, KeyError) as error:
+            raise ValueError("not the original") from error
     normal = content.replace(b"\r\n", b"\n").rstrip() + b"\n"
     if hashlib.sha256(normal).hexdigest() != SHA256:
         raise ValueError("not the original")
     return normal.decode("ascii")
-
-
-def _unzipped(content: bytes) -> bytes:
-    try:
-        with zipfile.ZipFile(io.BytesIO(content)) as archive:
-            return archive.read("data_banknote_authentication.txt")
-    except (zipfile.BadZipFile, KeyError) as error:
-        raise ValueError("not the original") from error
 
 
 def _store(text: str, origin: str) -> Fetched:

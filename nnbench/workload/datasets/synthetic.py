@@ -5,11 +5,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from nnbench.errors import UserError
-from nnbench.workload.datasets.dataset import Array, Dataset, check_task
+from nnbench.workload.case import TASKS, one_of
+from nnbench.workload.datasets.dataset import Dataset
 
 PREFIX = "synthetic"
 MAX_BYTES = 16 * 2**30
-MAX_SEED = 2**63 - 1
 
 
 @dataclass(frozen=True)
@@ -24,8 +24,8 @@ class Recipe:
     def __post_init__(self) -> None:
         _within("rows", self.rows, 2, 10**9)
         _within("features", self.features, 1, 10**6)
-        _within("seed", self.seed, 0, MAX_SEED)
-        check_task(self.task)
+        _within("seed", self.seed, 0, 2**63 - 1)
+        one_of("task", self.task, TASKS)
         needed = 4 * self.rows * self.features
         if needed > MAX_BYTES:
             raise UserError(
@@ -36,9 +36,8 @@ class Recipe:
     @property
     def name(self) -> str:
         """The full text that stands for this recipe."""
-        return (
-            f"{PREFIX}:rows={self.rows},features={self.features},seed={self.seed},task={self.task}"
-        )
+        size = f"rows={self.rows},features={self.features}"
+        return f"{PREFIX}:{size},seed={self.seed},task={self.task}"
 
 
 def parse(text: str, *, task: str | None = None) -> Recipe:
@@ -76,21 +75,20 @@ def make(recipe: Recipe) -> Dataset:
     # Column by column, since a matrix product may round otherwise on another machine.
     for column in features.T[:4]:
         score += column
+    if recipe.task == "classification":
+        labels = np.zeros_like(score)
+        labels[np.argsort(score, kind="stable")[score.size // 2 :]] = 1
+    else:
+        labels = score
     return Dataset(
         name=recipe.name,
         task=recipe.task,
         features=features,
-        labels=(_upper_half(score) if recipe.task == "classification" else score).reshape(-1, 1),
+        labels=labels.reshape(-1, 1),
         feature_names=tuple(f"feature_{number}" for number in range(1, recipe.features + 1)),
         label_name="label",
         source="synthetic normal features with a noisy linear label, made by nnbench",
     )
-
-
-def _upper_half(score: Array) -> Array:
-    labels = np.zeros_like(score)
-    labels[np.argsort(score, kind="stable")[score.size // 2 :]] = 1
-    return labels
 
 
 def _whole(text: str, key: str, value: str) -> int:

@@ -56,19 +56,14 @@ class Table:
                 )
 
     def numbers(self, name: str) -> Column:
-        """A column as float64 numbers, shape (rows,).
-
-        Raises UserError for the first that is blank, no number, not finite or too large for
-        float32.
-        """
+        """A column as float64, shape (rows,); UserError for what is no finite float32 number."""
         texts = self.column(name)
         values = np.array(list(map(_number, texts)))
         wrong = np.flatnonzero(~(np.abs(values) <= LARGEST))
         if wrong.size:
-            raise UserError(
-                f"{self.file}, line {self.lines[wrong[0]]}, column '{name}': "
-                + _complaint(texts[wrong[0]])
-            )
+            first = wrong[0]
+            where = f"{self.file}, line {self.lines[first]}, column '{name}'"
+            raise UserError(f"{where}: {_complaint(texts[first])}")
         return values
 
 
@@ -113,9 +108,8 @@ def read_text(path: Path) -> str:
         ) from None
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
-        raise UserError(
-            f"{path} cannot be read ({reason}): check its path and permissions"
-        ) from None
+        mend = "check its path and permissions"
+        raise UserError(f"{path} cannot be read ({reason}): {mend}") from None
 
 
 def looks_headerless(text: str) -> bool:
