@@ -11,14 +11,10 @@ from nnbench.stats.estimate import Estimate
 DIFFERENT, EQUIVALENT, UNDECIDED = "different", "equivalent", "not enough data"
 
 FALSE_DISCOVERIES = 0.005
-"""Share of false ones among the differences reported, in the long run.
-
-Half of the 1 % that is promised: for short-tailed noise the t test below errs up to twice as often
-as it says.
-"""
+"""Share of false ones among the differences reported: half of the 1 % that is promised, because for
+short-tailed noise the t test below errs up to twice as often as it says."""
 
 MARGIN = 0.02
-"""Within 2 % counts as equal unless the user says otherwise."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +69,7 @@ def p_value(ratio: Estimate) -> float:
     if reach == 0:
         return 1.0 if distance == 0 else 0.0
     degrees = ratio.degrees_of_freedom
-    quantile = float(stats.t.ppf((1 + ratio.confidence) / 2, degrees))
+    quantile = stats.t.ppf((1 + ratio.confidence) / 2, degrees)
     return float(2 * stats.t.sf(distance / reach * quantile, degrees))
 
 
