@@ -18,9 +18,7 @@ from nnbench.workload.case import Case
 COLD, TRAINED = "from cold", "training"
 CLOCKS = (TRAINED, COLD)
 """Two clocks: steady epochs only, or everything from nothing, what is paid once included."""
-
 KIND = "curve"
-
 Array = NDArray[np.float64]
 
 
@@ -53,11 +51,7 @@ class Curve:
         return float(self.clock(clock)[there[0]]) if len(there) else math.inf
 
     def loss_at(self, moments_s: Array, clock: str) -> Array:
-        """The loss of the last epoch that has ended by each moment.
-
-        Before the first it is that epoch's, which on a full batch is the untrained network's;
-        after the last a training keeps what it ended with.
-        """
+        """The loss of the last epoch ended by each moment; before the first, that one's."""
         ended = np.searchsorted(self.clock(clock), moments_s, side="right") - 1
         return self.losses[np.maximum(ended, 0)]
 
@@ -116,10 +110,7 @@ Lead = tuple[float, Racer]
 
 @dataclass(frozen=True)
 class Race:
-    """All racers on one backend, device and path, over the same data, seeds and epochs.
-
-    `target` is the loss to get to.
-    """
+    """All racers on one backend, device and path, over the same data, seeds and epochs."""
 
     racers: Sequence[Racer]
     target: float
@@ -188,10 +179,7 @@ class Race:
 
     @cached_property
     def leaders(self) -> list[Lead]:
-        """Who has the lowest median loss when, in steady training.
-
-        A network that has ended keeps the loss it ended with.
-        """
+        """Who has the lowest median loss when; one that has ended keeps the loss it ended with."""
         moments_s = self.moments_s()
         medians = [one.band(moments_s)[0] for one in self.racers]
         best = [self.racers[number] for number in np.argmin(medians, axis=0)]

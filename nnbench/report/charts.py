@@ -1,12 +1,11 @@
 """The figures of a run, one function each.
 
-Every function takes the summaries of one group (same backend, device, threads and path) and
-returns a matplotlib Figure. Error bars are the estimates' 95 % intervals; the footnote says what
-stands behind them.
+Every function takes the summaries of one group (same backend, device, threads and path). Error
+bars are the estimates' 95 % intervals; the footnote says what stands behind them.
 """
 
 import itertools
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -26,7 +25,6 @@ SHOWN = (COLD, EPOCH, STEP)
 MARKERS = {COLD: "o", EPOCH: "s", STEP: "^"}
 LABELLED = 6
 """More networks than this are distinguished by colour and legend, not named one by one."""
-
 MOST_ROWS = 60
 MOST_LANES = 8
 
@@ -41,14 +39,9 @@ def _footnote(figure: Figure, group: Sequence[CaseSummary]) -> None:
     figures.footnote(
         figure,
         f"{case.context}; {case.data}, {case.rows:,} rows, {case.batch_rows:,} a batch. 95 % "
-        f"intervals; each figure from {_span(time.blocks for time in times)} blocks "
-        f"in {_span(time.launches for time in times)} launches.",
+        f"intervals; each figure from {figures.span(time.blocks for time in times)} blocks "
+        f"in {figures.span(time.launches for time in times)} launches.",
     )
-
-
-def _span(numbers: Iterable[int]) -> str:
-    values = sorted(set(numbers))
-    return " to ".join(str(value) for value in dict.fromkeys(values[:1] + values[-1:])) or "no"
 
 
 def cold_parts(group: Sequence[CaseSummary]) -> Figure | None:
@@ -213,15 +206,14 @@ def samples(
     figure = Figure(figsize=(9, 1.2 + 2.0 * len(phases)), layout="constrained")
     axes = figure.subplots(len(phases), 1, sharex=True, squeeze=False)[:, 0]
     mine = values[values["case"].isin([lane.case.key for lane in lanes])]
-    blocks = sorted(set(zip(mine["launch"], mine["block"], strict=True)))
-    position = {block: number for number, block in enumerate(blocks)}
+    blocks = zip(mine["launch"], mine["block"], strict=True)
+    order = mine.groupby(["launch", "block"]).ngroup()
+    mine = mine.assign(x=order, noisy=[block in noisy for block in blocks])
     for axis, phase in zip(axes, phases, strict=True):
         for number, lane in enumerate(lanes):
             chosen = mine[(mine["case"] == lane.case.key) & (mine["phase"] == phase)]
-            chosen = chosen.sort_values(["launch", "block"])
-            keys = list(zip(chosen["launch"], chosen["block"], strict=True))
-            x, seconds = np.array([position[key] for key in keys]), chosen["seconds"].to_numpy()
-            bad = np.array([key in noisy for key in keys], dtype=bool)
+            chosen = chosen.sort_values("x")
+            x, seconds, bad = (chosen[name].to_numpy() for name in ("x", "seconds", "noisy"))
             style: Style = {"color": f"C{number}", "markersize": 4}
             axis.plot(x, seconds, "-", color=f"C{number}", alpha=0.35, linewidth=1)
             axis.plot(x[~bad], seconds[~bad], "o", **style)
@@ -231,9 +223,8 @@ def samples(
         log_seconds_axis(axis.yaxis)
         axis.set_title(phase, fontsize=10)
         axis.grid(axis="y", alpha=0.3)
-        for earlier, later in itertools.pairwise(blocks):
-            if earlier[0] != later[0]:
-                axis.axvline(position[later] - 0.5, color="#bbbbbb", linewidth=0.8)
+        for first in mine.groupby("launch")["x"].min()[1:]:
+            axis.axvline(first - 0.5, color="#bbbbbb", linewidth=0.8)
     axes[-1].set_xlabel("block, in order of measurement; lines part launches, crosses are noisy")
     axes[-1].xaxis.get_major_locator().set_params(integer=True)
     legend_above(figure)

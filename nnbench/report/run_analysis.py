@@ -10,7 +10,7 @@ from nnbench.machine import noise
 from nnbench.phases import COLD, EPOCH, STEP
 from nnbench.report import words
 from nnbench.stats.estimate import Estimate
-from nnbench.stats.summary import CaseSummary, Measured, groups, measured_share, summarise
+from nnbench.stats.summary import CaseSummary, Measured, measured_share, summarise
 from nnbench.store.runs import Run
 from nnbench.workload.case import Case
 
@@ -76,7 +76,10 @@ def analyse(run: Run) -> RunAnalysis:
     """Compute what a run says."""
     measured = Measured.of(run)
     summaries = summarise(run, measured)
-    found = tuple(Group(tuple(one), _crossing(one, measured)) for one in groups(summaries))
+    found = []
+    for context in dict.fromkeys(one.case.comparable for one in summaries):
+        group = [one for one in summaries if one.case.comparable == context]
+        found.append(Group(tuple(group), _crossing(group, measured)))
     reasons = (
         f"launch {trial['launch']}, block {trial['block']}: {reason}"
         for trial in run.trials
@@ -84,7 +87,7 @@ def analyse(run: Run) -> RunAnalysis:
     )
     return RunAnalysis(
         run=run,
-        groups=found,
+        groups=tuple(found),
         block_values=measured.blocks,
         measured_share=measured_share(run),
         blocks=len({(trial["launch"], trial["block"]) for trial in run.trials}),

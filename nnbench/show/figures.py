@@ -2,7 +2,7 @@
 
 import base64
 import io
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,12 @@ RESOLUTION_DPI = 110
 def footnote(figure: Figure, text: str) -> None:
     """Say below a figure what stands behind it."""
     figure.supxlabel(text, fontsize=8, color="#555555", x=0.01, ha="left")
+
+
+def span(numbers: Iterable[int]) -> str:
+    """The least and the largest of some counts: `5`, `3 to 5`; `no` without any."""
+    values = sorted(set(numbers))
+    return " to ".join(str(value) for value in dict.fromkeys(values[:1] + values[-1:])) or "no"
 
 
 def bar_lengths(found: Sequence[HasInterval]) -> NDArray[np.float64]:

@@ -58,7 +58,6 @@ def nested_estimate(
     launches: ArrayLike,
     *,
     samples: int | None = None,
-    confidence: float = CONFIDENCE,
     seed: int = 0,
 ) -> Estimate:
     """Estimate a positive quantity from one value a block, blocks nested in launches.
@@ -82,31 +81,29 @@ def nested_estimate(
     names = np.unique(np.asarray(launches))
     units = _launch_logs(observed, launches if len(names) > 1 else np.arange(len(observed)))
     centre = float(hodges_lehmann(units))
-    quantile = float(stats.t.ppf((1 + confidence) / 2, max(1, len(units) - 1)))
-    bounds = signed_rank_bounds(units, confidence)
+    quantile = float(stats.t.ppf((1 + CONFIDENCE) / 2, max(1, len(units) - 1)))
+    bounds = signed_rank_bounds(units)
     if bounds is None:
         half_width = _bootstrap_error(units, seed) * quantile
         bounds = centre - half_width, centre + half_width
     interval = math.exp(centre), math.exp(bounds[0]), math.exp(bounds[1])
     counts = len(observed) if samples is None else samples, len(observed), len(names)
-    return Estimate(*interval, *counts, (bounds[1] - bounds[0]) / 2 / quantile, confidence)
+    return Estimate(*interval, *counts, (bounds[1] - bounds[0]) / 2 / quantile)
 
 
-def signed_rank_bounds(
-    values: NDArray[np.float64], confidence: float = CONFIDENCE
-) -> tuple[float, float] | None:
+def signed_rank_bounds(values: NDArray[np.float64]) -> tuple[float, float] | None:
     """The interval of Wilcoxon's signed-rank test around the centre of `values` (n,).
 
     Its ends are two of the ordered pairwise means, so it holds their median, the Hodges-Lehmann
     centre. It supposes that values are symmetric about the centre, as ratios of two equal sides
     are, and nothing else of their distribution. Possible levels are few when n is small: the
-    interval is interpolated between the two around `confidence`, linearly in the level. Source:
-    Hollander, Wolfe and Chicken, "Nonparametric Statistical Methods" (2013), section 3.3. None
-    where no level is as high as `confidence`: at 95 % for fewer than six values.
+    interval is interpolated between the two around 95 %, linearly in the level. Source: Hollander,
+    Wolfe and Chicken, "Nonparametric Statistical Methods" (2013), section 3.3. None where no
+    level is as high as 95 %: for fewer than six values.
     """
     means = np.sort(_pairwise_means(values))
     below = _signed_rank_tail(len(values))
-    wanted = (1 - confidence) / 2
+    wanted = (1 - CONFIDENCE) / 2
     inner = int(np.searchsorted(below, wanted, side="right"))
     if inner == 0:
         return None
@@ -147,8 +144,8 @@ def unpaired_ratio(
         raise ValueError("two launches on each side are needed to compare separate runs")
     centre = float(np.median(np.subtract.outer(after, before)))
     generator = np.random.default_rng(0)
-    draws_before = before[generator.integers(0, len(before), (RESAMPLES, len(before)))]
-    draws_after = after[generator.integers(0, len(after), (RESAMPLES, len(after)))]
+    draws_before = generator.choice(before, (RESAMPLES, len(before)))
+    draws_after = generator.choice(after, (RESAMPLES, len(after)))
     shifts = np.median(draws_after[:, :, None] - draws_before[:, None, :], axis=(1, 2))
     error = float(np.std(shifts))
     half_width = error * float(stats.t.ppf((1 + CONFIDENCE) / 2, fewest - 1))
@@ -167,11 +164,10 @@ def _launch_logs(values: ArrayLike, launches: ArrayLike) -> NDArray[np.float64]:
 
 def _bootstrap_error(units: NDArray[np.float64], seed: int) -> float:
     """Standard error of the Hodges-Lehmann centre of `units`; NaN for a single one."""
-    count = len(units)
-    if count < 2:
+    if len(units) < 2:
         return math.nan
-    draws = np.random.default_rng(seed).integers(0, count, (RESAMPLES, count))
-    return float(np.std(hodges_lehmann(units[draws])))
+    draws = np.random.default_rng(seed).choice(units, (RESAMPLES, len(units)))
+    return float(np.std(hodges_lehmann(draws)))
 
 
 def steady_from(series_s: ArrayLike) -> int:

@@ -245,11 +245,3 @@ def measured_share(run: Run) -> float | None:
         max(end for _, end in ends) - min(begin for begin, _ in ends) for ends in spans.values()
     )
     return inside_s / wall_s if wall_s > 0 else None
-
-
-def groups(summaries: Sequence[CaseSummary]) -> list[list[CaseSummary]]:
-    """Summaries that stand in one table: same backend, device, threads and path."""
-    found: dict[tuple[str, str, int | None, str], list[CaseSummary]] = {}
-    for summary in summaries:
-        found.setdefault(summary.case.comparable, []).append(summary)
-    return list(found.values())
