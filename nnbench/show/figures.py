@@ -77,9 +77,15 @@ def legend_above(figure: Figure, columns: int = 8) -> None:
         figure.legend(handles, labels, ncols=columns, **style)
 
 
-def save_figure(figure: Figure, path: Path, dpi: int = RESOLUTION_DPI) -> str:
-    """Write a figure as PNG and return it in base64. Raises UserError if it cannot be written."""
+def png(figure: Figure, dpi: int) -> bytes:
+    """A figure as PNG."""
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=dpi, facecolor="white")
-    whole_file.write(path, buffer.getvalue())
-    return base64.b64encode(buffer.getvalue()).decode()
+    return buffer.getvalue()
+
+
+def save_figure(figure: Figure, path: Path, dpi: int = RESOLUTION_DPI) -> str:
+    """Write a figure as PNG and return it in base64. Raises UserError if it cannot be written."""
+    drawn = png(figure, dpi)
+    whole_file.write(path, drawn)
+    return base64.b64encode(drawn).decode()
