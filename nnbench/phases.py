@@ -49,35 +49,20 @@ class Phase:
     what: str
 
 
+_BUILT = "a Sequential with its layers built and compile() called"
+_TRACED = "its graph (TensorFlow) or StableHLO module (JAX)"
+_PREPARED = "its first step about to run"
+_TRAINED = "a network trained for cold_epochs"
+
 DEFINITIONS = (
-    Phase(
-        BUILD,
-        "nothing",
-        "a Sequential with its layers built and compile() called",
-        "making the network",
-    ),
-    Phase(
-        PREPARE,
-        "fit() called",
-        "its first step about to run",
-        "data adapter, Keras' symbolic build",
-    ),
-    Phase(
-        TRACE,
-        "Python step function",
-        "its graph (TensorFlow) or StableHLO module (JAX)",
-        "Python to a graph",
-    ),
+    Phase(BUILD, "nothing", _BUILT, "making the network"),
+    Phase(PREPARE, "fit() called", _PREPARED, "data adapter, Keras' symbolic build"),
+    Phase(TRACE, "Python step function", _TRACED, "Python to a graph"),
     Phase(COMPILE, "that graph", "code ready to run on the device", "the graph to machine code"),
     Phase(FIRST_STEP, "ready code and first batch", "first weights updated", "the first batch"),
     Phase(STEP, "one batch at hand", "weights updated", "a batch in the steady state"),
     Phase(EPOCH, "end of one epoch in fit()", "end of the next", "all rows in the steady state"),
-    Phase(
-        COLD,
-        "nothing",
-        "a network trained for cold_epochs",
-        "the whole, timed by itself with nothing hooked",
-    ),
+    Phase(COLD, "nothing", _TRAINED, "the whole, timed by itself with nothing hooked"),
 )
 """The bounds of every phase, on the `fit` path."""
 
@@ -106,10 +91,9 @@ class ColdParts:
 def split_cold(
     times_s: dict[str, float], *, cold_epochs: int, steps_per_epoch: int
 ) -> ColdParts | None:
-    """Take a cold training apart from the estimates of its phases, in seconds.
+    """Take a cold training apart; phases a backend does not have count as 0.
 
-    Returns None where `cold`, `step` or `epoch` was not measured. Phases a backend does not
-    have count as 0.
+    Returns None where `cold`, `step` or `epoch` was not measured.
     """
     if any(phase not in times_s for phase in (COLD, STEP, EPOCH)):
         return None

@@ -1,23 +1,20 @@
 """The figures of a race: loss against wall-clock, and time against loss."""
 
 import math
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, NullLocator
+from matplotlib.ticker import LogLocator, NullFormatter, NullLocator
 
 from nnbench.race.time_to_loss import CLOCKS, COLD, TRAINED, Race, Racer
-from nnbench.show import figures, ticks, units
+from nnbench.show import figures, units
 from nnbench.show.palette import SERIES_COLOURS
 from nnbench.stats.median import Median
 
-TIMES = {
-    TRAINED: "time, steady epochs only",
-    COLD: "time from nothing, once-costs too",
-}
+TIMES = {TRAINED: "time, steady epochs only", COLD: "time from nothing, once-costs too"}
 STYLES = ("-", "--", ":")
-FEW_DECADES = 2.5
 
 
 def loss_against_time(race: Race) -> Figure:
@@ -78,8 +75,10 @@ def pareto(race: Race) -> Figure:
             if racer.final_loss.reached
         ]
         points.sort(key=lambda point: (point[0].value, point[1].value))
-        for turn, point in enumerate(points):
-            _point(axis, *point, filled=point[2] in front, above=turn % 2 == 0)
+        for turn, (time, loss, racer, colour) in enumerate(points):
+            _point(axis, time, loss, colour, filled=racer in front)
+            point = (time.value, loss.value)
+            figures.name_point(axis, racer.label, point, right=turn % 2 == 0)
         axis.margins(x=0.22, y=0.14)
         _dress(axis, clock, f"time for {race.epochs:,} epochs")
     _loss_axis(axes[0])
@@ -88,40 +87,14 @@ def pareto(race: Race) -> Figure:
     return figure
 
 
-def _point(
-    axis: Axes,
-    time: Median,
-    loss: Median,
-    racer: Racer,
-    colour: str,
-    *,
-    filled: bool,
-    above: bool,
-) -> None:
+def _point(axis: Axes, time: Median, loss: Median, colour: str, *, filled: bool) -> None:
     # An infinite end (a seed that diverged) cannot be drawn: the bar ends at the point.
     high = loss.high if np.isfinite(loss.high) else loss.value
-    axis.errorbar(
-        [time.value],
-        [loss.value],
-        xerr=figures.bar_lengths([time]),
-        yerr=[[loss.value - loss.low], [high - loss.value]],
-        fmt="o",
-        color=colour,
-        markerfacecolor=colour if filled else "white",
-        markersize=7,
-        capsize=3,
-        linewidth=1.1,
-    )
-    axis.annotate(
-        racer.label,
-        (time.value, loss.value),
-        xytext=(7 if above else -7, 5 if above else -5),
-        textcoords="offset points",
-        ha="left" if above else "right",
-        va="bottom" if above else "top",
-        fontsize=9,
-        bbox={"boxstyle": "square,pad=0.1", "facecolor": "white", "alpha": 0.7, "linewidth": 0},
-    )
+    up, across = [[loss.value - loss.low], [high - loss.value]], figures.bar_lengths([time])
+    style: dict[str, Any] = {"fmt": "o", "markersize": 7, "capsize": 3, "linewidth": 1.1}
+    inside = colour if filled else "white"
+    point = [time.value], [loss.value]
+    axis.errorbar(*point, up, across, color=colour, markerfacecolor=inside, **style)
 
 
 def _colour(number: int) -> str:
@@ -130,12 +103,9 @@ def _colour(number: int) -> str:
 
 def _dress(axis: Axes, clock: str, label: str) -> None:
     axis.set_xscale("log")
-    low, high = axis.get_xlim()
-    decades = math.log10(high / low)
-    subdivisions: tuple[float, ...] = (
-        (1.0, 1.5, 2.0, 3.0, 4.0, 5.0, 7.0) if decades < 0.8 else (1.0, 2.0, 5.0)
-    )
-    subdivisions = (1.0,) if decades > FEW_DECADES else subdivisions
+    decades = np.subtract(*np.log10(axis.get_xlim()[::-1]))
+    few = (1.0, 2.0, 5.0) if decades < 2.5 else (1.0,)
+    subdivisions = (1.0, 1.5, 2.0, 3.0, 4.0, 5.0, 7.0) if decades < 0.8 else few
     axis.xaxis.set_major_locator(LogLocator(subs=subdivisions, numticks=12))
     axis.xaxis.set_minor_formatter(NullFormatter())
     figures.seconds_axis(axis.xaxis)
@@ -145,12 +115,11 @@ def _dress(axis: Axes, clock: str, label: str) -> None:
 
 
 def _loss_axis(axis: Axes) -> None:
-    if axis.dataLim.ymin <= 0:
-        return
-    axis.set_yscale("log")
-    axis.yaxis.set_major_locator(ticks.logarithmic(*axis.get_ylim()))
-    axis.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-    axis.yaxis.set_minor_locator(NullLocator())
+    if axis.dataLim.ymin > 0:
+        axis.set_yscale("log")
+        axis.yaxis.set_major_locator(figures.log_ticks(*axis.get_ylim()))
+        axis.yaxis.set_major_formatter("{x:g}")
+        axis.yaxis.set_minor_locator(NullLocator())
 
 
 def _footnote(figure: Figure, race: Race) -> None:

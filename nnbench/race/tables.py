@@ -92,6 +92,6 @@ def as_json(race: Race) -> dict[str, Any]:
 def _plain(found: Median | None) -> dict[str, Any] | None:
     if found is None:
         return None
-    named = {"seeds": found.count, "not_reached": found.censored}
-    own = {name: value for name, value in vars(found).items() if name not in ("count", "censored")}
-    return {**own, **named}
+    spread = {"value": found.value, "low": found.low, "high": found.high}
+    counts = {"seeds": found.count, "not_reached": found.censored}
+    return {**spread, "confidence": found.confidence, **counts}

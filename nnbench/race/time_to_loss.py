@@ -1,5 +1,6 @@
 """What the curves of a race say: time to a target loss, and which network is worth its time."""
 
+import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,11 +18,7 @@ from nnbench.workload.case import Case
 COLD, TRAINED = "from cold", "training"
 CLOCKS = (TRAINED, COLD)
 """Two clocks: steady epochs only, or everything from nothing, what is paid once included."""
-
 KIND = "curve"
-
-GRID = 160
-
 Array = NDArray[np.float64]
 
 
@@ -54,11 +51,7 @@ class Curve:
         return float(self.clock(clock)[there[0]]) if len(there) else math.inf
 
     def loss_at(self, moments_s: Array, clock: str) -> Array:
-        """The loss of the last epoch that has ended by each moment.
-
-        Before the first it is that epoch's, which on a full batch is the untrained network's;
-        after the last a training keeps what it ended with.
-        """
+        """The loss of the last epoch ended by each moment; before the first, that one's."""
         ended = np.searchsorted(self.clock(clock), moments_s, side="right") - 1
         return self.losses[np.maximum(ended, 0)]
 
@@ -99,16 +92,14 @@ class Racer:
 
         A seed that neither gets there with says nothing; None if that is all of them.
         """
-        base = {curve.seed: curve.time_to(target, clock) for curve in other.curves}
-        pairs = [
-            (curve.time_to(target, clock), base[curve.seed])
-            for curve in self.curves
-            if curve.seed in base
-        ]
+        mine, theirs = (
+            {curve.seed: curve.time_to(target, clock) for curve in one.curves}
+            for one in (self, other)
+        )
         ratios = [
-            0.0 if math.isinf(theirs) else mine / theirs
-            for mine, theirs in pairs
-            if math.isfinite(mine) or math.isfinite(theirs)
+            0.0 if math.isinf(theirs[seed]) else mine[seed] / theirs[seed]
+            for seed in mine.keys() & theirs.keys()
+            if math.isfinite(min(mine[seed], theirs[seed]))
         ]
         return median(ratios) if ratios else None
 
@@ -119,10 +110,7 @@ Lead = tuple[float, Racer]
 
 @dataclass(frozen=True)
 class Race:
-    """All racers on one backend, device and path, over the same data, seeds and epochs.
-
-    `target` is the loss to get to.
-    """
+    """All racers on one backend, device and path, over the same data, seeds and epochs."""
 
     racers: Sequence[Racer]
     target: float
@@ -144,7 +132,7 @@ class Race:
             if key in curves:
                 found.setdefault(case.comparable, []).append(Racer(case, curves[key]))
         return [
-            cls(one, common_target(one) if target is None else target) for one in found.values()
+            cls(one, _common_target(one) if target is None else target) for one in found.values()
         ]
 
     @property
@@ -168,38 +156,30 @@ class Race:
         there = [one for one in self.racers if one.time_to(self.target).reached]
         found = {}
         for clock in CLOCKS if there else ():
-            times_s = [one.time_to(self.target, clock).value for one in there]
-            best = there[int(np.argmin(times_s))]
+            best = min(there, key=lambda one: one.time_to(self.target, clock).value)
             ratios = {one: one.ratio(best, self.target, clock) for one in there if one is not best}
-            rivals = [
-                one for one, ratio in ratios.items() if not ratio or ratio.low <= 1 <= ratio.high
-            ]
-            found[clock] = best, rivals
+            alike = [one for one, its in ratios.items() if not its or its.low <= 1 <= its.high]
+            found[clock] = best, alike
         return found
 
     def front(self, clock: str = TRAINED) -> list[Racer]:
         """Those that no other beats in both time and loss at the end, from the quickest on."""
-        ordered = sorted(
-            (one for one in self.racers if one.final_loss.reached),
-            key=lambda one: (one.whole(clock).value, one.final_loss.value),
-        )
         kept: list[Racer] = []
-        for one in ordered:
-            if not kept or one.final_loss.value < kept[-1].final_loss.value:
+        for one in sorted(
+            self.racers, key=lambda one: (one.whole(clock).value, one.final_loss.value)
+        ):
+            if one.final_loss.value < (kept[-1].final_loss.value if kept else math.inf):
                 kept.append(one)
         return kept
 
     def moments_s(self, clock: str = TRAINED) -> Array:
         """Moments from the first epoch's end to the last, spread evenly over the logarithm."""
         ended_s = [curve.clock(clock) for one in self.racers for curve in one.curves]
-        return np.geomspace(min(one[0] for one in ended_s), max(one[-1] for one in ended_s), GRID)
+        return np.geomspace(min(one[0] for one in ended_s), max(one[-1] for one in ended_s), 160)
 
     @cached_property
     def leaders(self) -> list[Lead]:
-        """Who has the lowest median loss when, in steady training.
-
-        A network that has ended keeps the loss it ended with.
-        """
+        """Who has the lowest median loss when; one that has ended keeps the loss it ended with."""
         moments_s = self.moments_s()
         medians = [one.band(moments_s)[0] for one in self.racers]
         best = [self.racers[number] for number in np.argmin(medians, axis=0)]
@@ -213,7 +193,7 @@ class Race:
         return _changes([lead for lead, end_s in leads if end_s > 1.1 * lead[0]])
 
 
-def common_target(racers: Sequence[Racer]) -> float:
+def _common_target(racers: Sequence[Racer]) -> float:
     """The lowest loss that more than half of every network's trainings get to.
 
     Networks of which too many diverge are left out; NaN if that is all of them.
@@ -227,14 +207,9 @@ def common_target(racers: Sequence[Racer]) -> float:
 
 def _changes(leads: Sequence[Lead]) -> list[Lead]:
     """Only those at which another one leads."""
-    before = [None, *(one for _, one in leads[:-1])]
-    return [lead for lead, last in zip(leads, before, strict=True) if lead[1] is not last]
+    return [next(same) for _, same in itertools.groupby(leads, key=lambda lead: lead[1])]
 
 
-def _curve(trial: dict[str, object]) -> Curve:
-    losses = trial["losses"]
-    assert isinstance(losses, list)
-    finite = [math.inf if loss is None else loss for loss in losses]
-    return Curve(
-        int(str(trial["seed"])), np.array(finite, float), np.asarray(trial["ended_s"], float)
-    )
+def _curve(trial: dict[str, Any]) -> Curve:
+    losses = [math.inf if loss is None else loss for loss in trial["losses"]]
+    return Curve(trial["seed"], np.array(losses, float), np.array(trial["ended_s"], float))

@@ -1,44 +1,35 @@
 """The figures of a run, one function each.
 
-Every function takes the summaries of one group (same backend, device, threads and path) and
-returns a matplotlib Figure. Error bars are the estimates' 95 % intervals; the footnote says what
-stands behind them.
+Every function takes the summaries of one group (same backend, device, threads and path). Error
+bars are the estimates' 95 % intervals; the footnote says what stands behind them.
 """
 
 import itertools
-from collections.abc import Collection, Iterable, Sequence
-from typing import Any
+from collections.abc import Collection, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+from matplotlib.ticker import LogLocator, NullFormatter
 
 from nnbench.phases import COLD, EPOCH, ONCE, PREPARE, STEP, ColdParts
 from nnbench.show import figures
 from nnbench.show.figures import bar_lengths, legend_above, log_seconds_axis
 from nnbench.show.palette import COLOURS, SERIES_COLOURS
+from nnbench.stats.estimate import Estimate
 from nnbench.stats.summary import CaseSummary
 
 SHOWN = (COLD, EPOCH, STEP)
 MARKERS = {COLD: "o", EPOCH: "s", STEP: "^"}
 LABELLED = 6
 """More networks than this are distinguished by colour and legend, not named one by one."""
-
 MOST_ROWS = 60
 MOST_LANES = 8
 
 Style = dict[str, Any]
 BARS: Style = {"capsize": 3, "linewidth": 1, "markersize": 5}
-"""How values with their intervals are drawn."""
-NAME: Style = {
-    "textcoords": "offset points",
-    "fontsize": 8,
-    "bbox": {"boxstyle": "square,pad=0.1", "facecolor": "white", "alpha": 0.7, "linewidth": 0},
-}
-LEFT: Style = {"xytext": (-6, -5), "ha": "right", "va": "top"}
-RIGHT: Style = {"xytext": (6, 5), "ha": "left", "va": "bottom"}
 EDGE: Style = {"edgecolor": "#444444", "linewidth": 0.5}
 
 
@@ -48,14 +39,9 @@ def _footnote(figure: Figure, group: Sequence[CaseSummary]) -> None:
     figures.footnote(
         figure,
         f"{case.context}; {case.data}, {case.rows:,} rows, {case.batch_rows:,} a batch. 95 % "
-        f"intervals; each figure from {_span(time.blocks for time in times)} blocks "
-        f"in {_span(time.launches for time in times)} launches.",
+        f"intervals; each figure from {figures.span(time.blocks for time in times)} blocks "
+        f"in {figures.span(time.launches for time in times)} launches.",
     )
-
-
-def _span(numbers: Iterable[int]) -> str:
-    values = sorted(set(numbers))
-    return " to ".join(str(value) for value in dict.fromkeys(values[:1] + values[-1:])) or "no"
 
 
 def cold_parts(group: Sequence[CaseSummary]) -> Figure | None:
@@ -63,8 +49,7 @@ def cold_parts(group: Sequence[CaseSummary]) -> Figure | None:
 
     None when no network has all the parts.
     """
-    shown = [(summary, summary.cold_parts) for summary in group]
-    rows = [(summary, parts) for summary, parts in shown if parts is not None][:MOST_ROWS]
+    rows = [(one, parts) for one in group if (parts := one.cold_parts) is not None][:MOST_ROWS]
     if not rows:
         return None
     figure = Figure(figsize=(9, 1.9 + 0.42 * len(rows)), layout="constrained")
@@ -97,19 +82,14 @@ def cold_parts(group: Sequence[CaseSummary]) -> Figure | None:
 
 def _named(parts: ColdParts) -> dict[str, float]:
     """Seconds of the parts of a cold training by the names of their colours."""
-    once_s = {phase: parts.once_s[phase] for phase in ONCE}
     later_s = {"later steps": parts.steps_s, "epoch overhead": parts.overhead_s}
-    return {**once_s, **later_s, "rest": parts.rest_s}
+    return {**parts.once_s, **later_s, "rest": parts.rest_s}
 
 
 def against_parameters(group: Sequence[CaseSummary]) -> Figure:
     """Cold, epoch and step time against the number of parameters, both axes logarithmic."""
-    return _against(
-        group,
-        "parameters",
-        [summary.parameters or 1 for summary in group],
-        [f"depth {_depth(summary)}" for summary in group],
-    )
+    weights = [summary.parameters or 1 for summary in group]
+    return _against(group, "parameters", weights, [f"depth {_depth(one)}" for one in group])
 
 
 def against_depth(group: Sequence[CaseSummary]) -> Figure:
@@ -131,10 +111,11 @@ def _against(
     axes = figure.subplots(1, len(phases), squeeze=False)[0]
     for axis, phase in zip(axes, phases, strict=True):
         having = [
-            (size, summary, of)
-            for size, summary, of in zip(sizes, group, series, strict=True)
-            if phase in summary.times
+            Point(size, of, one.times[phase], one.case.label)
+            for size, of, one in zip(sizes, series, group, strict=True)
+            if phase in one.times
         ]
+        having.sort(key=lambda point: (point.size, point.time.value))
         few = len(having) <= LABELLED
         axis.set(yscale="log", title=phase, xlabel=name)
         if name == "parameters":
@@ -143,14 +124,14 @@ def _against(
             axis.xaxis.get_major_locator().set_params(integer=True)
         axis.margins(x=0.28 if few else 0.22, y=0.2)
         if few:
-            points = [(size, summary) for size, summary, _ in having]
-            _points(axis, points, phase, COLOURS[phase], MARKERS[phase])
-            _name_points(axis, points, phase)
+            _points(axis, having, color=COLOURS[phase], fmt=MARKERS[phase])
+            for turn, one in enumerate(having):
+                point = (one.size, one.time.value)
+                figures.name_point(axis, one.label, point, right=turn % 2 == 1)
         else:
-            for number, of in enumerate(dict.fromkeys(of for _, _, of in having)):
-                points = [(size, summary) for size, summary, its in having if its == of]
-                colour = SERIES_COLOURS[number % len(SERIES_COLOURS)]
-                _points(axis, points, phase, colour, "o-", label=of)
+            for of, colour in zip(dict.fromkeys(series), itertools.cycle(SERIES_COLOURS)):
+                mine = [one for one in having if one.series == of]
+                _points(axis, mine, color=colour, fmt="o-", label=of)
         log_seconds_axis(axis.yaxis)
         axis.grid(alpha=0.3, which="both")
     axes[0].set_ylabel("time")
@@ -159,29 +140,18 @@ def _against(
     return figure
 
 
-Point = tuple[int, CaseSummary]
+class Point(NamedTuple):
+    """What a network takes at a size, and the series that it is joined with."""
+
+    size: int
+    series: str
+    time: Estimate
+    label: str
 
 
-def _points(
-    axis: Axes,
-    points: Sequence[Point],
-    phase: str,
-    colour: str,
-    style: str,
-    label: str | None = None,
-) -> None:
-    ordered = sorted(points, key=lambda point: point[0])
-    times = [summary.times[phase] for _, summary in ordered]
-    x, y = [size for size, _ in ordered], [time.value for time in times]
-    axis.errorbar(x, y, bar_lengths(times), fmt=style, color=colour, label=label, **BARS)
-
-
-def _name_points(axis: Axes, points: Sequence[Point], phase: str) -> None:
-    """Name each point beside it; of two neighbours the left one to its left, so that they part."""
-    ordered = sorted(points, key=lambda point: (point[0], point[1].times[phase].value))
-    for turn, (size, summary) in enumerate(ordered):
-        point = (size, summary.times[phase].value)
-        axis.annotate(summary.case.label, point, **(RIGHT if turn % 2 else LEFT), **NAME)
+def _points(axis: Axes, points: Sequence[Point], **style: Any) -> None:
+    x, times = [one.size for one in points], [one.time for one in points]
+    axis.errorbar(x, [time.value for time in times], bar_lengths(times), **style, **BARS)
 
 
 def ratios(group: Sequence[CaseSummary]) -> Figure | None:
@@ -204,15 +174,14 @@ def ratios(group: Sequence[CaseSummary]) -> Figure | None:
     positions = np.arange(len(rows))[::-1]
     for position, (_, phase, ratio) in zip(positions, rows, strict=True):
         colour = COLOURS[phase] if phase != PREPARE else "#b8a900"
-        bars = bar_lengths([ratio])
-        axis.errorbar(ratio.value, position, None, bars, "o", color=colour, **BARS)
+        axis.errorbar(ratio.value, position, None, bar_lengths([ratio]), "o", color=colour, **BARS)
     axis.set_xscale("log")
     axis.axvline(1, color="black", linewidth=1)
     axis.set_yticks(positions, [f"{label}  {phase}" for label, phase, _ in rows], fontsize=8)
     decades = np.subtract(*np.log10(axis.get_xlim()[::-1]))
     few, many = (1.0,) if decades > 3 else (1.0, 2.0, 5.0), (1.0, 1.25, 1.5, 2.0, 3.0, 5.0, 7.0)
     axis.xaxis.set_major_locator(LogLocator(subs=many if decades < 0.9 else few, numticks=14))
-    axis.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}×"))
+    axis.xaxis.set_major_formatter("{x:g}×")
     axis.xaxis.set_minor_formatter(NullFormatter())
     for boundary, (above, below) in enumerate(itertools.pairwise(rows)):
         if above[0] != below[0]:
@@ -237,15 +206,14 @@ def samples(
     figure = Figure(figsize=(9, 1.2 + 2.0 * len(phases)), layout="constrained")
     axes = figure.subplots(len(phases), 1, sharex=True, squeeze=False)[:, 0]
     mine = values[values["case"].isin([lane.case.key for lane in lanes])]
-    blocks = sorted(set(zip(mine["launch"], mine["block"], strict=True)))
-    position = {block: number for number, block in enumerate(blocks)}
+    blocks = zip(mine["launch"], mine["block"], strict=True)
+    order = mine.groupby(["launch", "block"]).ngroup()
+    mine = mine.assign(x=order, noisy=[block in noisy for block in blocks])
     for axis, phase in zip(axes, phases, strict=True):
         for number, lane in enumerate(lanes):
             chosen = mine[(mine["case"] == lane.case.key) & (mine["phase"] == phase)]
-            chosen = chosen.sort_values(["launch", "block"])
-            keys = list(zip(chosen["launch"], chosen["block"], strict=True))
-            x, seconds = np.array([position[key] for key in keys]), chosen["seconds"].to_numpy()
-            bad = np.array([key in noisy for key in keys], dtype=bool)
+            chosen = chosen.sort_values("x")
+            x, seconds, bad = (chosen[name].to_numpy() for name in ("x", "seconds", "noisy"))
             style: Style = {"color": f"C{number}", "markersize": 4}
             axis.plot(x, seconds, "-", color=f"C{number}", alpha=0.35, linewidth=1)
             axis.plot(x[~bad], seconds[~bad], "o", **style)
@@ -255,9 +223,8 @@ def samples(
         log_seconds_axis(axis.yaxis)
         axis.set_title(phase, fontsize=10)
         axis.grid(axis="y", alpha=0.3)
-        for earlier, later in itertools.pairwise(blocks):
-            if earlier[0] != later[0]:
-                axis.axvline(position[later] - 0.5, color="#bbbbbb", linewidth=0.8)
+        for first in mine.groupby("launch")["x"].min()[1:]:
+            axis.axvline(first - 0.5, color="#bbbbbb", linewidth=0.8)
     axes[-1].set_xlabel("block, in order of measurement; lines part launches, crosses are noisy")
     axes[-1].xaxis.get_major_locator().set_params(integer=True)
     legend_above(figure)

@@ -6,11 +6,9 @@ from dataclasses import dataclass
 from nnbench.errors import UserError
 from nnbench.machine import fingerprint
 from nnbench.measure import environments
-from nnbench.measure.environments import Operand
 from nnbench.measure.protocol import Environment
 from nnbench.show.terminal import open_console
 from nnbench.stats import summary, verdict
-from nnbench.stats.estimate import Estimate
 from nnbench.stats.verdict import DIFFERENT, EQUIVALENT, UNDECIDED, Comparison
 from nnbench.store.runs import Run
 
@@ -53,31 +51,24 @@ def compare(
             f"{first.label} and {second.label} are unlike ({'; '.join(differing)}): "
             "their times differ for that alone; --unlike compares them all the same"
         )
-    found = verdict.judge(_ratios(first, second, measure), margin=margin)
-    return Answer(first.label, second.label, tuple(differing), tuple(found))
-
-
-def _ratios(
-    first: Operand, second: Operand, measure: Callable[[Mapping[str, Environment]], Run]
-) -> Mapping[str, Estimate]:
     if first.side and second.side:
-        return summary.ratios_between_sides(
-            measure({first.label: first.side, second.label: second.side})
-        )
-    if not (first.run and second.run):
+        run = measure({first.label: first.side, second.label: second.side})
+        ratios = summary.ratios_between_sides(run)
+    elif first.run and second.run:
+        ratios = summary.ratios_between_runs(first.run, second.run)
+        if not ratios:
+            raise UserError("the two runs have no case in common with two launches on each side")
+    else:
         raise UserError("a saved run is compared with a saved run: measure the other side first")
-    ratios = summary.ratios_between_runs(first.run, second.run)
-    if not ratios:
-        raise UserError("the two runs have no case in common with two launches on each side")
-    return ratios
+    found = verdict.judge(ratios, margin=margin)
+    return Answer(first.label, second.label, tuple(differing), tuple(found))
 
 
 def print_answer(found: Answer) -> None:
     """One line a comparison; what makes the two sides unlike is said on each."""
     console = open_console()
-    console.print(
-        f"{found.second} against {found.first}, 95 % intervals", markup=False, style="bold"
-    )
+    title = f"{found.second} against {found.first}, 95 % intervals"
+    console.print(title, markup=False, style="bold")
     suffix = f" (unlike: {'; '.join(found.unlike)})" if found.unlike else ""
     for one in found.comparisons:
         text = verdict.sentence(one, found.first, found.second) + suffix

@@ -3,8 +3,6 @@
 from pathlib import Path
 from typing import Any
 
-from matplotlib.figure import Figure
-
 from nnbench import phases
 from nnbench.history import page as over_commits
 from nnbench.history.check import Check
@@ -24,42 +22,30 @@ def write(found: RunAnalysis, check: Check | None = None) -> Path:
     Raises UserError if the folder cannot be written.
     """
     folder = found.run.folder
-    commits: dict[str, Any] = {"check": None}
+    shown: dict[str, Any] = {"check": None}
     if check is not None:
-        commits = over_commits.section(check, folder, most=over_commits.MOST_IN_REPORT)
-    return html.render(
-        folder / PAGE,
-        "report/page.html.j2",
-        found=found,
-        run=found.run,
-        sections=[_section(found, group) for group in found.groups],
-        phases=phases.DEFINITIONS,
-        **commits,
-    )
+        shown = over_commits.section(check, folder, most=over_commits.MOST_IN_REPORT)
+    shown["sections"] = [_section(found, group) for group in found.groups]
+    shown |= {"found": found, "run": found.run, "phases": phases.DEFINITIONS}
+    return html.render(folder / PAGE, "report/page.html.j2", **shown)
 
 
 def _section(found: RunAnalysis, group: Group) -> dict[str, Any]:
     """What the template shows of a group: its table, and its charts in base64 by their names."""
-    context = group.first.context
-    stem = context.replace(", ", "-").replace(":", "").replace(" ", "")
-    folder = found.run.folder / CHARTS
-    drawn = {
-        name: save_figure(figure, folder / f"{stem}-{name}.png")
-        for name, figure in _figures(found, group).items()
-        if figure is not None
-    }
-    table = tables.cases(group, whole=True)
-    return {"context": context, "first": group.first, "table": table, "charts": drawn}
-
-
-def _figures(found: RunAnalysis, group: Group) -> dict[str, Figure | None]:
-    shown = group.summaries
-    several = len(shown) > 1
-    own = any(summary.case.model for summary in shown)
-    return {
+    context, shown = group.first.context, group.summaries
+    several, own = len(shown) > 1, any(summary.case.model for summary in shown)
+    figures = {
         "cold_parts": charts.cold_parts(shown),
         "ratios": charts.ratios(shown),
         "against_parameters": charts.against_parameters(shown) if several else None,
         "against_depth": charts.against_depth(shown) if several and not own else None,
         "samples": charts.samples(shown, found.block_values, found.noisy),
     }
+    stem = found.run.folder / CHARTS / context.replace(", ", "-").replace(":", "").replace(" ", "")
+    drawn = {
+        name: save_figure(figure, stem.with_name(f"{stem.name}-{name}.png"))
+        for name, figure in figures.items()
+        if figure is not None
+    }
+    table = tables.cases(group, whole=True)
+    return {"context": context, "first": group.first, "table": table, "charts": drawn}

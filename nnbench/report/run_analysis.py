@@ -1,5 +1,6 @@
 """All that a run says, computed once: page, table and JSON only show it."""
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -9,7 +10,7 @@ from nnbench.machine import noise
 from nnbench.phases import COLD, EPOCH, STEP
 from nnbench.report import words
 from nnbench.stats.estimate import Estimate
-from nnbench.stats.summary import CaseSummary, Measured, groups, measured_share, summarise
+from nnbench.stats.summary import CaseSummary, Measured, measured_share, summarise
 from nnbench.store.runs import Run
 from nnbench.workload.case import Case
 
@@ -57,13 +58,13 @@ class RunAnalysis:
 
     run: Run
     groups: tuple[Group, ...]
-    paths: tuple[PathRatio, ...]
     block_values: pd.DataFrame
     measured_share: float | None
     blocks: int
     noisy: frozenset[tuple[int, int]]
     noise_reasons: tuple[str, ...]
-    story: words.Story
+    sentences: tuple[str, ...]
+    warnings: tuple[str, ...]
 
     @property
     def summaries(self) -> list[CaseSummary]:
@@ -75,8 +76,10 @@ def analyse(run: Run) -> RunAnalysis:
     """Compute what a run says."""
     measured = Measured.of(run)
     summaries = summarise(run, measured)
-    found = tuple(Group(tuple(one), _crossing(one, measured)) for one in groups(summaries))
-    paths = _path_ratios(summaries, measured)
+    found = []
+    for context in dict.fromkeys(one.case.comparable for one in summaries):
+        group = [one for one in summaries if one.case.comparable == context]
+        found.append(Group(tuple(group), _crossing(group, measured)))
     reasons = (
         f"launch {trial['launch']}, block {trial['block']}: {reason}"
         for trial in run.trials
@@ -84,40 +87,37 @@ def analyse(run: Run) -> RunAnalysis:
     )
     return RunAnalysis(
         run=run,
-        groups=found,
-        paths=paths,
+        groups=tuple(found),
         block_values=measured.blocks,
         measured_share=measured_share(run),
         blocks=len({(trial["launch"], trial["block"]) for trial in run.trials}),
         noisy=frozenset(noise.noisy_blocks(run.trials)),
         noise_reasons=tuple(dict.fromkeys(reasons)),
-        story=words.tell(run, found, paths),
+        sentences=words.sentences(found, _path_ratios(summaries, measured)),
+        warnings=words.warnings(run, summaries),
     )
 
 
-def _path_ratios(summaries: Sequence[CaseSummary], measured: Measured) -> tuple[PathRatio, ...]:
+def _path_ratios(summaries: Sequence[CaseSummary], measured: Measured) -> list[PathRatio]:
     cases = [summary.case for summary in summaries]
-    twins = [
-        (case, compiled)
-        for case in cases
-        if case.path == "fit" and (compiled := replace(case, path="compiled")) in cases
-    ]
-    ratios = [(case, measured.ratios(case, compiled).get(EPOCH)) for case, compiled in twins]
-    return tuple(PathRatio(case, ratio) for case, ratio in ratios if ratio is not None)
+    fits = [case for case in cases if case.path == "fit"]
+    twins = [(case, replace(case, path="compiled")) for case in fits]
+    known = [(case, twin) for case, twin in twins if twin in cases]
+    ratios = [(case, measured.ratios(case, twin).get(EPOCH)) for case, twin in known]
+    return [PathRatio(case, ratio) for case, ratio in ratios if ratio is not None]
 
 
 def _crossing(group: Sequence[CaseSummary], measured: Measured) -> Crossing | None:
     """Of all but the first, the pair whose order differs most surely between cold and step."""
     known = [one for one in group[1:] if {COLD, EPOCH, STEP} <= one.times.keys()]
     candidates = [
-        (slow.times[STEP].value / fast.times[STEP].value, slow, fast)
-        for slow in known
-        for fast in known
+        (slow, fast)
+        for slow, fast in itertools.permutations(known, 2)
         if slow.times[COLD].value > fast.times[COLD].value
         and slow.times[STEP].value < fast.times[STEP].value
     ]
-    candidates.sort(key=lambda candidate: candidate[0])
-    for _, slow, fast in candidates[:PAIRS_TRIED]:
+    candidates.sort(key=lambda pair: pair[0].times[STEP].value / pair[1].times[STEP].value)
+    for slow, fast in candidates[:PAIRS_TRIED]:
         ratios = measured.ratios(slow.case, fast.case)
         if ratios[COLD].excludes_one and ratios[STEP].excludes_one:
             return Crossing(slow, fast, ratios, _epochs_to_catch_up(slow, fast, ratios[EPOCH]))

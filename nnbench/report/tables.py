@@ -21,8 +21,8 @@ def print_run(found: RunAnalysis) -> None:
     """A table for each backend and device, what it says in words, and the warnings."""
     for group in found.groups:
         print_table(cases(group))
-    print_sentences(found.story.sentences)
-    print_sentences([f"Note: {one.text}" for one in found.story.warnings], style="yellow")
+    print_sentences(found.sentences)
+    print_sentences([f"Note: {text}" for text in found.warnings], style="yellow")
 
 
 def cases(group: Group, *, whole: bool = False) -> Table:
@@ -69,8 +69,8 @@ def as_json(found: RunAnalysis, page: Path) -> dict[str, Any]:
         "fingerprint": found.run.fingerprint,
         "cases": [_case(summary) for summary in found.summaries],
         "measured_share": found.measured_share,
-        "sentences": found.story.sentences,
-        "warnings": [warning.text for warning in found.story.warnings],
+        "sentences": found.sentences,
+        "warnings": found.warnings,
     }
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from nnbench.phases import COLD, COMPILE, EPOCH, STEP, TRACE, ColdParts
@@ -17,44 +16,25 @@ if TYPE_CHECKING:
     from nnbench.store.runs import Run
 
 WIDE = 0.20
-"""Intervals of more than 20 % to either side are pointed out."""
-
 LARGE_REST = 0.10
-"""Parts that miss the separately timed whole by more than 10 % are pointed out."""
-
-FEW_LAUNCHES = 3
+"""Wider intervals to either side, and parts that miss the whole by more, are pointed out."""
 
 
-@dataclass(frozen=True)
-class Caution:
-    """Something to know before believing a figure; `text` is a sentence for a person."""
-
-    kind: str
-    text: str
-
-
-@dataclass(frozen=True)
-class Story:
-    """The findings of a run, most important first, and the warnings that go with them."""
-
-    sentences: tuple[str, ...]
-    warnings: tuple[Caution, ...]
-
-
-def tell(run: Run, groups: Sequence[Group], paths: Sequence[PathRatio]) -> Story:
-    """Put a run into words, one backend and device at a time."""
-    sentences: list[str] = []
+def sentences(groups: Sequence[Group], paths: Sequence[PathRatio]) -> tuple[str, ...]:
+    """The findings of a run, one backend and device at a time, most important first."""
+    if not groups:
+        return ("Nothing was measured to the end, so there is nothing to compare.",)
+    found: list[str] = []
     for group in groups:
         context = f"On {group.first.context}: " if len(groups) > 1 else ""
-        sentences += [context + told for told in _group_sentences(group)]
-    sentences += [_path(one) for one in paths]
-    if not groups:
-        sentences = ["Nothing was measured to the end, so there is nothing to compare."]
-    summaries = [summary for group in groups for summary in group.summaries]
-    cautions = [*_run_cautions(run, summaries)]
-    for summary in summaries:
-        cautions += _case_cautions(summary)
-    return Story(tuple(sentences), tuple(cautions))
+        found += [context + told for told in _group_sentences(group)]
+    return (*found, *map(_path, paths))
+
+
+def warnings(run: Run, summaries: Sequence[CaseSummary]) -> tuple[str, ...]:
+    """What to know before believing a run's figures."""
+    of_cases = (text for summary in summaries for text in _case_warnings(summary))
+    return (*_run_warnings(run, summaries), *of_cases)
 
 
 def _group_sentences(group: Group) -> Iterator[str]:
@@ -68,9 +48,7 @@ def _group_sentences(group: Group) -> Iterator[str]:
 
 
 def _path(one: PathRatio) -> str:
-    """What `fit` takes beside the compiled path, and what that may come from."""
-    case = one.case
-    compiler = same_compiler(case)
+    case, compiler = one.case, same_compiler(one.case)
     alike = f"{compiler} compiles both. " if compiler else ""
     return (
         f"On {case.context}, an epoch of {case.label} takes {sentence(one.ratio, RATIO)} as long "
@@ -81,25 +59,22 @@ def _path(one: PathRatio) -> str:
 
 def _comparison(group: Group, phase: str, what: str) -> str:
     """Every network against the first, by the paired ratios and their intervals."""
-    slower: list[tuple[float, str]] = []
-    faster: list[tuple[float, str]] = []
-    unclear: list[tuple[float, str]] = []
-    for summary in group.summaries[1:]:
-        ratio = summary.ratios.get(phase)
-        if ratio is None:
-            continue
-        told = ratio.value, f"{summary.case.label} ({sentence(ratio, RATIO)})"
-        fitting = slower if ratio.value > 1 else faster
-        (fitting if ratio.excludes_one else unclear).append(told)
+    others = [
+        (one.ratios[phase], f"{one.case.label} ({sentence(one.ratios[phase], RATIO)})")
+        for one in group.summaries[1:]
+        if phase in one.ratios
+    ]
+    clear = sorted((ratio.value, told) for ratio, told in others if ratio.excludes_one)
+    unclear = [told for ratio, told in others if not ratio.excludes_one]
     first, time = group.first.label, group.summaries[0].times.get(phase)
     parts = [] if time is None else [f"{first} takes {sentence(time, SECONDS)}"]
     for words, found in (
-        ("slower are ", sorted(slower, reverse=True)),
-        ("faster are ", sorted(faster)),
+        ("slower are ", [told for value, told in reversed(clear) if value > 1]),
+        ("faster are ", [told for value, told in clear if value <= 1]),
         (f"not told apart from {first}: ", unclear),
     ):
         if found:
-            parts.append(words + _list([told for _, told in found]))
+            parts.append(words + _list(found))
     return f"For {what}, " + "; ".join(parts) + "."
 
 
@@ -114,12 +89,11 @@ def _where_the_time_goes(summaries: Sequence[CaseSummary]) -> Iterator[str]:
     split = [(parts, one.case.label) for one in summaries if (parts := one.cold_parts) is not None]
     split.sort(key=lambda pair: pair[0].cold_s)
     for parts, label in (split[-1], split[0]) if len(split) > 1 else split:
-        largest = [(name, part) for name, part in shares(parts) if part >= 0.01]
-        told = _list([f"{units.share(part)} to {name}" for name, part in largest])
-        yield f"The {units.seconds(parts.cold_s)} that {label} takes cold go {told}."
+        told = [f"{units.share(part)} to {name}" for name, part in _shares(parts) if part >= 0.01]
+        yield f"The {units.seconds(parts.cold_s)} that {label} takes cold go {_list(told)}."
 
 
-def shares(parts: ColdParts) -> list[tuple[str, float]]:
+def _shares(parts: ColdParts) -> list[tuple[str, float]]:
     """The parts of a cold training in words, as fractions of it, largest first."""
     getting_ready = parts.once_s.get(TRACE, 0.0) + parts.once_s.get(COMPILE, 0.0)
     named = {
@@ -182,16 +156,14 @@ def _crossing(found: Crossing) -> str:
     )
 
 
-def _run_cautions(run: Run, summaries: Sequence[CaseSummary]) -> Iterator[Caution]:
-    for text in run.damage:
-        yield Caution("damage", f"{run.folder / 'trials.jsonl'}: {text}")
+def _run_warnings(run: Run, summaries: Sequence[CaseSummary]) -> Iterator[str]:
+    yield from (f"{run.folder / 'trials.jsonl'}: {text}" for text in run.damage)
     sides = run.specification["sides"]
     if len(sides) > 1:
         kind = "commits" if run.specification.get("commits") else "sides"
-        yield Caution(
-            "sides",
+        yield (
             f"{len(sides)} {kind} were measured in turn ({_list(sides)}): "
-            "these figures are of all of them together.",
+            "these figures are of all of them together."
         )
     for outcome in ("died", "timeout", "diverged"):
         hit = [trial for trial in run.failures() if trial["outcome"] == outcome]
@@ -199,30 +171,27 @@ def _run_cautions(run: Run, summaries: Sequence[CaseSummary]) -> Iterator[Cautio
             names = _list(list(dict.fromkeys(run.cases[trial["case"]].label for trial in hit)))
             message = str(hit[0].get("message", "")).strip().splitlines()[:1]
             detail = f" ({message[0]})" if message else ""
-            yield Caution(
-                "failure",
+            yield (
                 f"{len(hit)} trials of {names} ended with outcome {outcome}{detail}; "
-                "they are not in the figures.",
+                "they are not in the figures."
             )
     launches = min((time.launches for one in summaries for time in one.times.values()), default=0)
     if launches == 1:
-        yield Caution(
-            "launches",
+        yield (
             "All figures come from one launch: how much they would differ in another process "
-            "is not known, and intervals are too narrow. Use --launches 5 or more.",
+            "is not known, and intervals are too narrow. Use --launches 5 or more."
         )
-    elif 0 < launches < FEW_LAUNCHES:
-        yield Caution("launches", f"{launches} launches give rough intervals; use 5 or more.")
+    elif launches == 2:
+        yield "2 launches give rough intervals; use 5 or more."
     workers = {one.case.worker for one in summaries}
     if len(workers) > 1 and {one.case.training.jit for one in summaries} == {"auto"}:
-        yield Caution(
-            "jit",
+        yield (
             "jit_compile is auto, which is XLA on some backends and devices and not on "
-            "others: a difference between them is partly one of compilers. Pin it with --jit.",
+            "others: a difference between them is partly one of compilers. Pin it with --jit."
         )
 
 
-def _case_cautions(summary: CaseSummary) -> Iterator[Caution]:
+def _case_warnings(summary: CaseSummary) -> Iterator[str]:
     case, parts = summary.case, summary.cold_parts
     label = f"{case.label} ({case.context})"
     wide = [
@@ -231,20 +200,17 @@ def _case_cautions(summary: CaseSummary) -> Iterator[Caution]:
         if phase in (COLD, EPOCH, STEP) and time.relative_half_width > WIDE
     ]
     if wide:
-        yield Caution(
-            "wide",
+        yield (
             f"{label}: wide intervals ({', '.join(wide)}). A quieter machine or --precision "
-            "would narrow them.",
+            "would narrow them."
         )
     if parts is not None and abs(parts.rest_s) > LARGE_REST * parts.cold_s:
-        yield Caution(
-            "rest",
+        yield (
             f"{label}: the parts add up to {units.share(abs(parts.rest_s) / parts.cold_s)} "
-            f"{'less' if parts.rest_s > 0 else 'more'} than the cold training timed as a whole.",
+            f"{'less' if parts.rest_s > 0 else 'more'} than the cold training timed as a whole."
         )
     if case.backend == "jax" and (left := case.rows % case.batch_rows):
-        yield Caution(
-            "ragged",
+        yield (
             f"{label}: the last batch of an epoch has {left} rows instead of {case.batch_rows}; "
-            "JAX compiles it separately, which is in the rest.",
+            "JAX compiles it separately, which is in the rest."
         )

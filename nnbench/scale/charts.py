@@ -2,15 +2,16 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
+from matplotlib.ticker import FixedLocator, NullLocator
 
 from nnbench.scale.scaling import SHOWN, Series
 from nnbench.show import units
-from nnbench.show.figures import bar_lengths, footnote, log_seconds_axis, save_figure
+from nnbench.show.figures import bar_lengths, footnote, log_seconds_axis, save_figure, span
 from nnbench.show.palette import SERIES_COLOURS
 
 AXIS_WORDS = {
@@ -29,13 +30,9 @@ def draw(found: Sequence[Series]) -> Figure:
     colours = dict(zip(dict.fromkeys(each.context for each in found), SERIES_COLOURS, strict=False))
     for panel, phase in zip(panels, phases, strict=True):
         _draw(panel, [each for each in found if each.phase == phase], colours)
-    launches = sorted({time.launches for each in found for time in each.times})
-    footnote(
-        figure,
-        "95 % intervals; each point from "
-        f"{' to '.join(str(n) for n in dict.fromkeys((launches[0], launches[-1])))} launches. "
-        "Exponents are of the upper half of the sizes.",
-    )
+    launches = span(time.launches for each in found for time in each.times)
+    text = f"95 % intervals; each point from {launches} launches."
+    footnote(figure, f"{text} Exponents are of the upper half of the sizes.")
     return figure
 
 
@@ -49,16 +46,10 @@ def write(found: Sequence[Series], folder: Path) -> Path:
 def _draw(panel: Axes, mine: Sequence[Series], colours: dict[str, str]) -> None:
     for each in mine:
         grows = f": ∝ size^{units.exponent(each.exponent.value)}" if each.exponent else ""
-        panel.errorbar(
-            each.sizes,
-            [time.value for time in each.times],
-            yerr=bar_lengths(each.times),
-            marker="o",
-            markersize=4,
-            capsize=2,
-            color=colours[each.context],
-            label=each.context + grows,
-        )
+        style: dict[str, Any] = {"color": colours[each.context], "label": each.context + grows}
+        style |= {"marker": "o", "markersize": 4, "capsize": 2}
+        times = [time.value for time in each.times]
+        panel.errorbar(each.sizes, times, bar_lengths(each.times), **style)
     longest = max(mine, key=lambda each: len(each.sizes))
     sizes = np.array(longest.sizes, dtype=float)
     last = max(each.times[-1].value for each in mine)
@@ -68,7 +59,7 @@ def _draw(panel: Axes, mine: Sequence[Series], colours: dict[str, str]) -> None:
     panel.set(title=mine[0].phase, xlabel=AXIS_WORDS[longest.axis])
     shown = longest.sizes if len(longest.sizes) <= 6 else longest.sizes[::2]
     panel.xaxis.set_major_locator(FixedLocator(list(shown)))
-    panel.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{int(value):,}"))
+    panel.xaxis.set_major_formatter("{x:,.0f}")
     panel.xaxis.set_minor_locator(NullLocator())
     log_seconds_axis(panel.yaxis)
     panel.grid(alpha=0.3)

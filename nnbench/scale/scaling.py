@@ -100,12 +100,10 @@ def series(run: Run, axis: str, along: Sequence[Case]) -> list[Series]:
     found = []
     for context in dict.fromkeys(case.context for case in along):
         keys = [case.key for case in along if case.context == context]
-        for phase in SHOWN:
-            mine = values[(values["phase"] == phase) & values["case"].isin(keys)]
-            one = _series(axis, phase, context, mine.assign(size=mine["case"].map(sizes)))
-            if one is not None:
-                found.append(one)
-    return found
+        mine = values[values["case"].isin(keys)]
+        mine = mine.assign(size=mine["case"].map(sizes))
+        found += [_series(axis, phase, context, mine[mine["phase"] == phase]) for phase in SHOWN]
+    return [one for one in found if one is not None]
 
 
 def _series(axis: str, phase: str, context: str, values: pd.DataFrame) -> Series | None:

@@ -11,15 +11,8 @@ from matplotlib.figure import Figure
 from nnbench import __version__
 from nnbench.machine import whole_file
 from nnbench.show import units
-from nnbench.show.figures import in_base64, save_figure
+from nnbench.show.figures import save_figure
 from nnbench.show.table import Table
-
-FILTERS = {
-    "seconds": units.seconds,
-    "flops": units.flops,
-    "share": units.share,
-    "bytes": units.data_size,
-}
 
 
 @dataclass(frozen=True)
@@ -33,44 +26,34 @@ class Part:
     name: str = ""
     code: str = ""
 
-    @property
-    def image(self) -> str:
-        """The figure as a PNG in base64, empty without one."""
-        return in_base64(self.figure) if self.figure else ""
-
 
 def write(
     path: Path,
     *,
+    parts: Sequence[Part],
     title: str,
     subtitle: str,
     sentences: Sequence[str],
     warnings: Sequence[str],
-    parts: Sequence[Part],
 ) -> Path:
     """Write the page, and its figures into `charts/` beside it; return the page's path.
 
     Raises UserError if the folder cannot be written.
     """
-    charts = path.parent / "charts"
-    for part in parts:
-        if part.figure is not None:
-            save_figure(part.figure, charts / f"{part.name}.png")
-    return render(
-        path,
-        "show/page.html.j2",
-        title=title,
-        subtitle=subtitle,
-        sentences=sentences,
-        warnings=warnings,
-        parts=parts,
-    )
+    images = {
+        part.name: save_figure(part.figure, path.parent / "charts" / f"{part.name}.png")
+        for part in parts
+        if part.figure is not None
+    }
+    words = {"title": title, "subtitle": subtitle, "sentences": sentences, "warnings": warnings}
+    return render(path, "show/page.html.j2", parts=parts, images=images, **words)
 
 
 def render(path: Path, template: str, /, **values: Any) -> Path:
     """Fill a template, named from the package's folder, and write the page; return its path.
 
-    Templates may use the filters of `FILTERS`. Raises UserError if the folder cannot be written.
+    Templates may use the filters `seconds` and `share`. Raises UserError if the folder cannot be
+    written.
     """
     environment = Environment(
         loader=PackageLoader("nnbench", "."),
@@ -79,6 +62,6 @@ def render(path: Path, template: str, /, **values: Any) -> Path:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= FILTERS
+    environment.filters |= {"seconds": units.seconds, "share": units.share}
     page = environment.get_template(template).render(version=__version__, **values)
     return whole_file.write(path, page)

@@ -1,7 +1,7 @@
 """A value with its interval, as a cell of a table, in a sentence, and as a range.
 
 `unit` says how a number is written: `SECONDS`, `RATIO`, `CHANGE` (a ratio as a change from 1),
-`BYTES`, `SHARE`, `EXPONENT`.
+`BYTES`, `EXPONENT`.
 """
 
 from collections.abc import Callable
@@ -43,28 +43,23 @@ class Unit:
     beside: Callable[[float, float, float], str]
 
 
-def _unit(number: Callable[[float], str]) -> Unit:
+def _unit(number: Callable[[float], str], joint: str = " to ") -> Unit:
     """A unit of which both ends of an interval are written in full."""
 
     def span(low: float, high: float) -> str:
-        return f"{number(low)} to {number(high)}"
+        return f"{number(low)}{joint}{number(high)}"
 
     return Unit(number, span, lambda _, low, high: span(low, high))
 
 
-def _change_span(low: float, high: float) -> str:
-    return f"{units.change(low)}, {units.change(high)}"
+def _ratio_beside(_: float, low: float, high: float) -> str:
+    return units.ratio_range(low, high).removesuffix("×")
 
 
 SECONDS = Unit(units.seconds, units.seconds_range, units.beside)
-RATIO = Unit(
-    units.ratio,
-    units.ratio_range,
-    lambda _, low, high: units.ratio_range(low, high).removesuffix("×"),
-)
-CHANGE = Unit(units.change, _change_span, lambda _, low, high: _change_span(low, high))
+RATIO = Unit(units.ratio, units.ratio_range, _ratio_beside)
+CHANGE = _unit(units.change, ", ")
 BYTES = _unit(units.data_size)
-SHARE = _unit(units.share)
 EXPONENT = _unit(units.exponent)
 
 
@@ -83,5 +78,4 @@ def cell(found: HasInterval | None, unit: Unit) -> Cell:
 
 def sentence(found: HasInterval, unit: Unit) -> str:
     """The value with its interval in a sentence: `1.56 s [1.50-1.63 s]`."""
-    shown = span(found, unit) or "no interval"
-    return f"{unit.number(found.value)} [{shown}]"
+    return f"{unit.number(found.value)} [{span(found, unit) or 'no interval'}]"

@@ -2,18 +2,10 @@
 
 import sys
 import time
-from types import TracebackType
 from typing import Protocol, Self
 
+from rich import progress
 from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
 
 QUIET_S = 15.0
 """Without a terminal, a line is written at most this often."""
@@ -42,17 +34,17 @@ class Bar:
         self._total, self._unit, self._quiet = total, unit, quiet
         console = Console(stderr=True)
         self._live = console.is_terminal and not quiet
-        self._bar = Progress(
-            BarColumn(bar_width=24),
-            MofNCompleteColumn(),
-            TextColumn(unit),
-            TimeElapsedColumn(),
-            TextColumn("left:"),
-            TimeRemainingColumn(),
-            TextColumn("{task.description}", markup=False),
-            console=console,
-            disable=not self._live,
-            transient=True,
+        columns = (
+            progress.BarColumn(bar_width=24),
+            progress.MofNCompleteColumn(),
+            progress.TextColumn(unit),
+            progress.TimeElapsedColumn(),
+            progress.TextColumn("left:"),
+            progress.TimeRemainingColumn(),
+            progress.TextColumn("{task.description}", markup=False),
+        )
+        self._bar = progress.Progress(
+            *columns, console=console, disable=not self._live, transient=True
         )
         self._task = self._bar.add_task("", total=total)
         self._began_s = self._told_s = time.monotonic()
@@ -62,12 +54,7 @@ class Bar:
         self._bar.start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *failure: object) -> None:
         self._bar.stop()
 
     def show(self, done: int, note: str, total: int | None = None) -> None:

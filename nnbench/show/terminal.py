@@ -13,9 +13,8 @@ from nnbench.show.plain import plain
 
 if TYPE_CHECKING:
     from rich.console import Console
-    from rich.text import Text
 
-    from nnbench.show.table import Cell, Table
+    from nnbench.show.table import Table
 
 PIPED_WIDTH = 120
 TONES = {"good": "green", "warning": "yellow", "bad": "red"}
@@ -57,6 +56,7 @@ def print_table(table: "Table", piped_width: int = PIPED_WIDTH) -> None:
     """Print a table for a person."""
     from rich import box
     from rich.table import Table as RichTable
+    from rich.text import Text
 
     shown = RichTable(title=table.title or None, caption=table.caption or None, box=box.SIMPLE_HEAD)
     for position, name in enumerate(table.columns):
@@ -68,18 +68,11 @@ def print_table(table: "Table", piped_width: int = PIPED_WIDTH) -> None:
         if row is None:
             shown.add_section()
         else:
-            style = "bold" if position in table.bold else None
-            shown.add_row(*(_in_terminal(cell) for cell in row), style=style)
+            texts = [Text(cell.text, style=TONES.get(cell.tone, "")) for cell in row]
+            for cell, text in zip(row, texts, strict=True):
+                text.append(f"\n{cell.below}" if cell.below else "", style="dim")
+            shown.add_row(*texts, style="bold" if position in table.bold else None)
     open_console(piped_width).print(shown)
-
-
-def _in_terminal(cell: "Cell") -> "Text":
-    from rich.text import Text
-
-    text = Text(cell.text, style=TONES.get(cell.tone, ""))
-    if cell.below:
-        text.append(f"\n{cell.below}", style="dim")
-    return text
 
 
 def answer(record: Any, shown: Iterable[object], *, as_json: bool) -> None:

@@ -45,9 +45,12 @@ def hodges_lehmann(values: NDArray[np.float64]) -> NDArray[np.float64]:
     as precise as a mean for normal ones (efficiency 0.95). Source: Hodges and Lehmann,
     "Estimates of location based on rank tests", Ann. Math. Statist. 34 (1963).
     """
+    return np.asarray(np.median(_pairwise_means(values), axis=-1))
+
+
+def _pairwise_means(values: NDArray[np.float64]) -> NDArray[np.float64]:
     first, second = np.triu_indices(values.shape[-1])
-    means: NDArray[np.float64] = (values[..., first] + values[..., second]) / 2
-    return np.asarray(np.median(means, axis=-1))
+    return np.asarray((values[..., first] + values[..., second]) / 2)
 
 
 def nested_estimate(
@@ -55,7 +58,6 @@ def nested_estimate(
     launches: ArrayLike,
     *,
     samples: int | None = None,
-    confidence: float = CONFIDENCE,
     seed: int = 0,
 ) -> Estimate:
     """Estimate a positive quantity from one value a block, blocks nested in launches.
@@ -79,42 +81,29 @@ def nested_estimate(
     names = np.unique(np.asarray(launches))
     units = _launch_logs(observed, launches if len(names) > 1 else np.arange(len(observed)))
     centre = float(hodges_lehmann(units))
-    quantile = float(stats.t.ppf((1 + confidence) / 2, max(1, len(units) - 1)))
-    bounds = signed_rank_bounds(units, confidence)
+    quantile = float(stats.t.ppf((1 + CONFIDENCE) / 2, max(1, len(units) - 1)))
+    bounds = signed_rank_bounds(units)
     if bounds is None:
         half_width = _bootstrap_error(units, seed) * quantile
         bounds = centre - half_width, centre + half_width
-    low, high = bounds
-    error = (high - low) / 2 / quantile
-    return Estimate(
-        value=math.exp(centre),
-        low=math.exp(low),
-        high=math.exp(high),
-        samples=len(observed) if samples is None else samples,
-        blocks=len(observed),
-        launches=len(names),
-        log_error=error,
-        confidence=confidence,
-    )
+    interval = math.exp(centre), math.exp(bounds[0]), math.exp(bounds[1])
+    counts = len(observed) if samples is None else samples, len(observed), len(names)
+    return Estimate(*interval, *counts, (bounds[1] - bounds[0]) / 2 / quantile)
 
 
-def signed_rank_bounds(
-    values: NDArray[np.float64], confidence: float = CONFIDENCE
-) -> tuple[float, float] | None:
+def signed_rank_bounds(values: NDArray[np.float64]) -> tuple[float, float] | None:
     """The interval of Wilcoxon's signed-rank test around the centre of `values` (n,).
 
     Its ends are two of the ordered pairwise means, so it holds their median, the Hodges-Lehmann
     centre. It supposes that values are symmetric about the centre, as ratios of two equal sides
     are, and nothing else of their distribution. Possible levels are few when n is small: the
-    interval is interpolated between the two around `confidence`, linearly in the level. Source:
-    Hollander, Wolfe and Chicken, "Nonparametric Statistical Methods" (2013), section 3.3. None
-    where no level is as high as `confidence`: at 95 % for fewer than six values.
+    interval is interpolated between the two around 95 %, linearly in the level. Source: Hollander,
+    Wolfe and Chicken, "Nonparametric Statistical Methods" (2013), section 3.3. None where no
+    level is as high as 95 %: for fewer than six values.
     """
-    count = len(values)
-    first, second = np.triu_indices(count)
-    means = np.sort((values[first] + values[second]) / 2)
-    below = _signed_rank_tail(count)
-    wanted = (1 - confidence) / 2
+    means = np.sort(_pairwise_means(values))
+    below = _signed_rank_tail(len(values))
+    wanted = (1 - CONFIDENCE) / 2
     inner = int(np.searchsorted(below, wanted, side="right"))
     if inner == 0:
         return None
@@ -130,10 +119,8 @@ def _signed_rank_tail(count: int) -> NDArray[np.float64]:
     ways = np.zeros(count * (count + 1) // 2 + 1)
     ways[0] = 1
     for rank in range(1, count + 1):
-        without = ways.copy()
-        ways[rank:] += without[: len(ways) - rank]
-    tail: NDArray[np.float64] = np.cumsum(ways) / ways.sum()
-    return tail
+        ways[rank:] += ways[:-rank].copy()
+    return np.asarray(np.cumsum(ways) / ways.sum())
 
 
 def unpaired_ratio(
@@ -141,9 +128,6 @@ def unpaired_ratio(
     first_launches: ArrayLike,
     second: ArrayLike,
     second_launches: ArrayLike,
-    *,
-    confidence: float = CONFIDENCE,
-    seed: int = 0,
 ) -> Estimate:
     """Estimate second / first from two sets of launches that share nothing, blocks nested in each.
 
@@ -159,22 +143,15 @@ def unpaired_ratio(
     if fewest < 2:
         raise ValueError("two launches on each side are needed to compare separate runs")
     centre = float(np.median(np.subtract.outer(after, before)))
-    generator = np.random.default_rng(seed)
-    draws_before = before[generator.integers(0, len(before), (RESAMPLES, len(before)))]
-    draws_after = after[generator.integers(0, len(after), (RESAMPLES, len(after)))]
+    generator = np.random.default_rng(0)
+    draws_before = generator.choice(before, (RESAMPLES, len(before)))
+    draws_after = generator.choice(after, (RESAMPLES, len(after)))
     shifts = np.median(draws_after[:, :, None] - draws_before[:, None, :], axis=(1, 2))
     error = float(np.std(shifts))
-    half_width = error * float(stats.t.ppf((1 + confidence) / 2, fewest - 1))
-    return Estimate(
-        value=math.exp(centre),
-        low=math.exp(centre - half_width),
-        high=math.exp(centre + half_width),
-        samples=np.size(first) + np.size(second),
-        blocks=fewest,
-        launches=fewest,
-        log_error=error,
-        confidence=confidence,
-    )
+    half_width = error * float(stats.t.ppf((1 + CONFIDENCE) / 2, fewest - 1))
+    low, high = math.exp(centre - half_width), math.exp(centre + half_width)
+    samples = np.size(first) + np.size(second)
+    return Estimate(math.exp(centre), low, high, samples, fewest, fewest, error)
 
 
 def _launch_logs(values: ArrayLike, launches: ArrayLike) -> NDArray[np.float64]:
@@ -187,11 +164,10 @@ def _launch_logs(values: ArrayLike, launches: ArrayLike) -> NDArray[np.float64]:
 
 def _bootstrap_error(units: NDArray[np.float64], seed: int) -> float:
     """Standard error of the Hodges-Lehmann centre of `units`; NaN for a single one."""
-    count = len(units)
-    if count < 2:
+    if len(units) < 2:
         return math.nan
-    draws = np.random.default_rng(seed).integers(0, count, (RESAMPLES, count))
-    return float(np.std(hodges_lehmann(units[draws])))
+    draws = np.random.default_rng(seed).choice(units, (RESAMPLES, len(units)))
+    return float(np.std(hodges_lehmann(draws)))
 
 
 def steady_from(series_s: ArrayLike) -> int:

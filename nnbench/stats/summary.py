@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
@@ -16,7 +16,6 @@ from nnbench.stats.estimate import Estimate, nested_estimate, steady_median, unp
 from nnbench.store.runs import Run
 from nnbench.workload.case import Case
 
-STEADY = (STEP, EPOCH)
 BLOCK = ["case", "phase", "side", "round", "launch", "block"]
 """What the samples of one block of a case and phase have in common."""
 
@@ -37,19 +36,17 @@ class CaseSummary:
     baseline: Case
     loss: float | None
     failures: int
-    parameters: int | None = None
-    utilisation: float | None = None
-    peak_host_bytes: int | None = None
-    peak_device_bytes: int | None = None
+    parameters: int | None
+    utilisation: float | None
+    peak_host_bytes: int | None
+    peak_device_bytes: int | None
 
     @cached_property
     def cold_parts(self) -> ColdParts | None:
         """The cold training taken apart; None where a part was not measured."""
-        return split_cold(
-            {phase: estimate.value for phase, estimate in self.times.items()},
-            cold_epochs=self.case.cold_epochs,
-            steps_per_epoch=self.case.steps_per_epoch,
-        )
+        times_s = {phase: estimate.value for phase, estimate in self.times.items()}
+        epochs, steps = self.case.cold_epochs, self.case.steps_per_epoch
+        return split_cold(times_s, cold_epochs=epochs, steps_per_epoch=steps)
 
 
 def block_values(samples: pd.DataFrame) -> pd.DataFrame:
@@ -61,7 +58,7 @@ def block_values(samples: pd.DataFrame) -> pd.DataFrame:
     in_order = samples.sort_values(["trial", "position"], kind="stable")
     rows = []
     for key, series in in_order.groupby(BLOCK, sort=False)["seconds"]:
-        reduce = steady_median if key[1] in STEADY else np.median
+        reduce = steady_median if key[1] in (STEP, EPOCH) else np.median
         rows.append((*key, float(reduce(series.to_numpy())), len(series)))
     return pd.DataFrame(rows, columns=[*BLOCK, "seconds", "samples"])
 
@@ -84,7 +81,8 @@ class Measured:
         """`blocks`, but with the lower quartile of a block's samples for steps."""
         steps = self.samples[self.samples["phase"] == STEP].groupby(BLOCK, sort=False)["seconds"]
         quartiles = steps.agg(seconds=lambda series: series.quantile(0.25), samples="size")
-        return pd.concat([self.blocks[self.blocks["phase"] != STEP], quartiles.reset_index()])
+        others = self.blocks[self.blocks["phase"] != STEP]
+        return pd.concat([others, quartiles.reset_index()], ignore_index=True)
 
     def ratios(self, mine: Case, base: Case) -> dict[str, Estimate]:
         """For each phase that both cases have: `mine` / `base`, from pairs measured together.
@@ -93,51 +91,38 @@ class Measured:
         quartiles: what else the machine does only ever adds time, to some samples of one case and
         to others of the other.
         """
-        return self._paired(
-            lambda table: table["case"] == mine.key,
-            lambda table: table["case"] == base.key,
-            ["side", "launch", "block"],
-            "launch",
-        )
+        cases = self.paired_values["case"]
+        return self._paired(cases == mine.key, cases == base.key, "launch", ["side", "launch"])
 
     def ratios_between_sides(self, case: Case, first: str, second: str) -> dict[str, Estimate]:
         """For each phase of a case: side `second` / side `first`; a round is one unit."""
-        return self._paired(
-            lambda table: (table["case"] == case.key) & (table["side"] == second),
-            lambda table: (table["case"] == case.key) & (table["side"] == first),
-            ["round", "block"],
-            "round",
-        )
+        mine, sides = self.paired_values["case"] == case.key, self.paired_values["side"]
+        return self._paired(mine & (sides == second), mine & (sides == first), "round", ["round"])
 
     def _paired(
-        self,
-        numerator: Callable[[pd.DataFrame], pd.Series[bool]],
-        denominator: Callable[[pd.DataFrame], pd.Series[bool]],
-        block: list[str],
-        unit: str,
+        self, above: pd.Series[bool], below: pd.Series[bool], unit: str, shared: list[str]
     ) -> dict[str, Estimate]:
-        table = self.paired_values
-        pairs = table[numerator(table)].merge(
-            table[denominator(table)], on=["phase", *block], suffixes=("", "_base")
-        )
+        """Ratios of the rows `above` / `below` of one phase, block and what else is `shared`."""
+        keys = ["phase", "block", *shared]
+        base = self.paired_values[below]
+        pairs = self.paired_values[above].merge(base, on=keys, suffixes=("", "_base"))
         return _estimates(pairs.assign(seconds=pairs["seconds"] / pairs["seconds_base"]), unit)
 
 
 def _estimates(values: pd.DataFrame, unit: str = "launch") -> dict[str, Estimate]:
     """An estimate of the column `seconds` for each phase that is there."""
+    by_phase = {phase: values[values["phase"] == phase] for phase in PHASES}
     return {
-        phase: nested_estimate(
-            chosen["seconds"], chosen[unit], samples=int(chosen["samples"].sum())
-        )
-        for phase in PHASES
-        if not (chosen := values[values["phase"] == phase]).empty
+        phase: nested_estimate(one["seconds"], one[unit], samples=int(one["samples"].sum()))
+        for phase, one in by_phase.items()
+        if not one.empty
     }
 
 
 def widest_interval(run: Run) -> dict[str, float]:
-    """For each case the widest of its intervals that matter, as half the relative width.
+    """For each case the widest interval of `cold`, `epoch` and `step`, as a relative half width.
 
-    Those are `cold`, `epoch` and `step`; a case without an interval is missing.
+    A case without an interval is missing.
     """
     values = block_values(run.samples())
     widths: dict[str, float] = {}
@@ -172,10 +157,10 @@ def summarise(run: Run, measured: Measured | None = None) -> list[CaseSummary]:
                 baseline=baseline,
                 loss=_recorded(trials, "loss"),
                 failures=sum(trial["case"] == key for trial in run.failures()),
-                parameters=case.parameters or _whole(_recorded(trials, "parameters")),
+                parameters=case.parameters or _whole(trials, "parameters"),
                 utilisation=_utilisation(case, times.get(STEP), product_rates(run, case)),
-                peak_host_bytes=_whole(_recorded(trials, "peak_host_bytes")),
-                peak_device_bytes=_whole(_recorded(trials, "peak_device_bytes")),
+                peak_host_bytes=_whole(trials, "peak_host_bytes"),
+                peak_device_bytes=_whole(trials, "peak_device_bytes"),
             )
         )
     return summaries
@@ -197,7 +182,8 @@ def _recorded(trials: Iterable[dict[str, Any]], name: str) -> float | None:
     return float(np.median(known)) if known else None
 
 
-def _whole(value: float | None) -> int | None:
+def _whole(trials: Iterable[dict[str, Any]], name: str) -> int | None:
+    value = _recorded(trials, name)
     return None if value is None else int(value)
 
 
@@ -259,11 +245,3 @@ def measured_share(run: Run) -> float | None:
         max(end for _, end in ends) - min(begin for begin, _ in ends) for ends in spans.values()
     )
     return inside_s / wall_s if wall_s > 0 else None
-
-
-def groups(summaries: Sequence[CaseSummary]) -> list[list[CaseSummary]]:
-    """Summaries that stand in one table: same backend, device, threads and path."""
-    found: dict[tuple[str, str, int | None, str], list[CaseSummary]] = {}
-    for summary in summaries:
-        found.setdefault(summary.case.comparable, []).append(summary)
-    return list(found.values())

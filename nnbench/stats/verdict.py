@@ -11,23 +11,18 @@ from nnbench.stats.estimate import Estimate
 DIFFERENT, EQUIVALENT, UNDECIDED = "different", "equivalent", "not enough data"
 
 FALSE_DISCOVERIES = 0.005
-"""Share of false ones among the differences reported, in the long run.
-
-Half of the 1 % that is promised: for short-tailed noise the t test below errs up to twice as often
-as it says.
-"""
+"""Share of false ones among the differences reported: half of the 1 % that is promised, because for
+short-tailed noise the t test below errs up to twice as often as it says."""
 
 MARGIN = 0.02
-"""Within 2 % counts as equal unless the user says otherwise."""
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """One ratio and what can be said of it.
+    """A ratio and what can be said of it.
 
-    `p_value` is already adjusted for the number of comparisons made together; `more_launches`
-    is how many more launches would probably decide, 0 where it is decided, None where too
-    little is known even to say that.
+    `p_value` is adjusted for the number of comparisons made together; `more_launches` would
+    probably decide: 0 where it is decided, None where too little is known even to say that.
     """
 
     label: str
@@ -55,11 +50,19 @@ def judge(
     adjusted = dict.fromkeys(ratios, math.nan)
     if known:
         raw = [p_value(ratio) for ratio in known.values()]
-        adjusted |= zip(known, stats.false_discovery_control(raw), strict=True)
-    return [
-        _one(label, ratio, float(adjusted[label]), margin, false_discoveries)
-        for label, ratio in ratios.items()
-    ]
+        adjusted |= zip(known, stats.false_discovery_control(raw).tolist(), strict=True)
+    edge = math.log1p(margin)
+    found = []
+    for label, ratio in ratios.items():
+        more: int | None = 0
+        if adjusted[label] < false_discoveries:
+            verdict = DIFFERENT
+        elif ratio.has_interval and -edge <= math.log(ratio.low) and math.log(ratio.high) <= edge:
+            verdict = EQUIVALENT
+        else:
+            verdict, more = UNDECIDED, _more_launches(ratio, edge)
+        found.append(Comparison(label, ratio, adjusted[label], verdict, margin, more))
+    return found
 
 
 def p_value(ratio: Estimate) -> float:
@@ -73,22 +76,8 @@ def p_value(ratio: Estimate) -> float:
     if reach == 0:
         return 1.0 if distance == 0 else 0.0
     degrees = ratio.degrees_of_freedom
-    quantile = float(stats.t.ppf((1 + ratio.confidence) / 2, degrees))
+    quantile = stats.t.ppf((1 + ratio.confidence) / 2, degrees)
     return float(2 * stats.t.sf(distance / reach * quantile, degrees))
-
-
-def _one(
-    label: str, ratio: Estimate, adjusted: float, margin: float, false_discoveries: float
-) -> Comparison:
-    edge = math.log1p(margin)
-    more: int | None = 0
-    if adjusted < false_discoveries:
-        verdict = DIFFERENT
-    elif ratio.has_interval and -edge <= math.log(ratio.low) and math.log(ratio.high) <= edge:
-        verdict = EQUIVALENT
-    else:
-        verdict, more = UNDECIDED, _more_launches(ratio, edge)
-    return Comparison(label, ratio, adjusted, verdict, margin, more)
 
 
 def _more_launches(ratio: Estimate, edge: float) -> int | None:

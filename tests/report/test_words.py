@@ -12,15 +12,15 @@ WIDE = {"step": 0.008, "epoch": 0.037}
 
 
 def story(folder, times_s, **options):
-    return analyse(make_run(folder, times_s, **options)).story
+    return analyse(make_run(folder, times_s, **options))
 
 
 def text(told):
     return " ".join(told.sentences)
 
 
-def kinds(told):
-    return {warning.kind for warning in told.warnings}
+def warned(told, of):
+    return any(of in warning for warning in told.warnings)
 
 
 def test_the_deep_network_is_slower_cold_and_faster_a_step_and_both_are_said(tmp_path):
@@ -73,26 +73,24 @@ def test_every_figure_has_a_unit_and_an_interval(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("options", "kind", "named"),
+    ("options", "named"),
     [
-        ({"launches": 1}, "launches", "one launch"),
-        ({"launches": 2}, "launches", "2 launches"),
-        ({"spread": 0.5}, "wide", "wide intervals"),
-        ({"outcomes": {"6x5": "died"}}, "failure", "6x5"),
-        ({"outcomes": {"6x5": "diverged"}}, "failure", "diverged"),
-        ({"backends": ("tensorflow", "jax")}, "jit", "jit_compile"),
-        ({"backends": ("jax",), "batch_size": 100}, "ragged", "72 rows"),
+        ({"launches": 1}, "from one launch"),
+        ({"launches": 2}, "2 launches give rough intervals"),
+        ({"spread": 0.5}, "wide intervals"),
+        ({"outcomes": {"6x5": "died"}}, "trials of 6x5 ended with outcome died"),
+        ({"outcomes": {"6x5": "diverged"}}, "ended with outcome diverged"),
+        ({"backends": ("tensorflow", "jax")}, "jit_compile is auto"),
+        ({"backends": ("jax",), "batch_size": 100}, "the last batch of an epoch has 72 rows"),
     ],
 )
-def test_what_to_be_careful_about_is_said(tmp_path, options, kind, named):
-    told = story(tmp_path, {"6,6": {}, "6x5": DEEP}, **options)
-    assert kind in kinds(told)
-    assert any(named in warning.text for warning in told.warnings)
+def test_what_to_be_careful_about_is_said(tmp_path, options, named):
+    assert warned(story(tmp_path, {"6,6": {}, "6x5": DEEP}, **options), named)
 
 
 def test_parts_that_do_not_add_up_are_pointed_out(tmp_path):
     told = story(tmp_path, {"6,6": {"cold": 3.0}})
-    assert "rest" in kinds(told)
+    assert warned(told, "the parts add up to")
 
 
 def test_a_quiet_complete_run_needs_no_warning(tmp_path):
@@ -102,7 +100,7 @@ def test_a_quiet_complete_run_needs_no_warning(tmp_path):
 def test_a_run_without_a_good_trial_says_so(tmp_path):
     told = story(tmp_path, {"6,6": {}}, outcomes={"6,6": "died"})
     assert "Nothing was measured" in text(told)
-    assert "failure" in kinds(told)
+    assert warned(told, "ended with outcome died")
 
 
 def test_one_launch_and_one_block_have_no_intervals_and_break_nothing(tmp_path):
@@ -120,7 +118,7 @@ def told_of_paths(folder, **options):
     wanted = {**fit.specification, "cases": [own.to_json(), twin.to_json()]}
     trials = [*fit.trials, *({**trial, "case": twin.key} for trial in fit.trials)]
     run = replace(fit, specification=wanted, trials=trials)
-    return analyse(run).story.sentences[-1]
+    return analyse(run).sentences[-1]
 
 
 @pytest.mark.parametrize(
