@@ -1,9 +1,4 @@
-"""Calibrating: timing architectures for the cost model within a budget.
-
-A calibration is a folder of small runs. The first times cases spread over the whole space; each
-later one those that teach the model fitted so far most. Runs of the same machine and versions that
-are there already count, so the same command goes on where it stopped.
-"""
+"""Timing architectures for the cost model within a budget, going on where earlier runs stopped."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -31,11 +26,7 @@ Watcher = Callable[[float, str], None]
 
 
 def calibrate(results: Path, setting: Setting, budget_s: float, watch: Watcher) -> CostModel:
-    """Time cases until the budget is spent; return the model fitted to all of them.
-
-    `watch` is told the seconds spent and what is being done. A run that has begun is finished,
-    so that the budget may be exceeded by some seconds; the first runs are made whatever it is.
-    """
+    """Time cases in whole runs, the first in any case, until the budget is spent; fit to all."""
     began_s = time.monotonic()
     pool = design.candidates(setting)
     while True:

@@ -33,11 +33,7 @@ Array = NDArray[np.float64]
 
 
 def heat_maps(context: Context) -> Figure:
-    """Predicted step, cold and compile time by depth and width, with contours.
-
-    Filled circles were timed with this many rows in a batch and batches in an epoch, in the
-    colour of what was measured; small crosses with others. Without `compile` the map is left out.
-    """
+    """Predicted times by depth and width; circles were timed with these batches, crosses not."""
     phases = [phase for phase in (STEP, COLD, COMPILE) if phase in (COLD, *context.model.phases)]
     figure = Figure(figsize=(4.2 * len(phases), 4.3), layout="constrained")
     axes = figure.subplots(1, len(phases), sharey=True, squeeze=False)[0]
@@ -165,9 +161,7 @@ def _measured_s(times: Mapping[str, float], phase: str, epochs: int) -> float | 
 def roofline(context: Context, product_flops_per_s: float | None = None) -> Figure:
     """Achieved FLOP/s of every timed step against its FLOPs.
 
-    A step that costs nothing but overhead lies on a rising line, FLOPs / overhead, one for the
-    shallowest and one for the deepest network; one that does nothing but compute lies on the
-    rate of its coefficient. `product_flops_per_s` is the measured matrix-product rate.
+    Rising lines: nothing but overhead (shallowest, deepest network); level: nothing but compute.
     """
     figure = Figure(figsize=(8.5, 5), layout="constrained")
     axis = figure.subplots()
@@ -210,7 +204,6 @@ def roofline(context: Context, product_flops_per_s: float | None = None) -> Figu
 
 
 def _overhead_s(model: PhaseModel, depth: int) -> float:
-    """What a step of one row costs at a depth before any work, by the coefficients."""
     case = next(case for case in model.cases if case.architecture)
     alone = replace(case.training, batch_size=None)
     shaped = replace(case, architecture=Architecture((2,) * depth), rows=1, training=alone)

@@ -14,7 +14,6 @@ from nnbench.workload.architecture import Architecture
 from nnbench.workload.case import Case
 
 STRIDES = 28
-"""Widths that are tried before the one looked for is closed in on."""
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,4 @@
-"""Which architectures to time for a cost model: an experimental design.
-
-First cases spread over the whole space, then those whose timing teaches the model most.
-"""
+"""Which architectures to time: first cases spread out, then those that teach the model most."""
 
 from collections.abc import Sequence
 
@@ -38,10 +35,9 @@ LEAST_TIMING_S = 0.3
 
 
 def candidates(setting: Setting, count: int = CANDIDATES, seed: int = 0) -> list[Case]:
-    """Cases spread evenly over the logarithms of depth, width, rows and batch size.
+    """Cases with affordable epochs, evenly over the logs of depth, width, rows and batch size.
 
-    Left out are those whose epoch is not affordable. The same seed gives the same cases
-    (a scrambled Sobol sequence, Owen 1998).
+    The same seed gives the same cases (a scrambled Sobol sequence, Owen 1998).
     """
     # Twice as many, for those left out; Sobol sequences come in powers of two.
     enough = int(np.ceil(np.log2(2 * count)))
@@ -88,10 +84,9 @@ def spread_out(cases: Sequence[Case], count: int, taken: Sequence[Case] = ()) ->
 def most_informative(model: CostModel, cases: Sequence[Case], seconds: float) -> list[Case]:
     """Cases with the largest expected variance reduction per second of timing, within `seconds`.
 
-    The variance is that of the predictions of all cases and phases by what is unknown of the
-    coefficients; each case is chosen as if those before it were timed. Source: Cohn, "Neural
-    network exploration using optimal experiment design" (1996), the criterion of integrated
-    variance.
+    The variance is that of all predictions by what is unknown of the coefficients, each case chosen
+    as if those before it were timed. Source: Cohn, "Neural network exploration using optimal
+    experiment design" (1996), the criterion of integrated variance.
     """
     timed = {one.case.key for one in model.observed}
     cases = [case for case in cases if case.key not in timed]

@@ -24,7 +24,6 @@ from nnbench.workload.case import Case
 CACHES = tuple(
     Cache(float(1 << power), single) for single in (False, True) for power in range(20, 27)
 )
-"""Those tried: 1 to 64 MiB."""
 
 OCCASION = 0.04
 """Standard deviation of what a machine is like at another time, on a log scale: no calibration of a
@@ -44,7 +43,6 @@ FAR = 3.0
 """Residuals further than so many robust standard deviations from the median are drawn nearer."""
 
 LARGEST_REACH = 1e6
-"""An interval reaches from a value divided by this to a value times it, at most."""
 
 Array = NDArray[np.float64]
 
@@ -92,7 +90,6 @@ class Scatter:
         """Estimate it by the analysis of variance of launches (Searle 1992, chapter 3).
 
         A residual far from all others was noisy: it counts for `inflation`, not for the deviations.
-        Without `launches`, or with one, there is no launch effect.
         """
         free = residuals / np.sqrt(1 - leverages)
         middle = np.median(free)
@@ -144,10 +141,9 @@ class PhaseModel:
     ) -> Self:
         """Fit to one time a case and launch, in seconds; the same case may come again.
 
-        `known_s` is the part of each time that other models explain. Coefficients, of the rest,
-        are not negative and minimise the residuals of the logarithm of the whole, so that small
-        networks count as much as large ones; wild values pull little (soft L1). `launches` names
-        the launch of each time. Raises TooFewCasesError below 8 times.
+        `known_s` is the part of each time that other models explain. Coefficients, of the rest, are
+        not negative and minimise residuals of the logarithm of the whole: small networks count as
+        much as large ones, wild values little (soft L1). Raises TooFewCasesError below 8 times.
         """
         if len(cases) < LEAST_CASES:
             raise TooFewCasesError(f"{phase}: {len(cases)} times, {LEAST_CASES} are needed")
@@ -203,11 +199,7 @@ class PhaseModel:
         )
 
     def ratio(self, one: Case, other: Case) -> Interval:
-        """Time of `one` / time of `other`, surer than either: networks that are alike err alike.
-
-        Its interval holds what is unknown of the coefficients and the noise of each of the two,
-        most of which is what its widths have of their own (how such a product is computed).
-        """
+        """Time of `one` / `other`: alike networks err alike, but each width has its own noise."""
         whole_s = self.plain_s([one, other])[0]
         unknown = self.unknown([one, other])
         variance = float(unknown[0, 0] + unknown[1, 1] - 2 * unknown[0, 1])
@@ -285,10 +277,7 @@ def _slopes(
 
 
 def _covariance(slopes: Array, deviation: float) -> Array:
-    """What times that scatter by `deviation` leave unknown of the coefficients.
-
-    Believed beforehand: none is more than about the whole of the time that it takes most of.
-    """
+    """By a prior: no coefficient is more than about the whole of the time that it takes most of."""
     scale = np.abs(slopes).max(axis=0)
     scale[scale == 0] = 1.0
     scaled = slopes / scale

@@ -22,7 +22,6 @@ MANY_FEATURES = 16
 """Times as many features as calibrated are beyond the range, too."""
 
 STEPS, OVERHEAD, REST = "steps", "epoch overhead", "rest"
-"""Parts of a predicted training besides the phases of `ONCE`."""
 
 
 @dataclass(frozen=True)
@@ -142,7 +141,6 @@ class CostModel:
 
 
 def _usual_first_epoch_s(times_s: Mapping[str, float]) -> float:
-    """A first epoch in which nothing happens but its phases and a steady epoch's other steps."""
     once_s = sum(times_s.get(phase, 0.0) for phase in (PREPARE, TRACE, COMPILE, FIRST_STEP))
     return once_s + max(0.0, times_s[EPOCH] - times_s[STEP])
 
@@ -158,10 +156,7 @@ class Memory:
 
     @classmethod
     def fit(cls, observed: Sequence[Observed]) -> Self | None:
-        """Fit what trials add to their process by non-negative least squares, None for too few.
-
-        The least that any process held before a trial is the framework.
-        """
+        """Fit what trials add to the framework, the least held before any; None for too few."""
         having = [one for one in observed if one.peak_host_bytes and one.held_bytes]
         if len(having) < LEAST_CASES:
             return None

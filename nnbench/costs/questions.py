@@ -1,7 +1,4 @@
-"""What people ask of a cost model, answered as plain records with intervals.
-
-All networks in the answers have equal widths: they are what was calibrated.
-"""
+"""What people ask of a cost model, answered for networks of equal widths: what was calibrated."""
 
 import math
 from bisect import bisect_right

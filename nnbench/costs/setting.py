@@ -13,8 +13,6 @@ LEAST_EPOCHS, MOST_EPOCHS = 3, 30
 """Of a timed training: the first one warms up, the others are samples of `epoch`."""
 
 EPOCHS_S = 0.4
-"""The epochs of a timed training are guessed to last so long together."""
-
 GUESSED_FLOPS_PER_S = 8e10
 GUESSED_STEP_S = {"fit": 1e-3, "compiled": 1e-4}
 
@@ -39,10 +37,9 @@ class DataShape:
 
 
 def shape_of(data: Data, rows: int | None = None) -> DataShape:
-    """The shape of a data set; that of the bank notes where none is named (`data.data` is empty).
+    """The shape of a data set, or of the bank notes; `rows` and `data.features` come first.
 
-    `rows`, and a number in `data.features`, come first. Raises UserError as `Data.load` does, and
-    for what cannot be trained on.
+    Raises UserError as `Data.load` does, and for what cannot be trained on.
     """
     named = data.features
     count = int(named) if named and named.isdecimal() else None

@@ -25,7 +25,6 @@ BEYOND = {FIRST_EPOCH: "first epoch, beyond all that"}
 ORDER = (*PHASES, FIRST_EPOCH)
 
 LARGE = {"s per FLOP": (1e9, "per GFLOP"), "s per byte": (1e9, "per GB")}
-"""FLOPs and bytes come in large numbers: what a thousand million of them cost is told."""
 
 
 def coefficients(model: CostModel, label: str) -> Table:
@@ -285,6 +284,5 @@ def answers_as_json(found: Answers) -> dict[str, Any]:
 
 
 def _flat(one: Alternative | Candidate) -> dict[str, Any]:
-    """A network's fields with those of its prediction, which names it."""
     every = {**vars(one), **vars(one.prediction)}
     return {name: value for name, value in every.items() if name != "prediction"}

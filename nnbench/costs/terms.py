@@ -66,12 +66,9 @@ class Cache:
 NO_CACHE = Cache()
 
 WORK = (FLOP, ROW, HIDDEN, ACTIVATION, SPILL, WEIGHT)
-"""What the steps themselves consist of; in an epoch, that of all its steps.
-
-A product of a narrow layer is not worth its FLOPs: each of its rows costs something, and so does
+"""A product of a narrow layer is not worth its FLOPs: each of its rows costs something, and so does
 each value it reads from another hidden layer (the first one reads the data's few). Activations
-beyond a `Cache` come from a slower memory, and on some systems from fresh pages each time.
-"""
+beyond a `Cache` come from a slower memory, and on some systems from fresh pages each time."""
 
 TERMS: dict[str, tuple[Term, ...]] = {
     BUILD: (ONCE, LAYER, WEIGHT),
@@ -83,12 +80,9 @@ TERMS: dict[str, tuple[Term, ...]] = {
     EPOCH: (ONCE, LAYER, DATA, BATCH, BATCH_LAYER, SHUFFLED, *WORK),
     FIRST_EPOCH: (ONCE, LAYER, SMALLER, SMALLER_LAYER),
 }
-"""The terms of each phase.
-
-A trace that runs the network along, as Torch's does, costs its work, too. `first_epoch` is what
+"""A trace that runs the network along, as Torch's does, costs its work, too. `first_epoch` is what
 comes beyond its phases and a steady epoch's other steps, such as compiling again for a smaller
-last batch; a compiled path's one program has both batches, in `trace` and `compile`.
-"""
+last batch; a compiled path's one program has both batches, in `trace` and `compile`."""
 
 OVERHEADS = (
     *(ONCE, LAYER, BATCH, BATCH_LAYER, MINI, MINI_LAYER, SMALLER, SMALLER_LAYER),

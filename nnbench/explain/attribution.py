@@ -31,7 +31,6 @@ PARTS = (*ONCE, OVERHEAD, STEPS, REST)
 
 TRACE_AND_COMPILE = "trace and compile"
 GROUPS = {TRACE_AND_COMPILE: (TRACE, COMPILE)}
-"""Parts that a sentence takes together."""
 
 _MEASURED = (*ONCE, OVERHEAD, STEPS, COLD, EPOCH)
 _COLUMNS = (*_MEASURED, REST)
@@ -80,10 +79,7 @@ def of_networks(run: Run, first: Architecture, second: Architecture) -> list[Att
 
 
 def of_runs(first: Run, second: Run, *, unlike: bool = False) -> list[Attribution]:
-    """Compare `second` with `first`, once for every case that both runs timed.
-
-    Raises UserError if there is none, and for runs of unlike hosts or versions unless `unlike`.
-    """
+    """Case by case. Raises UserError for none; without `unlike`, for unlike hosts or versions."""
     differing = fingerprint.unlike(first.fingerprint, second.fingerprint)
     if differing and not unlike:
         raise UserError(
@@ -178,8 +174,6 @@ def _centres(units: Array) -> Array:
 
 @dataclass(frozen=True)
 class _Draws:
-    """Estimates of `_COLUMNS`, and the same for every draw of the bootstrap."""
-
     values: Array
     draws: Array
     freedom: int
@@ -197,7 +191,6 @@ class _Draws:
         return self._interval(value, value - reach, value + reach)
 
     def share(self, names: Sequence[str]) -> Interval:
-        """The share of the whole that these parts have."""
         found = [self.column(name) for name in names]
         whole, whole_draws = self.column(COLD)
         value = sum(each for each, _ in found) / whole if whole else math.nan

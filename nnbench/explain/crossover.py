@@ -15,15 +15,13 @@ from nnbench.stats.interval import Interval
 from nnbench.workload.case import Case
 
 ASKED = 60
-"""Numbers of rows that are asked for, evenly on a logarithmic scale."""
 
 
 @dataclass(frozen=True)
 class RowsFlip:
     """The number of rows at which two networks take equally long, asked from `least` to `most`.
 
-    `rows` None: the same one takes longer everywhere. Its ends bound where the two cannot be
-    distinguished; 0 and infinity are beyond what was asked.
+    `rows` None: never. Its ends bound where the two cannot be told apart; 0, infinity: not asked.
     """
 
     rows: Interval | None
@@ -86,7 +84,6 @@ def _calibrated_rows(model: CostModel, case: Case) -> NDArray[np.int64]:
 
 
 def _crossing(asked: NDArray[np.int64], values: NDArray[np.float64]) -> int | None:
-    """Where a series first changes its sign, between its neighbours on a logarithmic scale."""
     for number in range(1, len(asked)):
         before, after = values[number - 1], values[number]
         if before * after <= 0 and before != after:

@@ -36,10 +36,7 @@ def write(
     sentences: Sequence[str],
     warnings: Sequence[str],
 ) -> Path:
-    """Write the page, and its figures into `charts/` beside it; return the page's path.
-
-    Raises UserError if the folder cannot be written.
-    """
+    """Write the page, and its figures into `charts/` beside it. Raises UserError if it cannot."""
     images = {
         part.name: save_figure(part.figure, path.parent / "charts" / f"{part.name}.png")
         for part in parts
@@ -50,11 +47,7 @@ def write(
 
 
 def render(path: Path, template: str, /, **values: Any) -> Path:
-    """Fill a template, named from the package's folder, and write the page; return its path.
-
-    Templates may use the filters `seconds` and `share`. Raises UserError if the folder cannot be
-    written.
-    """
+    """Write a template, named from the package's folder, filled. Raises UserError if it cannot."""
     environment = Environment(
         loader=PackageLoader("nnbench", "."),
         autoescape=True,

@@ -1,8 +1,4 @@
-"""A value with its interval, as a cell of a table, in a sentence, and as a range.
-
-`unit` says how a number is written: `SECONDS`, `RATIO`, `CHANGE` (a ratio as a change from 1),
-`BYTES`, `EXPONENT`.
-"""
+"""A value with its interval, as a cell of a table, in a sentence, and as a range."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -44,8 +40,6 @@ class Unit:
 
 
 def _unit(number: Callable[[float], str], joint: str = " to ") -> Unit:
-    """A unit of which both ends of an interval are written in full."""
-
     def span(low: float, high: float) -> str:
         return f"{number(low)}{joint}{number(high)}"
 

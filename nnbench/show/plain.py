@@ -11,8 +11,7 @@ from typing import Any
 def plain(value: Any) -> Any:
     """Dataclasses as dictionaries, arrays and tuples as lists, paths and moments as text.
 
-    What JSON has no number for (NaN, infinity) becomes None. Raises TypeError for anything else
-    that JSON cannot hold.
+    NaN and infinity become None. Raises TypeError for anything else that JSON cannot hold.
     """
     # Checked first: numpy's float64 is a float, too.
     if isinstance(value, float):

@@ -6,10 +6,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Cell:
-    """A figure, and what stands below it in small: its interval.
-
-    `tone` colours it: `good`, `warning`, `bad`.
-    """
+    """A figure, and below it in small its interval; `tone` is `good`, `warning` or `bad`."""
 
     text: str
     below: str = ""
@@ -20,9 +17,8 @@ class Cell:
 class Table:
     """Rows of cells under named columns.
 
-    The first `texts` columns hold words: they stand to the left and may be folded; all others
-    hold figures, to the right and never folded. A row of None is a line between two parts; the
-    rows in `bold` are set off from the others.
+    The first `texts` columns hold words, on the left, and may be folded; all others figures, on the
+    right. A row of None is a line between two parts; the rows in `bold` are set off.
     """
 
     title: str

@@ -1,7 +1,4 @@
-"""What is printed: tables and sentences on standard output, what is waited for on standard error.
-
-What goes into a pipe is not folded at 80 columns, so that tables fit.
-"""
+"""What is printed: answers on standard output, what is waited for on standard error."""
 
 import json
 import sys

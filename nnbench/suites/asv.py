@@ -49,10 +49,7 @@ class Label(str):
 def _track(
     what: str, unit: str, read: Callable[[Reading], Sequence[float]]
 ) -> Callable[..., Answer]:
-    """A benchmark that reads `what` of one case, NaN for none.
-
-    It is given as samples, so that asv's intervals and tests apply.
-    """
+    """A benchmark of one case, NaN for none; given as samples, so that asv's intervals apply."""
 
     def track(
         self: "TrainingSuite", readings: Readings, model: str, backend: str, path: str, device: str

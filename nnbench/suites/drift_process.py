@@ -18,11 +18,7 @@ EPOCHS = 30
 
 
 def figures(cases: Sequence[Case], data: Dataset) -> dict[str, dict[str, float]]:
-    """For each case's key its `drift.figures.drift_figures`; empty where they cannot be had.
-
-    Cases whose process fails have none: that a model cannot be trained in all the ways that drift
-    compares must not cost its timings.
-    """
+    """Figures by case key; a case whose process fails has none, which must not cost its timings."""
     found: dict[str, dict[str, float]] = {}
     with data_file(data) as file:
         for fixed in dict.fromkeys(case.worker for case in cases):

@@ -29,11 +29,7 @@ Model = str | Callable[[], Any]
 
 
 class TrainingBenchmark:
-    """What the fixture gives: call it once in a test.
-
-    `benchmark` is pytest-benchmark's fixture, if there is one; `lock` a file that keeps the test
-    processes of one session from measuring at the same time.
-    """
+    """Called once in a test; the file `lock` keeps tests from measuring at the same time."""
 
     def __init__(self, benchmark: Any, lock: Path) -> None:
         self._benchmark = benchmark
@@ -110,10 +106,7 @@ class TrainingBenchmark:
 
 
 def _keep(benchmark: Any, result: TrainingResult) -> None:
-    """Hand the step's timings and all else to pytest-benchmark.
-
-    It has no public way to be given timings; these are the lines of its `pedantic` that keep them.
-    """
+    """As `pedantic` of pytest-benchmark does, which has no public way to be given timings."""
     benchmark._mode = "training_benchmark(...)"
     benchmark.extra_info.update(result.to_json())
     if benchmark.group is None:

@@ -12,10 +12,9 @@ class Reading:
     of `launches`, which says of each phase's values which worker process they are from.
     `times_of_ideal` is, for each block, how many times as long a step takes as its FLOPs would
     at the rate of a square matrix product: 1 / utilisation. `host_bytes` and `device_bytes` are
-    the trials' peaks. `disturbed` is the share of its blocks in which the noise watch saw
-    something, `pace_s` what 1 GFLOP of a matrix product took in each launch. `fingerprint` is
-    the run's, with what its workers saw of versions and device. `problem` says why something is
-    missing.
+    the trials' peaks, `disturbed` the share of blocks in which the noise watch saw something,
+    `pace_s` what 1 GFLOP of a matrix product took in each launch, `fingerprint` the run's, with
+    its workers' versions and device. `problem` says why something is missing.
     """
 
     model: str

@@ -27,11 +27,7 @@ GFLOP = 1e9
 def measure(
     study: Study, *, drift: bool = True, keep: Path | None = None, commit: str | None = None
 ) -> list[Reading]:
-    """Measure a study; one reading for each of its combinations that can be had here.
-
-    Backends that are not installed have none. The run is written to a temporary folder, or below
-    `keep`, where it stays; `commit` is noted in it. Raises UserError for what cannot be measured.
-    """
+    """One reading for each case installed here. Raises UserError for what cannot be measured."""
     with tempfile.TemporaryDirectory() as scratch, _importable():
         data = study.data.load()
         study = installed(study)
