@@ -7,7 +7,7 @@ from typing import Protocol, Self
 from rich import progress
 from rich.console import Console
 
-QUIET_S = 15.0
+QUIET_S = 15.0  # Without a terminal, a line is written at most this often.
 
 
 class State(Protocol):
