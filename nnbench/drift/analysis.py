@@ -17,11 +17,10 @@ Distances = dict[str, list[float]]
 
 @dataclass(frozen=True)
 class Analysis:
-    """A study and all that is read off it.
+    """A study and all that is read off it; `remedies`: the code seen to reproduce on a backend.
 
     `parted` has, for each backend and condition whose trainings begin equal and end apart, the
-    distances of single weights, all seeds together. `failures` has the records of trainings that
-    did not end well, `remedies` that of the code that was seen to reproduce on a backend.
+    distances of single weights, all seeds together; `failures`: trainings that did not end well.
     """
 
     study: Study
@@ -104,10 +103,7 @@ class Comparison:
 
 
 def compare(first: Study, second: Study) -> Comparison:
-    """Compare the references of two studies: host with host, version with version.
-
-    Raises UserError if they did not train the same thing, or have no training in common.
-    """
+    """Compare the references. Raises UserError if trainings are unlike, or none is in common."""
     for name in ("case", "model_digest"):
         if first.specification.get(name) != second.specification.get(name):
             raise UserError(

@@ -21,7 +21,6 @@ BITWISE_AT = 0.3
 
 
 def _figure(found: Analysis, width: float, height: float, title: str = "") -> Figure:
-    """An empty figure, in inches, that says what stands behind it."""
     case, seeds = found.study.case, len(found.study.specification["seeds"])
     figure = Figure(figsize=(width, height), layout="constrained")
     if title:
@@ -36,11 +35,7 @@ def _figure(found: Analysis, width: float, height: float, title: str = "") -> Fi
 
 
 def distance_by_epoch(found: Analysis, backend: str) -> Figure | None:
-    """Distance of the weights by epoch: each policy on the left, what else was varied on the right.
-
-    Lines are the median over seeds, bands all seeds; what is bitwise equal lies at the bottom. None
-    where there is nothing to draw.
-    """
+    """Distance of weights by epoch, median and all seeds; None where there is nothing to draw."""
     mine = [cell for cell in found.of_backend(backend) if cell.drifts[0].comparable]
     repeat = plan.NEW if any(cell.condition == plan.NEW for cell in mine) else plan.SAME
     repeated = [cell for cell in mine if cell.condition == repeat]
@@ -98,10 +93,7 @@ def _tick(value: float) -> str:
 
 
 def policy_matrix(found: Analysis) -> Figure | None:
-    """Policy by condition, one panel a backend: colour and figures say how far apart.
-
-    None where there is no pair.
-    """
+    """Policy by condition, a panel a backend, coloured by distance; None where there is no pair."""
     if not found.backends:
         return None
     columns = matrix.conditions(found.cells)
@@ -141,11 +133,7 @@ def _panel(axis: Axes, cells: list[Cell], policies: list[str], columns: list[str
 
 
 def ulps_by_layer(found: Analysis, backend: str) -> Figure | None:
-    """Histogram of ULP distances of the final weights by layer, for what parts by arithmetic alone.
-
-    One panel for each condition whose trainings begin equal and end apart; all seeds together.
-    None where there is no such condition.
-    """
+    """ULP histograms of final weights by layer, one for each condition in `parted`, or None."""
     panels = list(found.parted[backend].items())[:4]
     if not panels:
         return None

@@ -1,8 +1,4 @@
-"""What determinism costs in time: two processes that take turns, paired.
-
-Keras drops XLA where deterministic ops are asked for on TensorFlow, so `jit_compile` is pinned
-off with and without them: what is left is the operations' own cost.
-"""
+"""What determinism costs in time, both without XLA, which Keras drops for deterministic ops."""
 
 import itertools
 from collections.abc import Iterator
@@ -24,14 +20,10 @@ from nnbench.workload.datasets import Dataset
 
 LAUNCHES, PAIRS = 5, 4
 COMPARED = {False: POLICIES["keras"], True: POLICIES["keras+det"]}
-"""The policies that are timed, by whether their ops are deterministic."""
 
 
 def measure(folder: Path, data: Dataset, watch: Watcher) -> None:
-    """Time `fit` with and without deterministic ops on every backend of a study, and record it.
-
-    Launches that have all their records are left out. Raises UserError if a process is lost.
-    """
+    """Time `fit` in launches that are not recorded yet. Raises UserError if a process is lost."""
     turns = np.random.default_rng(0)
     with execution.added_to(folder, data) as (study, writer, arrays):
         backends = study.specification["backends"]
@@ -51,7 +43,6 @@ def measure(folder: Path, data: Dataset, watch: Watcher) -> None:
 def _launch(
     study: Study, arrays: DataFile, backend: str, launch: int, turns: np.random.Generator
 ) -> Iterator[dict[str, Any]]:
-    """Records of two processes that take turns."""
     training = replace(study.case.training, jit="off")
     case = replace(study.case, backend=backend, path="fit", training=training)
     with ExitStack() as running:

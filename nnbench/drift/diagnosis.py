@@ -33,11 +33,10 @@ class Difference:
 def explain(first: Trajectory, second: Trajectory) -> Difference:
     """Say why `second` is not `first`, ruling sources out one by one.
 
-    What a training starts from is compared first: weights, the state of its random layers, the
-    order of rows. Where all of that is equal, only arithmetic can differ. It is located by the
-    layers' outputs at the initial weights, in the order of the forward pass; where those agree,
-    by the weights of the first epoch that differ, nearest to the output, where the backward pass
-    begins.
+    Where weights, the state of random layers and the order of rows are equal at the start, only
+    arithmetic can differ. It is located by the layers' outputs at the initial weights, in the order
+    of the forward pass; where those agree, by the weights of the first epoch that differ, nearest
+    to the output, where the backward pass begins.
     """
     far = drift(first, second)
     if not far.comparable:
@@ -90,10 +89,9 @@ def layer_of(weight: str) -> str:
 class Uncontrolled:
     """What a policy leaves to chance on a backend.
 
-    `apart` has for each uncontrolled source in how many of how many pairs it differs, `arithmetic`
-    the conditions, of all that are `checked`, under which that differs. `equal_starts`: some pairs
-    were given the same start. `disagreement`: the largest share of rows that two repeats answer
-    differently.
+    `apart`: in how many of how many pairs each uncontrolled source differs; `arithmetic`: under
+    which of the `checked` conditions it differs; `equal_starts`: some pairs had the same start;
+    `disagreement`: the largest share of rows that two repeats answer differently.
     """
 
     backend: str
@@ -147,10 +145,7 @@ def _diagnose(study: Study, cells: Sequence[Cell], backend: str, policy: str) ->
 
 
 def varied(study: Study, cells: Sequence[Cell]) -> list[tuple[Cell, Difference]]:
-    """Why trainings part where something was varied on purpose, of the worst seed.
-
-    Under the first of the SEEDED policies, for the cells whose pairs are not all equal.
-    """
+    """Why trainings part under what was varied: first of the SEEDED policies, worst seed."""
     policies = study.specification["policies"]
     seeded = next((name for name in plan.SEEDED if name in policies), None)
     pairs = {(pair.backend, pair.policy, pair.condition, pair.seed): pair for pair in study.pairs}

@@ -37,10 +37,7 @@ def start(
     environment: Environment | None = None,
     patient: bool = True,
 ) -> Worker:
-    """Start a process with a policy's settings; `drift.worker` says what it can be asked.
-
-    If `patient`, Torch's threads wait asleep, which changes no number and spares a busy machine.
-    """
+    """Start a process; if `patient`, Torch's threads wait asleep, which changes no number."""
     patience = {"OMP_WAIT_POLICY": "passive"} if patient else {}
     settings, room = patience | policy.settings_for(case.backend), "nnbench.drift.worker"
     return Worker(case, data, log, environment=environment, room=room, settings=settings)
@@ -49,10 +46,9 @@ def start(
 def execute(
     folder: Path, data: Dataset, watch: Watcher, environments: Mapping[str, Environment]
 ) -> None:
-    """Train what is missing of the study in `folder`; `environments` are the others, by name.
+    """Train what is missing of a study; a process that dies or takes too long is an outcome.
 
-    A process that dies or takes too long is a recorded outcome of its training. Raises UserError
-    if a backend is not there, a model cannot be trained, or the disk fails.
+    Raises UserError if a backend is not there, a model cannot be trained, or the disk fails.
     """
     with added_to(folder, data) as (study, writer, arrays):
         groups = plan.plan(study.specification)
@@ -65,8 +61,6 @@ def execute(
 
 @dataclass
 class _Execution:
-    """What grows while a study of `total` trainings goes on."""
-
     study: Study
     writer: Writer
     arrays: DataFile

@@ -83,8 +83,7 @@ def record(
 ) -> Golden:
     """Train in two fresh processes, and keep the training if they agree in every bit.
 
-    `loaded` is what `data.load()` gave. Raises UserError if they do not agree, if the folder holds
-    a record already, or if it cannot be written.
+    Raises UserError if they do not, or if the folder holds a record or cannot be written.
     """
     if (folder / DESCRIPTION).exists():
         raise UserError(f"{folder} holds a recorded training already: remove it to record anew")
@@ -180,7 +179,6 @@ def check(golden: Golden, *, relative: float | None = None, ulp: float | None = 
 
 
 def _train(case: Case, data: Dataset, policy: str, seed: int) -> tuple[Trajectory, dict[str, Any]]:
-    """One training in a process of its own, and the fingerprint with versions of what took part."""
     chosen = policies.named(policy)
     request = {"code": chosen.code_for(case.backend), "seed": seed, "observe_order": True}
     with data_file(data) as arrays, tempfile.TemporaryDirectory() as folder:

@@ -11,10 +11,9 @@ from nnbench.drift.saved import Study
 
 @dataclass(frozen=True)
 class Cell:
-    """What became of the pairs of all seeds; figures are the worst of them.
+    """What became of the pairs, one for each of `seeds`; figures are those of `Drift`, the worst.
 
-    `drifts` and `seeds` go together. `bitwise` pairs are equal in every bit from the first weight
-    to the last loss, `initial_equal` start from equal weights; other figures are those of `Drift`.
+    `bitwise` pairs are equal from the first weight to the last loss, `initial_equal` start equal.
     """
 
     backend: str

@@ -12,10 +12,7 @@ Weights = Sequence[NDArray[np.generic]]
 
 
 def digest(arrays: Weights) -> str:
-    """SHA-256 (hexadecimal) of the shapes, types and bytes of arrays, in order.
-
-    Equal exactly when the arrays are bitwise equal. Source: FIPS 180-4, "Secure Hash Standard".
-    """
+    """SHA-256 (FIPS 180-4) of the shapes, types and bytes of arrays, in order, as hexadecimal."""
     found = hashlib.sha256()
     for array in arrays:
         plain = np.ascontiguousarray(array)
@@ -31,11 +28,7 @@ def digest_number(hexadecimal: str) -> float:
 
 
 def bitwise_equal(first: ArrayLike, second: ArrayLike) -> bool:
-    """Whether every bit is the same: +0 is not -0, and a NaN equals itself.
-
-    The only equality under which a training is *reproduced*; it is what TensorFlow's RFC 346
-    ("Enabling determinism in TensorFlow") calls determinism.
-    """
+    """Whether all bits are the same (+0 is not -0): what TensorFlow's RFC 346 calls determinism."""
     a, b = np.asarray(first), np.asarray(second)
     return a.dtype == b.dtype and a.shape == b.shape and a.tobytes() == b.tobytes()
 
@@ -43,13 +36,13 @@ def bitwise_equal(first: ArrayLike, second: ArrayLike) -> bool:
 def ulp_distance(first: ArrayLike, second: ArrayLike) -> NDArray[np.float64]:
     """Floating-point numbers between each pair, in units in the last place of their type.
 
-    0 for equal numbers (+0 and -0 are one number here, not for `bitwise_equal`), 1 for
-    neighbours, infinite between a NaN and anything that is not the same NaN. A float's bits, read
-    as an integer with sign and magnitude, count the floats from zero: the distance is the
-    difference of those counts. Arrays of other types differ by the difference of their numbers.
-    Source: Goldberg, "What Every Computer Scientist Should Know About Floating-Point
-    Arithmetic", ACM Computing Surveys 23 (1991), section 1.2; the counting after Dawson,
-    "Comparing Floating Point Numbers" (2012). Raises ValueError for unlike shapes or types.
+    0 for equal numbers (+0 and -0 are one number), 1 for neighbours, infinite between a NaN and
+    anything that is not the same NaN. A float's bits, read as an integer with sign and magnitude,
+    count the floats from zero: the distance is the difference of those counts. Arrays of other
+    types differ by the difference of their numbers. Source: Goldberg, "What Every Computer
+    Scientist Should Know About Floating-Point Arithmetic", ACM Computing Surveys 23 (1991), section
+    1.2; the counting after Dawson, "Comparing Floating Point Numbers" (2012). Raises ValueError for
+    unlike shapes or types.
     """
     a, b = np.asarray(first), np.asarray(second)
     if a.shape != b.shape or a.dtype != b.dtype:
@@ -79,8 +72,7 @@ def flat_ulps(first: Weights, second: Weights) -> NDArray[np.float64]:
 def relative_l2(first: Weights, second: Weights) -> float:
     """Euclidean norm of the difference over the norm of the first; infinite where NaN comes in.
 
-    The usual relative forward error in the 2-norm. Source: Higham, "Accuracy and Stability of
-    Numerical Algorithms", 2nd edition (2002), section 6.2.
+    Source: Higham, "Accuracy and Stability of Numerical Algorithms", 2nd edition (2002), 6.2.
     """
     if all(map(bitwise_equal, first, second)):
         return 0.0
@@ -93,10 +85,7 @@ def relative_l2(first: Weights, second: Weights) -> float:
 
 
 def loss_difference(first: Sequence[float], second: Sequence[float]) -> float:
-    """The largest absolute difference of two loss curves, in units of the loss.
-
-    The maximum norm over the epochs that both have; infinite where only one is finite.
-    """
+    """Largest difference in common epochs, in units of the loss; infinite if only one is finite."""
     both = list(zip(first, second, strict=False))
     a, b = np.array(both, np.float64).reshape(-1, 2).T
     with np.errstate(invalid="ignore"):
@@ -130,12 +119,11 @@ def doubling_epochs(epochs: Sequence[int], distances: Sequence[float]) -> float 
 
 
 def disagreement(first: ArrayLike, second: ArrayLike, *, classes: bool) -> float:
-    """The share of rows, 0 to 1, that two trained networks answer differently.
+    """The share of rows, 0 to 1, that two trained networks answer differently, known as churn.
 
-    With `classes`: rows put into another class (the larger output, or the side of 0.5 of a
-    single one). Else: rows whose predictions differ by more than 1 % of the first's standard
-    deviation. Known as churn. Source: Milani Fard, Cormier, Canini and Gupta, "Launch
-    and Iterate: Reducing Prediction Churn", NIPS 2016.
+    With `classes`: other classes (the larger output, or the side of 0.5 of a single one). Else:
+    predictions that differ by more than 1 % of the first's standard deviation. Source: Milani Fard,
+    Cormier, Canini, Gupta, "Launch and Iterate: Reducing Prediction Churn", NIPS 2016.
     """
     a, b = np.asarray(first, np.float64), np.asarray(second, np.float64)
     if a.size == 0:
@@ -156,10 +144,9 @@ class Drift:
     """How far one training is from another; every figure is defined by a function above.
 
     `first_epoch` is the first recorded epoch after which weights differ (0: the initial weights),
-    `before_epoch` the last recorded one at which they were still equal; both None when they
-    never differ. ULP figures and `relative_l2` are of the final weights. `distances` and `ulps`
-    hold relative L2 and largest ULP distance at each of the recorded `epochs`. `comparable` is
-    false where the networks have other shapes: then only losses are compared, all else is default.
+    `before_epoch` the last at which they were equal; both None when they never differ. ULP figures
+    and `relative_l2` are of the final weights; `distances` (relative L2) and `ulps` (the largest)
+    of each recorded epoch. If not `comparable`, shapes are unlike, and only losses are compared.
     """
 
     comparable: bool

@@ -52,11 +52,7 @@ class Process:
 
 @dataclass(frozen=True)
 class Planned:
-    """One training, and the `baselines` it is compared with: names in the matrix, and keys.
-
-    It takes the start of the training with the key `given`; if `fresh`, generators are first put
-    back to those of a new process.
-    """
+    """A training from the start of `given`; `baselines`: with what it is compared, name and key."""
 
     condition: str
     member: int
@@ -116,11 +112,7 @@ class Effort:
 def specification(
     cases: Sequence[Case], effort: Effort, *, cpus: int, gpu: bool, other_side: str | None
 ) -> dict[str, Any]:
-    """Everything that decides which trainings a study consists of, as plain data.
-
-    `cases` are one network and its training, once for each backend; `other_side` names another
-    environment to train in, too. Raises UserError for cases and numbers that make no study.
-    """
+    """All that decides the trainings; one case a backend. Raises UserError if it makes no study."""
     backends = [case.backend for case in cases]
     if len(set(backends)) != len(backends):
         raise UserError("a drift study is of one network and one path: name one")
@@ -166,10 +158,7 @@ def skipped(wanted: dict[str, Any]) -> list[str]:
 
 
 def plan(wanted: dict[str, Any]) -> list[list[Planned]]:
-    """All trainings, in groups of one process, policy and seed, in an order in which they can run.
-
-    A group's members share the state that a process carries on.
-    """
+    """All trainings, in groups that share a process' state, in an order in which they can run."""
     backends = wanted["backends"]
     groups: dict[tuple[Process, str, int], list[Planned]] = {}
     for backend, policy, seed in itertools.product(backends, wanted["policies"], wanted["seeds"]):
@@ -192,14 +181,12 @@ def pairs(wanted: dict[str, Any]) -> list[Pair]:
 
 
 def _trainings(wanted: dict[str, Any], backend: str, policy: str, seed: int) -> Iterator[Planned]:
-    """The reference, and what each condition changes of it."""
     conditions, repeats = wanted["conditions"], range(1, wanted["trainings"])
     case = Case.from_json({**wanted["case"], "backend": backend})
     case = replace(case, training=replace(case.training, shuffle=False))
     reference = _key(backend, policy, seed, REFERENCE)
 
     def one(condition: str, member: int = 0, named: str = "", **changes: Any) -> Planned:
-        """A training that is compared with the reference, unless `changes` say otherwise."""
         usual = {"case": case, "baselines": ((named or condition, reference),)}
         return Planned(condition, member, policy, seed, **{**usual, **changes})
 

@@ -1,7 +1,4 @@
-"""The seed policies: a few lines of code each, run as they are shown; `seed` is a number in them.
-
-A new policy is one more entry in `POLICIES`.
-"""
+"""The seed policies: lines of code, run as they are shown; `seed` is a number in them."""
 
 import contextlib
 import random
@@ -23,7 +20,6 @@ DETERMINISTIC_OPS = {
     "tensorflow": "import tensorflow as tf\ntf.config.experimental.enable_op_determinism()\n",
     "torch": "import torch\ntorch.use_deterministic_algorithms(True)\n",
 }
-"""What asks each backend for deterministic operations. JAX is asked before it starts."""
 
 DETERMINISTIC_SETTINGS = {
     "torch": {"CUBLAS_WORKSPACE_CONFIG": ":4096:8"},
@@ -83,10 +79,9 @@ def apply(code: str, seed: int) -> None:
 
 
 def remember_generators() -> Callable[[], None]:
-    """What puts every random generator back to how it is in a new process.
+    """What puts every random generator back to how it is in a new process: no seed is inherited.
 
-    Call it when Keras was started, before anything is drawn. Trainings that share a process must
-    not inherit seeds, or *nothing* would look reproducible. In a new process Python and NumPy seed
+    Call it when Keras was started, before anything is drawn. In a new process Python and NumPy seed
     themselves from the system's entropy, TensorFlow draws its seeds from Python's generator of its
     own until one is set, Keras has none yet, and Torch starts from a fixed number.
     """

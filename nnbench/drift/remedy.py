@@ -47,10 +47,7 @@ CANDIDATES = (
 
 
 def find(folder: Path, data: Dataset, watch: Watcher) -> None:
-    """Try the candidates on every backend of the study in `folder`, and record what came of it.
-
-    Backends that have a record already are left out. Raises UserError if the disk fails.
-    """
+    """Try the candidates on backends without a record. Raises UserError if the disk fails."""
     with execution.added_to(folder, data) as (study, writer, arrays):
         for backend in study.specification["backends"]:
             tried = [record for record in study.remedies if record["backend"] == backend]

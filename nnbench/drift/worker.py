@@ -104,9 +104,8 @@ def train(
 ) -> Trajectory:
     """Run a policy's lines, build the network of `case`, train it and look at what came of it.
 
-    `features` is (rows, columns), `labels` (rows, ...). What the training `given` started from,
-    weights and the state of random layers, replaces what the policy's seeds drew. The order of
-    rows is observed if asked for and shuffled. Raises UserError for a model that cannot be built.
+    `features` is (rows, columns), `labels` (rows, ...). The weights and random states that `given`
+    started from replace those drawn. Raises UserError for a model that cannot be built.
     """
     policies.apply(code, seed)
     model = keras_model.for_case(case)
@@ -145,7 +144,6 @@ def train(
 
 
 def _by_fit(model: Any, case: Case, data: Both, kept: list[int], weights: Weights) -> list[float]:
-    """Train, add the weights after each epoch that is kept, and return the losses."""
     import keras
 
     class Keeper(keras.callbacks.Callback):  # type: ignore[misc]
@@ -175,7 +173,6 @@ def _assign(variables: list[Any], values: list[Array]) -> None:
 
 
 def _recorded_epochs(epochs: int) -> list[int]:
-    """Before training (0) and all epochs, of which 48 log-spaced ones where they are many."""
     if epochs <= 64:
         return list(range(epochs + 1))
     spaced = np.unique(np.geomspace(1, epochs, 48).round().astype(int))
@@ -207,7 +204,6 @@ def _weight_names(model: Any) -> tuple[str, ...]:
 
 
 def _layer_outputs(model: Any, features: Data) -> tuple[list[str], list[Array]]:
-    """Names and outputs of the layers; none where they form no graph."""
     import keras
 
     if not isinstance(model, keras.Sequential) and not hasattr(model, "_operations"):
@@ -227,11 +223,7 @@ def _layer_outputs(model: Any, features: Data) -> tuple[list[str], list[Array]]:
 
 
 def _observed_order(case: Case, code: str, seed: int, rows: int) -> str:
-    """A digest of the order of rows in two epochs of `fit`, seen by a network that only looks.
-
-    The policy's lines are run and the network is built again, so that the generators are where
-    they were; then a network without weights is given the rows' numbers in its place.
-    """
+    """A digest of the rows' order in two epochs of `fit`, drawn anew as in the training."""
     import keras
 
     policies.apply(code, seed)

@@ -18,10 +18,7 @@ STYLES = ("-", "--", ":")
 
 
 def loss_against_time(race: Race) -> Figure:
-    """Median loss of each network against both clocks, with its interval over seeds.
-
-    The target is a line; where a median gets to it is marked.
-    """
+    """Median loss of each network against both clocks, with intervals over seeds and the target."""
     figure = Figure(figsize=(10, 4.4), layout="constrained")
     axes = figure.subplots(1, 2, sharey=True)
     for axis, clock in zip(axes, CLOCKS, strict=True):
@@ -59,10 +56,7 @@ def _band(axis: Axes, race: Race, racer: Racer, clock: str, number: int) -> None
 
 
 def pareto(race: Race) -> Figure:
-    """Time for all epochs against the loss at their end, with intervals over seeds.
-
-    Networks that no other beats in both are joined.
-    """
+    """Time and loss after all epochs, with intervals over seeds; unbeaten networks are joined."""
     figure = Figure(figsize=(10, 4.2), layout="constrained")
     axes = figure.subplots(1, 2, sharey=True)
     for axis, clock in zip(axes, CLOCKS, strict=True):

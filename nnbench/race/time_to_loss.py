@@ -32,10 +32,7 @@ class Curve:
 
     @cached_property
     def trained_s(self) -> Array:
-        """Seconds of steady training to each epoch's end.
-
-        The first epoch holds what is paid once: the median of the others stands for it.
-        """
+        """Seconds to each epoch's end; for the first (what is paid once), the others' median."""
         if len(self.ended_s) < 2:
             return self.ended_s
         epoch_s = float(np.median(np.diff(self.ended_s)))
@@ -88,10 +85,7 @@ class Racer:
         return np.array([(one.value, one.low, one.high) for one in found]).reshape(-1, 3).T
 
     def ratio(self, other: "Racer", target: float, clock: str = TRAINED) -> Median | None:
-        """Over seeds: this network's time to a loss / `other`'s, of the same seed.
-
-        A seed that neither gets there with says nothing; None if that is all of them.
-        """
+        """Time to a loss / `other`'s, of the same seed; None if neither gets there with any."""
         mine, theirs = (
             {curve.seed: curve.time_to(target, clock) for curve in one.curves}
             for one in (self, other)
@@ -117,10 +111,7 @@ class Race:
 
     @classmethod
     def of(cls, run: Run, target: float | None = None) -> list[Self]:
-        """The races in a run, by default to the lowest loss that all networks get to.
-
-        A network that no training ended for is left out. Raises UserError if that is all of them.
-        """
+        """Races to `target`, else the lowest common loss. Raises UserError if none ended."""
         curves: dict[str, list[Curve]] = {}
         for trial in run.good_trials():
             if trial["trial_kind"] == KIND:
@@ -194,10 +185,7 @@ class Race:
 
 
 def _common_target(racers: Sequence[Racer]) -> float:
-    """The lowest loss that more than half of every network's trainings get to.
-
-    Networks of which too many diverge are left out; NaN if that is all of them.
-    """
+    """Of networks that do not diverge: the lowest loss most trainings of each get to; else NaN."""
     lowest = [
         float(np.sort([curve.losses.min() for curve in one.curves])[len(one.curves) // 2])
         for one in racers
@@ -206,7 +194,6 @@ def _common_target(racers: Sequence[Racer]) -> float:
 
 
 def _changes(leads: Sequence[Lead]) -> list[Lead]:
-    """Only those at which another one leads."""
     return [next(same) for _, same in itertools.groupby(leads, key=lambda lead: lead[1])]
 
 
