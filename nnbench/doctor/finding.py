@@ -6,15 +6,11 @@ from pathlib import Path
 
 OK, NOTE, PROBLEM = "ok", "note", "problem"
 LEVELS = (PROBLEM, NOTE, OK)
-"""Worst first."""
 
 
 @dataclass(frozen=True)
 class Finding:
-    """What was looked at, what was found, and what to change if anything.
-
-    `level` is `ok`, `note` (it adds to the noise, but may be wanted or past mending) or `problem`.
-    """
+    """What was looked at and found, and what to change; a `note` may be wanted or past mending."""
 
     subject: str
     level: str

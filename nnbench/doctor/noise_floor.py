@@ -78,10 +78,7 @@ class NoiseFloor:
         return self._found_within(self._error_of_one(phase), budget_s)
 
     def difference_within(self, phase: str, budget_s: float) -> float:
-        """The smallest difference of a phase of two networks that a run of so long finds.
-
-        A launch with two blocks of one network lasts as long as one with a block of two.
-        """
+        """The smallest difference of two networks that a run of so long finds, a block of each."""
         pair = self.spreads[phase].pair
         return self._found_within(pair.log_error * math.sqrt(pair.launches), budget_s)
 
@@ -114,7 +111,6 @@ def findable(error_of_one: float, launches: float) -> float:
 
 @cache
 def _errors_needed(degrees: int) -> float:
-    """How many standard errors a log ratio must be from 0 to be found."""
     edge, found = (float(stats.t.ppf(q, degrees)) for q in (1 - FALSE_DISCOVERIES / 2, FOUND))
     if degrees > MANY_DEGREES:
         return edge + found
@@ -140,10 +136,7 @@ def check(study: Study) -> None:
 
 
 def measure(study: Study, watch: measuring.Watcher) -> NoiseFloor:
-    """Compare identical code with itself on this machine, for a study of one case.
-
-    Takes two minutes with five launches of two blocks. Raises UserError for what cannot be trained.
-    """
+    """Compare one case with itself, for minutes. Raises UserError for what cannot be trained."""
     data = study.data.load()
     cases = study.cases(data)
     wanted = measuring.specification(study, cases, sides=SIDES)

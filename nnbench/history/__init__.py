@@ -8,4 +8,3 @@ that changed it, `check` does so for all, `words` tells it. `record` measures co
 from pathlib import Path
 
 REMARKS = Path("nnbench-history.json")
-"""Where remarks on commits are kept unless said otherwise."""

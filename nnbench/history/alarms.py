@@ -55,8 +55,7 @@ class Alarm:
     """A change of one series at a commit.
 
     `ratio` is the level after over before; NaN for other results. `commits` is the credible set,
-    in order; `before` the last measured commit ahead of it. `p_value` is adjusted. `doubt` says
-    why it may be the machine's, if anything speaks for that.
+    in order, `before` the last measured ahead; `p_value` is adjusted, `doubt` the machine's part.
     """
 
     series: Series
@@ -111,7 +110,6 @@ def find(
 
 
 def _candidates(series: Series) -> list[Alarm]:
-    """Changes that may be, each with its p-value over the commits of this series."""
     n, in_turn = len(series.commits), series.interleaved
     if n < (2 if in_turn else LEAST_COMMITS):
         return []
@@ -138,10 +136,7 @@ def _candidates(series: Series) -> list[Alarm]:
 
 
 def _cuts(levels: Array, weights: Array, penalty: float, least: int) -> list[int]:
-    """Where the cheapest piecewise constant history changes; parts hold `least` commits or more.
-
-    The cost is the weighted sum of squares about each part's mean, and `penalty` for each change.
-    """
+    """Where the cheapest history changes; it costs weighted squares, and `penalty` a change."""
     n = len(levels)
     sums, firsts, squares = (
         np.concatenate([[0.0], np.cumsum(weights * levels**power)]) for power in range(3)
@@ -235,7 +230,6 @@ def _single(
 
 
 def _doubted(alarm: Alarm, before: slice, after: slice) -> Alarm:
-    """The alarm, with what else changed where its times did: see `NOISY`, `MACHINE_SPEED`."""
     series = alarm.series
     # In turn, the machine's changes hit all commits alike; memory does not hang on them.
     if series.interleaved or series.unit == BYTES:

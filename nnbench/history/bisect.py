@@ -36,10 +36,7 @@ Measure = Callable[[Sequence[Commit], int], Run]
 
 @dataclass(frozen=True)
 class Outcome:
-    """Where the change is: after `first`, up to and with `last`; one commit when `found`.
-
-    `change` is `last` compared with `first` as they were measured last.
-    """
+    """The change lies after `first`, up to and with `last`; `change` is its size, measured last."""
 
     first: Commit
     last: Commit

@@ -152,7 +152,6 @@ def _strip(axis: Axes, shown: Sequence[Series], positions: Mapping[str, int]) ->
 def _name_commits(
     axis: Axes, history: History, names: Sequence[str], changed: set[str], remarks: dict[str, str]
 ) -> None:
-    """Names below the axis: of all commits, of every few, or of those that are spoken of."""
     spoken_of = [x for x, name in enumerate(names) if name in changed | remarks.keys()]
     if len(names) <= MOST_NAMED:
         ticks = {*spoken_of, *range(0, len(names), math.ceil(len(names) / MOST_COMMIT_NAMES))}

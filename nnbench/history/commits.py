@@ -46,10 +46,7 @@ def resolve(repository: Path, name: str) -> str:
 
 
 def chosen(repository: Path, revisions: Sequence[str]) -> list[Commit]:
-    """The commits that words on a command line name, in order: FIRST..LAST or single ones.
-
-    A range holds its first commit, too, which git leaves out: a change needs something before it.
-    """
+    """The commits named: FIRST..LAST with FIRST, as a change needs one before, or single ones."""
     names: list[str] = []
     for text in revisions:
         first, dots, last = text.partition("..")

@@ -52,10 +52,7 @@ class Scatter:
 
     @property
     def inflation(self) -> Array:
-        """By how much a mean of many neighbours errs more than independent ones would.
-
-        The root of the long-run variance, and what differences of neighbours are too small by.
-        """
+        """By how much a mean of many neighbours errs more: the root of the long-run variance."""
         return np.asarray(np.sqrt(1 + self.correlation) / (1 - self.correlation))
 
 
@@ -85,8 +82,7 @@ def of(levels: Array, errors: Array, *, interleaved: bool) -> Scatter:
 def without_spikes(levels: Array, deviations: Array) -> Array:
     """Pull in what stands out of its neighbours' running median (Tukey); steps keep their edges.
 
-    A single wild value must not cost more than a bounded amount: Fearnhead and Rigaill, J. Am.
-    Stat. Assoc. 114, 2019.
+    A single wild value costs little (Fearnhead and Rigaill, J. Am. Stat. Assoc. 114, 2019).
     """
     middle = running_median(levels)
     return np.clip(levels, middle - CLIP * deviations, middle + CLIP * deviations)

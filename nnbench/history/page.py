@@ -23,10 +23,7 @@ def write(check: Check, folder: Path, annotations: Sequence[Annotation] = ()) ->
 def section(
     check: Check, folder: Path, annotations: Sequence[Annotation] = (), most: int = MOST_FIGURES
 ) -> dict[str, Any]:
-    """Draw into `folder`, at most `most` figures, those with alarms first.
-
-    Returns what `over_commits.html.j2` shows. Raises UserError if the folder cannot be written.
-    """
+    """Draw into `folder`; return what the template shows. Raises UserError if it cannot write."""
     told = words.tell(check)
     overview = charts.sizes(told)
     shown = [("All changes", overview)] if overview is not None else []

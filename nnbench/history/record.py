@@ -35,15 +35,11 @@ from nnbench.workload.study import Study
 
 MOST_TOGETHER = 12
 WORKER_BYTES = 1 << 30
-"""What a worker with its framework may need."""
 
 
 @dataclass(frozen=True)
 class Part:
-    """One run of a recording: its name, what it consists of, and its commits by short name.
-
-    `round` counts the rounds in which every commit is measured anew, from 0.
-    """
+    """One run of a recording; `round` counts, from 0, how often all were measured before."""
 
     name: str
     round: int
@@ -77,11 +73,10 @@ def plan(
     together: int | None = None,
     **trials: Any,
 ) -> list[Part]:
-    """The runs that measure every commit in the study's launches, at most `together` at once.
+    """The runs that measure every commit, at most `together` (or what memory allows) at once.
 
-    By default that is what the free memory allows. `trials` are the `kinds` and `sweeps` of
-    `measure.run.specification`. Raises UserError for fewer than two commits, and for a precision
-    or budget of more commits than go together.
+    `trials` are `kinds` and `sweeps` of `measure.run.specification`. Raises UserError for fewer
+    than two commits, and for a precision or budget of more commits than go together.
     """
     fit = int(psutil.virtual_memory().available // WORKER_BYTES)
     together = together or max(2, min(MOST_TOGETHER, fit))

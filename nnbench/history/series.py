@@ -139,14 +139,12 @@ def _in_turn(group: pd.DataFrame, pairs: pd.DataFrame) -> Series:
 
 
 def _unless_too_few(left: pd.DataFrame, pairs: pd.DataFrame) -> pd.DataFrame:
-    """What is left of the blocks, unless too few are for one of the commits: then all."""
     every = pairs["commit"].value_counts()
     kept = left["commit"].value_counts().reindex(every.index, fill_value=0)
     return left if (kept >= np.maximum(every / 2, LEAST_CLEAN)).all() else pairs
 
 
 def _calm(pairs: pd.DataFrame) -> pd.DataFrame:
-    """Without the rounds whose launches scatter too far about the levels of their commits."""
     level, blocks = _two_way(pairs)
     rest = (pairs["log"] - level - blocks).abs().groupby([pairs["session"], pairs["round"]])
     sizes = pairs.groupby(["session", "round"])["commit"].transform("nunique")

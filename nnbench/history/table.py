@@ -46,10 +46,7 @@ NORMAL_95 = 1.96
 
 @dataclass(frozen=True)
 class History:
-    """The table, the blocks of runs that measured several commits in turn, and what is missing.
-
-    `pairs` has the columns `runs.PAIR_COLUMNS`; `known` are the repository's commits by name.
-    """
+    """The table; `pairs` (`runs.PAIR_COLUMNS`): blocks measured in turn; `known`: commits."""
 
     table: pd.DataFrame
     pairs: pd.DataFrame
@@ -64,11 +61,7 @@ class History:
 def read(
     folders: Sequence[Path], repository: Path | None = None, revisions: str = "HEAD"
 ) -> History:
-    """Read all results below `folders` into one table, in the order of the repository.
-
-    Where `repository` is in none, or in another one, commits are ordered by their dates.
-    Raises UserError for a folder that is not there.
-    """
+    """Read results in `repository`'s order, or by date. Raises UserError for a missing folder."""
     found: list[Row | Skipped] = []
     pairs = [pd.DataFrame(columns=runs.PAIR_COLUMNS)]
     for path, siblings in _files(folders):
@@ -164,7 +157,6 @@ def _one_row_a_commit(table: pd.DataFrame) -> pd.DataFrame:
     twice = table.duplicated(key, keep=False)
     if not twice.any():
         return table
-    # The median, on a log scale, and the error by their spread.
     several = table[twice].assign(log=np.log(table["value"].where(table["value"] > 0)))
     groups = several.groupby(key, sort=False)
     whole = groups.agg(

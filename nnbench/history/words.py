@@ -19,10 +19,7 @@ MARKS = {NUMBERS: "numbers", SPIKE: "one commit only", UNCONFIRMED: "unconfirmed
 
 @dataclass(frozen=True)
 class Line:
-    """What is told of one finding: its kind in a word or two, benchmark and case, size, interval.
-
-    `where` is the commit or range with the first line of its message, `advice` what to do next.
-    """
+    """What is told of one finding; `where` is its commit or range, `advice` what to do next."""
 
     found: Found
     mark: str

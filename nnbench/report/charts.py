@@ -1,7 +1,6 @@
-"""The figures of a run, one function each.
+"""The figures of a run, one function each, of one group's summaries.
 
-Every function takes the summaries of one group (same backend, device, threads and path). Error
-bars are the estimates' 95 % intervals; the footnote says what stands behind them.
+Error bars are 95 % intervals; the footnote says what stands behind them.
 """
 
 import itertools
@@ -45,10 +44,7 @@ def _footnote(figure: Figure, group: Sequence[CaseSummary]) -> None:
 
 
 def cold_parts(group: Sequence[CaseSummary]) -> Figure | None:
-    """Stacked phases of a cold training; the whole, timed separately, is marked with its interval.
-
-    None when no network has all the parts.
-    """
+    """Stacked phases of a cold training, its whole marked; None when no network has all parts."""
     rows = [(one, parts) for one in group if (parts := one.cold_parts) is not None][:MOST_ROWS]
     if not rows:
         return None
@@ -81,7 +77,6 @@ def cold_parts(group: Sequence[CaseSummary]) -> Figure | None:
 
 
 def _named(parts: ColdParts) -> dict[str, float]:
-    """Seconds of the parts of a cold training by the names of their colours."""
     later_s = {"later steps": parts.steps_s, "epoch overhead": parts.overhead_s}
     return {**parts.once_s, **later_s, "rest": parts.rest_s}
 
@@ -105,7 +100,6 @@ def _depth(summary: CaseSummary) -> int:
 def _against(
     group: Sequence[CaseSummary], name: str, sizes: Sequence[int], series: Sequence[str]
 ) -> Figure:
-    """Time by size. Few networks are named at their points; many are joined in series."""
     phases = [phase for phase in SHOWN if any(phase in summary.times for summary in group)]
     figure = Figure(figsize=(9, 3.7), layout="constrained")
     axes = figure.subplots(1, len(phases), squeeze=False)[0]
@@ -155,10 +149,7 @@ def _points(axis: Axes, points: Sequence[Point], **style: Any) -> None:
 
 
 def ratios(group: Sequence[CaseSummary]) -> Figure | None:
-    """Ratio of each phase to the first network, with intervals, on a logarithmic axis.
-
-    None when there is nothing to compare.
-    """
+    """Ratio of each phase to the first network's, log axis; None if there is nothing to compare."""
     others = [summary for summary in group[1:] if summary.ratios][: MOST_ROWS // 3]
     if not others:
         return None
@@ -198,8 +189,7 @@ def samples(
 ) -> Figure:
     """Every block's value in the order of measurement, a line for each network.
 
-    `values` comes from `summary.block_values`; `noisy` holds the (launch, block) pairs that the
-    noise watch found contaminated: they are drawn as crosses. Vertical lines part launches.
+    `values` are `summary.block_values`; blocks in `noisy` (launch, block) are drawn as crosses.
     """
     lanes = group[:MOST_LANES]
     phases = [phase for phase in SHOWN if (values["phase"] == phase).any()]

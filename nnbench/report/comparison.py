@@ -17,10 +17,7 @@ STYLES = {DIFFERENT: "bold", EQUIVALENT: "green", UNDECIDED: "yellow"}
 
 @dataclass(frozen=True)
 class Answer:
-    """What was compared, what makes the two unlike, and a comparison for each case and phase.
-
-    Ratios are `second` / `first`.
-    """
+    """What was compared and what makes it unlike; `second` / `first` for each case and phase."""
 
     first: str
     second: str

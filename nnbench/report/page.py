@@ -16,11 +16,7 @@ CHARTS = "charts"
 
 
 def write(found: RunAnalysis, check: Check | None = None) -> Path:
-    """Write the page and its charts into the run's folder, and return the page's path.
-
-    With `check`, what was found of its networks over commits, the page has a part on that.
-    Raises UserError if the folder cannot be written.
-    """
+    """Write page and charts to the run's folder; return the page. Raises UserError if it cannot."""
     folder = found.run.folder
     shown: dict[str, Any] = {"check": None}
     if check is not None:
@@ -31,7 +27,6 @@ def write(found: RunAnalysis, check: Check | None = None) -> Path:
 
 
 def _section(found: RunAnalysis, group: Group) -> dict[str, Any]:
-    """What the template shows of a group: its table, and its charts in base64 by their names."""
     context, shown = group.first.context, group.summaries
     several, own = len(shown) > 1, any(summary.case.model for summary in shown)
     figures = {

@@ -21,8 +21,7 @@ PAIRS_TRIED = 5
 class Crossing:
     """Two networks of which one takes longer cold and yet less a step.
 
-    `ratios` are `slow_start` / `fast_start`. After `epochs` the former has caught up; None where
-    whole epochs are too alike to say.
+    `ratios` are `slow_start` / `fast_start`; `epochs` to catch up are None if too alike to say.
     """
 
     slow_start: CaseSummary
@@ -108,7 +107,6 @@ def _path_ratios(summaries: Sequence[CaseSummary], measured: Measured) -> list[P
 
 
 def _crossing(group: Sequence[CaseSummary], measured: Measured) -> Crossing | None:
-    """Of all but the first, the pair whose order differs most surely between cold and step."""
     known = [one for one in group[1:] if {COLD, EPOCH, STEP} <= one.times.keys()]
     candidates = [
         (slow, fast)

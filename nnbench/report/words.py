@@ -58,7 +58,6 @@ def _path(one: PathRatio) -> str:
 
 
 def _comparison(group: Group, phase: str, what: str) -> str:
-    """Every network against the first, by the paired ratios and their intervals."""
     others = [
         (one.ratios[phase], f"{one.case.label} ({sentence(one.ratios[phase], RATIO)})")
         for one in group.summaries[1:]
@@ -85,7 +84,6 @@ def _list(items: Sequence[str], most: int = 6) -> str:
 
 
 def _where_the_time_goes(summaries: Sequence[CaseSummary]) -> Iterator[str]:
-    """The largest parts of the cold training of the slowest and the fastest network."""
     split = [(parts, one.case.label) for one in summaries if (parts := one.cold_parts) is not None]
     split.sort(key=lambda pair: pair[0].cold_s)
     for parts, label in (split[-1], split[0]) if len(split) > 1 else split:
@@ -94,7 +92,6 @@ def _where_the_time_goes(summaries: Sequence[CaseSummary]) -> Iterator[str]:
 
 
 def _shares(parts: ColdParts) -> list[tuple[str, float]]:
-    """The parts of a cold training in words, as fractions of it, largest first."""
     getting_ready = parts.once_s.get(TRACE, 0.0) + parts.once_s.get(COMPILE, 0.0)
     named = {
         "tracing and compiling": getting_ready,
@@ -107,7 +104,6 @@ def _shares(parts: ColdParts) -> list[tuple[str, float]]:
 
 
 def _order(group: Group) -> Iterator[str]:
-    """Whether cold and steady state order the networks alike, and where the order flips."""
     told = [
         _against_first(summary)
         for summary in group.summaries[1:]
@@ -121,7 +117,6 @@ def _order(group: Group) -> Iterator[str]:
 
 
 def _against_first(summary: CaseSummary) -> str:
-    """What is said of a network whose steps differ from the first's; nothing if cold does alike."""
     cold, step = summary.ratios[COLD], summary.ratios[STEP]
     mine, base = summary.case.label, summary.baseline.label
     if not cold.excludes_one:

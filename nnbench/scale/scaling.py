@@ -28,7 +28,6 @@ AXES: dict[str, tuple[int, ...]] = {
     "depth": (1, 2, 4, 8, 16, 32, 64, 128),
     "batch": (8, 32, 128, 512, 2048),
 }
-"""The sizes along each axis."""
 
 ROWS, WIDTH, DEPTH = 1000, 6, 2
 """What a case has on the axes that it does not vary."""
@@ -57,8 +56,7 @@ class Series:
 def cases(axis: str, study: Study, data: Dataset | None = None) -> list[Case]:
     """The cases along an axis, which sets networks, rows or batches; all else is the study's.
 
-    They train on synthetic data or, except along rows, on `data`. Raises UserError for an unknown
-    axis, and for data of which the rows cannot be chosen.
+    On synthetic data or `data`. Raises UserError for an unknown axis, and for rows of `data`.
     """
     if axis not in AXES:
         raise UserError(f"unknown axis '{axis}': choose from {', '.join(AXES)}")
@@ -118,8 +116,7 @@ def _series(axis: str, phase: str, context: str, values: pd.DataFrame) -> Series
 def _exponent(values: pd.DataFrame) -> Interval | None:
     """The slope of log time on log size over the upper half of the sizes, with its interval.
 
-    One slope a launch, so that what all sizes of a launch share does not count as error; the
-    interval is Student's over launches.
+    One slope a launch, as what all its sizes share is no error; the interval is Student's.
     """
     table = values.pivot_table("seconds", "size", "launch", aggfunc="median")
     upper = table.iloc[len(table) // 2 :].dropna(axis="columns")

@@ -163,7 +163,6 @@ def _launch_logs(values: ArrayLike, launches: ArrayLike) -> NDArray[np.float64]:
 
 
 def _bootstrap_error(units: NDArray[np.float64], seed: int) -> float:
-    """Standard error of the Hodges-Lehmann centre of `units`; NaN for a single one."""
     if len(units) < 2:
         return math.nan
     draws = np.random.default_rng(seed).choice(units, (RESAMPLES, len(units)))

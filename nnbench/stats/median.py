@@ -22,8 +22,7 @@ LEAST_FOR_WANTED = 6
 class Median(Interval):
     """A median with its interval; infinite where it was not reached.
 
-    `confidence` is what the interval has: the narrowest pair of order statistics with at least
-    95 %, or, of fewer than six values, their whole range with less.
+    `confidence` is at least 95 % from order statistics, or less from the range of too few values.
     """
 
     confidence: float

@@ -24,10 +24,9 @@ BLOCK = ["case", "phase", "side", "round", "launch", "block"]
 class CaseSummary:
     """One case: an estimate in seconds for each phase it has, and its ratios to the first case.
 
-    `ratios` are formed within blocks; they are missing for the first case of a comparison and
-    for phases that only one of the two has. `utilisation` is the step's FLOPs a second as a
-    share of the matrix-product rate that the same workers measured. Memory is the median of the
-    trials' peaks; the host's holds the framework, too.
+    `ratios` are formed within blocks, of phases that both cases have. `utilisation` is the step's
+    FLOPs a second as a share of the matrix-product rate that the same workers measured. Memory is
+    the median of the trials' peaks; the host's holds the framework, too.
     """
 
     case: Case
@@ -52,8 +51,7 @@ class CaseSummary:
 def block_values(samples: pd.DataFrame) -> pd.DataFrame:
     """Reduce samples to one value per case, phase, launch and block, in seconds.
 
-    Steady-state phases lose their warm-up (see `estimate.steady_from`) and keep the median;
-    the column `samples` counts what was kept and thrown away together.
+    Steady phases keep the median without warm-up; the column `samples` counts the warm-up, too.
     """
     in_order = samples.sort_values(["trial", "position"], kind="stable")
     rows = []
@@ -87,9 +85,7 @@ class Measured:
     def ratios(self, mine: Case, base: Case) -> dict[str, Estimate]:
         """For each phase that both cases have: `mine` / `base`, from pairs measured together.
 
-        Pairs share a block. Steps, whose samples took turns in it, are compared by their lower
-        quartiles: what else the machine does only ever adds time, to some samples of one case and
-        to others of the other.
+        Steps are compared by lower quartiles of a block: what else the machine does only adds time.
         """
         cases = self.paired_values["case"]
         return self._paired(cases == mine.key, cases == base.key, "launch", ["side", "launch"])
@@ -102,7 +98,6 @@ class Measured:
     def _paired(
         self, above: pd.Series[bool], below: pd.Series[bool], unit: str, shared: list[str]
     ) -> dict[str, Estimate]:
-        """Ratios of the rows `above` / `below` of one phase, block and what else is `shared`."""
         keys = ["phase", "block", *shared]
         base = self.paired_values[below]
         pairs = self.paired_values[above].merge(base, on=keys, suffixes=("", "_base"))
@@ -110,7 +105,6 @@ class Measured:
 
 
 def _estimates(values: pd.DataFrame, unit: str = "launch") -> dict[str, Estimate]:
-    """An estimate of the column `seconds` for each phase that is there."""
     by_phase = {phase: values[values["phase"] == phase] for phase in PHASES}
     return {
         phase: nested_estimate(one["seconds"], one[unit], samples=int(one["samples"].sum()))
@@ -120,10 +114,7 @@ def _estimates(values: pd.DataFrame, unit: str = "launch") -> dict[str, Estimate
 
 
 def widest_interval(run: Run) -> dict[str, float]:
-    """For each case the widest interval of `cold`, `epoch` and `step`, as a relative half width.
-
-    A case without an interval is missing.
-    """
+    """The widest relative half width of `cold`, `epoch`, `step` by case, of those that have one."""
     values = block_values(run.samples())
     widths: dict[str, float] = {}
     for (case, _), chosen in values.groupby(["case", "side"], sort=False):
@@ -136,8 +127,7 @@ def widest_interval(run: Run) -> dict[str, float]:
 def summarise(run: Run, measured: Measured | None = None) -> list[CaseSummary]:
     """Estimates for every case of a run that has any, in the run's order.
 
-    Each case is compared with the first case that shares its backend, device, threads and path:
-    ratios across those would mix machines. `measured` is what `Measured.of(run)` gave already.
+    Each is compared with the first of its backend, device, threads and path, not to mix machines.
     """
     measured = measured or Measured.of(run)
     baselines: dict[tuple[str, str, int | None, str], Case] = {}
@@ -177,7 +167,6 @@ def product_rates(run: Run, case: Case) -> list[float]:
 
 
 def _recorded(trials: Iterable[dict[str, Any]], name: str) -> float | None:
-    """The median of what these trials recorded as `name`; None where none did."""
     known = [trial[name] for trial in trials if trial.get(name) is not None]
     return float(np.median(known)) if known else None
 
@@ -194,10 +183,7 @@ def _utilisation(case: Case, step: Estimate | None, rates: Sequence[float]) -> f
 
 
 def ratios_between_sides(run: Run) -> dict[str, Estimate]:
-    """For each case and phase of a run with two sides: second side / first, paired by round.
-
-    The two processes of a round lived at the same time, and took turns.
-    """
+    """For each case and phase of a run with two sides: second side / first, paired by round."""
     first, second = run.specification["sides"]
     measured = Measured.of(run)
     return {
@@ -208,10 +194,7 @@ def ratios_between_sides(run: Run) -> dict[str, Estimate]:
 
 
 def ratios_between_runs(first: Run, second: Run) -> dict[str, Estimate]:
-    """For each case and phase that both runs have: second / first, unpaired.
-
-    Phases with fewer than two launches on a side are left out.
-    """
+    """Second / first, unpaired, for cases and phases with two launches or more in both runs."""
     before, after = block_values(first.samples()), block_values(second.samples())
     found: dict[str, Estimate] = {}
     for key, case in first.cases.items():
@@ -228,9 +211,8 @@ def ratios_between_runs(first: Run, second: Run) -> dict[str, Estimate]:
 def measured_share(run: Run) -> float | None:
     """Part of the wall-clock, once a worker is ready, that lies inside measured phases.
 
-    None for a run without trials. Between the trials of one launch (or of the launches of one
-    round, when sides take turns) nothing happens but the parent's bookkeeping, so it lasts from
-    its first trial's beginning to its last's end.
+    None without trials. A launch, or a round of sides in turn, lasts from its first trial's
+    beginning to its last's end: between trials there is only the parent's bookkeeping.
     """
     spans: dict[tuple[int, str], list[tuple[float, float]]] = {}
     inside_s = 0.0

@@ -66,10 +66,7 @@ def judge(
 
 
 def p_value(ratio: Estimate) -> float:
-    """Probability of a log ratio this far from 0 if there were no difference, two-sided.
-
-    The standard error is that of the interval's side towards 0.
-    """
+    """Two-sided p value of equality, with the standard error of the interval's side towards 0."""
     distance = abs(math.log(ratio.value))
     end = ratio.low if ratio.value > 1 else ratio.high
     reach = abs(math.log(ratio.value / end))
@@ -81,11 +78,7 @@ def p_value(ratio: Estimate) -> float:
 
 
 def _more_launches(ratio: Estimate, edge: float) -> int | None:
-    """Launches still missing until the interval fits between the estimate and a decision.
-
-    The interval narrows with the square root of the launches; it decides once its half width
-    is below the distance to equality or to the margin, whichever is farther.
-    """
+    """Launches missing until the interval decides; it narrows with the square root of launches."""
     if not ratio.has_interval or ratio.log_error == 0:
         return None
     distance = abs(math.log(ratio.value))

@@ -66,7 +66,6 @@ def read(path: Path) -> Iterator[Row | Skipped]:
 
 
 def _with_machine(rows: list[Row]) -> list[Row]:
-    """The rows, each with what its class and case tracked of the machine, or with the usual."""
     seen: dict[str, dict[tuple[str, str], float]] = {NOISY: {}, MACHINE_SPEED: {}}
     rest = []
     for row in rows:
@@ -84,7 +83,6 @@ def _with_machine(rows: list[Row]) -> list[Row]:
 
 
 def _rows(name: str, found: dict[str, Any], known: dict[str, Any], result: Row) -> Iterator[Row]:
-    """`result` with what was found of each case of a benchmark."""
     axes = found.get("params") or []
     names = known.get("param_names") or [f"p{number}" for number in range(len(axes))]
     unit = str(known.get("unit") or ("seconds" if ".time" in name else ""))
@@ -103,7 +101,6 @@ def _rows(name: str, found: dict[str, Any], known: dict[str, Any], result: Row) 
 
 @cache
 def _cases(names: tuple[str, ...], axes: tuple[tuple[str, ...], ...]) -> list[str]:
-    """Every combination of parameters in words, in asv's order."""
     combinations = [zip(names, one, strict=False) for one in itertools.product(*axes)]
     return [
         ", ".join(f"{name}={one.strip(QUOTE)}" for name, one in pairs) for pairs in combinations
@@ -117,7 +114,6 @@ def _log_error(low: float | None, high: float | None) -> float:
 
 
 def _environment(plain: dict[str, Any]) -> str:
-    """Everything asv knows that changes times: versions, hardware, system, variables."""
     parameters = {name: text for name, text in plain["params"].items() if name != "machine"}
     wanted = {f"{name} {version}" for name, version in plain.get("requirements", {}).items()}
     variables = {f"{name}={text}" for name, text in plain.get("env_vars", {}).items()}

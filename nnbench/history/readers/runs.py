@@ -91,7 +91,6 @@ def read(path: Path) -> tuple[list[Row | Skipped], pd.DataFrame]:
 
 def _blocks(run: runs.Run, commits: dict[str, str]) -> pd.DataFrame:
     measured = Measured.of(run)
-    # Steps are compared by their lower quartiles, as in `stats.summary`.
     blocks = measured.paired_values if len(commits) > 1 else measured.blocks
     blocks = blocks.assign(commit=blocks["side"].map(commits))
     noisy = noise.noisy_blocks(run.trials)
