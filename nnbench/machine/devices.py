@@ -83,12 +83,10 @@ class ChosenBackend:
 
 
 def chosen_backend(asked: str | None = None) -> ChosenBackend:
-    """The backend to use: the one asked for, else what the person's settings of Keras say.
+    """The backend to use; UserError if the one asked for cannot be, or none is installed.
 
-    In this order: `asked`, the environment's `KERAS_BACKEND`, Keras' configuration file (which
-    Keras itself writes with TensorFlow in it: it counts where that backend is installed), the
-    first of `BACKENDS` that is installed. Raises UserError if what was asked for is unknown or not
-    installed, and if none is.
+    The first of `asked`, `KERAS_BACKEND`, Keras' configuration file (Keras itself writes TensorFlow
+    there: it counts where that is installed) and the first of `BACKENDS` that is installed.
     """
     in_environment = os.environ.get("KERAS_BACKEND")
     for named, reason in ((asked, "asked for"), (in_environment, "KERAS_BACKEND")):
@@ -151,10 +149,9 @@ def environment(backend: str, device: str, threads: int | None) -> dict[str, str
 def start(backend: str, device: str = "cpu", threads: int | None = None) -> ModuleType:
     """Tie this process to a backend, device and thread count, and import Keras.
 
-    With `threads` the process is also bound to as many CPUs where the system allows it: XLA and
-    Torch size their pools by the CPUs they may use. Raises UserError if Keras already
-    runs on another backend, or if this one is not installed, cannot be imported, or does not see
-    the device.
+    `threads` also binds it to as many CPUs where possible: XLA and Torch size their pools by them.
+    Raises UserError if Keras already runs on another backend, or if this one is not installed,
+    cannot be imported, or does not see the device.
     """
     check_installed(backend)
     check_threads(threads)
@@ -243,10 +240,9 @@ def versions(*backends: str) -> dict[str, str]:
 
 
 def mute_native_code() -> None:
-    """From now on drop what native code writes on file descriptor 2; Python's stderr stays.
+    """Drop native code's output on descriptor 2, not Python's stderr; call it once, before `start`.
 
-    TensorFlow's C++ libraries log their start-up before any setting of theirs is read, and Keras
-    imports them late, on every backend. Call it once, before `start`.
+    TensorFlow logs its start-up before it reads settings, and Keras imports it late everywhere.
     """
     sys.stderr.flush()
     sys.stderr = os.fdopen(os.dup(2), "w", buffering=1, encoding="utf-8", errors="replace")

@@ -18,7 +18,6 @@ import psutil
 from nnbench.machine import devices
 
 THREAD_SETTINGS = (*devices.THREAD_COUNTS, "XLA_FLAGS", "TF_XLA_FLAGS", "TF_ENABLE_ONEDNN_OPTS")
-"""Environment variables that change times."""
 
 
 def take() -> dict[str, Any]:

@@ -13,7 +13,6 @@ from types import ModuleType
 from typing import Any
 
 OPTIONAL = ("matplotlib", "pandas", "sklearn")
-"""What Keras uses where it is installed, and does without where it is not."""
 
 OPTIONAL_BUT_FOR_TENSORFLOW = ("requests",)
 """TensorFlow itself does not start without it."""

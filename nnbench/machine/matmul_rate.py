@@ -7,11 +7,7 @@ SIZES = {"cpu": 1024, "gpu": 8192}
 
 
 def product_flops_per_s(device: str) -> float:
-    """Floating-point operations a second of a square float32 product, the best of a few.
-
-    Measured through the backend that Keras runs on, on the device and with the threads that
-    this process was started with. A multiply-add is two operations.
-    """
+    """FLOPs a second of a square float32 product, the best of a few; a multiply-add is two."""
     import keras
 
     size = SIZES[device.partition(":")[0]]

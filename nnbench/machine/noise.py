@@ -130,8 +130,7 @@ def between(before: Reading, after: Reading) -> dict[str, Any]:
 def contamination(noise: Mapping[str, Any]) -> list[str]:
     """Why a trial's figures may be off, in words; empty when nothing was seen.
 
-    Pressure and the run queue are no reasons: the workers' own threads wait for one another too.
-    Nor is a temperature, which matters once a clock is cut for it.
+    Pressure and run queue are no reasons (workers' threads wait, too), nor is heat itself.
     """
     seen = {name: value for name, value in noise.items() if value is not None}
     stolen, one_cpu = seen.get("stolen_share", 0.0), seen.get("stolen_worst_cpu_share", 0.0)
@@ -165,7 +164,6 @@ def noisy_blocks(trials: Iterable[Mapping[str, Any]]) -> set[tuple[int, int]]:
 
 
 def _worst(before: Sequence[float], after: Sequence[float], wall_s: float) -> float | None:
-    """The largest change of any CPU's counter, as a share of the wall-clock."""
     # A CPU that came or went would shift all that follow.
     if not before or len(before) != len(after):
         return None
@@ -186,13 +184,11 @@ def _text(path: Path) -> str:
 
 
 def _whole_numbers(paths: Iterable[Path]) -> list[int]:
-    """What those files say that hold a whole number and nothing else."""
     texts = (_text(path).strip() for path in paths)
     return [int(text) for text in texts if text.isdigit()]
 
 
 def _number(text: str, before: str) -> float | None:
-    """The number that follows a pattern at the beginning of a line."""
     match = re.search(rf"^{before}(\d+\.?\d*)", text, re.M)
     return float(match[1]) if match else None
 
@@ -225,7 +221,6 @@ def _worker_time(root: Path, pid: int) -> float | None:
 
 
 def _switches(root: Path, pid: int) -> tuple[int | None, int | None]:
-    """Involuntary and voluntary context switches of a process, summed over its threads."""
     texts = map(_text, (root / f"proc/{pid}/task").glob("*/status"))
     found = [counts for text in texts if (counts := _SWITCHES.search(text))]
     if not found:

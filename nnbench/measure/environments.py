@@ -1,8 +1,7 @@
 """The two sides of a comparison: saved runs, commits, or environments.
 
-A commit is checked out into a worktree of its own and gets an environment of its own, which
-borrows the packages that are installed at present. Where the commit asks for other dependencies,
-pip installs into it what differs, so that no framework is installed twice.
+A commit is checked out into a worktree with an environment of its own, which borrows the installed
+packages; pip installs only what the commit asks for otherwise, and no framework twice.
 """
 
 import importlib.util
@@ -33,10 +32,7 @@ class Operand:
 
 
 def resolve(name: str) -> Operand:
-    """Understand one side: a run's folder, a Python, `.` (as things stand) or a commit.
-
-    Raises UserError for anything else, and where a commit cannot be checked out or installed.
-    """
+    """A run's folder, a Python, `.` (as things stand) or a commit; UserError if it is unusable."""
     path = Path(name)
     if (path / runs.RUN_FILE).exists():
         return Operand(name.rstrip("/"), run=runs.read(path))
@@ -91,7 +87,6 @@ def _project_table(tree: Path) -> Any:
 
 
 def _python_for(tree: Path, root: Path) -> Path:
-    """The Python of a worktree's own environment, which is made if it is not there."""
     environment = tree.with_name(f"{tree.name}-environment")
     python = environment / "bin" / "python"
     ready = environment / "ready"
@@ -139,7 +134,6 @@ def _run(command: list[str], folder: Path | None = None) -> None:
     )
     if answer.returncode != 0:
         lines = (answer.stderr.strip() or answer.stdout.strip()).splitlines()
-        # pip's first error says what is wrong, its last where to read more.
         reason = [line for line in lines if line.startswith("ERROR")][:1] or lines[-1:]
         raise UserError(f"{' '.join(command[:6])} failed: {''.join(reason)}")
 

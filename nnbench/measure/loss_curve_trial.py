@@ -23,11 +23,7 @@ READING_S = 0.02
 
 
 def measure(case: Case, seed: int, features: Array, labels: Array) -> dict[str, Any]:
-    """Train for `cold_epochs` epochs; a training that diverges ends well, too.
-
-    `losses` holds the loss of each epoch, None where it is not finite, `ended_s` the seconds from
-    nothing to its end.
-    """
+    """`losses` by epoch, None where not finite; `ended_s` by epoch, counted from nothing built."""
     keras_import.set_random_seed(seed)
     by_path = _fit if case.path == "fit" else _compiled
     losses, ended_s = by_path(case, features, labels)

@@ -12,10 +12,7 @@ STATUS = Path("/proc/self/status")
 
 
 def begin(backend: str, device: str) -> None:
-    """Start a new high-water mark, where the system and the backend allow it.
-
-    Linux resets a process' peak when 5 is written to `clear_refs` (proc(5)).
-    """
+    """Start a new high-water mark where possible: on Linux by a 5 in `clear_refs` (proc(5))."""
     with contextlib.suppress(OSError):
         CLEAR_REFS.write_text("5")
     if device.startswith("gpu") and backend == "torch":
@@ -29,10 +26,7 @@ def begin(backend: str, device: str) -> None:
 
 
 def peaks(backend: str, device: str) -> dict[str, Any]:
-    """Bytes the whole process held since `begin`: `peak_host_bytes`, `peak_device_bytes` of a GPU.
-
-    Where the peak cannot be reset (outside Linux; JAX on a GPU) they are the worker's so far.
-    """
+    """Peak bytes since `begin`; since the start outside Linux, and of JAX on a GPU."""
     host = {"peak_host_bytes": _peak_host_bytes()}
     if not device.startswith("gpu"):
         return host

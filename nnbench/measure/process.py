@@ -66,10 +66,9 @@ class Worker:
     ) -> None:
         """Start the process in an environment, the parent's by default, and do not wait for it.
 
-        It is tied to the backend, device and threads of `warm_up`. `room` is the module that
-        answers the requests (see `serve`), `settings` are further environment variables,
-        `configuration` is what only that room reads. The worker loads by its name any data set
-        that `data` does not hold. Raises UserError if the backend is not installed.
+        It is tied to the backend, device and threads of `warm_up`; the module `room` answers it and
+        reads `configuration` (see `serve`). Data sets that `data` does not hold it loads by name.
+        Raises UserError if the backend is not installed.
         """
         self.log = log
         self._buffer = b""
@@ -91,10 +90,7 @@ class Worker:
             )
 
     def wait_until_ready(self) -> dict[str, Any]:
-        """Wait until the worker is warm; return what it says of itself (see `serve.main`).
-
-        Raises UserError for what a user can mend, WorkerLostError if it does not come up.
-        """
+        """What it says once warm; UserError for what a user can mend, else WorkerLostError."""
         ready: dict[str, Any] = self.answer(START_LIMIT_S)
         if "error" in ready:
             self.stop()
@@ -107,10 +103,7 @@ class Worker:
         return self._process.pid
 
     def ask(self, case: Case, limit_s: float, **request: Any) -> dict[str, Any]:
-        """Send a request, which the room understands, and wait for its answer.
-
-        Raises WorkerLostError if the worker dies or takes too long.
-        """
+        """The room's answer to a request; WorkerLostError if the worker dies or takes too long."""
         assert self._process.stdin is not None
         line = json.dumps({"case": case.to_json(), **request})
         try:

@@ -59,7 +59,6 @@ class Environment:
 
 @functools.cache
 def _ask(environment: Environment) -> tuple[int, bool]:
-    """The version of the protocol, and whether modules have their names of today."""
     protocol, moved = map(int, _printed(environment, "-c", ASK).split())
     return protocol, bool(moved)
 

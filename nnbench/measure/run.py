@@ -32,7 +32,6 @@ from nnbench.workload.datasets import Dataset
 from nnbench.workload.study import Study
 
 FAILURES_ALLOWED = 2
-"""A case that failed this often is given up; the others go on."""
 
 LEAST_ROUNDS, MOST_ROUNDS = 3, 200
 """Before the first number of launches an interval says too little to stop on it."""
@@ -61,11 +60,7 @@ def specification(
     kinds: Sequence[str] = KINDS,
     sweeps: int = SWEEPS,
 ) -> dict[str, Any]:
-    """Everything that decides which trials a run of these cases consists of, as plain data.
-
-    `kinds` are the trials of each case in a block besides its `sweeps` of step samples. Raises
-    UserError for an effort that makes no run.
-    """
+    """All that decides a run's trials, as plain data; UserError for an effort without any."""
     effort, models = study.effort, study.networks.model
     if effort.launches < 1 or effort.blocks < 1:
         raise UserError("a run needs at least one launch and one block")
@@ -178,10 +173,9 @@ def folder_for(
 def execute(
     folder: Path, data: Dataset, watch: Watcher, sides: Mapping[str, Environment] | None = None
 ) -> runs.Run:
-    """Measure what is missing of the run in `folder`, and return the whole.
+    """Measure what is missing of a run, return the whole; UserError if a device or the disk fails.
 
-    `sides` says where workers of each side run. One that dies or exceeds the limit is an outcome
-    of its trial; a new one takes over. Raises UserError if a device or the disk fails.
+    A worker that dies or exceeds the limit is an outcome of its trial; a new one takes over.
     """
     with contextlib.closing(runs.Writer(folder)) as writer, data_file(data) as arrays:
         run = runs.read(folder)
@@ -195,8 +189,6 @@ def execute(
 
 @dataclass
 class _Measuring:
-    """What grows while a run goes on."""
-
     run: runs.Run
     writer: runs.Writer
     arrays: DataFile
@@ -208,7 +200,6 @@ class _Measuring:
         self.failures = _failures(self.run)
 
     def expect(self, plans: list[list[Planned]], number: int) -> None:
-        """Project the work of the whole run, given the round that is about to be measured."""
         wanted = self.run.specification
         spent_s = seconds_spent(self.run)
         self.widest = max(widest_interval(self.run).values(), default=None)

@@ -48,9 +48,8 @@ def plan_round(
 ) -> list[list[Planned]]:
     """The trials of one round: a list for each worker, in order, its sides mixed.
 
-    A block holds each of its cases, on each side, once for each of `kinds` of trial, and then
-    `sweeps` sweeps over their steps, all in an order drawn from `seed` and the round's number.
-    Which backend comes first alternates from round to round.
+    A block holds every case on every side once for each of `kinds`, then `sweeps` sweeps of steps,
+    in an order drawn from `seed` and `number`. The first backend alternates from round to round.
     """
     workers = list(dict.fromkeys(case.worker for case in cases))
     first = number % max(1, len(workers))
@@ -74,10 +73,7 @@ def plan_round(
 
 
 def starting_order(number: int, sides: Sequence[str]) -> list[str]:
-    """The order in which a round's processes are started: A B, B A, A B (ABBA).
-
-    Many sides are drawn anew each round: forwards and backwards would leave a trend along them.
-    """
+    """The order of starting processes: A B, B A, A B; many are drawn anew, to leave no trend."""
     if len(sides) > 2:
         drawn = list(sides)
         random.Random(f"start/{number}").shuffle(drawn)

@@ -27,11 +27,7 @@ LIMIT_S = 600.0
 def digests(
     cases: Sequence[Case], data: DataFile, environment: Environment, log: Path
 ) -> list[dict[str, Any]]:
-    """What each of some cases, which share a worker, computes in an environment.
-
-    The digests are empty where the nnbench there knows of none. Raises UserError if a training
-    fails or takes too long.
-    """
+    """Digests of cases of one worker, empty where nnbench has none; UserError if one fails."""
     first = environment.protocol == 1
     plain: Any = {"cases": [case.to_json() for case in cases]} if first else {}
     try:

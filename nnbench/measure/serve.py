@@ -36,11 +36,7 @@ Room = tuple[dict[str, Any], Answer]
 
 @dataclass(frozen=True)
 class Started:
-    """A process whose backend runs, for `case` and the others of its device.
-
-    `began_s` and `imported_s` are clock readings before and after the import of Keras; `arrays`
-    holds the features and labels of data sets by name.
-    """
+    """A process whose backend runs; the clock was read before and after Keras was imported."""
 
     case: Case
     arrays: dict[str, tuple[Array, Array]]
@@ -83,7 +79,6 @@ def main() -> None:
 
 
 def _open_answers() -> Callable[[Any], None]:
-    """Take standard output for answers; return what writes one of them, as a line, at once."""
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
 

@@ -38,13 +38,11 @@ def _warm_up(started: serve.Started) -> None:
     except Exception as failure:
         if case.model is None:
             raise
-        # Keras' messages run over many lines; their first says what is wrong.
         reason = devices.first_line(failure)
         raise UserError(f"{case.model} cannot be trained on {case.data}: {reason}") from failure
 
 
 def _trials(started: serve.Started) -> serve.Answer:
-    """Measures a trial for each request; remembers the networks whose steps are timed."""
     warm: set[str] = set()
     timers: dict[str, trial.StepTimer] = {}
     trained: dict[str, Any] = {}

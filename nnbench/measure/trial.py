@@ -36,7 +36,6 @@ EPOCH_SAMPLES = 10
 """Samples of compiled epochs in a trial; those of `fit` come from its callbacks."""
 
 WARM_EPOCHS = 5
-"""Epochs that a network trains before its steps are timed."""
 
 
 def measure(case: Case, kind: str, features: Array, labels: Array) -> tuple[dict[str, Any], Any]:
@@ -173,7 +172,6 @@ def prepared_for(case: Case, model: Any, features: Array, labels: Array) -> comp
 
 
 def _repetitions(duration_ns: Callable[[int], int]) -> int:
-    """How many repetitions last `SAMPLE_S`, given a function that takes and times so many."""
     count = 1
     while (taken_ns := duration_ns(count)) < SAMPLE_S * 1e9:
         count = max(count + 1, math.ceil(1.1 * count * SAMPLE_S * 1e9 / max(taken_ns, 1)))
@@ -214,10 +212,7 @@ def _taker(
 
 
 class StepTimer:
-    """A trained network whose steps are timed, a few samples of at least `SAMPLE_S` at a time.
-
-    Two steps go before them untimed, since others have used the caches in the meantime.
-    """
+    """Times a trained network's steps by turns, two untimed first: others have used the caches."""
 
     def __init__(self, case: Case, features: Array, labels: Array, model: Any = None) -> None:
         """Find out how many steps of `model` make a sample; without one, train one first."""

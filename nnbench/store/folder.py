@@ -71,10 +71,9 @@ class Format:
         make: Callable[[Path, str, Plain, Plain], Contents],
         check: Callable[[Contents], object],
     ) -> Contents:
-        """What `make` makes of the folder, and its moment, specification and fingerprint.
+        """What `make` makes of the folder and its moment, specification and fingerprint.
 
-        `check` looks into it as far as a damaged description would show. Raises UserError if there
-        is none, it is damaged, or it is of an unknown schema.
+        Raises UserError if it is missing, of an unknown schema, or damaged (as `check` would show).
         """
         path = folder / self.file
         try:
@@ -111,9 +110,8 @@ class Format:
     ) -> tuple[Path, bool]:
         """The folder of this specification on this host, and whether an unfinished one is in it.
 
-        Without a name it is that of the newest one if that is unfinished, else a new one; `fresh`
-        makes a new one in any case. `here` is this host's fingerprint. Raises UserError if the
-        name is taken by another, or `resume` finds nothing to go on with.
+        Without a name: the newest if unfinished, else, or with `fresh`, a new one. Raises UserError
+        if the name is taken by another, or `resume` finds nothing to go on with.
         """
         if name and (parent / name).exists() and not fresh:
             held = read(parent / name)
@@ -176,7 +174,6 @@ class Writer:
                 raise UserError(
                     f"{folder} is being written by another process: wait for it to end"
                 ) from None
-            # What a kill cut off in the middle of a line is dropped.
             os.truncate(self._path, self._path.read_bytes().rfind(b"\n") + 1)
 
     def append(self, record: dict[str, Any], *, sync: bool = True) -> None:

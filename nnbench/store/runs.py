@@ -55,10 +55,7 @@ class Run:
         return [trial for trial in self.trials if trial["outcome"] == "ok"]
 
     def samples(self) -> pd.DataFrame:
-        """One row a sample of the trials that ended well.
-
-        `position` counts the samples of a phase in its block: epochs of a `fit`, steps by sweeps.
-        """
+        """A row a good sample; `position` counts them in a phase's block, steps by sweeps."""
         rows = [
             (
                 *(trial[name] for name in OF_A_TRIAL),

@@ -20,10 +20,9 @@ def fit(
     shuffle: bool = True,
     callbacks: Sequence[Any] = (),
 ) -> list[float]:
-    """Train and return the loss of every epoch.
+    """Return the loss of every epoch; `features` is (rows, columns), `labels` (rows, 1).
 
-    `features` is (rows, columns), `labels` (rows, 1); `batch_size` None trains on all rows at
-    once, where Keras' own default would be 32.
+    `batch_size` None trains on all rows at once, where Keras' own default would be 32.
     """
     history = model.fit(
         features,

@@ -26,10 +26,7 @@ class Verdict:
 
 
 def judge(losses: Sequence[float]) -> Verdict:
-    """Judge a training by the loss of every epoch. Raises ValueError for no losses.
-
-    Medians of the last two tenths are compared, so that the jitter of mini-batches does not decide.
-    """
+    """Compare the last two tenths by medians, which ignore jitter; ValueError for no losses."""
     if not losses:
         raise ValueError("a verdict needs at least one epoch")
     curve = np.asarray(losses, dtype=np.float64)
@@ -54,10 +51,9 @@ def judge(losses: Sequence[float]) -> Verdict:
 
 
 def _jitter(tail: NDArray[np.float64], window: int) -> float:
-    """Standard error of the difference of two windows' medians, from epoch-to-epoch changes.
+    """Standard error of the difference of two windows' medians, 1.25 times that of means.
 
-    A smooth fall changes little from one epoch to the next but one: second differences leave it
-    out. The median's error is 1.25 times that of a mean.
+    Second differences leave out a smooth fall, which changes little from one epoch to the next.
     """
     if len(tail) < 3:
         return 0.0

@@ -74,10 +74,9 @@ def train(
 ) -> tuple[Session, "keras.Model"]:
     """Train a network; `devices.start` has been called.
 
-    `go_on_from` is the folder of a session of the same `architecture` that is to be continued,
-    `seed` sets all of Keras' sources of randomness.
+    `go_on_from` is the folder of a session of the same `architecture`; UserError if it is not.
     `on_epoch` is told finished epochs, from 1, and their loss: every one with `fit`, about a
-    hundred of them on the compiled path. Raises UserError if there is nothing valid to go on from.
+    hundred of them on the compiled path.
     """
     import keras
 

@@ -87,11 +87,10 @@ def parse(text: str) -> Architecture:
 
 
 def parse_many(texts: Sequence[str]) -> list[Architecture]:
-    """Read architectures and grids, in order, each architecture once.
+    """Read architectures and grids, in order, each architecture once; UserError for none.
 
-    Every text is one architecture (see `parse`), or several separated by `;` or white space
-    outside brackets, or a grid `depth=1..8 width=4,16,64` (its two parts in one text or in
-    neighbouring ones). Raises UserError for what cannot be read and for an empty list.
+    A text is one architecture (see `parse`), several separated by `;` or white space outside
+    brackets, or a grid `depth=1..8 width=4,16,64`, whose parts may be neighbouring texts.
     """
     found: list[Architecture] = []
     grid: dict[str, list[int]] = {}

@@ -28,10 +28,8 @@ OUTPUT_ACTIVATION = {"classification": "sigmoid", "regression": "linear"}
 class Training:
     """What, besides the architecture, defines a network and its training.
 
-    The defaults are the classic full-batch classification: ReLU, Adam, binary cross-entropy,
-    float32. `batch_size` None means the whole data in one batch; `loss` None means the task's
-    first one in `LOSSES`; `jit` is Keras' `jit_compile`, of which "auto" means another thing on
-    each backend and device.
+    `batch_size` None is one batch of all rows, `loss` None the task's first in `LOSSES`; `jit` is
+    Keras' `jit_compile`, of which "auto" means another thing on each backend and device.
     """
 
     task: str = "classification"
@@ -60,10 +58,9 @@ class Training:
 class Case:
     """One architecture, trained one way, on one data set, by one backend on one device.
 
-    `threads` None leaves the number of threads to the backend. `data` is the text that
-    `datasets.load` understands and `data_digest` tells which bytes that was. `model` refers to a
-    person's own function that returns a compiled Keras model (see `user_code`); such a case has
-    no architecture, and only `batch_size` and `shuffle` of its training count.
+    `threads` None is the backend's choice; `data` is what `datasets.load` understands. A `model`
+    refers to a person's own function for a compiled network (see `user_code`): there is no
+    architecture then, and only `batch_size` and `shuffle` of the training count.
     """
 
     architecture: Architecture | None

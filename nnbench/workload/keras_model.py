@@ -37,10 +37,9 @@ def for_case(case: Case) -> "keras.Model":
 
 
 def build(architecture: Architecture, training: Training, features: int) -> "keras.Sequential":
-    """A compiled `Sequential`: input of `features` columns, the hidden Dense layers, one output.
+    """A compiled `Sequential` of Dense layers; the output unit is a sigmoid, linear for regression.
 
-    The output unit is a sigmoid for classification and linear for regression. Its output is
-    float32 in every precision, as Keras recommends for mixed precision.
+    Its output is float32 in every precision, as Keras recommends for mixed precision.
     """
     import keras
 

@@ -22,10 +22,7 @@ def is_reference(text: str) -> bool:
 
 
 def reference_to(code: str | Callable[[], Any]) -> str:
-    """`package.module:function`, or `file.py:function` outside packages; text stays as it is.
-
-    Raises UserError for a function that a process of its own could not find by its name.
-    """
+    """A function's reference (text stays as it is); UserError if no process finds it by name."""
     if isinstance(code, str):
         return code
     name = getattr(code, "__name__", repr(code))

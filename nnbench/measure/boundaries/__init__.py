@@ -26,10 +26,7 @@ class Boundaries(Protocol):
     """What each backend's module offers."""
 
     def hook_first_step(self, model: Any, marks: Marks) -> None:
-        """Make the next `fit` write the clock into `marks` around trace, compile and first step.
-
-        From the second step on `fit` runs as if never hooked.
-        """
+        """Make the next `fit` mark trace, compile and first step, then run as if never hooked."""
 
     def stepper(self, model: Any, features: Array, labels: Array) -> Callable[[int], None]:
         """Return a function that takes n steps on this batch and waits for the device."""

@@ -44,11 +44,7 @@ def hook_first_step(model: Any, marks: Marks) -> None:
 
 
 def stepper(model: Any, features: Array, labels: Array) -> Callable[[int], None]:
-    """See `Boundaries`.
-
-    The state goes round outside the model, as in `fit`; its buffers are donated to the step, so
-    the model's own weights are gone afterwards.
-    """
+    """See `Boundaries`; the step takes the model's buffers, so its weights are gone afterwards."""
     train = model.train_function
     batches = itertools.repeat((jax.device_put(features), jax.device_put(labels)))
     state = tuple([variable.value for variable in group] for group in state_variables(model))

@@ -14,8 +14,6 @@ A training goes through stages, so that each can be timed by itself:
     logs = prepared.run(1)    # the first step, if there is one batch
     logs = prepared.run(999)  # steady epochs; the state stays on the device
     prepared.sync()           # weights, optimizer state, metrics and seeds into the model
-
-`fast_fit` is `Model.fit` over these stages, with callbacks, history and validation.
 """
 
 import importlib
@@ -41,10 +39,7 @@ class Program(Protocol):
         """Graph to machine code, once, after `trace`."""
 
     def run(self, first_epoch: int, epochs: int) -> Logs:
-        """Train up to `LONGEST_RUN` epochs and return the logs, arrays with a value for each.
-
-        Epochs are numbered from `first_epoch`, which decides their shuffling and validation.
-        """
+        """Train `LONGEST_RUN` epochs at most, from number `first_epoch`; logs are by epoch."""
 
     def sync(self) -> None:
         """Hand the trained state to the model's variables, from which the next `run` starts."""
@@ -78,10 +73,7 @@ class Prepared:
             self._compiled = True
 
     def run(self, epochs: int) -> Logs:
-        """Train on for `epochs` epochs; returns when the device is done.
-
-        The logs of a validation start with `val_` and mean nothing after epochs without one.
-        """
+        """Train until the device is done; `val_` logs are void after epochs without validation."""
         self.compile()
         parts = []
         done = 0
@@ -114,13 +106,10 @@ def prepare(
 ) -> Prepared:
     """Make a compiled Keras model and arrays ready to train; arguments as in `Model.fit`.
 
-    The model's weights, metrics and optimizer are built if they were not. `batch_size` None is
-    Keras' 32. With `shuffle`, rows are put in another order in each epoch, on the device;
-    `seed` decides the orders (None draws it from Python's `random`, which
+    `seed` decides the order of the rows (None draws it from Python's `random`, which
     `keras.utils.set_random_seed` seeds). An order within a batch changes a sum's last digits
-    only: `shuffle="batch"` and a full batch are not shuffled.
-
-    Raises UserError for a model or data that the compiled path does not train.
+    only: `shuffle="batch"` and a full batch are not shuffled. Raises UserError for a model or
+    data that the compiled path does not train.
     """
     import keras
 
@@ -142,10 +131,7 @@ def prepare(
 
 
 def _build(model: Any, data: Any) -> bool:
-    """Create every variable of weights, metrics and optimizer, as `fit` does before its loop.
-
-    Returns whether anything but the optimizer was missing.
-    """
+    """Create missing variables, as `fit` does; tell if any but the optimizer's were missing."""
     parts = [*model._flatten_layers(), model._compile_metrics, model._compile_loss]
     missing = not all(part is None or part.built for part in parts)
     try:

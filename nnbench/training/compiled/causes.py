@@ -1,7 +1,6 @@
 """What the compiled path changes besides the loop: the causes of its difference to `fit`.
 
-One run of both paths measures all of them together; `benchmarks/peers/causes.py` switches each by
-itself. Needs no framework, so that what only reads results can tell them.
+One run measures them together; `benchmarks/peers/causes.py` switches each. Needs no framework.
 """
 
 from nnbench.workload.case import Case

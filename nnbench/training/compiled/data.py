@@ -11,7 +11,6 @@ from typing import Any
 from nnbench.errors import UserError
 
 KERAS_BATCH_SIZE = 32
-"""What `fit` takes when no batch size is given."""
 
 LONGEST_RUN = 1024
 """Epochs that a program runs at a time: the device holds the logs of so many."""
@@ -40,9 +39,8 @@ class Batches:
 class Task:
     """What to train on, in which order, and what to validate on.
 
-    `shuffle` asks for another order of the rows in every epoch, drawn from `seed`. `validate_on`
-    says after which epochs (counted from 1) there is a validation: every n-th, or those listed.
-    `built_now` tells that the model was built for this training, not before.
+    `shuffle` draws another order of the rows for every epoch from `seed`. A validation follows
+    every n-th epoch, or those listed in `validate_on`, counted from 1.
     """
 
     training: Batches
@@ -79,10 +77,7 @@ def batches(
     batch_size: int | None = None,
     class_weight: dict[int, float] | None = None,
 ) -> Batches:
-    """Convert arrays as `fit` does; `batch_size` None means Keras' 32.
-
-    Raises UserError if they are not arrays held in memory, or if their rows do not match.
-    """
+    """Convert arrays as `fit` does; UserError if they are not in memory or rows do not match."""
     from keras.src.trainers.data_adapters import array_data_adapter
 
     if not array_data_adapter.can_convert_arrays((x, y, sample_weight)):
@@ -118,10 +113,7 @@ def state_variables(model: Any) -> tuple[list[Any], ...]:
 def split(
     x: Any, y: Any, sample_weight: Any, validation_split: float
 ) -> tuple[tuple[Any, Any, Any], tuple[Any, Any, Any]]:
-    """The first rows to train on, the last `validation_split` (0 to 1) of them to validate on.
-
-    Raises UserError if that leaves one of the two without rows.
-    """
+    """The first rows, and the last `validation_split` (0 to 1); UserError if one has none."""
     from keras.src.trainers.data_adapters import array_slicing
 
     try:

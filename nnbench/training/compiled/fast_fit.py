@@ -40,15 +40,12 @@ def fast_fit(
     """Train a compiled Keras model as `model.fit` would, all epochs in one compiled program.
 
     Arguments mean what they mean in `Model.fit`. Three are new: `seed` decides the shuffling,
-    `callback_every=k` calls callbacks for every k-th epoch (and the last) only, and
-    `otherwise="fit"` trains with `model.fit`, with a warning, where the compiled path cannot.
+    `callback_every=k` calls callbacks for every k-th epoch (and the last) only, which is faster
+    since they stop the program, and `otherwise="fit"` trains with `model.fit`, with a warning,
+    where the compiled path cannot. `verbose` prints a line whenever Python has the word.
 
-    Callbacks stop the program after each epoch that they are called for, so with them a larger
-    `callback_every` trains faster. `verbose` prints a line whenever Python has the word.
-
-    Afterwards the model holds weights, optimizer state, metrics and seeds as after `fit`.
-    Returns the `History`. Raises UserError for a model, data or callback that the compiled path
-    does not train, naming the layer or callback.
+    Raises UserError for a model, data or callback that the compiled path does not train,
+    naming the layer or callback.
     """
     import keras
 
@@ -133,7 +130,6 @@ Stretch = tuple[int, list[dict[str, Any]]]
 
 
 def _unheard(prepared: Prepared, epochs: int) -> Iterator[Stretch]:
-    """Longer and longer stretches, up to about `STRETCH_S`; nobody listens in between."""
     count = 1
     while prepared.epochs_done < epochs:
         first = prepared.epochs_done

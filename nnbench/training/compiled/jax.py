@@ -1,8 +1,7 @@
 """JAX: all epochs as one XLA program over Keras' own stateless training step.
 
-The step is `model.train_step(state, batch)`, the function that `fit` compiles too; here it is
-called within a loop that is itself compiled. The number of epochs is an argument of the program,
-so that any number of them needs one compilation.
+The step is `model.train_step(state, batch)`, as in `fit`, here within a compiled loop. The number
+of epochs is an argument of the program, so that any number of them needs one compilation.
 """
 
 from typing import Any

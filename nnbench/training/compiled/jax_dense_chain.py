@@ -112,6 +112,5 @@ def _is_plain(layer: Any) -> bool:
 
 
 def _name(activation: Any) -> str:
-    """Keras' name of one of its own activations; nothing for any other function."""
     name = getattr(activation, "__name__", "")
     return name if getattr(keras.activations, name, None) is activation else ""

@@ -65,7 +65,6 @@ def untraceable(model: Any, failure: Exception) -> UserError:
 
 
 def _causes(failure: BaseException) -> list[BaseException]:
-    """What went wrong, then what that came from."""
     found: list[BaseException] = []
     current: BaseException | None = failure
     while current is not None and current not in found:
@@ -75,7 +74,6 @@ def _causes(failure: BaseException) -> list[BaseException]:
 
 
 def _layer_in_traceback(model: Any, failure: BaseException) -> Any:
-    """The innermost layer whose code was running; the model itself does not count."""
     import keras
 
     frames = [frame for frame, _ in traceback.walk_tb(failure.__traceback__)]

@@ -1,8 +1,7 @@
 """TensorFlow: all epochs as one `tf.function` over Keras' own training step.
 
-The step is `model.train_step(batch)`, the function that `fit` calls too; here it is called in a
-loop within the graph. The number of epochs is an argument, so that any number of them needs one
-graph. The model's own variables hold the state throughout.
+The step is `model.train_step(batch)`, as in `fit`, here in a loop within the graph. The number of
+epochs is an argument: one graph serves all. The model's own variables hold the state throughout.
 """
 
 from collections.abc import Callable
@@ -114,7 +113,6 @@ def _xla_wins(model: Any) -> bool:
 def _pass_over(
     step: Callable[[Any], Any], batches: Batches, data: Any, order: Any
 ) -> dict[str, Any]:
-    """Take every batch in turn; the logs are those of the last one, which may be smaller."""
 
     def rows(begin: Any, count: int) -> Any:
         if order is None:

@@ -137,10 +137,7 @@ class Program:
 
 
 def _draw_as_loader_does() -> None:
-    """Take from Torch's generator what a `DataLoader` takes when `fit` makes one: a seed.
-
-    Unseeded dropout draws from the same generator, and so drops the same cells as in `fit`.
-    """
+    """Draw the seed of `fit`'s `DataLoader`: unseeded dropout then drops the same cells."""
     torch.empty((), dtype=torch.int64).random_()
 
 
@@ -165,7 +162,6 @@ def _values(variables: list[Any]) -> Tensors:
 
 
 def _batches(batches: Batches, data: Any, order: torch.Tensor | None) -> Iterator[Any]:
-    """Every batch in turn; the last one may be smaller."""
     if batches.steps == 1:
         yield data
         return
@@ -181,7 +177,6 @@ def _take_all(data: Any, rows: Any) -> Any:
 
 
 def _sizes(batches: Batches, data: Any) -> list[Any]:
-    """One batch of each size that there is: the first, and the last if it is smaller."""
     rows_of_last = batches.rows - batches.rows_before_last
     two = Batches(data, min(batches.rows, batches.batch_size + rows_of_last), batches.batch_size)
     head = _take_all(data, slice(0, two.rows))

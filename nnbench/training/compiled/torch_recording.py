@@ -57,10 +57,7 @@ class Recording:
 
 
 def record(model: Any, state_variables: list[Any], batch: Any) -> Recording | None:
-    """Record `model.train_step` for batches of this size, or None if that is not possible.
-
-    Nothing is trained: it runs on copies, and random generators are put back.
-    """
+    """Record `model.train_step` for this size of batch, on copies; None if that is not possible."""
     import keras
 
     if type(model).train_step is not keras.Model.train_step:
@@ -91,7 +88,6 @@ def record(model: Any, state_variables: list[Any], batch: Any) -> Recording | No
 def _step(
     model: Any, state_variables: list[Any], state: Tensors, batch: Any
 ) -> tuple[dict[str, torch.Tensor], Tensors]:
-    """`train_step` of Keras' Torch trainer, on values instead of the model's variables."""
     import keras
 
     x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(batch)

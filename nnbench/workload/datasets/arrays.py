@@ -71,11 +71,7 @@ def load_npz(path: Path, *, name: str, source: str, task: str | None) -> Dataset
 
 
 def load_function(reference: str, *, task: str | None) -> Dataset:
-    """Call a function that returns a pair (x, y) of arrays, in a process of its own.
-
-    It may import a framework, which the process that schedules must not. Raises UserError if it
-    fails or what it returns cannot be trained on.
-    """
+    """Call a function for (x, y) in its own process: it may import a framework. Else UserError."""
     user_code.check(reference)
     with tempfile.TemporaryDirectory() as scratch:
         file = Path(scratch) / "data.npz"

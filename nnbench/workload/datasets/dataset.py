@@ -60,10 +60,7 @@ class ColumnSummary:
 
 @dataclass(frozen=True)
 class Description:
-    """A data set at a glance: columns (the label last), rows per class, the first rows.
-
-    `class_counts` is None for a regression; `first_rows` hold the columns' values in order.
-    """
+    """Columns (the label last), rows per class (None for a regression), the first rows in order."""
 
     name: str
     task: str

@@ -17,9 +17,8 @@ from nnbench.workload.datasets.table import Column, Table
 class Choice:
     """What is taken of a table, and how.
 
-    `features` None means every column but the label that is not wholly text. `task` None means
-    classification when the label holds only 0 and 1, regression otherwise. `standardise` gives
-    each feature mean 0 and standard deviation 1 (over all rows, in float64).
+    `features` None is every other column not wholly text, `task` None classification when the label
+    holds only 0 and 1, else regression. `standardise` is to mean 0, deviation 1 over all rows.
     """
 
     label: str | None = None

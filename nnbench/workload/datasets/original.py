@@ -55,9 +55,8 @@ def cached_path() -> Path:
 def fetch(*, from_file: str | Path | None = None, mirrors: Sequence[str] = MIRRORS) -> Fetched:
     """Get the original, check it, standardise each feature and store it for `load("banknotes")`.
 
-    Mirrors are tried in turn, each for `TIMEOUT_S` seconds without an answer; `from_file` takes
-    a copy already downloaded instead (text or UCI's zip). Raises UserError, and stores nothing,
-    without a network, for a file that is not the original and for a cache that cannot be written.
+    Each mirror gets `TIMEOUT_S` seconds; `from_file` is a copy (text or UCI's zip). Raises
+    UserError, storing nothing, without a network, for another file and an unwritable cache.
     """
     if from_file is not None:
         path = Path(from_file).expanduser()

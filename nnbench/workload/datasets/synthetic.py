@@ -43,8 +43,7 @@ class Recipe:
 def parse(text: str, *, task: str | None = None) -> Recipe:
     """Read `synthetic` or `synthetic:rows=1000,features=4,seed=0,task=regression`, any keys.
 
-    `task` is the one to use where the text names none. Raises UserError for an unknown or
-    repeated key, a value out of range, and a text that names another task.
+    UserError for an unknown or repeated key, a value out of range, or another task than `task`.
     """
     given: dict[str, str] = {}
     parts = text.removeprefix(PREFIX).removeprefix(":")
@@ -66,8 +65,7 @@ def parse(text: str, *, task: str | None = None) -> Recipe:
 def make(recipe: Recipe) -> Dataset:
     """Draw standard normal features; the first four, and some noise, decide the label.
 
-    Classification: the upper half of the rows by that score is class 1, so both classes are
-    there at any size. Regression: the label is the score, of mean 0.
+    It is their score, of mean 0; or class 1 in the upper half of rows: both classes at any size.
     """
     generator = np.random.Generator(np.random.PCG64(recipe.seed))
     features = generator.standard_normal((recipe.rows, recipe.features), dtype=np.float32)

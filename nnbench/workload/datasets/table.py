@@ -70,8 +70,7 @@ class Table:
 def read(path: Path, *, header: Sequence[str] | None = None) -> Table:
     """Read a CSV file (UTF-8, commas); without `header` its first line holds the column names.
 
-    Blank lines are passed over. Raises UserError for a file that cannot be read, for a header
-    that does not name every column once, for a row of another length and for fewer than two rows.
+    Raises UserError for an unreadable file or header, a row of odd length, or fewer than two rows.
     """
     file = str(path)
     lines, rows = _records(file, read_text(path))
@@ -119,7 +118,6 @@ def looks_headerless(text: str) -> bool:
 
 
 def _records(file: str, text: str) -> tuple[list[int], list[list[str]]]:
-    """The rows that are not blank, and the lines on which they end."""
     reader = csv.reader(io.StringIO(text, newline=""), strict=True)
     try:
         found = [(reader.line_num, row) for row in reader if row]
