@@ -34,11 +34,7 @@ Once = Callable[[str, Callable[[Path], None]], Path]
 
 CALIBRATION = ("--backend", "jax", "--path", "fit", "--budget", "1s")
 
-LONGEST = (
-    "test_readme.py",
-    "test_compiled.py",
-    "test_asv_suite.py",
-)
+LONGEST = ("test_readme.py", "test_compiled.py", "test_asv_suite.py")
 """Files that take minutes: begun first, so that none of them is left to one process at the end."""
 
 

@@ -34,15 +34,7 @@ def own_factor(case, own):
 
 
 def context(
-    setting=None,
-    *,
-    rows=1000,
-    batch_size=None,
-    epochs=100,
-    slower=1.0,
-    noise=0.02,
-    own=0.0,
-    seed=0,
+    setting=None, *, rows=1000, batch_size=None, epochs=100, slower=1.0, noise=0.02, own=0.0, seed=0
 ):
     """On the made machine; `slower` multiplies all its times, `own` is in `own_factor`."""
     where = setting or Setting("jax", path="fit")

@@ -11,9 +11,7 @@ from nnbench.show.terminal import print_json
 
 
 def doctor(
-    *,
-    asked: Asked = Asked(),
-    measure: Annotated[bool, Parameter(negative="--no-measure")] = True,
+    *, asked: Asked = Asked(), measure: Annotated[bool, Parameter(negative="--no-measure")] = True
 ) -> None:
     """What makes timings noisy here, what precision can be had, and what to change.
 

@@ -9,16 +9,7 @@ from cyclopts import Parameter
 
 from nnbench.cli import COMMANDS, new_app
 from nnbench.cli.options import MODEL, AsJson, Name, Output, Trained, tell_backend
-from nnbench.drift import (
-    analysis,
-    determinism_cost,
-    execution,
-    golden,
-    plan,
-    saved,
-    tables,
-    words,
-)
+from nnbench.drift import analysis, determinism_cost, execution, golden, plan, saved, tables, words
 from nnbench.drift import remedy as remedies
 from nnbench.errors import UserError
 from nnbench.machine import devices, fingerprint

@@ -66,9 +66,9 @@ class Worker:
     ) -> None:
         """Start the process in an environment, the parent's by default, and do not wait for it.
 
-        It is tied to the backend, device and threads of `warm_up`; the module `room` answers it and
-        reads `configuration` (see `serve`). Data sets that `data` does not hold it loads by name.
-        Raises UserError if the backend is not installed.
+        It is tied to the backend, device and threads of `warm_up`; the module `room` answers it
+        and reads `configuration` (see `serve`); `settings` are environment variables. Data sets
+        that `data` does not hold it loads by name. Raises UserError if the backend is not there.
         """
         self.log = log
         self._buffer = b""

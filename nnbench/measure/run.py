@@ -60,7 +60,11 @@ def specification(
     kinds: Sequence[str] = KINDS,
     sweeps: int = SWEEPS,
 ) -> dict[str, Any]:
-    """All that decides a run's trials, as plain data; UserError for an effort without any."""
+    """Everything that decides which trials a run of these cases consists of, as plain data.
+
+    `kinds` are the trials of each case in a block besides its `sweeps` of step samples. Raises
+    UserError for an effort that makes no run.
+    """
     effort, models = study.effort, study.networks.model
     if effort.launches < 1 or effort.blocks < 1:
         raise UserError("a run needs at least one launch and one block")

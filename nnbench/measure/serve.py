@@ -36,7 +36,11 @@ Room = tuple[dict[str, Any], Answer]
 
 @dataclass(frozen=True)
 class Started:
-    """A process whose backend runs; the clock was read before and after Keras was imported."""
+    """A process whose backend runs, for `case` and the others of its device.
+
+    `began_s` and `imported_s` are clock readings before and after the import of Keras; `arrays`
+    holds the features and labels of data sets by name.
+    """
 
     case: Case
     arrays: dict[str, tuple[Array, Array]]

@@ -54,11 +54,7 @@ def _pairwise_means(values: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def nested_estimate(
-    values: ArrayLike,
-    launches: ArrayLike,
-    *,
-    samples: int | None = None,
-    seed: int = 0,
+    values: ArrayLike, launches: ArrayLike, *, samples: int | None = None, seed: int = 0
 ) -> Estimate:
     """Estimate a positive quantity from one value a block, blocks nested in launches.
 
@@ -124,10 +120,7 @@ def _signed_rank_tail(count: int) -> NDArray[np.float64]:
 
 
 def unpaired_ratio(
-    first: ArrayLike,
-    first_launches: ArrayLike,
-    second: ArrayLike,
-    second_launches: ArrayLike,
+    first: ArrayLike, first_launches: ArrayLike, second: ArrayLike, second_launches: ArrayLike
 ) -> Estimate:
     """Estimate second / first from two sets of launches that share nothing, blocks nested in each.
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from nnbench.workload.study import Study
 
 DRIFT_BENCHMARKS = [
-    *("track_drift_repeat", "track_drift_paths", "track_loss", "track_weights_digest"),
+    *("track_drift_repeat", "track_drift_paths", "track_loss", "track_weights_digest")
 ]
 
 SAME_NAMES = (

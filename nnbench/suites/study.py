@@ -27,7 +27,10 @@ GFLOP = 1e9
 def measure(
     study: Study, *, drift: bool = True, keep: Path | None = None, commit: str | None = None
 ) -> list[Reading]:
-    """One reading for each case installed here. Raises UserError for what cannot be measured."""
+    """One reading for each case installed here; the run stays below `keep`, noting `commit`.
+
+    Raises UserError for what cannot be measured.
+    """
     with tempfile.TemporaryDirectory() as scratch, _importable():
         data = study.data.load()
         study = installed(study)

@@ -72,7 +72,7 @@ def train(
     go_on_from: Path | None = None,
     on_epoch: Callable[[int, float], None] = lambda epoch, loss: None,
 ) -> tuple[Session, "keras.Model"]:
-    """Train a network; `devices.start` has been called.
+    """Train a network; `devices.start` has been called; `seed` sets all of Keras' randomness.
 
     `go_on_from` is the folder of a session of the same `architecture`; UserError if it is not.
     `on_epoch` is told finished epochs, from 1, and their loss: every one with `fit`, about a

@@ -58,9 +58,10 @@ class Training:
 class Case:
     """One architecture, trained one way, on one data set, by one backend on one device.
 
-    `threads` None is the backend's choice; `data` is what `datasets.load` understands. A `model`
-    refers to a person's own function for a compiled network (see `user_code`): there is no
-    architecture then, and only `batch_size` and `shuffle` of the training count.
+    `threads` None is the backend's choice; `data` is what `datasets.load` understands, and
+    `data_digest` tells which bytes that was. A `model` refers to a person's own function for a
+    compiled network (see `user_code`): there is no architecture then, and only `batch_size` and
+    `shuffle` of the training count.
     """
 
     architecture: Architecture | None

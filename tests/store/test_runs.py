@@ -18,13 +18,7 @@ def a_case(text="6,6", **changes):
 
 
 def a_run(folder):
-    wanted = {
-        "cases": [a_case().to_json()],
-        "launches": 1,
-        "blocks": 1,
-        "seed": 0,
-        "limit_s": 10,
-    }
+    wanted = {"cases": [a_case().to_json()], "launches": 1, "blocks": 1, "seed": 0, "limit_s": 10}
     return runs.create(folder, "run", wanted, {"host": "here"})
 
 

@@ -106,10 +106,10 @@ def prepare(
 ) -> Prepared:
     """Make a compiled Keras model and arrays ready to train; arguments as in `Model.fit`.
 
-    `seed` decides the order of the rows (None draws it from Python's `random`, which
-    `keras.utils.set_random_seed` seeds). An order within a batch changes a sum's last digits
-    only: `shuffle="batch"` and a full batch are not shuffled. Raises UserError for a model or
-    data that the compiled path does not train.
+    `batch_size` None is Keras' 32. `seed` decides the order of the rows (None draws it from
+    Python's `random`, which `keras.utils.set_random_seed` seeds). An order within a batch changes
+    a sum's last digits only: `shuffle="batch"` and a full batch are not shuffled. Raises UserError
+    for a model or data that the compiled path does not train.
     """
     import keras
 

@@ -44,8 +44,9 @@ def fast_fit(
     since they stop the program, and `otherwise="fit"` trains with `model.fit`, with a warning,
     where the compiled path cannot. `verbose` prints a line whenever Python has the word.
 
-    Raises UserError for a model, data or callback that the compiled path does not train,
-    naming the layer or callback.
+    Afterwards the model holds weights, optimizer state, metrics and seeds as after `fit`. Returns
+    the `History`. Raises UserError for a model, data or callback that the compiled path does not
+    train, naming the layer or callback.
     """
     import keras
 
