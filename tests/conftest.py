@@ -34,13 +34,18 @@ Once = Callable[[str, Callable[[Path], None]], Path]
 
 CALIBRATION = ("--backend", "jax", "--path", "fit", "--budget", "1s")
 
-LONGEST = ("test_readme.py", "test_compiled.py", "test_asv_suite.py")
-"""Files that take minutes: begun first, so that none of them is left to one process at the end."""
+LONGEST = (
+    *("test_readme.py", "training/test_compiled.py", "suites/test_asv_suite.py"),
+    *("drift/test_drift.py", "measure/test_run.py", "report/test_page.py", "cli/test_history.py"),
+    *("drift/test_golden.py", "suites/test_suites.py", "workload/test_user_code.py"),
+)
+"""Files that take longest: begun first, so that none is left to one process at the end."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The longest files first, all else in its order."""
-    items.sort(key=lambda item: item.path.name not in LONGEST)
+    place = {ROOT / "tests" / name: position for position, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: place.get(item.path, len(place)))
 
 
 @pytest.fixture(scope="session", autouse=True)
