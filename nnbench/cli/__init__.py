@@ -44,7 +44,8 @@ def new_app(name: str, text: str) -> cyclopts.App:
         help_format="plaintext" if name == "nnbench" else "markdown",
         help_flags=["-h", "--help"],
         version_flags=["--version"] if name == "nnbench" else [],
-        default_parameter=cyclopts.Parameter(negative=()),
+        # Of an option that is given twice the last counts.
+        default_parameter=cyclopts.Parameter(negative=(), allow_repeating=True),
         result_action="return_value",
         suppress_keyboard_interrupt=False,
     )

@@ -154,3 +154,8 @@ def test_the_regression_ends_below_a_mean_squared_error_of_15(nnbench):
     assert trained["epochs"] > 5000
     assert trained["losses"][4999] > 1.02 * trained["losses"][-1]
     assert 1 < trained["losses"][-1] < 15
+
+
+def test_of_an_option_that_is_given_twice_the_last_counts(nnbench):
+    answer = nnbench("show", "6,6", "--batch", "3", "--batch", "7", "--json")
+    assert json.loads(answer.stdout)[0]["rows_per_step"] == 7
