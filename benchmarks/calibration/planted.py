@@ -31,7 +31,7 @@ def build(architecture: Architecture, training: Training, features: int) -> "ker
         [keras.Input((features,)), *plain.layers[:-1], ExtraWork(), plain.layers[-1]]
     )
     model.compile(
-        optimizer=_optimizer(training.optimizer),
+        optimizer=plain.optimizer,
         loss=training.loss,
         jit_compile=JIT_COMPILE[training.jit],
     )
