@@ -102,7 +102,7 @@ def test_a_commit_is_measured_against_the_present_and_a_real_slowdown_is_found(p
     told = json.loads(answer.stdout)
     assert told["first"].startswith("HEAD~1")
     assert told["second"] == "now"
-    step = next(one for one in told["comparisons"] if one["label"].endswith("step"))
+    step = next(one for one in told["comparisons"] if one["label"].endswith(" step"))
     assert step["verdict"] == DIFFERENT
     assert step["ratio"]["value"] > 1.2
     assert (project / ".nnbench" / "worktrees").is_dir()
