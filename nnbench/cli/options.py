@@ -76,7 +76,9 @@ class Trained:
             kind = type(part.default)
             known = fields(kind) if is_dataclass(kind) else ()
             changed = [
-                (one.name, one.type, defaults[one.name]) for one in known if one.name in defaults
+                (one.name, one.type, defaults.pop(one.name))
+                for one in known
+                if one.name in defaults
             ]
             if changed:
                 # Cyclopts reads no record of a module of Python's own, where this would lie.
@@ -86,6 +88,7 @@ class Trained:
                 )
                 cls.__annotations__[part.name] = derived
                 setattr(cls, part.name, derived())
+        super().__init_subclass__(**defaults)  # Refuses what no record has.
 
 
 @dataclass(frozen=True)
