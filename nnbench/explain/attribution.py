@@ -196,7 +196,7 @@ class _Draws:
         value = sum(each for each, _ in found) / whole if whole else math.nan
         with np.errstate(divide="ignore", invalid="ignore"):
             shares = sum(draws for _, draws in found) / whole_draws
-        low, high = np.nanquantile(shares, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
+            low, high = np.nanquantile(shares, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
         return self._interval(value, float(min(low, value)), float(max(high, value)))
 
     def flip(self, epochs: int) -> Interval:

@@ -143,6 +143,15 @@ def test_runs_of_unlike_hosts_are_refused_unless_asked_for(tmp_path, monkeypatch
     assert attribution.of_runs(before, after, unlike=True)
 
 
+@pytest.mark.filterwarnings("error")
+def test_a_run_does_not_differ_from_itself(tmp_path):
+    run = make_run(tmp_path, {DEEP: {}})
+    (found,) = attribution.of_runs(run, run)
+    assert found.whole.value == 0
+    assert found.whole.low < 0 < found.whole.high
+    assert all(math.isnan(share.value) for share in found.shares.values())
+
+
 def test_a_run_without_the_network_names_what_it_holds(tmp_path):
     run = make_run(tmp_path, TIMES)
     with pytest.raises(UserError, match=r"100x2, 6x5"):
