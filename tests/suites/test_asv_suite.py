@@ -137,7 +137,9 @@ from asv_suite import cold, grid, training
 assert nnbench.__file__.startswith(sys.argv[1]), nnbench.__file__
 assert [list(axis) for axis in training.Training().params][:2] == [["6x2", "100x2", "6x5"], ["jax"]]
 start, backend = cold.Start(), cold.StartBackend()
-codes = (start.timeraw_import_nnbench(), start.timeraw_help(), backend.timeraw_import_keras("jax"))
+codes = [start.timeraw_import_nnbench(), backend.timeraw_import_keras("jax")]
+if "typer" not in open(f"{sys.argv[1]}/nnbench/cli/__init__.py").read():
+    codes.append(start.timeraw_help())  # Else it needs what today's environment does not have.
 for code in codes:
     subprocess.run([sys.executable, "-c", code], check=True)
 for path in ("fit", "compiled"):
