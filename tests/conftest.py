@@ -29,6 +29,9 @@ settings.register_profile(
 )
 settings.load_profile("any machine")
 
+QUICK_TO_COMPILE = "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true"
+"""Of XLA: what a test trains is so short that its compilation is most of it."""
+
 Command = Callable[..., subprocess.CompletedProcess[str]]
 Once = Callable[[str, Callable[[Path], None]], Path]
 
@@ -49,7 +52,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _own_surroundings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+def _own_surroundings(
+    tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config
+) -> Iterator[None]:
     """What a person has set for themselves decides no test."""
     with pytest.MonkeyPatch.context() as surroundings:
         for name in ("NNBENCH_BANKNOTES", "NNBENCH_INSTAGRAM", "OMP_NUM_THREADS"):
@@ -57,6 +62,8 @@ def _own_surroundings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None
         if "NNBENCH_CHECK_COMPILED" not in os.environ:
             # The one that starts in a second, where a test does not say which.
             surroundings.setenv("KERAS_BACKEND", "jax")
+            if pytestconfig.option.markexpr != "alone":
+                surroundings.setenv("XLA_FLAGS", QUICK_TO_COMPILE)
         surroundings.setenv("KERAS_HOME", str(tmp_path_factory.mktemp("keras")))
         surroundings.setenv("NNBENCH_CACHE", str(tmp_path_factory.mktemp("cache")))
         yield

@@ -1,7 +1,5 @@
 """Figures that are really drawn, and what lies over what in them."""
 
-import io
-
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
@@ -9,7 +7,7 @@ from matplotlib.figure import Figure
 def drawn(figure):
     """The axes of a figure, after it was drawn."""
     assert isinstance(figure, Figure)
-    figure.savefig(io.BytesIO(), format="png")
+    figure.draw_without_rendering()
     return figure.axes
 
 

@@ -121,6 +121,7 @@ def test_train_tells_draws_saves_and_goes_on(nnbench, tmp_path):
     assert broken.stderr.count("\n") == 1
 
 
+@pytest.mark.long
 def test_train_on_the_compiled_path_ends_where_fit_does(nnbench):
     arguments = ("train", "6,6", "--epochs", "40", "--seed", "1", "--backend", "jax", "--json")
     plain, compiled = (

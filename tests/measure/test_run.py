@@ -149,6 +149,7 @@ assert marks.durations_ns["first_step"] < marks.durations_ns["compile"] / 5, mar
     in_backend("tensorflow", code)
 
 
+@pytest.mark.long
 def test_mini_batches_are_measured_and_named(nnbench):
     arguments = ("run", "4", "--backend", "jax", "--batch", "500", "--json", *SMALL)
     told = json.loads(nnbench(*arguments).stdout)

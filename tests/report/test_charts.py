@@ -25,7 +25,7 @@ def test_a_rest_below_zero_is_drawn_left_of_zero(tmp_path):
     assert min(patch.get_x() + min(patch.get_width(), 0) for patch in axis.patches) < 0
 
 
-@pytest.mark.parametrize("count", [1, 3, 12, 40])
+@pytest.mark.parametrize("count", [1, 12, pytest.param(40, marks=pytest.mark.long)])
 def test_every_chart_can_be_drawn_for_any_number_of_networks(tmp_path, count):
     times_s = {f"{width}": {"step": 0.001 * width} for width in range(1, count + 1)}
     run = make_run(tmp_path, times_s, launches=3, blocks=1)

@@ -125,6 +125,7 @@ def test_it_works_under_xdist_where_timings_are_off(python, project):
     assert "1 passed" in answer.stdout
 
 
+@pytest.mark.long
 def test_it_works_without_pytest_benchmark(python, project):
     answer = call([python, "-m", "pytest", "tests", "-q", "-p", "no:benchmark"], project)
     assert "1 passed" in answer.stdout

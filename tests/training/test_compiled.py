@@ -11,9 +11,6 @@ import pytest
 from nnbench.machine import devices
 from nnbench.machine.devices import BACKENDS
 
-QUICK_TO_COMPILE = "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true"
-"""The checks compile hundreds of programs and run each for a moment."""
-
 CHECKS = Path(__file__).parent / "compiled_checks.py"
 
 
@@ -34,7 +31,6 @@ def _start(backend: str) -> "subprocess.Popen[str]":
         **os.environ,
         **devices.environment(backend, "cpu", 1),
         "NNBENCH_CHECK_COMPILED": backend,
-        "XLA_FLAGS": QUICK_TO_COMPILE,
     }
     return subprocess.Popen(
         [sys.executable, "-m", "pytest", "-x", "-p", "no:cacheprovider", str(CHECKS)],

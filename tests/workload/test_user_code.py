@@ -1,7 +1,9 @@
 import json
+import shutil
 
 import numpy as np
 import pytest
+from projects import nnbench_in
 
 MODEL = """
 import keras
@@ -39,32 +41,46 @@ def code(tmp_path):
     return tmp_path
 
 
-def test_ones_own_models_and_data_are_measured_on_both_paths(nnbench, code):
-    answer = nnbench(
-        *("run", "--model", "mine.py:small", "--model", "mine.py:wide", "--data", "mine.py:data"),
-        *("--backend", "jax", "--path", "fit,compiled", "--launches", "1", "--blocks", "1"),
-        *("--epochs", "3", "--batch", "20", "--json"),
-    )
-    assert answer.returncode == 0, answer.stderr
-    told = json.loads(answer.stdout)
-    found = {(case["model"], case["path"]): case for case in told["cases"]}
+RUN = (
+    *("run", "--model", "mine.py:small", "--model", "mine.py:wide", "--data", "mine.py:data"),
+    *("--backend", "jax", "--path", "fit,compiled", "--launches", "1", "--blocks", "1"),
+    *("--epochs", "3", "--batch", "20", "--name", "once", "--json"),
+)
+
+
+@pytest.fixture
+def measured(once, tmp_path):
+    """A run of one's own models that stands in the test's own folder; what it told."""
+
+    def make(folder):
+        (folder / "mine.py").write_text(MODEL)
+        answer = nnbench_in(folder, *RUN)
+        assert answer.returncode == 0, answer.stderr
+        (folder / "told.json").write_text(answer.stdout)
+
+    shutil.copytree(once("user-code", make), tmp_path, dirs_exist_ok=True)
+    return json.loads((tmp_path / "told.json").read_text())
+
+
+def test_ones_own_models_and_data_are_measured_on_both_paths(measured, tmp_path):
+    found = {(case["model"], case["path"]): case for case in measured["cases"]}
     assert len(found) == 4
     small = found["mine.py:small", "fit"]
     assert small["parameters"] == 6 * 4 + 4 + 4 * 3 + 3
     assert small["peak_host_bytes"] > 10 << 20
     assert {"build", "cold", "step", "epoch", "trace", "compile"} <= set(small["times_s"])
-    page = (code / told["report"]).read_text()
+    page = (tmp_path / measured["report"]).read_text()
     assert "mine.py:wide" in page
 
 
-def test_an_edited_model_is_another_run(nnbench, code):
-    command = ["run", "--model", "mine.py:small", "--data", "mine.py:data", "--backend", "jax"]
-    command += ["--launches", "1", "--blocks", "1", "--epochs", "2", "--name", "once", "--quiet"]
-    assert nnbench(*command).returncode == 0
-    (code / "mine.py").write_text(MODEL.replace("made(4)", "made(5)"))
-    answer = nnbench(*command)
+def test_an_edited_model_is_another_run(nnbench, measured, tmp_path):
+    (tmp_path / "mine.py").write_text(MODEL.replace("made(4)", "made(5)"))
+    answer = nnbench(*RUN)
     assert answer.returncode == 2
     assert "another run" in answer.stderr
+
+
+LONG = pytest.mark.long
 
 
 @pytest.mark.parametrize(
@@ -72,11 +88,11 @@ def test_an_edited_model_is_another_run(nnbench, code):
     [
         ("mine.py:nothing", "mine.py:data", "no function 'nothing'"),
         ("mine.py:forgotten", "mine.py:data", "compile()"),
-        ("mine.py:text", "mine.py:data", "returned a str"),
-        ("other.py:small", "mine.py:data", "other.py is not there"),
-        ("mine.py", "mine.py:data", "names no function"),
-        ("mine.py:small", "banknotes", "cannot be trained on banknotes"),
-        ("mine.py:small", "mine.py:text", "did not return a pair"),
+        pytest.param("mine.py:text", "mine.py:data", "returned a str", marks=LONG),
+        pytest.param("other.py:small", "mine.py:data", "other.py is not there", marks=LONG),
+        pytest.param("mine.py", "mine.py:data", "names no function", marks=LONG),
+        pytest.param("mine.py:small", "banknotes", "cannot be trained on banknotes", marks=LONG),
+        pytest.param("mine.py:small", "mine.py:text", "did not return a pair", marks=LONG),
         ("mine.py:small", "arrays.npz", "needs the arrays x and y"),
     ],
 )
