@@ -1,0 +1,1 @@
+"""Parameters, FLOPs and bytes of any network, by a rule for each kind of Keras layer."""
