@@ -1,7 +1,8 @@
-"""What to train: hidden layer widths, and what follows from them without any framework.
+"""What to train: a family of networks, the widths of its hidden layers and its settings.
 
-The notation: `6,6` or `[6, 6]` lists the hidden layers, `6x5` is five layers of 6 units, and
-`depth=1..8 width=4,16,64` is a grid of such equal-width networks.
+The notation: `6,6` or `[6, 6]` lists the hidden layers of a Dense network, `6x5` is five layers of
+6 units; another family's name comes before and its settings after: `conv:32x4(kernel=5)`. A grid
+is every combination: `depth=1..8 width=4,16,64`, or `lstm depth=1,2 width=16,64`.
 """
 
 import itertools
@@ -10,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from nnbench.errors import UserError
+from nnbench.workload.families import FAMILIES, Family, Value
 
 MAX_WIDTH = 1_000_000
 MAX_DEPTH = 10_000
@@ -17,9 +19,14 @@ MAX_DEPTH = 10_000
 
 @dataclass(frozen=True)
 class Architecture:
-    """Widths of the hidden layers; the output layer, of one unit, is not part of it."""
+    """Widths of the hidden layers; the output layer is not part of it.
+
+    `settings` are those knobs of the family that are not at their default, by name.
+    """
 
     widths: tuple[int, ...]
+    family: str = "dense"
+    settings: tuple[tuple[str, Value], ...] = ()
 
     def __post_init__(self) -> None:
         if not self.widths:
@@ -31,6 +38,19 @@ class Architecture:
                 raise UserError(
                     f"a layer of width {width} cannot be built: widths go from 1 to {MAX_WIDTH}"
                 )
+        problem = self.kind.check(self.widths, self.knobs)
+        if problem:
+            raise UserError(f"{self.label} cannot be built: {problem}")
+
+    @property
+    def kind(self) -> Family:
+        """The family."""
+        return FAMILIES[self.family]
+
+    @property
+    def knobs(self) -> dict[str, Value]:
+        """All settings of the family, by name."""
+        return self.kind.knobs_with(self.settings)
 
     @property
     def depth(self) -> int:
@@ -39,10 +59,12 @@ class Architecture:
 
     @property
     def label(self) -> str:
-        """The shortest notation: `6x5` for equal widths, `6,100` otherwise."""
-        if len(set(self.widths)) == 1:
-            return f"{self.widths[0]}x{self.depth}"
-        return ",".join(map(str, self.widths))
+        """The shortest notation: `6x5` for equal widths, `6,100` otherwise, `lstm:8x2`."""
+        equal = len(set(self.widths)) == 1
+        widths = f"{self.widths[0]}x{self.depth}" if equal else ",".join(map(str, self.widths))
+        family = "" if self.family == "dense" else f"{self.family}:"
+        settings = ", ".join(f"{name}={_written(value)}" for name, value in self.settings)
+        return f"{family}{widths}({settings})" if settings else f"{family}{widths}"
 
     def __str__(self) -> str:
         return self.label
@@ -58,11 +80,47 @@ class Architecture:
 
 _REPEATED = re.compile(r"^(\d+)\s*x\s*(\d+)$", re.IGNORECASE)
 _RANGE = re.compile(r"^(\d+)(?:\.\.(\d+))?$", re.ASCII)
+_WORDS = re.compile(r"(?:[^\s;\[\]()]|\[[^\]]*\]|\([^)]*\)|[\[\]()])+")
+AXES = ("depth", "width")
+
+
+def _written(value: Value) -> str:
+    return {True: "on", False: "off"}[value] if isinstance(value, bool) else str(value)
 
 
 def parse(text: str) -> Architecture:
-    """Read `6,6`, `[100, 100]`, `6x5`, `100` or a mixture; UserError for anything else."""
-    inner = text.strip()
+    """Read `6,6`, `[100, 100]`, `6x5`, `conv:32x4(kernel=5)`; UserError for anything else."""
+    inner, given = text.strip(), {}
+    if inner.endswith(")"):
+        inner, _, settings = inner[:-1].partition("(")
+        given = _settings(text, settings)
+    name, colon, widths = inner.rpartition(":")
+    family = _family(name.strip() if colon else "dense", text)
+    return Architecture(_widths(text, widths.strip()), family.name, family.settings(given))
+
+
+def _family(name: str, text: str) -> Family:
+    if name not in FAMILIES:
+        raise UserError(
+            f"architecture '{text}' is not understood at '{name}': "
+            f"the families are {', '.join(FAMILIES)}"
+        )
+    return FAMILIES[name]
+
+
+def _settings(text: str, inner: str) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for part in inner.split(","):
+        name, equals, value = (one.strip() for one in part.partition("="))
+        if not (name and equals and value) or name in found:
+            raise UserError(
+                f"'{text}' is not understood at '{part}': write settings as (name=value, ...)"
+            )
+        found[name] = value
+    return found
+
+
+def _widths(text: str, inner: str) -> tuple[int, ...]:
     if inner.startswith("[") and inner.endswith("]"):
         inner = inner[1:-1]
     widths: list[int] = []
@@ -83,53 +141,86 @@ def parse(text: str) -> Architecture:
                 f"architecture '{text}' is not understood at '{part}': "
                 "write 6,6 or [100, 100] or 6x5 (five layers of 6)"
             )
-    return Architecture(tuple(widths))
+    return tuple(widths)
+
+
+def words(texts: Sequence[str]) -> list[str]:
+    """The texts cut at `;` and white space outside brackets; commas take spaces along."""
+    return [word for text in texts for word in _WORDS.findall(re.sub(r"\s*,\s*", ",", text))]
 
 
 def parse_many(texts: Sequence[str]) -> list[Architecture]:
     """Read architectures and grids, in order, each architecture once; UserError for none.
 
     A text is one architecture (see `parse`), several separated by `;` or white space outside
-    brackets, or a grid `depth=1..8 width=4,16,64`, whose parts may be neighbouring texts.
+    brackets, or a grid: an optional family and `name=values` words, which may be neighbouring
+    texts. A grid has a depth and a width, and any of the family's settings.
     """
     found: list[Architecture] = []
-    grid: dict[str, list[int]] = {}
-    for text in texts:
-        for word in re.findall(r"\[[^\]]*\]|[^\s;]+", re.sub(r"\s*,\s*", ",", text)):
-            if "=" not in word:
-                found.append(parse(word))
-                continue
-            axis, values = _axis(word)
-            if axis in grid:
-                raise UserError(f"'{word}' names {axis} twice before its grid is complete")
-            grid[axis] = values
-            if len(grid) == 2:
-                sizes = itertools.product(grid["depth"], grid["width"])
-                found += [Architecture((width,) * depth) for depth, width in sizes]
+    family, grid = FAMILIES["dense"], {}
+    for word in [*words(texts), ""]:
+        name, equals, values = word.partition("=")
+        if equals and "(" not in name:
+            if name in grid:
+                if not set(AXES) <= grid.keys():
+                    raise UserError(f"'{word}' names {name} twice before its grid is complete")
+                found += _grid(family, grid)
                 grid = {}
-    for present in grid:
-        missing = "width" if present == "depth" else "depth"
-        raise UserError(f"a grid needs both parts: {present}= is there, {missing}= is missing")
+            grid[name] = _axis(family, name, word)
+            continue
+        if grid or family.name != "dense" or word in FAMILIES:
+            if grid or family.name != "dense":
+                found += _grid(family, grid)
+            family, grid = FAMILIES.get(word, FAMILIES["dense"]), {}
+            if word in FAMILIES:
+                continue
+        if word:
+            found.append(parse(word))
     if not found:
         raise UserError("no architecture was named: try 6,6 100,100 6x5")
     return list(dict.fromkeys(found))
 
 
-def _axis(word: str) -> tuple[str, list[int]]:
-    axis, _, text = word.partition("=")
-    if axis not in ("depth", "width"):
+def _grid(family: Family, grid: dict[str, list[str]]) -> list[Architecture]:
+    for present, missing in (AXES, AXES[::-1]):
+        if missing not in grid:
+            there = f"{present}= is there, {missing}= is missing" if present in grid else "none is"
+            raise UserError(f"a grid needs both parts: {there}")
+    others = [name for name in grid if name not in AXES]
+    return [
+        Architecture(
+            (int(width),) * int(depth),
+            family.name,
+            family.settings(dict(zip(others, values, strict=True))),
+        )
+        for depth, width in itertools.product(grid["depth"], grid["width"])
+        for values in itertools.product(*(grid[name] for name in others))
+    ]
+
+
+def _axis(family: Family, axis: str, word: str) -> list[str]:
+    if axis not in (*AXES, *family.knobs):
         raise UserError(f"'{word}' is not part of a grid: write depth=1..8 width=4,16,64")
-    limit = MAX_DEPTH if axis == "depth" else MAX_WIDTH
-    values: list[int] = []
-    for part in text.split(","):
+    values = axis_values(word)
+    limit = {"depth": MAX_DEPTH, "width": MAX_WIDTH}.get(axis)
+    for value in values if limit else ():
+        if not (value.isascii() and value.isdigit()):
+            raise UserError(f"'{value}' in '{word}' is not a number or a range such as 1..8")
+        if not 1 <= int(value) <= limit:
+            raise UserError(f"a {axis} of {value} cannot be built: it goes from 1 to {limit}")
+    return values
+
+
+def axis_values(word: str) -> list[str]:
+    """The values of `name=1..3,8`, in order, as texts; UserError for an empty or endless range."""
+    values: list[str] = []
+    for part in word.partition("=")[2].split(","):
         span = _RANGE.match(part)
-        if not span:
-            raise UserError(f"'{part}' in '{word}' is not a number or a range such as 1..8")
-        first, last = int(span[1]), int(span[2] or span[1])
+        if not span or span[2] is None:
+            values.append(part)
+            continue
+        first, last = int(span[1]), int(span[2])
         if last < first or last - first >= MAX_DEPTH:
             raise UserError(f"the range '{part}' in '{word}' is empty or too long")
-        values += range(first, last + 1)
-    for value in values:
-        if not 1 <= value <= limit:
-            raise UserError(f"a {axis} of {value} cannot be built: it goes from 1 to {limit}")
-    return axis, values
+        values += map(str, range(first, last + 1))
+    return values

@@ -128,6 +128,7 @@ class _Recorder:
         return [one for one in flat if hasattr(one, "shape") and hasattr(one, "dtype")]
 
     def _size_bytes(self, tensor: Any) -> int:
-        return math.prod(tensor.shape) * VALUE_BYTES[
-            self._keras.backend.standardize_dtype(tensor.dtype)
-        ]
+        return (
+            math.prod(tensor.shape)
+            * VALUE_BYTES[self._keras.backend.standardize_dtype(tensor.dtype)]
+        )

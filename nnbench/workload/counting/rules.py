@@ -150,9 +150,7 @@ def _separable(call: Call) -> Work | None:
     channels_last = call.layer.data_format == "channels_last"
     filters = outputs[-1] if channels_last else outputs[1]
     between = _size(outputs) // filters * inputs * each
-    return _with_weights(
-        call, 2 * between * math.prod(window) + 2 * _size(outputs) * inputs * each
-    )
+    return _with_weights(call, 2 * between * math.prod(window) + 2 * _size(outputs) * inputs * each)
 
 
 @_rule("Conv1DTranspose", "Conv2DTranspose", "Conv3DTranspose")
@@ -351,7 +349,9 @@ for _kinds, _counted in {
     ("Silu",): _same(ACTIVATIONS["silu"], 1),
     ("Dropout", "GaussianDropout", "GaussianNoise", "AlphaDropout"): _same(2, 1),
     ("SpatialDropout1D", "SpatialDropout2D", "SpatialDropout3D"): _same(1),
-    ("Divide", "TrueDivide", "Negative", "Absolute", "Abs", "Square", "Sqrt", "Exp", "Log"): _same(1),
+    ("Divide", "TrueDivide", "Negative", "Absolute", "Abs", "Square", "Sqrt", "Exp", "Log"): _same(
+        1
+    ),
     ("Power", "Sin", "Cos", "Clip", "Reciprocal", "Rsqrt", "Where", "Relu6"): _same(1),
     ("Equal", "NotEqual", "Greater", "GreaterEqual", "Less", "LessEqual"): _same(1, 0),
     ("RepeatVector", "UpSampling1D", "UpSampling3D"): _same(0, 1),
