@@ -9,7 +9,7 @@ from nnbench.cli.options import Machine, Output, Training, tell_backend
 from nnbench.costs import answers, tables, words
 from nnbench.costs.setting import shape_of
 from nnbench.show.terminal import answer
-from nnbench.workload import architecture as arch
+from nnbench.workload.networks import architectures
 
 
 def predict(
@@ -26,7 +26,7 @@ def predict(
         architecture: 6,6 or 64x8, or a grid; again for more.
         rows: Rows of data; default: 1372.
     """
-    networks = arch.parse_many(architecture)
+    networks = architectures(architecture)
     shape = shape_of(data, rows)
     found = answers.predictions(output.results, machine, training, shape, networks)
     tell_backend(machine, quiet=output.quiet)

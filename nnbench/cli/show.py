@@ -3,7 +3,7 @@
 from nnbench.cli.options import Architectures, AsJson, Data, Training
 from nnbench.show.terminal import print_json
 from nnbench.training import tables
-from nnbench.workload.architecture import parse_many
+from nnbench.workload import networks
 from nnbench.workload.study import NOTEBOOK
 
 
@@ -16,7 +16,8 @@ def show(
     """Layers, parameters, FLOPs and bytes of architectures, by arithmetic alone."""
     loaded = data.load()
     wanted = training.training(loaded.task)
-    shown = [tables.describe(one, wanted, loaded) for one in parse_many(architectures or NOTEBOOK)]
+    named = networks.architectures(architectures or NOTEBOOK)
+    shown = [tables.describe(one, wanted, loaded) for one in named]
     if as_json:
         print_json(shown)
         return

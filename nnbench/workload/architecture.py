@@ -1,13 +1,11 @@
 """What to train: a family of networks, the widths of its hidden layers and its settings.
 
 The notation: `6,6` or `[6, 6]` lists the hidden layers of a Dense network, `6x5` is five layers of
-6 units; another family's name comes before and its settings after: `conv:32x4(kernel=5)`. A grid
-is every combination: `depth=1..8 width=4,16,64`, or `lstm depth=1,2 width=16,64`.
+6 units; another family's name comes before and its settings after: `conv:32x4(kernel=5)`.
 """
 
 import itertools
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from nnbench.errors import UserError
@@ -79,9 +77,6 @@ class Architecture:
 
 
 _REPEATED = re.compile(r"^(\d+)\s*x\s*(\d+)$", re.IGNORECASE)
-_RANGE = re.compile(r"^(\d+)(?:\.\.(\d+))?$", re.ASCII)
-_WORDS = re.compile(r"(?:[^\s;\[\]()]|\[[^\]]*\]|\([^)]*\)|[\[\]()])+")
-AXES = ("depth", "width")
 
 
 def _written(value: Value) -> str:
@@ -142,85 +137,3 @@ def _widths(text: str, inner: str) -> tuple[int, ...]:
                 "write 6,6 or [100, 100] or 6x5 (five layers of 6)"
             )
     return tuple(widths)
-
-
-def words(texts: Sequence[str]) -> list[str]:
-    """The texts cut at `;` and white space outside brackets; commas take spaces along."""
-    return [word for text in texts for word in _WORDS.findall(re.sub(r"\s*,\s*", ",", text))]
-
-
-def parse_many(texts: Sequence[str]) -> list[Architecture]:
-    """Read architectures and grids, in order, each architecture once; UserError for none.
-
-    A text is one architecture (see `parse`), several separated by `;` or white space outside
-    brackets, or a grid: an optional family and `name=values` words, which may be neighbouring
-    texts. A grid has a depth and a width, and any of the family's settings.
-    """
-    found: list[Architecture] = []
-    family, grid = FAMILIES["dense"], {}
-    for word in [*words(texts), ""]:
-        name, equals, values = word.partition("=")
-        if equals and "(" not in name:
-            if name in grid:
-                if not set(AXES) <= grid.keys():
-                    raise UserError(f"'{word}' names {name} twice before its grid is complete")
-                found += _grid(family, grid)
-                grid = {}
-            grid[name] = _axis(family, name, word)
-            continue
-        if grid or family.name != "dense" or word in FAMILIES:
-            if grid or family.name != "dense":
-                found += _grid(family, grid)
-            family, grid = FAMILIES.get(word, FAMILIES["dense"]), {}
-            if word in FAMILIES:
-                continue
-        if word:
-            found.append(parse(word))
-    if not found:
-        raise UserError("no architecture was named: try 6,6 100,100 6x5")
-    return list(dict.fromkeys(found))
-
-
-def _grid(family: Family, grid: dict[str, list[str]]) -> list[Architecture]:
-    for present, missing in (AXES, AXES[::-1]):
-        if missing not in grid:
-            there = f"{present}= is there, {missing}= is missing" if present in grid else "none is"
-            raise UserError(f"a grid needs both parts: {there}")
-    others = [name for name in grid if name not in AXES]
-    return [
-        Architecture(
-            (int(width),) * int(depth),
-            family.name,
-            family.settings(dict(zip(others, values, strict=True))),
-        )
-        for depth, width in itertools.product(grid["depth"], grid["width"])
-        for values in itertools.product(*(grid[name] for name in others))
-    ]
-
-
-def _axis(family: Family, axis: str, word: str) -> list[str]:
-    if axis not in (*AXES, *family.knobs):
-        raise UserError(f"'{word}' is not part of a grid: write depth=1..8 width=4,16,64")
-    values = axis_values(word)
-    limit = {"depth": MAX_DEPTH, "width": MAX_WIDTH}.get(axis)
-    for value in values if limit else ():
-        if not (value.isascii() and value.isdigit()):
-            raise UserError(f"'{value}' in '{word}' is not a number or a range such as 1..8")
-        if not 1 <= int(value) <= limit:
-            raise UserError(f"a {axis} of {value} cannot be built: it goes from 1 to {limit}")
-    return values
-
-
-def axis_values(word: str) -> list[str]:
-    """The values of `name=1..3,8`, in order, as texts; UserError for an empty or endless range."""
-    values: list[str] = []
-    for part in word.partition("=")[2].split(","):
-        span = _RANGE.match(part)
-        if not span or span[2] is None:
-            values.append(part)
-            continue
-        first, last = int(span[1]), int(span[2])
-        if last < first or last - first >= MAX_DEPTH:
-            raise UserError(f"the range '{part}' in '{word}' is empty or too long")
-        values += map(str, range(first, last + 1))
-    return values

@@ -19,10 +19,11 @@ from typing import Any, Self
 
 from nnbench.errors import UserError
 from nnbench.machine import devices
-from nnbench.workload import architecture as arch
-from nnbench.workload import datasets, quantities, user_code
+from nnbench.workload import datasets, networks, quantities, user_model
+from nnbench.workload.architecture import Architecture
 from nnbench.workload.case import Case, Training
 from nnbench.workload.datasets import Dataset
+from nnbench.workload.user_model import UserModel
 
 NOTEBOOK = ("6,6", "100,100", "6x5")
 """The networks that are timed where none is named."""
@@ -40,7 +41,7 @@ class Networks:
     @classmethod
     def named(cls, names: Sequence[str]) -> Self:
         """Networks of which some are architectures and some refer to a person's own model."""
-        own = tuple(name for name in names if user_code.is_reference(name))
+        own = tuple(name for name in names if user_model.is_model(name))
         return cls(tuple(name for name in names if name not in own), own)
 
 
@@ -218,17 +219,12 @@ class Study:
 
     def cases(self, data: Dataset, *, shuffle: bool = True) -> list[Case]:
         """Every combination of backend, device, path and network; UserError for unknown ones."""
-        named: list[tuple[arch.Architecture | None, str | None]] = []
-        for model in self.networks.model:
-            user_code.check(model)
-            named.append((None, model))
-        if self.networks.architectures:
-            named += [(one, None) for one in arch.parse_many(self.networks.architectures)]
+        named = networks.parse((*self.networks.model, *self.networks.architectures))
         training = self.training.training(data.task, shuffle=shuffle)
         return [
             Case(
-                architecture=architecture,
-                model=model,
+                architecture=network if isinstance(network, Architecture) else None,
+                model=network.label if isinstance(network, UserModel) else None,
                 training=training,
                 data=data.name,
                 data_digest=data.digest,
@@ -243,7 +239,7 @@ class Study:
             for backend in self.machine.backends
             for device in self.machine.devices
             for path in self.machine.paths
-            for architecture, model in named
+            for network in named
         ]
 
     def overridden_by(self, other: "Study") -> "Study":

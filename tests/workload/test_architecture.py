@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from nnbench.errors import UserError
 from nnbench.workload import architecture as arch
-from nnbench.workload import counts
+from nnbench.workload import counts, networks
 from nnbench.workload.architecture import Architecture
 
 widths = st.lists(st.integers(1, 5000), min_size=1, max_size=12).map(tuple)
@@ -59,13 +59,13 @@ def test_a_label_reads_back_as_the_same_architecture(layers):
 
 
 def test_a_grid_is_every_depth_with_every_width():
-    grid = arch.parse_many(["depth=1..3 width=4,16"])
+    grid = networks.parse(["depth=1..3 width=4,16"])
     assert [one.label for one in grid] == ["4x1", "16x1", "4x2", "16x2", "4x3", "16x3"]
-    assert arch.parse_many(["depth=1..3", "width=4,16"]) == grid
+    assert networks.parse(["depth=1..3", "width=4,16"]) == grid
 
 
 def test_architectures_and_grids_mix_and_repeat_only_once():
-    found = arch.parse_many(["6,6", "[6, 6]; 100,100", "depth=2 width=6,8"])
+    found = networks.parse(["6,6", "[6, 6]; 100,100", "depth=2 width=6,8"])
     assert [one.label for one in found] == ["6x2", "100x2", "8x2"]
 
 
@@ -79,12 +79,12 @@ def test_architectures_and_grids_mix_and_repeat_only_once():
         (["depth=x width=4"], "'x'"),
         (["dept=1 width=4"], "dept=1"),
         (["depth=1 depth=2 width=3"], "twice"),
-        ([], "no architecture"),
+        ([], "no network"),
     ],
 )
 def test_names_what_is_wrong_with_a_grid(texts, named):
     with pytest.raises(UserError) as caught:
-        arch.parse_many(texts)
+        networks.parse(texts)
     assert named in str(caught.value)
 
 
