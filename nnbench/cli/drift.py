@@ -149,13 +149,24 @@ def record(
 
 
 @app.command
-def check(folder: Path, *, tolerated: Bounds = Bounds(), as_json: AsJson = False) -> None:
+def check(
+    folder: Path,
+    *,
+    model: str | None = None,
+    data: str | None = None,
+    tolerated: Bounds = Bounds(),
+    as_json: AsJson = False,
+) -> None:
     """Train again as recorded, and say what changed; exit status 1 if it has drifted.
+
+    No code is run because a record names it: functions of yours are named again.
 
     Args:
         folder: The recorded training's folder.
+        model: Your own model, as recorded: train.py:build.
+        data: Your own function of data, as recorded: data.py:load.
     """
-    verdict = golden.check(golden.read(folder), **vars(tolerated))
+    verdict = golden.check(golden.read(folder), model=model, data=data, **vars(tolerated))
     answer(tables.verdict_as_json(verdict), words.check(verdict), as_json=as_json)
     if not verdict.passed:
         sys.exit(1)

@@ -44,10 +44,8 @@ def compare(
         raise UserError(f"both sides are {first.label}: there is nothing to compare")
     differing = fingerprint.unlike(*map(environments.fingerprint_of, (first, second)))
     if differing and not even_unlike:
-        raise UserError(
-            f"{first.label} and {second.label} are unlike ({'; '.join(differing)}): "
-            "their times differ for that alone; --unlike compares them all the same"
-        )
+        why = fingerprint.not_comparable(first.label, second.label, differing)
+        raise UserError(f"{why}; --unlike compares them all the same")
     if first.side and second.side:
         run = measure({first.label: first.side, second.label: second.side})
         ratios = summary.ratios_between_sides(run)
