@@ -16,6 +16,7 @@ from nnbench.machine import devices, fingerprint
 from nnbench.measure import environments
 from nnbench.show.progress import Bar
 from nnbench.show.terminal import answer, note, print_json, print_table, say
+from nnbench.store.folder import RECORDS_FILE
 from nnbench.workload.case import Case
 from nnbench.workload.datasets import Dataset
 from nnbench.workload.study import Networks, Study
@@ -179,5 +180,9 @@ def compare(first: Folder, second: Path, *, as_json: AsJson = False) -> None:
     Args:
         second: Another's, from another host or version.
     """
-    found = analysis.compare(saved.read(first), saved.read(second))
+    studies = saved.read(first), saved.read(second)
+    for study in studies:
+        for damage in study.damage:
+            note(f"skipped {study.folder / RECORDS_FILE}: {damage}")
+    found = analysis.compare(*studies)
     answer(tables.comparison_as_json(found), words.comparison(found), as_json=as_json)

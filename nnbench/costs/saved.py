@@ -1,7 +1,9 @@
 """Calibrations on disk: their runs, the times in them, and the cost model fitted to them."""
 
+import functools
 from collections.abc import Iterable
-from datetime import datetime
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import cast
 
@@ -14,11 +16,15 @@ from nnbench.costs.terms import FIRST_EPOCH
 from nnbench.errors import UserError
 from nnbench.machine import fingerprint
 from nnbench.phases import EPOCH, STEP
+from nnbench.show.terminal import note
 from nnbench.store import runs
-from nnbench.workload import datasets
-from nnbench.workload.datasets import Dataset
+from nnbench.workload.datasets import Dataset, synthetic
 
-FOLDER = "calibration"
+FOLDER, MOST_SWEEPS = "calibration", 1000
+
+
+class UnusableError(UserError):
+    """There is a calibration, but none of its runs can be used here."""
 
 
 def folder_of(results: Path, setting: Setting) -> Path:
@@ -54,26 +60,50 @@ def observed(of: Iterable[runs.Run]) -> list[Observed]:
 
 
 def read(results: Path, setting: Setting) -> list[runs.Run]:
-    """This machine's good runs of a setting. Raises UserError if all were made elsewhere."""
+    """This machine's good runs of a setting; what is skipped of it is told once.
+
+    Raises UserError if there are runs, and all are damaged or were made elsewhere.
+    """
     here = fingerprint.take()
     folder = folder_of(results, setting)
-    alike, elsewhere = [], []
+    alike: list[runs.Run] = []
+    why: list[str] = []
     for path in runs.find(folder):
         try:
-            run = runs.read(path)
-        except UserError:
+            run = _read(path, setting)
+        except UserError as damage:
+            why.append(str(damage))
             continue
-        unlike = fingerprint.unlike(run.fingerprint, here)
-        if unlike:
-            elsewhere = unlike
+        for damage in run.damage:
+            _tell(f"skipped {path / runs.TRIALS_FILE}: {damage}")
+        if unlike := fingerprint.unlike(run.fingerprint, here):
+            why.append(f"{path} is of another environment ({'; '.join(unlike)})")
         else:
             alike.append(run)
-    if elsewhere and not alike:
-        raise UserError(
-            f"the calibration in {folder} is of another environment ({'; '.join(elsewhere)}): "
-            "calibrate here with another --results folder"
-        )
+    if why and not alike:
+        raise UnusableError(f"{why[-1]}; calibrate here with another --results folder")
+    for reason in why:
+        _tell(f"skipped {reason}")
     return alike
+
+
+_tell = functools.cache(note)
+"""Each text once: a calibration is read several times to answer one question."""
+
+
+def _read(path: Path, setting: Setting) -> runs.Run:
+    """A run of this setting's own cases. Raises UserError for any other: its data may be code."""
+    run = runs.read(path)
+    wanted = run.specification
+    if wanted["blocks"] != 1 or wanted.get("sweeps", 0) > MOST_SWEEPS:
+        raise UserError(f"{path / runs.RUN_FILE} is damaged (it is no run of a calibration)")
+    for case in run.cases.values():
+        made = case.architecture is not None and case.data.partition(":")[0] == synthetic.PREFIX
+        alike = replace(setting, features=case.features) == Setting.of(case)
+        if not (made and alike and synthetic.parse(case.data).rows == case.rows):
+            reason = f"{case.label} is no case of {setting.label} on data that is made"
+            raise UserError(f"{path / runs.RUN_FILE} is damaged ({reason})")
+    return run
 
 
 def load(results: Path, setting: Setting) -> CostModel:
@@ -92,19 +122,24 @@ def load_if_any(results: Path, setting: Setting) -> CostModel | None:
     """The cost model of a setting; None where there is none that counts here."""
     try:
         return load(results, setting)
+    except UnusableError as why:
+        _tell(f"skipped {why}")
     except UserError:
-        return None
+        pass
+    return None
 
 
 def calibrated(results: Path, setting: Setting) -> datetime:
     """When a setting that is calibrated was last timed."""
-    began = [launch["began"] for run in read(results, setting) for launch in run.launches]
-    return datetime.fromisoformat(max(began))
+    made = read(results, setting)
+    told = [run.created for run in made] + [one["began"] for run in made for one in run.launches]
+    moments = map(datetime.fromisoformat, told)
+    return max(one if one.tzinfo else one.replace(tzinfo=UTC) for one in moments)
 
 
 def data_of(run: runs.Run) -> Dataset:
     """The data of a run's first case; its workers load those of the others by their names."""
-    return datasets.load(next(iter(run.cases.values())).data)
+    return synthetic.make(synthetic.parse(next(iter(run.cases.values())).data))
 
 
 def product_rate(folder: Path) -> float | None:
