@@ -181,8 +181,8 @@ def compare(first: Folder, second: Path, *, as_json: AsJson = False) -> None:
         second: Another's, from another host or version.
     """
     studies = saved.read(first), saved.read(second)
+    found = analysis.compare(*studies)
     for study in studies:
         for damage in study.damage:
             note(f"skipped {study.folder / RECORDS_FILE}: {damage}")
-    found = analysis.compare(*studies)
     answer(tables.comparison_as_json(found), words.comparison(found), as_json=as_json)

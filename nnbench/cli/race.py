@@ -72,8 +72,8 @@ def race(
 
 def tell_race(finished: Run, target_loss: float | None, *, as_json: bool) -> None:
     """Write the page of a race and print its tables and sentences, or JSON."""
-    tell_damage(finished)
     found = Race.of(finished, target_loss)
+    tell_damage(finished)
     written = page.write(finished, found)
     races = [tables.as_json(one) for one in found]
     shown = []

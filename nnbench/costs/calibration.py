@@ -7,7 +7,7 @@ from pathlib import Path
 from nnbench.costs import design
 from nnbench.costs.model import LEAST_CASES, TooFewCasesError
 from nnbench.costs.prediction import CostModel
-from nnbench.costs.saved import data_of, folder_of, observed, read
+from nnbench.costs.saved import data_of, folder_of, observed, read, tell_skipped
 from nnbench.costs.setting import Setting
 from nnbench.machine import fingerprint
 from nnbench.measure import run as measuring
@@ -30,7 +30,9 @@ def calibrate(results: Path, setting: Setting, budget_s: float, watch: Watcher) 
     began_s = time.monotonic()
     pool = design.candidates(setting)
     while True:
-        made = read(results, setting)
+        made, skipped = read(results, setting)
+        for text in skipped:
+            tell_skipped(text)
         seen = observed(made)
         spent_s = time.monotonic() - began_s
         unfinished = next((run for run in made if not measuring.is_complete(run)), None)

@@ -59,35 +59,31 @@ def observed(of: Iterable[runs.Run]) -> list[Observed]:
     return found
 
 
-def read(results: Path, setting: Setting) -> list[runs.Run]:
-    """This machine's good runs of a setting; what is skipped of it is told once.
+def read(results: Path, setting: Setting) -> tuple[list[runs.Run], list[str]]:
+    """This machine's good runs of a setting, and what had to be skipped, and why.
 
-    Raises UserError if there are runs, and all are damaged or were made elsewhere.
+    Raises UnusableError if there are runs, and all are damaged or were made elsewhere.
     """
     here = fingerprint.take()
-    folder = folder_of(results, setting)
     alike: list[runs.Run] = []
-    why: list[str] = []
-    for path in runs.find(folder):
+    skipped: list[str] = []
+    for path in runs.find(folder_of(results, setting)):
         try:
             run = _read(path, setting)
         except UserError as damage:
-            why.append(str(damage))
+            skipped.append(str(damage))
             continue
-        for damage in run.damage:
-            _tell(f"skipped {path / runs.TRIALS_FILE}: {damage}")
+        skipped += [f"{path / runs.TRIALS_FILE}: {damage}" for damage in run.damage]
         if unlike := fingerprint.unlike(run.fingerprint, here):
-            why.append(f"{path} is of another environment ({'; '.join(unlike)})")
+            skipped.append(f"{path} is of another environment ({'; '.join(unlike)})")
         else:
             alike.append(run)
-    if why and not alike:
-        raise UnusableError(f"{why[-1]}; calibrate here with another --results folder")
-    for reason in why:
-        _tell(f"skipped {reason}")
-    return alike
+    if skipped and not alike:
+        raise UnusableError(f"{skipped[-1]}; calibrate here with another --results folder")
+    return alike, skipped
 
 
-_tell = functools.cache(note)
+tell_skipped = functools.cache(lambda text: note(f"skipped {text}"))
 """Each text once: a calibration is read several times to answer one question."""
 
 
@@ -109,13 +105,17 @@ def _read(path: Path, setting: Setting) -> runs.Run:
 def load(results: Path, setting: Setting) -> CostModel:
     """The cost model of a setting. Raises UserError if it was not calibrated, or too little."""
     again = f"nnbench calibrate {setting.options}"
-    found = read(results, setting)
+    found, skipped = read(results, setting)
     if not found:
         raise UserError(f"{setting.label} is not calibrated: run {again} first")
     try:
-        return CostModel.fit(observed(found))
+        model = CostModel.fit(observed(found))
     except TooFewCasesError as few:
-        raise UserError(f"{setting.label} is calibrated too little ({few}): run {again}") from None
+        why = "; skipped ".join([str(few), *skipped])
+        raise UserError(f"{setting.label} is calibrated too little ({why}): run {again}") from None
+    for text in skipped:
+        tell_skipped(text)
+    return model
 
 
 def load_if_any(results: Path, setting: Setting) -> CostModel | None:
@@ -123,7 +123,7 @@ def load_if_any(results: Path, setting: Setting) -> CostModel | None:
     try:
         return load(results, setting)
     except UnusableError as why:
-        _tell(f"skipped {why}")
+        tell_skipped(str(why))
     except UserError:
         pass
     return None
@@ -131,7 +131,7 @@ def load_if_any(results: Path, setting: Setting) -> CostModel | None:
 
 def calibrated(results: Path, setting: Setting) -> datetime:
     """When a setting that is calibrated was last timed."""
-    made = read(results, setting)
+    made, _ = read(results, setting)
     told = [run.created for run in made] + [one["began"] for run in made for one in run.launches]
     moments = map(datetime.fromisoformat, told)
     return max(one if one.tzinfo else one.replace(tzinfo=UTC) for one in moments)

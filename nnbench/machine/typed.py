@@ -1,5 +1,6 @@
 """Records made of plain data, as files hold it: each value of the type that its field has."""
 
+import reprlib
 import types
 import typing
 from collections.abc import Mapping
@@ -25,7 +26,7 @@ def record(kind: type[Record], plain: object, **made: Any) -> Record:
     known = {one.name: one for one in fields(kind)}  # type: ignore[arg-type]
     for name in plain:
         if name not in known:
-            raise UserError(f"{kind.__name__} has no '{name}'")
+            raise UserError(f"{kind.__name__} has no {reprlib.repr(name)}")
     hints, found = get_type_hints(kind), dict(made)
     for name, one in known.items():
         if name in plain and name not in made:
