@@ -1,6 +1,5 @@
 """Calibrations on disk: their runs, the times in them, and the cost model fitted to them."""
 
-import functools
 from collections.abc import Iterable
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -83,10 +82,6 @@ def read(results: Path, setting: Setting) -> tuple[list[runs.Run], list[str]]:
     return alike, skipped
 
 
-tell_skipped = functools.cache(lambda text: note(f"skipped {text}"))
-"""Each text once: a calibration is read several times to answer one question."""
-
-
 def _read(path: Path, setting: Setting) -> runs.Run:
     """A run of this setting's own cases. Raises UserError for any other: its data may be code."""
     run = runs.read(path)
@@ -111,10 +106,14 @@ def load(results: Path, setting: Setting) -> CostModel:
     try:
         model = CostModel.fit(observed(found))
     except TooFewCasesError as few:
-        why = "; skipped ".join([str(few), *skipped])
-        raise UserError(f"{setting.label} is calibrated too little ({why}): run {again}") from None
+        more = f" and {len(skipped) - 1} more" if len(skipped) > 1 else ""
+        why = f"; skipped {skipped[0]}{more}" if skipped else ""
+        raise UserError(
+            f"{setting.label} is calibrated too little ({few}, in {found[-1].folder}{why}): "
+            f"run {again}"
+        ) from None
     for text in skipped:
-        tell_skipped(text)
+        note(f"skipped {text}")
     return model
 
 
@@ -123,7 +122,7 @@ def load_if_any(results: Path, setting: Setting) -> CostModel | None:
     try:
         return load(results, setting)
     except UnusableError as why:
-        tell_skipped(str(why))
+        note(f"skipped {why}")
     except UserError:
         pass
     return None

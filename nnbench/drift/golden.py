@@ -156,7 +156,10 @@ def check(
     case = golden.case
     user_code.confirm(golden.folder, golden.data.data, data, "--data")
     user_code.confirm(golden.folder, case.model or f"the network {case.label}", model, "--model")
-    loaded = golden.data.load()
+    try:
+        loaded = golden.data.load()
+    except UserError as mistake:
+        raise UserError(f"what {golden.folder} was recorded with: {mistake}") from None
     if loaded.digest != case.data_digest:
         raise UserError(
             f"{case.data} holds other data than when {golden.folder} was recorded: "

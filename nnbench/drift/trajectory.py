@@ -126,7 +126,7 @@ def _row(arrays: dict[str, Array], name: str) -> list[Any]:
 
 
 def _numbers(arrays: dict[str, Array], name: str) -> Array:
-    if arrays[name].dtype.kind not in "fiub":
+    if arrays[name].dtype.kind not in "fiub" or arrays[name].dtype.itemsize > 8:
         raise ValueError(f"{name} holds no numbers")
     return arrays[name]
 

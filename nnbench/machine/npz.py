@@ -27,7 +27,7 @@ UNREADABLE = (zipfile.BadZipFile, zlib.error, struct.error, EOFError, RuntimeErr
 """What a damaged zip file raises, here and in Python's own reader."""
 
 _START = re.compile(rb"\x93NUMPY(\x01|\x02|\x03)\x00")
-_KINDS = rb"[?]|b1|[iu][1248]|f[248]|U\d{1,6}"
+_KINDS = rb"[?]|b1|[iu][1248]|f(?:2|4|8|16)|U\d{1,6}"
 _HEADER = (
     re.compile(rb"""["']descr["']: *["']([<>|=]?(?:%b))["']""" % _KINDS),
     re.compile(rb"""["']fortran_order["']: *(True|False)"""),

@@ -315,4 +315,4 @@ def _value(where: str, kind: Any, value: Any) -> Any:
 def _unknown(name: str, known: Mapping[str, Any]) -> str:
     close = get_close_matches(name, known, n=1)
     hint = f"did you mean {close[0]}?" if close else f"there are {', '.join(known)}"
-    return f"'{name}' is not known: {hint}"
+    return f"{reprlib.repr(name)} is not known: {hint}"
