@@ -142,13 +142,12 @@ def _check(wanted: Field) -> None:
         for one in wanted[name].entries():
             if one.text() not in names:
                 one.refuse(f"is none of {', '.join(names)}")
-    for one in wanted["seeds"].entries():
-        one.whole()
+    wanted.value["seeds"] = [one.whole() for one in wanted["seeds"].entries()]
     for name in ("backends", "policies", "seeds"):
         if not wanted[name].value:
             wanted[name].refuse("is empty")
-    wanted["trainings"].whole(least=2, most=runs.MOST)
-    wanted["cpus"].whole(least=1)
+    folders.whole_numbers(wanted, ["trainings"], least=2, most=runs.MOST)
+    folders.whole_numbers(wanted, ["cpus"], least=1)
     wanted["gpu"].flag()
     wanted["other_side"].text("")
     wanted["model_digest"].text("")
@@ -158,7 +157,7 @@ def _check(wanted: Field) -> None:
 def _check_training(record: Field) -> None:
     for name in ("key", "backend", "policy", "condition", "outcome"):
         record[name].text()
-    record["seed"].whole()
+    folders.whole_numbers(record, ["seed"])
     for name in ("message", "order"):
         record[name].text("")
     if record["outcome"].value == "ok" and not FILE.fullmatch(record["file"].text()):

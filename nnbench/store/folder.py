@@ -12,7 +12,7 @@ import errno
 import fcntl
 import json
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -21,6 +21,7 @@ from typing import Any, TypeVar
 
 from nnbench.errors import UserError
 from nnbench.machine import fingerprint, whole_file
+from nnbench.machine.devices import first_line
 from nnbench.store import fields
 from nnbench.store.fields import DamageError, Field
 
@@ -154,7 +155,7 @@ def read_description(
     except UserError as error:
         if isinstance(error.__cause__, OSError):
             raise UserError(f"{missing}: {error.__cause__.strerror} ({path.name})") from error
-        reason = error.reason if isinstance(error, DamageError) else error
+        reason = error.reason if isinstance(error, DamageError) else first_line(error)
         raise UserError(f"{path} is damaged ({reason}): restore it or {again}") from error
     raise UserError(
         f"{path} has schema {found}, this nnbench reads {schema}: use the nnbench that wrote it, "
@@ -182,10 +183,16 @@ def records(folder: Path, damage: list[str], use: Callable[[Field], None]) -> No
                 raise DamageError(path, f"it repeats line {first}, which counts once")
             use(fields.parse(line, f"line {number}"))
         except UserError as refused:
-            reason = refused.reason if isinstance(refused, DamageError) else refused
+            reason = refused.reason if isinstance(refused, DamageError) else first_line(refused)
             damage.append(f"line {number} cannot be read ({reason})")
     if (more := len(damage) - MOST_DAMAGE) > 0:
         damage[MOST_DAMAGE:] = [f"{more} more lines cannot be read"]
+
+
+def whole_numbers(record: Field, names: Iterable[str], **bounds: int) -> None:
+    """Make whole numbers of a record's members, 3.0 too. Raises DamageError for anything else."""
+    for name in names:
+        record.value[name] = record[name].whole(**bounds)
 
 
 def read_fingerprint(plain: Field) -> Plain:

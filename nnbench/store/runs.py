@@ -32,6 +32,9 @@ IDENTITY = {
 }
 """What no two records of a kind have in common."""
 
+OPTIONAL = {"first_epoch_s", "noise", "samples_s", "steps_per_sample"}
+"""What a trial has or has not."""
+
 CURVE = "curve"
 MOST, LONGEST_S = 10_000, 1e9
 """Blocks and sweeps of a run, and seconds of any duration: beyond them it is damage."""
@@ -117,35 +120,36 @@ def _check(wanted: Field) -> None:
     """Raise UserError for a specification that makes no run."""
     if not [Case.from_json(one.value) for one in wanted["cases"].entries()]:
         wanted["cases"].refuse("has no case")
-    wanted["launches"].whole(least=1)
-    wanted["blocks"].whole(least=1, most=MOST)
-    wanted["sweeps"].whole(0, most=MOST)
-    wanted["seed"].whole(least=-fields.LARGEST_WHOLE)
+    folders.whole_numbers(wanted, ["launches"], least=1)
+    folders.whole_numbers(wanted, ["blocks"], least=1, most=MOST)
+    folders.whole_numbers(wanted, {"sweeps"} & wanted.value.keys(), most=MOST)
+    folders.whole_numbers(wanted, ["seed"], least=-fields.LARGEST_WHOLE)
     wanted["limit_s"].number(above=0)
     for name in ("precision", "budget_s"):
         wanted[name].number(1, above=0)
-    for name in ("sides", "kinds"):
-        for one in wanted[name].entries([]):
+    for name in ("sides", *({"kinds"} & wanted.value.keys())):
+        for one in wanted[name].entries():
             one.text()
+    if not wanted["sides"].value:
+        wanted["sides"].refuse("is empty")
     for one in wanted["commits"].members({}).values():
         one.text()
 
 
 def _check_launch(record: Field) -> None:
-    for name in ("launch", "round"):
-        record[name].whole()
+    folders.whole_numbers(record, ("launch", "round"))
     for name in ("side", "backend", "device"):
         record[name].text()
     record["threads"].whole(1, least=1)
     record["began"].moment()
     for name in ("import_s", "first_use_s"):
         record[name].number(least=0, most=LONGEST_S)
-    record["product_flops_per_s"].number(1, above=0, most=typed.LARGEST)
+    if "product_flops_per_s" in record.value:
+        record["product_flops_per_s"].number(above=0, most=typed.LARGEST)
 
 
 def _check_trial(record: Field, run: Run) -> None:
-    for name in ("trial", "launch", "round", "block", "sweep"):
-        record[name].whole()
+    folders.whole_numbers(record, ("trial", "launch", "round", "block", "sweep"))
     for name in ("side", "trial_kind", "outcome"):
         record[name].text()
     if record["case"].text() not in run.cases:
@@ -153,6 +157,9 @@ def _check_trial(record: Field, run: Run) -> None:
     record["message"].text("")
     record["began"].moment()
     record["wall_s"].number(least=0, most=LONGEST_S)
+    for name in OPTIONAL & record.value.keys():
+        if record.value[name] is None:
+            record[name].refuse("is null")
     record["first_epoch_s"].number(1, above=0, most=LONGEST_S)
     record["steps_per_sample"].whole(1, least=1)
     for name in ("parameters", "peak_host_bytes", "peak_device_bytes", "host_bytes_before"):

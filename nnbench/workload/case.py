@@ -164,7 +164,9 @@ class Case:
         """Read back what `to_json` wrote. Raises UserError for anything else."""
         label, training = typed.members(plain, "architecture", "training")
         training = typed.record(Training, training)
-        architecture = arch.parse(str(label)) if label else None
+        if not typed.fits(label, str | None):
+            raise UserError("architecture of Case is no text")
+        architecture = arch.parse(label) if label else None
         return typed.record(cls, plain, architecture=architecture, training=training)
 
 
