@@ -35,8 +35,9 @@ def run(
     wanted = asked.study(architectures, model)
     if study is not None:
         named, wanted = wanted, studies.read(study).overridden_by(wanted)
-        user_code.confirm(study, wanted.data.data, named.data.data, "--data")
-        for own in wanted.networks.model:
-            user_code.confirm(study, own, own if own in named.networks.model else None, "--model")
+        of_data = [("--data", wanted.data.data, [named.data.data])]
+        of_models = [("--model", one, named.networks.model) for one in wanted.networks.model]
+        for option, one, also_named in [*of_data, *of_models]:
+            user_code.confirm(study, one, one if one in also_named else None, option)
     found = measure(wanted.or_networks(), asked.output, name=name, resume=resume, fresh=fresh)
     report.tell(found, as_json=asked.output.as_json)
