@@ -6,7 +6,7 @@ from nnbench.cli.options import Asked, Effort, Models
 from nnbench.cli.session import measure
 from nnbench.errors import UserError
 from nnbench.report import comparison
-from nnbench.show.terminal import print_json
+from nnbench.show.terminal import note, print_json
 from nnbench.workload import quantities
 
 
@@ -56,6 +56,8 @@ def compare(
         margin=quantities.parse_share(margin),
         even_unlike=unlike,
     )
+    for damage in found.damage:
+        note(f"skipped {damage}")
     if asked.output.as_json:
         print_json(found)
     else:

@@ -16,6 +16,7 @@ from nnbench.machine import devices, fingerprint
 from nnbench.measure import environments
 from nnbench.show.progress import Bar
 from nnbench.show.terminal import answer, note, print_json, print_table, say
+from nnbench.store.folder import RECORDS_FILE
 from nnbench.workload.case import Case
 from nnbench.workload.datasets import Dataset
 from nnbench.workload.study import Networks, Study
@@ -149,13 +150,24 @@ def record(
 
 
 @app.command
-def check(folder: Path, *, tolerated: Bounds = Bounds(), as_json: AsJson = False) -> None:
+def check(
+    folder: Path,
+    *,
+    model: str | None = None,
+    data: str | None = None,
+    tolerated: Bounds = Bounds(),
+    as_json: AsJson = False,
+) -> None:
     """Train again as recorded, and say what changed; exit status 1 if it has drifted.
+
+    No code is run because a record names it: functions of yours are named again.
 
     Args:
         folder: The recorded training's folder.
+        model: Your own model, as recorded: train.py:build.
+        data: Your own function of data, as recorded: data.py:load.
     """
-    verdict = golden.check(golden.read(folder), **vars(tolerated))
+    verdict = golden.check(golden.read(folder), model=model, data=data, **vars(tolerated))
     answer(tables.verdict_as_json(verdict), words.check(verdict), as_json=as_json)
     if not verdict.passed:
         sys.exit(1)
@@ -168,5 +180,9 @@ def compare(first: Folder, second: Path, *, as_json: AsJson = False) -> None:
     Args:
         second: Another's, from another host or version.
     """
-    found = analysis.compare(saved.read(first), saved.read(second))
+    studies = saved.read(first), saved.read(second)
+    found = analysis.compare(*studies)
+    for study in studies:
+        for damage in study.damage:
+            note(f"skipped {study.folder / RECORDS_FILE}: {damage}")
     answer(tables.comparison_as_json(found), words.comparison(found), as_json=as_json)

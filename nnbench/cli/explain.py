@@ -6,7 +6,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from nnbench.cli.options import Asked
-from nnbench.cli.session import measure
+from nnbench.cli.session import measure, tell_damage
 from nnbench.errors import UserError
 from nnbench.explain import attribution, charts, crossover, tables, words
 from nnbench.show.terminal import answer
@@ -35,14 +35,15 @@ def explain(
     """
     folders = [Path(name) for name in (first, second)]
     if all((folder / runs.RUN_FILE).exists() for folder in folders):
-        before, run = (runs.read(folder) for folder in folders)
+        before, run = saved_runs = [runs.read(folder) for folder in folders]
         found = attribution.of_runs(before, run, unlike=unlike)
     else:
         networks = arch.parse(first), arch.parse(second)
         if networks[0] == networks[1]:
             raise UserError(f"{first} and {second} are the same network: name two")
         run = runs.read(saved) if saved else measure(asked.study((first, second)), asked.output)
-        found = attribution.of_networks(run, *networks)
+        found, saved_runs = attribution.of_networks(run, *networks), [run]
+    tell_damage(*saved_runs)
     told, shown = [], []
     for one in found:
         sentences = words.tell(one, crossover.saved_rows_flip(asked.output.results, one))

@@ -6,7 +6,7 @@ from pathlib import Path
 from cyclopts import Parameter
 
 from nnbench.cli.options import Architectures, Fresh, Models, Name, Output, Trained
-from nnbench.cli.session import measure
+from nnbench.cli.session import measure, tell_damage
 from nnbench.errors import UserError
 from nnbench.measure.loss_curve_trial import KIND
 from nnbench.race import page, tables, words
@@ -73,6 +73,7 @@ def race(
 def tell_race(finished: Run, target_loss: float | None, *, as_json: bool) -> None:
     """Write the page of a race and print its tables and sentences, or JSON."""
     found = Race.of(finished, target_loss)
+    tell_damage(finished)
     written = page.write(finished, found)
     races = [tables.as_json(one) for one in found]
     shown = []

@@ -9,6 +9,7 @@ from nnbench.cli import report
 from nnbench.cli.options import Architectures, Asked, Fresh, Models, Name
 from nnbench.cli.session import measure
 from nnbench.workload import study as studies
+from nnbench.workload import user_code
 
 
 def run(
@@ -33,6 +34,10 @@ def run(
         study, architectures = Path(architectures[0]), ()
     wanted = asked.study(architectures, model)
     if study is not None:
-        wanted = studies.read(study).overridden_by(wanted)
+        named, wanted = wanted, studies.read(study).overridden_by(wanted)
+        of_data = [("--data", wanted.data.data, [named.data.data])]
+        of_models = [("--model", one, named.networks.model) for one in wanted.networks.model]
+        for option, one, also_named in [*of_data, *of_models]:
+            user_code.confirm(study, one, one if one in also_named else None, option)
     found = measure(wanted.or_networks(), asked.output, name=name, resume=resume, fresh=fresh)
     report.tell(found, as_json=asked.output.as_json)

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 from cyclopts import Parameter
 
 from nnbench.cli.options import Asked, Data, Fresh, Name
-from nnbench.cli.session import measure
+from nnbench.cli.session import measure, tell_damage
 from nnbench.scale import charts, scaling, tables
 from nnbench.show.terminal import answer
 
@@ -47,6 +47,7 @@ def scale(
     trials: dict[str, Any] = {"kinds": ("phases",), "sweeps": 5, "cases": wanted}
     data = given or Data(wanted[0].data).load()
     finished = measure(study, asked.output, data, name=name, fresh=fresh, **trials)
+    tell_damage(finished)
     found = {each: scaling.series(finished, each, cases) for each, cases in along.items()}
     written = [charts.write(series, finished.folder) for series in found.values() if series]
     shown = [table for series in found.values() for table in tables.scaling(series)]

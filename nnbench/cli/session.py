@@ -9,7 +9,7 @@ from nnbench.measure import run as measuring
 from nnbench.measure.protocol import Environment
 from nnbench.show.progress import Bar
 from nnbench.show.terminal import note
-from nnbench.store.runs import Run
+from nnbench.store.runs import TRIALS_FILE, Run
 from nnbench.workload.datasets import Dataset
 from nnbench.workload.study import Study
 
@@ -43,6 +43,13 @@ def measure(
         note(f"going on with the unfinished run {folder} (--fresh begins anew)")
     tell_backend(study.machine, quiet=output.quiet)
     return execute(folder, data, environments, quiet=output.quiet)
+
+
+def tell_damage(*saved: Run) -> None:
+    """Say what of saved runs is left out because it cannot be read."""
+    for run in saved:
+        for damage in run.damage:
+            note(f"skipped {run.folder / TRIALS_FILE}: {damage}")
 
 
 def execute(

@@ -11,6 +11,7 @@ from nnbench.costs.saved import data_of, folder_of, observed, read
 from nnbench.costs.setting import Setting
 from nnbench.machine import fingerprint
 from nnbench.measure import run as measuring
+from nnbench.show.terminal import note
 from nnbench.store import runs
 from nnbench.workload.case import Case
 from nnbench.workload.study import Effort, Study
@@ -28,9 +29,12 @@ Watcher = Callable[[float, str], None]
 def calibrate(results: Path, setting: Setting, budget_s: float, watch: Watcher) -> CostModel:
     """Time cases in whole runs, the first in any case, until the budget is spent; fit to all."""
     began_s = time.monotonic()
-    pool = design.candidates(setting)
+    pool, first = design.candidates(setting), True
     while True:
-        made = read(results, setting)
+        made, skipped = read(results, setting)
+        for text in skipped if first else ():
+            note(f"skipped {text}")
+        first = False
         seen = observed(made)
         spent_s = time.monotonic() - began_s
         unfinished = next((run for run in made if not measuring.is_complete(run)), None)

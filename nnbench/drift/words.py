@@ -46,7 +46,9 @@ def difference(found: Difference) -> str:
         return "Equal in every bit: weights of every epoch, losses and predictions."
     far = found.drift
     if not far.comparable:
-        return "The networks have weights of other shapes: there is nothing to compare."
+        return (
+            "The networks have weights or predictions of other shapes: there is nothing to compare."
+        )
     seen = f"first seen in the weights of layer {found.layer}"
     if found.forward:
         seen = f"first in the output of layer {found.layer} at the initial weights"

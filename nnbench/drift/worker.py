@@ -170,6 +170,8 @@ def _compiled(model: Any, case: Case, data: Both, kept: list[int], weights: Weig
 def _assign(variables: list[Any], values: list[Array]) -> None:
     for variable, value in zip(variables, values, strict=True):
         variable.assign(value)
+        if np.isinf(_array(variable.value)).sum() > np.isinf(value).sum():
+            raise UserError(f"numbers to start from are beyond those of {variable.dtype}")
 
 
 def _recorded_epochs(epochs: int) -> list[int]:

@@ -10,19 +10,23 @@ from nnbench.measure.protocol import Environment
 from nnbench.show.terminal import open_console
 from nnbench.stats import summary, verdict
 from nnbench.stats.verdict import DIFFERENT, EQUIVALENT, UNDECIDED, Comparison
-from nnbench.store.runs import Run
+from nnbench.store.runs import TRIALS_FILE, Run
 
 STYLES = {DIFFERENT: "bold", EQUIVALENT: "green", UNDECIDED: "yellow"}
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What was compared and what makes it unlike; `second` / `first` for each case and phase."""
+    """What was compared and what makes it unlike; `second` / `first` for each case and phase.
+
+    `damage` is what of saved runs could not be read.
+    """
 
     first: str
     second: str
     unlike: tuple[str, ...]
     comparisons: tuple[Comparison, ...]
+    damage: tuple[str, ...] = ()
 
 
 def compare(
@@ -44,10 +48,8 @@ def compare(
         raise UserError(f"both sides are {first.label}: there is nothing to compare")
     differing = fingerprint.unlike(*map(environments.fingerprint_of, (first, second)))
     if differing and not even_unlike:
-        raise UserError(
-            f"{first.label} and {second.label} are unlike ({'; '.join(differing)}): "
-            "their times differ for that alone; --unlike compares them all the same"
-        )
+        why = fingerprint.not_comparable(first.label, second.label, differing)
+        raise UserError(f"{why}; --unlike compares them all the same")
     if first.side and second.side:
         run = measure({first.label: first.side, second.label: second.side})
         ratios = summary.ratios_between_sides(run)
@@ -58,7 +60,9 @@ def compare(
     else:
         raise UserError("a saved run is compared with a saved run: measure the other side first")
     found = verdict.judge(ratios, margin=margin)
-    return Answer(first.label, second.label, tuple(differing), tuple(found))
+    saved = (side.run for side in (first, second) if side.run)
+    damage = (f"{run.folder / TRIALS_FILE}: {text}" for run in saved for text in run.damage)
+    return Answer(first.label, second.label, tuple(differing), tuple(found), tuple(damage))
 
 
 def print_answer(found: Answer) -> None:

@@ -2,21 +2,20 @@
 
 Saved as files that are read without running anything: `training.json` (what was trained, and
 the loss of every epoch), `initial_weights.npz` and `final_weights.npz` (plain arrays), and
-`model.keras`, Keras' own format, from which training goes on.
+`model.keras`, Keras' own format, of whose weights and optimizer's state training goes on.
 """
 
 import json
-import zipfile
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from nnbench.errors import UserError
-from nnbench.machine import devices, keras_import, whole_file
+from nnbench.machine import devices, keras_import, npz, typed, whole_file
 from nnbench.training.compiled.fast_fit import fast_fit
 from nnbench.training.fit import fit
 from nnbench.workload import architecture as arch
@@ -87,7 +86,8 @@ def train(
         initial = model.get_weights()
     else:
         saved = read(go_on_from)
-        model, earlier, initial = _load_model(go_on_from), saved.losses, saved.initial_weights
+        model = _restored(go_on_from, saved, data.width)
+        earlier, initial = saved.losses, saved.initial_weights
 
     teller = keras.callbacks.LambdaCallback(
         on_epoch_end=lambda epoch, logs: on_epoch(epoch + 1, float(logs.get("loss", np.nan)))
@@ -128,36 +128,59 @@ def save(session: Session, model: "keras.Model", folder: Path) -> None:
 
 def read(folder: Path) -> Session:
     """Read a session back without Keras. Raises UserError if it is missing or damaged."""
+    for name in (DESCRIPTION, INITIAL, FINAL):
+        if not (folder / name).is_file():
+            raise UserError(f"{folder} holds no saved training: {name} is missing")
     try:
-        description: dict[str, Any] = json.loads((folder / DESCRIPTION).read_text())
+        plain = json.loads((folder / DESCRIPTION).read_bytes())
+        names = ("architecture", "training", "data", "seed", "losses")
+        network, training, data, seed, losses = typed.members(plain, *names)
+        if not (
+            isinstance(network, str) and isinstance(data, str) and typed.fits(seed, int | None)
+        ):
+            raise ValueError("its network, data or seed is none")
+        # That of a training that diverged is not finite.
+        if not all(isinstance(one, float) or typed.fits(one, int) for one in losses):
+            raise ValueError("its losses are no numbers")
         return Session(
-            architecture=arch.parse(description["architecture"]),
-            training=Training(**description["training"]),
-            data=description["data"],
-            seed=description["seed"],
-            losses=description["losses"],
+            architecture=arch.parse(network),
+            training=typed.record(Training, training),
+            data=data,
+            seed=seed,
+            losses=[float(loss) for loss in losses],
             initial_weights=_read_weights(folder / INITIAL),
             final_weights=_read_weights(folder / FINAL),
         )
-    except FileNotFoundError as failure:
-        missing = Path(failure.filename).name
-        raise UserError(f"{folder} holds no saved training: {missing} is missing") from failure
-    except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as failure:
-        damage = f"the training saved in {folder} is damaged ({devices.first_line(failure)})"
-        raise UserError(f"{damage}: train and save it again") from failure
+    except (OSError, ValueError, TypeError, RecursionError, UserError) as failure:
+        raise _damaged(folder, failure) from failure
+
+
+def _damaged(path: Path, failure: object) -> UserError:
+    reason = devices.first_line(failure)
+    return UserError(f"the training saved in {path} is damaged ({reason}): train and save it again")
 
 
 def _read_weights(path: Path) -> Weights:
-    with np.load(path, allow_pickle=False) as arrays:
-        return [arrays[f"arr_{position}"] for position in range(len(arrays.files))]
+    arrays = npz.read(path)
+    found = [arrays.get(f"arr_{position}") for position in range(len(arrays))]
+    if any(array is None or array.dtype != np.float32 for array in found):
+        raise ValueError(f"{path.name} holds something else than weights of float32")
+    return cast("Weights", found)
 
 
-def _load_model(folder: Path) -> "keras.Model":
-    import keras
-
+def _restored(folder: Path, saved: Session, features: int) -> "keras.Model":
+    """The network and its optimizer's state; no layer is made because the file names it."""
+    model = keras_model.build(saved.architecture, saved.training, features)
+    model.optimizer.build(model.trainable_variables)
+    shapes = [[one.shape for one in each] for each in (model.get_weights(), saved.initial_weights)]
+    if shapes[0] != shapes[1]:
+        raise UserError(
+            f"the training saved in {folder} is of other data than rows of {features} features: "
+            "name the data that it was trained on"
+        )
     try:
         with keras_import.without_tensorflow():
-            return keras.saving.load_model(folder / MODEL)
-    except (OSError, ValueError) as failure:
-        reason = devices.first_line(failure)
-        raise UserError(f"{folder / MODEL} cannot be read ({reason}): train it again") from failure
+            model.load_weights(folder / MODEL)
+    except (OSError, KeyError, TypeError, AttributeError, *npz.UNREADABLE) as failure:
+        raise _damaged(folder / MODEL, failure) from failure
+    return model

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any, Self
 
 from nnbench.errors import UserError
+from nnbench.machine import devices, typed
 from nnbench.machine.devices import BACKENDS
 from nnbench.workload import architecture as arch
 from nnbench.workload import counts
@@ -79,7 +80,10 @@ class Case:
 
     def __post_init__(self) -> None:
         if (self.architecture is None) == (self.model is None):
-            raise ValueError("a case has an architecture or a model, not both")
+            raise UserError("a case has an architecture or a model, not both")
+        if min(self.rows, self.features, 1 if self.threads is None else self.threads) < 1:
+            raise UserError("a case has 1 row, 1 feature and 1 thread at least")
+        devices.check_name(self.device)
         one_of("backend", self.backend, BACKENDS)
         one_of("path", self.path, PATHS)
         if self.cold_epochs < 2:
@@ -157,10 +161,13 @@ class Case:
 
     @classmethod
     def from_json(cls, plain: dict[str, Any]) -> Self:
-        """Read back what `to_json` wrote."""
-        label, training = plain["architecture"], Training(**plain["training"])
+        """Read back what `to_json` wrote. Raises UserError for anything else."""
+        label, training = typed.members(plain, "architecture", "training")
+        training = typed.record(Training, training)
+        if not typed.fits(label, str | None):
+            raise UserError("architecture of Case is no text")
         architecture = arch.parse(label) if label else None
-        return cls(**{**plain, "architecture": architecture, "training": training})
+        return typed.record(cls, plain, architecture=architecture, training=training)
 
 
 def one_of(what: str, value: str, choices: tuple[str, ...]) -> None:

@@ -10,6 +10,7 @@ In a TOML file each of its records is a table of the same name:
     path = "fit,compiled"
 """
 
+import reprlib
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
@@ -18,7 +19,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from nnbench.errors import UserError
-from nnbench.machine import devices
+from nnbench.machine import devices, typed
 from nnbench.workload import architecture as arch
 from nnbench.workload import datasets, quantities, user_code
 from nnbench.workload.case import Case, Training
@@ -259,10 +260,14 @@ class Study:
 def read(path: Path) -> Study:
     """Read a study file. Raises UserError, which names the key, for what is not understood."""
     try:
+        if path.exists() and not path.is_file():
+            raise UserError(f"{path} is no file")
         tables = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as failure:
         raise UserError(f"{path} cannot be read: {failure.strerror}") from failure
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as failure:
+    except RecursionError as failure:
+        raise UserError(f"{path} is nested too deep") from failure
+    except ValueError as failure:
         raise UserError(f"{path} is not TOML: {failure}") from failure
     study, found = Study(), {}
     parts = vars(study)
@@ -283,7 +288,10 @@ def _record(path: Path, name: str, usual: Any, table: Mapping[str, Any]) -> Any:
             raise UserError(f"{path}: [{name}] {_unknown(key, known)}")
         where = f"{path}: [{name}] {key}"
         values[known[key].name] = _value(where, known[key].type, value)
-    return replace(usual, **values)
+    try:
+        return replace(usual, **values)
+    except UserError as mistake:
+        raise UserError(f"{path}: [{name}] {mistake}") from None
 
 
 def _value(where: str, kind: Any, value: Any) -> Any:
@@ -295,16 +303,16 @@ def _value(where: str, kind: Any, value: Any) -> Any:
         return (value,)
     if "bool" in names and isinstance(value, bool):
         return value
-    if "float" in names and isinstance(value, (int, float)) and not isinstance(value, bool):
+    if "float" in names and typed.fits(value, float):
         return float(value)
-    if "int" in names and isinstance(value, int) and not isinstance(value, bool):
+    if "int" in names and typed.fits(value, int):
         return value
-    if names.startswith("str") and isinstance(value, (str, int)) and not isinstance(value, bool):
+    if names.startswith("str") and (isinstance(value, str) or typed.fits(value, int)):
         return str(value)
-    raise UserError(f"{where} = {value!r} is not of the right kind: {names} is wanted")
+    raise UserError(f"{where} = {reprlib.repr(value)} is not of the right kind: {names} is wanted")
 
 
 def _unknown(name: str, known: Mapping[str, Any]) -> str:
     close = get_close_matches(name, known, n=1)
     hint = f"did you mean {close[0]}?" if close else f"there are {', '.join(known)}"
-    return f"'{name}' is not known: {hint}"
+    return f"{reprlib.repr(name)} is not known: {hint}"
