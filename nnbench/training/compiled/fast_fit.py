@@ -81,6 +81,14 @@ def fast_fit(
         "steps_per_epoch": steps_per_epoch,
         "validation_steps": validation_steps,
     }
+
+    def fit_instead(refusal: UserError) -> Any:
+        if otherwise == "raise":
+            raise refusal
+        warnings.warn(f"{refusal}; it is trained with model.fit now", stacklevel=3)
+        more: dict[str, Any] = {"epochs": epochs, "initial_epoch": initial_epoch, **options}
+        return model.fit(x, y, verbose=verbose, callbacks=callbacks, **more)
+
     try:
         validates = bool(validation_split) or validation_data is not None
         refusals.check_callbacks(given, validates=validates)
@@ -88,14 +96,16 @@ def fast_fit(
         if epochs > initial_epoch:
             prepared.compile()
     except UserError as refusal:
-        if otherwise == "raise":
-            raise
-        warnings.warn(f"{refusal}; it is trained with model.fit now", stacklevel=2)
-        options |= {"epochs": epochs, "initial_epoch": initial_epoch}
-        return model.fit(x, y, verbose=verbose, callbacks=callbacks, **options)
+        return fit_instead(refusal)
     prepared.epochs_done = initial_epoch
-    epochs = min(epochs, keras.config.max_epochs() or epochs)
-    return _train(prepared, given, epochs, verbose, callback_every)
+    before = _values(model) if given and callback_every > 1 else []
+    try:
+        epochs = min(epochs, keras.config.max_epochs() or epochs)
+        return _train(prepared, given, epochs, verbose, callback_every)
+    except refusals.LeftOutError as refusal:
+        for variable, value in zip(chain(*state_variables(model)), before, strict=True):
+            variable.assign(value)
+        return fit_instead(refusal)
 
 
 def _train(
@@ -183,21 +193,23 @@ def _listened(prepared: Prepared, listeners: Any, epochs: int, every: int) -> It
 def _unchanged(model: Any, callback: Any, logs: dict[str, Any], every: int) -> Iterator[None]:
     """Raise UserError if a callback sets what the epochs that it does not hear of depend on."""
 
-    def seen() -> tuple[Any, ...]:
-        return tuple(logs), [variable.numpy() for variable in chain(*state_variables(model))]
-
-    (names, values), held, stopping = seen(), python_state.held(model), model.stop_training
+    names, values, stopping = list(logs), _values(model), model.stop_training
+    held = python_state.held(model)
     yield
-    new_names, new_values = seen()
-    if new_names != names:
-        raise refusals.skipped(callback, "the logs", every)
-    for variable, old, new in zip(chain(*state_variables(model)), values, new_values, strict=True):
+    if list(logs) != names:
+        raise refusals.left_out(callback, "the logs", every)
+    variables = chain(*state_variables(model))
+    for variable, old, new in zip(variables, values, _values(model), strict=True):
         if not np.array_equal(old, new, equal_nan=old.dtype.kind == "f"):
-            raise refusals.skipped(callback, variable.path, every)
+            raise refusals.left_out(callback, variable.path, every)
     model.stop_training, stops = stopping, model.stop_training
     if held.attributes_changed():
-        raise refusals.skipped(callback, "an attribute of the model", every)
+        raise refusals.left_out(callback, "an attribute of the model", every)
     model.stop_training = stops
+
+
+def _values(model: Any) -> list[Any]:
+    return [np.array(variable.numpy()) for variable in chain(*state_variables(model))]
 
 
 def _by_epoch(prepared: Prepared, first: int, logs: Logs) -> list[dict[str, Any]]:

@@ -88,9 +88,13 @@ def overridden(callback: Any, hooks: Sequence[str]) -> list[str]:
     ]
 
 
-def skipped(callback: Any, what: str, every: int) -> UserError:
-    """Why a callback cannot be left out of epochs."""
-    return UserError(
+class LeftOutError(UserError):
+    """A callback was left out of epochs that depend on it."""
+
+
+def left_out(callback: Any, what: str, every: int) -> LeftOutError:
+    """Why a callback cannot be called for some epochs only."""
+    return LeftOutError(
         f"callback {type(callback).__name__} changes {what} at the end of an epoch, and "
         f"callback_every={every} leaves epochs out: leave callback_every out, or {INSTEAD}"
     )
