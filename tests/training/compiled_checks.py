@@ -683,9 +683,9 @@ def test_every_argument_of_fit_is_taken_in_its_order() -> None:
 
 def test_steps_that_are_not_a_pass_can_be_answered_by_fit() -> None:
     with pytest.raises(UserError, match=r"steps_per_epoch=2 is not one pass .* 3 batches"):
-        fast_fit(classifier(), *data(), steps_per_epoch=2, verbose=0)
+        fast_fit(classifier(), *data(), 32, steps_per_epoch=2, verbose=0)
     with pytest.warns(UserWarning, match="trained with model.fit now"):
-        fast_fit(classifier(), *data(), steps_per_epoch=2, verbose=0, otherwise="fit")
+        fast_fit(classifier(), *data(), 32, steps_per_epoch=2, verbose=0, otherwise="fit")
 
 
 @pytest.mark.parametrize(

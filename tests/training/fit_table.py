@@ -43,7 +43,7 @@ def network(optimizer: Any = "sgd", loss: Any = "mse", **more: Any) -> Build:
     def build() -> Any:
         model = keras.Sequential([keras.Input((3,)), layers.Dense(1, activation="sigmoid")])
         made = optimizer() if callable(optimizer) else optimizer
-        model.compile(made, loss() if inspect.isfunction(loss) else loss, **more)
+        model.compile(made, loss() if inspect.isclass(loss) else loss, **more)
         return model
 
     return build
@@ -248,9 +248,13 @@ def counting() -> Callable[[], float]:
     return lambda: 0.1 / next(count)
 
 
+def several(inner: Any) -> Any:
+    return keras.optimizers.MultiOptimizer(lambda variable: inner)
+
+
 VARIANTS = {
     "LossScaleOptimizer": lambda: keras.optimizers.LossScaleOptimizer(Adam(0.05)),
-    "MultiOptimizer": lambda: keras.optimizers.MultiOptimizer(SGD(0.05)),
+    "MultiOptimizer": lambda: several(SGD(0.05)),
     "a schedule": lambda: SGD(schedules.ExponentialDecay(0.1, 2, 0.5)),
     "a schedule in steps": lambda: SGD(schedules.PiecewiseConstantDecay([3, 6], [0.1, 0.05, 0.01])),
     "a callable that counts": lambda: SGD(counting()),
@@ -351,7 +355,7 @@ CALLBACKS: dict[str, Any] = {
     "ProgbarLogger": made.ProgbarLogger,
     "ReduceLROnPlateau": lambda: made.ReduceLROnPlateau("loss", patience=1, min_delta=9.0),
     "SwapEMAWeights": made.SwapEMAWeights,
-    "TensorBoard": lambda: made.TensorBoard(SCRATCH / "board"),
+    "TensorBoard": lambda: made.TensorBoard(str(SCRATCH / "board")),
     "TerminateOnNaN": made.TerminateOnNaN,
     "one that adds to the logs": LogsTheRate,
     "one that sets the rate at the end": SetsTheRate,
@@ -374,11 +378,11 @@ kinds = {name for name, kind in vars(made).items() if inspect.isclass(kind)}
 assert kinds - left_out <= set(CALLBACKS), kinds - left_out - set(CALLBACKS)
 
 
-def within(layer: Callable[[], Any], **compiled: Any) -> Build:
+def within(layer: Callable[[], Any], rate: float = 0.05) -> Build:
     def build() -> Any:
         inputs = keras.Input((3,))
         model = keras.Model(inputs, layers.Dense(1)(layer()(inputs)))
-        model.compile(SGD(0.05), "mse", **compiled)
+        model.compile(SGD(rate), "mse")
         return model
 
     return build
@@ -408,7 +412,7 @@ class Scales(layers.Layer):
 
 class Draws(layers.Layer):
     def __init__(self, draw: Callable[[Any], Any]) -> None:
-        super().__init__()
+        super().__init__(name="noise")
         self.draw = draw
 
     def call(self, x: Any) -> Any:
@@ -453,11 +457,61 @@ row(
     within(Scales),
     callbacks=lambda: [SetsAttribute()],
 )
+
+
+class Outside(losses.Loss):
+    """A loss with a weight outside of the model, which a callback sets."""
+
+    weight: Any = 1.0
+
+    def call(self, y: Any, prediction: Any) -> Any:
+        return ops.square(y - prediction) * self.weight
+
+
+class SetsTheWeight(made.Callback):
+    def __init__(self, new: Callable[[float], Any]) -> None:
+        super().__init__()
+        self.new = new
+
+    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+        self.new(2.0 + epoch)
+
+
+def set_number(new: float) -> None:
+    Outside.weight = new
+
+
+VARIABLE = keras.Variable(1.0, trainable=False)
+
+
+def network_with_variable() -> Any:
+    Outside.weight = VARIABLE
+    VARIABLE.assign(1.0)
+    return network(loss=Outside)()
+
+
+def network_with_number() -> Any:
+    Outside.weight = 1.0
+    return network(loss=Outside)()
+
+
+row(
+    "Models",
+    "a number outside of it that a callback sets",
+    network_with_number,
+    callbacks=lambda: [SetsTheWeight(set_number)],
+)
+row(
+    "Models",
+    "a variable outside of it that a callback sets",
+    network_with_variable,
+    callbacks=lambda: [SetsTheWeight(VARIABLE.assign)],
+)
 for name, draw in {
     "keras.random": lambda x: keras.random.normal(ops.shape(x)),
     "numpy.random": draws_by_numpy,
 }.items():
-    build = within(lambda draw=draw: Draws(draw))
+    build = within(lambda draw=draw: Draws(draw), rate=0.0)
     row("Models", f"noise of {name}, unseeded", build, noise=True, batch_size=ROWS)
 
 

@@ -56,7 +56,7 @@ class Prepared:
         self.task = task
         self.program = program
         self.epochs_done = 0
-        self._traced = self._compiled = self._begun = False
+        self._traced = self._compiled = False
 
     def trace(self) -> None:
         """Python to a graph. Raises UserError, naming the layer, if the backend cannot."""
@@ -69,7 +69,6 @@ class Prepared:
         except Exception as failure:
             raise refusals.untraceable(self.model, failure) from failure
         self._traced = True
-        self._held = python_state.held(self.model)
 
     def compile(self) -> None:
         """Graph to machine code. Raises UserError if the backend cannot."""
@@ -88,7 +87,6 @@ class Prepared:
         Raises UserError where the training stops with an error.
         """
         self.compile()
-        self._begun = True
         parts = []
         done = 0
         while done < epochs:
@@ -101,14 +99,13 @@ class Prepared:
             self.epochs_done += count
         return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
-    def distrust(self) -> None:
-        """Say before `run` that callbacks have run: what they changed in Python counts as in `fit`.
+    def retrace(self) -> None:
+        """Make the program anew, as after callbacks: it holds what they have set in Python."""
+        self._traced = self._compiled = False
+        self.compile()
 
-        So it does until the first epoch where `fit` compiles its step then, else in every epoch.
-        """
-        if not self._begun and self._held.attributes_changed():
-            self._traced = self._compiled = False
-            self.compile()
+    def distrust(self) -> None:
+        """Say before `run` that callbacks have run, and may have set something in Python."""
         self.program.distrust()
 
     def sync(self) -> None:
@@ -187,11 +184,25 @@ def _build(model: Any, data: Any) -> bool:
     parts = [part for part in (model._compile_metrics, model._compile_loss) if part is not None]
     missing = unbuilt or not all(part.built for part in parts)
     held = python_state.Held(layers)
+    on_tensorflow = keras.backend.backend() == "tensorflow"
     try:
-        model._symbolic_build(data_batch=data)
+        if on_tensorflow:
+            _build_in_graph(model, data)
+        else:
+            model._symbolic_build(data_batch=data)
     except Exception as failure:
         raise refusals.untraceable(model, failure) from failure
-    if keras.backend.backend() == "tensorflow" and not unbuilt:
-        # There `fit` builds the rest when it traces: its layers are not called once more.
+    if on_tensorflow and not unbuilt:
+        # The layers are not called once more by `fit`.
         held.put_back()
     return missing
+
+
+def _build_in_graph(model: Any, data: Any) -> None:
+    """Build as `fit` does on TensorFlow, while it traces: what `build` assigns then is lost."""
+    import tensorflow as tf
+
+    def build() -> None:
+        model._symbolic_build(data_batch=data)
+
+    tf.function(build, autograph=False).get_concrete_function()

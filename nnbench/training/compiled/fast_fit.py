@@ -169,12 +169,19 @@ def _listened(prepared: Prepared, listeners: Any, epochs: int, every: int) -> It
     for callback in listeners.callbacks:
         counts = callback is model.history or refusals.overridden(callback, SETTING)
         (always if counts or every == 1 else sometimes).append(callback)
+    own_code = [callback for callback in listeners.callbacks if refusals.runs_own_code(callback)]
+    begun = False
     # The history is always among them.
     stretch = 1 if len(always) > 1 else every
     while prepared.epochs_done < epochs and not model.stop_training:
         first = prepared.epochs_done
         listeners.on_epoch_begin(first)
-        prepared.distrust()
+        if not begun and any(refusals.overridden(callback, SETTING) for callback in own_code):
+            # `fit` compiles its step now.
+            prepared.retrace()
+        elif own_code:
+            prepared.distrust()
+        begun = True
         records = _by_epoch(prepared, first, prepared.run(min(stretch, epochs - first)))
         prepared.sync()
         for epoch, record in enumerate(records, start=first):
@@ -201,7 +208,7 @@ def _unchanged(model: Any, callback: Any, logs: dict[str, Any], every: int) -> I
     variables = chain(*state_variables(model))
     for variable, old, new in zip(variables, values, _values(model), strict=True):
         if not np.array_equal(old, new, equal_nan=old.dtype.kind == "f"):
-            raise refusals.left_out(callback, variable.path, every)
+            raise refusals.left_out(callback, variable.name, every)
     model.stop_training, stops = stopping, model.stop_training
     if held.attributes_changed():
         raise refusals.left_out(callback, "an attribute of the model", every)

@@ -35,6 +35,7 @@ class Program:
         self._key = jax.random.key(task.seed) if task.shuffles else None
         self._lowered: Any = None
         self._compiled: Any = None
+        self._text = ""
 
     def trace(self) -> None:
         """Python to StableHLO."""
@@ -43,6 +44,10 @@ class Program:
 
     def compile(self) -> None:
         """StableHLO to machine code."""
+        text = self._lowered.as_text()
+        if self._compiled is not None and text == self._text:
+            return
+        self._text = text
         options = jax_dense_chain.compiler_options(self._stepping, self._task.training.batch_size)
         try:
             self._compiled = self._lowered.compile(options)

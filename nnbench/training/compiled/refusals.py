@@ -1,5 +1,6 @@
 """What the compiled path does not train, each in one sentence that says what to do instead."""
 
+import inspect
 import re
 import traceback
 from collections.abc import Sequence
@@ -86,6 +87,13 @@ def overridden(callback: Any, hooks: Sequence[str]) -> list[str]:
     return [
         hook for hook in hooks if hook in own or getattr(kind, hook) is not getattr(Callback, hook)
     ]
+
+
+def runs_own_code(callback: Any) -> bool:
+    """Whether it may set what Keras' own callbacks do not: anything but variables."""
+    functions = [value for value in vars(callback).values() if inspect.isfunction(value)]
+    modules = [type(callback).__module__, *(function.__module__ for function in functions)]
+    return any(module.split(".")[0] != "keras" for module in modules)
 
 
 class LeftOutError(UserError):

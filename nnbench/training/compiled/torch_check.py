@@ -96,23 +96,12 @@ def _probes(
     changed = keras.tree.map_structure(other, batch, none_is_leaf=False)
     _, after, _ = _outcome(model, variables, own, values(variables), changed)
     yield after, changed
-    counts = {id(variable) for variable in (model.optimizer.iterations, *_inner_counts(model))}
-    yield (
-        [
-            value + LATER
-            if id(variable) in counts
-            else 0.9 * value
-            if value.is_floating_point()
-            else value
-            for variable, value in zip(variables, after, strict=True)
-        ],
-        batch,
-    )
-
-
-def _inner_counts(model: Any) -> list[Any]:
-    inner = getattr(model.optimizer, "inner_optimizer", None)
-    return [] if inner is None else [inner.iterations]
+    counts = {id(one) for one in model.optimizer.variables if one.name == "iteration"}
+    later = [0.9 * value if value.is_floating_point() else value for value in after]
+    for position, variable in enumerate(variables):
+        if id(variable) in counts:
+            later[position] = later[position] + LATER
+    yield later, batch
 
 
 def _outcome(model: Any, variables: list[Any], step: Step, state: Tensors, batch: Any) -> Outcome:
