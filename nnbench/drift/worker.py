@@ -158,7 +158,8 @@ def _by_fit(model: Any, case: Case, data: Both, kept: list[int], weights: Weight
 
 def _compiled(model: Any, case: Case, data: Both, kept: list[int], weights: Weights) -> list[float]:
     size, shuffle = case.batch_rows, case.training.shuffle
-    prepared = compiled.prepare(model, *data, batch_size=size, shuffle=shuffle)
+    jit = keras_model.jit_compile(case)
+    prepared = compiled.prepare(model, *data, batch_size=size, shuffle=shuffle, jit_compile=jit)
     losses: list[float] = []
     for before, epoch in itertools.pairwise(kept):
         losses += [float(loss) for loss in prepared.run(epoch - before)["loss"]]

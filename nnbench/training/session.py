@@ -97,7 +97,9 @@ def train(
     if path == "fit":
         losses = fit(model, data.features, data.labels, epochs=epochs, **options)
     else:
-        options |= {"epochs": epochs, "verbose": 0, "callback_every": max(1, epochs // 100)}
+        jit = keras_model.JIT_COMPILE[training.jit]
+        options |= {"epochs": epochs, "verbose": 0, "jit_compile": jit}
+        options |= {"callback_every": max(1, epochs // 100)}
         history = fast_fit(model, data.features, data.labels, **options).history
         losses = [float(loss) for loss in history["loss"]]
     final, all_losses = model.get_weights(), earlier + losses

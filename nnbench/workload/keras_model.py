@@ -17,6 +17,11 @@ JIT_COMPILE: dict[str, str | bool] = {"auto": "auto", "on": True, "off": False}
 _factory = functools.cache(user_code.load)
 
 
+def jit_compile(case: Case) -> str | bool | None:
+    """What `compiled.prepare` is told of it; one's own model was compiled as its owner wants."""
+    return None if case.model is not None else JIT_COMPILE[case.training.jit]
+
+
 def for_case(case: Case) -> "keras.Model":
     """The compiled network of a case; UserError if a person's function does not return one."""
     if case.architecture is not None:
