@@ -7,8 +7,8 @@
 
 What is missing, or is not what was asked for, raises `DamageError`, which names the file and the
 place in it; who reads a file catches it once. What is missing or null takes the default, where one
-is given. Nothing that was read is too deep to be written again, no number is infinite, no name
-stands twice in one mapping, and every text can be encoded.
+is given. Nothing that was read is too deep to be written again, no name stands twice in one
+mapping, and every text can be encoded.
 """
 
 import json
@@ -57,12 +57,10 @@ class Field:
         return self._inner(known.get(name), self._beneath(name))
 
     def text(self, default: str | None = None) -> str:
-        """A text that can be encoded."""
+        """A text."""
         if self.value is None and default is not None:
             return default
         found: str = self._of_type(str, "is no text")
-        if not found.isascii() and any("\ud800" <= sign <= "\udfff" for sign in found):
-            self.refuse("is no Unicode text")
         return found
 
     def number(
@@ -126,8 +124,7 @@ class Field:
         if self.value is None and default is not None:
             return default
         found = self._of_type(dict, "is no mapping")
-        names = [self._inner(name, f"a name in {self.place or 'it'}").text() for name in found]
-        return {name: self._inner(found[name], self._beneath(name)) for name in names}
+        return {name: self._inner(one, self._beneath(name)) for name, one in found.items()}
 
     def refuse(self, why: str) -> NoReturn:
         """Raise `DamageError` for this value, which `why` follows: `is no number`."""
@@ -163,14 +160,17 @@ def read(path: Path) -> Field:
 def parse(content: bytes, file: object) -> Field:
     """JSON of what `DamageError` calls `file`."""
     try:
-        plain = json.loads(content, object_pairs_hook=_mapping)
+        text = content.decode(json.detect_encoding(content))
+        plain = json.loads(text, object_pairs_hook=_mapping)
+        if "\\u" in text:
+            json.dumps(plain, ensure_ascii=False).encode()  # Half a pair of surrogates fails.
     except RecursionError as failure:
         raise DamageError(file, "it is nested too deep") from failure
     except ValueError as failure:
         reason = str(failure).partition("\n")[0][:100]
         raise DamageError(file, f"it is no JSON: {reason}") from failure
     # Most of what is read has too few brackets to be deep.
-    if content.count(b"[") + content.count(b"{") > MOST_DEPTH and _depth(plain) > MOST_DEPTH:
+    if text.count("[") + text.count("{") > MOST_DEPTH and _depth(plain) > MOST_DEPTH:
         raise DamageError(file, "it is nested too deep")
     return Field(plain, str(file))
 
