@@ -12,6 +12,7 @@ import errno
 import fcntl
 import json
 import os
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -23,6 +24,7 @@ from nnbench.errors import UserError
 from nnbench.machine import fingerprint, whole_file
 
 RECORDS_FILE = "trials.jsonl"
+NAME = re.compile(r"[^/\\]{1,100}")
 
 Contents = TypeVar("Contents")
 Plain = dict[str, Any]
@@ -48,6 +50,7 @@ class Format:
         self, parent: Path, name: str | None, specification: Plain, fingerprint: Plain
     ) -> Path:
         """Make a new folder. Raises UserError if it exists already or cannot be written."""
+        check_name(name)
         folder = parent / (name or datetime.now(UTC).strftime(f"{self.prefix}%Y%m%d-%H%M%S"))
         description = {
             "schema": self.schema,
@@ -113,6 +116,7 @@ class Format:
         Without a name: the newest if unfinished, else, or with `fresh`, a new one. Raises UserError
         if the name is taken by another, or `resume` finds nothing to go on with.
         """
+        check_name(name)
         if name and (parent / name).exists() and not fresh:
             held = read(parent / name)
             unlike = fingerprint.differences(held.fingerprint, here)
@@ -142,6 +146,12 @@ class Format:
     def find(self, parent: Path) -> list[Path]:
         """Folders of this kind directly below `parent`, oldest first."""
         return sorted(path.parent for path in parent.glob(f"*/{self.file}"))
+
+
+def check_name(name: str | None) -> None:
+    """Raise UserError for a name that leads out of the folder it is in, or cannot be read."""
+    if name and (not NAME.fullmatch(name) or set(name) <= {"."} or not name.isprintable()):
+        raise UserError(f"{name!r} is no name: at most 100 characters, and no / among them")
 
 
 def records(folder: Path, damage: list[str]) -> Iterator[tuple[int, Any]]:
