@@ -24,6 +24,9 @@ def ask(folder: Path, command: str, *options: str, names: Sequence[str] = ()) ->
 
     `names` are what a person or a file gives: revisions and paths, never options.
     """
+    # What begins with a dash names nothing in git; `--` alone would end its options once more.
+    if dashed := [name for name in names if name.startswith("-")]:
+        raise GitError(f"'{dashed[0]}' is no name", absent=False)
     apart = ["--end-of-options", *names] if names else []
     # A revision is no path, and a log is read without a key ring.
     tail = ["--"] if command == "log" else []

@@ -2,7 +2,7 @@ import json
 import os
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nnbench.errors import UserError
@@ -93,6 +93,7 @@ def test_what_is_no_file_is_not_waited_for(tmp_path):
             fields.read(tmp_path / name)
 
 
+@settings(max_examples=30, deadline=None)
 @given(st.recursive(st.text() | st.integers(), lambda inner: st.dictionaries(st.text(), inner)))
 def test_every_text_that_was_read_can_be_encoded(plain):
     assert field(plain).value == plain

@@ -75,11 +75,11 @@ def commit_of(field: Field) -> str:
     return found
 
 
-def host_of(field: Field) -> str:
-    """A host's name: measurements of nobody knows where are no history."""
+def said(field: Field) -> str:
+    """A text that says something: what nobody knows of two measurements is not equal in them."""
     found = field.text()
     if found.strip().lower() in NO_ANSWERS:
-        field.refuse("names no host")
+        field.refuse("says nothing")
     return found
 
 

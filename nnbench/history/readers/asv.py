@@ -29,9 +29,9 @@ from nnbench.history.readers import (
     begins_with,
     commit_of,
     digest,
-    host_of,
     if_known,
     listed,
+    said,
     word,
 )
 from nnbench.store import fields
@@ -72,7 +72,7 @@ def read(path: Path) -> Iterator[Row | Skipped]:
         date = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(
             milliseconds=plain["date"].number(least=-MOST_DATE_MS, most=MOST_DATE_MS)
         )
-        host, commit = host_of(plain["params"]["machine"]), commit_of(plain["commit_hash"])
+        host, commit = said(plain["params"]["machine"]), commit_of(plain["commit_hash"])
         result = Row(SOURCE, host, _environment(plain), commit, date)
         columns = [one.text() for one in plain["result_columns"].entries()]
         items = plain["results"].members()

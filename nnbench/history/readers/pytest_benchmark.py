@@ -20,9 +20,9 @@ from nnbench.history.readers import (
     begins_with,
     commit_of,
     digest,
-    host_of,
     if_known,
     listed,
+    said,
     word,
 )
 from nnbench.store import fields
@@ -51,7 +51,7 @@ def read(path: Path) -> Iterator[Row | Skipped]:
             return
         known = info["time"].value is not None
         date = (info["time"] if known else plain["datetime"]).moment()
-        session = Row(SOURCE, host_of(machine["node"]), _environment(machine), commit, date)
+        session = Row(SOURCE, said(machine["node"]), _environment(machine), commit, date)
         benchmarks = plain["benchmarks"].entries()
         names = Counter(_name(one) for one in benchmarks if isinstance(one.value, dict))
     except DamageError as failure:
@@ -99,8 +99,6 @@ def _row(one: Field, session: Row) -> Row:
 
 def _environment(machine: Field) -> str:
     cpu = machine["cpu"]
-    python, system = (
-        " ".join(machine[name].text() for name in names) for names in (PYTHON, SYSTEM)
-    )
+    python, system = (" ".join(said(machine[name]) for name in names) for names in (PYTHON, SYSTEM))
     brand = word(cpu["brand_raw"]) or word(machine["processor"]) or "unknown"
     return f"{python}, cpu {brand}, num_cpu {word(cpu['count']) or 'unknown'}, {system}"

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from nnbench.errors import UserError
-from nnbench.history.readers import Row, Skipped, commit_of, digest, host_of
+from nnbench.history.readers import Row, Skipped, commit_of, digest, said
 from nnbench.machine import noise
 from nnbench.stats.estimate import nested_estimate
 from nnbench.stats.summary import Measured, product_rates
@@ -44,7 +44,7 @@ def read(path: Path) -> tuple[list[Row | Skipped], pd.DataFrame]:
     try:
         run = runs.read(folder)
         told = Field(run.fingerprint, str(path), "fingerprint")
-        host, environment = host_of(told["host"]), environment_of(told)
+        host, environment = said(told["host"]), environment_of(told)
         created = Field(run.created, str(path), "created").moment()
         commits = _commits(run, path)
         session = hashlib.sha256((folder / runs.TRIALS_FILE).read_bytes()).hexdigest()
@@ -132,9 +132,11 @@ def environment_of(fingerprint: Field) -> str:
     rest = {name: one.value for name, one in fingerprint.members().items()}
     rest = {name: part for name, part in rest.items() if name not in ("host", "commit")}
     known = fingerprint["versions"].members()
+    if not known:
+        fingerprint["versions"].refuse("says nothing")
     named = [name for name in known if name in ("keras", "tensorflow", "jax", "torch")]
     versions = "".join(f", {name} {known[name].text()}" for name in named)
-    python, cpu = fingerprint["python"].text(), fingerprint["cpu"].text()
+    python, cpu = said(fingerprint["python"]), said(fingerprint["cpu"])
     return f"Python {python}{versions}, {cpu} ({digest(rest)[:12]})"
 
 
