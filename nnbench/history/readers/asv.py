@@ -14,9 +14,10 @@ import itertools
 import math
 import re
 import statistics
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 
 from nnbench.history.readers import (
@@ -28,7 +29,6 @@ from nnbench.history.readers import (
     Skipped,
     begins_with,
     commit_of,
-    digest,
     if_known,
     listed,
     said,
@@ -41,6 +41,7 @@ SOURCE = "asv"
 API_VERSION = 2
 MACHINE_FILE = "machine.json"
 BENCHMARKS_FILE = "benchmarks.json"
+MEASUREMENT = ("started_at", "duration", "result")
 STATISTICS = ("stats_ci_99_a", "stats_ci_99_b", "stats_repeat")
 NORMAL_99 = 2.5758
 NOISY, MACHINE_SPEED = "track_disturbed", "track_pace"
@@ -119,7 +120,9 @@ def _rows(name: str, found: Field, known: Field, result: Row) -> list[Row]:
         return []
     # Counted before they are crossed, which a damaged file may make many.
     if len(values) != math.prod(map(len, axes)):
-        found["result"].refuse(f"is not {' x '.join(str(len(axis)) for axis in axes) or 1} values")
+        found["result"].refuse(
+            f"has {len(values)} values, not one for each case of {len(axes)} axes"
+        )
     timed = TIME.match(name.rpartition(".")[2]) is not None
     unit, version = known["unit"].text("seconds" if timed else ""), word(found["version"])
     whole = HASH.fullmatch(version)
@@ -127,28 +130,31 @@ def _rows(name: str, found: Field, known: Field, result: Row) -> list[Row]:
         benchmark=name,
         version=whole[1] if whole else version,
         unit=UNITS.get(unit, unit),
-        session=digest(found.value),
+        session=repr([found[name].value for name in MEASUREMENT]),
     )
     least, most = (SHORTEST_S, LONGEST_S) if timed else (-LARGEST_VALUE, LARGEST_VALUE)
     missing = [Field(None, found.file)] * len(values)
     told = ([*found[name].entries(()), *missing] for name in STATISTICS)
-    columns = (itertools.product(*axes), values, *told)
-    names = _names(known, axes)
-    rows = {}
-    for chosen, value, low, high, repeat in zip(*columns, strict=False):
+    cases = _cases(tuple(_names(known, axes)), tuple(map(tuple, axes)))
+    if twice := [case for case, count in Counter(cases).items() if count > 1]:
+        found["params"].refuse(f"has two cases {twice[0][:60]!r}")
+    rows = []
+    for case, value, low, high, repeat in zip(cases, values, *told, strict=False):
         # What failed is null there, what was skipped NaN.
         if value.value is None or value.value != value.value:
             continue
-        case = ", ".join(f"{name}={_shown(one)}" for name, one in zip(names, chosen, strict=True))
-        if case in rows:
-            found["params"].refuse(f"has two cases {case}")
-        rows[case] = result._replace(
-            case=case,
-            value=value.number(least=least, most=most),
-            log_error=_log_error(if_known(low), if_known(high)),
-            samples=repeat.whole(1, least=1),
-        )
-    return list(rows.values())
+        error = _log_error(if_known(low), if_known(high))
+        measured, samples = value.number(least=least, most=most), repeat.whole(1, least=1)
+        rows.append(result._replace(case=case, value=measured, log_error=error, samples=samples))
+    return rows
+
+
+@lru_cache(maxsize=1000)
+def _cases(names: tuple[str, ...], axes: tuple[tuple[str, ...], ...]) -> list[str]:
+    return [
+        ", ".join(f"{name}={_shown(one)}" for name, one in zip(names, chosen, strict=True))
+        for chosen in itertools.product(*axes)
+    ]
 
 
 def _names(known: Field, axes: Sequence[Sequence[str]]) -> list[str]:
