@@ -24,10 +24,11 @@ from nnbench.errors import UserError
 from nnbench.machine import fingerprint, whole_file
 
 RECORDS_FILE = "trials.jsonl"
-NAME = re.compile(r"[^/\\]{1,100}")
 
 Contents = TypeVar("Contents")
 Plain = dict[str, Any]
+
+NAME = re.compile(r"[^/\\]{1,100}")
 
 
 @dataclass(frozen=True)
@@ -148,12 +149,6 @@ class Format:
         return sorted(path.parent for path in parent.glob(f"*/{self.file}"))
 
 
-def check_name(name: str | None) -> None:
-    """Raise UserError for a name that leads out of the folder it is in, or cannot be read."""
-    if name and (not NAME.fullmatch(name) or set(name) <= {"."} or not name.isprintable()):
-        raise UserError(f"{name!r} is no name: at most 100 characters, and no / among them")
-
-
 def records(folder: Path, damage: list[str]) -> Iterator[tuple[int, Any]]:
     """Line numbers and records, in order; lines that cannot be read are named in `damage`."""
     path = folder / RECORDS_FILE
@@ -213,3 +208,9 @@ def _disk_errors(path: Path) -> Iterator[None]:
         raise UserError(
             f"{path} cannot be written: {failure.strerror}; what was measured so far is kept"
         ) from failure
+
+
+def check_name(name: str | None) -> None:
+    """Raise UserError for a name that leads out of the folder it is in, or cannot be read."""
+    if name and (not NAME.fullmatch(name) or set(name) <= {"."} or not name.isprintable()):
+        raise UserError(f"{name!r} is no name: at most 100 characters, and no / among them")
