@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from nnbench.errors import UserError
-from nnbench.history.readers import Row, Skipped, commit_of, digest, said
+from nnbench.history.readers import NO_ANSWERS, Row, Skipped, commit_of, digest, said
 from nnbench.machine import noise
 from nnbench.stats.estimate import nested_estimate
 from nnbench.stats.summary import Measured, product_rates
@@ -132,7 +132,7 @@ def environment_of(fingerprint: Field) -> str:
     rest = {name: one.value for name, one in fingerprint.members().items()}
     rest = {name: part for name, part in rest.items() if name not in ("host", "commit")}
     known = fingerprint["versions"].members()
-    if not known:
+    if all(one.value in NO_ANSWERS for one in known.values()):
         fingerprint["versions"].refuse("says nothing")
     named = [name for name in known if name in ("keras", "tensorflow", "jax", "torch")]
     versions = "".join(f", {name} {known[name].text()}" for name in named)
