@@ -26,7 +26,8 @@ from nnbench.workload.study import Study
 
 app = new_app("history", COMMANDS["history"])
 Remarks = Annotated[Path, Parameter(help="File of remarks on commits.")]
-Repository = Annotated[Path, Parameter(help="The git repository that orders the commits.")]
+ORDERS = "The git repository that orders the commits"
+Repository = Annotated[Path, Parameter(help=f"{ORDERS}.")]
 
 
 @Parameter(name="*", group="Results")
@@ -38,9 +39,9 @@ class Results:
     "Where results lie; again for more; default: those there are of .asv, .benchmarks, results."
     match: Annotated[tuple[str, ...], Parameter(show_default=False)] = ()
     "Regular expression that benchmark or case must have; again for more."
-    repository: Repository = Path()
-    branch: str = "HEAD"
-    "Whose commits count."
+    repository: Annotated[Path | None, Parameter(help=f"{ORDERS}; default: the one here.")] = None
+    branch: str | None = None
+    "Whose commits count; default: HEAD."
 
     def read(self) -> table.History:
         """The chosen part of their history."""
@@ -68,7 +69,7 @@ class Alarms:
                 remarks.read(self.annotations),
                 false_alarms=parse_share(self.false_alarms),
                 least=parse_share(self.least),
-                since=commits.resolve(results.repository, since) if since else None,
+                since=commits.resolve(results.repository or Path(), since) if since else None,
             )
 
 

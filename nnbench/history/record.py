@@ -79,7 +79,7 @@ def plan(
     than two commits, and for a precision or budget of more commits than go together.
     """
     fit = int(psutil.virtual_memory().available // WORKER_BYTES)
-    together = together or max(2, min(MOST_TOGETHER, fit))
+    together = max(2, min(MOST_TOGETHER, fit)) if together is None else together
     if len(commits) < 2:
         raise UserError("at least two commits are needed to be measured in turn: name a range")
     if together < 2:

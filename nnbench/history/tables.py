@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from nnbench.history.alarms import SPIKE
 from nnbench.history.readers import Skipped
 from nnbench.history.table import SERIES, History
-from nnbench.history.words import Told, level
+from nnbench.history.words import Told, level, unpaired
 from nnbench.show.table import Cell, Table
 from nnbench.show.terminal import note, open_console, print_table, say
 
@@ -34,6 +34,8 @@ def print_history(history: History) -> None:
         print_table(Table(title, COLUMNS, shown_rows, caption=more, texts=2), PIPED_WIDTH)
     count = table.groupby(SERIES).ngroups
     say(f"{len(table)} rows, {table['commit'].nunique()} commits, {count} series")
+    if apart := unpaired(history):
+        say(apart)
     print_skipped(history.skipped)
 
 

@@ -9,6 +9,7 @@ from nnbench.history.bisect import Outcome
 from nnbench.history.check import Check, Found
 from nnbench.history.readers import BYTES
 from nnbench.history.series import Series
+from nnbench.history.table import History
 from nnbench.show import intervals, units
 from nnbench.show.intervals import CHANGE
 from nnbench.stats.verdict import DIFFERENT, Comparison
@@ -83,10 +84,22 @@ def _summary(check: Check) -> str:
     hosts = {host for host, _ in environments}
     commits = check.history.table["commit"].nunique()
     rest = f", {check.silent} series too short to tell" if check.silent else ""
+    apart = unpaired(check.history)
+    rest = f"{rest}; {apart}" if apart else rest
     return (
         f"{_count(check.alarms, 'alarm')} in {len(check.series)} series over {commits} commits, "
         f"{_count(hosts, 'host')} and {_count(environments, 'environment')}{rest}"
     )
+
+
+def unpaired(history: History) -> str:
+    """That hosts measured a single commit of several, which nothing is compared with; or empty."""
+    commits = history.table.groupby(["source", "host"])["commit"].nunique()
+    single = int((commits == 1).sum())
+    if not single or history.table["commit"].nunique() < 2:
+        return ""
+    told = f"{single} of {len(commits)} hosts measured a single commit"
+    return f"{told}: different hosts are never compared, measure commits on one"
 
 
 def _count(them: Collection[object], name: str) -> str:

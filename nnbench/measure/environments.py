@@ -5,6 +5,7 @@ packages; pip installs only what the commit asks for otherwise, and no framework
 """
 
 import importlib.util
+import os
 import subprocess
 import sys
 import sysconfig
@@ -14,7 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from nnbench.errors import UserError
+from nnbench.machine import git
 from nnbench.machine.devices import BACKENDS, is_installed
+from nnbench.machine.git import GitError
 from nnbench.measure.protocol import Environment
 from nnbench.store import runs
 
@@ -56,10 +59,12 @@ def fingerprint_of(operand: Operand) -> dict[str, Any]:
 
 
 def _commit(name: str) -> Operand:
-    top = _git("rev-parse", "--show-toplevel")
-    if top is None:
-        raise UserError(f"'{name}' is neither a run's folder nor a Python, and no git is here")
-    full = _git("rev-parse", "--verify", "--quiet", f"{name}^{{commit}}")
+    try:
+        top = os.fsdecode(git.ask(Path(), "rev-parse", "--show-toplevel")).removesuffix("\n")
+    except GitError as failure:
+        said = f"'{name}' is neither a run's folder nor a Python, and no git is here"
+        raise UserError(said) from failure
+    full = git.resolve(Path(), name)
     if full is None:
         raise UserError(f"'{name}' is neither a run's folder, a Python, nor a commit of {top}")
     root = Path(top)
@@ -67,9 +72,12 @@ def _commit(name: str) -> Operand:
     if not tree.exists():
         (root / WORKTREES.parent).mkdir(parents=True, exist_ok=True)
         (root / WORKTREES.parent / ".gitignore").write_text("*\n")
-        _git("worktree", "prune")
-        if _git("worktree", "add", "--detach", str(tree), full) is None:
-            raise UserError(f"commit {name} cannot be checked out into {tree}")
+        try:
+            git.ask(root, "worktree", "prune")
+            git.ask(root, "worktree", "add", "--detach", names=[str(tree), full])
+        except GitError as failure:
+            said = f"commit {name} cannot be checked out into {tree}: {failure}"
+            raise UserError(said) from failure
     python = str(_python_for(tree, root))
     return Operand(f"{name} ({full[:9]})", side=Environment(python=python, folder=tree))
 
@@ -136,8 +144,3 @@ def _run(command: list[str], folder: Path | None = None) -> None:
         lines = (answer.stderr.strip() or answer.stdout.strip()).splitlines()
         reason = [line for line in lines if line.startswith("ERROR")][:1] or lines[-1:]
         raise UserError(f"{' '.join(command[:6])} failed: {''.join(reason)}")
-
-
-def _git(*arguments: str) -> str | None:
-    answer = subprocess.run(["git", *arguments], capture_output=True, text=True, check=False)
-    return answer.stdout.strip() if answer.returncode == 0 else None

@@ -130,7 +130,7 @@ class Field:
         """Raise `DamageError` for this value, which `why` follows: `is no number`."""
         if self.value is None:
             raise DamageError(self.file, f"{self.place or 'its content'} is missing")
-        raise DamageError(self.file, f"{self.place or 'it'} {why}: {reprlib.repr(self.value)}")
+        raise DamageError(self.file, f"{self.place or 'it'} {why}: {reprlib.repr(self.value)[:60]}")
 
     def _of_type(self, kind: type, otherwise: str) -> Any:
         if not isinstance(self.value, kind):

@@ -13,6 +13,7 @@ import fcntl
 import json
 import os
 from collections.abc import Callable, Iterable, Iterator
+import re
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -31,6 +32,8 @@ UNKNOWN = "unknown"
 
 Contents = TypeVar("Contents")
 Plain = dict[str, Any]
+
+NAME = re.compile(r"[^/\\]{1,100}")
 
 
 @dataclass(frozen=True)
@@ -53,6 +56,7 @@ class Format:
         self, parent: Path, name: str | None, specification: Plain, fingerprint: Plain
     ) -> Path:
         """Make a new folder. Raises UserError if it exists already or cannot be written."""
+        check_name(name)
         folder = parent / (name or datetime.now(UTC).strftime(f"{self.prefix}%Y%m%d-%H%M%S"))
         description = {
             "schema": self.schema,
@@ -108,6 +112,7 @@ class Format:
         Without a name: the newest if unfinished, else, or with `fresh`, a new one. Raises UserError
         if the name is taken by another, or `resume` finds nothing to go on with.
         """
+        check_name(name)
         if name and (parent / name).exists() and not fresh:
             held = read(parent / name)
             unlike = fingerprint.differences(held.fingerprint, here)
@@ -254,3 +259,9 @@ def _disk_errors(path: Path) -> Iterator[None]:
         raise UserError(
             f"{path} cannot be written: {failure.strerror}; what was measured so far is kept"
         ) from failure
+
+
+def check_name(name: str | None) -> None:
+    """Raise UserError for a name that leads out of the folder it is in, or cannot be read."""
+    if name and (not NAME.fullmatch(name) or set(name) <= {"."} or not name.isprintable()):
+        raise UserError(f"{name!r} is no name: at most 100 characters, and no / among them")
