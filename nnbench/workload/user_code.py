@@ -8,11 +8,16 @@ import importlib
 import importlib.util
 import inspect
 import sys
+import sysconfig
+import traceback
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from nnbench.errors import UserError
+
+OURS = str(Path(__file__).parents[1])
+SHOWN_PLACES, SHOWN_LETTERS = 3, 400
 
 
 def is_reference(text: str) -> bool:
@@ -68,6 +73,20 @@ def load(reference: str) -> Callable[[], Any]:
     if not callable(function):
         raise UserError(f"{source} has no function '{name}'")
     return function  # type: ignore[no-any-return]
+
+
+def reason(failure: BaseException) -> str:
+    """What was raised, in a line, with the places in a person's own code that led to it."""
+    said = " ".join(str(failure).split()) or repr(failure)
+    installed = tuple(sysconfig.get_paths().values())
+    frames = traceback.extract_tb(failure.__traceback__)
+    theirs = [
+        f"{Path(one.filename).name}, line {one.lineno}, in {one.name}"
+        for one in frames
+        if Path(one.filename).is_file() and not one.filename.startswith((OURS, *installed))
+    ]
+    places = "; ".join(theirs[-SHOWN_PLACES:])
+    return f"{type(failure).__name__}: {said[:SHOWN_LETTERS]}" + (f" ({places})" if places else "")
 
 
 def _from_file(path: Path) -> Any:
