@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nnbench.errors import UserError
-from nnbench.machine import npz
+from nnbench.machine import child, npz
 from nnbench.workload import tasks, user_code
 from nnbench.workload.datasets import classes
 from nnbench.workload.datasets.classes import Labels
@@ -41,14 +41,7 @@ def load_function(reference: str, *, task: str | None) -> Dataset:
         command = [sys.executable, "-c", CHILD, reference, str(file), str(problem)]
         quiet = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}
         try:
-            ended = subprocess.run(
-                command,
-                env=quiet,
-                stdin=subprocess.DEVNULL,
-                capture_output=True,
-                timeout=LIMIT_S,
-                check=False,
-            )
+            ended = child.run(command, env=quiet, limit_s=LIMIT_S)
         except subprocess.TimeoutExpired:
             raise UserError(f"{reference} gave no data within {LIMIT_S} s") from None
         if problem.exists():

@@ -6,6 +6,7 @@ Texts are classes. Whole numbers are classes where they are two, or at most `MOS
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -21,7 +22,7 @@ SHOWN = 8
 class Labels:
     """Numbers, or numbers of classes; `note` says what was taken where that needs saying."""
 
-    values: npt.NDArray[np.float64]
+    values: npt.NDArray[Any]
     task: str
     note: str = ""
 

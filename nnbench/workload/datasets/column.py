@@ -83,6 +83,12 @@ def read(cells: Sequence[str], mark: Callable[[], str] = str, separator: str = "
     return taken(map(ways[0], bare), ", ".join(notes), doubt)
 
 
+def text(cells: Sequence[str]) -> Numbers:
+    """A column of texts: zeros, and which are missing. `none` is a text beside others."""
+    missing = np.array([cell.strip().lower() in MISSING - {"none", "-"} for cell in cells], bool)
+    return Numbers(np.where(missing, math.nan, 0.0), missing)
+
+
 def mark_of(columns: Iterable[Sequence[str]]) -> str:
     """The decimal mark that columns prove, "" where none does or they contradict each other."""
     marks = {_proved(cells[:SAMPLE]) for cells in columns} - {""}

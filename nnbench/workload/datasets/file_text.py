@@ -9,7 +9,7 @@ import re
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from nnbench.errors import UserError
 from nnbench.machine import npz
@@ -20,7 +20,7 @@ WORKBOOK = b"\xd0\xcf\x11\xe0"
 
 WORKBOOKS = ("xl/workbook.xml", "xl/workbook.bin", "content.xml")
 
-PACKED: dict[bytes, tuple[str, Callable[[IO[bytes]], IO[bytes]]]] = {
+PACKED: dict[bytes, tuple[str, Callable[[IO[bytes]], Any]]] = {
     b"\x1f\x8b": ("gzip", lambda file: gzip.GzipFile(fileobj=file)),
     b"BZh": ("bzip2", bz2.BZ2File),
     b"\xfd7zXZ\x00": ("xz", lzma.LZMAFile),
@@ -82,7 +82,7 @@ def unpacked(path: Path, raw: bytes) -> bytes:
                 raise UserError(f"{path} cannot be unpacked as {name}: {reason}") from None
             if len(found) > MOST_BYTES:
                 raise UserError(f"{path} holds more than {MOST_BYTES >> 30} GiB: take fewer rows")
-            return found
+            return bytes(found)
     return raw
 
 

@@ -142,13 +142,11 @@ def looks_headerless(path: Path) -> bool:
 
 
 def _records(file: str, text: str) -> tuple[list[int], Rows, str]:
-    stated = re.match(r"\"?sep=(.)\"?\r?\n", text)
-    if stated:
-        text = text[stated.end() :]
+    stated = re.match(r"\"?sep=([^\"\w\r\n])\"?\r?\n", text)
+    text, first = (text[stated.end() :], 1) if stated else (text, 0)
     separator = stated[1] if stated else _separator(text)
-    first = 1 if stated else 0
+    reader = csv.reader(io.StringIO(text, newline=""), _Dialect(separator), strict=True)
     try:
-        reader = _reader(text, separator, strict=True)
         found = [(reader.line_num + first, row) for row in reader if row]
         return [line for line, _ in found], [row for _, row in found], separator
     except csv.Error as error:
@@ -158,10 +156,11 @@ def _records(file: str, text: str) -> tuple[list[int], Rows, str]:
         ) from None
 
 
-def _reader(text: str, separator: str, *, strict: bool = False) -> "csv._reader":
-    spaces = separator == " "
-    lines = io.StringIO(text, newline="")
-    return csv.reader(lines, delimiter=separator, skipinitialspace=spaces, strict=strict)
+class _Dialect(csv.excel):
+    def __init__(self, separator: str) -> None:
+        self.delimiter = separator
+        self.skipinitialspace = separator == " "
+        super().__init__()
 
 
 def _separator(text: str) -> str:
@@ -172,7 +171,8 @@ def _separator(text: str) -> str:
 
     def merit(separator: str) -> tuple[int, int]:
         try:
-            rows = list(itertools.islice(filter(None, _reader(text, separator)), SNIFFED))
+            reader = csv.reader(io.StringIO(text, newline=""), _Dialect(separator))
+            rows = list(itertools.islice(filter(None, reader), SNIFFED))
             rows = [row for row in rows if not _is_comment(row)] or rows
         except csv.Error:
             return 0, 0
