@@ -30,8 +30,6 @@ PACKED: dict[bytes, tuple[str, Callable[[IO[bytes]], Any]]] = {
 DAMAGE = (*npz.UNREADABLE, OSError, lzma.LZMAError)
 MARKS = (
     (codecs.BOM_UTF8, "utf-8-sig"),
-    (codecs.BOM_UTF32_LE, "utf-32"),
-    (codecs.BOM_UTF32_BE, "utf-32"),
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
@@ -98,13 +96,15 @@ def _member(file: IO[bytes]) -> IO[bytes]:
 def decoded(path: Path, raw: bytes) -> tuple[str, list[str]]:
     """Bytes as text, and what had to be assumed. Raises UserError where they are no text."""
     notes = []
-    encoding = next((name for mark, name in MARKS if raw.startswith(mark)), "") or _unmarked(raw)
-    try:
-        text = raw.decode(encoding)
-    except UnicodeDecodeError as error:
-        raise UserError(
-            f"{path} is not text (byte {error.start + 1} cannot be read): save it as CSV in UTF-8"
-        ) from None
+    marked = [name for mark, name in MARKS if raw.startswith(mark)]
+    for encoding in marked or ("utf-8", "cp1252"):
+        try:
+            text = raw.decode(encoding)
+            break
+        except UnicodeDecodeError as error:
+            byte = error.start + 1
+    else:
+        raise UserError(f"{path} is not text (byte {byte} cannot be read): save it as CSV in UTF-8")
     if not encoding.startswith("utf-8"):
         notes.append(f"read as {encoding.upper()}")
     filled = text.rstrip("\0\x1a \t\r\n")
@@ -117,16 +117,3 @@ def decoded(path: Path, raw: bytes) -> tuple[str, list[str]]:
             f"{path} is not text (line {line} holds control characters): save it as CSV in UTF-8"
         )
     return text, notes
-
-
-def _unmarked(raw: bytes) -> str:
-    # Text of Latin letters leaves every other byte of UTF-16 empty.
-    for offset, encoding in ((1, "utf-16-le"), (0, "utf-16-be")):
-        empty, filled = raw[:1000][offset::2], raw[:1000][1 - offset :: 2]
-        if empty.count(0) > 0.9 * len(empty) and 0 not in filled:
-            return encoding
-    try:
-        raw.decode("utf-8")
-    except UnicodeDecodeError:
-        return "cp1252"
-    return "utf-8"

@@ -133,7 +133,7 @@ def _complete(read: Table, columns: dict[str, Numbers], notes: list[str]) -> npt
         worst = max(columns, key=lambda one: int(columns[one].missing.sum()))
         read.refuse(worst, int(np.flatnonzero(columns[worst].missing)[0]))
     if gone.size:
-        lines = listed([str(read.lines[place]) for place in gone], 5)
+        lines = listed([str(read.lines[place]) for place in gone.tolist()], 5)
         lacking = listed([one for one, cells in columns.items() if cells.missing.any()])
         notes.append(f"rows left out for missing values: {gone.size} (lines {lines}; in {lacking})")
     return kept

@@ -27,7 +27,8 @@ SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "pipes", " ":
 NAMELESS = re.compile(r"(Unnamed: \d+)?")
 """What a column without a name is called, by a spreadsheet and by pandas."""
 
-Rows = list[list[str]]
+Records = list[tuple[int, list[str]]]
+"""Rows of text, each with the line on which it ends."""
 
 
 @dataclass(frozen=True)
@@ -36,8 +37,8 @@ class Table:
 
     file: str
     names: tuple[str, ...]
-    rows: Rows
-    lines: list[int]
+    rows: Sequence[Sequence[str]]
+    lines: Sequence[int]
     separator: str = ","
     notes: tuple[str, ...] = ()
 
@@ -94,45 +95,44 @@ def read(path: Path, *, header: Sequence[str] | None = None) -> Table:
     file or header, a row of odd length, or fewer than two rows.
     """
     file, raw = str(path), file_text.contents(path)
+    separator, names = ",", list(header or ())
     if file_text.is_workbook(raw):
-        separator = ","
-        rows, notes = workbook.rows(path, raw)
-        lines = list(range(1, len(rows) + 1))
+        found, notes = workbook.rows(path, raw)
+        records = list(enumerate(found, start=1))
     else:
         text, notes = file_text.decoded(path, file_text.unpacked(path, raw))
-        lines, rows, separator = _records(file, text)
+        records, separator = _records(file, text)
         if separator != ",":
             notes.append(f"separated by {SEPARATORS.get(separator, repr(separator))}")
-    comments, lines, rows = _without_comments(lines, rows, header)
-    kept = [place for place, row in enumerate(rows) if any(map(str.strip, row))]
-    if len(kept) < len(rows):
-        notes.append(f"blank rows left out: {len(rows) - len(kept)}")
-        lines, rows = [lines[place] for place in kept], [rows[place] for place in kept]
-    if not rows:
+    width = next((len(row) for _, row in records if not _is_comment(row)), 0)
+    rows = [one for one in records if len(one[1]) == width or not _is_comment(one[1])]
+    filled = [one for one in rows if any(map(str.strip, one[1]))]
+    blank = len(rows) - len(filled)
+    if not filled:
         raise UserError(f"{file} is empty: it needs a header line and rows of numbers below it")
     if header is None:
-        header = [name.strip() for name in rows.pop(0)]
-        del lines[0]
-        if rows and all(len(row) == len(header) + 1 and row[-1].strip() for row in rows):
-            header = ["", *header]  # As R writes names of rows.
-        header = _checked_header(file, header)
-    for line, row in zip(lines, rows, strict=True):
-        while len(row) > len(header) and not row[-1].strip():
+        names = [name.strip() for name in filled.pop(0)[1]]
+        names[0] = names[0].lstrip("# ")
+        names = _checked_header(file, [""] * _row_names(names, filled) + names)
+    for line, row in filled:
+        while len(row) > len(names) and not row[-1].strip():
             row.pop()
-        if len(row) != len(header):
+        if len(row) != len(names):
             raise UserError(
                 f"{file}, line {line} has {_count(len(row), 'cell')} where the header has "
-                f"{_count(len(header), 'column')}: add or remove a {_single(separator)}"
+                f"{_count(len(names), 'column')}: add or remove a {_single(separator)}"
             )
-    if len(rows) < 2:
-        found = "one row" if rows else "no row"
-        raise UserError(f"{file} has {found} below its header: training needs at least two")
-    if comments:
-        notes.append(f"comment lines left out: {comments}")
-    nameless = [f"column {place}" for place, name in enumerate(header, start=1) if not name]
-    if nameless:
+    if len(filled) < 2:
+        told = "one row" if filled else "no row"
+        raise UserError(f"{file} has {told} below its header: training needs at least two")
+    if len(rows) < len(records):
+        notes.append(f"comment lines left out: {len(records) - len(rows)}")
+    if blank:
+        notes.append(f"blank rows left out: {blank}")
+    if nameless := [f"column {place}" for place, name in enumerate(names, start=1) if not name]:
         notes.append(f"left out, for they have no name: {listed(nameless)}")
-    return Table(file, tuple(header), rows, lines, separator, tuple(notes))
+    lines, cells = zip(*filled, strict=True)
+    return Table(file, tuple(names), cells, lines, separator, tuple(notes))
 
 
 def looks_headerless(path: Path) -> bool:
@@ -141,14 +141,13 @@ def looks_headerless(path: Path) -> bool:
     return _all_numbers(text.strip().partition("\n")[0].split(","))
 
 
-def _records(file: str, text: str) -> tuple[list[int], Rows, str]:
+def _records(file: str, text: str) -> tuple[Records, str]:
     stated = re.match(r"\"?sep=([^\"\w\r\n])\"?\r?\n", text)
     text, first = (text[stated.end() :], 1) if stated else (text, 0)
     separator = stated[1] if stated else _separator(text)
     reader = csv.reader(io.StringIO(text, newline=""), _Dialect(separator), strict=True)
     try:
-        found = [(reader.line_num + first, row) for row in reader if row]
-        return [line for line, _ in found], [row for _, row in found], separator
+        return [(reader.line_num + first, row) for row in reader if row], separator
     except csv.Error as error:
         raise UserError(
             f"{file}, line {reader.line_num + first} is not CSV ({error}): "
@@ -186,32 +185,16 @@ def _separator(text: str) -> str:
     return max(SEPARATORS, key=merit)
 
 
-def _without_comments(
-    lines: list[int], rows: Rows, header: Sequence[str] | None
-) -> tuple[int, list[int], Rows]:
-    """Rows without lines of comments, and how many there were.
-
-    A line that begins with # is the header where rows of as many cells follow that hold numbers,
-    as NumPy writes it; further down it is a row where it has as many cells as the header.
-    """
-    above = list(itertools.takewhile(_is_comment, rows))
-    below = rows[len(above) :]
-    named = False
-    if above and below and header is None:
-        first, *others = above[-1]
-        names = [first.lstrip("# "), *others] if first.strip("# ") else others
-        named = len(names) == len(below[0]) > 1 and any(map(_is_number, below[0]))
-        below = [names, *below] if named else below
-    width = len(header or (below[0] if below else ()))
-    start = len(above) - named
-    kept = [
-        place for place, row in enumerate(below) if not (_is_comment(row) and len(row) != width)
-    ]
-    comments = start + len(below) - len(kept)
-    return comments, [lines[start + place] for place in kept], [below[place] for place in kept]
+def _row_names(header: Sequence[str], records: Records) -> bool:
+    """Whether each row begins with its name or number, for which R writes no name above."""
+    first = [row[0].strip() for _, row in records]
+    numbers = any(list(map(str, range(start, start + len(first)))) == first for start in (0, 1))
+    longer = all(len(row) == len(header) + 1 and row[-1].strip() for _, row in records)
+    return bool(records) and longer and (numbers or not any(map(_is_number, first)))
 
 
 def _is_comment(row: Sequence[str]) -> bool:
+    """Whether a row looks like one; with as many cells as the others it is none."""
     return row[0].lstrip().startswith("#")
 
 
