@@ -162,9 +162,10 @@ def test_other_commands_take_three_classes(nnbench, irises):
     assert float(accuracy) > 40
     few = ("--launches", "1", "--quiet")
     for command in (
-        ("race", "4", "8", *irises, "--epochs", "5", *few),
+        ("race", "4", *irises, "--epochs", "5", "--seeds", "2", "--quiet"),
         ("explain", "4", "8", *irises, "--epochs", "3", *few, "--blocks", "1"),
-        ("drift", *irises, "--epochs", "3", "--quiet", "--no-remedy"),
+        ("drift", "record", "golden", *irises, "--epochs", "3"),
+        ("drift", "check", "golden"),
     ):
         answer = nnbench(*command)
         assert answer.returncode == 0, (command, answer.stderr)

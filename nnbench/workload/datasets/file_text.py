@@ -15,11 +15,6 @@ from nnbench.errors import UserError
 from nnbench.machine import npz
 
 MOST_BYTES = 4 * 2**30
-WORKBOOK = b"\xd0\xcf\x11\xe0"
-"""How a file of the older Excel begins; the newer is a zip that holds a workbook."""
-
-WORKBOOKS = ("xl/workbook.xml", "xl/workbook.bin", "content.xml")
-
 PACKED: dict[bytes, tuple[str, Callable[[IO[bytes]], Any]]] = {
     b"\x1f\x8b": ("gzip", lambda file: gzip.GzipFile(fileobj=file)),
     b"BZh": ("bzip2", bz2.BZ2File),
@@ -58,12 +53,10 @@ def contents(path: Path) -> bytes:
 
 
 def is_workbook(raw: bytes) -> bool:
-    """Whether bytes are a workbook of Excel or OpenOffice."""
-    if raw.startswith(WORKBOOK):
-        return True
+    """Whether bytes are a workbook of Excel: a zip file of a known member."""
     try:
         with zipfile.ZipFile(io.BytesIO(raw)) as archive:
-            return not {*archive.namelist()}.isdisjoint(WORKBOOKS)
+            return "xl/workbook.xml" in archive.namelist()
     except DAMAGE:
         return False
 

@@ -1,12 +1,14 @@
-"""Rows of an Excel workbook, by pandas and the engine that it asks for."""
+"""Rows of an Excel workbook, by pandas and openpyxl."""
 
 import io
+import warnings
 from pathlib import Path
 
 from nnbench.errors import UserError
-from nnbench.machine import npz
+from nnbench.machine import devices, npz
 
 DAMAGE = (*npz.UNREADABLE, OSError, LookupError, TypeError, AttributeError, SyntaxError)
+DAMAGE += (ArithmeticError, AssertionError)
 
 
 def rows(path: Path, raw: bytes) -> tuple[list[list[str]], list[str]]:
@@ -14,15 +16,16 @@ def rows(path: Path, raw: bytes) -> tuple[list[list[str]], list[str]]:
     import pandas as pd
 
     try:
-        with pd.ExcelFile(io.BytesIO(raw)) as book:
+        with warnings.catch_warnings(action="ignore"):
+            book = pd.ExcelFile(io.BytesIO(raw), engine="openpyxl")
             sheets = [str(name) for name in book.sheet_names]
             cells = book.parse(0, header=None, dtype=str, keep_default_na=False, na_values=[])
-    except ImportError as failure:
-        needed = str(getattr(failure.__cause__, "name", None) or "openpyxl").replace("_", "-")
+    except ImportError:
         raise UserError(
-            f"{path} is a workbook, which {needed} reads: pip install {needed}, or save it as CSV"
+            f"{path} is a workbook, which openpyxl reads: pip install openpyxl, or save it as CSV"
         ) from None
     except DAMAGE as failure:
-        raise UserError(f"{path} is a damaged workbook ({failure}): save it as CSV") from None
+        reason = devices.first_line(failure)
+        raise UserError(f"{path} is a damaged workbook ({reason}): save it as CSV") from None
     found = [list(map(str, row)) for row in cells.fillna("").itertuples(index=False)]
     return found, [f"sheet {sheets[0]} of {len(sheets)}"] if len(sheets) > 1 else []
