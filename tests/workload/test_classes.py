@@ -143,6 +143,20 @@ def irises(tmp_path):
     return "--data", "iris.csv", "--label", "kind", "--backend", "jax"
 
 
+def test_three_classes_are_shown(nnbench, irises):
+    table = irises[:4]
+    shown = nnbench("data", "show", *table[1:])
+    assert shown.returncode == 0, shown.stderr
+    assert "iris.csv: classification-3, 60 rows" in shown.stdout
+    assert "rows of each class: 20 of 0, 20 of 1, 20 of 2" in shown.stdout
+    network = json.loads(nnbench("show", "4", *table, "--json").stdout)[0]
+    assert network["layers"][-1]["activation"] == "softmax"
+    assert network["parameters"] == 2 * 4 + 4 + 4 * 3 + 3
+    refused = nnbench("show", "4", *table, "--loss", "hinge")
+    assert refused.stderr.splitlines()[-1].endswith("choose from sparse_categorical_crossentropy")
+
+
+@pytest.mark.long
 def test_a_run_of_three_classes_says_how_it_read_them(nnbench, irises):
     few = ("--launches", "1", "--blocks", "1", "--epochs", "3")
     answer = nnbench("run", "4", *irises, "--path", "fit,compiled", *few, "--json")

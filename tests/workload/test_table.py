@@ -202,6 +202,7 @@ REFUSED = {
     "another case": (PLAIN.replace("label", "LABEL"), "did you mean 'LABEL'?"),
     "one class of text": (table(lambda i: f"{i},{i},x"), "label 'label' is 'x' in every row"),
     "labels missing": (table(lambda i: f"{i},{i},"), "line 2, column 'label': the cell is blank"),
+    "no header": (table(lambda i: f"{i / 2},{i},{'xy'[i % 2]}", "5.1,3.5,label"), "has no header"),
     "a name missing": (
         table(lambda i: f"{i * 3},{i},{i % 2}", "a,label"),
         "3 cells where the header has 2",

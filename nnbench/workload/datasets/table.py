@@ -207,7 +207,8 @@ def _all_numbers(cells: Sequence[str]) -> bool:
 
 
 def _checked_header(file: str, header: Sequence[str]) -> list[str]:
-    if _all_numbers(header):
+    # Whole numbers may be names, as those that pandas gives.
+    if _all_numbers(header) or any(_is_number(name) and not name.isalnum() for name in header):
         raise UserError(
             f"{file} has no header: its first line holds numbers; put the column names above it"
         )
