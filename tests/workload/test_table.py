@@ -165,6 +165,11 @@ def test_other_columns_tell_what_a_mark_means(load):
     assert load(european).features[1].tolist() == [1.25, 1001]
     american = table(lambda i: f"{i}.25;1,{i:03};{i % 2}", "a;b;label")
     assert load(american).features[1].tolist() == [1.25, 1001]
+    assert load(table(lambda i: f"{i};1.{i:03};{i % 2}", "a;b;label")).notes == (
+        "separated by semicolons",
+        "dots taken as decimal: b",
+    )
+    assert load(table(lambda i: f"{i};0,{i:03};{i % 2}", "a;b;label")).features[1, 1] < 1
     with pytest.raises(UserError, match=r"column 'b': '1,000' may be 1000 or 1\.000; write it so"):
         load(table(lambda i: f"{i};1,{i:03};{i % 2}", "a;b;label"))
 

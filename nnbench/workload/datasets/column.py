@@ -14,9 +14,9 @@ SAMPLE = 1000
 
 _UNIT = re.compile(r"([+-]?)\s*([$€£¥₹]?)\s*(.*?)\s*([$€£¥₹%]?)", re.DOTALL)
 _APART = " '’\u00a0\u202f"
-_POINT = re.compile(rf"[+-]?\d{{1,3}}([,{_APART}])\d{{3}}(?:\1\d{{3}})*(?:\.\d*)?")
+_POINT = re.compile(rf"[+-]?[1-9]\d{{0,2}}([,{_APART}])\d{{3}}(?:\1\d{{3}})*(?:\.\d*)?")
 _COMMA = re.compile(
-    rf"[+-]?(?:\d{{1,3}}([.{_APART}])\d{{3}}(?:\1\d{{3}})*(?:,\d*)?|\d*,?\d+|\d+,)(?:[eE][+-]?\d+)?"
+    rf"[+-]?(?:[1-9]\d{{0,2}}([.{_APART}])\d{{3}}(?:\1\d{{3}})*(?:,\d*)?|\d*,?\d+|\d+,)(?:[eE][+-]?\d+)?"
 )
 
 
@@ -76,6 +76,8 @@ def read(cells: Sequence[str], mark: Callable[[], str] = str, separator: str = "
             ways = [_comma]
         elif ways[0] is _point and not usual and separator != ",":
             doubt = next(text for text in bare if "," in text)
+        elif ways[0] is plain and not usual and separator == ";":
+            notes.append("dots taken as decimal")
     if ways[0] is _comma and any("," in text for text in bare):
         notes.append("decimal commas")
     if ways[0] is not plain and any(_is_grouped(ways[0], text) for text in bare):
