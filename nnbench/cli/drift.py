@@ -8,7 +8,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from nnbench.cli import COMMANDS, new_app
-from nnbench.cli.options import MODEL, AsJson, Name, Output, Trained, tell_backend
+from nnbench.cli.options import MODEL, AsJson, Name, Output, Trained, tell_backend, tell_data
 from nnbench.drift import analysis, determinism_cost, execution, golden, plan, saved, tables, words
 from nnbench.drift import remedy as remedies
 from nnbench.errors import UserError
@@ -52,6 +52,7 @@ class Seeded(Trained):
         network = Networks.named([self.model or self.architecture or "6,6"])
         tell_backend(self.machine, quiet=quiet)
         loaded = self.data.load()
+        tell_data(loaded, quiet=quiet)
         return loaded, Study(network, self.data, self.training, self.machine).cases(loaded)
 
 

@@ -9,6 +9,7 @@ from cyclopts import Parameter
 
 from nnbench.show.terminal import note
 from nnbench.workload import study
+from nnbench.workload.datasets import Dataset
 
 ARCHITECTURES = (
     "6,6 or '[100, 100]' or 6x5 (five layers of 6), or a grid: depth=1..8 width=4,16,64; "
@@ -102,6 +103,12 @@ class Asked(Trained):
         """All of it as a study of these networks."""
         networks = study.Networks(tuple(architectures), tuple(model))
         return study.Study(networks, self.data, self.training, self.machine, self.effort)
+
+
+def tell_data(data: Dataset, *, quiet: bool = False) -> None:
+    """Say how a file of data was read, where that was no matter of course."""
+    if data.notes:
+        note(f"{data.name}: {'; '.join(data.notes)}", quiet=quiet)
 
 
 def tell_backend(machine: study.Machine, *, quiet: bool = False) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from nnbench.cli.options import Output, tell_backend
+from nnbench.cli.options import Output, tell_backend, tell_data
 from nnbench.measure import run as measuring
 from nnbench.measure.protocol import Environment
 from nnbench.show.progress import Bar
@@ -56,5 +56,6 @@ def execute(
     folder: Path, data: Dataset, environments: Environments | None = None, *, quiet: bool
 ) -> Run:
     """Measure what is missing in a run's folder, under a progress bar; return the whole."""
+    tell_data(data, quiet=quiet)
     with Bar(0, "trials", quiet=quiet) as bar:
         return measuring.execute(folder, data, bar.watch, environments)

@@ -1,6 +1,6 @@
 """`nnbench show`."""
 
-from nnbench.cli.options import Architectures, AsJson, Data, Training
+from nnbench.cli.options import Architectures, AsJson, Data, Training, tell_data
 from nnbench.show.terminal import print_json
 from nnbench.training import tables
 from nnbench.workload.architecture import parse_many
@@ -15,6 +15,8 @@ def show(
 ) -> None:
     """Layers, parameters, FLOPs and bytes of architectures, by arithmetic alone."""
     loaded = data.load()
+    loaded.check_table(", ".join(architectures or NOTEBOOK))
+    tell_data(loaded)
     wanted = training.training(loaded.task)
     shown = [tables.describe(one, wanted, loaded) for one in parse_many(architectures or NOTEBOOK)]
     if as_json:

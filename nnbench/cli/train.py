@@ -7,7 +7,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from nnbench.cli.options import AsJson, Data, Machine, Quiet, Training, tell_backend
+from nnbench.cli.options import AsJson, Data, Machine, Quiet, Training, tell_backend, tell_data
 from nnbench.errors import UserError
 from nnbench.machine import devices, whole_file
 from nnbench.show.progress import Bar
@@ -56,6 +56,7 @@ def train(
     if len(machine.backends) + len(machine.devices) + len(machine.paths) > 3:
         raise UserError("one training has one backend, one device and one path")
     loaded = data.load()
+    loaded.check_table(architecture or "a network")
     wanted = training.training(loaded.task)
     network, wanted = session.chosen(architecture, wanted, go_on_from)
     usual = 8000 if loaded.name == "instagram" else 2000
@@ -65,6 +66,7 @@ def train(
     folder = save or Path("results") / f"train-{datetime.now(UTC):%Y%m%d-%H%M%S}"
     whole_file.write(folder / ".writable", "").unlink()
     tell_backend(machine, quiet=quiet)
+    tell_data(loaded, quiet=quiet)
     if not as_json:
         tables.print_architecture(tables.describe(network, wanted, loaded))
     note(f"starting {machine.backends[0]}", quiet=quiet)

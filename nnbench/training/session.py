@@ -19,7 +19,7 @@ from nnbench.machine import devices, keras_import, npz, typed, whole_file
 from nnbench.training.compiled.fast_fit import fast_fit
 from nnbench.training.fit import fit
 from nnbench.workload import architecture as arch
-from nnbench.workload import keras_model
+from nnbench.workload import keras_model, tasks
 from nnbench.workload.architecture import Architecture
 from nnbench.workload.case import Training
 from nnbench.workload.datasets import Dataset
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 
 Weights = list[NDArray[np.float32]]
 
-USUAL_NETWORKS = {"classification": "6,6", "regression": "6"}
 DESCRIPTION = "training.json"
 INITIAL, FINAL, MODEL = "initial_weights.npz", "final_weights.npz", "model.keras"
 
@@ -49,13 +48,18 @@ class Session:
 
 def chosen(text: str, training: Training, saved_in: Path | None) -> tuple[Architecture, Training]:
     """What is trained: the network named or else usual; those of a session that is gone on with."""
-    network = arch.parse(text or USUAL_NETWORKS[training.task])
+    network = arch.parse(text or ("6,6" if tasks.classes(training.task) else "6"))
     if saved_in is None:
         return network, training
     saved = read(saved_in)
     if text and saved.architecture != network:
         raise UserError(
             f"{saved_in} holds a {saved.architecture}, not a {network}: name that or none"
+        )
+    if saved.training.task != training.task:
+        raise UserError(
+            f"{saved_in} was trained for {saved.training.task}, and this data is for "
+            f"{training.task}: name the data of then"
         )
     return saved.architecture, saved.training
 

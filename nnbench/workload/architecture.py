@@ -17,7 +17,7 @@ MAX_DEPTH = 10_000
 
 @dataclass(frozen=True)
 class Architecture:
-    """Widths of the hidden layers; the output layer, of one unit, is not part of it."""
+    """Widths of the hidden layers; the output layer is not part of it."""
 
     widths: tuple[int, ...]
 
@@ -47,13 +47,14 @@ class Architecture:
     def __str__(self) -> str:
         return self.label
 
-    def layer_shapes(self, features: int) -> list[tuple[int, int]]:
-        """(inputs, units) of every Dense layer, the one-unit output layer included."""
-        return list(itertools.pairwise((features, *self.widths, 1)))
+    def layer_shapes(self, features: int, outputs: int = 1) -> list[tuple[int, int]]:
+        """(inputs, units) of every Dense layer, the output layer included."""
+        return list(itertools.pairwise((features, *self.widths, outputs)))
 
-    def parameters(self, features: int) -> int:
+    def parameters(self, features: int, outputs: int = 1) -> int:
         """Trainable weights and biases of the network on `features` input columns."""
-        return sum(inputs * units + units for inputs, units in self.layer_shapes(features))
+        shapes = self.layer_shapes(features, outputs)
+        return sum(inputs * units + units for inputs, units in shapes)
 
 
 _REPEATED = re.compile(r"^(\d+)\s*x\s*(\d+)$", re.IGNORECASE)

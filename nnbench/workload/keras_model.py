@@ -4,9 +4,9 @@ import functools
 from typing import TYPE_CHECKING, Any
 
 from nnbench.errors import UserError
-from nnbench.workload import user_code
+from nnbench.workload import tasks, user_code
 from nnbench.workload.architecture import Architecture
-from nnbench.workload.case import OUTPUT_ACTIVATION, Case, Training
+from nnbench.workload.case import Case, Training
 
 if TYPE_CHECKING:
     import keras
@@ -42,7 +42,7 @@ def for_case(case: Case) -> "keras.Model":
 
 
 def build(architecture: Architecture, training: Training, features: int) -> "keras.Sequential":
-    """A compiled `Sequential` of Dense layers; the output unit is a sigmoid, linear for regression.
+    """A compiled `Sequential` of Dense layers; the output layer is that of the task.
 
     Its output is float32 in every precision, as Keras recommends for mixed precision.
     """
@@ -53,7 +53,8 @@ def build(architecture: Architecture, training: Training, features: int) -> "ker
         keras.layers.Dense(width, activation=training.activation, dtype=policy)
         for width in architecture.widths
     ]
-    output = keras.layers.Dense(1, activation=OUTPUT_ACTIVATION[training.task], dtype="float32")
+    units, activation = tasks.outputs(training.task), tasks.output_activation(training.task)
+    output = keras.layers.Dense(units, activation=activation, dtype="float32")
     model = keras.Sequential([keras.Input((features,)), *hidden, output])
     optimizer: Any = training.optimizer
     if optimizer == "momentum":

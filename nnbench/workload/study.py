@@ -50,14 +50,14 @@ class Data:
     """What they are trained on."""
 
     data: str = "banknotes"
-    """banknotes, instagram, synthetic:rows=1000,features=4, a CSV, an npz with x and y, or
-    data.py:load, a function that returns them."""
+    """banknotes, instagram, synthetic:rows=1000,features=4, a CSV or workbook, an npz with x and
+    y, or data.py:load, a function that returns them."""
     features: str | None = None
     "Feature columns of your CSV, with commas; default: all others."
     label: str | None = None
     "Label column of your CSV."
     as_: str | None = None
-    "Take your CSV's label as classification or regression."
+    "Take the label as classification or regression; default: what it looks like."
     standardise: bool = False
     "Scale your CSV's features to mean 0, deviation 1."
 
@@ -224,6 +224,7 @@ class Study:
             user_code.check(model)
             named.append((None, model))
         if self.networks.architectures:
+            data.check_table(", ".join(self.networks.architectures))
             named += [(one, None) for one in arch.parse_many(self.networks.architectures)]
         training = self.training.training(data.task, shuffle=shuffle)
         return [
