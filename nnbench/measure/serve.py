@@ -7,7 +7,8 @@ and the module that answers (`room`), which is imported once Keras runs on its b
 that answers each request.
 
 Requests are JSON lines on standard input, answers on what was standard output; what libraries
-print goes to standard error, the worker's log. The worker ends when its input ends.
+print goes to standard error, the worker's log. The worker ends when its input ends, and with a
+last answer, `failure`, when a case cannot be trained. A device that is not there is an `error`.
 """
 
 import importlib
@@ -24,7 +25,7 @@ import numpy as np
 from nnbench.errors import UserError
 from nnbench.machine import devices
 from nnbench.measure.boundaries import Array as Array
-from nnbench.workload import datasets
+from nnbench.workload import datasets, user_code
 from nnbench.workload.case import Case
 
 TRIALS = "nnbench.measure.timed_trials"
@@ -65,21 +66,26 @@ def main() -> None:
         arrays = {configuration["data_name"]: (saved["features"], saved["labels"])}
     try:
         devices.start(*case.worker)
-        started = Started(case, arrays, began_s, imported_s=time.perf_counter())
-        # Rooms may import Keras: not before the backend is fixed.
-        room = importlib.import_module(configuration.get("room", TRIALS))
-        ready, respond = room.open_room(started)
     except UserError as mistake:
         answer({"error": str(mistake)})
         return
-    ready |= {
-        "device_name": devices.description(case.backend, case.device),
-        "versions": devices.versions(case.backend),
-        "cpus": devices.usable_cpus(),
-    }
-    answer(ready)
-    for line in sys.stdin:
-        answer(respond(json.loads(line)))
+    started = Started(case, arrays, began_s, imported_s=time.perf_counter())
+    try:
+        # Rooms may import Keras: not before the backend is fixed.
+        room = importlib.import_module(configuration.get("room", TRIALS))
+        ready, respond = room.open_room(started)
+        ready |= {
+            "device_name": devices.description(case.backend, case.device),
+            "versions": devices.versions(case.backend),
+            "cpus": devices.usable_cpus(),
+        }
+        answer(ready)
+        for line in sys.stdin:
+            answer(respond(json.loads(line)))
+    except Exception as failure:
+        # Whatever a person's code raises ends this process: the parent starts another.
+        answer({"failure": user_code.told(failure)})
+        raise
 
 
 def _open_answers() -> Callable[[Any], None]:

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from nnbench.errors import UserError
+from nnbench.machine import child
 from nnbench.workload import user_code
 from nnbench.workload.case import TASKS, one_of
 from nnbench.workload.datasets.dataset import Dataset
@@ -25,7 +26,7 @@ try:
 except UserError as mistake:
     sys.exit(str(mistake))
 except Exception as failure:
-    sys.exit(f"{sys.argv[1]} did not return a pair (x, y): {failure!r}")
+    sys.exit(f"{sys.argv[1]} did not return a pair (x, y): {user_code.reason(failure)}")
 np.savez(sys.argv[2], x=np.asarray(x), y=np.asarray(y))
 """
 
@@ -78,12 +79,10 @@ def load_function(reference: str, *, task: str | None) -> Dataset:
         command = [sys.executable, "-c", WRITE, reference, str(file)]
         quiet = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}
         try:
-            answer = subprocess.run(
-                command, env=quiet, capture_output=True, text=True, timeout=LIMIT_S, check=False
-            )
+            answer = child.run(command, env=quiet, limit_s=LIMIT_S)
         except subprocess.TimeoutExpired:
             raise UserError(f"{reference} gave no data within {LIMIT_S} s") from None
         if answer.returncode != 0:
-            last = answer.stderr.strip().splitlines()[-1:]
+            last = answer.stderr.decode(errors="replace").strip().splitlines()[-1:]
             raise UserError("".join(last) or f"{reference} gave no data")
         return load_npz(file, name=reference, source=f"your function {reference}", task=task)
