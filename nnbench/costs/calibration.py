@@ -11,6 +11,7 @@ from nnbench.costs.saved import data_of, folder_of, observed, read
 from nnbench.costs.setting import Setting
 from nnbench.machine import fingerprint
 from nnbench.measure import run as measuring
+from nnbench.show.terminal import note
 from nnbench.store import runs
 from nnbench.workload.case import Case
 from nnbench.workload.study import Effort, Study
@@ -57,7 +58,9 @@ def calibrate(results: Path, setting: Setting, budget_s: float, watch: Watcher) 
             spent_s = min(time.monotonic() - began_s, budget_s)
             watch(spent_s, f"{timed} networks timed, {state.now}")
 
-        measuring.execute(unfinished.folder, data_of(unfinished), show)
+        finished = measuring.execute(unfinished.folder, data_of(unfinished), show)
+        for failure in measuring.failures(finished):
+            note(failure.told)
 
 
 def create_run(folder: Path, cases: Sequence[Case], number: int) -> Path:

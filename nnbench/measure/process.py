@@ -19,6 +19,7 @@ import numpy as np
 from nnbench.errors import UserError
 from nnbench.machine import devices
 from nnbench.machine.child import Child
+from nnbench.measure import own_code
 from nnbench.measure.protocol import Environment
 from nnbench.measure.serve import TRIALS
 from nnbench.workload.case import Case
@@ -88,12 +89,16 @@ class Worker:
         self.log = log
         self._buffer = b""
         self._asked = True
+        self._modules: own_code.Modules = {}
         devices.check_installed(warm_up.backend)
-        environment = environment or Environment()
+        self._environment = environment = environment or Environment()
         module = environment.worker_module(room)
         file = {"data": str(data.path), "data_name": data.name}
         configuration |= {"warm_up": warm_up.to_json(), **file, "room": room}
-        variables = os.environ | devices.environment(*warm_up.worker) | dict(settings or {})
+        if environment.project:
+            configuration["project"] = environment.project.to_json()
+        variables = os.environ | environment.variables | devices.environment(*warm_up.worker)
+        variables |= dict(settings or {})
         with log.open("wb") as errors:
             self._process = Child(
                 [environment.python, "-m", module, json.dumps(configuration)],
@@ -110,6 +115,8 @@ class Worker:
         if "error" in ready:
             self.stop()
             raise UserError(ready["error"])
+        if self._environment.project and self._modules:
+            ready["code"] = own_code.digest(self._environment.project, self._modules)
         return ready
 
     @property
@@ -169,10 +176,17 @@ class Worker:
         self._asked = False
         line, _, self._buffer = self._buffer.partition(b"\n")
         answer = json.loads(line)
-        if isinstance(answer, dict) and "failure" in answer:
-            self.stop()
-            raise WorkerLostError("died", "\n".join(answer["failure"]))
+        if isinstance(answer, dict):
+            self._check_code(answer.pop("modules", {}))
+            if "failure" in answer:
+                self.stop()
+                raise WorkerLostError("died", "\n".join(answer["failure"]))
         return answer
+
+    def _check_code(self, modules: own_code.Modules) -> None:
+        if self._environment.project:
+            own_code.check(self._environment.project, modules)
+            self._modules |= modules
 
     def _lost(self) -> WorkerLostError:
         with contextlib.suppress(subprocess.TimeoutExpired):
