@@ -19,9 +19,8 @@ READY = {"import_s": 1.0, "first_use_s": 1.0, "product_flops_per_s": 1e9}
 
 
 @pytest.fixture
-def run(tmp_path, monkeypatch):
-    """Measure networks by workers that only play; `fails` says what befalls a trial."""
-
+def play(monkeypatch):
+    """Workers that only play; it is told what befalls a trial, and says what was started."""
     started = []
 
     class Player:
@@ -33,7 +32,7 @@ def run(tmp_path, monkeypatch):
         def wait_until_ready(self):
             if lost := Player.fails(self.side, self.case, measuring.START_KIND):
                 raise lost
-            return dict(READY)
+            return dict(READY, versions={}, device_name="a CPU", cpus=2)
 
         def ask(self, case, limit_s, *, kind, seed):
             if lost := Player.fails(self.side, case, kind):
@@ -45,9 +44,23 @@ def run(tmp_path, monkeypatch):
         def stop(self):
             pass
 
-    def measure(fails, *, sides=None, name="run", **effort):
+    def play(fails):
         Player.fails, Player.draw = staticmethod(fails), np.random.default_rng(0)
         started.clear()
+        return started
+
+    monkeypatch.setattr(measuring, "Worker", Player)
+    monkeypatch.setattr(measuring, "NOISE_WINDOW_S", 1e9)
+    monkeypatch.setattr(measuring, "LEAST_NOISE_WINDOW_S", 1e9)
+    return play
+
+
+@pytest.fixture
+def run(tmp_path, play):
+    """Measure networks by such workers."""
+
+    def measure(fails, *, sides=None, name="run", **effort):
+        measure.started = play(fails)
         data = datasets.load("synthetic:rows=32,features=3")
         study = Study(Networks(("4", "8")), effort=Effort(**{"launches": 3, "blocks": 1, **effort}))
         where = {side: Environment(python=side) for side in sides or ("",)}
@@ -58,12 +71,6 @@ def run(tmp_path, monkeypatch):
             runs.create(tmp_path, name, wanted, fingerprint.take())
         return measuring.execute(folder, data, lambda _: None, where)
 
-    monkeypatch.setattr(measuring, "Worker", Player)
-    monkeypatch.setattr(measuring.noise, "read", lambda pids: measuring.noise.Reading)
-    monkeypatch.setattr(measuring, "NOISE_WINDOW_S", 1e9)
-    monkeypatch.setattr(measuring, "LEAST_NOISE_WINDOW_S", 1e9)
-    monkeypatch.setattr(measuring.noise.Reading, "moment_s", 0.0, raising=False)
-    measure.started = started
     return measure
 
 
@@ -185,33 +192,38 @@ def code(tmp_path):
     return tmp_path
 
 
-def test_a_network_that_cannot_be_trained_does_not_cost_the_others(nnbench, code):
-    models = ("--model", "mine.py:bad", "--model", "mine.py:good")
-    answer = nnbench("run", *models, *TRAINING, "--json")
+@pytest.mark.usefixtures("no_pictures")
+def test_the_exit_status_says_that_a_network_could_not_be_measured(nnbench, play):
+    asked = ("run", "4", "8", "--backend", "jax", "--launches", "2", "--quiet", "--json")
+    play(only("8x1"))
+    answer = nnbench(*asked)
     assert answer.returncode == 1
-    told = answer.stderr.splitlines()
-    reason = "mine.py:bad failed: ValueError: no width (mine.py:12)"
-    assert told == [f"not measured: {reason}", *PLACES]
-    assert [one["model"] for one in json.loads(answer.stdout)["cases"]] == ["mine.py:good"]
+    assert answer.stderr.startswith("not measured: 8x1: ValueError: bad (mine.py:3)\n")
+    assert [one["architecture"] for one in json.loads(answer.stdout)["cases"]] == ["4x1"]
+    play(lambda *_: raised())
+    answer = nnbench(*asked, "--fresh", "--name", "none")
+    assert answer.returncode == 2
+    assert answer.stderr.startswith("nnbench: nothing was measured: ")
+    assert answer.stdout == ""
 
 
 @pytest.mark.long
-def test_a_network_that_fails_after_the_start_is_an_error_with_its_place(nnbench, code):
-    answer = nnbench("run", "--model", "mine.py:once", *TRAINING)
-    assert answer.returncode == 2
+def test_a_network_that_cannot_be_trained_does_not_cost_the_others(nnbench, code):
+    models = [f"--model=mine.py:{name}" for name in ("bad", "good", "once")]
+    answer = nnbench("run", *models, *TRAINING, "--json")
+    assert answer.returncode == 1
     told = answer.stderr.splitlines()
-    assert told[0] == (
-        "nnbench: nothing was measured: mine.py:once failed: ValueError: no width (mine.py:12)"
-    )
-    assert told[-2:] == PLACES
-    assert answer.stdout == ""
+    reason = "ValueError: no width (mine.py:12)"
+    where = told.index(f"not measured: mine.py:bad failed: {reason}")
+    assert told[where + 1 : where + 3] == PLACES
+    assert f"not measured: mine.py:once failed: {reason}" in told
+    assert [one["model"] for one in json.loads(answer.stdout)["cases"]] == ["mine.py:good"]
 
 
 @pytest.mark.long
 @pytest.mark.parametrize(
     "command",
     [
-        ("race", "--seeds", "1", "--epochs", "3", "--path", "fit"),
         ("drift", "--seeds", "1", "--no-remedy", "--epochs", "3"),
         ("compare", "--against", "HEAD", "--launches", "1", "--epochs", "2"),
     ],
