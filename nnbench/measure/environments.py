@@ -86,15 +86,15 @@ def _requirements(project: Path) -> list[Any]:
 
 
 def _asked_by_setup(project: Path) -> list[str]:
-    """What a `setup.py` or `setup.cfg` asks for, where it says so without computing it."""
-    script, settings = project / "setup.py", configparser.ConfigParser()
-    settings.read(project / "setup.cfg", encoding="utf-8")
-    asked = [settings.get("options", "install_requires", fallback="")]
+    """What a `setup.cfg` or `setup.py` asks for, where it says so without computing it."""
+    asked = []
+    settings = configparser.ConfigParser(interpolation=None)
+    with contextlib.suppress(configparser.Error, UnicodeDecodeError):
+        settings.read(project / "setup.cfg", encoding="utf-8")
+        asked.append(settings.get("options", "install_requires", fallback=""))
     with contextlib.suppress(OSError, SyntaxError, ValueError):
-        calls = [
-            one for one in ast.walk(ast.parse(script.read_bytes())) if isinstance(one, ast.Call)
-        ]
-        words = [word for call in calls for word in call.keywords]
+        parsed = ast.walk(ast.parse((project / "setup.py").read_bytes()))
+        words = [word for one in parsed if isinstance(one, ast.Call) for word in one.keywords]
         asked += [ast.dump(word.value) for word in words if word.arg == "install_requires"]
     return asked
 
@@ -146,7 +146,7 @@ def _borrow(found: Checkout, packages: Path) -> None:
     # Another project's commit is measured by this nnbench, wherever that was installed.
     here = Path(__file__).parents[2]
     own = project.moved(here)
-    lines = [*project.roots, own if (own / "nnbench").is_dir() else here]
+    lines = [*map(str, project.roots), str(own if (own / "nnbench").is_dir() else here)]
     # Each as its interpreter has it: what lies there may lead to other folders.
     lines += [f"import site; site.addsitedir({str(folder)!r})" for folder in _installed()]
     text = "".join(f"{line}\n" for line in lines)

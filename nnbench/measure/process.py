@@ -172,7 +172,7 @@ class Worker:
                     raise self._lost()
                 elif left_s <= 0:
                     self._process.end()
-                    raise WorkerLostError("timeout", f"no answer within {limit_s:.0f} s")
+                    raise WorkerLostError("timeout", f"no answer within {limit_s:g} s")
         self._asked = False
         line, _, self._buffer = self._buffer.partition(b"\n")
         answer = json.loads(line)
