@@ -127,7 +127,8 @@ def environment_with_wheel(folder, wheel):
     python = environment / "bin" / "python"
     call([*pip, "--python", python, "install", *quiet, wheel], folder)
     (packages,) = environment.glob("lib/python*/site-packages")
-    (packages / "borrowed.pth").write_text(BORROWED + "\n")
+    # As an environment of its own: what lies there may lead to other folders.
+    (packages / "borrowed.pth").write_text(f"import site; site.addsitedir({BORROWED!r})\n")
     return python
 
 
