@@ -196,6 +196,6 @@ class Worker:
         how = f"signal {-code}" if code < 0 else f"exit status {code}"
         tail = self.log.read_text(errors="replace").strip().splitlines()[-LOG_TAIL_LINES:]
         # Python's own last words are what was raised.
-        why = f": {tail[-1]}" if tail and code > 0 else ""
+        why = f": {tail.pop()}" if tail and code > 0 else ""
         message = "\n".join([f"the worker ended with {how}{why}", *tail])
         return WorkerLostError("died", message, by_itself=code != -signal.SIGKILL)

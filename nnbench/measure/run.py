@@ -196,7 +196,7 @@ def execute(
     """Measure what is missing of a run, return the whole; UserError if a device or the disk fails.
 
     A worker that dies or exceeds the limit is an outcome of its trial; a new one takes over. Where
-    no trial at all ends well that is a UserError, with the first reason.
+    no trial at all ends well that is a NothingMeasuredError, with the first reason.
     """
     with contextlib.closing(runs.Writer(folder)) as writer, data_file(data) as arrays:
         run = runs.read(folder)
@@ -209,8 +209,12 @@ def execute(
     failed = failures(finished)
     if failed and not finished.good_trials():
         first = failed[0]
-        raise UserError(f"nothing was measured: {first.sentence}", *first.details)
+        raise NothingMeasuredError(f"nothing was measured: {first.sentence}", *first.details)
     return finished
+
+
+class NothingMeasuredError(UserError):
+    """No trial of a run ended well."""
 
 
 @dataclass(frozen=True)
@@ -323,6 +327,7 @@ class _Measuring:
                     if not self._is_ready(workers[side], launches[side], planned):
                         del workers[side]
                         continue
+                    reading = None
                 words = (side, planned.case.backend, planned.case.label, planned.kind)
                 self._tell(" ".join(word for word in words if word))
                 pids = [worker.pid for worker in workers.values()]
