@@ -30,6 +30,9 @@ COMMANDS = {
 }
 """Every command and its help, so that `nnbench --help` need not load them."""
 
+ENDING = (signal.SIGTERM, signal.SIGHUP)
+"""Signals that end a command as a mistake does: what was measured is kept."""
+
 GROUPS = ("data", "drift", "history")
 """Commands with commands of their own: their files hold an `app`."""
 
@@ -79,13 +82,24 @@ def _told(mistake: Exception) -> str:
     return f"there is no command '{name}': {hint}"
 
 
+def _unwind(number: int, _: object) -> None:
+    """Remove scratch folders on the way out; a second signal does not interrupt that."""
+    for one in ENDING:
+        signal.signal(one, signal.SIG_IGN)
+    sys.exit(128 + number)
+
+
 def main() -> None:
     """Run the command line; a user's mistake is one line on standard error and exit status 2."""
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    for number in ENDING:
+        # One that is ignored already, as below nohup, stays so.
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, _unwind)
     try:
-        build(next(iter(sys.argv[1:]), ""))(exit_on_error=False, print_error=False)
+        status = build(next(iter(sys.argv[1:]), ""))(exit_on_error=False, print_error=False)
     except (cyclopts.CycloptsError, UserError) as mistake:
-        sys.stderr.write(f"nnbench: {_told(mistake)}\n")
+        details = getattr(mistake, "details", ())
+        sys.stderr.write("\n".join([f"nnbench: {_told(mistake)}", *details]) + "\n")
         sys.exit(2)
     except KeyboardInterrupt:
         sys.stderr.write("nnbench: interrupted; what was measured is kept\n")
@@ -94,3 +108,5 @@ def main() -> None:
         # The reader of our output has left: nothing more can be said to it.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(141)
+    if status:
+        sys.exit(status)

@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 
 from nnbench.cli.calibrate import EPOCHS, ShapedData
 from nnbench.cli.options import Asked, tell_backend
-from nnbench.cli.session import measure
+from nnbench.cli.session import measure, status
 from nnbench.costs import answers, saved, tables, verification
 from nnbench.costs import page as pages
 from nnbench.costs.setting import shape_of
@@ -28,7 +28,7 @@ def advise(
     asked: AdviseAsked = AdviseAsked(),
     verify: bool = False,
     page: bool = False,
-) -> None:
+) -> int:
     """Which network to take, from the cost model of this machine, without training any.
 
     For a network: the widest as fast as it, depth against width at equal parameters, FLOPs and
@@ -50,13 +50,16 @@ def advise(
         context = answers.context_of(results, asked.machine, asked.training, shape)
         found = answers.answer(context, results, question)
     tell_backend(asked.machine, quiet=output.quiet)
+    failed = 0
     if verify and found.worth_timing:
         cases = [context.case(one) for one in found.worth_timing]
         data = datasets.load(cases[0].data)
         kept, trials = replace(output, results=results / verification.FOLDER), ("phases",)
         run = measure(asked.study(), kept, data, cases=cases, kinds=trials, sweeps=0)
+        failed = status(run)
         found = replace(found, verified=verification.compared(context, run))
     if page:
         written = pages.write(saved.folder_of(results, context.setting), context)
         found = replace(found, page=written)
     answer(tables.answers_as_json(found), tables.answers_shown(found), as_json=output.as_json)
+    return failed

@@ -3,10 +3,11 @@
 from dataclasses import dataclass
 
 from nnbench.cli.options import Asked, Effort, Models
-from nnbench.cli.session import measure
+from nnbench.cli.session import Environments, measure, status
 from nnbench.errors import UserError
 from nnbench.report import comparison
 from nnbench.show.terminal import note, print_json
+from nnbench.store.runs import Run
 from nnbench.workload import quantities
 
 
@@ -34,7 +35,7 @@ def compare(
     asked: CompareAsked = CompareAsked(),
     margin: str = "2%",
     unlike: bool = False,
-) -> None:
+) -> int:
     """Say of two sides whether they differ, are equivalent, or need more data.
 
     Saved runs are compared as they are. Commits and environments are measured now, their
@@ -50,9 +51,15 @@ def compare(
     if against and sides:
         raise UserError("name two sides, such as two runs' folders, or use --against COMMIT")
     study = asked.study(architectures, model).or_networks()
+    measured: list[Run] = []
+
+    def run(where: Environments) -> Run:
+        measured.append(measure(study, asked.output, environments=where))
+        return measured[-1]
+
     found = comparison.compare(
         [against, "."] if against else sides,
-        lambda where: measure(study, asked.output, environments=where),
+        run,
         margin=quantities.parse_share(margin),
         even_unlike=unlike,
     )
@@ -62,3 +69,4 @@ def compare(
         print_json(found)
     else:
         comparison.print_answer(found)
+    return status(*measured)

@@ -71,7 +71,7 @@ def drift(
     remedy: Annotated[bool, Parameter(negative="--no-remedy")] = True,
     output: Output = Output(),
     name: Name = None,
-) -> None:
+) -> int:
     """Train pairs under each seed policy, in each condition, and say how far apart they end.
 
     A command that was interrupted goes on where it stopped when it is given again.
@@ -107,6 +107,8 @@ def drift(
         if cost:
             determinism_cost.measure(folder, loaded, watch)
     show(folder, as_json=output.as_json)
+    trainings = saved.read(folder).trainings.values()
+    return int(any(one["outcome"] != "ok" for one in trainings))
 
 
 @app.command

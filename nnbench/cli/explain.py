@@ -6,7 +6,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from nnbench.cli.options import Asked
-from nnbench.cli.session import measure, tell_damage
+from nnbench.cli.session import measure, status, tell_damage
 from nnbench.errors import UserError
 from nnbench.explain import attribution, charts, crossover, tables, words
 from nnbench.show.terminal import answer
@@ -21,7 +21,7 @@ def explain(
     saved: Annotated[Path | None, Parameter(name="--run")] = None,
     asked: Asked = Asked(),
     unlike: bool = False,
-) -> None:
+) -> int:
     """Say why one network takes longer to train than another: which phases, and how much each.
 
     Two architectures are timed against each other, or looked up in a saved run. Two folders are
@@ -51,3 +51,4 @@ def explain(
         told.append(tables.as_json(one, sentences, chart))
         shown += [tables.table(one), sentences, chart]
     answer(told, shown, as_json=asked.output.as_json)
+    return status(run)

@@ -10,7 +10,7 @@ from cyclopts import Parameter
 
 from nnbench.cli import COMMANDS, new_app
 from nnbench.cli.options import AsJson, Asked, Models, tell_backend
-from nnbench.cli.session import Environments, execute
+from nnbench.cli.session import Environments, execute, status
 from nnbench.history import REMARKS, commits, table, tables, words
 from nnbench.history import annotations as remarks
 from nnbench.history import bisect as halving
@@ -174,7 +174,7 @@ def record(
     measured: Measured = Measured(),
     together: int | None = None,
     numbers: Annotated[bool, Parameter(negative="--no-numbers")] = True,
-) -> None:
+) -> int:
     """Measure commits in turn, so that alarms on them can be trusted.
 
     A command that was interrupted goes on where it stopped when it is given again.
@@ -191,14 +191,17 @@ def record(
     parts = recording.plan(chosen, study, cases, together=together)
     tell_backend(study.machine, quiet=measured.output.quiet)
     checked_out = recording.check_out(chosen)
+    failed = 0
     for number, part in enumerate(parts, start=1):
         quiet = measured.output.quiet or len(parts) == 1
         note(f"part {number} of {len(parts)}: {measured.output.results / part.name}", quiet=quiet)
         run = measured.run(part, data, checked_out)
+        failed |= status(run)
         if numbers and part.round == 0:
             with Bar(0, "seeded trainings", quiet=measured.output.quiet) as bar:
                 recording.add_digests(part, run.folder, cases, data, checked_out, bar.watch)
         say(str(run.folder))
+    return failed
 
 
 @app.command

@@ -6,7 +6,7 @@ from pathlib import Path
 from cyclopts import Parameter
 
 from nnbench.cli.options import Architectures, Fresh, Models, Name, Output, Trained
-from nnbench.cli.session import measure, tell_damage
+from nnbench.cli.session import measure, status, tell_damage
 from nnbench.errors import UserError
 from nnbench.measure.loss_curve_trial import KIND
 from nnbench.race import page, tables, words
@@ -51,7 +51,7 @@ def race(
     asked: Raced = Raced(),
     name: Name = None,
     fresh: Fresh = False,
-) -> None:
+) -> int:
     """Train networks over several seeds: which gets to a loss first, and which is worth its time.
 
     A command that was interrupted goes on where it stopped when it is given again; with --name,
@@ -68,6 +68,7 @@ def race(
     study = Study(networks, asked.data, asked.training, asked.machine, launches).or_networks()
     run = measure(study, asked.output, name=name, fresh=fresh, kinds=(KIND,), sweeps=0)
     tell_race(run, target_loss, as_json=asked.output.as_json)
+    return status(run)
 
 
 def tell_race(finished: Run, target_loss: float | None, *, as_json: bool) -> None:

@@ -7,7 +7,7 @@ from cyclopts import Parameter
 
 from nnbench.cli import report
 from nnbench.cli.options import Architectures, Asked, Fresh, Models, Name
-from nnbench.cli.session import measure
+from nnbench.cli.session import measure, status
 from nnbench.workload import study as studies
 from nnbench.workload import user_code
 
@@ -20,7 +20,7 @@ def run(
     name: Name = None,
     resume: Annotated[bool, Parameter(show_default=False)] = False,
     fresh: Fresh = False,
-) -> None:
+) -> int:
     """Time architectures against each other and write a report.
 
     What is timed is said by architectures and options, by a study file (`nnbench run study.toml`),
@@ -41,3 +41,4 @@ def run(
             user_code.confirm(study, one, one if one in also_named else None, option)
     found = measure(wanted.or_networks(), asked.output, name=name, resume=resume, fresh=fresh)
     report.tell(found, as_json=asked.output.as_json)
+    return status(found)

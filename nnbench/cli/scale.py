@@ -6,7 +6,7 @@ from typing import Annotated, Any
 from cyclopts import Parameter
 
 from nnbench.cli.options import Asked, Data, Fresh, Name
-from nnbench.cli.session import measure, tell_damage
+from nnbench.cli.session import measure, status, tell_damage
 from nnbench.scale import charts, scaling, tables
 from nnbench.show.terminal import answer
 
@@ -31,7 +31,7 @@ def scale(
     asked: ScaleAsked = ScaleAsked(),
     name: Name = None,
     fresh: Fresh = False,
-) -> None:
+) -> int:
     """Time how the cost grows with rows, width, depth or batch size, and draw it.
 
     Networks cannot be named: an axis makes its own, since all but one size stays the same.
@@ -52,3 +52,4 @@ def scale(
     written = [charts.write(series, finished.folder) for series in found.values() if series]
     shown = [table for series in found.values() for table in tables.scaling(series)]
     answer(tables.as_json(found, written), [*shown, *written], as_json=asked.output.as_json)
+    return status(finished)

@@ -55,7 +55,18 @@ def tell_damage(*saved: Run) -> None:
 def execute(
     folder: Path, data: Dataset, environments: Environments | None = None, *, quiet: bool
 ) -> Run:
-    """Measure what is missing in a run's folder, under a progress bar; return the whole."""
+    """Measure what is missing in a run's folder, under a progress bar; return the whole.
+
+    What failed is said once for each network; UserError if that is all.
+    """
     tell_data(data, quiet=quiet)
     with Bar(0, "trials", quiet=quiet) as bar:
-        return measuring.execute(folder, data, bar.watch, environments)
+        run = measuring.execute(folder, data, bar.watch, environments)
+    for failure in measuring.failures(run):
+        note("\n".join([failure.told, *failure.details]))
+    return run
+
+
+def status(*measured: Run) -> int:
+    """The exit status: 1 where a network that was asked for could not be measured, else 0."""
+    return int(any(one.is_whole for run in measured for one in measuring.failures(run)))

@@ -35,6 +35,8 @@ def calibrate(results: Path, setting: Setting, budget_s: float, watch: Watcher) 
         for text in skipped if first else ():
             note(f"skipped {text}")
         first = False
+        lost = {trial["case"] for run in made for trial in run.failures()}
+        able = [case for case in pool if case.key not in lost]
         seen = observed(made)
         spent_s = time.monotonic() - began_s
         unfinished = next((run for run in made if not measuring.is_complete(run)), None)
@@ -51,9 +53,9 @@ def calibrate(results: Path, setting: Setting, budget_s: float, watch: Watcher) 
             known = [one.case for one in seen]
             if model is None:
                 count = LEAST_CASES if known else design.FIRST
-                chosen = design.spread_out(design.quick(pool), count, known)
+                chosen = design.spread_out(design.quick(able), count, known)
             else:
-                chosen = design.most_informative(model, pool, min(RUN_S, left_s) - start_s)
+                chosen = design.most_informative(model, able, min(RUN_S, left_s) - start_s)
             create_run(folder_of(results, setting), chosen, len(made))
             continue
 
@@ -61,7 +63,13 @@ def calibrate(results: Path, setting: Setting, budget_s: float, watch: Watcher) 
             spent_s = min(time.monotonic() - began_s, budget_s)
             watch(spent_s, f"{timed} networks timed, {state.now}")
 
-        measuring.execute(unfinished.folder, data_of(unfinished), show)
+        try:
+            measuring.execute(unfinished.folder, data_of(unfinished), show)
+        except measuring.NothingMeasuredError:
+            if not seen:
+                raise
+        for failure in measuring.failures(runs.read(unfinished.folder)):
+            note(failure.told)
 
 
 def create_run(folder: Path, cases: Sequence[Case], number: int) -> Path:

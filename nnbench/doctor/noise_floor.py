@@ -21,6 +21,7 @@ from nnbench.machine import fingerprint, noise
 from nnbench.measure import run as measuring
 from nnbench.measure.protocol import Environment
 from nnbench.phases import COLD, EPOCH, STEP
+from nnbench.show.terminal import note
 from nnbench.stats.estimate import Estimate, nested_estimate
 from nnbench.stats.interval import CONFIDENCE
 from nnbench.stats.summary import Measured
@@ -143,6 +144,8 @@ def measure(study: Study, watch: measuring.Watcher) -> NoiseFloor:
     with tempfile.TemporaryDirectory() as scratch:
         folder = runs.create(Path(scratch), "noise-floor", wanted, fingerprint.take())
         run = measuring.execute(folder, data, watch, dict.fromkeys(SIDES, Environment()))
+        for failure in measuring.failures(run):
+            note(failure.told)
         return from_run(run, cases[0], study.effort.seed)
 
 

@@ -199,9 +199,9 @@ def _train(case: Case, data: Dataset, policy: str, seed: int) -> tuple[Trajector
                 ready = worker.wait_until_ready()
                 answer = worker.ask(case, LIMIT_S, kind="train", folder=folder, **request)
         except WorkerLostError as lost:
-            raise UserError(f"the training was lost: {' '.join(str(lost).split())}") from lost
+            raise UserError(f"the training was lost: {lost.reason}") from lost
         if "error" in answer:
-            raise UserError(answer["error"])
+            raise execution.mistake(answer["error"])
         versions = {name: v for name, v in ready["versions"].items() if name != "nnbench-arch"}
         here = {**fingerprint.take(), "versions": versions, "cpus": ready["cpus"]}
         return trajectory.read(Path(folder, answer["file"])), here

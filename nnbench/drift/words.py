@@ -148,9 +148,12 @@ def not_run(found: Analysis) -> list[str]:
     """What failed, was left out, or cannot be read."""
     told = []
     for record in found.failures:
-        lines = str(record.get("message", "")).splitlines() or [record["outcome"]]
-        reason = lines[0] if len(lines) == 1 else f"{lines[0]} ({lines[-1]})"
+        reason = str(record.get("message") or record["outcome"]).partition("\n")[0]
         told.append(f"Failed: {record['key']}: {reason}")
+    for record in found.study.remedies:
+        if record.get("problem"):
+            reason = record["problem"].partition("\n")[0]
+            told.append(f"Failed: verifying code on {record['backend']}: {reason}")
     return told + [f"Not run: {line}" for line in [*found.study.skipped, *found.study.damage]]
 
 

@@ -53,6 +53,8 @@ def compare(
     if first.side and second.side:
         run = measure({first.label: first.side, second.label: second.side})
         ratios = summary.ratios_between_sides(run)
+        if not ratios:
+            raise UserError("no network was measured on both sides: there is nothing to compare")
     elif first.run and second.run:
         ratios = summary.ratios_between_runs(first.run, second.run)
         if not ratios:

@@ -33,7 +33,7 @@ def for_case(case: Case) -> "keras.Model":
     try:
         model = factory()
     except Exception as failure:
-        raise UserError(f"{case.model} failed: {failure!r}") from failure
+        raise UserError(f"{case.model} failed: {user_code.reason(failure)}") from failure
     if not isinstance(model, keras.Model):
         raise UserError(f"{case.model} returned a {type(model).__name__}, not a Keras model")
     if not model.compiled:
