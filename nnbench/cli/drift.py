@@ -119,8 +119,7 @@ def show(folder: Folder, *, as_json: AsJson = False) -> None:
         return
     for table in tables.matrices(found):
         print_table(table, tables.PIPED_WIDTH)
-    say("\n".join([*words.study(found), *words.remedies(found), *words.not_run(found)]))
-    say(str(written))
+    say(*words.study(found), *words.remedies(found), *words.not_run(found), str(written))
 
 
 @app.command

@@ -78,6 +78,6 @@ def tell_race(finished: Run, target_loss: float | None, *, as_json: bool) -> Non
     shown = []
     for one in found:
         notes = [f"Note: {each}" for each in words.warnings(one)]
-        shown += [tables.table(one), "\n".join([*words.sentences(one), *notes])]
+        shown += [tables.table(one), *words.sentences(one), *notes]
     record = {"run": finished.folder, "page": written, "races": races}
     answer(record, [*shown, written], as_json=as_json)

@@ -1,9 +1,11 @@
 """Measuring what a study asks for, with its progress; a run goes on where it stopped."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from nnbench.cli import Interrupted
 from nnbench.cli.options import Output, tell_backend
 from nnbench.measure import run as measuring
 from nnbench.measure.protocol import Environment
@@ -14,6 +16,15 @@ from nnbench.workload.datasets import Dataset
 from nnbench.workload.study import Study
 
 Environments = Mapping[str, Environment]
+
+
+@contextmanager
+def kept() -> Iterator[None]:
+    """Within, an interruption leaves what the same command goes on with."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise Interrupted from None
 
 
 def measure(
@@ -49,5 +60,5 @@ def execute(
     folder: Path, data: Dataset, environments: Environments | None = None, *, quiet: bool
 ) -> Run:
     """Measure what is missing in a run's folder, under a progress bar; return the whole."""
-    with Bar(0, "trials", quiet=quiet) as bar:
+    with kept(), Bar(0, "trials", quiet=quiet) as bar:
         return measuring.execute(folder, data, bar.watch, environments)
