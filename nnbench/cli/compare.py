@@ -2,14 +2,14 @@
 
 from dataclasses import dataclass
 
-from nnbench.cli.options import Asked, Effort, Models
+from nnbench.cli.options import Asked, Effort, Models, options
 from nnbench.cli.session import measure
 from nnbench.errors import UserError
-from nnbench.report import comparison
 from nnbench.show.terminal import print_json
 from nnbench.workload import quantities
 
 
+@options("Effort")
 @dataclass(frozen=True)
 class CompareEffort(Effort):
     """More launches than elsewhere, of one block: the launch is the unit."""
@@ -47,13 +47,18 @@ def compare(
         margin: Differences within it count as none.
         unlike: Compare even unlike hosts or versions.
     """
-    if against and sides:
+    names = [against, "."] if against and not sides else sides
+    if len(names) != 2:
         raise UserError("name two sides, such as two runs' folders, or use --against COMMIT")
+    least = quantities.parse_share(margin)
     study = asked.study(architectures, model).or_networks()
+    study.check()
+    from nnbench.report import comparison
+
     found = comparison.compare(
-        [against, "."] if against else sides,
+        names,
         lambda where: measure(study, asked.output, environments=where),
-        margin=quantities.parse_share(margin),
+        margin=least,
         even_unlike=unlike,
     )
     if asked.output.as_json:

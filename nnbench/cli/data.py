@@ -10,7 +10,6 @@ from nnbench.cli import COMMANDS, new_app
 from nnbench.cli.options import AsJson, Data
 from nnbench.show.table import Cell, Table, text_table
 from nnbench.show.terminal import answer, say
-from nnbench.workload import datasets
 
 app = new_app("data", COMMANDS["data"])
 
@@ -25,6 +24,8 @@ class Columns(Data):
 @app.command(name="list")
 def list_(*, as_json: AsJson = False) -> None:
     """The data sets that have a name, and where each lies."""
+    from nnbench.workload import datasets
+
     found = datasets.available()
     rows = []
     for one in found:
@@ -41,6 +42,8 @@ def show(data: str, /, *, columns: Columns = Columns(), as_json: AsJson = False)
     Args:
         data: A name from `data list`, or a CSV's path.
     """
+    from nnbench.workload import datasets
+
     found = datasets.describe(replace(columns, data=data).load())
     rows = [
         (one.name, one.role, *(f"{x:.4g}" for x in (one.mean, one.sd, one.minimum, one.maximum)))
@@ -67,6 +70,8 @@ def fetch(*, from_file: Path | None = None, forget: bool = False) -> None:
         from_file: A copy that you have downloaded already.
         forget: Drop the fetched original; use the shipped data.
     """
+    from nnbench.workload import datasets
+
     if forget:
         say("dropped" if datasets.forget() else "nothing was fetched")
     else:

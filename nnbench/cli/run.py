@@ -5,7 +5,6 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from nnbench.cli import report
 from nnbench.cli.options import Architectures, Asked, Fresh, Models, Name
 from nnbench.cli.session import measure
 from nnbench.workload import study as studies
@@ -34,5 +33,7 @@ def run(
     wanted = asked.study(architectures, model)
     if study is not None:
         wanted = studies.read(study).overridden_by(wanted)
+    from nnbench.cli import report
+
     found = measure(wanted.or_networks(), asked.output, name=name, resume=resume, fresh=fresh)
     report.tell(found, as_json=asked.output.as_json)

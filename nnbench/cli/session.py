@@ -1,21 +1,25 @@
-"""Measuring what a study asks for, with its progress; a run goes on where it stopped."""
+"""Measuring what a study asks for, with its progress; a run goes on where it stopped.
+
+What measures and computes is imported when it is called: NumPy, pandas and SciPy take seconds, in
+which a mistake in the options is told already.
+"""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from nnbench.cli import Interrupted
 from nnbench.cli.options import Output, tell_backend
-from nnbench.measure import run as measuring
-from nnbench.measure.protocol import Environment
-from nnbench.show.progress import Bar
 from nnbench.show.terminal import note
-from nnbench.store.runs import Run
-from nnbench.workload.datasets import Dataset
 from nnbench.workload.study import Study
 
-Environments = Mapping[str, Environment]
+if TYPE_CHECKING:
+    from nnbench.measure.protocol import Environment
+    from nnbench.store.runs import Run
+    from nnbench.workload.datasets import Dataset
+
+    Environments = Mapping[str, Environment]
 
 
 @contextmanager
@@ -30,20 +34,23 @@ def kept() -> Iterator[None]:
 def measure(
     study: Study,
     output: Output,
-    data: Dataset | None = None,
-    environments: Environments | None = None,
+    data: "Dataset | None" = None,
+    environments: "Environments | None" = None,
     *,
     name: str | None = None,
     resume: bool = False,
     fresh: bool = False,
     **plan: Any,
-) -> Run:
+) -> "Run":
     """Measure the cases of a study under a progress bar, or go on with the unfinished run of them.
 
     `data` are the study's own unless given. `plan` is what `measure.run.specification` takes, such
     as `cases` other than the study's.
     """
+    study.check()
     data = data or study.data.load()
+    from nnbench.measure import run as measuring
+
     cases = plan.pop("cases", None) or study.cases(data)
     if environments is not None:
         plan["sides"] = list(environments)
@@ -57,8 +64,11 @@ def measure(
 
 
 def execute(
-    folder: Path, data: Dataset, environments: Environments | None = None, *, quiet: bool
-) -> Run:
+    folder: Path, data: "Dataset", environments: "Environments | None" = None, *, quiet: bool
+) -> "Run":
     """Measure what is missing in a run's folder, under a progress bar; return the whole."""
+    from nnbench.measure import run as measuring
+    from nnbench.show.progress import Bar
+
     with kept(), Bar(0, "trials", quiet=quiet) as bar:
         return measuring.execute(folder, data, bar.watch, environments)

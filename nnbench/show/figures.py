@@ -24,7 +24,7 @@ from nnbench.show.text import printable
 
 RESOLUTION_DPI = 110
 LONGEST_LABEL, LONGEST_LINE = 70, 250
-PLAIN = {"text.parse_math": False, "text.usetex": False}
+PLAIN: dict[Any, bool] = {"text.parse_math": False, "text.usetex": False}
 """Of Matplotlib's settings: names may hold dollars and backslashes."""
 
 _POWER = re.compile(r"\$\\mathdefault\{(?:(.+)\\times)?(\d+)\^\{(.+)\}\}\$")
