@@ -11,6 +11,7 @@ import shlex
 import signal
 import sys
 from difflib import get_close_matches
+from typing import Any
 
 import cyclopts
 
@@ -43,6 +44,12 @@ GROUPS = ("data", "drift", "history")
 """Commands with commands of their own: their files hold an `app`."""
 
 
+def check_not_empty(_: Any, value: Any) -> None:
+    """Refuse what a shell makes of a variable that is not set: it must not count as not given."""
+    if value == "":
+        raise ValueError("nothing is given")
+
+
 def new_app(name: str, text: str) -> cyclopts.App:
     """A command that has commands."""
     return cyclopts.App(
@@ -54,7 +61,9 @@ def new_app(name: str, text: str) -> cyclopts.App:
         help_flags=["-h", "--help"],
         version_flags=["--version"] if name == "nnbench" else [],
         # Of an option that is given twice the last counts.
-        default_parameter=cyclopts.Parameter(negative=(), allow_repeating=True),
+        default_parameter=cyclopts.Parameter(
+            negative=(), allow_repeating=True, validator=check_not_empty
+        ),
         result_action="return_value",
         suppress_keyboard_interrupt=False,
     )

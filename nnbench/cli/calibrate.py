@@ -5,7 +5,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from nnbench.cli.options import Data, Machine, Output, Training, tell_backend
+from nnbench.cli.options import Data, Machine, Output, Training, options, tell_backend
 from nnbench.cli.session import kept
 from nnbench.show.terminal import print_json, print_sentences, print_table, say, waiting
 from nnbench.workload import quantities
@@ -13,11 +13,12 @@ from nnbench.workload import quantities
 EPOCHS = 100
 
 
+@options("Data")
 @dataclass(frozen=True)
 class ShapedData(Data):
     """A data set of which only the shape counts."""
 
-    data: str = ""
+    data: str | None = None  # type: ignore[assignment]
     "Data whose shape counts, such as a CSV."
     features: str | None = None
     "Number of feature columns; or your CSV's, with commas."

@@ -22,6 +22,7 @@ from nnbench.cli.options import (
 from nnbench.cli.session import kept
 from nnbench.drift import plan, policies
 from nnbench.errors import UserError
+from nnbench.machine import whole_file
 from nnbench.show.terminal import answer, note, print_json, print_table, say
 from nnbench.workload.study import Networks, Study
 
@@ -45,6 +46,7 @@ class Bounds:
     "ULPs tolerated elsewhere, besides; default: any."
 
 
+@options()
 @dataclass(frozen=True)
 class Seeded(Trained):
     """The network of a study or record, and its training."""
@@ -53,14 +55,13 @@ class Seeded(Trained):
     "6,6 or 6x5; default: 6,6."
     model: Annotated[str | None, Parameter(help=f"{MODEL}.")] = None
 
-    def load(self, *, quiet: bool = False) -> "tuple[Dataset, list[Case]]":
+    def load(self) -> "tuple[Dataset, list[Case]]":
         """The data, and a case for each backend."""
         if self.architecture and self.model:
             raise UserError("name an architecture or a model, not both")
         network = Networks.named([self.model or self.architecture or "6,6"])
         study = Study(network, self.data, self.training, self.machine)
         study.check()
-        tell_backend(self.machine, quiet=quiet)
         loaded = self.data.load()
         return loaded, study.cases(loaded)
 
@@ -90,7 +91,7 @@ def drift(
         cost: Time deterministic ops, too.
         remedy: Find and verify the shortest code.
     """
-    loaded, cases = asked.load(quiet=output.quiet)
+    loaded, cases = asked.load()
     from nnbench.drift import determinism_cost, execution, saved
     from nnbench.drift import remedy as remedies
     from nnbench.machine import devices, fingerprint
@@ -103,6 +104,7 @@ def drift(
         if other.side is None:
             raise UserError(f"{against} is a saved run: name a commit or a Python")
         elsewhere[other.label] = other.side
+    tell_backend(asked.machine, quiet=output.quiet)
     here, cpus, label = fingerprint.take(), devices.usable_cpus(), next(iter(elsewhere), None)
     gpu = bool(here["gpus"])
     wanted = plan.specification(cases, effort, cpus=cpus, gpu=gpu, other_side=label)
@@ -161,6 +163,8 @@ def record(
 
     if len(cases) != 1:
         raise UserError("one training is recorded at a time: name one backend and one path")
+    whole_file.check_folder(folder)
+    tell_backend(asked.machine)
     stated = {name: value for name, value in vars(tolerated).items() if value is not None}
     data, bounds = asked.data, golden.Bounds(**stated)
     kept = golden.record(folder, cases[0], data, loaded, policy=policy, seed=seed, bounds=bounds)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from cyclopts import Parameter
 
 from nnbench.cli import COMMANDS, new_app
-from nnbench.cli.options import WHOLE, AsJson, Asked, Models, tell_backend, within
+from nnbench.cli.options import WHOLE, AsJson, Asked, Models, options, tell_backend, within
 from nnbench.cli.session import execute, kept
 from nnbench.errors import UserError
 from nnbench.history import REMARKS, commits
@@ -45,7 +45,7 @@ Remarks = Annotated[Path, Parameter(help="File of remarks on commits.")]
 Repository = Annotated[Path, Parameter(help="The git repository that orders the commits.")]
 
 
-@Parameter(name="*", group="Results")
+@options("Results")
 @dataclass(frozen=True)
 class Results:
     """What is read."""
@@ -66,7 +66,7 @@ class Results:
             return table.read_chosen(self.folders, self.match, self.repository, self.branch)
 
 
-@Parameter(name="*", group="Alarms")
+@options("Alarms")
 @dataclass(frozen=True)
 class Alarms:
     """What counts as a change."""
@@ -96,6 +96,7 @@ class Alarms:
             )
 
 
+@options()
 @dataclass(frozen=True)
 class Measured(Asked, blocks=1):
     """What is measured at each commit, and where that is kept."""

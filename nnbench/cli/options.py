@@ -8,6 +8,7 @@ from typing import Annotated, Any, TypeVar, get_type_hints
 
 from cyclopts import Parameter
 
+from nnbench.cli import check_not_empty
 from nnbench.errors import UserError
 from nnbench.show.terminal import note
 from nnbench.workload import quantities, study
@@ -32,6 +33,12 @@ def _whole(_: Any, tokens: Sequence[Any]) -> int:
 WHOLE = Parameter(converter=_whole)
 """Of whole numbers: Cyclopts by itself takes 2.7 for 3."""
 
+TEXT = Parameter(validator=check_not_empty)
+READ_STRICTLY: dict[Any, Parameter] = {
+    **dict.fromkeys((int, int | None), WHOLE),
+    **dict.fromkeys((str, str | None), TEXT),
+}
+
 
 def within(what: str, least: float, most: float) -> Parameter:
     """Of a number that is to be from `least` to `most`."""
@@ -42,9 +49,10 @@ def options(group: str | None = None) -> Callable[[Record], Record]:
     """A record whose fields are options, by their own names, under a heading of the help."""
 
     def made(record: Record) -> Record:
-        for name, kind in get_type_hints(record).items():
-            if kind in (int, int | None):
-                record.__annotations__[name] = Annotated[kind, WHOLE]
+        kinds = get_type_hints(record)
+        for name, annotated in get_type_hints(record, include_extras=True).items():
+            if strictly := READ_STRICTLY.get(kinds[name]):
+                record.__annotations__[name] = Annotated[annotated, strictly]
         return Parameter(name="*", group=group)(record)
 
     return made

@@ -5,13 +5,14 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter
 
-from nnbench.cli.options import Asked, Data, Fresh, Name
+from nnbench.cli.options import Asked, Data, Fresh, Name, options
 from nnbench.cli.session import measure
 from nnbench.scale import AXES
 from nnbench.show.terminal import answer
 from nnbench.workload.case import one_of
 
 
+@options("Data")
 @dataclass(frozen=True)
 class ScaleData(Data):
     """Data to train on along width, depth and batch."""

@@ -14,6 +14,7 @@ from nnbench.show.terminal import note, print_json, say
 from nnbench.workload import architecture as arch
 
 
+@options("Data")
 @dataclass(frozen=True)
 class TrainData(Data):
     """Data that `--task` names too."""
@@ -31,7 +32,7 @@ class TrainTraining(Training):
 
 
 def train(
-    architecture: str = "",
+    architecture: str | None = None,
     /,
     *,
     data: TrainData = TrainData(),
@@ -55,7 +56,7 @@ def train(
     """
     if len(machine.backends) + len(machine.devices) + len(machine.paths) > 3:
         raise UserError("one training has one backend, one device and one path")
-    if architecture:
+    if architecture is not None:
         arch.parse(architecture)
     from nnbench.show.progress import Bar
     from nnbench.training import charts, loss_curve, session, tables
@@ -66,7 +67,7 @@ def train(
     usual = 8000 if loaded.name == "instagram" else 2000
     epochs = usual if training.epochs is None else training.epochs
     folder = save or Path("results") / f"train-{datetime.now(UTC):%Y%m%d-%H%M%S}"
-    whole_file.write(folder / ".writable", "").unlink()
+    whole_file.check_folder(folder)
     tell_backend(machine, quiet=quiet)
     if not as_json:
         tables.print_architecture(tables.describe(network, wanted, loaded))

@@ -48,7 +48,9 @@ class Session:
     final_weights: Weights
 
 
-def chosen(text: str, training: Training, saved_in: Path | None) -> tuple[Architecture, Training]:
+def chosen(
+    text: str | None, training: Training, saved_in: Path | None
+) -> tuple[Architecture, Training]:
     """What is trained: the network named or else usual; those of a session that is gone on with."""
     network = arch.parse(text or USUAL_NETWORKS[training.task])
     if saved_in is None:

@@ -162,6 +162,10 @@ class Machine:
         """Raise UserError for what this machine cannot be asked for."""
         for name in self.backend.split(",") if self.backend is not None else ():
             one_of("backend", name, devices.BACKENDS)
+        for names in (self.backend, self.device, self.path):
+            several = names.split(",") if names is not None else []
+            if len(set(several)) < len(several):
+                raise UserError(f"'{names}' names one of them twice")
         for name in self.devices:
             devices.check_name(name)
         for name in self.paths:
