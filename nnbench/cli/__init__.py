@@ -18,7 +18,7 @@ import cyclopts
 from nnbench import __version__
 from nnbench.errors import UserError
 from nnbench.show import text as texts
-from nnbench.show.terminal import note, open_console, terminal_width
+from nnbench.show.terminal import note, open_console, terminal_size
 
 COMMANDS = {
     "run": "Time architectures against each other and write a report.",
@@ -79,7 +79,7 @@ def build(called: str = "") -> cyclopts.App:
             app.command(f"nnbench.cli.{name}:app", name=name, **known)
         else:
             app.command(f"nnbench.cli.{name}:{name}", name=name, help_format="markdown", **known)
-    app.console = open_console(piped_width=terminal_width(80))
+    app.console = open_console(piped_width=terminal_size(80)[0])
     app.register_install_completion_command()
     return app
 

@@ -33,14 +33,17 @@ def open_console(stream: TextIO | None = None, piped_width: int = PIPED_WIDTH) -
             raise BrokenPipeError
 
     stream = stream or sys.stdout
-    width = terminal_width(piped_width) if stream.isatty() else piped_width
-    return Stream(file=stream, width=width, highlight=False, markup=False, emoji=False)
+    width, height = terminal_size(piped_width)
+    width = width if stream.isatty() else piped_width
+    return Stream(
+        file=stream, width=width, height=height, highlight=False, markup=False, emoji=False
+    )
 
 
-def terminal_width(usual: int) -> int:
-    """Columns of the terminal, or as COLUMNS says; `usual` where neither tells."""
-    columns = shutil.get_terminal_size((usual, 24)).columns
-    return min(max(columns, LEAST_WIDTH), MOST_WIDTH)
+def terminal_size(usual: int) -> tuple[int, int]:
+    """Columns and lines of the terminal, or as COLUMNS says; `usual` where neither tells."""
+    columns, lines = shutil.get_terminal_size((usual, 24))
+    return min(max(columns, LEAST_WIDTH), MOST_WIDTH), min(max(lines, 5), MOST_WIDTH)
 
 
 def say(*lines: str) -> None:
