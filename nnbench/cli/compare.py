@@ -1,16 +1,20 @@
 """`nnbench compare`."""
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from nnbench.cli.options import Asked, Effort, Models
-from nnbench.cli.session import Environments, measure, status
+from nnbench.cli.options import Asked, Effort, Models, options
+from nnbench.cli.session import measure, status
 from nnbench.errors import UserError
-from nnbench.report import comparison
 from nnbench.show.terminal import note, print_json
-from nnbench.store.runs import Run
 from nnbench.workload import quantities
 
+if TYPE_CHECKING:
+    from nnbench.cli.session import Environments
+    from nnbench.store.runs import Run
 
+
+@options("Effort")
 @dataclass(frozen=True)
 class CompareEffort(Effort):
     """More launches than elsewhere, of one block: the launch is the unit."""
@@ -48,21 +52,21 @@ def compare(
         margin: Differences within it count as none.
         unlike: Compare even unlike hosts or versions.
     """
-    if against and sides:
+    names = [against, "."] if against and not sides else sides
+    if len(names) != 2:
         raise UserError("name two sides, such as two runs' folders, or use --against COMMIT")
+    least = quantities.parse_share(margin)
     study = asked.study(architectures, model).or_networks()
+    study.check()
+    from nnbench.report import comparison
+
     measured: list[Run] = []
 
-    def run(where: Environments) -> Run:
+    def run(where: "Environments") -> "Run":
         measured.append(measure(study, asked.output, environments=where))
         return measured[-1]
 
-    found = comparison.compare(
-        [against, "."] if against else sides,
-        run,
-        margin=quantities.parse_share(margin),
-        even_unlike=unlike,
-    )
+    found = comparison.compare(names, run, margin=least, even_unlike=unlike)
     for damage in found.damage:
         note(f"skipped {damage}")
     if asked.output.as_json:

@@ -10,8 +10,6 @@ from nnbench.cli import COMMANDS, new_app
 from nnbench.cli.options import AsJson, Data
 from nnbench.show.table import Cell, Table, text_table
 from nnbench.show.terminal import answer, say
-from nnbench.workload import datasets
-from nnbench.workload.datasets.classes import listed
 
 MOST_COLUMNS = 100
 
@@ -28,6 +26,8 @@ class Columns(Data):
 @app.command(name="list")
 def list_(*, as_json: AsJson = False) -> None:
     """The data sets that have a name, and where each lies."""
+    from nnbench.workload import datasets
+
     found = datasets.available()
     rows = []
     for one in found:
@@ -44,6 +44,9 @@ def show(data: str, /, *, columns: Columns = Columns(), as_json: AsJson = False)
     Args:
         data: A name from `data list`, a table's or npz file's path, or data.py:load.
     """
+    from nnbench.workload import datasets
+    from nnbench.workload.datasets.classes import listed
+
     found = datasets.describe(replace(columns, data=data).load())
     rows = [
         (one.name, one.role, *(f"{x:.4g}" for x in (one.mean, one.sd, one.minimum, one.maximum)))
@@ -72,6 +75,8 @@ def fetch(*, from_file: Path | None = None, forget: bool = False) -> None:
         from_file: A copy that you have downloaded already.
         forget: Drop the fetched original; use the shipped data.
     """
+    from nnbench.workload import datasets
+
     if forget:
         say("dropped" if datasets.forget() else "nothing was fetched")
     else:

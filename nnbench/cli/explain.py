@@ -1,5 +1,6 @@
 """`nnbench explain`."""
 
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -8,9 +9,7 @@ from cyclopts import Parameter
 from nnbench.cli.options import Asked
 from nnbench.cli.session import measure, status, tell_damage
 from nnbench.errors import UserError
-from nnbench.explain import attribution, charts, crossover, tables, words
 from nnbench.show.terminal import answer
-from nnbench.store import runs
 from nnbench.workload import architecture as arch
 
 
@@ -33,15 +32,21 @@ def explain(
         saved: A run that holds both; default: measure them.
         unlike: Compare runs of unlike hosts or versions.
     """
-    folders = [Path(name) for name in (first, second)]
-    if all((folder / runs.RUN_FILE).exists() for folder in folders):
-        before, run = saved_runs = [runs.read(folder) for folder in folders]
+    # os.path's answer for a name that is too long is no; Path's is an error.
+    are_runs = all(os.path.isdir(name) for name in (first, second))  # noqa: PTH112
+    networks = [] if are_runs else [arch.parse(first), arch.parse(second)]
+    if networks and networks[0] == networks[1]:
+        raise UserError(f"{first} and {second} are the same network: name two")
+    study = asked.study(() if are_runs else (first, second))
+    study.check()
+    from nnbench.explain import attribution, charts, crossover, tables, words
+    from nnbench.store import runs
+
+    if are_runs:
+        before, run = saved_runs = [runs.read(Path(folder)) for folder in (first, second)]
         found = attribution.of_runs(before, run, unlike=unlike)
     else:
-        networks = arch.parse(first), arch.parse(second)
-        if networks[0] == networks[1]:
-            raise UserError(f"{first} and {second} are the same network: name two")
-        run = runs.read(saved) if saved else measure(asked.study((first, second)), asked.output)
+        run = runs.read(saved) if saved else measure(study, asked.output)
         found, saved_runs = attribution.of_networks(run, *networks), [run]
     tell_damage(*saved_runs)
     told, shown = [], []

@@ -5,7 +5,6 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from nnbench.cli import report
 from nnbench.cli.options import Architectures, Asked, Fresh, Models, Name
 from nnbench.cli.session import measure, status
 from nnbench.workload import study as studies
@@ -39,6 +38,8 @@ def run(
         of_models = [("--model", one, named.networks.model) for one in wanted.networks.model]
         for option, one, also_named in [*of_data, *of_models]:
             user_code.confirm(study, one, one if one in also_named else None, option)
+    from nnbench.cli import report
+
     found = measure(wanted.or_networks(), asked.output, name=name, resume=resume, fresh=fresh)
     report.tell(found, as_json=asked.output.as_json)
     return status(found)

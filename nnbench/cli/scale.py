@@ -5,12 +5,14 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter
 
-from nnbench.cli.options import Asked, Data, Fresh, Name
+from nnbench.cli.options import Asked, Data, Fresh, Name, options
 from nnbench.cli.session import measure, status, tell_damage
-from nnbench.scale import charts, scaling, tables
+from nnbench.scale import AXES
 from nnbench.show.terminal import answer
+from nnbench.workload.case import one_of
 
 
+@options("Data")
 @dataclass(frozen=True)
 class ScaleData(Data):
     """Data to train on along width, depth and batch."""
@@ -39,7 +41,12 @@ def scale(
     Args:
         axis: rows, width, depth, batch: any of them.
     """
+    for each in axis:
+        one_of("axis", each, tuple(AXES))
     study = asked.study()
+    study.check()
+    from nnbench.scale import charts, scaling, tables
+
     given = None if asked.data == ScaleData() else asked.data.load()
     along = {each: scaling.cases(each, study, given) for each in axis}
     # Two axes may share a case: it is measured once.

@@ -2,7 +2,6 @@
 
 from nnbench.cli.options import Architectures, AsJson, Data, Training, tell_data
 from nnbench.show.terminal import print_json
-from nnbench.training import tables
 from nnbench.workload.architecture import parse_many
 from nnbench.workload.study import NOTEBOOK
 
@@ -14,11 +13,14 @@ def show(
     as_json: AsJson = False,
 ) -> None:
     """Layers, parameters, FLOPs and bytes of architectures, by arithmetic alone."""
+    networks = parse_many(architectures or NOTEBOOK)
+    from nnbench.training import tables
+
     loaded = data.load()
     loaded.check_table(", ".join(architectures or NOTEBOOK))
     tell_data(loaded)
     wanted = training.training(loaded.task)
-    shown = [tables.describe(one, wanted, loaded) for one in parse_many(architectures or NOTEBOOK)]
+    shown = [tables.describe(one, wanted, loaded) for one in networks]
     if as_json:
         print_json(shown)
         return

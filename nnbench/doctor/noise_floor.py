@@ -16,7 +16,6 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import optimize, stats
 
-from nnbench.errors import UserError
 from nnbench.machine import fingerprint, noise
 from nnbench.measure import run as measuring
 from nnbench.measure.protocol import Environment
@@ -125,15 +124,6 @@ def launches_needed(error_of_one: float, log_change: float) -> int:
     while findable(error_of_one, count) > log_change:
         count += 1
     return count
-
-
-def check(study: Study) -> None:
-    """Raise UserError for a study of more than one case, or of too few launches or blocks."""
-    machine, effort = study.machine, study.effort
-    if max(len(machine.backends), len(machine.devices), len(machine.paths)) > 1:
-        raise UserError("the noise floor is that of one backend, device and path: name one of each")
-    if min(effort.launches, effort.blocks) < 2:
-        raise UserError("a noise floor needs at least two launches of each side, and two blocks")
 
 
 def measure(study: Study, watch: measuring.Watcher) -> NoiseFloor:

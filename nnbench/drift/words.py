@@ -127,7 +127,7 @@ def remedies(found: Analysis) -> list[str]:
     for backend in found.backends:
         tried = [one for one in found.study.remedies if one["backend"] == backend]
         if record := found.remedies.get(backend):
-            shown.append(f"\n{verified(record)}\n{record['code']}")
+            shown += ["", verified(record), *record["code"].split("\n")]
         elif tried:
             problem = f" ({tried[-1]['problem']})" if tried[-1]["problem"] else ""
             shown.append(

@@ -32,6 +32,7 @@ from nnbench.history.readers import Row, Skipped, asv, pytest_benchmark, runs
 from nnbench.machine import whole_file
 from nnbench.machine.git import GitError
 from nnbench.show.plain import plain
+from nnbench.show.text import no_formula
 
 SERIES = ["source", "host", "environment", "benchmark", "case", "version", "unit"]
 """What rows must share to be one history."""
@@ -256,7 +257,10 @@ def export(history: History, path: Path) -> None:
     """Write CSV, Parquet or JSON by the name's ending. Raises UserError where that cannot be."""
     match path.suffix:
         case ".csv":
-            whole_file.write(path, history.table.to_csv(index=False))
+            # Who opens it in a spreadsheet runs nothing that a benchmark's name says.
+            words = history.table.select_dtypes(exclude=["number", "bool"])
+            told = words.map(lambda one: no_formula(one) if isinstance(one, str) else one)
+            whole_file.write(path, history.table.assign(**told).to_csv(index=False))
         case ".parquet":
             whole_file.write(path, history.table.to_parquet(index=False))
         case ".json":

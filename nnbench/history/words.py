@@ -12,6 +12,7 @@ from nnbench.history.series import Series
 from nnbench.history.table import History
 from nnbench.show import intervals, units
 from nnbench.show.intervals import CHANGE
+from nnbench.show.text import markdown as markdown_text
 from nnbench.stats.verdict import DIFFERENT, Comparison
 
 MOST_LINES = 40
@@ -113,10 +114,10 @@ def markdown(told: Told) -> str:
         lines += ["| | benchmark | change (95 %) | commit | |", "| --- | --- | --- | --- | --- |"]
     for one in told.lines[:MOST_LINES]:
         mark = f"**{one.mark}**" if one.found.counts else one.mark
-        change = f"{one.change} [{one.span}]" if one.span else one.change
-        shown = (mark, one.name, change, one.where, one.found.acknowledged or one.advice)
-        fields = (text.replace("|", "\\|").replace("\n", " ") for text in shown)
-        lines.append(f"| {' | '.join(fields)} |")
+        change = f"{one.change} [{one.span}]" if one.span else markdown_text(one.change)
+        names = (one.name, one.where, one.found.acknowledged or one.advice)
+        name, where, said = (markdown_text(text) if text else "" for text in names)
+        lines.append(f"| {mark} | {name} | {change} | {where} | {said} |")
     if len(told.lines) > MOST_LINES:
         lines.append(f"\nand {len(told.lines) - MOST_LINES} more")
     skipped = len(told.check.history.skipped)

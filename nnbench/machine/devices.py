@@ -57,7 +57,7 @@ class BackendSurvey:
 
 def check_name(device: str) -> None:
     """Raise UserError unless `device` is `cpu`, `gpu` or `gpu:N`."""
-    if not re.fullmatch(r"cpu|gpu(:\d+)?", device):
+    if not re.fullmatch(r"cpu|gpu(:\d{1,4})?", device, re.ASCII):
         raise UserError(f"unknown device '{device}': write cpu, gpu or gpu:1")
 
 

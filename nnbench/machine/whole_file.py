@@ -28,3 +28,8 @@ def write(path: Path, content: bytes | str) -> Path:
     except OSError as failure:
         raise UserError(f"{path} cannot be written: {failure.strerror}") from failure
     return path
+
+
+def check_folder(folder: Path) -> None:
+    """Raise UserError if no file can be written into a folder, before work is done for it."""
+    write(folder / ".writable", "").unlink()

@@ -29,14 +29,14 @@ from nnbench.store import runs
 from nnbench.workload import user_code
 from nnbench.workload.case import Case
 from nnbench.workload.datasets import Dataset
-from nnbench.workload.study import Study
+from nnbench.workload.study import MOST_LAUNCHES, Study
 
 FAILURES_ALLOWED = 2
 
 START_KIND = "start"
 """Of the record of a case, on a side, that no worker could start with: it is given up at once."""
 
-LEAST_ROUNDS, MOST_ROUNDS = 3, 200
+LEAST_ROUNDS, MOST_ROUNDS = 3, MOST_LAUNCHES
 """Before the first number of launches an interval says too little to stop on it."""
 
 NOISE_WINDOW_S, LEAST_NOISE_WINDOW_S = 1.0, 0.2
@@ -65,16 +65,9 @@ def specification(
 ) -> dict[str, Any]:
     """Everything that decides which trials a run of these cases consists of, as plain data.
 
-    `kinds` are the trials of each case in a block besides its `sweeps` of step samples. Raises
-    UserError for an effort that makes no run.
+    `kinds` are the trials of each case in a block besides its `sweeps` of step samples.
     """
     effort, models = study.effort, study.networks.model
-    if effort.launches < 1 or effort.blocks < 1:
-        raise UserError("a run needs at least one launch and one block")
-    if effort.limit <= 0:
-        raise UserError(f"a limit of {effort.limit} s a trial leaves no time to measure")
-    if effort.budget_s is not None and effort.budget_s <= 0:
-        raise UserError("a budget is a time above 0, such as 5min")
     # An edited model is another one: what was measured of the old must not be gone on with.
     code = {"models": {model: user_code.digest(model) for model in models}} if models else {}
     usual = kinds == KINDS and sweeps == SWEEPS

@@ -7,7 +7,7 @@ from nnbench.errors import UserError
 from nnbench.machine import fingerprint
 from nnbench.measure import environments
 from nnbench.measure.protocol import Environment
-from nnbench.show.terminal import open_console
+from nnbench.show.terminal import print_sentences
 from nnbench.stats import summary, verdict
 from nnbench.stats.verdict import DIFFERENT, EQUIVALENT, UNDECIDED, Comparison
 from nnbench.store.runs import TRIALS_FILE, Run
@@ -69,10 +69,8 @@ def compare(
 
 def print_answer(found: Answer) -> None:
     """One line a comparison; what makes the two sides unlike is said on each."""
-    console = open_console()
-    title = f"{found.second} against {found.first}, 95 % intervals"
-    console.print(title, markup=False, style="bold")
+    print_sentences([f"{found.second} against {found.first}, 95 % intervals"], "bold")
     suffix = f" (unlike: {'; '.join(found.unlike)})" if found.unlike else ""
     for one in found.comparisons:
         text = verdict.sentence(one, found.first, found.second) + suffix
-        console.print(text, markup=False, style=STYLES[one.verdict], soft_wrap=True)
+        print_sentences([text], STYLES[one.verdict], wrap=False)

@@ -46,7 +46,9 @@ class Session:
     final_weights: Weights
 
 
-def chosen(text: str, training: Training, saved_in: Path | None) -> tuple[Architecture, Training]:
+def chosen(
+    text: str | None, training: Training, saved_in: Path | None
+) -> tuple[Architecture, Training]:
     """What is trained: the network named or else usual; those of a session that is gone on with."""
     network = arch.parse(text or ("6,6" if tasks.classes(training.task) else "6"))
     if saved_in is None:

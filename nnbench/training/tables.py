@@ -51,13 +51,13 @@ def print_architecture(shown: dict[str, Any]) -> None:
     print_table(Table(f"network {shown['architecture']}", columns, cells, texts=3))
     flops = {name: units.flops(shown[name]) for name in shown if name.endswith("flops")}
     say(
-        f"parameters       {shown['parameters']:,}, all trainable\n"
+        f"parameters       {shown['parameters']:,}, all trainable",
         f"FLOPs a step     {flops['flops']} on {shown['rows_per_step']:,} rows: "
         f"forward {flops['forward_flops']}, backward {flops['backward_flops']}, "
-        f"update ({shown['optimizer']}) {flops['update_flops']}\n"
-        f"weights          {units.data_size(shown['weight_bytes'])}\n"
-        f"optimizer state  {units.data_size(shown['optimizer_bytes'])}\n"
-        f"activations      {units.data_size(shown['activation_bytes'])} ({shown['precision']})"
+        f"update ({shown['optimizer']}) {flops['update_flops']}",
+        f"weights          {units.data_size(shown['weight_bytes'])}",
+        f"optimizer state  {units.data_size(shown['optimizer_bytes'])}",
+        f"activations      {units.data_size(shown['activation_bytes'])} ({shown['precision']})",
     )
 
 
@@ -71,7 +71,7 @@ def print_weights(session: Session) -> None:
             for position, values in enumerate(weights):
                 kind = "kernel" if position % 2 == 0 else "bias"
                 console.print(f"layer {position // 2 + 1}, {kind} {values.shape}", style="dim")
-                console.print(str(values), markup=False)
+                console.print(str(values))
 
 
 def print_training(

@@ -13,6 +13,7 @@ from nnbench.errors import UserError
 
 MAX_WIDTH = 1_000_000
 MAX_DEPTH = 10_000
+MAX_LAYERS_OF_A_GRID = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -57,8 +58,10 @@ class Architecture:
         return sum(inputs * units + units for inputs, units in shapes)
 
 
-_REPEATED = re.compile(r"^(\d+)\s*x\s*(\d+)$", re.IGNORECASE)
-_RANGE = re.compile(r"^(\d+)(?:\.\.(\d+))?$", re.ASCII)
+# Of a number with more digits none can be built.
+_REPEATED = re.compile(r"(\d{1,9})\s*x\s*(\d{1,9})", re.IGNORECASE | re.ASCII)
+_RANGE = re.compile(r"(\d{1,9})(?:\.\.(\d{1,9}))?", re.ASCII)
+_WIDTH = re.compile(r"\d{1,9}", re.ASCII)
 
 
 def parse(text: str) -> Architecture:
@@ -68,7 +71,7 @@ def parse(text: str) -> Architecture:
         inner = inner[1:-1]
     widths: list[int] = []
     for part in (part.strip() for part in inner.split(",")):
-        repeated = _REPEATED.match(part)
+        repeated = _REPEATED.fullmatch(part)
         if repeated:
             width, depth = int(repeated[1]), int(repeated[2])
             if not 1 <= depth <= MAX_DEPTH:
@@ -77,7 +80,9 @@ def parse(text: str) -> Architecture:
                     f"between 1 and {MAX_DEPTH} can be built"
                 )
             widths += [width] * depth
-        elif part.isascii() and part.isdigit():
+            if len(widths) > MAX_DEPTH:
+                break
+        elif _WIDTH.fullmatch(part):
             widths.append(int(part))
         else:
             raise UserError(
@@ -105,6 +110,9 @@ def parse_many(texts: Sequence[str]) -> list[Architecture]:
                 raise UserError(f"'{word}' names {axis} twice before its grid is complete")
             grid[axis] = values
             if len(grid) == 2:
+                if sum(grid["depth"]) * len(grid["width"]) > MAX_LAYERS_OF_A_GRID:
+                    count = len(grid["depth"]) * len(grid["width"])
+                    raise UserError(f"a grid of {count:,} networks is too large: name fewer")
                 sizes = itertools.product(grid["depth"], grid["width"])
                 found += [Architecture((width,) * depth) for depth, width in sizes]
                 grid = {}
@@ -123,7 +131,7 @@ def _axis(word: str) -> tuple[str, list[int]]:
     limit = MAX_DEPTH if axis == "depth" else MAX_WIDTH
     values: list[int] = []
     for part in text.split(","):
-        span = _RANGE.match(part)
+        span = _RANGE.fullmatch(part)
         if not span:
             raise UserError(f"'{part}' in '{word}' is not a number or a range such as 1..8")
         first, last = int(span[1]), int(span[2] or span[1])

@@ -80,10 +80,7 @@ class Case:
         devices.check_name(self.device)
         one_of("backend", self.backend, BACKENDS)
         one_of("path", self.path, PATHS)
-        if self.cold_epochs < 2:
-            raise UserError(
-                f"{self.cold_epochs} epochs are too few: a steady epoch needs at least 2"
-            )
+        check_epochs(self.cold_epochs)
         if self.training.batch_size is not None and self.training.batch_size >= self.rows:
             # A batch of all rows or more is the full batch: one name for one thing.
             object.__setattr__(self, "training", replace(self.training, batch_size=None))
@@ -165,6 +162,12 @@ class Case:
             raise UserError("architecture of Case is no text")
         architecture = arch.parse(label) if label else None
         return typed.record(cls, plain, architecture=architecture, training=training)
+
+
+def check_epochs(epochs: int) -> None:
+    """Raise UserError for fewer epochs than one that warms up and one that is steady."""
+    if epochs < 2:
+        raise UserError(f"{epochs} epochs are too few: a steady epoch needs at least 2")
 
 
 def one_of(what: str, value: str, choices: tuple[str, ...]) -> None:

@@ -10,20 +10,37 @@ In a TOML file each of its records is a table of the same name:
     path = "fit,compiled"
 """
 
+import re
 import reprlib
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from nnbench.errors import UserError
 from nnbench.machine import devices, typed
 from nnbench.workload import architecture as arch
-from nnbench.workload import datasets, quantities, user_code
-from nnbench.workload.case import Case, Training
-from nnbench.workload.datasets import Dataset
+from nnbench.workload import quantities, tasks, user_code
+from nnbench.workload.case import (
+    ACTIVATIONS,
+    JIT,
+    OPTIMIZERS,
+    PATHS,
+    PRECISIONS,
+    Case,
+    Training,
+    check_epochs,
+    one_of,
+)
+from nnbench.workload.quantities import MOST_SECONDS, MOST_SEED
+
+if TYPE_CHECKING:
+    from nnbench.workload.datasets import Dataset
+
+MOST_LAUNCHES, MOST_BLOCKS = 200, 1000
+MOST_EPOCHS, MOST_ROWS = 10_000_000, 10**9
 
 NOTEBOOK = ("6,6", "100,100", "6x5")
 """The networks that are timed where none is named."""
@@ -61,8 +78,10 @@ class Data:
     standardise: bool = False
     "Scale your CSV's features to mean 0, deviation 1."
 
-    def load(self) -> Dataset:
+    def load(self) -> "Dataset":
         """The data set. Raises UserError as `datasets.load` does."""
+        from nnbench.workload import datasets
+
         return datasets.load(
             self.data,
             features=self.features.split(",") if self.features else None,
@@ -91,12 +110,23 @@ class TrainingOptions:
     jit: str = "auto"
     "Keras' jit_compile: auto, on or off."
 
+    def __post_init__(self) -> None:
+        """Raise UserError for what no training can have."""
+        quantities.check("number of epochs", self.epochs, 1, MOST_EPOCHS)
+        one_of("optimizer", self.optimizer, OPTIMIZERS)
+        one_of("activation", self.activation, ACTIVATIONS)
+        one_of("precision", self.dtype, PRECISIONS)
+        one_of("jit", self.jit, JIT)
+        if self.loss is not None:
+            one_of("loss", self.loss, tasks.ALL_LOSSES)
+        quantities.check("batch size", self.batch_size, 1, MOST_ROWS)
+
     @property
     def batch_size(self) -> int | None:
         """Rows in a batch, None for the full batch. Raises UserError for anything else."""
         if self.batch == "full":
             return None
-        if not (self.batch.isascii() and self.batch.isdigit()):
+        if not re.fullmatch(r"-?\d{1,10}", self.batch, re.ASCII):
             raise UserError(f"batch '{self.batch}' is not understood: a number of rows, or full")
         return int(self.batch)
 
@@ -128,27 +158,38 @@ class Machine:
     path: str = "fit"
     "fit (Keras' own), compiled (all epochs as one program), or fit,compiled."
 
+    def __post_init__(self) -> None:
+        """Raise UserError for what this machine cannot be asked for."""
+        for name in self.backend.split(",") if self.backend is not None else ():
+            one_of("backend", name, devices.BACKENDS)
+        for names in (self.backend, self.device, self.path):
+            several = names.split(",") if names is not None else []
+            if len(set(several)) < len(several):
+                raise UserError(f"'{names}' names one of them twice")
+        for name in self.devices:
+            devices.check_name(name)
+        for name in self.paths:
+            one_of("path", name, PATHS)
+        devices.check_threads(self.threads)
+
     @property
     def chosen(self) -> devices.ChosenBackend | None:
         """The backend that was chosen because none was asked for; None where one was."""
-        return None if self.backend else devices.chosen_backend()
+        return None if self.backend is not None else devices.chosen_backend()
 
     @property
     def backends(self) -> list[str]:
         """The backends. Raises UserError for one that is unknown or not installed."""
-        names = self.backend.split(",") if self.backend else [devices.chosen_backend().name]
+        chosen = self.chosen.name if self.chosen else str(self.backend)
+        names = chosen.split(",")
         for name in names:
             devices.check_installed(name)
         return names
 
     @property
     def devices(self) -> list[str]:
-        """The devices' names. Raises UserError for one that cannot be, or too many threads."""
-        names = self.device.split(",")
-        for name in names:
-            devices.check_name(name)
-        devices.check_threads(self.threads)
-        return names
+        """The devices' names."""
+        return self.device.split(",")
 
     @property
     def paths(self) -> list[str]:
@@ -173,15 +214,23 @@ class Effort:
     limit: float = 120.0
     "Seconds after which a trial is given up."
 
+    def __post_init__(self) -> None:
+        """Raise UserError for an effort that cannot be spent."""
+        quantities.check("number of launches", self.launches, 1, MOST_LAUNCHES)
+        quantities.check("number of blocks", self.blocks, 1, MOST_BLOCKS)
+        quantities.check("seed", self.seed, 0, MOST_SEED)
+        quantities.check("limit in seconds", self.limit, 0.001, MOST_SECONDS)
+        _ = self.budget_s, self.wanted_precision
+
     @property
     def budget_s(self) -> float | None:
         """Seconds to measure for. Raises UserError for what is no time."""
-        return quantities.parse_seconds(self.budget) if self.budget else None
+        return None if self.budget is None else quantities.parse_seconds(self.budget)
 
     @property
     def wanted_precision(self) -> float | None:
         """Half the relative width that intervals may have. Raises UserError for what is none."""
-        return quantities.parse_share(self.precision) if self.precision else None
+        return None if self.precision is None else quantities.parse_share(self.precision)
 
 
 @dataclass(frozen=True)
@@ -217,7 +266,16 @@ class Study:
             return self
         return replace(self, networks=Networks(tuple(usual)))
 
-    def cases(self, data: Dataset, *, shuffle: bool = True) -> list[Case]:
+    def check(self) -> None:
+        """Raise UserError for what no data could make right, before any is loaded."""
+        check_epochs(self.training.epochs)
+        for model in self.networks.model:
+            user_code.check(model)
+        if self.networks.architectures:
+            arch.parse_many(self.networks.architectures)
+        _ = self.machine.backends
+
+    def cases(self, data: "Dataset", *, shuffle: bool = True) -> list[Case]:
         """Every combination of backend, device, path and network; UserError for unknown ones."""
         named: list[tuple[arch.Architecture | None, str | None]] = []
         for model in self.networks.model:

@@ -16,6 +16,9 @@ _LOSSES = {
     "sigmoid": ("binary_crossentropy", "hinge", "mean_squared_error"),
     "softmax": ("sparse_categorical_crossentropy",),
 }
+ALL_LOSSES = tuple(dict.fromkeys(sum(_LOSSES.values(), ())))
+"""Of any task."""
+
 _MANY = re.compile(rf"{CLASSIFICATION}-([1-9][0-9]{{0,6}})", re.ASCII)
 
 
