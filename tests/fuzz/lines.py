@@ -143,11 +143,8 @@ def _kind(hint):
 
 
 def _path(words):
-    return (
-        (words[0], words[1])
-        if words[0] in GROUPS and words[1:] and words[1].isalpha()
-        else (words[0],)
-    )
+    grouped = words[0] in GROUPS and words[1:] and words[1].isalpha()
+    return tuple(words[:2] if grouped else words[:1])
 
 
 @st.composite
@@ -200,7 +197,7 @@ def tried(world, line):
     world.restore()
     before = world.state()
     answer = call(world.folder, *line.words, draw=False)
-    found = [*faults(answer)]
+    found = [*faults(answer, planted="")]
     if not found:
         found += changes(world, before, answer)
         found += pages(world, before, answer)

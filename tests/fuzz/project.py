@@ -104,6 +104,8 @@ def make(folder):
     _session(folder / "session")
     _data(folder)
     _write(folder / "study.toml", STUDY)
+    # What a text that git takes for an option would write into (see `damage.values`).
+    _write(folder / "victim", "someone's own\n")
     _write(folder / "keras" / "keras.json", json.dumps({"backend": "jax", "floatx": "float32"}))
 
 

@@ -25,7 +25,7 @@ def world(once, tmp_path_factory):
 def test_what_is_not_damaged_is_read(world, kind):
     for command in kind.commands:
         world.restore()
-        answer = call(world.folder, *command.split())
+        answer = call(world.folder, *command.split(), draw=False)
         assert not list(faults(answer)), command
 
 
