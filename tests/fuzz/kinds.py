@@ -134,21 +134,28 @@ KINDS = [
         "data",
         ("data/table.csv",),
         (
-            *("data show data/table.csv --label label", "data show data/table.csv --label c"),
+            *("data show data/table.csv --label label", "data show data/table.csv --label gamma"),
             *("data show data/table.csv --label label --json", "data show data/table.csv"),
             *("show 6,6 --data data/table.csv --label label --standardise",),
-            *("data show data/table.csv --label label --features a,b --as regression",),
+            *("data show data/table.csv --label label --features alpha,beta --as regression",),
             *("run 6,6 --data data/table.csv --label label --backend jax --epochs 2",),
         ),
     ),
     Kind(
-        "packed table",
+        "compressed table",
         "data",
-        ("data/packed.*",),
+        ("data/packed.csv.gz",),
         (
-            *("data show data/packed.csv.gz --label label", "data show data/packed.zip --label c"),
-            *("show --data data/packed.csv.gz --label label",),
+            "data show data/packed.csv.gz --label label",
+            "data show data/packed.csv.gz --label label --json",
+            "show --data data/packed.csv.gz --label label",
         ),
+    ),
+    Kind(
+        "table in an archive",
+        "data",
+        ("data/packed.zip",),
+        ("data show data/packed.zip --label gamma", "show --data data/packed.zip --label label"),
     ),
     Kind(
         "arrays",
@@ -167,10 +174,13 @@ KINDS = [
         ("data list", "data show banknotes", "data show banknotes --json", "show 6,6"),
     ),
     Kind(
-        "downloaded data",
+        "downloaded text", "data", ("downloaded.txt",), ("data fetch --from-file downloaded.txt",)
+    ),
+    Kind(
+        "downloaded archive",
         "data",
-        ("downloaded.*",),
-        ("data fetch --from-file downloaded.txt", "data fetch --from-file downloaded.zip"),
+        ("downloaded.zip",),
+        ("data fetch --from-file downloaded.zip",),
     ),
     Kind(
         "Keras' settings",

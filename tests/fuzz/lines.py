@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from fuzz import left_behind
 from fuzz.calls import Fault, call, faults
 from fuzz.damage.values import FOREIGN, text
-from fuzz.files import changes, pages
 from hypothesis import strategies as st
 
 from nnbench.cli import COMMANDS, GROUPS, build
@@ -68,6 +68,9 @@ PATHS = [name for name in TEXTS if name not in ("a path", "a home")]
 
 WHOLE = {"one", "thousands", "wide digits"}
 NUMBER = {*WHOLE, "a half", "a billion", "10**30"}
+CODE = {"a code's name", "a module's name"}
+"""A person may name code of theirs on the command line."""
+
 NAMES_OF_ONE_FOLDER = {*VALUES} - {"a path", "300 letters", "below a file", "a device"}
 NAMES_OF_ONE_FOLDER -= {"10,000 characters", "10,000 wide characters", "5,000 digits"}
 TAKEN = {
@@ -85,9 +88,11 @@ TAKEN = {
     ("margin",): {"zero", "a half", "a share of nothing"},
     ("name",): NAMES_OF_ONE_FOLDER,
     ("features",): {*WHOLE, "a billion", "empty"},
-    ("model",): {"a code's name", "a module's name", "empty"},
-    ("a word", "a", "architecture", "architectures"): {"one", "two", "empty"},
-    ("data", "backend", "as", "label"): {"empty"},
+    ("model",): {*CODE, "empty"},
+    ("a word",): {*CODE, "one", "two", "empty"},
+    ("a", "architecture", "architectures"): {"one", "two", "empty"},
+    ("data",): {*CODE, "empty"},
+    ("backend", "as", "label"): {"empty"},
     ("device", "path", "optimizer", "loss", "activation", "dtype", "jit"): set(),
     ("policies", "conditions", "policy", "phase", "against", "study"): set(),
     ("run", "go-on-from"): set(),
@@ -199,8 +204,7 @@ def tried(world, line):
     answer = call(world.folder, *line.words, draw=False)
     found = [*faults(answer, planted="")]
     if not found:
-        found += changes(world, before, answer)
-        found += pages(world, before, answer)
+        found += left_behind.faults(world, before, answer)
         if answer.started is not None and not acceptable(line):
             found.append(
                 Fault("accepted", f"{line.asked}: {line.value}", str(answer.started)[:100])

@@ -34,7 +34,7 @@ architectures = ["6,6", "100,100"]
 [data]
 data = "data/table.csv"
 label = "label"
-features = "a,b"
+features = "alpha,beta"
 standardise = true
 
 [training]
@@ -283,7 +283,7 @@ def _data(folder):
 
     rng = np.random.default_rng(0)
     rows = [f"{a:.3f},{b:.3f},{c},{int(a > 0)}" for a, b, c in rng.normal(size=(12, 3)).round(2)]
-    table = "\n".join(["a,b,c,label", *rows]) + "\n"
+    table = "\n".join(["alpha,beta,gamma,label", *rows]) + "\n"
     _write(folder / "data" / "table.csv", table)
     _write(folder / "data" / "packed.csv.gz", gzip.compress(table.encode()))
     with zipfile.ZipFile(folder / "data" / "packed.zip", "w") as archive:
