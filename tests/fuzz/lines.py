@@ -100,7 +100,7 @@ TAKEN = {
 """Of each option the values with which a command may begin to measure; of others, all."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Line:
     """A command line, of which the option `asked`, if any, was given the value `value`."""
 
@@ -112,6 +112,8 @@ class Line:
     def __str__(self) -> str:
         shown = (repr(word if len(word) < 60 else f"{word[:20]}…") for word in self.words)
         return f"{self.what} {self.value}: nnbench {' '.join(shown)}"
+
+    __repr__ = __str__
 
 
 @dataclass(frozen=True)

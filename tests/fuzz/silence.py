@@ -23,8 +23,11 @@ LINES_SAID = {
 PLAIN = ("a closing tag", "a colour", "a type")
 """Text that a terminal shows as it is, and a reader of markup does not."""
 
-LEAST_LETTERS = 4
-"""A shorter text may stand in an answer by chance."""
+SHOWN = re.compile(
+    r"^/params/(machine|cpu)$|^/machine_info/node$|^/benchmarks/0/params/network$"
+    r"|^/annotations/0/text$|^/results/[^/]+/1/0/\d$|^/fingerprint/(host|cpu)$"
+)
+"""Places of names that tables and sentences show, where they show them at all."""
 
 
 def demanded(name, content, done, words):
@@ -38,9 +41,9 @@ def demanded(name, content, done, words):
         if done.what in ("separate by", "as a whole"):
             same = done.what == "separate by" or done.value in in_tables.MEANS_THE_SAME
             return _same_or_refused if same and as_json else None
-    if done.what == "call" and done.value in PLAIN and name.endswith(".json") and not as_json:
+    if done.what == "call" and done.value in PLAIN and SHOWN.search(done.place) and not as_json:
         was = in_json.node_at(json.loads(content), done.place)
-        return _shown(was, text(done.value)) if len(was) >= LEAST_LETTERS else None
+        return _shown(was, text(done.value))
     if done.what == "message" and done.value in PLAIN and not as_json:
         return _shown("Change number 5", COMMITS[done.value].decode())
     if as_json and _is_no_measurement(name, done):

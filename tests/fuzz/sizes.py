@@ -2,7 +2,7 @@
 
 import os
 
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 
 ASKED = int(os.environ.get("NNBENCH_FUZZ", "0"))
 FILES, LINES = ASKED or 300, ASKED // 5 or 100
@@ -15,5 +15,8 @@ def examples_of(count):
         derandomize=not ASKED,
         database=None,
         deadline=None,
+        # Damage is small as it is, and each try takes long: what fails is told as it was found.
+        phases=[Phase.generate],
+        report_multiple_bugs=False,
         suppress_health_check=list(HealthCheck),
     )
