@@ -13,6 +13,10 @@ from fuzz.project import write_odd
 from hypothesis import strategies as st
 
 
+TOLD_BY_VALUE = ("keras.json", "study.toml")
+"""Files of settings, which are as well told by the setting that is wrong as by their name."""
+
+
 @dataclass(frozen=True)
 class Example:
     """What is done to which file, and what is called then."""
@@ -54,8 +58,7 @@ def tried(world, example):
     answer = call(world.folder, *example.words, draw=named)
     # A folder that it lies in does as well.
     names = [path.name, *(str(folder) for folder in path.parents if folder.name)]
-    # What Keras would not understand either is no mistake of a person's.
-    found = [*faults(answer, names=() if path.name == "keras.json" else names)]
+    found = [*faults(answer, names=() if path.name in TOLD_BY_VALUE else names)]
     if not found:
         found += left_behind.faults(world, seen, answer)
         found += demand(usual, answer) if demand else ()
