@@ -12,7 +12,6 @@ from fuzz.kinds import Kind
 from fuzz.project import write_odd
 from hypothesis import strategies as st
 
-
 TOLD_BY_VALUE = ("keras.json", "study.toml")
 """Files of settings, which are as well told by the setting that is wrong as by their name."""
 
