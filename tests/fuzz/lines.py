@@ -63,8 +63,15 @@ TEXTS = {
     "a home": "~nobody/x",
 }
 VALUES = {**NUMBERS, **TEXTS}
-PATHS = [name for name in TEXTS if name not in ("a path", "a home")]
-"""What may be put where a path is asked for: a person may name any folder that they like."""
+A_FEW = ("a closing tag", "an escape sequence", "10,000 characters", "a lone surrogate")
+BY_KIND = {
+    "int": [*NUMBERS, *A_FEW],
+    "float": [*NUMBERS, *A_FEW],
+    "bool": ["zero", "one", "nan", "empty", *A_FEW],
+    # A person may name any folder that they like, also one outside.
+    "Path": [name for name in TEXTS if name not in ("a path", "a home")],
+}
+"""What is given to options of a kind; to all others, anything."""
 
 WHOLE = {"one", "thousands", "wide digits"}
 NUMBER = {*WHOLE, "a half", "a billion", "10**30"}
@@ -162,7 +169,7 @@ def lines(draw, known):
     what = draw(st.sampled_from(["option", "option", "option", "option", "word", "end", "odd"]))
     if what == "option" and known[path]:
         option = draw(st.sampled_from(known[path]))
-        name = draw(st.sampled_from(PATHS if option.kind == "Path" else list(VALUES)))
+        name = draw(st.sampled_from(BY_KIND.get(option.kind, [*VALUES])))
         given = f"{option.name}={VALUES[name]}"
         return Line((*words, given), "option", option.name.lstrip("-"), name)
     if what == "word":
