@@ -151,9 +151,10 @@ def prepare(
     validation = None
     if validation_data is not None:
         refusals.check_frequency(validation_freq)
-        arrays = keras.utils.unpack_x_y_sample_weight(validation_data)
+        tested, truth, weights = keras.utils.unpack_x_y_sample_weight(validation_data)
         batch_size = validation_batch_size or batch_size
-        validation = batches(*arrays, batch_size, validation_steps).first(validation_steps)
+        validation = batches(tested, truth, weights, batch_size, validation_steps)
+        validation = validation.first(validation_steps)
     built_now = _build(model, training.first(1).data)
     shuffles = bool(shuffle) and shuffle != "batch" and training.steps > 1
     if shuffles and seed is None:
