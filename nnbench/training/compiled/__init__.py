@@ -62,6 +62,7 @@ class Prepared:
         """Python to a graph. Raises UserError, naming the layer, if the backend cannot."""
         if self._traced:
             return
+        before = python_state.held(self.model)
         try:
             self.program.trace()
         except UserError:
@@ -69,6 +70,7 @@ class Prepared:
         except Exception as failure:
             raise refusals.untraceable(self.model, failure) from failure
         self._traced = True
+        self._held = before, python_state.held(self.model)
 
     def compile(self) -> None:
         """Graph to machine code. Raises UserError if the backend cannot."""
@@ -101,6 +103,8 @@ class Prepared:
 
     def retrace(self) -> None:
         """Make the program anew, as after callbacks: it holds what they have set in Python."""
+        before, after = self._held
+        before.put_back(since=after)
         self._traced = self._compiled = False
         self.compile()
 
