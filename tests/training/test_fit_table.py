@@ -36,7 +36,8 @@ def markdown(rows: Rows) -> str:
     """The rows by section, then each reason once."""
     lines: list[str] = []
     reasons: dict[str, int] = {}
-    for (section, name), found in rows.items():
+    sections = list(dict.fromkeys(section for section, _ in rows))
+    for (section, name), found in sorted(rows.items(), key=lambda row: sections.index(row[0][0])):
         if f"## {section}" not in lines:
             lines += ["", f"## {section}", "", f"| | {' | '.join(BACKENDS)} |"]
             lines += ["| --- |" + " --- |" * len(BACKENDS)]

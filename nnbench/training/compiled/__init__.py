@@ -62,6 +62,7 @@ class Prepared:
         """Python to a graph. Raises UserError, naming the layer, if the backend cannot."""
         if self._traced:
             return
+        before = python_state.held(self.model)
         try:
             self.program.trace()
         except UserError:
@@ -69,6 +70,7 @@ class Prepared:
         except Exception as failure:
             raise refusals.untraceable(self.model, failure) from failure
         self._traced = True
+        self._held = before, python_state.held(self.model)
 
     def compile(self) -> None:
         """Graph to machine code. Raises UserError if the backend cannot."""
@@ -101,6 +103,8 @@ class Prepared:
 
     def retrace(self) -> None:
         """Make the program anew, as after callbacks: it holds what they have set in Python."""
+        before, after = self._held
+        before.put_back(since=after)
         self._traced = self._compiled = False
         self.compile()
 
@@ -151,9 +155,10 @@ def prepare(
     validation = None
     if validation_data is not None:
         refusals.check_frequency(validation_freq)
-        arrays = keras.utils.unpack_x_y_sample_weight(validation_data)
+        tested, truth, weights = keras.utils.unpack_x_y_sample_weight(validation_data)
         batch_size = validation_batch_size or batch_size
-        validation = batches(*arrays, batch_size, validation_steps).first(validation_steps)
+        validation = batches(tested, truth, weights, batch_size, validation_steps)
+        validation = validation.first(validation_steps)
     built_now = _build(model, training.first(1).data)
     shuffles = bool(shuffle) and shuffle != "batch" and training.steps > 1
     if shuffles and seed is None:

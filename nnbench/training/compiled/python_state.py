@@ -40,11 +40,17 @@ class Held:
             for part, name, _, kept in self._attributes
         )
 
-    def put_back(self) -> None:
-        """Make everything what it was."""
+    def put_back(self, since: "Held | None" = None) -> None:
+        """Make everything what it was, but for attributes that have changed after `since`."""
         random.setstate(self._random)
         np.random.set_state(self._numpy)  # noqa: NPY002
+        later = (
+            {(id(part), name): kept for part, name, _, kept in since._attributes} if since else {}
+        )
         for part, name, value, kept in self._attributes:
+            now = _copied(vars(part).get(name))
+            if since and not _equal(now, later.get((id(part), name))):
+                continue
             vars(part)[name] = value
             if isinstance(value, np.random.Generator):
                 value.bit_generator.state = kept

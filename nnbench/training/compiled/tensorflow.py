@@ -150,7 +150,8 @@ def _traced_once(step: Callable[[Any], Any], batches: Batches, data: Any) -> Cal
     uneven = batches.rows % batches.batch_size
     size = None if uneven else batches.batch_size
     specs = _mapped(lambda a: tf.TensorSpec([size, *a.shape[1:]], a.dtype), data)
-    return tf.function(step, autograph=False).get_concrete_function(specs)
+    traced: Callable[[Any], Any] = tf.function(step, autograph=False).get_concrete_function(specs)
+    return traced
 
 
 def _mapped(function: Callable[[Any], Any], data: Any) -> Any:

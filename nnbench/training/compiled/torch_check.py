@@ -116,12 +116,12 @@ def _close(one: torch.Tensor, other: torch.Tensor) -> bool:
     if one.shape != other.shape or one.dtype != other.dtype:
         return False
     if not other.is_floating_point():
-        return torch.equal(one, other)
+        return bool(torch.equal(one, other))
     # Kernels of a GPU may add in any order.
     precise = 1e-6 if other.dtype in (torch.float32, torch.float64) else 1e-2
     scale = torch.nan_to_num(other).abs().max().item() if other.numel() else 0.0
     close = precise * (100 if other.is_cuda else 1)
-    return torch.allclose(one, other, rtol=close, atol=close * scale / 10, equal_nan=True)
+    return bool(torch.allclose(one, other, rtol=close, atol=close * scale / 10, equal_nan=True))
 
 
 @contextlib.contextmanager

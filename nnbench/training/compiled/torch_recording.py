@@ -102,7 +102,7 @@ def record(model: Any, state_variables: list[Any], batch: Any) -> Recording:
     return Recording(_without_aliases(graph), names)
 
 
-class _Unread(TorchFunctionMode):
+class _Unread(TorchFunctionMode):  # type: ignore[misc]
     """No value leaves for Python unseen: the recording would hold it for ever."""
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
