@@ -36,14 +36,16 @@ class Child(subprocess.Popen[bytes]):
 
     def kill(self) -> None:
         """End the group, also where the process itself has ended and others of it have not."""
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(self.pid, signal.SIGKILL)
+        # While what guards it lives, no other group gets its number; after `end` one may.
+        if self._lifeline >= 0:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(self.pid, signal.SIGKILL)
 
     def end(self) -> None:
         """End the group, if need be by force, and forget it."""
         self.kill()
         self.wait()
-        with contextlib.suppress(OSError):
+        if self._lifeline >= 0:
             os.close(self._lifeline)
         self._lifeline = -1
         _running.discard(self)

@@ -90,5 +90,6 @@ def _array(name: str, stream: IO[bytes], size: int) -> Array:
         raise ValueError(f"{name} in it does not have the size that it says")
     values = np.frombuffer(stream.read(), dtype).astype(dtype.newbyteorder("="))
     if dtype.kind == "U":
-        "".join(values.tolist()).encode()  # Raises ValueError for what is no text.
+        # Raises ValueError for what is no text.
+        values.astype(dtype.newbyteorder("<")).tobytes().decode("utf-32-le")
     return values.reshape(shape, order="F" if order == "True" else "C")

@@ -69,8 +69,11 @@ def load(reference: str) -> Callable[[], Any]:
     """Import the function; UserError if it is not to be found from the working directory."""
     check(reference)
     source, _, name = reference.rpartition(":")
+    is_file = source.endswith(".py")
+    if not is_file:
+        # As found where the command runs; whatever is installed comes first.
+        sys.path += [str(one) for one in (Path.cwd(), Path("src").resolve()) if one.is_dir()]
     try:
-        is_file = source.endswith(".py")
         module = _from_file(Path(source)) if is_file else importlib.import_module(source)
     except Exception as failure:
         raise UserError(f"{source} cannot be imported: {reason(failure)}") from failure
