@@ -11,7 +11,6 @@ from nnbench.cli.options import AsJson, Data
 from nnbench.show.table import Cell, Table, text_table
 from nnbench.show.terminal import answer, say
 from nnbench.workload import datasets
-from nnbench.workload.datasets.classes import listed
 
 MOST_COLUMNS = 100
 
@@ -44,6 +43,8 @@ def show(data: str, /, *, columns: Columns = Columns(), as_json: AsJson = False)
     Args:
         data: A name from `data list`, a table's or npz file's path, or data.py:load.
     """
+    from nnbench.workload.datasets.classes import listed
+
     found = datasets.describe(replace(columns, data=data).load())
     rows = [
         (one.name, one.role, *(f"{x:.4g}" for x in (one.mean, one.sd, one.minimum, one.maximum)))

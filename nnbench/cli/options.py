@@ -3,13 +3,15 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, is_dataclass, make_dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
 from nnbench.show.terminal import note
 from nnbench.workload import study
-from nnbench.workload.datasets import Dataset
+
+if TYPE_CHECKING:
+    from nnbench.workload.datasets import Dataset
 
 ARCHITECTURES = (
     "6,6 or '[100, 100]' or 6x5 (five layers of 6), or a grid: depth=1..8 width=4,16,64; "
@@ -105,7 +107,7 @@ class Asked(Trained):
         return study.Study(networks, self.data, self.training, self.machine, self.effort)
 
 
-def tell_data(data: Dataset, *, quiet: bool = False) -> None:
+def tell_data(data: "Dataset", *, quiet: bool = False) -> None:
     """Say how a file of data was read, where that was no matter of course."""
     if data.notes:
         note(f"{data.name}: {'; '.join(data.notes)}", quiet=quiet)
