@@ -179,7 +179,6 @@ def test_other_commands_take_three_classes(nnbench, irises):
         ("race", "4", *irises, "--epochs", "5", "--seeds", "2", "--quiet"),
         ("explain", "4", "8", *irises, "--epochs", "3", *few, "--blocks", "1"),
         ("drift", "record", "golden", *irises, "--epochs", "3"),
-        ("drift", "check", "golden"),
     ):
         answer = nnbench(*command)
         assert answer.returncode == 0, (command, answer.stderr)

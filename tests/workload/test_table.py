@@ -38,7 +38,7 @@ def load(tmp_path):
         path = tmp_path / "mine.csv"
         path.write_bytes(content if isinstance(content, bytes) else content.encode())
         data = datasets.load(str(path), **{"label": "label", **options})
-        assert data.source == "; ".join([f"your file {path}", *data.notes])
+        assert data.source.startswith("; ".join([f"your file {path}", *data.notes]))
         return data
 
     return read
@@ -186,7 +186,7 @@ def test_rows_with_missing_values_are_left_out_and_said(load):
 def test_what_float32_cannot_tell_apart_is_said(load):
     content = table(lambda i: f"{1700000000000 + i},{i},{i % 2}")
     assert "float32" in load(content).notes[0]
-    assert load(content, standardise=True).notes == ("standardised",)
+    assert load(content, standardise=True).notes == ()
 
 
 REFUSED = {

@@ -50,8 +50,13 @@ def read(cells: Sequence[str], mark: Callable[[], str] = str, separator: str = "
     it parts thousands in a file that commas separate, and is in doubt in any other.
     """
     texts = [cell.strip() for cell in cells]
-    there = [text for text in texts if text.lower() not in MISSING]
+    values = np.array(list(map(plain, texts)))
+    if not (
+        np.isnan(values).any() or (any("." in text for text in texts) and _fits(_comma, texts))
+    ):
+        return Numbers(values, np.zeros(len(texts), dtype=bool))
     missing = np.array([text.lower() in MISSING for text in texts], dtype=bool)
+    there = [text for text, empty in zip(texts, missing, strict=True) if not empty]
 
     def taken(values: Iterable[float], note: str = "", doubt: str = "") -> Numbers:
         found = np.full(len(texts), math.nan)
@@ -69,7 +74,7 @@ def read(cells: Sequence[str], mark: Callable[[], str] = str, separator: str = "
     if ways == [_comma] and not any("," in text for text in bare) and mark() != ",":
         ways = []  # Addresses and versions have dots, too.
     if not ways:
-        return taken(map(plain, there))
+        return Numbers(np.where(missing, math.nan, values), missing)
     if _comma in ways and len(ways) > 1 and any("." in text or "," in text for text in bare):
         usual = mark()
         if usual == ",":
@@ -120,13 +125,13 @@ def _proved(cells: Sequence[str]) -> str:
 
 def _without_unit(there: Sequence[str]) -> tuple[str, Sequence[str]]:
     """The sign of a currency or % that every cell bears, and the cells without it."""
-    ascii_minus = [text.replace("\u2212", "-") for text in there]
-    if not there or (there[0][0].isdigit() and there[0][-1].isdigit()):
-        return "", ascii_minus
-    parts = [match.groups() for match in map(_UNIT.fullmatch, ascii_minus) if match]
-    units = {before + after for _, before, _, after in parts}
-    unit = units.pop() if len(units) == 1 else ""
-    return unit, [sign + number for sign, _, number, _ in parts] if unit else ascii_minus
+    cells = [text.replace("\u2212", "-") for text in there]
+    first = _UNIT.fullmatch(cells[0]) if cells else None
+    unit = first[2] + first[4] if first else ""
+    parts = [match.groups() for match in map(_UNIT.fullmatch, cells if unit else ()) if match]
+    if not unit or any(before + after != unit for _, before, _, after in parts):
+        return "", cells
+    return unit, [sign + number for sign, _, number, _ in parts]
 
 
 def _fits(way: Callable[[str], float], texts: Sequence[str]) -> bool:

@@ -80,7 +80,6 @@ def load_csv(
             )
     if choice.standardise:
         columns = {one: _standardised(read, one, values) for one, values in columns.items()}
-        notes.append("standardised")
     features = np.stack(list(columns.values()), axis=1).astype(np.float32, order="C")
     merged = [
         one
@@ -96,7 +95,7 @@ def load_csv(
         labels=labels.values.astype(np.float32).reshape(-1, 1),
         feature_names=tuple(found),
         label_name=label,
-        source="; ".join([source, *notes]),
+        source="; ".join([source, *notes, *["standardised"] * choice.standardise]),
         notes=tuple(notes),
     )
 

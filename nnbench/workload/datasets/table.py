@@ -115,6 +115,8 @@ def read(path: Path, *, header: Sequence[str] | None = None) -> Table:
         names[0] = names[0].lstrip("# ")
         names = _checked_header(file, [""] * _row_names(names, filled) + names)
     for line, row in filled:
+        if len(row) == len(names):
+            continue
         while len(row) > len(names) and not row[-1].strip():
             row.pop()
         if len(row) != len(names):
@@ -187,10 +189,12 @@ def _separator(text: str) -> str:
 
 def _row_names(header: Sequence[str], records: Records) -> bool:
     """Whether each row begins with its name or number, for which R writes no name above."""
+    longer = all(len(row) == len(header) + 1 and row[-1].strip() for _, row in records)
+    if not records or not longer:
+        return False
     first = [row[0].strip() for _, row in records]
     numbers = any(list(map(str, range(start, start + len(first)))) == first for start in (0, 1))
-    longer = all(len(row) == len(header) + 1 and row[-1].strip() for _, row in records)
-    return bool(records) and longer and (numbers or not any(map(_is_number, first)))
+    return numbers or not any(map(_is_number, first))
 
 
 def _is_comment(row: Sequence[str]) -> bool:

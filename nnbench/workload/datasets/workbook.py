@@ -7,8 +7,11 @@ from pathlib import Path
 from nnbench.errors import UserError
 from nnbench.machine import devices, npz
 
-DAMAGE = (*npz.UNREADABLE, OSError, LookupError, TypeError, AttributeError, SyntaxError)
-DAMAGE += (ArithmeticError, AssertionError)
+DAMAGE = (
+    *npz.UNREADABLE,
+    *(OSError, LookupError, TypeError, AttributeError, SyntaxError),
+    *(ArithmeticError, AssertionError),
+)
 
 
 def rows(path: Path, raw: bytes) -> tuple[list[list[str]], list[str]]:
