@@ -22,18 +22,9 @@ from typing import TYPE_CHECKING, Any, Self
 from nnbench.errors import UserError
 from nnbench.machine import devices, typed
 from nnbench.workload import architecture as arch
+from nnbench.workload import case as choices
 from nnbench.workload import quantities, tasks, user_code
-from nnbench.workload.case import (
-    ACTIVATIONS,
-    JIT,
-    OPTIMIZERS,
-    PATHS,
-    PRECISIONS,
-    Case,
-    Training,
-    check_epochs,
-    one_of,
-)
+from nnbench.workload.case import Case, Training, check_epochs, one_of
 from nnbench.workload.quantities import MOST_SECONDS, MOST_SEED
 
 if TYPE_CHECKING:
@@ -113,10 +104,10 @@ class TrainingOptions:
     def __post_init__(self) -> None:
         """Raise UserError for what no training can have."""
         quantities.check("number of epochs", self.epochs, 1, MOST_EPOCHS)
-        one_of("optimizer", self.optimizer, OPTIMIZERS)
-        one_of("activation", self.activation, ACTIVATIONS)
-        one_of("precision", self.dtype, PRECISIONS)
-        one_of("jit", self.jit, JIT)
+        one_of("optimizer", self.optimizer, choices.OPTIMIZERS)
+        one_of("activation", self.activation, choices.ACTIVATIONS)
+        one_of("precision", self.dtype, choices.PRECISIONS)
+        one_of("jit", self.jit, choices.JIT)
         if self.loss is not None:
             one_of("loss", self.loss, tasks.ALL_LOSSES)
         quantities.check("batch size", self.batch_size, 1, MOST_ROWS)
@@ -169,7 +160,7 @@ class Machine:
         for name in self.devices:
             devices.check_name(name)
         for name in self.paths:
-            one_of("path", name, PATHS)
+            one_of("path", name, choices.PATHS)
         devices.check_threads(self.threads)
 
     @property
