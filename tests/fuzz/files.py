@@ -57,7 +57,8 @@ def tried(world, example):
     answer = call(world.folder, *example.words, draw=named)
     # A folder that it lies in does as well.
     names = [path.name, *(str(folder) for folder in path.parents if folder.name)]
-    found = [*faults(answer, names=() if path.name in TOLD_BY_VALUE else names)]
+    unnamed = path.name in TOLD_BY_VALUE or done.what in ("missing", "a link to nothing")
+    found = [*faults(answer, names=() if unnamed else names)]
     if not found:
         found += left_behind.faults(world, seen, answer)
         found += demand(usual, answer) if demand else ()
