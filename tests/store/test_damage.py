@@ -126,6 +126,17 @@ def test_runs_of_which_much_is_lost_are_still_analysed(run):
         assert not refusal(run.folder)
 
 
+def test_networks_that_share_no_block_any_more_are_analysed(tmp_path):
+    times_s = {"6,6": {}, "8,8": {"step": 0.002}, "9,9": {"trace": 2.0, "step": 0.0005}}
+    run = make_run(tmp_path, times_s, launches=2, blocks=1, spread=0.001)
+    path = run.folder / runs.TRIALS_FILE
+    keys = {key: launch for launch, key in enumerate(list(run.cases)[1:])}
+    records = [json.loads(line) for line in path.read_text().splitlines()]
+    kept = [one for one in records if keys.get(one.get("case"), one["launch"]) == one["launch"]]
+    path.write_text("".join(f"{json.dumps(one)}\n" for one in kept))
+    assert not refusal(run.folder)
+
+
 def test_a_race_reads_what_its_curves_can_be(tmp_path):
     networks = {name: NETWORKS[name] for name in ("6,6", "100,100")}
     race = make_race(tmp_path, networks, seeds=2, epochs=4)
