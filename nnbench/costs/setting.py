@@ -46,7 +46,7 @@ def shape_of(data: Data, rows: int | None = None) -> DataShape:
     """
     named = data.features
     count = int(named) if named and re.fullmatch(r"\d{1,9}", named, re.ASCII) else None
-    if data.data is not None:
+    if data.data:
         loaded = replace(data, features=named if count is None else None).load()
         found = DataShape(loaded.rows, loaded.width, loaded.task)
     elif named and count is None:
