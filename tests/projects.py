@@ -42,7 +42,7 @@ def nnbench_in(folder, *arguments, **environment):
     if arguments and arguments[0] in TRAINS_ITSELF:
         return nnbench_process(folder, *arguments, **environment)
     out, errors, status = io.StringIO(), io.StringIO(), 0
-    ended_by = signal.getsignal(signal.SIGTERM)
+    ended_by = {one: signal.getsignal(one) for one in (signal.SIGTERM, signal.SIGHUP)}
     with contextlib.ExitStack() as here:
         settings = {"NNBENCH_CACHE": str(folder / "cache"), **environment}
         here.enter_context(mock.patch.dict(os.environ, settings))
@@ -52,7 +52,8 @@ def nnbench_in(folder, *arguments, **environment):
         here.enter_context(contextlib.redirect_stderr(errors))
         here.enter_context(warnings.catch_warnings())
         warnings.filterwarnings("ignore", message="Cyclopts application invoked")
-        here.callback(signal.signal, signal.SIGTERM, ended_by)
+        for one, known in ended_by.items():
+            here.callback(signal.signal, one, known)
         try:
             main()
         except SystemExit as end:
@@ -126,7 +127,8 @@ def environment_with_wheel(folder, wheel):
     python = environment / "bin" / "python"
     call([*pip, "--python", python, "install", *quiet, wheel], folder)
     (packages,) = environment.glob("lib/python*/site-packages")
-    (packages / "borrowed.pth").write_text(BORROWED + "\n")
+    # As an environment of its own: what lies there may lead to other folders.
+    (packages / "borrowed.pth").write_text(f"import site; site.addsitedir({BORROWED!r})\n")
     return python
 
 

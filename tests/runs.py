@@ -114,7 +114,7 @@ def _launch(number, round_number, side, backend):
         "launch": number,
         "round": round_number,
         "side": side,
-        "began": "now",
+        "began": "2026-01-01T00:00:00+00:00",
         "backend": backend,
         "device": "cpu",
         "threads": None,

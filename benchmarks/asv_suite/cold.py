@@ -75,7 +75,8 @@ class Whole:
 
     def train(self, architecture, path, epochs):
         model = _network(architecture, self.features.shape[1])
-        fit = model.fit if path == "fit" else functools.partial(nnbench.fast_fit, model)
+        compiled = functools.partial(nnbench.fast_fit, model, jit_compile="auto")
+        fit = model.fit if path == "fit" else compiled
         history = fit(
             self.features, self.labels, batch_size=len(self.features), epochs=epochs, verbose=0
         )

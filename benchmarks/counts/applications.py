@@ -1,8 +1,8 @@
 """Our count of FLOPs as a ratio to the backend's own, for Keras' applications and the families.
 
-    python benchmarks/counts/applications.py torch            # products, by Torch's FlopCounterMode
-    python benchmarks/counts/applications.py jax              # all operations, by XLA's cost analysis
-    python benchmarks/counts/applications.py torch ResNet50   # one of them
+    python benchmarks/counts/applications.py torch           # products, by Torch's FlopCounterMode
+    python benchmarks/counts/applications.py jax             # all, by XLA's cost analysis
+    python benchmarks/counts/applications.py torch ResNet50  # one of them
 
 Torch's counter is exact for products, but takes the weights' gradient of a grouped convolution for
 that of a full one, and does not see fused attention. XLA's count is that of the program after

@@ -6,6 +6,7 @@ Prints the largest relative difference of the loss within 30 and within 300 epoc
 initial weights: banknotes, full batch, Adam.
 """
 
+import functools
 import json
 import os
 import subprocess
@@ -60,7 +61,7 @@ def _train_here(backend: str) -> dict[str, dict[str, list[float]]]:
         results[net] = {}
         for path, train in (
             ("fit", lambda model, *a, **k: model.fit(*a, **k)),
-            ("compiled", fast_fit),
+            ("compiled", functools.partial(fast_fit, jit_compile="auto")),
         ):
             model = keras_model.build(architecture.parse(net), Training(), data.width)
             model.set_weights(_weights(model))

@@ -88,8 +88,10 @@ def variants(backend: str, widths: list[int]) -> dict[str, Callable[[], float]]:
             )
         )
 
-    def loop() -> Callable[[], float]:
-        prepared = compiled.prepare(model("auto"), data.features, data.labels, batch_size=data.rows)
+    def loop(jit: Any = "auto") -> Callable[[], float]:
+        prepared = compiled.prepare(
+            model("auto"), data.features, data.labels, batch_size=data.rows, jit_compile=jit
+        )
         prepared.compile()
         return epoch_timer(prepared.run)
 
@@ -97,8 +99,7 @@ def variants(backend: str, widths: list[int]) -> dict[str, Callable[[], float]]:
     program: Any = importlib.import_module(f"nnbench.training.compiled.{backend}")
     if backend == "tensorflow":
         found["fit, XLA"] = fit(True)
-        program._xla_wins = lambda model: False
-        found["loop"] = loop()
+        found["loop"] = loop(False)
     elif backend == "jax":
         program.lower = lambda model, batch, rows: model
         found["loop"] = loop()

@@ -1,14 +1,25 @@
-"""The command line: options in, answers out. A command's file is loaded when it is called."""
+"""The command line: options in, answers out. A command's file is loaded when it is called.
 
+Exit status: 0; 1 for an alarm or a drift, or where a network could not be measured; 2 for a
+mistake, and for what cannot be written, told in one line; 128 and the signal's number after one, as
+130 after Ctrl-C; 141 if whoever read the output has left, as `| head` does.
+"""
+
+import codecs
+import io
 import os
+import shlex
 import signal
 import sys
 from difflib import get_close_matches
+from typing import Any
 
 import cyclopts
 
 from nnbench import __version__
 from nnbench.errors import UserError
+from nnbench.show import text as texts
+from nnbench.show.terminal import note, open_console, terminal_size
 
 COMMANDS = {
     "run": "Time architectures against each other and write a report.",
@@ -30,8 +41,17 @@ COMMANDS = {
 }
 """Every command and its help, so that `nnbench --help` need not load them."""
 
+ENDING = (signal.SIGTERM, signal.SIGHUP)
+"""Signals that end a command as a mistake does: what was measured is kept."""
+
 GROUPS = ("data", "drift", "history")
 """Commands with commands of their own: their files hold an `app`."""
+
+
+def check_not_empty(_: Any, value: Any) -> None:
+    """Refuse what a shell makes of a variable that is not set: it must not count as not given."""
+    if value == "":
+        raise ValueError("nothing is given")
 
 
 def new_app(name: str, text: str) -> cyclopts.App:
@@ -45,7 +65,9 @@ def new_app(name: str, text: str) -> cyclopts.App:
         help_flags=["-h", "--help"],
         version_flags=["--version"] if name == "nnbench" else [],
         # Of an option that is given twice the last counts.
-        default_parameter=cyclopts.Parameter(negative=(), allow_repeating=True),
+        default_parameter=cyclopts.Parameter(
+            negative=(), allow_repeating=True, validator=check_not_empty
+        ),
         result_action="return_value",
         suppress_keyboard_interrupt=False,
     )
@@ -61,6 +83,7 @@ def build(called: str = "") -> cyclopts.App:
             app.command(f"nnbench.cli.{name}:app", name=name, **known)
         else:
             app.command(f"nnbench.cli.{name}:{name}", name=name, help_format="markdown", **known)
+    app.console = open_console(piped_width=terminal_size(80)[0])
     app.register_install_completion_command()
     return app
 
@@ -79,18 +102,79 @@ def _told(mistake: Exception) -> str:
     return f"there is no command '{name}': {hint}"
 
 
+def _unwind(number: int, _: object) -> None:
+    """Remove scratch folders on the way out; a second signal does not interrupt that."""
+    for one in ENDING:
+        signal.signal(one, signal.SIG_IGN)
+    sys.exit(128 + number)
+
+
 def main() -> None:
-    """Run the command line; a user's mistake is one line on standard error and exit status 2."""
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    """Run the command line, and end with its exit status (see above)."""
+    _prepare_surroundings()
+    for number in ENDING:
+        # One that is ignored already, as below nohup, stays so.
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, _unwind)
+    status = 0
     try:
-        build(next(iter(sys.argv[1:]), ""))(exit_on_error=False, print_error=False)
+        _check_folder()
+        status = build(next(iter(sys.argv[1:]), ""))(exit_on_error=False, print_error=False)
+        sys.stdout.flush()
     except (cyclopts.CycloptsError, UserError) as mistake:
-        sys.stderr.write(f"nnbench: {_told(mistake)}\n")
-        sys.exit(2)
+        _end(2, _told(mistake), *getattr(mistake, "details", ()))
+    except Interrupted:
+        again = shlex.join(word for word in sys.argv[1:] if word != "--fresh")
+        _end(130, f"interrupted; what was measured is kept, and this goes on: nnbench {again}")
     except KeyboardInterrupt:
-        sys.stderr.write("nnbench: interrupted; what was measured is kept\n")
-        sys.exit(130)
-    except BrokenPipeError:
-        # The reader of our output has left: nothing more can be said to it.
+        _end(130, "interrupted")
+    except OSError as failure:
+        _end(*_lost(failure))
+    if status:
+        sys.exit(status)
+
+
+class Interrupted(KeyboardInterrupt):
+    """Ctrl-C while something was measured that the same command goes on with."""
+
+
+def _prepare_surroundings() -> None:
+    """Make the standard streams take whatever is written, and drawing need no screen."""
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        # Of a closed one Python has none, and the next file that is opened takes its number.
+        if getattr(sys, name) is None:
+            nowhere = os.open(os.devnull, os.O_RDWR)
+            setattr(sys, name, os.fdopen(nowhere, "w" if number else "r", closefd=False))
+    codecs.register_error("nnbench", texts.plainer)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="nnbench")
+    # Matplotlib refuses to be imported where this names a backend that it does not know.
+    os.environ["MPLBACKEND"] = "agg"
+
+
+def _check_folder() -> None:
+    try:
+        os.getcwd()  # noqa: PTH109
+    except FileNotFoundError:
+        raise UserError("the working directory was removed: go to another one") from None
+
+
+def _lost(failure: OSError) -> tuple[int, str]:
+    """The status and words for what the operating system refused and nobody else has told."""
+    try:
+        sys.stdout.flush()
+    except OSError as unwritten:
+        failure = unwritten
+        # Nothing more can be said there; Python would try once more when it ends.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(141)
+    if isinstance(failure, BrokenPipeError):
+        return 141, ""
+    # Only opening names a file: what else can fail is writing the answer.
+    what = failure.filename or "the answer cannot be written"
+    return 2, f"{what}: {failure.strerror or failure}"
+
+
+def _end(status: int, told: str, *details: str) -> None:
+    note(f"nnbench: {told}", *details, quiet=not told)
+    sys.exit(status)

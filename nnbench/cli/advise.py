@@ -1,15 +1,17 @@
 """`nnbench advise`."""
 
 from dataclasses import dataclass, replace
+from typing import Annotated
 
 from nnbench.cli.calibrate import EPOCHS, ShapedData
-from nnbench.cli.options import Asked, tell_backend
-from nnbench.cli.session import measure
-from nnbench.costs import answers, saved, tables, verification
-from nnbench.costs import page as pages
-from nnbench.costs.setting import shape_of
+from nnbench.cli.options import WHOLE, Asked, Rows, tell_backend, within
+from nnbench.cli.session import measure, status
+from nnbench.errors import UserError
 from nnbench.show.terminal import answer, waiting
-from nnbench.workload import datasets
+from nnbench.workload import architecture as arch
+from nnbench.workload import quantities
+
+Parameters = Annotated[int, WHOLE, within("number of parameters", 1, 10**12)]
 
 
 @dataclass(frozen=True)
@@ -22,13 +24,13 @@ class AdviseAsked(Asked, epochs=EPOCHS, launches=3, blocks=1, limit=300.0):
 def advise(
     architecture: str | None = None,
     *,
-    params: int | None = None,
+    params: Parameters | None = None,
     budget_per_epoch: str | None = None,
-    rows: int | None = None,
+    rows: Rows | None = None,
     asked: AdviseAsked = AdviseAsked(),
     verify: bool = False,
     page: bool = False,
-) -> None:
+) -> int:
     """Which network to take, from the cost model of this machine, without training any.
 
     For a network: the widest as fast as it, depth against width at equal parameters, FLOPs and
@@ -43,20 +45,36 @@ def advise(
         verify: Time the advised networks, to compare.
         page: Write the cost model's page with its charts.
     """
-    question = answers.Question.read(architecture, params, budget_per_epoch, may_be_empty=page)
+    if not page and architecture is None and params is None and budget_per_epoch is None:
+        raise UserError(
+            "nothing is asked: name a network such as 64x3, or --params, or --budget-per-epoch"
+        )
+    network = arch.parse(architecture) if architecture is not None else None
+    budget_s = None if budget_per_epoch is None else quantities.parse_seconds(budget_per_epoch)
+    from nnbench.costs.setting import shape_of
+
     output, results = asked.output, asked.output.results
     shape = shape_of(asked.data, rows)
+    from nnbench.costs import answers, saved, tables, verification
+    from nnbench.workload import datasets
+
+    question = answers.Question(network, params, budget_s)
     with waiting("fitting the cost model"):
         context = answers.context_of(results, asked.machine, asked.training, shape)
         found = answers.answer(context, results, question)
     tell_backend(asked.machine, quiet=output.quiet)
+    failed = 0
     if verify and found.worth_timing:
         cases = [context.case(one) for one in found.worth_timing]
         data = datasets.load(cases[0].data)
         kept, trials = replace(output, results=results / verification.FOLDER), ("phases",)
         run = measure(asked.study(), kept, data, cases=cases, kinds=trials, sweeps=0)
+        failed = status(run)
         found = replace(found, verified=verification.compared(context, run))
     if page:
+        from nnbench.costs import page as pages
+
         written = pages.write(saved.folder_of(results, context.setting), context)
         found = replace(found, page=written)
     answer(tables.answers_as_json(found), tables.answers_shown(found), as_json=output.as_json)
+    return failed

@@ -5,22 +5,20 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from nnbench.cli.options import Data, Machine, Output, Training, tell_backend
-from nnbench.costs import calibration, page, saved, tables, words
-from nnbench.costs.context import Context
-from nnbench.costs.setting import settings, shape_of
-from nnbench.show.progress import Bar
+from nnbench.cli.options import Data, Machine, Output, Training, options, tell_backend
+from nnbench.cli.session import kept
 from nnbench.show.terminal import print_json, print_sentences, print_table, say, waiting
 from nnbench.workload import quantities
 
 EPOCHS = 100
 
 
+@options("Data")
 @dataclass(frozen=True)
 class ShapedData(Data):
     """A data set of which only the shape counts."""
 
-    data: str = ""
+    data: str | None = None  # type: ignore[assignment]
     "Data whose shape counts, such as a CSV."
     features: str | None = None
     "Number of feature columns; or your CSV's, with commas."
@@ -51,11 +49,17 @@ def calibrate(
         budget: Time for each backend and path together, such as 3min.
     """
     budget_s = quantities.parse_seconds(budget)
+    from nnbench.costs.setting import settings, shape_of
+
     told, shape = [], shape_of(data)
     chosen = settings(machine, training, shape)
+    from nnbench.costs import calibration, page, saved, tables, words
+    from nnbench.costs.context import Context
+    from nnbench.show.progress import Bar
+
     tell_backend(machine, quiet=output.quiet)
     for setting in chosen:
-        with Bar(round(budget_s), "s", quiet=output.quiet) as bar:
+        with kept(), Bar(round(budget_s), "s", quiet=output.quiet) as bar:
 
             def show(spent_s: float, note: str, bar: Bar = bar, label: str = setting.label) -> None:
                 bar.show(round(spent_s), f"{label}: {note}")

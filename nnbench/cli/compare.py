@@ -1,15 +1,20 @@
 """`nnbench compare`."""
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from nnbench.cli.options import Asked, Effort, Models
-from nnbench.cli.session import measure
+from nnbench.cli.options import Asked, Effort, Models, options
+from nnbench.cli.session import measure, status
 from nnbench.errors import UserError
-from nnbench.report import comparison
-from nnbench.show.terminal import print_json
+from nnbench.show.terminal import note, print_json
 from nnbench.workload import quantities
 
+if TYPE_CHECKING:
+    from nnbench.cli.session import Environments
+    from nnbench.store.runs import Run
 
+
+@options("Effort")
 @dataclass(frozen=True)
 class CompareEffort(Effort):
     """More launches than elsewhere, of one block: the launch is the unit."""
@@ -34,7 +39,7 @@ def compare(
     asked: CompareAsked = CompareAsked(),
     margin: str = "2%",
     unlike: bool = False,
-) -> None:
+) -> int:
     """Say of two sides whether they differ, are equivalent, or need more data.
 
     Saved runs are compared as they are. Commits and environments are measured now, their
@@ -47,16 +52,25 @@ def compare(
         margin: Differences within it count as none.
         unlike: Compare even unlike hosts or versions.
     """
-    if against and sides:
+    names = [against, "."] if against and not sides else sides
+    if len(names) != 2:
         raise UserError("name two sides, such as two runs' folders, or use --against COMMIT")
+    least = quantities.parse_share(margin)
     study = asked.study(architectures, model).or_networks()
-    found = comparison.compare(
-        [against, "."] if against else sides,
-        lambda where: measure(study, asked.output, environments=where),
-        margin=quantities.parse_share(margin),
-        even_unlike=unlike,
-    )
+    study.check()
+    from nnbench.report import comparison
+
+    measured: list[Run] = []
+
+    def run(where: "Environments") -> "Run":
+        measured.append(measure(study, asked.output, environments=where))
+        return measured[-1]
+
+    found = comparison.compare(names, run, margin=least, even_unlike=unlike)
+    for damage in found.damage:
+        note(f"skipped {damage}")
     if asked.output.as_json:
         print_json(found)
     else:
         comparison.print_answer(found)
+    return status(*measured)

@@ -10,7 +10,8 @@ from nnbench.cli import COMMANDS, new_app
 from nnbench.cli.options import AsJson, Data
 from nnbench.show.table import Cell, Table, text_table
 from nnbench.show.terminal import answer, say
-from nnbench.workload import datasets
+
+MOST_COLUMNS = 100
 
 app = new_app("data", COMMANDS["data"])
 
@@ -25,6 +26,8 @@ class Columns(Data):
 @app.command(name="list")
 def list_(*, as_json: AsJson = False) -> None:
     """The data sets that have a name, and where each lies."""
+    from nnbench.workload import datasets
+
     found = datasets.available()
     rows = []
     for one in found:
@@ -39,21 +42,26 @@ def show(data: str, /, *, columns: Columns = Columns(), as_json: AsJson = False)
     """What is in a data set: columns, ranges, classes, first rows.
 
     Args:
-        data: A name from `data list`, or a CSV's path.
+        data: A name from `data list`, a table's or npz file's path, or data.py:load.
     """
+    from nnbench.workload import datasets
+    from nnbench.workload.datasets.classes import listed
+
     found = datasets.describe(replace(columns, data=data).load())
     rows = [
         (one.name, one.role, *(f"{x:.4g}" for x in (one.mean, one.sd, one.minimum, one.maximum)))
-        for one in found.columns
+        for one in (*found.columns[:-1][:MOST_COLUMNS], found.columns[-1])
     ]
     names = ("column", "role", "mean", "deviation", "least", "greatest")
     columns_shown = Table("", names, [[Cell(text) for text in row] for row in rows], texts=2)
     lines = []
+    if (more := len(found.columns) - len(rows)) > 0:
+        lines.append(f"and {more:,} more columns (--json shows all)")
     if found.class_counts is not None:
-        counts = ", ".join(f"{count:,} of {one}" for one, count in found.class_counts.items())
+        counts = listed([f"{count:,} of {one}" for one, count in found.class_counts.items()], 20)
         lines.append(f"rows of each class: {counts}")
     for number, row in enumerate(found.first_rows, start=1):
-        lines.append(f"row {number}: " + ", ".join(f"{value:.4g}" for value in row))
+        lines.append(f"row {number}: " + listed([f"{value:.4g}" for value in row], MOST_COLUMNS))
     about = [f"{found.name}: {found.task}, {found.rows:,} rows", found.source]
     shown = [about, columns_shown, *lines, f"digest {found.digest[:12]}"]
     answer(found, shown, as_json=as_json)
@@ -67,6 +75,8 @@ def fetch(*, from_file: Path | None = None, forget: bool = False) -> None:
         from_file: A copy that you have downloaded already.
         forget: Drop the fetched original; use the shipped data.
     """
+    from nnbench.workload import datasets
+
     if forget:
         say("dropped" if datasets.forget() else "nothing was fetched")
     else:

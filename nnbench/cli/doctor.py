@@ -5,9 +5,9 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from nnbench.cli.options import Asked, tell_backend
-from nnbench.doctor import examination, noise_floor, tables, words
-from nnbench.show.progress import Bar
+from nnbench.errors import UserError
 from nnbench.show.terminal import print_json
+from nnbench.workload.study import Study
 
 
 def doctor(
@@ -19,7 +19,10 @@ def doctor(
         measure: Measure the noise floor.
     """
     study, output = asked.study(["100,100"]), asked.output
-    noise_floor.check(study)
+    check(study)
+    from nnbench.doctor import examination, noise_floor, tables, words
+    from nnbench.show.progress import Bar
+
     tell_backend(study.machine, quiet=output.quiet or not measure)
     findings = examination.examine(output.results)
     floor = None
@@ -30,3 +33,13 @@ def doctor(
         print_json(words.as_json(findings, floor))
     else:
         tables.print_diagnosis(findings, floor)
+
+
+def check(study: Study) -> None:
+    """Raise UserError for a study of more than one case, or of too few launches or blocks."""
+    study.check()
+    machine, effort = study.machine, study.effort
+    if max(len(machine.backends), len(machine.devices), len(machine.paths)) > 1:
+        raise UserError("the noise floor is that of one backend, device and path: name one of each")
+    if min(effort.launches, effort.blocks) < 2:
+        raise UserError("a noise floor needs at least two launches of each side, and two blocks")

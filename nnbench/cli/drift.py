@@ -3,39 +3,51 @@
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
 from nnbench.cli import COMMANDS, new_app
-from nnbench.cli.options import MODEL, AsJson, Name, Output, Trained, tell_backend
-from nnbench.drift import analysis, determinism_cost, execution, golden, plan, saved, tables, words
-from nnbench.drift import remedy as remedies
+from nnbench.cli.options import (
+    MODEL,
+    AsJson,
+    Name,
+    Output,
+    Seed,
+    Trained,
+    options,
+    tell_backend,
+    tell_data,
+    within,
+)
+from nnbench.cli.session import kept
+from nnbench.drift import plan, policies
 from nnbench.errors import UserError
-from nnbench.machine import devices, fingerprint
-from nnbench.measure import environments
-from nnbench.show.progress import Bar
+from nnbench.machine import whole_file
 from nnbench.show.terminal import answer, note, print_json, print_table, say
-from nnbench.workload.case import Case
-from nnbench.workload.datasets import Dataset
 from nnbench.workload.study import Networks, Study
+
+if TYPE_CHECKING:
+    from nnbench.workload.case import Case
+    from nnbench.workload.datasets import Dataset
 
 app = new_app("drift", COMMANDS["drift"])
 
 Folder = Annotated[Path, Parameter(help="A study's folder.")]
 
 
-@Parameter(name="*")
+@options()
 @dataclass(frozen=True)
 class Bounds:
     """What is tolerated where processors, versions or settings differ."""
 
-    relative: float | None = None
+    relative: Annotated[float | None, within("distance", 0, 1e9)] = None
     "Relative distance of weights tolerated elsewhere; default: 1e-4."
-    ulp: float | None = None
+    ulp: Annotated[float | None, within("number of ULPs", 0, 2**33)] = None
     "ULPs tolerated elsewhere, besides; default: any."
 
 
+@options()
 @dataclass(frozen=True)
 class Seeded(Trained):
     """The network of a study or record, and its training."""
@@ -44,17 +56,19 @@ class Seeded(Trained):
     "6,6 or 6x5; default: 6,6."
     model: Annotated[str | None, Parameter(help=f"{MODEL}.")] = None
 
-    def load(self, *, quiet: bool = False) -> tuple[Dataset, list[Case]]:
+    def load(self, *, quiet: bool = False) -> "tuple[Dataset, list[Case]]":
         """The data, and a case for each backend."""
         if self.architecture and self.model:
             raise UserError("name an architecture or a model, not both")
         network = Networks.named([self.model or self.architecture or "6,6"])
-        tell_backend(self.machine, quiet=quiet)
+        study = Study(network, self.data, self.training, self.machine)
+        study.check()
         loaded = self.data.load()
-        return loaded, Study(network, self.data, self.training, self.machine).cases(loaded)
+        tell_data(loaded, quiet=quiet)
+        return loaded, study.cases(loaded)
 
 
-@Parameter(name="*", group="Effort")
+@options("Effort")
 class Effort(plan.Effort):
     """Options of `drift.plan.Effort`."""
 
@@ -69,7 +83,7 @@ def drift(
     remedy: Annotated[bool, Parameter(negative="--no-remedy")] = True,
     output: Output = Output(),
     name: Name = None,
-) -> None:
+) -> int:
     """Train pairs under each seed policy, in each condition, and say how far apart they end.
 
     A command that was interrupted goes on where it stopped when it is given again.
@@ -80,12 +94,19 @@ def drift(
         remedy: Find and verify the shortest code.
     """
     loaded, cases = asked.load(quiet=output.quiet)
+    from nnbench.drift import determinism_cost, execution, saved
+    from nnbench.drift import remedy as remedies
+    from nnbench.machine import devices, fingerprint
+    from nnbench.measure import environments
+    from nnbench.show.progress import Bar
+
     elsewhere = {}
     if against:
         other = environments.resolve(against)
         if other.side is None:
             raise UserError(f"{against} is a saved run: name a commit or a Python")
         elsewhere[other.label] = other.side
+    tell_backend(asked.machine, quiet=output.quiet)
     here, cpus, label = fingerprint.take(), devices.usable_cpus(), next(iter(elsewhere), None)
     gpu = bool(here["gpus"])
     wanted = plan.specification(cases, effort, cpus=cpus, gpu=gpu, other_side=label)
@@ -94,7 +115,7 @@ def drift(
     )
     if unfinished:
         note(f"going on with the unfinished study {folder}")
-    with Bar(0, "trainings", quiet=output.quiet) as bar:
+    with kept(), Bar(0, "trainings", quiet=output.quiet) as bar:
 
         def watch(done: int, total: int, now: str) -> None:
             bar.show(done, now, total)
@@ -105,12 +126,14 @@ def drift(
         if cost:
             determinism_cost.measure(folder, loaded, watch)
     show(folder, as_json=output.as_json)
+    trainings = saved.read(folder).trainings.values()
+    return int(any(one["outcome"] != "ok" for one in trainings))
 
 
 @app.command
 def show(folder: Folder, *, as_json: AsJson = False) -> None:
     """Show a saved study again, and write its page anew."""
-    from nnbench.drift import page
+    from nnbench.drift import analysis, page, saved, tables, words
 
     found = analysis.analyse(saved.read(folder))
     written = page.write(found)
@@ -119,8 +142,7 @@ def show(folder: Folder, *, as_json: AsJson = False) -> None:
         return
     for table in tables.matrices(found):
         print_table(table, tables.PIPED_WIDTH)
-    say("\n".join([*words.study(found), *words.remedies(found), *words.not_run(found)]))
-    say(str(written))
+    say(*words.study(found), *words.remedies(found), *words.not_run(found), str(written))
 
 
 @app.command
@@ -129,7 +151,7 @@ def record(
     *,
     asked: Seeded = Seeded(),
     policy: str = "keras",
-    seed: int = 1,
+    seed: Seed = 1,
     tolerated: Bounds = Bounds(),
 ) -> None:
     """Record a training, for `drift check` to compare later ones with.
@@ -139,9 +161,14 @@ def record(
         policy: How seeds are set: keras or keras+det.
         seed: The seed.
     """
+    policies.named(policy)
     loaded, cases = asked.load()
+    from nnbench.drift import golden, words
+
     if len(cases) != 1:
         raise UserError("one training is recorded at a time: name one backend and one path")
+    whole_file.check_folder(folder)
+    tell_backend(asked.machine)
     stated = {name: value for name, value in vars(tolerated).items() if value is not None}
     data, bounds = asked.data, golden.Bounds(**stated)
     kept = golden.record(folder, cases[0], data, loaded, policy=policy, seed=seed, bounds=bounds)
@@ -149,13 +176,26 @@ def record(
 
 
 @app.command
-def check(folder: Path, *, tolerated: Bounds = Bounds(), as_json: AsJson = False) -> None:
+def check(
+    folder: Path,
+    *,
+    model: str | None = None,
+    data: str | None = None,
+    tolerated: Bounds = Bounds(),
+    as_json: AsJson = False,
+) -> None:
     """Train again as recorded, and say what changed; exit status 1 if it has drifted.
+
+    No code is run because a record names it: functions of yours are named again.
 
     Args:
         folder: The recorded training's folder.
+        model: Your own model, as recorded: train.py:build.
+        data: Your own function of data, as recorded: data.py:load.
     """
-    verdict = golden.check(golden.read(folder), **vars(tolerated))
+    from nnbench.drift import golden, tables, words
+
+    verdict = golden.check(golden.read(folder), model=model, data=data, **vars(tolerated))
     answer(tables.verdict_as_json(verdict), words.check(verdict), as_json=as_json)
     if not verdict.passed:
         sys.exit(1)
@@ -168,5 +208,12 @@ def compare(first: Folder, second: Path, *, as_json: AsJson = False) -> None:
     Args:
         second: Another's, from another host or version.
     """
-    found = analysis.compare(saved.read(first), saved.read(second))
+    from nnbench.drift import analysis, saved, tables, words
+    from nnbench.store.folder import RECORDS_FILE
+
+    studies = saved.read(first), saved.read(second)
+    found = analysis.compare(*studies)
+    for study in studies:
+        for damage in study.damage:
+            note(f"skipped {study.folder / RECORDS_FILE}: {damage}")
     answer(tables.comparison_as_json(found), words.comparison(found), as_json=as_json)

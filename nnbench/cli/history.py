@@ -1,54 +1,73 @@
 """`nnbench history`: the table, what is looked for in it, and measuring commits in turn."""
 
+import re
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
 from nnbench.cli import COMMANDS, new_app
-from nnbench.cli.options import AsJson, Asked, Models, tell_backend
-from nnbench.cli.session import Environments, execute
-from nnbench.history import REMARKS, commits, table, tables, words
-from nnbench.history import annotations as remarks
-from nnbench.history import bisect as halving
-from nnbench.history import check as checking
-from nnbench.history import record as recording
+from nnbench.cli.options import WHOLE, AsJson, Asked, Models, options, tell_backend, within
+from nnbench.cli.session import execute, kept, status
+from nnbench.errors import UserError
+from nnbench.history import REMARKS, commits
 from nnbench.machine import whole_file
-from nnbench.show.progress import Bar
+from nnbench.phases import PHASES
 from nnbench.show.terminal import answer, note, print_json, say, waiting
-from nnbench.store.runs import Run
-from nnbench.workload.datasets import Dataset
+from nnbench.workload.case import one_of
 from nnbench.workload.quantities import parse_share
 from nnbench.workload.study import Study
 
+if TYPE_CHECKING:
+    from nnbench.cli.session import Environments
+    from nnbench.history import check as checking
+    from nnbench.history import record as recording
+    from nnbench.history import table
+    from nnbench.store.runs import Run
+    from nnbench.workload.datasets import Dataset
+
 app = new_app("history", COMMANDS["history"])
+
+
+def _check_patterns(_: Any, patterns: str | Sequence[str]) -> None:
+    for one in (patterns,) if isinstance(patterns, str) else patterns:
+        try:
+            re.compile(one)
+        except (re.error, OverflowError, RecursionError) as failure:
+            raise UserError(f"'{one}' is no regular expression: {failure}") from failure
+
+
 Remarks = Annotated[Path, Parameter(help="File of remarks on commits.")]
-Repository = Annotated[Path, Parameter(help="The git repository that orders the commits.")]
+ORDERS = "The git repository that orders the commits"
+Repository = Annotated[Path, Parameter(help=f"{ORDERS}.")]
 
 
-@Parameter(name="*", group="Results")
+@options("Results")
 @dataclass(frozen=True)
 class Results:
     """What is read."""
 
     folders: Annotated[tuple[Path, ...], Parameter("--in", show_default=False)] = ()
     "Where results lie; again for more; default: those there are of .asv, .benchmarks, results."
-    match: Annotated[tuple[str, ...], Parameter(show_default=False)] = ()
+    match: Annotated[tuple[str, ...], Parameter(show_default=False, validator=_check_patterns)] = ()
     "Regular expression that benchmark or case must have; again for more."
-    repository: Repository = Path()
-    branch: str = "HEAD"
-    "Whose commits count."
+    repository: Annotated[Path | None, Parameter(help=f"{ORDERS}; default: the one here.")] = None
+    branch: str | None = None
+    "Whose commits count; default: HEAD."
 
-    def read(self) -> table.History:
+    def read(self) -> "table.History":
         """The chosen part of their history."""
+        from nnbench.history import table
+
         with waiting("reading results"):
             return table.read_chosen(self.folders, self.match, self.repository, self.branch)
 
 
-@Parameter(name="*", group="Alarms")
+@options("Alarms")
 @dataclass(frozen=True)
 class Alarms:
     """What counts as a change."""
@@ -59,8 +78,14 @@ class Alarms:
     "Share of false ones among alarms, at most."
     annotations: Remarks = REMARKS
 
-    def check(self, results: Results, since: str | None = None) -> checking.Check:
+    def __post_init__(self) -> None:
+        _ = parse_share(self.least), parse_share(self.false_alarms)
+
+    def check(self, results: Results, since: str | None = None) -> "checking.Check":
         """Look for changes in these results."""
+        from nnbench.history import annotations as remarks
+        from nnbench.history import check as checking
+
         history = results.read()
         with waiting("looking for changes"):
             return checking.run(
@@ -68,10 +93,11 @@ class Alarms:
                 remarks.read(self.annotations),
                 false_alarms=parse_share(self.false_alarms),
                 least=parse_share(self.least),
-                since=commits.resolve(results.repository, since) if since else None,
+                since=commits.resolve(results.repository or Path(), since) if since else None,
             )
 
 
+@options()
 @dataclass(frozen=True)
 class Measured(Asked, blocks=1):
     """What is measured at each commit, and where that is kept."""
@@ -85,7 +111,7 @@ class Measured(Asked, blocks=1):
         named = (self.architectures,) if self.architectures else ()
         return self.study(named, self.model).or_networks(("6,6",))
 
-    def run(self, part: recording.Part, data: Dataset, checked_out: Environments) -> Run:
+    def run(self, part: "recording.Part", data: "Dataset", checked_out: "Environments") -> "Run":
         """Measure what is missing of a part."""
         folder = part.folder(self.output.results)
         return execute(folder, data, part.environments(checked_out), quiet=self.output.quiet)
@@ -95,6 +121,8 @@ class Measured(Asked, blocks=1):
 def history(*, results: Results = Results(), as_json: AsJson = False) -> None:
     """All measurements over commits in one table, a line a benchmark, case and host."""
     found = results.read()
+    from nnbench.history import table, tables
+
     if as_json:
         print_json(table.rows(found))
     else:
@@ -105,6 +133,8 @@ def history(*, results: Results = Results(), as_json: AsJson = False) -> None:
 def export(file: Path, /, *, results: Results = Results()) -> None:
     """Write the table into FILE, .csv, .parquet or .json: a row a benchmark, case, commit, host."""
     found = results.read()
+    from nnbench.history import table, tables
+
     table.export(found, file)
     tables.print_skipped(found.skipped)
     say(f"{file}: {len(found.table)} rows")
@@ -129,6 +159,8 @@ def check(
         markdown: Also write a summary for a pull request comment.
         strict: Fail on unconfirmed changes, too.
     """
+    from nnbench.history import tables, words
+
     told = words.tell(alarms.check(results, since))
     if markdown is not None:
         whole_file.write(markdown, words.markdown(told))
@@ -145,6 +177,7 @@ def chart(
     folder: Path = Path("results"), /, *, results: Results = Results(), alarms: Alarms = Alarms()
 ) -> None:
     """Write history.html into a folder: every benchmark over commits, with intervals and alarms."""
+    from nnbench.history import annotations as remarks
     from nnbench.history import page
 
     found = alarms.check(results)
@@ -157,12 +190,16 @@ def annotate(
     text: Annotated[str, Parameter(help="What is known of it.")],
     /,
     *,
-    match: Annotated[str, Parameter(help="Only for what has this regular expression.")] = "",
+    match: Annotated[
+        str, Parameter(help="Only for what has this regular expression.", validator=_check_patterns)
+    ] = "",
     repository: Repository = Path(),
     annotations: Remarks = REMARKS,
 ) -> None:
     """Remark on a commit: its alarms count as acknowledged, and charts show it."""
     name = commits.resolve(repository, commit)
+    from nnbench.history import annotations as remarks
+
     remarks.add(annotations, remarks.Annotation(name, text, match))
     say(f"{annotations}: {name[:9]} {text}")
 
@@ -171,9 +208,9 @@ def annotate(
 def record(
     *revisions: str,
     measured: Measured = Measured(),
-    together: int | None = None,
+    together: Annotated[int | None, WHOLE, within("number of commits", 1, 1000)] = None,
     numbers: Annotated[bool, Parameter(negative="--no-numbers")] = True,
-) -> None:
+) -> int:
     """Measure commits in turn, so that alarms on them can be trusted.
 
     A command that was interrupted goes on where it stopped when it is given again.
@@ -183,21 +220,28 @@ def record(
         together: Commits side by side at most; default: what memory allows, 12.
         numbers: Also look for other results.
     """
-    chosen = commits.chosen(Path(), revisions)
     study = measured.of_commits()
+    study.check()
+    chosen = commits.chosen(Path(), revisions)
+    from nnbench.history import record as recording
+    from nnbench.show.progress import Bar
+
     data = study.data.load()
     cases = study.cases(data)
     parts = recording.plan(chosen, study, cases, together=together)
     tell_backend(study.machine, quiet=measured.output.quiet)
     checked_out = recording.check_out(chosen)
+    failed = 0
     for number, part in enumerate(parts, start=1):
         quiet = measured.output.quiet or len(parts) == 1
         note(f"part {number} of {len(parts)}: {measured.output.results / part.name}", quiet=quiet)
         run = measured.run(part, data, checked_out)
+        failed |= status(run)
         if numbers and part.round == 0:
-            with Bar(0, "seeded trainings", quiet=measured.output.quiet) as bar:
+            with kept(), Bar(0, "seeded trainings", quiet=measured.output.quiet) as bar:
                 recording.add_digests(part, run.folder, cases, data, checked_out, bar.watch)
         say(str(run.folder))
+    return failed
 
 
 @app.command
@@ -211,8 +255,13 @@ def bisect(
     Args:
         phase: What changed: step, epoch, cold, compile, trace, build, ...
     """
-    chosen = halving.chosen(first, last, phase)
+    one_of("phase", phase, PHASES)
     study = measured.of_commits()
+    study.check()
+    from nnbench.history import bisect as halving
+    from nnbench.history import words
+
+    chosen = halving.chosen(first, last, phase)
     tell_backend(study.machine, quiet=measured.output.quiet)
     data = study.data.load()
     measure = halving.measuring(study, study.cases(data), phase, partial(measured.run, data=data))

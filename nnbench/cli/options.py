@@ -1,14 +1,20 @@
 """What commands share: the records of a study as groups of options, and what else all know."""
 
-from collections.abc import Sequence
+import re
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, is_dataclass, make_dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar, get_type_hints
 
 from cyclopts import Parameter
 
+from nnbench.cli import check_not_empty
+from nnbench.errors import UserError
 from nnbench.show.terminal import note
-from nnbench.workload import study
+from nnbench.workload import quantities, study
+
+if TYPE_CHECKING:
+    from nnbench.workload.datasets import Dataset
 
 ARCHITECTURES = (
     "6,6 or '[100, 100]' or 6x5 (five layers of 6), or a grid: depth=1..8 width=4,16,64; "
@@ -16,39 +22,87 @@ ARCHITECTURES = (
 )
 MODEL = "Your own: train.py:build, a function that returns a compiled Keras model"
 
+Record = TypeVar("Record", bound=type)
+
+
+def _whole(_: Any, tokens: Sequence[Any]) -> int:
+    text = tokens[0].value
+    try:
+        return int(text)
+    except ValueError:
+        raise ValueError(f"'{text}' is no whole number that can be used") from None
+
+
+WHOLE = Parameter(converter=_whole)
+"""Of whole numbers: Cyclopts by itself takes 2.7 for 3."""
+
+TEXT = Parameter(validator=check_not_empty)
+READ_STRICTLY: dict[Any, Parameter] = {
+    **dict.fromkeys((int, int | None), WHOLE),
+    **dict.fromkeys((str, str | None), TEXT),
+}
+
+
+def within(what: str, least: float, most: float) -> Parameter:
+    """Of a number that is to be from `least` to `most`."""
+    return Parameter(validator=lambda _, value: quantities.check(what, value, least, most))
+
+
+def options(group: str | None = None) -> Callable[[Record], Record]:
+    """A record whose fields are options, by their own names, under a heading of the help."""
+
+    def made(record: Record) -> Record:
+        kinds = get_type_hints(record)
+        for name, annotated in get_type_hints(record, include_extras=True).items():
+            if strictly := READ_STRICTLY.get(kinds[name]):
+                record.__annotations__[name] = Annotated[annotated, strictly]
+        return Parameter(name="*", group=group)(record)
+
+    return made
+
+
+def _check_name(_: Any, name: str | None) -> None:
+    if name is not None and (not re.fullmatch(r"[^/\\]{1,100}", name) or set(name) <= {"."}):
+        raise UserError(f"'{name}' is no name: at most 100 characters, and no / among them")
+
+
 Architectures = Annotated[str, Parameter(help=ARCHITECTURES)]
 Models = Annotated[
     tuple[str, ...], Parameter("--model", show_default=False, help=f"{MODEL}; again for more.")
 ]
 AsJson = Annotated[bool, Parameter("--json", show_default=False, help="Print JSON, for scripts.")]
 Quiet = Annotated[bool, Parameter("--quiet", show_default=False, help="No progress.")]
-Name = Annotated[str | None, Parameter(help="Its name there; default: the time.")]
+Name = Annotated[
+    str | None, Parameter(validator=_check_name, help="Its name there; default: the time.")
+]
+Seed = Annotated[int, WHOLE, within("seed", 0, quantities.MOST_SEED)]
+Rows = Annotated[int, WHOLE, within("number of rows", 2, study.MOST_ROWS)]
 Fresh = Annotated[
     bool, Parameter(show_default=False, help="Begin anew, even beside an unfinished one.")
 ]
 
 
-@Parameter(name="*", group="Data")
+@options("Data")
 class Data(study.Data):
     """Options of `workload.study.Data`."""
 
 
-@Parameter(name="*", group="Training")
+@options("Training")
 class Training(study.TrainingOptions):
     """Options of `workload.study.TrainingOptions`."""
 
 
-@Parameter(name="*", group="Machine")
+@options("Machine")
 class Machine(study.Machine):
     """Options of `workload.study.Machine`."""
 
 
-@Parameter(name="*", group="Effort")
+@options("Effort")
 class Effort(study.Effort):
     """Options of `workload.study.Effort`."""
 
 
-@Parameter(name="*", group="Output")
+@options("Output")
 @dataclass(frozen=True)
 class Output:
     """Where results go, and how they are told."""
@@ -59,7 +113,7 @@ class Output:
     quiet: Quiet = False
 
 
-@Parameter(name="*")
+@options()
 @dataclass(frozen=True)
 class Trained:
     """How networks are trained.
@@ -75,8 +129,9 @@ class Trained:
         for part in fields(cls):
             kind = type(part.default)
             known = fields(kind) if is_dataclass(kind) else ()
+            kinds = get_type_hints(kind, include_extras=True)
             changed = [
-                (one.name, one.type, defaults.pop(one.name))
+                (one.name, kinds[one.name], defaults.pop(one.name))
                 for one in known
                 if one.name in defaults
             ]
@@ -102,6 +157,12 @@ class Asked(Trained):
         """All of it as a study of these networks."""
         networks = study.Networks(tuple(architectures), tuple(model))
         return study.Study(networks, self.data, self.training, self.machine, self.effort)
+
+
+def tell_data(data: "Dataset", *, quiet: bool = False) -> None:
+    """Say how a file of data was read, where that was no matter of course."""
+    if data.notes:
+        note(f"{data.name}: {'; '.join(data.notes)}", quiet=quiet)
 
 
 def tell_backend(machine: study.Machine, *, quiet: bool = False) -> None:

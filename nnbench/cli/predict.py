@@ -5,16 +5,14 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from nnbench.cli.calibrate import ShapedData
-from nnbench.cli.options import Machine, Output, Training, tell_backend
-from nnbench.costs import answers, tables, words
-from nnbench.costs.setting import shape_of
+from nnbench.cli.options import Machine, Output, Rows, Training, tell_backend
 from nnbench.show.terminal import answer
 from nnbench.workload.networks import architectures
 
 
 def predict(
     *architecture: Annotated[str, Parameter(required=True)],
-    rows: int | None = None,
+    rows: Rows | None = None,
     data: ShapedData = ShapedData(),
     training: Training = Training(),
     machine: Machine = Machine(),
@@ -27,7 +25,11 @@ def predict(
         rows: Rows of data; default: 1372.
     """
     networks = architectures(architecture)
+    from nnbench.costs.setting import shape_of
+
     shape = shape_of(data, rows)
+    from nnbench.costs import answers, tables, words
+
     found = answers.predictions(output.results, machine, training, shape, networks)
     tell_backend(machine, quiet=output.quiet)
     shown = []

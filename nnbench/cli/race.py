@@ -2,21 +2,21 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
-from cyclopts import Parameter
-
-from nnbench.cli.options import Architectures, Fresh, Models, Name, Output, Trained
-from nnbench.cli.session import measure
-from nnbench.errors import UserError
-from nnbench.measure.loss_curve_trial import KIND
-from nnbench.race import page, tables, words
-from nnbench.race.time_to_loss import Race
+from nnbench.cli.options import Architectures, Fresh, Models, Name, Output, Trained, options, within
+from nnbench.cli.session import measure, status, tell_damage
 from nnbench.show.terminal import answer
-from nnbench.store.runs import Run
-from nnbench.workload.study import Effort, Networks, Study
+from nnbench.workload import quantities
+from nnbench.workload.study import MOST_LAUNCHES, Effort, Networks, Study
+
+if TYPE_CHECKING:
+    from nnbench.store.runs import Run
+
+Loss = Annotated[float, within("loss", -1e30, 1e30)]
 
 
-@Parameter(name="*", group="Effort")
+@options("Effort")
 @dataclass(frozen=True)
 class RaceEffort:
     """How much is trained."""
@@ -27,6 +27,13 @@ class RaceEffort:
     "The first seed; the others follow it."
     limit: float = 600.0
     "Seconds after which one is given up."
+
+    def __post_init__(self) -> None:
+        quantities.check("number of seeds", self.seeds, 1, MOST_LAUNCHES)
+
+    def launches(self) -> Effort:
+        """The same as launches, one a seed."""
+        return Effort(self.seeds, 1, seed=self.seed, limit=self.limit)
 
 
 @dataclass(frozen=True)
@@ -47,11 +54,11 @@ class Raced(Trained, epochs=1000, path="compiled"):
 def race(
     *architectures: Architectures,
     model: Models = (),
-    target_loss: float | None = None,
+    target_loss: Loss | None = None,
     asked: Raced = Raced(),
     name: Name = None,
     fresh: Fresh = False,
-) -> None:
+) -> int:
     """Train networks over several seeds: which gets to a loss first, and which is worth its time.
 
     A command that was interrupted goes on where it stopped when it is given again; with --name,
@@ -60,24 +67,29 @@ def race(
     Args:
         target_loss: The loss to get to; default: the lowest that all networks get to.
     """
-    effort = asked.effort
-    if effort.seeds < 1:
-        raise UserError(f"{effort.seeds} seeds train nothing: use 1 or more, 6 for 95 % intervals")
-    launches = Effort(effort.seeds, 1, seed=effort.seed, limit=effort.limit)
+    launches = asked.effort.launches()
     networks = Networks(architectures, model)
     study = Study(networks, asked.data, asked.training, asked.machine, launches).or_networks()
+    study.check()
+    from nnbench.measure.loss_curve_trial import KIND
+
     run = measure(study, asked.output, name=name, fresh=fresh, kinds=(KIND,), sweeps=0)
     tell_race(run, target_loss, as_json=asked.output.as_json)
+    return status(run)
 
 
-def tell_race(finished: Run, target_loss: float | None, *, as_json: bool) -> None:
+def tell_race(finished: "Run", target_loss: float | None, *, as_json: bool) -> None:
     """Write the page of a race and print its tables and sentences, or JSON."""
+    from nnbench.race import page, tables, words
+    from nnbench.race.time_to_loss import Race
+
     found = Race.of(finished, target_loss)
+    tell_damage(finished)
     written = page.write(finished, found)
     races = [tables.as_json(one) for one in found]
     shown = []
     for one in found:
         notes = [f"Note: {each}" for each in words.warnings(one)]
-        shown += [tables.table(one), "\n".join([*words.sentences(one), *notes])]
+        shown += [tables.table(one), *words.sentences(one), *notes]
     record = {"run": finished.folder, "page": written, "races": races}
     answer(record, [*shown, written], as_json=as_json)

@@ -1,15 +1,15 @@
 """`nnbench report`, and what every command that measured a run ends with."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from nnbench.cli.options import AsJson
 from nnbench.cli.race import tell_race
-from nnbench.history import check as checking
-from nnbench.measure.loss_curve_trial import KIND
-from nnbench.report import page, tables
-from nnbench.report.run_analysis import analyse
 from nnbench.show.terminal import print_json, say
-from nnbench.store import runs
+
+if TYPE_CHECKING:
+    from nnbench.history.check import Check
+    from nnbench.store.runs import Run
 
 
 def report(run_folder: Path, *, history: tuple[Path, ...] = (), as_json: AsJson = False) -> None:
@@ -20,6 +20,10 @@ def report(run_folder: Path, *, history: tuple[Path, ...] = (), as_json: AsJson 
         history: Also show its networks over commits, from results there (.asv, .benchmarks,
             results); again for more than one.
     """
+    from nnbench.history import check as checking
+    from nnbench.measure.loss_curve_trial import KIND
+    from nnbench.store import runs
+
     run = runs.read(run_folder)
     if KIND in run.specification.get("kinds", ()):
         tell_race(run, None, as_json=as_json)
@@ -30,8 +34,11 @@ def report(run_folder: Path, *, history: tuple[Path, ...] = (), as_json: AsJson 
     tell(run, as_json=as_json, check=check)
 
 
-def tell(run: runs.Run, *, as_json: bool, check: checking.Check | None = None) -> None:
+def tell(run: "Run", *, as_json: bool, check: "Check | None" = None) -> None:
     """Write the report of a run, with its networks' history if given; print its table, or JSON."""
+    from nnbench.report import page, tables
+    from nnbench.report.run_analysis import analyse
+
     found = analyse(run)
     written = page.write(found, check)
     if as_json:

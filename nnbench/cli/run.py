@@ -5,10 +5,10 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from nnbench.cli import report
 from nnbench.cli.options import Architectures, Asked, Fresh, Models, Name
-from nnbench.cli.session import measure
+from nnbench.cli.session import measure, status
 from nnbench.workload import study as studies
+from nnbench.workload import user_code
 
 
 def run(
@@ -19,7 +19,7 @@ def run(
     name: Name = None,
     resume: Annotated[bool, Parameter(show_default=False)] = False,
     fresh: Fresh = False,
-) -> None:
+) -> int:
     """Time architectures against each other and write a report.
 
     What is timed is said by architectures and options, by a study file (`nnbench run study.toml`),
@@ -33,6 +33,13 @@ def run(
         study, architectures = Path(architectures[0]), ()
     wanted = asked.study(architectures, model)
     if study is not None:
-        wanted = studies.read(study).overridden_by(wanted)
+        named, wanted = wanted, studies.read(study).overridden_by(wanted)
+        of_data = [("--data", wanted.data.data, [named.data.data])]
+        of_models = [("--model", one, named.networks.model) for one in wanted.networks.model]
+        for option, one, also_named in [*of_data, *of_models]:
+            user_code.confirm(study, one, one if one in also_named else None, option)
+    from nnbench.cli import report
+
     found = measure(wanted.or_networks(), asked.output, name=name, resume=resume, fresh=fresh)
     report.tell(found, as_json=asked.output.as_json)
+    return status(found)

@@ -5,12 +5,14 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter
 
-from nnbench.cli.options import Asked, Data, Fresh, Name
-from nnbench.cli.session import measure
-from nnbench.scale import charts, scaling, tables
+from nnbench.cli.options import Asked, Data, Fresh, Name, options
+from nnbench.cli.session import measure, status, tell_damage
+from nnbench.scale import AXES
 from nnbench.show.terminal import answer
+from nnbench.workload.case import one_of
 
 
+@options("Data")
 @dataclass(frozen=True)
 class ScaleData(Data):
     """Data to train on along width, depth and batch."""
@@ -31,7 +33,7 @@ def scale(
     asked: ScaleAsked = ScaleAsked(),
     name: Name = None,
     fresh: Fresh = False,
-) -> None:
+) -> int:
     """Time how the cost grows with rows, width, depth or batch size, and draw it.
 
     Networks cannot be named: an axis makes its own, since all but one size stays the same.
@@ -39,7 +41,12 @@ def scale(
     Args:
         axis: rows, width, depth, batch: any of them.
     """
+    for each in axis:
+        one_of("axis", each, tuple(AXES))
     study = asked.study()
+    study.check()
+    from nnbench.scale import charts, scaling, tables
+
     given = None if asked.data == ScaleData() else asked.data.load()
     along = {each: scaling.cases(each, study, given) for each in axis}
     # Two axes may share a case: it is measured once.
@@ -47,7 +54,9 @@ def scale(
     trials: dict[str, Any] = {"kinds": ("phases",), "sweeps": 5, "cases": wanted}
     data = given or Data(wanted[0].data).load()
     finished = measure(study, asked.output, data, name=name, fresh=fresh, **trials)
+    tell_damage(finished)
     found = {each: scaling.series(finished, each, cases) for each, cases in along.items()}
     written = [charts.write(series, finished.folder) for series in found.values() if series]
     shown = [table for series in found.values() for table in tables.scaling(series)]
     answer(tables.as_json(found, written), [*shown, *written], as_json=asked.output.as_json)
+    return status(finished)

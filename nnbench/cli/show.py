@@ -1,9 +1,8 @@
 """`nnbench show`."""
 
-from nnbench.cli.options import Architectures, AsJson, Data, Training
+from nnbench.cli.options import Architectures, AsJson, Data, Training, tell_data
 from nnbench.show.terminal import print_json
-from nnbench.training import tables
-from nnbench.workload import networks
+from nnbench.workload.networks import architectures as parse
 from nnbench.workload.study import NOTEBOOK
 
 
@@ -14,10 +13,14 @@ def show(
     as_json: AsJson = False,
 ) -> None:
     """Layers, parameters, FLOPs and bytes of architectures, by arithmetic alone."""
+    networks = parse(architectures or NOTEBOOK)
+    from nnbench.training import tables
+
     loaded = data.load()
+    loaded.check_table(", ".join(architectures or NOTEBOOK))
+    tell_data(loaded)
     wanted = training.training(loaded.task)
-    named = networks.architectures(architectures or NOTEBOOK)
-    shown = [tables.describe(one, wanted, loaded) for one in named]
+    shown = [tables.describe(one, wanted, loaded) for one in networks]
     if as_json:
         print_json(shown)
         return

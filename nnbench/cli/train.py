@@ -7,14 +7,24 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from nnbench.cli.options import AsJson, Data, Machine, Quiet, Training, tell_backend
+from nnbench.cli.options import (
+    AsJson,
+    Data,
+    Machine,
+    Quiet,
+    Seed,
+    Training,
+    options,
+    tell_backend,
+    tell_data,
+)
 from nnbench.errors import UserError
 from nnbench.machine import devices, whole_file
-from nnbench.show.progress import Bar
 from nnbench.show.terminal import note, print_json, say
-from nnbench.training import charts, loss_curve, session, tables
+from nnbench.workload import architecture as arch
 
 
+@options("Data")
 @dataclass(frozen=True)
 class TrainData(Data):
     """Data that `--task` names too."""
@@ -22,6 +32,7 @@ class TrainData(Data):
     data: Annotated[str, Parameter(name=("--data", "--task"))] = "banknotes"
 
 
+@options("Training")
 @dataclass(frozen=True)
 class TrainTraining(Training):
     """So many epochs that a network converges."""
@@ -31,13 +42,13 @@ class TrainTraining(Training):
 
 
 def train(
-    architecture: str = "",
+    architecture: str | None = None,
     /,
     *,
     data: TrainData = TrainData(),
     training: TrainTraining = TrainTraining(),
     machine: Machine = Machine(),
-    seed: int | None = None,
+    seed: Seed | None = None,
     weights: bool = False,
     save: Path | None = None,
     go_on_from: Path | None = None,
@@ -55,16 +66,21 @@ def train(
     """
     if len(machine.backends) + len(machine.devices) + len(machine.paths) > 3:
         raise UserError("one training has one backend, one device and one path")
+    if architecture is not None:
+        arch.parse(architecture)
+    from nnbench.show.progress import Bar
+    from nnbench.training import charts, loss_curve, session, tables
+
     loaded = data.load()
+    loaded.check_table(architecture or "a network")
     wanted = training.training(loaded.task)
     network, wanted = session.chosen(architecture, wanted, go_on_from)
     usual = 8000 if loaded.name == "instagram" else 2000
     epochs = usual if training.epochs is None else training.epochs
-    if epochs < 1:
-        raise UserError(f"{epochs} epochs train nothing: use 1 or more")
     folder = save or Path("results") / f"train-{datetime.now(UTC):%Y%m%d-%H%M%S}"
-    whole_file.write(folder / ".writable", "").unlink()
+    whole_file.check_folder(folder)
     tell_backend(machine, quiet=quiet)
+    tell_data(loaded, quiet=quiet)
     if not as_json:
         tables.print_architecture(tables.describe(network, wanted, loaded))
     note(f"starting {machine.backends[0]}", quiet=quiet)

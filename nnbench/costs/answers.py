@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
-from typing import Self
 
 from nnbench.costs import questions
 from nnbench.costs.advice import Advice, advise
@@ -16,8 +15,7 @@ from nnbench.costs.setting import DataShape, settings
 from nnbench.costs.verification import Checked
 from nnbench.errors import UserError
 from nnbench.stats.interval import Interval
-from nnbench.workload import quantities
-from nnbench.workload.architecture import Architecture, parse
+from nnbench.workload.architecture import Architecture
 from nnbench.workload.case import PATHS
 from nnbench.workload.study import Machine, TrainingOptions
 
@@ -31,20 +29,6 @@ class Question:
     network: Architecture | None = None
     parameters: int | None = None
     budget_s: float | None = None
-
-    @classmethod
-    def read(
-        cls, network: str | None, parameters: int | None, budget: str | None, *, may_be_empty: bool
-    ) -> Self:
-        """The question in words. Raises UserError for what is none."""
-        if not may_be_empty and network is None and parameters is None and budget is None:
-            raise UserError(
-                "nothing is asked: name a network such as 64x3, or --params, or --budget-per-epoch"
-            )
-        if parameters is not None and parameters < 1:
-            raise UserError(f"{parameters} parameters make no network: ask for more")
-        asked = parse(network) if network else None
-        return cls(asked, parameters, quantities.parse_seconds(budget) if budget else None)
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from nnbench.costs.saved import data_of, folder_of, observed, read
 from nnbench.costs.setting import Setting
 from nnbench.machine import fingerprint
 from nnbench.measure import run as measuring
+from nnbench.show.terminal import note
 from nnbench.store import runs
 from nnbench.workload.case import Case
 from nnbench.workload.study import Effort, Study
@@ -28,9 +29,14 @@ Watcher = Callable[[float, str], None]
 def calibrate(results: Path, setting: Setting, budget_s: float, watch: Watcher) -> CostModel:
     """Time cases in whole runs, the first in any case, until the budget is spent; fit to all."""
     began_s = time.monotonic()
-    pool = design.candidates(setting)
+    pool, first = design.candidates(setting), True
     while True:
-        made = read(results, setting)
+        made, skipped = read(results, setting)
+        for text in skipped if first else ():
+            note(f"skipped {text}")
+        first = False
+        lost = {trial["case"] for run in made for trial in run.failures()}
+        able = [case for case in pool if case.key not in lost]
         seen = observed(made)
         spent_s = time.monotonic() - began_s
         unfinished = next((run for run in made if not measuring.is_complete(run)), None)
@@ -47,9 +53,9 @@ def calibrate(results: Path, setting: Setting, budget_s: float, watch: Watcher) 
             known = [one.case for one in seen]
             if model is None:
                 count = LEAST_CASES if known else design.FIRST
-                chosen = design.spread_out(design.quick(pool), count, known)
+                chosen = design.spread_out(design.quick(able), count, known)
             else:
-                chosen = design.most_informative(model, pool, min(RUN_S, left_s) - start_s)
+                chosen = design.most_informative(model, able, min(RUN_S, left_s) - start_s)
             create_run(folder_of(results, setting), chosen, len(made))
             continue
 
@@ -57,7 +63,13 @@ def calibrate(results: Path, setting: Setting, budget_s: float, watch: Watcher) 
             spent_s = min(time.monotonic() - began_s, budget_s)
             watch(spent_s, f"{timed} networks timed, {state.now}")
 
-        measuring.execute(unfinished.folder, data_of(unfinished), show)
+        try:
+            measuring.execute(unfinished.folder, data_of(unfinished), show)
+        except measuring.NothingMeasuredError:
+            if not seen:
+                raise
+        for failure in measuring.failures(runs.read(unfinished.folder)):
+            note(failure.told)
 
 
 def create_run(folder: Path, cases: Sequence[Case], number: int) -> Path:

@@ -10,6 +10,7 @@ from nnbench.costs.prediction import CostModel, Prediction
 from nnbench.costs.setting import Setting
 from nnbench.phases import EPOCH, STEP
 from nnbench.stats.interval import Interval
+from nnbench.workload import tasks
 from nnbench.workload.architecture import Architecture
 from nnbench.workload.case import Case
 
@@ -48,7 +49,8 @@ class Context:
 
     def parameters(self, architecture: Architecture) -> int:
         """The trainable parameters of an architecture here."""
-        return architecture.parameters(self.setting.features)
+        outputs = tasks.outputs(self.setting.training.task)
+        return architecture.parameters(self.setting.features, outputs)
 
     def flops(self, architecture: Architecture) -> int:
         """The FLOPs of one of its steps here."""

@@ -1,7 +1,8 @@
 """Calibrations on disk: their runs, the times in them, and the cost model fitted to them."""
 
 from collections.abc import Iterable
-from datetime import datetime
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import cast
 
@@ -14,11 +15,15 @@ from nnbench.costs.terms import FIRST_EPOCH
 from nnbench.errors import UserError
 from nnbench.machine import fingerprint
 from nnbench.phases import EPOCH, STEP
+from nnbench.show.terminal import note
 from nnbench.store import runs
-from nnbench.workload import datasets
-from nnbench.workload.datasets import Dataset
+from nnbench.workload.datasets import Dataset, synthetic
 
-FOLDER = "calibration"
+FOLDER, MOST_SWEEPS = "calibration", 1000
+
+
+class UnusableError(UserError):
+    """There is a calibration, but none of its runs can be used here."""
 
 
 def folder_of(results: Path, setting: Setting) -> Path:
@@ -53,58 +58,87 @@ def observed(of: Iterable[runs.Run]) -> list[Observed]:
     return found
 
 
-def read(results: Path, setting: Setting) -> list[runs.Run]:
-    """This machine's good runs of a setting. Raises UserError if all were made elsewhere."""
+def read(results: Path, setting: Setting) -> tuple[list[runs.Run], list[str]]:
+    """This machine's good runs of a setting, and what had to be skipped, and why.
+
+    Raises UnusableError if there are runs, and all are damaged or were made elsewhere.
+    """
     here = fingerprint.take()
-    folder = folder_of(results, setting)
-    alike, elsewhere = [], []
-    for path in runs.find(folder):
+    alike: list[runs.Run] = []
+    skipped: list[str] = []
+    for path in runs.find(folder_of(results, setting)):
         try:
-            run = runs.read(path)
-        except UserError:
+            run = _read(path, setting)
+        except UserError as damage:
+            skipped.append(str(damage))
             continue
-        unlike = fingerprint.unlike(run.fingerprint, here)
-        if unlike:
-            elsewhere = unlike
+        skipped += [f"{path / runs.TRIALS_FILE}: {damage}" for damage in run.damage]
+        if unlike := fingerprint.unlike(run.fingerprint, here):
+            skipped.append(f"{path} is of another environment ({'; '.join(unlike)})")
         else:
             alike.append(run)
-    if elsewhere and not alike:
-        raise UserError(
-            f"the calibration in {folder} is of another environment ({'; '.join(elsewhere)}): "
-            "calibrate here with another --results folder"
-        )
-    return alike
+    if skipped and not alike:
+        raise UnusableError(f"{skipped[-1]}; calibrate here with another --results folder")
+    return alike, skipped
+
+
+def _read(path: Path, setting: Setting) -> runs.Run:
+    """A run of this setting's own cases. Raises UserError for any other: its data may be code."""
+    run = runs.read(path)
+    wanted = run.specification
+    if wanted["blocks"] != 1 or wanted.get("sweeps", 0) > MOST_SWEEPS:
+        raise UserError(f"{path / runs.RUN_FILE} is damaged (it is no run of a calibration)")
+    for case in run.cases.values():
+        made = case.architecture is not None and case.data.partition(":")[0] == synthetic.PREFIX
+        alike = replace(setting, features=case.features) == Setting.of(case)
+        if not (made and alike and synthetic.parse(case.data).rows == case.rows):
+            reason = f"{case.label} is no case of {setting.label} on data that is made"
+            raise UserError(f"{path / runs.RUN_FILE} is damaged ({reason})")
+    return run
 
 
 def load(results: Path, setting: Setting) -> CostModel:
     """The cost model of a setting. Raises UserError if it was not calibrated, or too little."""
     again = f"nnbench calibrate {setting.options}"
-    found = read(results, setting)
+    found, skipped = read(results, setting)
     if not found:
         raise UserError(f"{setting.label} is not calibrated: run {again} first")
     try:
-        return CostModel.fit(observed(found))
+        model = CostModel.fit(observed(found))
     except TooFewCasesError as few:
-        raise UserError(f"{setting.label} is calibrated too little ({few}): run {again}") from None
+        more = f" and {len(skipped) - 1} more" if len(skipped) > 1 else ""
+        why = f"; skipped {skipped[0]}{more}" if skipped else ""
+        raise UserError(
+            f"{setting.label} is calibrated too little ({few}, in {found[-1].folder}{why}): "
+            f"run {again}"
+        ) from None
+    for text in skipped:
+        note(f"skipped {text}")
+    return model
 
 
 def load_if_any(results: Path, setting: Setting) -> CostModel | None:
     """The cost model of a setting; None where there is none that counts here."""
     try:
         return load(results, setting)
+    except UnusableError as why:
+        note(f"skipped {why}")
     except UserError:
-        return None
+        pass
+    return None
 
 
 def calibrated(results: Path, setting: Setting) -> datetime:
     """When a setting that is calibrated was last timed."""
-    began = [launch["began"] for run in read(results, setting) for launch in run.launches]
-    return datetime.fromisoformat(max(began))
+    made, _ = read(results, setting)
+    told = [run.created for run in made] + [one["began"] for run in made for one in run.launches]
+    moments = map(datetime.fromisoformat, told)
+    return max(one if one.tzinfo else one.replace(tzinfo=UTC) for one in moments)
 
 
 def data_of(run: runs.Run) -> Dataset:
     """The data of a run's first case; its workers load those of the others by their names."""
-    return datasets.load(next(iter(run.cases.values())).data)
+    return synthetic.make(synthetic.parse(next(iter(run.cases.values())).data))
 
 
 def product_rate(folder: Path) -> float | None:

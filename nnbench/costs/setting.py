@@ -1,14 +1,17 @@
 """What one cost model is for: a backend, device, thread count, path and way of training."""
 
+import re
 from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
 from nnbench.errors import UserError
+from nnbench.workload import quantities
 from nnbench.workload.architecture import Architecture
 from nnbench.workload.case import Case, Training
 from nnbench.workload.datasets import synthetic
-from nnbench.workload.study import Data, Machine, TrainingOptions
+from nnbench.workload.study import MOST_ROWS, Data, Machine, TrainingOptions
 
+MOST_FEATURES = 1_000_000
 LEAST_EPOCHS, MOST_EPOCHS = 3, 30
 """Of a timed training: the first one warms up, the others are samples of `epoch`."""
 
@@ -42,7 +45,7 @@ def shape_of(data: Data, rows: int | None = None) -> DataShape:
     Raises UserError as `Data.load` does, and for what cannot be trained on.
     """
     named = data.features
-    count = int(named) if named and named.isdecimal() else None
+    count = int(named) if named and re.fullmatch(r"\d{1,9}", named, re.ASCII) else None
     if data.data:
         loaded = replace(data, features=named if count is None else None).load()
         found = DataShape(loaded.rows, loaded.width, loaded.task)
@@ -55,8 +58,8 @@ def shape_of(data: Data, rows: int | None = None) -> DataShape:
         rows=found.rows if rows is None else rows,
         features=found.features if count is None else count,
     )
-    if found.rows < 2 or found.features < 1:
-        raise UserError("a training needs 2 rows and 1 column at least")
+    quantities.check("number of rows", found.rows, 2, MOST_ROWS)
+    quantities.check("number of features", found.features, 1, MOST_FEATURES)
     return found
 
 
@@ -138,8 +141,6 @@ class Setting:
 
 def settings(machine: Machine, training: TrainingOptions, shape: DataShape) -> list[Setting]:
     """Every combination of backend, device and path. Raises UserError for what cannot be asked."""
-    if training.epochs < 1:
-        raise UserError(f"{training.epochs} epochs train nothing: use 1 or more")
     trained = training.training(shape.task)
     return [
         Setting(backend, device, machine.threads, path, trained, shape.features)

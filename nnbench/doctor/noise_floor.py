@@ -16,11 +16,11 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import optimize, stats
 
-from nnbench.errors import UserError
 from nnbench.machine import fingerprint, noise
 from nnbench.measure import run as measuring
 from nnbench.measure.protocol import Environment
 from nnbench.phases import COLD, EPOCH, STEP
+from nnbench.show.terminal import note
 from nnbench.stats.estimate import Estimate, nested_estimate
 from nnbench.stats.interval import CONFIDENCE
 from nnbench.stats.summary import Measured
@@ -126,15 +126,6 @@ def launches_needed(error_of_one: float, log_change: float) -> int:
     return count
 
 
-def check(study: Study) -> None:
-    """Raise UserError for a study of more than one case, or of too few launches or blocks."""
-    machine, effort = study.machine, study.effort
-    if max(len(machine.backends), len(machine.devices), len(machine.paths)) > 1:
-        raise UserError("the noise floor is that of one backend, device and path: name one of each")
-    if min(effort.launches, effort.blocks) < 2:
-        raise UserError("a noise floor needs at least two launches of each side, and two blocks")
-
-
 def measure(study: Study, watch: measuring.Watcher) -> NoiseFloor:
     """Compare one case with itself, for minutes. Raises UserError for what cannot be trained."""
     data = study.data.load()
@@ -143,6 +134,8 @@ def measure(study: Study, watch: measuring.Watcher) -> NoiseFloor:
     with tempfile.TemporaryDirectory() as scratch:
         folder = runs.create(Path(scratch), "noise-floor", wanted, fingerprint.take())
         run = measuring.execute(folder, data, watch, dict.fromkeys(SIDES, Environment()))
+        for failure in measuring.failures(run):
+            note(failure.told)
         return from_run(run, cases[0], study.effort.seed)
 
 

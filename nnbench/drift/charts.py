@@ -13,7 +13,7 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator, PercentFormatter
 from nnbench.drift import matrix, plan, words
 from nnbench.drift.analysis import Analysis, Distances
 from nnbench.drift.matrix import Cell
-from nnbench.show import figures
+from nnbench.show import figures, units
 from nnbench.show.palette import SERIES_COLOURS
 
 BITWISE_AT = 0.3
@@ -89,7 +89,7 @@ def _tick(value: float) -> str:
     if value < 1:
         return "bitwise"
     power = round(np.log10(value))
-    return {0: "1 ULP", 2: "100 ULP"}.get(power, f"$10^{{{power}}}$ ULP")
+    return {0: "1 ULP", 2: "100 ULP"}.get(power, f"{units.power(10, power)} ULP")
 
 
 def policy_matrix(found: Analysis) -> Figure | None:
@@ -169,4 +169,4 @@ def _histogram(axis: Axes, condition: str, layers: Distances) -> None:
 
 
 def _count(low: float) -> str:
-    return f"{low:.0f}" if low < 1e4 else f"$2^{{{round(np.log2(low))}}}$"
+    return f"{low:.0f}" if low < 1e4 else units.power(2, round(np.log2(low)))

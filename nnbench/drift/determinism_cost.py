@@ -37,7 +37,9 @@ def measure(folder: Path, data: Dataset, watch: Watcher) -> None:
                 for record in _launch(study, arrays, backend, launch, turns):
                     writer.append(record)
             except WorkerLostError as lost:
-                raise UserError(f"a process was lost while timing on {backend}: {lost}") from lost
+                raise UserError(
+                    f"a process was lost while timing on {backend}: {lost.reason}"
+                ) from lost
 
 
 def _launch(
@@ -61,7 +63,7 @@ def _launch(
                     case, study.specification["limit_s"], kind="time", code=code, seed=pair
                 )
                 if "error" in answer:
-                    raise UserError(answer["error"])
+                    raise execution.mistake(answer["error"])
                 yield {**described, "deterministic": deterministic, **answer}
 
 

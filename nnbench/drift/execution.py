@@ -48,7 +48,8 @@ def execute(
 ) -> None:
     """Train what is missing of a study; a process that dies or takes too long is an outcome.
 
-    Raises UserError if a backend is not there, a model cannot be trained, or the disk fails.
+    Raises UserError if a backend is not there, a model cannot be trained, no training ends well, or
+    the disk fails.
     """
     with added_to(folder, data) as (study, writer, arrays):
         groups = plan.plan(study.specification)
@@ -57,6 +58,15 @@ def execute(
             execution.run(groups)
         finally:
             execution.stop()
+        lost = [one for one in study.trainings.values() if one["outcome"] != "ok"]
+        if lost and len(lost) == len(study.trainings):
+            raise mistake(f"no training ended well: {lost[0].get('message', lost[0]['outcome'])}")
+
+
+def mistake(message: str) -> UserError:
+    """A failure as a worker tells it: the reason in a line, and details below."""
+    reason, *details = message.splitlines()
+    return UserError(reason, *details)
 
 
 @dataclass
@@ -131,9 +141,9 @@ class _Execution:
             self._skip(f"device against device, {process.backend}: {mistake}")
             return None
         except WorkerLostError as lost:
-            reason = str(lost).splitlines()[-1]
+            worker.stop()
             raise UserError(
-                f"a process for {process.label} did not start ({reason}): see {log}"
+                f"a process for {process.label} did not start ({lost.reason}): see {log}"
             ) from lost
         self.worker, self.process = worker, process
         record = {
@@ -169,5 +179,5 @@ class _Execution:
         if "error" not in answer:
             return answer
         if planned.condition in (plan.REFERENCE, plan.NEW):
-            raise UserError(answer["error"])
+            raise mistake(answer["error"])
         return {"outcome": "failed", "message": answer["error"]}

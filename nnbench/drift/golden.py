@@ -20,8 +20,10 @@ from nnbench.drift import diagnosis, execution, metrics, policies, trajectory, w
 from nnbench.drift.diagnosis import Difference
 from nnbench.drift.trajectory import Trajectory
 from nnbench.errors import UserError
-from nnbench.machine import fingerprint, whole_file
+from nnbench.machine import fingerprint, typed, whole_file
 from nnbench.measure.process import WorkerLostError, data_file
+from nnbench.store.fields import Field
+from nnbench.store.folder import read_description, read_fingerprint
 from nnbench.workload import user_code
 from nnbench.workload.case import Case
 from nnbench.workload.datasets import Dataset
@@ -38,6 +40,10 @@ class Bounds:
 
     relative: float = 1e-4
     ulp: float | None = None
+
+    def __post_init__(self) -> None:
+        if not (self.relative >= 0 and (self.ulp is None or self.ulp >= 0)):
+            raise UserError("bounds are of 0 or more")
 
     def holds(self, difference: Difference) -> bool:
         """Whether a difference lies within."""
@@ -113,54 +119,59 @@ def record(
 
 def read(folder: Path) -> Golden:
     """Read a recorded training. Raises UserError if it is missing or damaged."""
-    path = folder / DESCRIPTION
-    try:
-        plain = json.loads(path.read_text())
-        if plain["schema"] != SCHEMA:
-            raise UserError(
-                f"{path} has schema {plain['schema']}, this nnbench reads {SCHEMA}: record it again"
-            )
-        case = Case.from_json(plain["case"])
-        return Golden(
-            folder=folder,
-            case=case,
+
+    def described(plain: Field) -> dict[str, Any]:
+        case, data = Case.from_json(plain["case"].value), plain["data"].value
+        return {
+            "case": case,
             # Records of earlier versions were of data that have nothing but a name.
-            data=Data(**plain.get("data", {"data": case.data})),
-            policy=policies.named(plain["policy"]).name,
-            seed=int(plain["seed"]),
-            bounds=Bounds(**plain["bounds"]),
-            fingerprint=dict(plain["fingerprint"]),
-            code=dict(plain["code"]),
-            trajectory=trajectory.read(folder / ARRAYS),
-        )
-    except OSError as failure:
-        raise UserError(
-            f"{folder} holds no recorded training ({DESCRIPTION}): nnbench drift record makes one"
-        ) from failure
-    except (ValueError, KeyError, TypeError) as failure:
-        raise UserError(f"{path} is damaged ({failure!r}): record it again") from failure
+            "data": Data(case.data) if data is None else typed.record(Data, data),
+            "policy": policies.named(plain["policy"].text()).name,
+            "seed": plain["seed"].whole(),
+            "bounds": typed.record(Bounds, plain["bounds"].value),
+            "fingerprint": read_fingerprint(plain["fingerprint"]),
+            "code": {name: one.text("") or None for name, one in plain["code"].members().items()},
+        }
+
+    missing = f"{folder} holds no recorded training, which nnbench drift record makes"
+    path, again = folder / DESCRIPTION, "record it again"
+    found = read_description(path, SCHEMA, described, missing, again)
+    return Golden(folder=folder, trajectory=trajectory.read(folder / ARRAYS), **found)
 
 
-def check(golden: Golden, *, relative: float | None = None, ulp: float | None = None) -> Verdict:
+def check(
+    golden: Golden,
+    *,
+    model: str | None = None,
+    data: str | None = None,
+    relative: float | None = None,
+    ulp: float | None = None,
+) -> Verdict:
     """Train again in a fresh process and compare with the record; bounds given replace its own.
 
-    Raises UserError if its data are not those of the record, or it cannot be trained here.
+    Functions that the record names are run only if they are named here, too, as `model` or `data`.
+    Raises UserError if they are not, if the data are not those of the record, or it cannot be
+    trained here.
     """
-    data = golden.data.load()
-    if data.digest != golden.case.data_digest:
+    case = golden.case
+    user_code.confirm(golden.folder, golden.data.data, data, "--data")
+    user_code.confirm(golden.folder, case.model or f"the network {case.label}", model, "--model")
+    try:
+        loaded = golden.data.load()
+    except UserError as mistake:
+        raise UserError(f"what {golden.folder} was recorded with: {mistake}") from None
+    if loaded.digest != case.data_digest:
         raise UserError(
-            f"{golden.case.data} holds other data than when {golden.folder} was recorded: "
+            f"{case.data} holds other data than when {golden.folder} was recorded: "
             "restore them, or record anew"
         )
     bounds = golden.bounds
     if relative is not None or ulp is not None:
         bounds = Bounds(bounds.relative if relative is None else relative, ulp)
     before = golden.trajectory
-    now, here = _train(golden.case, data, golden.policy, golden.seed)
+    now, here = _train(case, loaded, golden.policy, golden.seed)
     difference = diagnosis.explain(before, now)
-    elsewhere = fingerprint.differences(
-        *({name: one.get(name) for name in MATTERS} for one in (golden.fingerprint, here))
-    )
+    elsewhere = fingerprint.differences(golden.fingerprint, here, MATTERS)
     weights = {}
     epoch = difference.drift.first_epoch
     if difference.drift.comparable and epoch is not None:
@@ -188,9 +199,9 @@ def _train(case: Case, data: Dataset, policy: str, seed: int) -> tuple[Trajector
                 ready = worker.wait_until_ready()
                 answer = worker.ask(case, LIMIT_S, kind="train", folder=folder, **request)
         except WorkerLostError as lost:
-            raise UserError(f"the training was lost: {' '.join(str(lost).split())}") from lost
+            raise UserError(f"the training was lost: {lost.reason}") from lost
         if "error" in answer:
-            raise UserError(answer["error"])
+            raise execution.mistake(answer["error"])
         versions = {name: v for name, v in ready["versions"].items() if name != "nnbench-arch"}
         here = {**fingerprint.take(), "versions": versions, "cpus": ready["cpus"]}
         return trajectory.read(Path(folder, answer["file"])), here

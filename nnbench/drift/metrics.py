@@ -88,7 +88,7 @@ def loss_difference(first: Sequence[float], second: Sequence[float]) -> float:
     """Largest difference in common epochs, in units of the loss; infinite if only one is finite."""
     both = list(zip(first, second, strict=False))
     a, b = np.array(both, np.float64).reshape(-1, 2).T
-    with np.errstate(invalid="ignore"):
+    with np.errstate(invalid="ignore", over="ignore"):
         apart = np.abs(a - b)
     apart[np.isnan(apart)] = np.inf
     apart[~np.isfinite(a) & ~np.isfinite(b)] = 0.0
@@ -133,9 +133,9 @@ def disagreement(first: ArrayLike, second: ArrayLike, *, classes: bool) -> float
         chosen = [x.argmax(1) if x.shape[1] > 1 else x[:, 0] > 0.5 for x in (a, b)]
         differs = (chosen[0] != chosen[1]) | (np.isnan(a).any(1) != np.isnan(b).any(1))
     else:
-        with np.errstate(invalid="ignore"):
-            apart = np.abs(a - b).max(1)
-        differs = (apart > 0.01 * float(np.std(a))) | (np.isnan(a) != np.isnan(b)).any(1)
+        with np.errstate(invalid="ignore", over="ignore"):
+            apart, spread = np.abs(a - b).max(1), float(np.std(a))
+        differs = (apart > 0.01 * spread) | (np.isnan(a) != np.isnan(b)).any(1)
     return float(np.mean(differs))
 
 

@@ -12,13 +12,13 @@ one thing of it:
 """
 
 import itertools
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from nnbench.drift.policies import POLICIES
 from nnbench.errors import UserError
-from nnbench.workload import user_code
+from nnbench.workload import quantities, user_code
 from nnbench.workload.case import Case
 
 REFERENCE = "reference"
@@ -28,6 +28,7 @@ PATH, PRECISION, BACKEND, DEVICE = "path", "precision", "backend", "device"
 OTHER, OTHER_START = "other side", "other side, equal start"
 CONDITIONS = (SAME, NEW, THREADS, ORDER, EQUAL_START, PATH, PRECISION, BACKEND, DEVICE)
 SEEDED = ("keras", "keras+det")
+MOST = 200
 
 
 @dataclass(frozen=True)
@@ -108,6 +109,14 @@ class Effort:
     limit: float = 300.0
     "Seconds after which a training is given up."
 
+    def __post_init__(self) -> None:
+        """Raise UserError for what makes no study."""
+        named("policy", self.policies, POLICIES)
+        named("condition", self.conditions, CONDITIONS)
+        quantities.check("number of seeds", self.seeds, 1, MOST)
+        quantities.check("number of trainings to compare", self.trainings, 2, MOST)
+        quantities.check("limit in seconds", self.limit, 0.001, quantities.MOST_SECONDS)
+
 
 def specification(
     cases: Sequence[Case], effort: Effort, *, cpus: int, gpu: bool, other_side: str | None
@@ -116,16 +125,14 @@ def specification(
     backends = [case.backend for case in cases]
     if len(set(backends)) != len(backends):
         raise UserError("a drift study is of one network and one path: name one")
-    if effort.seeds < 1 or effort.trainings < 2:
-        raise UserError("a drift study needs at least 1 seed and 2 trainings to compare")
     case = cases[0]
     code = {"model_digest": user_code.digest(case.model)} if case.model else {}
-    conditions = _named("condition", effort.conditions, CONDITIONS)
+    conditions = named("condition", effort.conditions, CONDITIONS)
     return {
         **code,
         "case": case.to_json(),
         "backends": backends,
-        "policies": _named("policy", effort.policies, POLICIES),
+        "policies": named("policy", effort.policies, POLICIES),
         "seeds": list(range(1, effort.seeds + 1)),
         "trainings": effort.trainings,
         "conditions": [name for name in CONDITIONS if name in conditions],
@@ -136,7 +143,8 @@ def specification(
     }
 
 
-def _named(what: str, text: str, known: Iterable[str]) -> list[str]:
+def named(what: str, text: str, known: Collection[str]) -> list[str]:
+    """Those that a text names, with commas, or all. Raises UserError for one that is not known."""
     names = list(known) if text == "all" else text.split(",")
     for name in names:
         if name not in known:

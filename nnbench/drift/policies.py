@@ -6,8 +6,6 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import numpy as np
-
 from nnbench.errors import UserError
 from nnbench.machine import devices, keras_import
 
@@ -89,6 +87,7 @@ def remember_generators() -> Callable[[], None]:
     torch_state = torch.get_rng_state() if torch is not None else None
 
     def restore() -> None:
+        import numpy as np
         from keras.src.backend.common import global_state
 
         random.seed()

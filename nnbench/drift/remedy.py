@@ -82,7 +82,7 @@ def _try(study: Study, arrays: DataFile, backend: str, candidate: Candidate) -> 
                 ]
             problem = next((one["error"] for one in answers if "error" in one), problem)
         except WorkerLostError as lost:
-            problem = str(lost).splitlines()[0]
+            problem = lost.reason
             answers = [{}] * len(wanted["seeds"])
         files.append([one.get("file", f"none in process {process}") for one in answers])
     return {

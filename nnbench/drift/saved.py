@@ -5,6 +5,7 @@ plain arrays alone, for each training that differs in any bit from the others.
 """
 
 import itertools
+import re
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -15,11 +16,16 @@ from nnbench.drift.metrics import Drift
 from nnbench.drift.plan import Pair
 from nnbench.drift.policies import POLICIES
 from nnbench.drift.trajectory import Trajectory
+from nnbench.machine import typed
+from nnbench.machine.devices import BACKENDS
 from nnbench.store import folder as folders
+from nnbench.store import runs
+from nnbench.store.fields import Field
 from nnbench.workload.case import Case
 
 STUDY_FILE = "study.json"
 TRAJECTORIES = "trajectories"
+FILE = re.compile(r"[0-9a-f]+\.npz")
 INSIDE = "logs", TRAJECTORIES
 FORMAT = folders.Format(STUDY_FILE, 1, "study", "no drift study", prefix="drift-", folders=INSIDE)
 
@@ -93,19 +99,66 @@ def _drift(first: Path, second: Path) -> Drift:
 
 def read(folder: Path) -> Study:
     """Read a study. Raises UserError if there is none, or it is of an unknown schema."""
-    study = FORMAT.read(folder, Study, lambda one: (one.case, plan.pairs(one.specification)))
-    for number, record in folders.records(folder, study.damage):
-        match record:
-            case {"kind": "training", "key": str(key), "outcome": str()}:
-                study.trainings[key] = record
-            case {"kind": "process", "backend": str()}:
-                study.processes.append(record)
-            case {"kind": "remedy", "backend": str(), "code": str(), "reproduces": bool()}:
-                study.remedies.append(record)
-            case {"kind": "timing", "backend": str(), "deterministic": bool()}:
-                study.timings.append(record)
-            case {"kind": "skipped", "why": str(why)}:
-                study.skipped.append(why)
+    study = FORMAT.read(folder, Study, _check)
+    # What was begun anew is recorded twice: the last counts.
+    timings: dict[tuple[Any, ...], dict[str, Any]] = {}
+
+    def use(record: Field) -> None:
+        found = record.value
+        match record["kind"].text():
+            case "training":
+                _check_training(record)
+                study.trainings[found["key"]] = found
+            case "process":
+                record["backend"].text()
+                study.processes.append(found)
+            case "remedy":
+                for name in ("backend", "code", "problem"):
+                    record[name].text()
+                for name in ("seeds", "seeds_equal"):
+                    record[name].whole()
+                record["reproduces"].flag()
+                record["last"].flag(default=False)
+                study.remedies.append(found)
+            case "timing":
+                turn = record["backend"].text(), record["launch"].whole(), record["pair"].whole()
+                record["duration_s"].number(above=0, most=typed.LARGEST)
+                timings[*turn, record["deterministic"].flag()] = found
+            case "skipped":
+                study.skipped.append(record["why"].text())
             case _:
-                study.damage.append(f"line {number} is no record of a study")
+                record["kind"].refuse("is no kind of record of a study")
+
+    folders.records(folder, study.damage, use)
+    study.timings.extend(timings.values())
     return study
+
+
+def _check(wanted: Field) -> None:
+    """Raise UserError for a specification that makes no study."""
+    Case.from_json(wanted["case"].value)
+    known = {"backends": BACKENDS, "policies": POLICIES, "conditions": plan.CONDITIONS}
+    for name, names in known.items():
+        for one in wanted[name].entries():
+            if one.text() not in names:
+                one.refuse(f"is none of {', '.join(names)}")
+    wanted.value["seeds"] = [one.whole() for one in wanted["seeds"].entries()]
+    for name in ("backends", "policies", "seeds"):
+        if not wanted[name].value:
+            wanted[name].refuse("is empty")
+    folders.whole_numbers(wanted, ["trainings"], least=2, most=runs.MOST)
+    folders.whole_numbers(wanted, ["cpus"], least=1)
+    wanted["gpu"].flag()
+    wanted["other_side"].text("")
+    wanted["model_digest"].text("")
+    wanted["limit_s"].number(above=0)
+
+
+def _check_training(record: Field) -> None:
+    for name in ("key", "backend", "policy", "condition", "outcome"):
+        record[name].text()
+    folders.whole_numbers(record, ["seed"])
+    for name in ("message", "order"):
+        record[name].text("")
+    if record["outcome"].value == "ok" and not FILE.fullmatch(record["file"].text()):
+        record["file"].refuse("names no file of a study")

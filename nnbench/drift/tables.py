@@ -59,6 +59,7 @@ def study_as_json(found: Analysis, page: Path | None) -> dict[str, Any]:
             for backend, ratio in found.cost.items()
         },
         "skipped": study.skipped,
+        "damage": study.damage,
         "failures": found.failures,
     }
 

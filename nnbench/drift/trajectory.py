@@ -1,10 +1,11 @@
 """What one training leaves behind, as arrays, and its file, an `.npz` that is data alone."""
 
 import io
+import itertools
 import json
-import zipfile
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,10 +13,11 @@ from numpy.typing import NDArray
 from nnbench.drift import metrics
 from nnbench.drift.metrics import Drift
 from nnbench.errors import UserError
-from nnbench.machine import whole_file
+from nnbench.machine import npz, whole_file
 
 Array = NDArray[np.generic]
 
+MEND = "restore it or record it again"
 AS_GIVEN = "as given"
 """The order of rows where it was not shuffled, or not looked at."""
 
@@ -83,42 +85,64 @@ def keep(trajectory: Trajectory, folder: Path) -> str:
 
 def read(path: Path) -> Trajectory:
     """Read one back. Raises UserError if it is missing or damaged."""
+    if not path.exists():
+        raise UserError(f"{path} is missing")
+    arrays = npz.read(path, mend=MEND)
     try:
-        with np.load(path, allow_pickle=False) as file:
-            arrays = {name: file[name] for name in file.files}
         found = Trajectory(
-            names=tuple(map(str, arrays["names"])),
-            epochs=tuple(map(int, arrays["epochs"])),
+            names=tuple(map(str, _row(arrays, "names"))),
+            epochs=tuple(map(int, _row(arrays, "epochs"))),
             weights=_group(arrays, "weights"),
-            losses=tuple(map(float, arrays["losses"])),
-            predictions=arrays["predictions"],
-            layers=tuple(map(str, arrays["layers"])),
+            losses=tuple(map(float, _row(arrays, "losses"))),
+            predictions=_numbers(arrays, "predictions"),
+            layers=tuple(map(str, _row(arrays, "layers"))),
             outputs=_group(arrays, "outputs"),
             draws=_group(arrays, "draws"),
             order=str(arrays["order"]),
-            classes=bool(arrays["classes"]),
+            classes=bool(arrays["classes"].all()),
         )
-        if not found.epochs or len(found.weights) != len(found.names):
-            raise ValueError("it has no weights")
-        if any(len(array) != len(found.epochs) for array in found.weights):
+        if found.epochs[:1] != (0,) or any(a >= b for a, b in itertools.pairwise(found.epochs)):
+            raise ValueError("its epochs do not grow from 0")
+        if not found.weights or len(found.weights) != len(found.names):
+            raise ValueError("it has not one name for each of its weights")
+        if any(array.shape[:1] != (len(found.epochs),) for array in found.weights):
             raise ValueError("weights and epochs do not match")
-    except FileNotFoundError as failure:
-        raise UserError(f"{path} is missing") from failure
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as failure:
-        reason = (str(failure).strip() or repr(failure)).splitlines()[0]
-        raise UserError(f"{path} is damaged ({reason}): restore it or record it again") from failure
+        if len(found.outputs) != len(found.layers):
+            raise ValueError("outputs and layers do not match")
+        if found.predictions.ndim == 0:
+            raise ValueError("predictions have no rows")
+    except KeyError as failure:
+        raise UserError(f"{path} is damaged ({failure} is not in it): {MEND}") from failure
+    except ValueError as failure:
+        raise UserError(f"{path} is damaged ({failure}): {MEND}") from failure
     return found
+
+
+def _row(arrays: dict[str, Array], name: str) -> list[Any]:
+    if arrays[name].ndim != 1:
+        raise ValueError(f"{name} is no row of values")
+    found: list[Any] = arrays[name].tolist()
+    return found
+
+
+def _numbers(arrays: dict[str, Array], name: str) -> Array:
+    if arrays[name].dtype.kind not in "fiub" or arrays[name].dtype.itemsize > 8:
+        raise ValueError(f"{name} holds no numbers")
+    return arrays[name]
 
 
 def _group(arrays: dict[str, Array], group: str) -> tuple[Array, ...]:
     count = sum(name.startswith(f"{group}_") for name in arrays)
-    return tuple(arrays[f"{group}_{number}"] for number in range(count))
+    return tuple(_numbers(arrays, f"{group}_{number}") for number in range(count))
 
 
 def drift(first: Trajectory, second: Trajectory) -> Drift:
     """How far `second` is from `first`."""
     losses = metrics.loss_difference(first.losses, second.losses)
-    shapes = [[(w.shape[1:], w.dtype.str) for w in one.weights] for one in (first, second)]
+    shapes = [
+        [one.predictions.shape, *((w.shape[1:], w.dtype.str) for w in one.weights)]
+        for one in (first, second)
+    ]
     if shapes[0] != shapes[1]:
         return Drift(comparable=False, loss_difference=losses)
     shared = [epoch for epoch in first.epochs if epoch in second.epochs]

@@ -46,7 +46,9 @@ def difference(found: Difference) -> str:
         return "Equal in every bit: weights of every epoch, losses and predictions."
     far = found.drift
     if not far.comparable:
-        return "The networks have weights of other shapes: there is nothing to compare."
+        return (
+            "The networks have weights or predictions of other shapes: there is nothing to compare."
+        )
     seen = f"first seen in the weights of layer {found.layer}"
     if found.forward:
         seen = f"first in the output of layer {found.layer} at the initial weights"
@@ -125,7 +127,7 @@ def remedies(found: Analysis) -> list[str]:
     for backend in found.backends:
         tried = [one for one in found.study.remedies if one["backend"] == backend]
         if record := found.remedies.get(backend):
-            shown.append(f"\n{verified(record)}\n{record['code']}")
+            shown += ["", verified(record), *record["code"].split("\n")]
         elif tried:
             problem = f" ({tried[-1]['problem']})" if tried[-1]["problem"] else ""
             shown.append(
@@ -146,9 +148,12 @@ def not_run(found: Analysis) -> list[str]:
     """What failed, was left out, or cannot be read."""
     told = []
     for record in found.failures:
-        lines = str(record.get("message", "")).splitlines() or [record["outcome"]]
-        reason = lines[0] if len(lines) == 1 else f"{lines[0]} ({lines[-1]})"
+        reason = str(record.get("message") or record["outcome"]).partition("\n")[0]
         told.append(f"Failed: {record['key']}: {reason}")
+    for record in found.study.remedies:
+        if record.get("problem"):
+            reason = record["problem"].partition("\n")[0]
+            told.append(f"Failed: verifying code on {record['backend']}: {reason}")
     return told + [f"Not run: {line}" for line in [*found.study.skipped, *found.study.damage]]
 
 

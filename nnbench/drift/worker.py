@@ -25,11 +25,14 @@ from nnbench.errors import UserError
 from nnbench.measure import serve
 from nnbench.training import compiled
 from nnbench.training.fit import fit
-from nnbench.workload import keras_model
+from nnbench.workload import keras_model, user_code
 from nnbench.workload.case import Case
 
 MOST_ROWS, OUTPUT_ROWS = 4096, 256
 """Rows that layers are given at most, and of which their outputs are kept."""
+
+REFUSALS = (ArithmeticError, ImportError, LookupError, RuntimeError, TypeError, ValueError)
+"""What Keras, its backends and a person's own code raise for a training that cannot be."""
 
 Data = serve.Array
 Both = tuple[Data, Data]
@@ -49,10 +52,11 @@ def open_room(started: serve.Started) -> serve.Room:
                 restore()
             return answers[request["kind"]](request, case, *started.data_of(case))
         except UserError as mistake:
-            return {"error": str(mistake)}
-        except (ImportError, ValueError, TypeError, NotImplementedError) as failure:
-            reason = (str(failure).strip() or repr(failure)).splitlines()[0]
-            return {"error": f"{case.label} cannot be trained so on {case.backend}: {reason}"}
+            return {"error": "\n".join(user_code.told(mistake))}
+        except REFUSALS as failure:
+            reason, *details = user_code.told(failure)
+            what = f"{case.label} cannot be trained so on {case.backend}: {reason}"
+            return {"error": "\n".join([what, *details])}
 
     return {}, answer
 
@@ -158,7 +162,8 @@ def _by_fit(model: Any, case: Case, data: Both, kept: list[int], weights: Weight
 
 def _compiled(model: Any, case: Case, data: Both, kept: list[int], weights: Weights) -> list[float]:
     size, shuffle = case.batch_rows, case.training.shuffle
-    prepared = compiled.prepare(model, *data, batch_size=size, shuffle=shuffle)
+    jit = keras_model.jit_compile(case)
+    prepared = compiled.prepare(model, *data, batch_size=size, shuffle=shuffle, jit_compile=jit)
     losses: list[float] = []
     for before, epoch in itertools.pairwise(kept):
         losses += [float(loss) for loss in prepared.run(epoch - before)["loss"]]
@@ -170,6 +175,8 @@ def _compiled(model: Any, case: Case, data: Both, kept: list[int], weights: Weig
 def _assign(variables: list[Any], values: list[Array]) -> None:
     for variable, value in zip(variables, values, strict=True):
         variable.assign(value)
+        if np.isinf(_array(variable.value)).sum() > np.isinf(value).sum():
+            raise UserError(f"numbers to start from are beyond those of {variable.dtype}")
 
 
 def _recorded_epochs(epochs: int) -> list[int]:

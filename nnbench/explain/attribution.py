@@ -82,10 +82,8 @@ def of_runs(first: Run, second: Run, *, unlike: bool = False) -> list[Attributio
     """Case by case. Raises UserError for none; without `unlike`, for unlike hosts or versions."""
     differing = fingerprint.unlike(first.fingerprint, second.fingerprint)
     if differing and not unlike:
-        raise UserError(
-            f"{first.folder} and {second.folder} are unlike ({'; '.join(differing)}): "
-            "their times differ for that alone; --unlike explains them all the same"
-        )
+        why = fingerprint.not_comparable(first.folder, second.folder, differing)
+        raise UserError(f"{why}; --unlike explains them all the same")
     common = [case for key, case in first.cases.items() if key in second.cases]
     if not common:
         raise UserError(f"{first.folder} and {second.folder} have no case in common")

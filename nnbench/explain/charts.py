@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 from nnbench.explain.attribution import Attribution
 from nnbench.show import units
 from nnbench.show.figures import bar_lengths, footnote, save_figure, seconds_axis
+from nnbench.show.text import file_name
 
 MORE, LESS, WHOLE = "#d55e00", "#0072b2", "#555555"
 
@@ -72,6 +73,6 @@ def write(found: Attribution, folder: Path) -> Path:
     threads = [f"{case.threads}threads"] if case.threads else []
     parts = ["explain", case.backend, case.device, *threads, case.path]
     parts += [found.first_case.label, case.label] if case != found.first_case else [case.label]
-    path = folder / ("-".join(parts).replace(",", "_").replace(":", "") + ".png")
+    path = folder / (file_name("-".join(parts).replace(",", "_")) + ".png")
     save_figure(waterfall(found), path, dpi=130)
     return path

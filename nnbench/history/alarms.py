@@ -44,6 +44,8 @@ CREDIBLE = 0.95
 LEAST_COMMITS = 6
 """Commits measured one by one that a history needs before any may raise an alarm."""
 SPIKE_DEVIATIONS = 6.0
+LARGEST_LOG = 700.0
+"""Of a ratio that is finite, and so is its inverse."""
 NOISY = 0.2
 """With so much more of the blocks noisy on the slower side, that may be the change."""
 MACHINE_SPEED = 3.0
@@ -195,7 +197,8 @@ def _step(
 
 
 def _ratio(size: float, half_width: float) -> Interval:
-    return Interval(math.exp(size), math.exp(size - half_width), math.exp(size + half_width))
+    ends = np.clip([size, size - half_width, size + half_width], -LARGEST_LOG, LARGEST_LOG)
+    return Interval(*(float(end) for end in np.exp(ends)))
 
 
 def _singles(

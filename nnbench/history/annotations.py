@@ -7,6 +7,7 @@ expression on benchmark and case, limits it to some.
 """
 
 import json
+import os
 import re
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -14,7 +15,12 @@ from pathlib import Path
 from nnbench.errors import UserError
 from nnbench.history import REMARKS
 from nnbench.history.alarms import Alarm
+from nnbench.history.table import pattern
 from nnbench.machine import whole_file
+from nnbench.store import fields
+from nnbench.store.fields import DamageError, Field
+
+NAMES = {"commit", "text", "match"}
 
 
 @dataclass(frozen=True)
@@ -32,22 +38,29 @@ class Annotation:
 
 def read(path: Path = REMARKS) -> list[Annotation]:
     """The annotations in a file; none where it is not there. Raises UserError if it is damaged."""
-    try:
-        plain = json.loads(path.read_text())
-        return [Annotation(**one) for one in plain["annotations"]]
-    except FileNotFoundError:
+    if not os.path.lexists(path):
         return []
-    except (OSError, ValueError, KeyError, TypeError) as failure:
-        said = f"{path} is no file of annotations ({failure!r}): mend or remove it"
+    try:
+        return [_annotation(one) for one in fields.read(path)["annotations"].entries()]
+    except DamageError as failure:
+        said = f"{path} is no file of annotations ({failure.reason}): mend or remove it"
         raise UserError(said) from failure
+
+
+def _annotation(plain: Field) -> Annotation:
+    if set(plain.members()) - NAMES:
+        plain.refuse(f"has more than {', '.join(sorted(NAMES))}")
+    found = Annotation(plain["commit"].text(), plain["text"].text(), plain["match"].text(""))
+    try:
+        pattern(found.match)
+    except UserError as failure:
+        plain["match"].refuse(str(failure))
+    return found
 
 
 def add(path: Path, annotation: Annotation) -> None:
     """Write one more, in place of one of its commit and match. Raises UserError if it cannot be."""
-    try:
-        re.compile(annotation.match)
-    except re.error as failure:
-        raise UserError(f"'{annotation.match}' is no regular expression: {failure}") from failure
+    pattern(annotation.match)
     subject = (annotation.commit, annotation.match)
     kept = [one for one in read(path) if (one.commit, one.match) != subject]
     remarks = {"annotations": [asdict(one) for one in [*kept, annotation]]}

@@ -34,19 +34,23 @@ MOST_PANELS, MOST_ROWS, MOST_POINTS_WITH_CAPS = 8, 40, 60
 MOST_COMMIT_NAMES, MOST_NAMED = 26, 80
 
 
-def panels(check: Check) -> dict[str, list[Series]]:
-    """Series of each figure by its title: phases of our cases, cases of others' benchmarks."""
-    found: dict[str, list[Series]] = {}
+def panels(check: Check) -> list[tuple[str, list[Series]]]:
+    """Title and series of each figure: phases of our cases, cases of others' benchmarks."""
+    found: dict[tuple[str, ...], list[Series]] = {}
     for series in check.series:
-        shared = series.case if series.source == "nnbench" else series.benchmark
+        ours = series.source == "nnbench"
+        shared = series.case if ours else series.benchmark
         version = f", version {series.version}" if series.version else ""
-        context = f"{series.source} on {series.host}: {series.environment}{version}"
-        way = "" if series.interleaved or series.source != "nnbench" else ", each by itself"
-        found.setdefault(f"{shared}\n{context}{way}", []).append(series)
+        way = ", each by itself" if ours and not series.interleaved else ""
+        key = (shared, series.source, series.host, series.environment, version, way)
+        found.setdefault(key, []).append(series)
     order = {phase: number for number, phase in enumerate(PHASES)}
     for group in found.values():
         group.sort(key=lambda one: order.get(one.benchmark, 0))
-    return found
+    return [
+        (f"{shared}\n{source} on {host}: {environment}{version}{way}", group)
+        for (shared, source, host, environment, version, way), group in found.items()
+    ]
 
 
 def over_commits(

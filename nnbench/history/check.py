@@ -68,7 +68,8 @@ def run(
     seen = set()
     for alarm in finding.find(series, false_alarms=false_alarms, least=least):
         # Other results are a finding about a case, seen in each of its phases: keep one.
-        key = (alarm.kind, alarm.commit, alarm.series.case, alarm.series.host, alarm.note)
+        place = (alarm.series.host, alarm.series.environment, alarm.series.case)
+        key = (alarm.kind, alarm.commit, *place, alarm.note)
         again = alarm.kind == NUMBERS and key in seen
         seen.add(key)
         if again or orders.get(alarm.commits[-1], begin + 1) <= begin:

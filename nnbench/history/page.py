@@ -28,8 +28,8 @@ def section(
     overview = charts.sizes(told)
     shown = [("All changes", overview)] if overview is not None else []
     groups = charts.panels(check)
-    for title in sorted(groups, key=lambda title: not any(map(told.of, groups[title])))[:most]:
-        figure = charts.over_commits(told, title, groups[title], annotations)
+    for title, group in sorted(groups, key=lambda one: not any(map(told.of, one[1])))[:most]:
+        figure = charts.over_commits(told, title, group, annotations)
         shown.append((title.partition("\n")[0], figure))
     drawn = [
         (title, figures.save_figure(figure, folder / CHARTS / f"{number:02d}.png"))

@@ -11,8 +11,9 @@ import itertools
 import json
 import math
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,7 @@ import psutil
 from nnbench.errors import UserError
 from nnbench.history.commits import Commit
 from nnbench.history.readers.runs import NUMERICS_FILE, digests_of
-from nnbench.machine import fingerprint
+from nnbench.machine import child, fingerprint
 from nnbench.machine.devices import usable_cpus
 from nnbench.measure import environments, seeded_digest
 from nnbench.measure import run as measuring
@@ -79,7 +80,7 @@ def plan(
     than two commits, and for a precision or budget of more commits than go together.
     """
     fit = int(psutil.virtual_memory().available // WORKER_BYTES)
-    together = together or max(2, min(MOST_TOGETHER, fit))
+    together = max(2, min(MOST_TOGETHER, fit)) if together is None else together
     if len(commits) < 2:
         raise UserError("at least two commits are needed to be measured in turn: name a range")
     if together < 2:
@@ -130,6 +131,17 @@ def check_out(commits: Sequence[Commit]) -> dict[str, Environment]:
     return checked_out
 
 
+@contextmanager
+def _ended_with(pool: ThreadPoolExecutor) -> Iterator[None]:
+    """Where something ends the command, its threads wait for no training."""
+    try:
+        yield
+    except BaseException:
+        pool.shutdown(wait=False, cancel_futures=True)
+        child.end_all()
+        raise
+
+
 def add_digests(
     part: Part,
     folder: Path,
@@ -138,16 +150,20 @@ def add_digests(
     checked_out: Mapping[str, Environment],
     watch: measuring.Watcher,
 ) -> None:
-    """Add the digests that a recorded part misses. Raises UserError if a training fails."""
+    """Add the digests that a recorded part misses. Raises UserError if a training fails.
+
+    Commits at which nothing was measured have none.
+    """
     have, _ = digests_of(folder)
+    without = {one.side for one in measuring.failures(runs.read(folder)) if one.is_whole}
     workers = dict.fromkeys(case.worker for case in cases)
     shares = [[case for case in cases if case.worker == worker] for worker in workers]
     missing = [
         (commit, mine)
-        for commit, mine in itertools.product(part.commits.values(), shares)
-        if any((commit, case.key) not in have for case in mine)
+        for (short, commit), mine in itertools.product(part.commits.items(), shares)
+        if short not in without and any((commit, case.key) not in have for case in mine)
     ]
-    with data_file(data) as arrays, ThreadPoolExecutor(usable_cpus()) as pool:
+    with data_file(data) as arrays, ThreadPoolExecutor(usable_cpus()) as pool, _ended_with(pool):
 
         def digests(number: int) -> list[dict[str, Any]]:
             commit, mine = missing[number]

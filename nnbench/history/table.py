@@ -13,6 +13,7 @@
 Files that are damaged or foreign are named in `History.skipped`, and nothing is lost for them.
 """
 
+import bisect
 import json
 import os
 import re
@@ -29,7 +30,9 @@ from nnbench.history import commits
 from nnbench.history.commits import Commit
 from nnbench.history.readers import Row, Skipped, asv, pytest_benchmark, runs
 from nnbench.machine import whole_file
+from nnbench.machine.git import GitError
 from nnbench.show.plain import plain
+from nnbench.show.text import no_formula
 
 SERIES = ["source", "host", "environment", "benchmark", "case", "version", "unit"]
 """What rows must share to be one history."""
@@ -42,6 +45,8 @@ COLUMNS = [
 USUAL_FOLDERS = (".asv", ".benchmarks", "results")
 LEFT_OUT = {".git", ".venv", "venv", "env", "node_modules", ".nnbench", "html", "__pycache__"}
 NORMAL_95 = 1.96
+LARGEST_LOG_ERROR = 10.0
+"""Of a value that is known at all; a larger one is not known either."""
 
 
 @dataclass(frozen=True)
@@ -61,62 +66,97 @@ class History:
 def read(
     folders: Sequence[Path], repository: Path | None = None, revisions: str = "HEAD"
 ) -> History:
-    """Read results in `repository`'s order, or by date. Raises UserError for a missing folder."""
-    found: list[Row | Skipped] = []
-    pairs = [pd.DataFrame(columns=runs.PAIR_COLUMNS)]
-    for path, siblings in _files(folders):
-        if runs.is_result(path):
-            rows, blocks = runs.read(path)
-            found += rows
-            pairs += [] if blocks.empty else [blocks]
-        elif asv.is_result(path, siblings):
-            found += asv.read(path)
-        elif pytest_benchmark.is_result(path):
-            found += pytest_benchmark.read(path)
-    skipped = [one for one in found if isinstance(one, Skipped)]
-    known = commits.known(repository, revisions) if repository else {}
-    table = _table([one for one in found if isinstance(one, Row)], known, skipped)
-    kept = pd.concat(pairs[1:] or pairs)
-    kept = kept[kept["commit"].isin(table["commit"])].reset_index(drop=True)
-    return History(table, kept, skipped, known)
+    """Read results in `repository`'s order, or by date. Raises UserError for what is not there."""
+    return _read(folders, commits.known(repository, revisions) if repository else {}, [])
 
 
 def read_chosen(
     folders: Sequence[Path] = (),
     match: Sequence[str] = (),
-    repository: Path = Path(),
-    revisions: str = "HEAD",
+    repository: Path | None = None,
+    revisions: str | None = None,
 ) -> History:
-    """`choose` of `read` of these or the usual folders. Raises UserError if nothing is left."""
+    """`choose` of `read` of these or the usual folders. Raises UserError if nothing is left.
+
+    Without a repository and revisions it is that of the working directory, if that has one.
+    """
     folders = folders or [Path(one) for one in USUAL_FOLDERS if Path(one).is_dir()]
     if not folders:
         usual = ", ".join(USUAL_FOLDERS)
         raise UserError(f"there is none of {usual} here: name folders with --in FOLDER")
-    found = choose(read(folders, repository, revisions), match)
+    known, skipped = {}, []
+    try:
+        known = commits.known(repository or Path(), revisions or "HEAD")
+    except GitError as failure:
+        if repository is not None or revisions is not None:
+            raise
+        if not failure.absent:
+            skipped.append(Skipped("the repository", f"{failure}: ordered by date"))
+    found = choose(_read(folders, known, skipped), match)
     if found.table.empty:
         reasons = "".join(f"; {one.place}: {one.reason}" for one in found.skipped[:3])
         raise UserError(f"no results of commits in {', '.join(map(str, folders))}{reasons}")
     return found
 
 
-def _files(folders: Sequence[Path]) -> Iterator[tuple[Path, set[str]]]:
+def _read(folders: Sequence[Path], known: dict[str, Commit], skipped: list[Skipped]) -> History:
+    rows: list[Row] = []
+    pairs = [pd.DataFrame(columns=runs.PAIR_COLUMNS)]
+    first: dict[tuple[str, ...], Path] = {}
+    for path, siblings in _files(folders, skipped):
+        found: Iterable[Row | Skipped] = ()
+        blocks = pairs[0]
+        if runs.is_result(path):
+            found, blocks = runs.read(path)
+        elif asv.is_result(path, siblings):
+            found = asv.read(path)
+        elif pytest_benchmark.is_result(path):
+            found = pytest_benchmark.read(path)
+        for one in found:
+            if isinstance(one, Skipped):
+                skipped.append(one)
+            elif (before := first.setdefault(_measurement(one), path)) == path:
+                rows.append(one)
+            else:
+                # A copy of a file, or the same session saved another way.
+                skipped.append(Skipped(str(path), f"holds what {before} holds"))
+                blocks = pairs[0]
+        pairs += [] if blocks.empty else [blocks]
+    table = _table(rows, known, skipped)
+    kept = pd.concat(pairs[1:] or pairs)
+    kept = kept[kept["commit"].isin(table["commit"])].reset_index(drop=True)
+    return History(table, kept, list(dict.fromkeys(skipped)), known)
+
+
+def _measurement(row: Row) -> tuple[str, ...]:
+    names = (row.source, row.host, row.environment, row.benchmark, row.case)
+    return *names, row.commit, row.session
+
+
+def _files(folders: Sequence[Path], skipped: list[Skipped]) -> Iterator[tuple[Path, set[str]]]:
     """Every JSON file below `folders`, once, with the names of all that lie beside it."""
-    seen: set[Path] = set()
+    seen: set[str] = set()
+
+    def unread(failure: OSError) -> None:
+        skipped.append(Skipped(str(failure.filename), failure.strerror or "cannot be read"))
+
     for folder in folders:
-        if not folder.is_dir():
+        if not os.path.isdir(folder):  # noqa: PTH112 - a name may be too long
             mend = "name one with results of asv, pytest-benchmark or nnbench"
             raise UserError(f"{folder} is no folder: {mend}")
-        for inside, inner, names in os.walk(folder):
+        for inside, inner, names in os.walk(folder, onerror=unread):
             inner[:] = sorted(name for name in inner if name not in LEFT_OUT)
             for name in sorted(name for name in names if name.endswith(".json")):
                 path = Path(inside) / name
-                if path.resolve() not in seen:
-                    seen.add(path.resolve())
+                real = os.path.realpath(path)
+                if real not in seen:
+                    seen.add(real)
                     yield path, set(names)
 
 
 def _table(rows: list[Row], known: dict[str, Commit], skipped: list[Skipped]) -> pd.DataFrame:
     table = pd.DataFrame.from_records(rows, columns=list(Row._fields))
+    table["date"] = pd.to_datetime(table["date"], utc=True)
     table["commit"] = table["commit"].map(_full_names(table["commit"].unique(), known))
     strange = ~table["commit"].isin(list(known))
     if known and len(table) and not strange.all():
@@ -132,6 +172,7 @@ def _table(rows: list[Row], known: dict[str, Commit], skipped: list[Skipped]) ->
         dates = table.groupby("commit", sort=False)["date"].min().sort_values(kind="stable")
         order = list(dates.index)
     numbers = {name: number for number, name in enumerate(order)}
+    table["log_error"] = table["log_error"].where(table["log_error"] < LARGEST_LOG_ERROR)
     table = _one_row_a_commit(table.assign(order=table["commit"].map(numbers)))
     table["low"] = table["value"] * np.exp(-NORMAL_95 * table["log_error"])
     table["high"] = table["value"] * np.exp(NORMAL_95 * table["log_error"])
@@ -140,9 +181,11 @@ def _table(rows: list[Row], known: dict[str, Commit], skipped: list[Skipped]) ->
 
 def _full_names(names: Iterable[str], known: dict[str, Commit]) -> dict[str, str]:
     """Tools write a commit's name in full or cut it; both are one commit."""
+    ordered = sorted(known)
     found = {}
     for name in names:
-        whole = [one for one in known if one.startswith(name)] if name not in known else [name]
+        here = bisect.bisect_left(ordered, name)
+        whole = [one for one in ordered[here : here + 2] if one.startswith(name)]
         found[name] = whole[0] if len(whole) == 1 else name
     return found
 
@@ -187,13 +230,18 @@ def choose(history: History, words: Sequence[str]) -> History:
     """The part of a history whose benchmark or case has each of `words` (regular expressions)."""
     table, pairs = history.table, history.pairs
     for word in words:
-        try:
-            pattern = re.compile(word)
-        except re.error as failure:
-            raise UserError(f"'{word}' is no regular expression: {failure}") from failure
-        table = table[(table["benchmark"] + " " + table["case"]).map(pattern.search).notna()]
-        pairs = pairs[(pairs["benchmark"] + " " + pairs["case"]).map(pattern.search).notna()]
+        found = pattern(word)
+        table = table[(table["benchmark"] + " " + table["case"]).map(found.search).notna()]
+        pairs = pairs[(pairs["benchmark"] + " " + pairs["case"]).map(found.search).notna()]
     return replace(history, table=table, pairs=pairs)
+
+
+def pattern(text: str) -> re.Pattern[str]:
+    """A regular expression. Raises UserError for what is none."""
+    try:
+        return re.compile(text)
+    except (re.error, OverflowError, RecursionError) as failure:
+        raise UserError(f"'{text}' is no regular expression: {failure}") from failure
 
 
 def of_networks(history: History, host: str, labels: Sequence[str]) -> History:
@@ -209,7 +257,10 @@ def export(history: History, path: Path) -> None:
     """Write CSV, Parquet or JSON by the name's ending. Raises UserError where that cannot be."""
     match path.suffix:
         case ".csv":
-            whole_file.write(path, history.table.to_csv(index=False))
+            # Who opens it in a spreadsheet runs nothing that a benchmark's name says.
+            words = history.table.select_dtypes(exclude=["number", "bool"])
+            told = words.map(lambda one: no_formula(one) if isinstance(one, str) else one)
+            whole_file.write(path, history.table.assign(**told).to_csv(index=False))
         case ".parquet":
             whole_file.write(path, history.table.to_parquet(index=False))
         case ".json":

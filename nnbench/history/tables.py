@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from nnbench.history.alarms import SPIKE
 from nnbench.history.readers import Skipped
 from nnbench.history.table import SERIES, History
-from nnbench.history.words import Told, level
+from nnbench.history.words import Told, level, unpaired
 from nnbench.show.table import Cell, Table
-from nnbench.show.terminal import note, open_console, print_table, say
+from nnbench.show.terminal import note, print_sentences, print_table, say
 
 PIPED_WIDTH = 160
 MOST_SERIES, MOST_SKIPPED = 50, 10
@@ -34,6 +34,8 @@ def print_history(history: History) -> None:
         print_table(Table(title, COLUMNS, shown_rows, caption=more, texts=2), PIPED_WIDTH)
     count = table.groupby(SERIES).ngroups
     say(f"{len(table)} rows, {table['commit'].nunique()} commits, {count} series")
+    if apart := unpaired(history):
+        say(apart)
     print_skipped(history.skipped)
 
 
@@ -47,12 +49,11 @@ def print_skipped(skipped: Sequence[Skipped]) -> None:
 
 def print_check(told: Told) -> None:
     """A line a finding, then how many alarms."""
-    console = open_console()
     spikes = sum(line.found.alarm.kind == SPIKE for line in told.lines)
     for line in told.lines:
         if line.found.alarm.kind != SPIKE:
             style = "bold" if line.found.counts else ""
-            console.print(line.sentence, markup=False, soft_wrap=True, style=style)
+            print_sentences([line.sentence], style, wrap=False)
     if spikes:
         say(f"{spikes} commit{'s were' if spikes > 1 else ' was'} off alone: no step")
     say(told.summary)

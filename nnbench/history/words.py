@@ -9,8 +9,10 @@ from nnbench.history.bisect import Outcome
 from nnbench.history.check import Check, Found
 from nnbench.history.readers import BYTES
 from nnbench.history.series import Series
+from nnbench.history.table import History
 from nnbench.show import intervals, units
 from nnbench.show.intervals import CHANGE
+from nnbench.show.text import markdown as markdown_text
 from nnbench.stats.verdict import DIFFERENT, Comparison
 
 MOST_LINES = 40
@@ -83,10 +85,22 @@ def _summary(check: Check) -> str:
     hosts = {host for host, _ in environments}
     commits = check.history.table["commit"].nunique()
     rest = f", {check.silent} series too short to tell" if check.silent else ""
+    apart = unpaired(check.history)
+    rest = f"{rest}; {apart}" if apart else rest
     return (
         f"{_count(check.alarms, 'alarm')} in {len(check.series)} series over {commits} commits, "
         f"{_count(hosts, 'host')} and {_count(environments, 'environment')}{rest}"
     )
+
+
+def unpaired(history: History) -> str:
+    """That hosts measured a single commit of several, which nothing is compared with; or empty."""
+    commits = history.table.groupby(["source", "host"])["commit"].nunique()
+    single = int((commits == 1).sum())
+    if not single or history.table["commit"].nunique() < 2:
+        return ""
+    told = f"{single} of {len(commits)} hosts measured a single commit"
+    return f"{told}: different hosts are never compared, measure commits on one"
 
 
 def _count(them: Collection[object], name: str) -> str:
@@ -100,10 +114,10 @@ def markdown(told: Told) -> str:
         lines += ["| | benchmark | change (95 %) | commit | |", "| --- | --- | --- | --- | --- |"]
     for one in told.lines[:MOST_LINES]:
         mark = f"**{one.mark}**" if one.found.counts else one.mark
-        change = f"{one.change} [{one.span}]" if one.span else one.change
-        shown = (mark, one.name, change, one.where, one.found.acknowledged or one.advice)
-        fields = (text.replace("|", "\\|").replace("\n", " ") for text in shown)
-        lines.append(f"| {' | '.join(fields)} |")
+        change = f"{one.change} [{one.span}]" if one.span else markdown_text(one.change)
+        names = (one.name, one.where, one.found.acknowledged or one.advice)
+        name, where, said = (markdown_text(text) if text else "" for text in names)
+        lines.append(f"| {mark} | {name} | {change} | {where} | {said} |")
     if len(told.lines) > MOST_LINES:
         lines.append(f"\nand {len(told.lines) - MOST_LINES} more")
     skipped = len(told.check.history.skipped)

@@ -57,7 +57,7 @@ class BackendSurvey:
 
 def check_name(device: str) -> None:
     """Raise UserError unless `device` is `cpu`, `gpu` or `gpu:N`."""
-    if not re.fullmatch(r"cpu|gpu(:\d+)?", device):
+    if not re.fullmatch(r"cpu|gpu(:\d{1,4})?", device, re.ASCII):
         raise UserError(f"unknown device '{device}': write cpu, gpu or gpu:1")
 
 
@@ -106,7 +106,7 @@ def _configured_backend() -> str:
     home = Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras")
     try:
         return str(json.loads((home / "keras.json").read_text()).get("backend"))
-    except (OSError, ValueError, AttributeError):
+    except (OSError, ValueError, AttributeError, RecursionError):
         return ""
 
 

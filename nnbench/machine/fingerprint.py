@@ -10,12 +10,19 @@ import platform
 import re
 import subprocess
 import sys
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 import psutil
 
 from nnbench.machine import devices
+
+PARTS = ("host", "system", "cpu", "cpus", "memory_bytes", "gpus", "python", "versions", "settings")
+"""What has to be known of both for two fingerprints to be alike; of these may be empty:"""
+MAY_BE_EMPTY = ("gpus", "settings")
+NO_ANSWERS = ("", "unknown", "none", "null", "nan", "n/a", "?")
+UNTOLD = ": known of neither"
 
 THREAD_SETTINGS = (*devices.THREAD_COUNTS, "XLA_FLAGS", "TF_XLA_FLAGS", "TF_ENABLE_ONEDNN_OPTS")
 
@@ -41,22 +48,47 @@ def unlike(first: dict[str, Any], second: dict[str, Any]) -> list[str]:
     return differences({**first, "commit": None}, {**second, "commit": None})
 
 
-def differences(first: dict[str, Any], second: dict[str, Any]) -> list[str]:
-    """What differs between two fingerprints, one readable phrase each; empty when nothing does."""
+def differences(
+    first: dict[str, Any], second: dict[str, Any], names: Iterable[str] | None = None
+) -> list[str]:
+    """What differs between two fingerprints, one readable phrase each; empty when nothing does.
+
+    Compared are `names`, by default all. What neither tells may differ: a phrase says so.
+    """
     found = []
-    for name in sorted(first.keys() | second.keys()):
+    for name in sorted({*PARTS, *first, *second} if names is None else names):
         before, after = first.get(name), second.get(name)
-        if before == after:
-            continue
-        if isinstance(before, dict) and isinstance(after, dict):
-            found += [
-                f"{part} {before.get(part, 'absent')} and {after.get(part, 'absent')}"
-                for part in sorted(before.keys() | after.keys())
-                if before.get(part) != after.get(part)
-            ]
-        else:
-            found.append(f"{name} {before} and {after}")
-    return found
+        if before and after and isinstance(before, dict) and isinstance(after, dict):
+            pairs = {part: (before.get(part), after.get(part)) for part in before | after}
+            found += [_phrase(part, *pairs[part], absent="absent") for part in sorted(pairs)]
+        elif name != "commit" or before != after:
+            found.append(_phrase(name, before, after))
+    return [phrase for phrase in found if phrase]
+
+
+def not_comparable(first: object, second: object, differing: Sequence[str]) -> str:
+    """Why two runs that `differing` sets apart are not compared, but for what to do about it."""
+    if all(phrase.endswith(UNTOLD) for phrase in differing):
+        return f"whether {first} and {second} are alike cannot be told ({'; '.join(differing)})"
+    apart = "their times differ for that alone"
+    return f"{first} and {second} are unlike ({'; '.join(differing)}): {apart}"
+
+
+def _phrase(name: str, before: Any, after: Any, absent: str = "None") -> str:
+    if not (_tells(name, before) or _tells(name, after)):
+        return f"{name}{UNTOLD}"
+    both = [absent if value is None else value for value in (before, after)]
+    return "" if before == after else f"{name} {both[0]} and {both[1]}"
+
+
+def _tells(name: str, value: Any) -> bool:
+    """Whether a part of a fingerprint says anything; that there are none says something of GPUs."""
+    if isinstance(value, dict | list):
+        parts = list(value.values() if isinstance(value, dict) else value)
+        return any(_tells(name, part) for part in parts) if parts else name in MAY_BE_EMPTY
+    if isinstance(value, str):
+        return value.strip().lower() not in NO_ANSWERS
+    return bool(value) and value is not True
 
 
 def _cpu_name() -> str:
@@ -82,7 +114,9 @@ def _commit() -> str | None:
 
 def _output_of(*command: str) -> str:
     try:
-        answer = subprocess.run(command, capture_output=True, text=True, timeout=20, check=False)
+        answer = subprocess.run(
+            command, capture_output=True, text=True, errors="replace", timeout=20, check=False
+        )
     except (OSError, subprocess.TimeoutExpired):
         return ""
     return answer.stdout.strip() if answer.returncode == 0 else ""

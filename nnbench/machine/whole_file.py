@@ -8,14 +8,28 @@ from nnbench.errors import UserError
 
 def write(path: Path, content: bytes | str) -> Path:
     """Write a file and missing folders, return its path; UserError leaves what was there."""
-    partial = path.with_name(f"{path.name}.partial")
+    plain = content.encode() if isinstance(content, str) else content
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with partial.open("wb") as file:
-            file.write(content.encode() if isinstance(content, str) else content)
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(path)
+        if path.is_symlink() or (path.exists() and not path.is_file()):
+            # /dev/stdout and a link are written through, not replaced by a file.
+            path.write_bytes(plain)
+            return path
+        partial = path.with_name(f"{path.name}.partial")
+        try:
+            with partial.open("wb") as file:
+                file.write(plain)
+                file.flush()
+                os.fsync(file.fileno())
+            partial.replace(path)
+        except OSError:
+            partial.unlink(missing_ok=True)
+            raise
     except OSError as failure:
         raise UserError(f"{path} cannot be written: {failure.strerror}") from failure
     return path
+
+
+def check_folder(folder: Path) -> None:
+    """Raise UserError if no file can be written into a folder, before work is done for it."""
+    write(folder / ".writable", "").unlink()

@@ -4,7 +4,12 @@ A commit is checked out into a worktree with an environment of its own, which bo
 packages; pip installs only what the commit asks for otherwise, and no framework twice.
 """
 
+import ast
+import configparser
+import contextlib
 import importlib.util
+import shutil
+import site
 import subprocess
 import sys
 import sysconfig
@@ -14,12 +19,18 @@ from pathlib import Path
 from typing import Any
 
 from nnbench.errors import UserError
+from nnbench.machine import whole_file
 from nnbench.machine.devices import BACKENDS, is_installed
+from nnbench.measure import checkout
+from nnbench.measure.checkout import Checkout
+from nnbench.measure.own_code import Project
 from nnbench.measure.protocol import Environment
 from nnbench.store import runs
 
-WORKTREES = Path(".nnbench") / "worktrees"
 INSTALL_LIMIT_S = 3600.0
+
+ASKING = ("constraints.txt", "requirements.txt")
+PROJECT = ("pyproject.toml", "setup.py", "setup.cfg", "requirements.txt")
 
 
 @dataclass(frozen=True)
@@ -37,7 +48,7 @@ def resolve(name: str) -> Operand:
     if (path / runs.RUN_FILE).exists():
         return Operand(name.rstrip("/"), run=runs.read(path))
     if name == ".":
-        return Operand("now", side=Environment())
+        return Operand("now", side=_present())
     if not path.is_file():
         return _commit(name)
     # An environment's python is a link: resolving it would leave the environment.
@@ -56,74 +67,119 @@ def fingerprint_of(operand: Operand) -> dict[str, Any]:
 
 
 def _commit(name: str) -> Operand:
-    top = _git("rev-parse", "--show-toplevel")
-    if top is None:
-        raise UserError(f"'{name}' is neither a run's folder nor a Python, and no git is here")
-    full = _git("rev-parse", "--verify", "--quiet", f"{name}^{{commit}}")
-    if full is None:
-        raise UserError(f"'{name}' is neither a run's folder, a Python, nor a commit of {top}")
-    root = Path(top)
-    tree = root / WORKTREES / full[:12]
-    if not tree.exists():
-        (root / WORKTREES.parent).mkdir(parents=True, exist_ok=True)
-        (root / WORKTREES.parent / ".gitignore").write_text("*\n")
-        _git("worktree", "prune")
-        if _git("worktree", "add", "--detach", str(tree), full) is None:
-            raise UserError(f"commit {name} cannot be checked out into {tree}")
-    python = str(_python_for(tree, root))
-    return Operand(f"{name} ({full[:9]})", side=Environment(python=python, folder=tree))
+    found = checkout.find(name)
+    python = str(_python_for(found))
+    side = Environment(python, found.folder, Project(found.top, found.tree, found.folder))
+    return Operand(f"{name} ({found.commit[:9]})", side=side)
 
 
-def _requirements(tree: Path) -> list[Any]:
-    table = _project_table(tree)
-    files = [tree / "constraints.txt", tree / "requirements.txt"]
-    texts = [file.read_bytes() if file.exists() else None for file in files]
-    return [table.get("dependencies"), table.get("optional-dependencies"), *texts]
+def _present() -> Environment:
+    top = checkout.top_of(Path())
+    return Environment(project=Project(top, top, Path.cwd()) if top else None)
 
 
-def _project_table(tree: Path) -> Any:
-    project = tree / "pyproject.toml"
-    return tomllib.loads(project.read_text()).get("project", {}) if project.exists() else {}
+def _requirements(project: Path) -> list[Any]:
+    table = _project_table(project)
+    texts = [file.read_bytes() if (file := project / name).exists() else None for name in ASKING]
+    names = ("dependencies", "optional-dependencies", "group")
+    return [*(table.get(name) for name in names), *texts, _asked_by_setup(project)]
 
 
-def _python_for(tree: Path, root: Path) -> Path:
-    environment = tree.with_name(f"{tree.name}-environment")
-    python = environment / "bin" / "python"
-    ready = environment / "ready"
-    if ready.exists():
-        return python
-    asked = [] if _requirements(root) == _requirements(tree) else _asked(tree)
-    # With a pip of its own come packages that would hide what is borrowed.
-    own_pip = bool(asked) and importlib.util.find_spec("pip") is None
-    without_pip = [] if own_pip else ["--without-pip"]
-    _run([sys.executable, "-m", "venv", "--clear", *without_pip, str(environment)])
-    packages = next(environment.glob("lib/python*/site-packages"))
-    # Another project's commit is measured by this nnbench, wherever it was installed.
-    here = Path(__file__).parents[2]
-    lines = [str(tree / "src"), str(tree), str(here), sysconfig.get_path("purelib")]
-    (packages / "nnbench_side.pth").write_text("\n".join(lines) + "\n")
+def _asked_by_setup(project: Path) -> list[str]:
+    """What a `setup.cfg` or `setup.py` asks for, where it says so without computing it."""
+    asked = []
+    settings = configparser.ConfigParser(interpolation=None)
+    with contextlib.suppress(configparser.Error, UnicodeDecodeError):
+        settings.read(project / "setup.cfg", encoding="utf-8")
+        asked.append(settings.get("options", "install_requires", fallback=""))
+    with contextlib.suppress(OSError, SyntaxError, ValueError):
+        parsed = ast.walk(ast.parse((project / "setup.py").read_bytes()))
+        words = [word for one in parsed if isinstance(one, ast.Call) for word in one.keywords]
+        asked += [ast.dump(word.value) for word in words if word.arg == "install_requires"]
+    return asked
+
+
+def _project_in(folder: Path, top: Path) -> Path:
+    """The folder of the project that a folder belongs to: the nearest that asks for packages."""
+    above = [folder, *(one for one in folder.parents if one.is_relative_to(top))]
+    return next((one for one in above if any((one / name).exists() for name in PROJECT)), top)
+
+
+def _project_table(project: Path) -> Any:
+    file = project / "pyproject.toml"
+    try:
+        found = tomllib.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
+    except ValueError as failure:
+        raise UserError(f"{file} is no TOML: {failure}") from failure
+    return found.get("project") or found.get("tool", {}).get("poetry", {})
+
+
+def _python_for(found: Checkout) -> Path:
+    environment = found.tree.with_name(f"{found.tree.name}-environment")
+    python, ready = environment / "bin" / "python", environment / "ready"
+    if not (ready.exists() and found.is_whole):
+        shutil.rmtree(environment, ignore_errors=True)
+        found.make()
+    project = _project_in(found.folder, found.tree)
+    asked = []
+    if not ready.exists():
+        same = _requirements(_project_in(Path.cwd(), found.top)) == _requirements(project)
+        asked = [] if same else _asked(project)
+        # With a pip of its own come packages that would hide what is borrowed.
+        own_pip = bool(asked) and importlib.util.find_spec("pip") is None
+        without_pip = [] if own_pip else ["--without-pip"]
+        _run([sys.executable, "-m", "venv", *without_pip, str(environment)])
+    _borrow(found, next(environment.glob("lib/python*/site-packages")))
     if asked:
-        sys.stderr.write(f"installing what {tree.name} asks for and is not here\n")
+        sys.stderr.write(f"installing what {found.tree.name} asks for and is not here\n")
         # pip counts what is borrowed as installed, and leaves alone what lies outside.
         pip = ["-m", "pip"] if own_pip else ["-m", "pip", "--python", str(python)]
         by = str(python) if own_pip else sys.executable
-        _run([by, *pip, "install", "--quiet", *asked], tree)
+        _run([by, *pip, "install", "--quiet", *asked], project)
     ready.touch()
     return python
 
 
-def _asked(tree: Path) -> list[str]:
-    """What a checkout asks to be installed, as pip takes it; backends only that are here."""
-    table = _project_table(tree)
+def _borrow(found: Checkout, packages: Path) -> None:
+    """Let an environment find the commit's files, this nnbench, and all that is installed here."""
+    project = Project(found.top, found.tree, found.folder)
+    # Another project's commit is measured by this nnbench, wherever that was installed.
+    here = Path(__file__).parents[2]
+    own = project.moved(here)
+    lines = [*map(str, project.roots), str(own if (own / "nnbench").is_dir() else here)]
+    # Each as its interpreter has it: what lies there may lead to other folders.
+    lines += [f"import site; site.addsitedir({str(folder)!r})" for folder in _installed()]
+    text = "".join(f"{line}\n" for line in lines)
+    file = packages / "nnbench_side.pth"
+    if not file.exists() or file.read_text() != text:
+        whole_file.write(file, text)
+
+
+def _installed() -> list[str]:
+    """The folders of what is installed here."""
+    users = [site.getusersitepackages()] if site.ENABLE_USER_SITE else []
+    paths = [sysconfig.get_path("purelib"), sysconfig.get_path("platlib")]
+    return list(dict.fromkeys([*paths, *site.getsitepackages(), *users]))
+
+
+def _asked(project: Path) -> list[str]:
+    """What a project asks to be installed, as pip takes it; backends only that are here."""
+    table = _project_table(project)
     extras = table.get("optional-dependencies", {})
     backends = [name for name in extras if name in BACKENDS and is_installed(name)]
-    asked = [*table.get("dependencies", []), *(one for name in backends for one in extras[name])]
-    if "dependencies" in table.get("dynamic", ()) or (not table and (tree / "setup.py").exists()):
-        # Only its build knows what it asks for.
-        asked.append(str(tree))
-    if (tree / "requirements.txt").exists():
+    stated = table.get("dependencies", [])
+    asked = [*(one for name in backends for one in extras[name])]
+    built = any((project / name).exists() for name in ("setup.py", "setup.cfg"))
+    if "dependencies" in table.get("dynamic", ()) or (
+        built if not table else isinstance(stated, dict)
+    ):
+        # Only its build knows what it asks for; its files stay those of the checkout.
+        asked += ["-e", str(project)]
+    else:
+        asked += stated
+    if (project / "requirements.txt").exists():
         asked += ["-r", "requirements.txt"]
-    if asked and (tree / "constraints.txt").exists():
+    if asked and (project / "constraints.txt").exists():
         asked += ["-c", "constraints.txt"]
     return asked
 
@@ -136,8 +192,3 @@ def _run(command: list[str], folder: Path | None = None) -> None:
         lines = (answer.stderr.strip() or answer.stdout.strip()).splitlines()
         reason = [line for line in lines if line.startswith("ERROR")][:1] or lines[-1:]
         raise UserError(f"{' '.join(command[:6])} failed: {''.join(reason)}")
-
-
-def _git(*arguments: str) -> str | None:
-    answer = subprocess.run(["git", *arguments], capture_output=True, text=True, check=False)
-    return answer.stdout.strip() if answer.returncode == 0 else None

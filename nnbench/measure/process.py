@@ -1,8 +1,10 @@
 """The parent's side of a worker process."""
 
+import contextlib
 import json
 import os
 import selectors
+import signal
 import subprocess
 import tempfile
 import time
@@ -16,6 +18,8 @@ import numpy as np
 
 from nnbench.errors import UserError
 from nnbench.machine import devices
+from nnbench.machine.child import Child
+from nnbench.measure import own_code
 from nnbench.measure.protocol import Environment
 from nnbench.measure.serve import TRIALS
 from nnbench.workload.case import Case
@@ -24,13 +28,25 @@ from nnbench.workload.datasets import Dataset
 START_LIMIT_S = 300.0
 LOG_TAIL_LINES = 12
 
+LOOK_S = 2.0
+"""How often a worker that does not answer is looked at: few wake-ups, as it is being measured."""
+
 
 class WorkerLostError(Exception):
-    """The worker is gone: `outcome` is `died` or `timeout`."""
+    """The worker is gone: `outcome` is `died` or `timeout`.
 
-    def __init__(self, outcome: str, message: str) -> None:
+    `by_itself` is false for one that was killed: that says nothing of its case.
+    """
+
+    def __init__(self, outcome: str, message: str, *, by_itself: bool = True) -> None:
         super().__init__(message)
         self.outcome = outcome
+        self.by_itself = by_itself
+
+    @property
+    def reason(self) -> str:
+        """Why, in one line."""
+        return str(self).partition("\n")[0]
 
 
 @dataclass(frozen=True)
@@ -72,29 +88,35 @@ class Worker:
         """
         self.log = log
         self._buffer = b""
+        self._asked = True
+        self._modules: own_code.Modules = {}
         devices.check_installed(warm_up.backend)
-        environment = environment or Environment()
+        self._environment = environment = environment or Environment()
         module = environment.worker_module(room)
         file = {"data": str(data.path), "data_name": data.name}
         configuration |= {"warm_up": warm_up.to_json(), **file, "room": room}
-        variables = os.environ | devices.environment(*warm_up.worker) | dict(settings or {})
+        if environment.project:
+            configuration["project"] = environment.project.to_json()
+        variables = os.environ | environment.variables | devices.environment(*warm_up.worker)
+        variables |= dict(settings or {})
         with log.open("wb") as errors:
-            self._process = subprocess.Popen(
+            self._process = Child(
                 [environment.python, "-m", module, json.dumps(configuration)],
                 cwd=environment.folder,
                 env=variables,
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=errors,
-                start_new_session=True,
             )
 
     def wait_until_ready(self) -> dict[str, Any]:
-        """What it says once warm; UserError for what a user can mend, else WorkerLostError."""
+        """What it says once warm; UserError where no case can be trained, else WorkerLostError."""
         ready: dict[str, Any] = self.answer(START_LIMIT_S)
         if "error" in ready:
             self.stop()
             raise UserError(ready["error"])
+        if self._environment.project and self._modules:
+            ready["code"] = own_code.digest(self._environment.project, self._modules)
         return ready
 
     @property
@@ -120,40 +142,60 @@ class Worker:
         self.stop()
 
     def stop(self) -> None:
-        """End the worker, by force if it does not go by itself."""
+        """End the worker and what it started, by force if it is at work or does not go."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
-        try:
+        with contextlib.suppress(OSError):
             self._process.stdin.close()
-        except OSError:
-            self._process.kill()
-        try:
-            self._process.wait(timeout=10)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
+        if not self._asked:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._process.wait(timeout=10)
+        self._process.end()
         self._process.stdout.close()
 
     def answer(self, limit_s: float) -> Any:
         """The next line that the worker answers; raises as `ask` does."""
         assert self._process.stdout is not None
+        self._asked = True
         deadline_s = time.monotonic() + limit_s
         with selectors.DefaultSelector() as selector:
             selector.register(self._process.stdout, selectors.EVENT_READ)
             while b"\n" not in self._buffer:
-                if not selector.select(max(0.0, deadline_s - time.monotonic())):
-                    self._process.kill()
-                    self._process.wait()
-                    raise WorkerLostError("timeout", f"no answer within {limit_s:.0f} s")
-                chunk = os.read(self._process.stdout.fileno(), 1 << 16)
-                if not chunk:
+                left_s = deadline_s - time.monotonic()
+                if selector.select(min(max(0.0, left_s), LOOK_S)):
+                    chunk = os.read(self._process.stdout.fileno(), 1 << 16)
+                    if not chunk:
+                        raise self._lost()
+                    self._buffer += chunk
+                elif self._process.poll() is not None:
+                    # What it started and has not ended would keep its output open.
                     raise self._lost()
-                self._buffer += chunk
+                elif left_s <= 0:
+                    self._process.end()
+                    raise WorkerLostError("timeout", f"no answer within {limit_s:g} s")
+        self._asked = False
         line, _, self._buffer = self._buffer.partition(b"\n")
-        return json.loads(line)
+        answer = json.loads(line)
+        if isinstance(answer, dict):
+            self._check_code(answer.pop("modules", {}))
+            if "failure" in answer:
+                self.stop()
+                raise WorkerLostError("died", "\n".join(answer["failure"]))
+        return answer
+
+    def _check_code(self, modules: own_code.Modules) -> None:
+        if self._environment.project:
+            own_code.check(self._environment.project, modules)
+            self._modules |= modules
 
     def _lost(self) -> WorkerLostError:
-        code = self._process.wait()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(timeout=10)
+        self._process.end()
+        code = self._process.returncode
         how = f"signal {-code}" if code < 0 else f"exit status {code}"
         tail = self.log.read_text(errors="replace").strip().splitlines()[-LOG_TAIL_LINES:]
-        return WorkerLostError("died", "\n".join([f"the worker ended with {how}", *tail]))
+        # Python's own last words are what was raised.
+        why = f": {tail.pop()}" if tail and code > 0 else ""
+        message = "\n".join([f"the worker ended with {how}{why}", *tail])
+        return WorkerLostError("died", message, by_itself=code != -signal.SIGKILL)

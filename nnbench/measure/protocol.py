@@ -10,6 +10,7 @@ The parent may be newer than what it measures: a worker runs the nnbench of its 
 
 import functools
 import json
+import os
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from typing import Any
 
 import nnbench
 from nnbench.errors import UserError
+from nnbench.measure.own_code import Project
 from nnbench.measure.serve import TRIALS
 
 WORKER = "nnbench.measure.worker"
@@ -32,15 +34,25 @@ print(getattr(nnbench, "PROTOCOL", 1), int(importlib.util.find_spec("nnbench.mac
 
 @dataclass(frozen=True)
 class Environment:
-    """Where workers run: a Python and a working directory; None is the parent's."""
+    """Where workers run: a Python and a working directory; None is the parent's.
+
+    `project` says which files are of this side, where it is one of a repository's.
+    """
 
     python: str = sys.executable
     folder: Path | None = None
+    project: Project | None = None
+
+    @property
+    def variables(self) -> dict[str, str]:
+        """What workers have otherwise among the variables of their environment."""
+        return self.project.variables if self.project else {}
 
     @property
     def protocol(self) -> int:
         """The version of the protocol there. Raises UserError if nnbench cannot be imported."""
-        return nnbench.PROTOCOL if self == Environment() else _ask(self)[0]
+        is_ours = self.python == sys.executable and self.folder is None
+        return nnbench.PROTOCOL if is_ours else _ask(self)[0]
 
     def fingerprint(self) -> dict[str, Any]:
         """Taken by that Python in that folder. Raises UserError if nnbench does not run there."""
@@ -64,8 +76,14 @@ def _ask(environment: Environment) -> tuple[int, bool]:
 
 
 def _printed(environment: Environment, *arguments: str) -> str:
-    command, folder = [environment.python, *arguments], environment.folder
-    answer = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    answer = subprocess.run(
+        [environment.python, *arguments],
+        cwd=environment.folder,
+        env=os.environ | environment.variables,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     if answer.returncode != 0:
         reason = "".join(answer.stderr.strip().splitlines()[-1:])
         raise UserError(f"nnbench does not run in {environment.python}: {reason}")

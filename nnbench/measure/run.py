@@ -11,7 +11,7 @@ import itertools
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -29,11 +29,14 @@ from nnbench.store import runs
 from nnbench.workload import user_code
 from nnbench.workload.case import Case
 from nnbench.workload.datasets import Dataset
-from nnbench.workload.study import Study
+from nnbench.workload.study import MOST_LAUNCHES, Study
 
 FAILURES_ALLOWED = 2
 
-LEAST_ROUNDS, MOST_ROUNDS = 3, 200
+START_KIND = "start"
+"""Of the record of a case, on a side, that no worker could start with: it is given up at once."""
+
+LEAST_ROUNDS, MOST_ROUNDS = 3, MOST_LAUNCHES
 """Before the first number of launches an interval says too little to stop on it."""
 
 NOISE_WINDOW_S, LEAST_NOISE_WINDOW_S = 1.0, 0.2
@@ -62,16 +65,9 @@ def specification(
 ) -> dict[str, Any]:
     """Everything that decides which trials a run of these cases consists of, as plain data.
 
-    `kinds` are the trials of each case in a block besides its `sweeps` of step samples. Raises
-    UserError for an effort that makes no run.
+    `kinds` are the trials of each case in a block besides its `sweeps` of step samples.
     """
     effort, models = study.effort, study.networks.model
-    if effort.launches < 1 or effort.blocks < 1:
-        raise UserError("a run needs at least one launch and one block")
-    if effort.limit <= 0:
-        raise UserError(f"a limit of {effort.limit} s a trial leaves no time to measure")
-    if effort.budget_s is not None and effort.budget_s <= 0:
-        raise UserError("a budget is a time above 0, such as 5min")
     # An edited model is another one: what was measured of the old must not be gone on with.
     code = {"models": {model: user_code.digest(model) for model in models}} if models else {}
     usual = kinds == KINDS and sweeps == SWEEPS
@@ -94,8 +90,7 @@ def next_round(run: runs.Run, number: int) -> list[list[Planned]]:
     earlier = run.before_round(number)
     if number >= MOST_ROUNDS or not _goes_on(earlier, number):
         return []
-    given_up = _given_up(earlier)
-    cases = [case for case in _wanting(earlier, number) if case.key not in given_up]
+    cases = _wanting(earlier, number)
     names = {"blocks", "seed", "sides", "kinds", "sweeps"} & run.specification.keys()
     return plan_round(number, cases, **{name: run.specification[name] for name in names})
 
@@ -115,7 +110,7 @@ def _goes_on(earlier: runs.Run, number: int) -> bool:
 
 def _wanting(earlier: runs.Run, number: int) -> list[Case]:
     """The cases that get more time: all, or those whose intervals are still too wide."""
-    cases = list(earlier.cases.values())
+    cases = _going_on(earlier)
     precision = earlier.specification["precision"]
     if precision is None or number < LEAST_ROUNDS:
         return cases
@@ -128,7 +123,17 @@ def _wanting(earlier: runs.Run, number: int) -> list[Case]:
 
 def _wide(run: runs.Run, precision: float) -> list[Case]:
     widths = widest_interval(run)
-    return [case for key, case in run.cases.items() if not widths.get(key, np.inf) <= precision]
+    return [case for case in _going_on(run) if not widths.get(case.key, np.inf) <= precision]
+
+
+def _going_on(run: runs.Run) -> list[Case]:
+    """The cases that are not given up on every side."""
+    given_up, sides = _given_up(run), run.specification["sides"]
+    return [
+        case
+        for key, case in run.cases.items()
+        if any((side, key) not in given_up for side in sides)
+    ]
 
 
 def seconds_spent(run: runs.Run) -> float:
@@ -160,7 +165,11 @@ def _missing(plans: list[list[Planned]], run: runs.Run) -> list[list[Planned]]:
     }
     given_up = _given_up(run)
     left = [
-        [trial for trial in plan if trial.key not in have and trial.case.key not in given_up]
+        [
+            trial
+            for trial in plan
+            if trial.key not in have and (trial.side, trial.case.key) not in given_up
+        ]
         for plan in plans
     ]
     return [plan for plan in left if plan]
@@ -179,7 +188,8 @@ def execute(
 ) -> runs.Run:
     """Measure what is missing of a run, return the whole; UserError if a device or the disk fails.
 
-    A worker that dies or exceeds the limit is an outcome of its trial; a new one takes over.
+    A worker that dies or exceeds the limit is an outcome of its trial; a new one takes over. Where
+    no trial at all ends well that is a NothingMeasuredError, with the first reason.
     """
     with contextlib.closing(runs.Writer(folder)) as writer, data_file(data) as arrays:
         run = runs.read(folder)
@@ -188,7 +198,70 @@ def execute(
             measuring.expect(plans, number)
             for plan in _missing(plans, run):
                 measuring.measure(plan)
-    return runs.read(folder)
+    finished = runs.read(folder)
+    failed = failures(finished)
+    if failed and not finished.good_trials():
+        first = failed[0]
+        raise NothingMeasuredError(f"nothing was measured: {first.sentence}", *first.details)
+    return finished
+
+
+class NothingMeasuredError(UserError):
+    """No trial of a run ended well."""
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A case, on a side, of whose `trials` so many `failed`, the first for this `reason`."""
+
+    network: str
+    context: str
+    side: str
+    failed: int
+    trials: int
+    reason: str
+    details: tuple[str, ...]
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether nothing of it was measured."""
+        return self.failed == self.trials
+
+    @property
+    def sentence(self) -> str:
+        """All but the details."""
+        return self.reason if self.named in self.reason else f"{self.named}: {self.reason}"
+
+    @property
+    def named(self) -> str:
+        """The network, with what tells it from the others."""
+        where = ", ".join(filter(None, (self.context, self.side)))
+        return f"{self.network} ({where})" if where else self.network
+
+    @property
+    def told(self) -> str:
+        """What is lost by it, for where other trials went on."""
+        what = "not measured" if self.is_whole else f"{self.failed} of {self.trials} trials failed"
+        return f"{what}: {self.sentence}"
+
+
+def failures(run: runs.Run) -> list[Failure]:
+    """What failed of a run, once for each case and side."""
+    found: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    for trial in run.trials:
+        found.setdefault((trial["case"], trial["side"]), []).append(trial)
+    several = len({case.context for case in run.cases.values()}) > 1
+    told = []
+    for (key, side), trials in found.items():
+        failed = [trial for trial in trials if trial["outcome"] != "ok"]
+        if failed:
+            case = run.cases[key]
+            message = str(failed[0].get("message") or failed[0]["outcome"])
+            reason, *details = message.splitlines()
+            context = case.context if several else ""
+            counts = len(failed), len(trials)
+            told.append(Failure(*(case.label, context, side), *counts, reason, tuple(details)))
+    return told
 
 
 @dataclass
@@ -200,8 +273,12 @@ class _Measuring:
     sides: Mapping[str, Environment]
 
     def __post_init__(self) -> None:
-        self.next_launch = 1 + max((record["launch"] for record in self.run.launches), default=-1)
-        self.failures = _failures(self.run)
+        records = [*self.run.launches, *self.run.trials]
+        self.next_launch = 1 + max((record["launch"] for record in records), default=-1)
+        self.next_trial = 1 + max((trial["trial"] for trial in self.run.trials), default=-1)
+        # What could not be started with may have been mended since.
+        self.run.trials[:] = [one for one in self.run.trials if one["trial_kind"] != START_KIND]
+        self.given_up = _given_up(self.run)
 
     def expect(self, plans: list[list[Planned]], number: int) -> None:
         wanted = self.run.specification
@@ -231,15 +308,19 @@ class _Measuring:
             # Started together, so that the sides wait for each other's imports only once.
             for side in starting_order(plan[0].round, sides):
                 workers[side], launches[side] = self._start(first[side])
-            for side, worker in workers.items():
-                self._wait_until_ready(worker, launches[side], first[side])
+            for side in list(workers):
+                if not self._is_ready(workers[side], launches[side], first[side]):
+                    del workers[side]
             for position, planned in enumerate(plan):
-                if self.failures[planned.case.key] >= FAILURES_ALLOWED:
-                    continue
                 side = planned.side
+                if (side, planned.case.key) in self.given_up:
+                    continue
                 if side not in workers:
                     workers[side], launches[side] = self._start(planned)
-                    self._wait_until_ready(workers[side], launches[side], planned)
+                    if not self._is_ready(workers[side], launches[side], planned):
+                        del workers[side]
+                        continue
+                    reading = None
                 words = (side, planned.case.backend, planned.case.label, planned.kind)
                 self._tell(" ".join(word for word in words if word))
                 pids = [worker.pid for worker in workers.values()]
@@ -274,14 +355,20 @@ class _Measuring:
         self.next_launch += 1
         return worker, number
 
-    def _wait_until_ready(self, worker: Worker, number: int, planned: Planned) -> None:
-        case = planned.case
+    def _is_ready(self, worker: Worker, number: int, planned: Planned) -> bool:
+        """Wait for a worker; false, and a record, if it cannot start with this case."""
+        case, began_s = planned.case, time.monotonic()
         try:
             ready = worker.wait_until_ready()
         except WorkerLostError as lost:
-            reason = str(lost).splitlines()[0]
-            what = f"a worker for {case.backend} did not start ({reason})"
-            raise UserError(f"{what}: see {worker.log}") from lost
+            worker.stop()
+            if not lost.by_itself:
+                what = f"a worker for {case.backend} did not start ({lost.reason})"
+                raise UserError(f"{what}: see {worker.log}") from lost
+            record = self._described(replace(planned, kind=START_KIND), number)
+            record |= {"outcome": lost.outcome, "message": str(lost)}
+            self._keep(record | {"wall_s": time.monotonic() - began_s})
+            return False
         record = {
             "kind": "launch",
             "launch": number,
@@ -295,11 +382,13 @@ class _Measuring:
         }
         self.writer.append(record)
         self.run.launches.append(record)
+        return True
 
-    def _trial(self, worker: Worker, launch: int, planned: Planned) -> dict[str, Any]:
-        record: dict[str, Any] = {
+    def _described(self, planned: Planned, launch: int) -> dict[str, Any]:
+        self.next_trial += 1
+        return {
             "kind": "trial",
-            "trial": len(self.run.trials),
+            "trial": self.next_trial - 1,
             "launch": launch,
             "round": planned.round,
             "side": planned.side,
@@ -309,6 +398,9 @@ class _Measuring:
             "sweep": planned.sweep,
             "began": _now(),
         }
+
+    def _trial(self, worker: Worker, launch: int, planned: Planned) -> dict[str, Any]:
+        record = self._described(planned, launch)
         began_s = time.monotonic()
         try:
             wanted = self.run.specification
@@ -320,10 +412,10 @@ class _Measuring:
         return record
 
     def _keep(self, record: dict[str, Any]) -> None:
-        if record["outcome"] != "ok":
-            self.failures[record["case"]] += 1
         self.writer.append(record, sync=record["trial_kind"] != STEP_KIND)
         self.run.trials.append(record)
+        if record["outcome"] != "ok":
+            self.given_up = _given_up(self.run)
         self.done += _work(record["trial_kind"])
 
 
@@ -332,12 +424,17 @@ def _work(kind: str) -> float:
     return 1 / SWEEPS if kind == STEP_KIND else 1.0
 
 
-def _failures(run: runs.Run) -> Counter[str]:
-    return Counter(trial["case"] for trial in run.failures())
-
-
-def _given_up(run: runs.Run) -> set[str]:
-    return {case for case, count in _failures(run).items() if count >= FAILURES_ALLOWED}
+def _given_up(run: runs.Run) -> set[tuple[str, str]]:
+    """Sides and cases that are not tried again: one side alone is compared with nothing."""
+    sides = run.specification["sides"]
+    counts: Counter[tuple[str, str]] = Counter()
+    for trial in run.failures():
+        at_once = trial["trial_kind"] == START_KIND
+        counts[trial["side"], trial["case"]] += FAILURES_ALLOWED if at_once else 1
+    given_up = {which for which, count in counts.items() if count >= FAILURES_ALLOWED}
+    gone = Counter(case for _, case in given_up)
+    alone = [case for case, count in gone.items() if len(sides) - count <= 1]
+    return given_up | set(itertools.product(sides, alone))
 
 
 def _now() -> str:

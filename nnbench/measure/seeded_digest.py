@@ -41,7 +41,7 @@ def digests(
         if lost.outcome == "timeout":
             took = f"the seeded training took more than {LIMIT_S:.0f} s"
             raise UserError(f"{environment.folder}: {took}: --no-numbers") from None
-        reason = str(lost).splitlines()[-1]
+        reason = lost.reason
         if "No module named" in reason and environment.worker_module(DIGESTS) in reason:
             return [{"digest": ""} for _ in cases]
         raise UserError(f"{environment.folder}: the seeded training failed: {reason}") from lost

@@ -7,7 +7,10 @@ and the module that answers (`room`), which is imported once Keras runs on its b
 that answers each request.
 
 Requests are JSON lines on standard input, answers on what was standard output; what libraries
-print goes to standard error, the worker's log. The worker ends when its input ends.
+print goes to standard error, the worker's log. The worker ends when its input ends, and with a
+last answer, `failure`, when a case cannot be trained. A device that is not there is an `error`.
+On a side of a comparison answers also hold the `modules` of the project that were imported for
+them (see `measure.own_code`).
 """
 
 import importlib
@@ -24,7 +27,8 @@ import numpy as np
 from nnbench.errors import UserError
 from nnbench.machine import devices
 from nnbench.measure.boundaries import Array as Array
-from nnbench.workload import datasets
+from nnbench.measure.own_code import Imported, Project
+from nnbench.workload import datasets, user_code
 from nnbench.workload.case import Case
 
 TRIALS = "nnbench.measure.timed_trials"
@@ -58,35 +62,44 @@ class Started:
 def main() -> None:
     """Get ready, say so, and answer requests until the input ends."""
     began_s = time.perf_counter()
-    answer = _open_answers()
     configuration = json.loads(sys.argv[1])
+    answer = _open_answers(configuration.get("project"))
     case = Case.from_json(configuration["warm_up"])
     with np.load(configuration["data"]) as saved:
         arrays = {configuration["data_name"]: (saved["features"], saved["labels"])}
     try:
         devices.start(*case.worker)
-        started = Started(case, arrays, began_s, imported_s=time.perf_counter())
-        # Rooms may import Keras: not before the backend is fixed.
-        room = importlib.import_module(configuration.get("room", TRIALS))
-        ready, respond = room.open_room(started)
     except UserError as mistake:
         answer({"error": str(mistake)})
         return
-    ready |= {
-        "device_name": devices.description(case.backend, case.device),
-        "versions": devices.versions(case.backend),
-        "cpus": devices.usable_cpus(),
-    }
-    answer(ready)
-    for line in sys.stdin:
-        answer(respond(json.loads(line)))
+    started = Started(case, arrays, began_s, imported_s=time.perf_counter())
+    try:
+        # Rooms may import Keras: not before the backend is fixed.
+        room = importlib.import_module(configuration.get("room", TRIALS))
+        ready, respond = room.open_room(started)
+        ready |= {
+            "device_name": devices.description(case.backend, case.device),
+            "versions": devices.versions(case.backend),
+            "cpus": devices.usable_cpus(),
+        }
+        answer(ready)
+        for line in sys.stdin:
+            answer(respond(json.loads(line)))
+    except Exception as failure:
+        # Whatever a person's code raises ends this process: the parent starts another.
+        answer({"failure": user_code.told(failure)})
+        raise
 
 
-def _open_answers() -> Callable[[Any], None]:
+def _open_answers(project: dict[str, str] | None) -> Callable[[dict[str, Any]], None]:
+    """What sends an answer; one of a project's side adds what was imported for it."""
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
+    imported = Imported(Project.of(project)) if project else None
 
-    def answer(record: Any) -> None:
+    def answer(record: dict[str, Any]) -> None:
+        if imported and (modules := imported.report()):
+            record = {**record, "modules": modules}
         answers.write(json.dumps(record) + "\n")
         answers.flush()
 

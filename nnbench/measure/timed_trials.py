@@ -8,8 +8,9 @@ import time
 from typing import Any
 
 from nnbench.errors import UserError
-from nnbench.machine import devices, matmul_rate
+from nnbench.machine import matmul_rate
 from nnbench.measure import loss_curve_trial, serve, trial
+from nnbench.workload import user_code
 from nnbench.workload.case import Case
 
 
@@ -38,7 +39,7 @@ def _warm_up(started: serve.Started) -> None:
     except Exception as failure:
         if case.model is None:
             raise
-        reason = devices.first_line(failure)
+        reason = user_code.reason(failure)
         raise UserError(f"{case.model} cannot be trained on {case.data}: {reason}") from failure
 
 

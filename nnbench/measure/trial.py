@@ -135,7 +135,10 @@ def _cold_compiled(case: Case, features: Array, labels: Array) -> Trained:
     begin_ns = perf_counter_ns()
     model = keras_model.for_case(case)
     rows, epochs, shuffle = case.batch_rows, case.cold_epochs, case.training.shuffle
-    history = fast_fit(model, features, labels, rows, epochs, verbose=0, shuffle=shuffle)
+    jit = keras_model.jit_compile(case)
+    history = fast_fit(
+        model, features, labels, rows, epochs, verbose=0, shuffle=shuffle, jit_compile=jit
+    )
     duration_ns = perf_counter_ns() - begin_ns
     return {COLD: [duration_ns / 1e9]}, history.history["loss"], model
 
@@ -167,7 +170,12 @@ def _phases_compiled(case: Case, features: Array, labels: Array) -> Trained:
 def prepared_for(case: Case, model: Any, features: Array, labels: Array) -> compiled.Prepared:
     """The case's training on the compiled path, ready to be traced, compiled and run."""
     return compiled.prepare(
-        model, features, labels, batch_size=case.batch_rows, shuffle=case.training.shuffle
+        model,
+        features,
+        labels,
+        batch_size=case.batch_rows,
+        shuffle=case.training.shuffle,
+        jit_compile=keras_model.jit_compile(case),
     )
 
 

@@ -7,22 +7,26 @@ from nnbench.errors import UserError
 from nnbench.machine import fingerprint
 from nnbench.measure import environments
 from nnbench.measure.protocol import Environment
-from nnbench.show.terminal import open_console
+from nnbench.show.terminal import print_sentences
 from nnbench.stats import summary, verdict
 from nnbench.stats.verdict import DIFFERENT, EQUIVALENT, UNDECIDED, Comparison
-from nnbench.store.runs import Run
+from nnbench.store.runs import TRIALS_FILE, Run
 
 STYLES = {DIFFERENT: "bold", EQUIVALENT: "green", UNDECIDED: "yellow"}
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What was compared and what makes it unlike; `second` / `first` for each case and phase."""
+    """What was compared and what makes it unlike; `second` / `first` for each case and phase.
+
+    `damage` is what of saved runs could not be read.
+    """
 
     first: str
     second: str
     unlike: tuple[str, ...]
     comparisons: tuple[Comparison, ...]
+    damage: tuple[str, ...] = ()
 
 
 def compare(
@@ -44,13 +48,13 @@ def compare(
         raise UserError(f"both sides are {first.label}: there is nothing to compare")
     differing = fingerprint.unlike(*map(environments.fingerprint_of, (first, second)))
     if differing and not even_unlike:
-        raise UserError(
-            f"{first.label} and {second.label} are unlike ({'; '.join(differing)}): "
-            "their times differ for that alone; --unlike compares them all the same"
-        )
+        why = fingerprint.not_comparable(first.label, second.label, differing)
+        raise UserError(f"{why}; --unlike compares them all the same")
     if first.side and second.side:
         run = measure({first.label: first.side, second.label: second.side})
         ratios = summary.ratios_between_sides(run)
+        if not ratios:
+            raise UserError("no network was measured on both sides: there is nothing to compare")
     elif first.run and second.run:
         ratios = summary.ratios_between_runs(first.run, second.run)
         if not ratios:
@@ -58,15 +62,15 @@ def compare(
     else:
         raise UserError("a saved run is compared with a saved run: measure the other side first")
     found = verdict.judge(ratios, margin=margin)
-    return Answer(first.label, second.label, tuple(differing), tuple(found))
+    saved = (side.run for side in (first, second) if side.run)
+    damage = (f"{run.folder / TRIALS_FILE}: {text}" for run in saved for text in run.damage)
+    return Answer(first.label, second.label, tuple(differing), tuple(found), tuple(damage))
 
 
 def print_answer(found: Answer) -> None:
     """One line a comparison; what makes the two sides unlike is said on each."""
-    console = open_console()
-    title = f"{found.second} against {found.first}, 95 % intervals"
-    console.print(title, markup=False, style="bold")
+    print_sentences([f"{found.second} against {found.first}, 95 % intervals"], "bold")
     suffix = f" (unlike: {'; '.join(found.unlike)})" if found.unlike else ""
     for one in found.comparisons:
         text = verdict.sentence(one, found.first, found.second) + suffix
-        console.print(text, markup=False, style=STYLES[one.verdict], soft_wrap=True)
+        print_sentences([text], STYLES[one.verdict], wrap=False)

@@ -10,6 +10,7 @@ from nnbench.report import charts, tables
 from nnbench.report.run_analysis import Group, RunAnalysis
 from nnbench.show import html
 from nnbench.show.figures import save_figure
+from nnbench.show.text import file_name
 
 PAGE = "report.html"
 CHARTS = "charts"
@@ -36,7 +37,7 @@ def _section(found: RunAnalysis, group: Group) -> dict[str, Any]:
         "against_depth": charts.against_depth(shown) if several and not own else None,
         "samples": charts.samples(shown, found.block_values, found.noisy),
     }
-    stem = found.run.folder / CHARTS / context.replace(", ", "-").replace(":", "").replace(" ", "")
+    stem = found.run.folder / CHARTS / file_name(context.replace(", ", "-"))
     drawn = {
         name: save_figure(figure, stem.with_name(f"{stem.name}-{name}.png"))
         for name, figure in figures.items()

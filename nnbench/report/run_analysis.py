@@ -117,7 +117,9 @@ def _crossing(group: Sequence[CaseSummary], measured: Measured) -> Crossing | No
     candidates.sort(key=lambda pair: pair[0].times[STEP].value / pair[1].times[STEP].value)
     for slow, fast in candidates[:PAIRS_TRIED]:
         ratios = measured.ratios(slow.case, fast.case)
-        if ratios[COLD].excludes_one and ratios[STEP].excludes_one:
+        # Of a run that has lost records two networks may share no block.
+        shared = {COLD, EPOCH, STEP} <= ratios.keys()
+        if shared and ratios[COLD].excludes_one and ratios[STEP].excludes_one:
             return Crossing(slow, fast, ratios, _epochs_to_catch_up(slow, fast, ratios[EPOCH]))
     return None
 

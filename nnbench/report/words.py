@@ -160,16 +160,17 @@ def _run_warnings(run: Run, summaries: Sequence[CaseSummary]) -> Iterator[str]:
             f"{len(sides)} {kind} were measured in turn ({_list(sides)}): "
             "these figures are of all of them together."
         )
-    for outcome in ("died", "timeout", "diverged"):
-        hit = [trial for trial in run.failures() if trial["outcome"] == outcome]
-        if hit:
-            names = _list(list(dict.fromkeys(run.cases[trial["case"]].label for trial in hit)))
-            message = str(hit[0].get("message", "")).strip().splitlines()[:1]
-            detail = f" ({message[0]})" if message else ""
-            yield (
-                f"{len(hit)} trials of {names} ended with outcome {outcome}{detail}; "
-                "they are not in the figures."
-            )
+    alike: dict[tuple[str, str], list[str]] = {}
+    for trial in run.failures():
+        which = run.cases[trial["case"]].label, trial["outcome"]
+        reason = str(trial.get("message", "")).strip().partition("\n")[0]
+        alike.setdefault(which, []).append(reason)
+    for (label, outcome), reasons in alike.items():
+        detail = f" ({reasons[0]})" if reasons[0] else ""
+        yield (
+            f"{len(reasons)} trials of {label} ended with outcome {outcome}{detail}; "
+            "they are not in the figures."
+        )
     launches = min((time.launches for one in summaries for time in one.times.values()), default=0)
     if launches == 1:
         yield (

@@ -14,6 +14,7 @@ from scipy import stats
 
 from nnbench.errors import UserError
 from nnbench.phases import COMPILE, EPOCH, STEP, TRACE
+from nnbench.scale import AXES
 from nnbench.stats.estimate import Estimate, nested_estimate
 from nnbench.stats.interval import CONFIDENCE, Interval
 from nnbench.stats.summary import block_values
@@ -21,13 +22,6 @@ from nnbench.store.runs import Run
 from nnbench.workload.case import Case
 from nnbench.workload.datasets import Dataset, synthetic
 from nnbench.workload.study import Networks, Study
-
-AXES: dict[str, tuple[int, ...]] = {
-    "rows": (10**3, 10**4, 10**5, 10**6),
-    "width": (4, 16, 64, 256, 1024, 4096),
-    "depth": (1, 2, 4, 8, 16, 32, 64, 128),
-    "batch": (8, 32, 128, 512, 2048),
-}
 
 ROWS, WIDTH, DEPTH = 1000, 6, 2
 """What a case has on the axes that it does not vary."""

@@ -2,22 +2,32 @@
 
 import base64
 import io
+import re
+import warnings
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+from matplotlib.text import Text
+from matplotlib.ticker import Formatter, FuncFormatter, LogLocator, NullFormatter
 from numpy.typing import NDArray
 
 from nnbench.machine import whole_file
 from nnbench.show import units
 from nnbench.show.intervals import HasInterval
+from nnbench.show.text import printable
 
 RESOLUTION_DPI = 110
+LONGEST_LABEL, LONGEST_LINE = 70, 250
+PLAIN: dict[Any, bool] = {"text.parse_math": False, "text.usetex": False}
+"""Of Matplotlib's settings: names may hold dollars and backslashes."""
+
+_POWER = re.compile(r"\$\\mathdefault\{(?:(.+)\\times)?(\d+)\^\{(.+)\}\}\$")
 
 
 def footnote(figure: Figure, text: str) -> None:
@@ -77,10 +87,56 @@ def legend_above(figure: Figure, columns: int = 8) -> None:
         figure.legend(handles, labels, ncols=columns, **style)
 
 
+class _Printable(Formatter):
+    """What another formatter writes at the ticks of an axis, made printable."""
+
+    def __init__(self, inner: Formatter) -> None:
+        self._inner = inner
+
+    def set_locs(self, locs: Any) -> None:
+        self._inner.set_locs(locs)
+
+    def get_offset(self) -> str:
+        return self._inner.get_offset()
+
+    def __call__(self, x: float, pos: int | None = None) -> str:
+        text = self._inner(x, pos)
+        # What Matplotlib writes by itself on logarithmic axes.
+        if power := _POWER.fullmatch(text):
+            times, base, exponent = power.groups()
+            raised = units.power(int(base), int(exponent.replace("\N{MINUS SIGN}", "-")))
+            return f"{times}×{raised}" if times else raised
+        return _lines(text, LONGEST_LABEL)
+
+
+def _lines(text: str, longest: int = LONGEST_LINE) -> str:
+    return "\n".join(printable(line, longest) for line in text.split("\n"))
+
+
+def _make_printable(figure: Figure) -> None:
+    for text in figure.findobj(Text):
+        text.set_text(_lines(text.get_text()))
+        text.set(parse_math=False, usetex=False)
+    for legend in (*figure.legends, *(axes.get_legend() for axes in figure.axes)):
+        for text in legend.get_texts() if legend else ():
+            text.set_text(_lines(text.get_text(), LONGEST_LABEL))
+    for axis in (axis for axes in figure.axes for axis in (axes.xaxis, axes.yaxis)):
+        for get, set_ in (
+            (axis.get_major_formatter, axis.set_major_formatter),
+            (axis.get_minor_formatter, axis.set_minor_formatter),
+        ):
+            if not isinstance(get(), (_Printable, NullFormatter)):
+                set_(_Printable(get()))
+
+
 def png(figure: Figure, dpi: int) -> bytes:
-    """A figure as PNG."""
+    """A figure as PNG, whatever its texts hold."""
     buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=dpi, facecolor="white")
+    with mpl.rc_context(PLAIN), warnings.catch_warnings():
+        # A box for a letter that the font lacks, and a crowded figure, say enough.
+        warnings.filterwarnings("ignore", "Glyph |constrained_layout not applied")
+        _make_printable(figure)
+        figure.savefig(buffer, format="png", dpi=dpi, facecolor="white")
     return buffer.getvalue()
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup, escape
 from matplotlib.figure import Figure
 
 from nnbench import __version__
@@ -13,6 +14,7 @@ from nnbench.machine import whole_file
 from nnbench.show import units
 from nnbench.show.figures import save_figure
 from nnbench.show.table import Table
+from nnbench.show.text import printable, printable_lines
 
 
 @dataclass(frozen=True)
@@ -52,9 +54,15 @@ def render(path: Path, template: str, /, **values: Any) -> Path:
         loader=PackageLoader("nnbench", "."),
         autoescape=True,
         undefined=StrictUndefined,
+        finalize=lambda value: printable(value) if type(value) is str else value,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"seconds": units.seconds, "share": units.share}
+    environment.filters |= {"seconds": units.seconds, "share": units.share, "lines": _lines}
     page = environment.get_template(template).render(version=__version__, **values)
     return whole_file.write(path, page)
+
+
+def _lines(text: str) -> Markup:
+    """A text whose line breaks are meant."""
+    return escape(printable_lines(text))

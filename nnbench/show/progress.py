@@ -5,7 +5,10 @@ import time
 from typing import Protocol, Self
 
 from rich import progress
-from rich.console import Console
+
+from nnbench.show.terminal import note as tell
+from nnbench.show.terminal import open_console
+from nnbench.show.text import printable
 
 QUIET_S = 15.0  # Without a terminal, a line is written at most this often.
 
@@ -31,12 +34,12 @@ class Bar:
 
     def __init__(self, total: int, unit: str, *, quiet: bool = False) -> None:
         self._total, self._unit, self._quiet = total, unit, quiet
-        console = Console(stderr=True)
+        console = open_console(sys.stderr)
         self._live = console.is_terminal and not quiet
         columns = (
             progress.BarColumn(bar_width=24),
             progress.MofNCompleteColumn(),
-            progress.TextColumn(unit),
+            progress.TextColumn(unit, markup=False),
             progress.TimeElapsedColumn(),
             progress.TextColumn("left:"),
             progress.TimeRemainingColumn(),
@@ -62,11 +65,11 @@ class Bar:
         if self._first_done is None:
             self._first_done = done
         if self._live:
-            self._bar.update(self._task, completed=done, total=self._total, description=note)
+            shown = printable(note)
+            self._bar.update(self._task, completed=done, total=self._total, description=shown)
         elif not self._quiet and time.monotonic() - self._told_s >= QUIET_S:
             self._told_s = time.monotonic()
-            sys.stderr.write(f"{done}/{self._total} {self._unit}, {self._estimate(done)}{note}\n")
-            sys.stderr.flush()
+            tell(f"{done}/{self._total} {self._unit}, {self._estimate(done)}{note}")
 
     def watch(self, state: State) -> None:
         """Show where something stands."""

@@ -1,52 +1,79 @@
-"""What is printed: answers on standard output, what is waited for on standard error."""
+"""What is printed: answers on standard output, what is waited for on standard error.
+
+Whatever is printed is made printable here, see `show.text`; Rich gets texts, never its markup.
+"""
 
 import json
+import shutil
 import sys
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, Any, TextIO
 
 from nnbench.show.plain import plain
+from nnbench.show.text import LONGEST_CELL, printable, printable_lines
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from nnbench.show.table import Table
+    from nnbench.show.table import Cell, Table
 
 PIPED_WIDTH = 120
+LEAST_WIDTH, MOST_WIDTH = 20, 500
 TONES = {"good": "green", "warning": "yellow", "bad": "red"}
 
 
-def open_console(piped_width: int = PIPED_WIDTH) -> "Console":
-    """Standard output, of the terminal's width or `piped_width`."""
+def open_console(stream: TextIO | None = None, piped_width: int = PIPED_WIDTH) -> "Console":
+    """Standard output, or another stream, of the terminal's width or `piped_width`."""
     from rich.console import Console
 
-    return Console(width=None if sys.stdout.isatty() else piped_width, highlight=False)
+    class Stream(Console):
+        def on_broken_pipe(self) -> None:
+            # Rich would exit with status 1, which is an alarm's.
+            raise BrokenPipeError
+
+    stream = stream or sys.stdout
+    width, height = terminal_size(piped_width)
+    width = width if stream.isatty() else piped_width
+    return Stream(
+        file=stream, width=width, height=height, highlight=False, markup=False, emoji=False
+    )
 
 
-def say(text: str) -> None:
-    """Print a line of the answer on standard output, at once."""
-    sys.stdout.write(text + "\n")
+def terminal_size(usual: int) -> tuple[int, int]:
+    """Columns and lines of the terminal, or as COLUMNS says; `usual` where neither tells."""
+    columns, lines = shutil.get_terminal_size((usual, 24))
+    return min(max(columns, LEAST_WIDTH), MOST_WIDTH), min(max(lines, 5), MOST_WIDTH)
+
+
+def say(*lines: str) -> None:
+    """Print lines of the answer on standard output, at once."""
+    _write("".join(f"{printable(line)}\n" for line in lines))
+
+
+def _write(text: str) -> None:
+    sys.stdout.write(text)
     sys.stdout.flush()
 
 
-def note(text: str, *, quiet: bool = False) -> None:
-    """Print a line beside the answer, on standard error."""
+def note(*lines: str, quiet: bool = False) -> None:
+    """Print lines beside the answer, on standard error; nothing ends where they are not heard."""
     if not quiet:
-        sys.stderr.write(text + "\n")
-        sys.stderr.flush()
+        with suppress(OSError):
+            sys.stderr.write("".join(f"{printable(line)}\n" for line in lines))
+            sys.stderr.flush()
 
 
 def print_json(record: Any) -> None:
     """Print a record as JSON, see `show.plain`."""
-    say(json.dumps(plain(record), indent=1))
+    _write(f"{json.dumps(plain(record), indent=1)}\n")
 
 
-def print_sentences(sentences: Sequence[str], style: str = "") -> None:
-    """Print sentences, each on lines of its own."""
+def print_sentences(sentences: Sequence[str], style: str = "", *, wrap: bool = True) -> None:
+    """Print sentences, each on lines of its own, or on one line however wide it is."""
     console = open_console()
     for sentence in sentences:
-        console.print(sentence, markup=False, style=style)
+        console.print(printable(sentence), style=style, soft_wrap=not wrap)
 
 
 def print_table(table: "Table", piped_width: int = PIPED_WIDTH) -> None:
@@ -55,21 +82,24 @@ def print_table(table: "Table", piped_width: int = PIPED_WIDTH) -> None:
     from rich.table import Table as RichTable
     from rich.text import Text
 
-    shown = RichTable(title=table.title or None, caption=table.caption or None, box=box.SIMPLE_HEAD)
+    def text(cell: "Cell") -> Text:
+        shown = Text(printable(cell.text, LONGEST_CELL), style=TONES.get(cell.tone, ""))
+        return shown.append(f"\n{printable_lines(cell.below)}" if cell.below else "", style="dim")
+
+    title, caption = (Text(printable(one)) if one else None for one in (table.title, table.caption))
+    shown = RichTable(title=title, caption=caption, box=box.SIMPLE_HEAD)
     for position, name in enumerate(table.columns):
+        header = Text(printable(name, LONGEST_CELL))
         if position < table.texts:
-            shown.add_column(name, overflow="fold")
+            shown.add_column(header, overflow="fold")
         else:
-            shown.add_column(name, justify="right", no_wrap=True)
+            shown.add_column(header, justify="right", no_wrap=True)
     for position, row in enumerate(table.rows):
         if row is None:
             shown.add_section()
         else:
-            texts = [Text(cell.text, style=TONES.get(cell.tone, "")) for cell in row]
-            for cell, text in zip(row, texts, strict=True):
-                text.append(f"\n{cell.below}" if cell.below else "", style="dim")
-            shown.add_row(*texts, style="bold" if position in table.bold else None)
-    open_console(piped_width).print(shown)
+            shown.add_row(*map(text, row), style="bold" if position in table.bold else None)
+    open_console(piped_width=piped_width).print(shown)
 
 
 def answer(record: Any, shown: Iterable[object], *, as_json: bool) -> None:
@@ -91,7 +121,5 @@ def answer(record: Any, shown: Iterable[object], *, as_json: bool) -> None:
 @contextmanager
 def waiting(what: str) -> Iterator[None]:
     """Show on standard error that something is being waited for."""
-    from rich.console import Console
-
-    with Console(stderr=True).status(what):
+    with open_console(sys.stderr).status(what):
         yield

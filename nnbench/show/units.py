@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 _SECONDS = ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs"), (1e-9, "ns"))
 _FLOPS = ((1e15, "PFLOP"), (1e12, "TFLOP"), (1e9, "GFLOP"), (1e6, "MFLOP"), (1e3, "kFLOP"))
+_RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 _BYTES = ((2**40, "TiB"), (2**30, "GiB"), (2**20, "MiB"), (2**10, "KiB"))
 
 
@@ -92,6 +93,11 @@ def share(value: float) -> str:
 def exponent(value: float) -> str:
     """A power: `0.98`; never `-0.00`."""
     return f"{round(value, 2) + 0.0:.2f}"
+
+
+def power(base: int, exponent_: int) -> str:
+    """A power of a number in plain text: `10⁻³`."""
+    return f"{base}{str(exponent_).translate(_RAISED)}"
 
 
 def change(ratio_: float) -> str:

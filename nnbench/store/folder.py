@@ -12,20 +12,28 @@ import errno
 import fcntl
 import json
 import os
-from collections.abc import Callable, Iterator
+import re
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
 from nnbench.errors import UserError
 from nnbench.machine import fingerprint, whole_file
+from nnbench.machine.devices import first_line
+from nnbench.store import fields
+from nnbench.store.fields import DamageError, Field
 
 RECORDS_FILE = "trials.jsonl"
+MOST_DAMAGE = 20
+UNKNOWN = "unknown"
 
 Contents = TypeVar("Contents")
 Plain = dict[str, Any]
+
+NAME = re.compile(r"[^/\\]{1,100}")
 
 
 @dataclass(frozen=True)
@@ -48,6 +56,7 @@ class Format:
         self, parent: Path, name: str | None, specification: Plain, fingerprint: Plain
     ) -> Path:
         """Make a new folder. Raises UserError if it exists already or cannot be written."""
+        check_name(name)
         folder = parent / (name or datetime.now(UTC).strftime(f"{self.prefix}%Y%m%d-%H%M%S"))
         description = {
             "schema": self.schema,
@@ -69,32 +78,22 @@ class Format:
         self,
         folder: Path,
         make: Callable[[Path, str, Plain, Plain], Contents],
-        check: Callable[[Contents], object],
+        check: Callable[[Field], object],
     ) -> Contents:
         """What `make` makes of the folder and its moment, specification and fingerprint.
 
-        Raises UserError if it is missing, of an unknown schema, or damaged (as `check` would show).
+        `check` is given the specification. Raises UserError if it is missing, of an unknown schema,
+        or damaged, as `check` would show by a UserError, too.
         """
-        path = folder / self.file
-        try:
-            description = json.loads(path.read_text())
-            if description["schema"] != self.schema:
-                raise UserError(
-                    f"{path} has schema {description['schema']}, this nnbench reads "
-                    f"{self.schema}: use the nnbench that wrote it"
-                )
-            created, specification = description["created"], description["specification"]
-            found = make(folder, created, specification, description["fingerprint"])
-            check(found)
-        except OSError as error:
-            raise UserError(
-                f"{folder} is {self.missing}: {error.strerror} ({self.file})"
-            ) from error
-        except (ValueError, KeyError, TypeError) as error:
-            raise UserError(
-                f"{path} is damaged ({error!r}): restore it or measure again"
-            ) from error
-        return found
+
+        def contents(plain: Field) -> Contents:
+            check(plain["specification"])
+            plain["created"].moment()
+            created, specification = plain["created"].text(), plain["specification"].value
+            return make(folder, created, specification, read_fingerprint(plain["fingerprint"]))
+
+        missing, path = f"{folder} is {self.missing}", folder / self.file
+        return read_description(path, self.schema, contents, missing, "measure again")
 
     def folder_for(
         self,
@@ -113,6 +112,7 @@ class Format:
         Without a name: the newest if unfinished, else, or with `fresh`, a new one. Raises UserError
         if the name is taken by another, or `resume` finds nothing to go on with.
         """
+        check_name(name)
         if name and (parent / name).exists() and not fresh:
             held = read(parent / name)
             unlike = fingerprint.differences(held.fingerprint, here)
@@ -144,19 +144,75 @@ class Format:
         return sorted(path.parent for path in parent.glob(f"*/{self.file}"))
 
 
-def records(folder: Path, damage: list[str]) -> Iterator[tuple[int, Any]]:
-    """Line numbers and records, in order; lines that cannot be read are named in `damage`."""
+def read_description(
+    path: Path, schema: int, make: Callable[[Field], Contents], missing: str, again: str
+) -> Contents:
+    """What `make` makes of a JSON file of a schema.
+
+    Raises UserError if it is not there, which says that it is `missing`, of another schema, or
+    damaged, as `make` shows by a UserError. `again` is what to do then.
+    """
+    try:
+        plain = fields.read(path)
+        found = plain["schema"].whole()
+        if found == schema:
+            return make(plain)
+    except UserError as error:
+        if isinstance(error.__cause__, OSError):
+            raise UserError(f"{missing}: {error.__cause__.strerror} ({path.name})") from error
+        reason = error.reason if isinstance(error, DamageError) else first_line(error)
+        raise UserError(f"{path} is damaged ({reason}): restore it or {again}") from error
+    raise UserError(
+        f"{path} has schema {found}, this nnbench reads {schema}: use the nnbench that wrote it, "
+        f"or {again}"
+    )
+
+
+def records(folder: Path, damage: list[str], use: Callable[[Field], None]) -> None:
+    """Hand each record to `use`; lines that it refuses by a UserError are named in `damage`.
+
+    So are lines that are no JSON, and those that repeat another, which count once.
+    """
     path = folder / RECORDS_FILE
     try:
+        if path.exists() and not path.is_file():
+            raise UserError(f"{path} cannot be read: it is no file")
         lines = path.read_bytes().split(b"\n")
     except OSError as failure:
         raise UserError(f"{path} cannot be read: {failure.strerror}") from failure
+    seen: dict[bytes, int] = {}
     # Every record ends in a newline: what follows the last one was cut off in flight.
     for number, line in enumerate(lines[:-1], start=1):
         try:
-            yield number, json.loads(line)
-        except ValueError:
-            damage.append(f"line {number} cannot be read")
+            if (first := seen.setdefault(line, number)) != number:
+                raise DamageError(path, f"it repeats line {first}, which counts once")
+            use(fields.parse(line, f"line {number}"))
+        except UserError as refused:
+            reason = refused.reason if isinstance(refused, DamageError) else first_line(refused)
+            damage.append(f"line {number} cannot be read ({reason})")
+    if (more := len(damage) - MOST_DAMAGE) > 0:
+        damage[MOST_DAMAGE:] = [f"{more} more lines cannot be read"]
+
+
+def whole_numbers(record: Field, names: Iterable[str], **bounds: int) -> None:
+    """Make whole numbers of a record's members, 3.0 too. Raises DamageError for anything else."""
+    for name in names:
+        record.value[name] = record[name].whole(**bounds)
+
+
+def read_fingerprint(plain: Field) -> Plain:
+    """A fingerprint with all its parts, of their types; what it does not tell is unknown."""
+    found = {name: one.value for name, one in plain.members().items()}
+    plain["commit"].text("")
+    for name in ("host", "system", "cpu", "python"):
+        found[name] = plain[name].text(UNKNOWN)
+    for name in ("cpus", "memory_bytes"):
+        found[name] = plain[name].whole(0)
+    for name in ("versions", "settings"):
+        parts = plain[name].members({name: replace(plain, value=UNKNOWN)})
+        found[name] = {part: one.text(UNKNOWN) for part, one in parts.items()}
+    gpus = plain["gpus"].entries([replace(plain, value=UNKNOWN)])
+    return found | {"gpus": [one.text() for one in gpus]}
 
 
 class Writer:
@@ -203,3 +259,9 @@ def _disk_errors(path: Path) -> Iterator[None]:
         raise UserError(
             f"{path} cannot be written: {failure.strerror}; what was measured so far is kept"
         ) from failure
+
+
+def check_name(name: str | None) -> None:
+    """Raise UserError for a name that leads out of the folder it is in, or cannot be read."""
+    if name and (not NAME.fullmatch(name) or set(name) <= {"."} or not name.isprintable()):
+        raise UserError(f"{name!r} is no name: at most 100 characters, and no / among them")

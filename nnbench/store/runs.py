@@ -3,6 +3,7 @@
 The description is `run.json`; the fields of every record are described in `results/README.md`.
 """
 
+import itertools
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -10,7 +11,10 @@ from typing import Any
 
 import pandas as pd
 
+from nnbench.machine import typed
+from nnbench.store import fields
 from nnbench.store import folder as folders
+from nnbench.store.fields import DamageError, Field
 from nnbench.store.folder import Writer as Writer
 from nnbench.workload.case import Case
 
@@ -22,6 +26,18 @@ FORMAT = folders.Format(
 
 OF_A_TRIAL = ("case", "side", "round", "launch", "block", "trial")
 SAMPLE_COLUMNS = [*OF_A_TRIAL, "phase", "position", "seconds"]
+IDENTITY = {
+    "launch": ("launch",),
+    "trial": ("launch", "round", "side", "block", "case", "trial_kind", "sweep"),
+}
+"""What no two records of a kind have in common."""
+
+OPTIONAL = {"first_epoch_s", "noise", "samples_s", "steps_per_sample"}
+"""What a trial has or has not."""
+
+CURVE = "curve"
+MOST, LONGEST_S = 10_000, 1e9
+"""Blocks and sweeps of a run, and seconds of any duration: beyond them it is damage."""
 
 
 @dataclass(frozen=True)
@@ -79,24 +95,92 @@ create, find = FORMAT.create, FORMAT.find
 
 def read(folder: Path) -> Run:
     """Read a run. Raises UserError if there is none, or it is of an unknown schema."""
-    run = FORMAT.read(folder, Run, lambda run: run.cases)
-    for number, record in folders.records(folder, run.damage):
-        match record:
-            case {"kind": "launch", "launch": int(), "round": int(), "side": str()}:
-                run.launches.append(record)
-            case {
-                "kind": "trial",
-                "trial": int(),
-                "launch": int(),
-                "round": int(),
-                "side": str(),
-                "block": int(),
-                "trial_kind": str(),
-                "sweep": int(),
-                "case": str(case),
-                "outcome": str(),
-            } if case in run.cases:
-                run.trials.append(record)
-            case _:
-                run.damage.append(f"line {number} is no record of this run")
+    run = FORMAT.read(folder, Run, _check)
+    seen: set[tuple[object, ...]] = set()
+
+    def use(record: Field) -> None:
+        kind = record["kind"].text()
+        if kind == "launch":
+            _check_launch(record)
+        elif kind == "trial":
+            _check_trial(record, run)
+        else:
+            record["kind"].refuse("is no kind of record of a run")
+        named = IDENTITY[kind]
+        if (identity := (kind, *(record.value[name] for name in named))) in seen:
+            raise DamageError(folder, f"there is a {kind} of this {', '.join(named)} already")
+        seen.add(identity)
+        (run.launches if kind == "launch" else run.trials).append(record.value)
+
+    folders.records(folder, run.damage, use)
     return run
+
+
+def _check(wanted: Field) -> None:
+    """Raise UserError for a specification that makes no run."""
+    if not [Case.from_json(one.value) for one in wanted["cases"].entries()]:
+        wanted["cases"].refuse("has no case")
+    folders.whole_numbers(wanted, ["launches"], least=1)
+    folders.whole_numbers(wanted, ["blocks"], least=1, most=MOST)
+    folders.whole_numbers(wanted, {"sweeps"} & wanted.value.keys(), most=MOST)
+    folders.whole_numbers(wanted, ["seed"], least=-fields.LARGEST_WHOLE)
+    wanted["limit_s"].number(above=0)
+    for name in ("precision", "budget_s"):
+        wanted[name].number(1, above=0)
+    for name in ("sides", *({"kinds"} & wanted.value.keys())):
+        for one in wanted[name].entries():
+            one.text()
+    if not wanted["sides"].value:
+        wanted["sides"].refuse("is empty")
+    for one in wanted["commits"].members({}).values():
+        one.text()
+
+
+def _check_launch(record: Field) -> None:
+    folders.whole_numbers(record, ("launch", "round"))
+    for name in ("side", "backend", "device"):
+        record[name].text()
+    record["threads"].whole(1, least=1)
+    record["began"].moment()
+    for name in ("import_s", "first_use_s"):
+        record[name].number(least=0, most=LONGEST_S)
+    if "product_flops_per_s" in record.value:
+        record["product_flops_per_s"].number(above=0, most=typed.LARGEST)
+
+
+def _check_trial(record: Field, run: Run) -> None:
+    folders.whole_numbers(record, ("trial", "launch", "round", "block", "sweep"))
+    for name in ("side", "trial_kind", "outcome"):
+        record[name].text()
+    if record["case"].text() not in run.cases:
+        record["case"].refuse("is no case of this run")
+    record["message"].text("")
+    record["began"].moment()
+    record["wall_s"].number(least=0, most=LONGEST_S)
+    for name in OPTIONAL & record.value.keys():
+        if record.value[name] is None:
+            record[name].refuse("is null")
+    record["first_epoch_s"].number(1, above=0, most=LONGEST_S)
+    record["steps_per_sample"].whole(1, least=1)
+    for name in ("parameters", "peak_host_bytes", "peak_device_bytes", "host_bytes_before"):
+        record[name].whole(0)
+    for one in (record["loss"], *record["noise"].members({}).values()):
+        one.number(0, least=-typed.LARGEST, most=typed.LARGEST)
+    good = record["outcome"].value == "ok"
+    for samples in record["samples_s"].members(None if good else {}).values():
+        for one in samples.entries():
+            one.number(above=0, most=LONGEST_S)
+    if good and record["trial_kind"].value == CURVE:
+        _check_curve(record)
+
+
+def _check_curve(record: Field) -> None:
+    record["seed"].whole(least=-fields.LARGEST_WHOLE)
+    losses, ended = record["losses"].entries(), record["ended_s"].entries()
+    if len(losses) != len(ended) or not losses:
+        record["ended_s"].refuse("has not one moment for each of its losses")
+    for one in losses:
+        one.number(0)
+    for sooner, later in itertools.pairwise([0.0, *(one.number(most=LONGEST_S) for one in ended)]):
+        if later <= sooner:
+            record["ended_s"].refuse("does not grow")

@@ -1,6 +1,5 @@
 """The drift figures of a suite's cases, measured in a worker for each backend and device."""
 
-import contextlib
 from collections.abc import Sequence
 from typing import Any
 
@@ -8,6 +7,7 @@ from nnbench.drift.figures import drift_figures
 from nnbench.errors import UserError
 from nnbench.measure import serve
 from nnbench.measure.process import Worker, WorkerLostError, data_file
+from nnbench.show.terminal import note
 from nnbench.workload.case import Case
 from nnbench.workload.datasets import Dataset
 
@@ -24,21 +24,32 @@ def figures(cases: Sequence[Case], data: Dataset) -> dict[str, dict[str, float]]
         for fixed in dict.fromkeys(case.worker for case in cases):
             mine = [case for case in cases if case.worker == fixed]
             log = file.path.with_name("drift.log")
-            lost = contextlib.suppress(UserError, WorkerLostError)
-            with lost, Worker(mine[0], file, log, room=__name__) as worker:
-                worker.wait_until_ready()
-                for case in mine:
-                    found[case.key] = worker.ask(case, LIMIT_S)
+            try:
+                with Worker(mine[0], file, log, room=__name__) as worker:
+                    worker.wait_until_ready()
+                    for case in mine:
+                        answer = worker.ask(case, LIMIT_S)
+                        if "error" in answer:
+                            _tell(case, answer["error"])
+                        else:
+                            found[case.key] = answer
+            except (UserError, WorkerLostError) as lost:
+                _tell(next(case for case in mine if case.key not in found), str(lost))
     return found
+
+
+def _tell(case: Case, failure: str) -> None:
+    reason = failure.partition("\n")[0]
+    note(f"no drift figures of {case.label} ({case.context}): {reason}")
 
 
 def open_room(started: serve.Started) -> serve.Room:
     """Answer each case by its figures."""
 
-    def answer(request: dict[str, Any]) -> dict[str, float]:
+    def answer(request: dict[str, Any]) -> dict[str, Any]:
         try:
             return drift_figures(Case.from_json(request["case"]), epochs=EPOCHS)
-        except UserError:
-            return {}
+        except UserError as mistake:
+            return {"error": str(mistake)}
 
     return {}, answer

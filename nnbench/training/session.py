@@ -2,25 +2,24 @@
 
 Saved as files that are read without running anything: `training.json` (what was trained, and
 the loss of every epoch), `initial_weights.npz` and `final_weights.npz` (plain arrays), and
-`model.keras`, Keras' own format, from which training goes on.
+`model.keras`, Keras' own format, of whose weights and optimizer's state training goes on.
 """
 
 import json
-import zipfile
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from nnbench.errors import UserError
-from nnbench.machine import devices, keras_import, whole_file
+from nnbench.machine import devices, keras_import, npz, typed, whole_file
 from nnbench.training.compiled.fast_fit import fast_fit
 from nnbench.training.fit import fit
 from nnbench.workload import architecture as arch
-from nnbench.workload import keras_model
+from nnbench.workload import keras_model, tasks
 from nnbench.workload.architecture import Architecture
 from nnbench.workload.case import Training
 from nnbench.workload.datasets import Dataset
@@ -30,7 +29,6 @@ if TYPE_CHECKING:
 
 Weights = list[NDArray[np.float32]]
 
-USUAL_NETWORKS = {"classification": "6,6", "regression": "6"}
 DESCRIPTION = "training.json"
 INITIAL, FINAL, MODEL = "initial_weights.npz", "final_weights.npz", "model.keras"
 
@@ -48,15 +46,22 @@ class Session:
     final_weights: Weights
 
 
-def chosen(text: str, training: Training, saved_in: Path | None) -> tuple[Architecture, Training]:
+def chosen(
+    text: str | None, training: Training, saved_in: Path | None
+) -> tuple[Architecture, Training]:
     """What is trained: the network named or else usual; those of a session that is gone on with."""
-    network = arch.parse(text or USUAL_NETWORKS[training.task])
+    network = arch.parse(text or ("6,6" if tasks.classes(training.task) else "6"))
     if saved_in is None:
         return network, training
     saved = read(saved_in)
     if text and saved.architecture != network:
         raise UserError(
             f"{saved_in} holds a {saved.architecture}, not a {network}: name that or none"
+        )
+    if saved.training.task != training.task:
+        raise UserError(
+            f"{saved_in} was trained for {saved.training.task}, and this data is for "
+            f"{training.task}: name the data of then"
         )
     return saved.architecture, saved.training
 
@@ -87,7 +92,8 @@ def train(
         initial = model.get_weights()
     else:
         saved = read(go_on_from)
-        model, earlier, initial = _load_model(go_on_from), saved.losses, saved.initial_weights
+        model = _restored(go_on_from, saved, data.width)
+        earlier, initial = saved.losses, saved.initial_weights
 
     teller = keras.callbacks.LambdaCallback(
         on_epoch_end=lambda epoch, logs: on_epoch(epoch + 1, float(logs.get("loss", np.nan)))
@@ -97,7 +103,9 @@ def train(
     if path == "fit":
         losses = fit(model, data.features, data.labels, epochs=epochs, **options)
     else:
-        options |= {"epochs": epochs, "verbose": 0, "callback_every": max(1, epochs // 100)}
+        jit = keras_model.JIT_COMPILE[training.jit]
+        options |= {"epochs": epochs, "verbose": 0, "jit_compile": jit}
+        options |= {"callback_every": max(1, epochs // 100)}
         history = fast_fit(model, data.features, data.labels, **options).history
         losses = [float(loss) for loss in history["loss"]]
     final, all_losses = model.get_weights(), earlier + losses
@@ -128,36 +136,59 @@ def save(session: Session, model: "keras.Model", folder: Path) -> None:
 
 def read(folder: Path) -> Session:
     """Read a session back without Keras. Raises UserError if it is missing or damaged."""
+    for name in (DESCRIPTION, INITIAL, FINAL):
+        if not (folder / name).is_file():
+            raise UserError(f"{folder} holds no saved training: {name} is missing")
     try:
-        description: dict[str, Any] = json.loads((folder / DESCRIPTION).read_text())
+        plain = json.loads((folder / DESCRIPTION).read_bytes())
+        names = ("architecture", "training", "data", "seed", "losses")
+        network, training, data, seed, losses = typed.members(plain, *names)
+        if not (
+            isinstance(network, str) and isinstance(data, str) and typed.fits(seed, int | None)
+        ):
+            raise ValueError("its network, data or seed is none")
+        # That of a training that diverged is not finite.
+        if not all(isinstance(one, float) or typed.fits(one, int) for one in losses):
+            raise ValueError("its losses are no numbers")
         return Session(
-            architecture=arch.parse(description["architecture"]),
-            training=Training(**description["training"]),
-            data=description["data"],
-            seed=description["seed"],
-            losses=description["losses"],
+            architecture=arch.parse(network),
+            training=typed.record(Training, training),
+            data=data,
+            seed=seed,
+            losses=[float(loss) for loss in losses],
             initial_weights=_read_weights(folder / INITIAL),
             final_weights=_read_weights(folder / FINAL),
         )
-    except FileNotFoundError as failure:
-        missing = Path(failure.filename).name
-        raise UserError(f"{folder} holds no saved training: {missing} is missing") from failure
-    except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as failure:
-        damage = f"the training saved in {folder} is damaged ({devices.first_line(failure)})"
-        raise UserError(f"{damage}: train and save it again") from failure
+    except (OSError, ValueError, TypeError, RecursionError, UserError) as failure:
+        raise _damaged(folder, failure) from failure
+
+
+def _damaged(path: Path, failure: object) -> UserError:
+    reason = devices.first_line(failure)
+    return UserError(f"the training saved in {path} is damaged ({reason}): train and save it again")
 
 
 def _read_weights(path: Path) -> Weights:
-    with np.load(path, allow_pickle=False) as arrays:
-        return [arrays[f"arr_{position}"] for position in range(len(arrays.files))]
+    arrays = npz.read(path)
+    found = [arrays.get(f"arr_{position}") for position in range(len(arrays))]
+    if any(array is None or array.dtype != np.float32 for array in found):
+        raise ValueError(f"{path.name} holds something else than weights of float32")
+    return cast("Weights", found)
 
 
-def _load_model(folder: Path) -> "keras.Model":
-    import keras
-
+def _restored(folder: Path, saved: Session, features: int) -> "keras.Model":
+    """The network and its optimizer's state; no layer is made because the file names it."""
+    model = keras_model.build(saved.architecture, saved.training, features)
+    model.optimizer.build(model.trainable_variables)
+    shapes = [[one.shape for one in each] for each in (model.get_weights(), saved.initial_weights)]
+    if shapes[0] != shapes[1]:
+        raise UserError(
+            f"the training saved in {folder} is of other data than rows of {features} features: "
+            "name the data that it was trained on"
+        )
     try:
         with keras_import.without_tensorflow():
-            return keras.saving.load_model(folder / MODEL)
-    except (OSError, ValueError) as failure:
-        reason = devices.first_line(failure)
-        raise UserError(f"{folder / MODEL} cannot be read ({reason}): train it again") from failure
+            model.load_weights(folder / MODEL)
+    except (OSError, KeyError, TypeError, AttributeError, *npz.UNREADABLE) as failure:
+        raise _damaged(folder / MODEL, failure) from failure
+    return model

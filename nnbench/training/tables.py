@@ -12,25 +12,28 @@ from nnbench.show.table import Cell, Table
 from nnbench.show.terminal import open_console, print_table, say
 from nnbench.training.loss_curve import Verdict
 from nnbench.training.session import Session
-from nnbench.workload import counts
+from nnbench.workload import counts, tasks
 from nnbench.workload.architecture import Architecture
-from nnbench.workload.case import OUTPUT_ACTIVATION, Training
+from nnbench.workload.case import Training
 from nnbench.workload.datasets import Dataset
 
 
 def describe(architecture: Architecture, training: Training, data: Dataset) -> dict[str, Any]:
     """What follows from an architecture without any framework, as plain data."""
     features, rows = data.width, min(training.batch_size or data.rows, data.rows)
-    output = OUTPUT_ACTIVATION[training.task]
+    output = tasks.output_activation(training.task)
     activations = {"activation": training.activation, "output_activation": output}
+    outputs = tasks.outputs(training.task)
     kept = {"optimizer": training.optimizer, "precision": training.precision}
-    cost = counts.step_cost(architecture, features=features, rows=rows, **kept, **activations)
+    cost = counts.step_cost(
+        architecture, features=features, rows=rows, outputs=outputs, **kept, **activations
+    )
     return {
         "architecture": architecture.label,
         "features": features,
         "rows_per_step": rows,
-        "layers": counts.layer_table(architecture, features, **activations),
-        "parameters": architecture.parameters(features),
+        "layers": counts.layer_table(architecture, features, outputs, **activations),
+        "parameters": architecture.parameters(features, outputs),
         **asdict(cost),
         "flops": cost.flops,
         **kept,
@@ -48,13 +51,13 @@ def print_architecture(shown: dict[str, Any]) -> None:
     print_table(Table(f"network {shown['architecture']}", columns, cells, texts=3))
     flops = {name: units.flops(shown[name]) for name in shown if name.endswith("flops")}
     say(
-        f"parameters       {shown['parameters']:,}, all trainable\n"
+        f"parameters       {shown['parameters']:,}, all trainable",
         f"FLOPs a step     {flops['flops']} on {shown['rows_per_step']:,} rows: "
         f"forward {flops['forward_flops']}, backward {flops['backward_flops']}, "
-        f"update ({shown['optimizer']}) {flops['update_flops']}\n"
-        f"weights          {units.data_size(shown['weight_bytes'])}\n"
-        f"optimizer state  {units.data_size(shown['optimizer_bytes'])}\n"
-        f"activations      {units.data_size(shown['activation_bytes'])} ({shown['precision']})"
+        f"update ({shown['optimizer']}) {flops['update_flops']}",
+        f"weights          {units.data_size(shown['weight_bytes'])}",
+        f"optimizer state  {units.data_size(shown['optimizer_bytes'])}",
+        f"activations      {units.data_size(shown['activation_bytes'])} ({shown['precision']})",
     )
 
 
@@ -68,19 +71,21 @@ def print_weights(session: Session) -> None:
             for position, values in enumerate(weights):
                 kind = "kernel" if position % 2 == 0 else "bias"
                 console.print(f"layer {position // 2 + 1}, {kind} {values.shape}", style="dim")
-                console.print(str(values), markup=False)
+                console.print(str(values))
 
 
 def print_training(
     session: Session, verdict: Verdict, predictions: NDArray[np.float32], data: Dataset
 ) -> None:
-    """How a training ended: loss, quality of `predictions` (rows, 1) on its own data, verdict."""
+    """How a training ended: loss, how good `predictions` (rows, outputs) are, verdict."""
     say(
         f"loss ({session.training.loss}): {session.losses[0]:.4g} after the first epoch, "
         f"{session.losses[-1]:.4g} after {len(session.losses)}"
     )
-    if data.task == "classification" and np.isfinite(session.losses[-1]):
-        accuracy = float(np.mean((predictions >= 0.5) == (data.labels >= 0.5)))
+    if tasks.classes(data.task) and np.isfinite(session.losses[-1]):
+        single = predictions.shape[1] == 1
+        found = predictions[:, 0] >= 0.5 if single else predictions.argmax(axis=1)
+        accuracy = float(np.mean(found == data.labels.ravel()))
         say(f"accuracy on the training data: {accuracy:.2%} of {data.rows:,} rows")
     say(verdict.text)
 

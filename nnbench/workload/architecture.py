@@ -13,6 +13,7 @@ from nnbench.workload.families import FAMILIES, Family, Value
 
 MAX_WIDTH = 1_000_000
 MAX_DEPTH = 10_000
+MAX_LAYERS_OF_A_GRID = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -67,16 +68,19 @@ class Architecture:
     def __str__(self) -> str:
         return self.label
 
-    def layer_shapes(self, features: int) -> list[tuple[int, int]]:
-        """(inputs, units) of every Dense layer, the one-unit output layer included."""
-        return list(itertools.pairwise((features, *self.widths, 1)))
+    def layer_shapes(self, features: int, outputs: int = 1) -> list[tuple[int, int]]:
+        """(inputs, units) of every Dense layer, the output layer included."""
+        return list(itertools.pairwise((features, *self.widths, outputs)))
 
-    def parameters(self, features: int) -> int:
+    def parameters(self, features: int, outputs: int = 1) -> int:
         """Trainable weights and biases of the network on `features` input columns."""
-        return sum(inputs * units + units for inputs, units in self.layer_shapes(features))
+        shapes = self.layer_shapes(features, outputs)
+        return sum(inputs * units + units for inputs, units in shapes)
 
 
-_REPEATED = re.compile(r"^(\d+)\s*x\s*(\d+)$", re.IGNORECASE)
+# Of a number with more digits none can be built.
+_REPEATED = re.compile(r"(\d{1,9})\s*x\s*(\d{1,9})", re.IGNORECASE | re.ASCII)
+_WIDTH = re.compile(r"\d{1,9}", re.ASCII)
 
 
 def _written(value: Value) -> str:
@@ -120,7 +124,7 @@ def _widths(text: str, inner: str) -> tuple[int, ...]:
         inner = inner[1:-1]
     widths: list[int] = []
     for part in (part.strip() for part in inner.split(",")):
-        repeated = _REPEATED.match(part)
+        repeated = _REPEATED.fullmatch(part)
         if repeated:
             width, depth = int(repeated[1]), int(repeated[2])
             if not 1 <= depth <= MAX_DEPTH:
@@ -129,7 +133,9 @@ def _widths(text: str, inner: str) -> tuple[int, ...]:
                     f"between 1 and {MAX_DEPTH} can be built"
                 )
             widths += [width] * depth
-        elif part.isascii() and part.isdigit():
+            if len(widths) > MAX_DEPTH:
+                break
+        elif _WIDTH.fullmatch(part):
             widths.append(int(part))
         else:
             raise UserError(

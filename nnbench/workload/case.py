@@ -6,33 +6,28 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any, Self
 
 from nnbench.errors import UserError
+from nnbench.machine import devices, typed
 from nnbench.machine.devices import BACKENDS
 from nnbench.workload import architecture as arch
-from nnbench.workload import counts
+from nnbench.workload import counts, tasks
 from nnbench.workload.architecture import Architecture
 
 PATHS = ("fit", "compiled")
-TASKS = ("classification", "regression")
 OPTIMIZERS = tuple(counts.UPDATE_FLOPS)
 ACTIVATIONS = ("relu", "tanh", "sigmoid", "linear")
 PRECISIONS = tuple(counts.BYTES_PER_VALUE)
 JIT = ("auto", "on", "off")
-LOSSES = {
-    "classification": ("binary_crossentropy", "hinge", "mean_squared_error"),
-    "regression": ("mean_squared_error", "mean_absolute_error", "huber"),
-}
-OUTPUT_ACTIVATION = {"classification": "sigmoid", "regression": "linear"}
 
 
 @dataclass(frozen=True)
 class Training:
     """What, besides the architecture, defines a network and its training.
 
-    `batch_size` None is one batch of all rows, `loss` None the task's first in `LOSSES`; `jit` is
-    Keras' `jit_compile`, of which "auto" means another thing on each backend and device.
+    `batch_size` None is one batch of all rows, `loss` None the task's usual one; `jit` is Keras'
+    `jit_compile`, of which "auto" means another thing on each backend and device.
     """
 
-    task: str = "classification"
+    task: str = tasks.CLASSIFICATION
     optimizer: str = "adam"
     loss: str | None = None
     activation: str = "relu"
@@ -42,14 +37,14 @@ class Training:
     jit: str = "auto"
 
     def __post_init__(self) -> None:
-        one_of("task", self.task, TASKS)
         one_of("optimizer", self.optimizer, OPTIMIZERS)
         one_of("activation", self.activation, ACTIVATIONS)
         one_of("precision", self.precision, PRECISIONS)
         one_of("jit", self.jit, JIT)
+        losses = tasks.losses(self.task)
         if self.loss is None:
-            object.__setattr__(self, "loss", LOSSES[self.task][0])
-        one_of(f"loss for {self.task}", str(self.loss), LOSSES[self.task])
+            object.__setattr__(self, "loss", losses[0])
+        one_of(f"loss for {self.task}", str(self.loss), losses)
         if self.batch_size is not None and self.batch_size < 1:
             raise UserError(f"a batch size of {self.batch_size} cannot be trained: use 1 or more")
 
@@ -79,13 +74,13 @@ class Case:
 
     def __post_init__(self) -> None:
         if (self.architecture is None) == (self.model is None):
-            raise ValueError("a case has an architecture or a model, not both")
+            raise UserError("a case has an architecture or a model, not both")
+        if min(self.rows, self.features, 1 if self.threads is None else self.threads) < 1:
+            raise UserError("a case has 1 row, 1 feature and 1 thread at least")
+        devices.check_name(self.device)
         one_of("backend", self.backend, BACKENDS)
         one_of("path", self.path, PATHS)
-        if self.cold_epochs < 2:
-            raise UserError(
-                f"{self.cold_epochs} epochs are too few: a steady epoch needs at least 2"
-            )
+        check_epochs(self.cold_epochs)
         if self.training.batch_size is not None and self.training.batch_size >= self.rows:
             # A batch of all rows or more is the full batch: one name for one thing.
             object.__setattr__(self, "training", replace(self.training, batch_size=None))
@@ -108,7 +103,9 @@ class Case:
     @property
     def parameters(self) -> int | None:
         """Trainable parameters of the network; None for a person's own model."""
-        return self.architecture.parameters(self.features) if self.architecture else None
+        if self.architecture is None:
+            return None
+        return self.architecture.parameters(self.features, tasks.outputs(self.training.task))
 
     @property
     def step_cost(self) -> counts.StepCost | None:
@@ -120,7 +117,8 @@ class Case:
             features=self.features,
             rows=self.batch_rows,
             activation=self.training.activation,
-            output_activation=OUTPUT_ACTIVATION[self.training.task],
+            outputs=tasks.outputs(self.training.task),
+            output_activation=tasks.output_activation(self.training.task),
             optimizer=self.training.optimizer,
             precision=self.training.precision,
         )
@@ -157,10 +155,19 @@ class Case:
 
     @classmethod
     def from_json(cls, plain: dict[str, Any]) -> Self:
-        """Read back what `to_json` wrote."""
-        label, training = plain["architecture"], Training(**plain["training"])
+        """Read back what `to_json` wrote. Raises UserError for anything else."""
+        label, training = typed.members(plain, "architecture", "training")
+        training = typed.record(Training, training)
+        if not typed.fits(label, str | None):
+            raise UserError("architecture of Case is no text")
         architecture = arch.parse(label) if label else None
-        return cls(**{**plain, "architecture": architecture, "training": training})
+        return typed.record(cls, plain, architecture=architecture, training=training)
+
+
+def check_epochs(epochs: int) -> None:
+    """Raise UserError for fewer epochs than one that warms up and one that is steady."""
+    if epochs < 2:
+        raise UserError(f"{epochs} epochs are too few: a steady epoch needs at least 2")
 
 
 def one_of(what: str, value: str, choices: tuple[str, ...]) -> None:

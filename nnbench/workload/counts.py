@@ -12,7 +12,7 @@ OPTIMIZER_SLOTS = {"sgd": 0, "momentum": 1, "rmsprop": 1, "adam": 2}
 
 BYTES_PER_VALUE = {"float32": 4, "bfloat16": 2, "float16": 2}
 
-ACTIVATION_FLOPS = {"linear": 0, "relu": 1, "sigmoid": 4, "tanh": 5}
+ACTIVATION_FLOPS = {"linear": 0, "relu": 1, "sigmoid": 4, "tanh": 5, "softmax": 5}
 """Operations a unit's activation costs, an exponential counted as one."""
 
 
@@ -30,6 +30,7 @@ class LayerRow:
 def layer_table(
     architecture: Architecture,
     features: int,
+    outputs: int = 1,
     *,
     activation: str = "relu",
     output_activation: str = "sigmoid",
@@ -43,7 +44,7 @@ def layer_table(
             activation=activation if position < architecture.depth else output_activation,
             parameters=inputs * units + units,
         )
-        for position, (inputs, units) in enumerate(architecture.layer_shapes(features))
+        for position, (inputs, units) in enumerate(architecture.layer_shapes(features, outputs))
     ]
 
 
@@ -69,6 +70,7 @@ def step_cost(
     *,
     features: int,
     rows: int,
+    outputs: int = 1,
     activation: str = "relu",
     output_activation: str = "sigmoid",
     optimizer: str = "adam",
@@ -86,15 +88,15 @@ def step_cost(
     compute type.
     """
     forward = backward = 0
-    shapes = architecture.layer_shapes(features)
+    shapes = architecture.layer_shapes(features, outputs)
     for position, (inputs, units) in enumerate(shapes):
         is_output = position == len(shapes) - 1
         product = 2 * rows * inputs * units
-        outputs = rows * units
-        forward += product + outputs
-        forward += outputs * ACTIVATION_FLOPS[output_activation if is_output else activation]
-        backward += product * (1 if position == 0 else 2) + 2 * outputs
-    parameters = architecture.parameters(features)
+        held = rows * units
+        forward += product + held
+        forward += held * ACTIVATION_FLOPS[output_activation if is_output else activation]
+        backward += product * (1 if position == 0 else 2) + 2 * held
+    parameters = architecture.parameters(features, outputs)
     variable_bytes = BYTES_PER_VALUE["float32"]
     values_held = rows * (features + sum(units for _, units in shapes))
     return StepCost(

@@ -4,9 +4,9 @@ import functools
 from typing import TYPE_CHECKING, Any
 
 from nnbench.errors import UserError
-from nnbench.workload import user_code
+from nnbench.workload import tasks, user_code
 from nnbench.workload.architecture import Architecture
-from nnbench.workload.case import OUTPUT_ACTIVATION, Case, Training
+from nnbench.workload.case import Case, Training
 
 if TYPE_CHECKING:
     import keras
@@ -15,6 +15,11 @@ DTYPE_POLICY = {"float32": "float32", "bfloat16": "mixed_bfloat16", "float16": "
 JIT_COMPILE: dict[str, str | bool] = {"auto": "auto", "on": True, "off": False}
 
 _factory = functools.cache(user_code.load)
+
+
+def jit_compile(case: Case) -> str | bool | None:
+    """What `compiled.prepare` is told of it; one's own model was compiled as its owner wants."""
+    return None if case.model is not None else JIT_COMPILE[case.training.jit]
 
 
 def for_case(case: Case) -> "keras.Model":
@@ -28,7 +33,7 @@ def for_case(case: Case) -> "keras.Model":
     try:
         model = factory()
     except Exception as failure:
-        raise UserError(f"{case.model} failed: {failure!r}") from failure
+        raise UserError(f"{case.model} failed: {user_code.reason(failure)}") from failure
     if not isinstance(model, keras.Model):
         raise UserError(f"{case.model} returned a {type(model).__name__}, not a Keras model")
     if not model.compiled:
@@ -37,7 +42,7 @@ def for_case(case: Case) -> "keras.Model":
 
 
 def build(architecture: Architecture, training: Training, features: int) -> "keras.Sequential":
-    """A compiled `Sequential` of Dense layers; the output unit is a sigmoid, linear for regression.
+    """A compiled `Sequential` of Dense layers; the output layer is that of the task.
 
     Its output is float32 in every precision, as Keras recommends for mixed precision.
     """
@@ -48,7 +53,8 @@ def build(architecture: Architecture, training: Training, features: int) -> "ker
         keras.layers.Dense(width, activation=training.activation, dtype=policy)
         for width in architecture.widths
     ]
-    output = keras.layers.Dense(1, activation=OUTPUT_ACTIVATION[training.task], dtype="float32")
+    units, activation = tasks.outputs(training.task), tasks.output_activation(training.task)
+    output = keras.layers.Dense(units, activation=activation, dtype="float32")
     model = keras.Sequential([keras.Input((features,)), *hidden, output])
     optimizer: Any = training.optimizer
     if optimizer == "momentum":

@@ -60,7 +60,8 @@ def _words(texts: Sequence[str]) -> list[str]:
 
 def _groups(words: Sequence[str]) -> Iterator[tuple[str, dict[str, str]]]:
     """What is named, each with the axes that follow; a Dense grid has no name."""
-    head, axes = "", {}
+    head = ""
+    axes: dict[str, str] = {}
     for word in words:
         axis, equals, values = word.partition("=")
         if equals and "(" not in axis:

@@ -1,4 +1,4 @@
-"""Times and shares as people type them: `5min`, `90`, `2%`."""
+"""Numbers, times and shares as people type them: `5min`, `90`, `2%`; and what they may be."""
 
 import math
 import re
@@ -7,13 +7,28 @@ from nnbench.errors import UserError
 
 SECONDS = {"ms": 1e-3, "s": 1.0, "": 1.0, "min": 60.0, "m": 60.0, "h": 3600.0}
 
+MOST_SECONDS = 1_000_000
+"""Longer waits than 25 days cannot be had of every operating system."""
+
+MOST_SEED = 2**32 - 1000
+"""Backends take 32 bits, and further seeds are counted from one that is given."""
+
+
+def check(what: str, value: float | None, least: float, most: float) -> None:
+    """Raise UserError for a number that is given and not from `least` to `most`, such as NaN."""
+    if value is not None and not least <= value <= most:
+        raise UserError(f"{value} is no {what}: it goes from {least:,} to {most:,}")
+
 
 def parse_seconds(text: str) -> float:
-    """A time in seconds from `90`, `90s`, `5min` or `1h`. Raises UserError for anything else."""
+    """A time above 0 in seconds from `90`, `90s`, `5min` or `1h`; UserError for anything else."""
     match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*(ms|s|min|m|h|)\s*", text)
     if not match:
         raise UserError(f"'{text}' is not a time: write 90s, 5min or 1h")
-    return float(match[1]) * SECONDS[match[2]]
+    found = float(match[1]) * SECONDS[match[2]]
+    if not 0 < found <= MOST_SECONDS:
+        raise UserError(f"'{text}' is no time: it is above 0 and at most {MOST_SECONDS:,} s")
+    return found
 
 
 def parse_share(text: str) -> float:

@@ -10,20 +10,29 @@ In a TOML file each of its records is a table of the same name:
     path = "fit,compiled"
 """
 
+import re
+import reprlib
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from nnbench.errors import UserError
-from nnbench.machine import devices
-from nnbench.workload import datasets, networks, quantities, user_model
+from nnbench.machine import devices, typed
+from nnbench.workload import case as choices
+from nnbench.workload import networks, quantities, tasks, user_model
 from nnbench.workload.architecture import Architecture
-from nnbench.workload.case import Case, Training
-from nnbench.workload.datasets import Dataset
+from nnbench.workload.case import Case, Training, check_epochs, one_of
+from nnbench.workload.quantities import MOST_SECONDS, MOST_SEED
 from nnbench.workload.user_model import UserModel
+
+if TYPE_CHECKING:
+    from nnbench.workload.datasets import Dataset
+
+MOST_LAUNCHES, MOST_BLOCKS = 200, 1000
+MOST_EPOCHS, MOST_ROWS = 10_000_000, 10**9
 
 NOTEBOOK = ("6,6", "100,100", "6x5")
 """The networks that are timed where none is named."""
@@ -44,25 +53,31 @@ class Networks:
         own = tuple(name for name in names if user_model.is_model(name))
         return cls(tuple(name for name in names if name not in own), own)
 
+    def parsed(self) -> list[networks.Network]:
+        """All of them, each once. Raises UserError for what is not understood."""
+        return networks.parse((*self.model, *self.architectures))
+
 
 @dataclass(frozen=True)
 class Data:
     """What they are trained on."""
 
     data: str = "banknotes"
-    """banknotes, instagram, synthetic:rows=1000,features=4, a CSV, an npz with x and y, or
-    data.py:load, a function that returns them."""
+    """banknotes, instagram, synthetic:rows=1000,features=4, a CSV or workbook, an npz with x and
+    y, or data.py:load, a function that returns them."""
     features: str | None = None
     "Feature columns of your CSV, with commas; default: all others."
     label: str | None = None
     "Label column of your CSV."
     as_: str | None = None
-    "Take your CSV's label as classification or regression."
+    "Take the label as classification or regression; default: what it looks like."
     standardise: bool = False
     "Scale your CSV's features to mean 0, deviation 1."
 
-    def load(self) -> Dataset:
+    def load(self) -> "Dataset":
         """The data set. Raises UserError as `datasets.load` does."""
+        from nnbench.workload import datasets
+
         return datasets.load(
             self.data,
             features=self.features.split(",") if self.features else None,
@@ -91,12 +106,23 @@ class TrainingOptions:
     jit: str = "auto"
     "Keras' jit_compile: auto, on or off."
 
+    def __post_init__(self) -> None:
+        """Raise UserError for what no training can have."""
+        quantities.check("number of epochs", self.epochs, 1, MOST_EPOCHS)
+        one_of("optimizer", self.optimizer, choices.OPTIMIZERS)
+        one_of("activation", self.activation, choices.ACTIVATIONS)
+        one_of("precision", self.dtype, choices.PRECISIONS)
+        one_of("jit", self.jit, choices.JIT)
+        if self.loss is not None:
+            one_of("loss", self.loss, tasks.ALL_LOSSES)
+        quantities.check("batch size", self.batch_size, 1, MOST_ROWS)
+
     @property
     def batch_size(self) -> int | None:
         """Rows in a batch, None for the full batch. Raises UserError for anything else."""
         if self.batch == "full":
             return None
-        if not (self.batch.isascii() and self.batch.isdigit()):
+        if not re.fullmatch(r"-?\d{1,10}", self.batch, re.ASCII):
             raise UserError(f"batch '{self.batch}' is not understood: a number of rows, or full")
         return int(self.batch)
 
@@ -128,27 +154,38 @@ class Machine:
     path: str = "fit"
     "fit (Keras' own), compiled (all epochs as one program), or fit,compiled."
 
+    def __post_init__(self) -> None:
+        """Raise UserError for what this machine cannot be asked for."""
+        for name in self.backend.split(",") if self.backend is not None else ():
+            one_of("backend", name, devices.BACKENDS)
+        for names in (self.backend, self.device, self.path):
+            several = names.split(",") if names is not None else []
+            if len(set(several)) < len(several):
+                raise UserError(f"'{names}' names one of them twice")
+        for name in self.devices:
+            devices.check_name(name)
+        for name in self.paths:
+            one_of("path", name, choices.PATHS)
+        devices.check_threads(self.threads)
+
     @property
     def chosen(self) -> devices.ChosenBackend | None:
         """The backend that was chosen because none was asked for; None where one was."""
-        return None if self.backend else devices.chosen_backend()
+        return None if self.backend is not None else devices.chosen_backend()
 
     @property
     def backends(self) -> list[str]:
         """The backends. Raises UserError for one that is unknown or not installed."""
-        names = self.backend.split(",") if self.backend else [devices.chosen_backend().name]
+        chosen = self.chosen.name if self.chosen else str(self.backend)
+        names = chosen.split(",")
         for name in names:
             devices.check_installed(name)
         return names
 
     @property
     def devices(self) -> list[str]:
-        """The devices' names. Raises UserError for one that cannot be, or too many threads."""
-        names = self.device.split(",")
-        for name in names:
-            devices.check_name(name)
-        devices.check_threads(self.threads)
-        return names
+        """The devices' names."""
+        return self.device.split(",")
 
     @property
     def paths(self) -> list[str]:
@@ -173,15 +210,23 @@ class Effort:
     limit: float = 120.0
     "Seconds after which a trial is given up."
 
+    def __post_init__(self) -> None:
+        """Raise UserError for an effort that cannot be spent."""
+        quantities.check("number of launches", self.launches, 1, MOST_LAUNCHES)
+        quantities.check("number of blocks", self.blocks, 1, MOST_BLOCKS)
+        quantities.check("seed", self.seed, 0, MOST_SEED)
+        quantities.check("limit in seconds", self.limit, 0.001, MOST_SECONDS)
+        _ = self.budget_s, self.wanted_precision
+
     @property
     def budget_s(self) -> float | None:
         """Seconds to measure for. Raises UserError for what is no time."""
-        return quantities.parse_seconds(self.budget) if self.budget else None
+        return None if self.budget is None else quantities.parse_seconds(self.budget)
 
     @property
     def wanted_precision(self) -> float | None:
         """Half the relative width that intervals may have. Raises UserError for what is none."""
-        return quantities.parse_share(self.precision) if self.precision else None
+        return None if self.precision is None else quantities.parse_share(self.precision)
 
 
 @dataclass(frozen=True)
@@ -217,9 +262,18 @@ class Study:
             return self
         return replace(self, networks=Networks(tuple(usual)))
 
-    def cases(self, data: Dataset, *, shuffle: bool = True) -> list[Case]:
+    def check(self) -> None:
+        """Raise UserError for what no data could make right, before any is loaded."""
+        check_epochs(self.training.epochs)
+        if self.networks.model or self.networks.architectures:
+            self.networks.parsed()
+        _ = self.machine.backends
+
+    def cases(self, data: "Dataset", *, shuffle: bool = True) -> list[Case]:
         """Every combination of backend, device, path and network; UserError for unknown ones."""
-        named = networks.parse((*self.networks.model, *self.networks.architectures))
+        named = self.networks.parsed()
+        if self.networks.architectures:
+            data.check_table(", ".join(self.networks.architectures))
         training = self.training.training(data.task, shuffle=shuffle)
         return [
             Case(
@@ -255,10 +309,14 @@ class Study:
 def read(path: Path) -> Study:
     """Read a study file. Raises UserError, which names the key, for what is not understood."""
     try:
+        if path.exists() and not path.is_file():
+            raise UserError(f"{path} is no file")
         tables = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as failure:
         raise UserError(f"{path} cannot be read: {failure.strerror}") from failure
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as failure:
+    except RecursionError as failure:
+        raise UserError(f"{path} is nested too deep") from failure
+    except ValueError as failure:
         raise UserError(f"{path} is not TOML: {failure}") from failure
     study, found = Study(), {}
     parts = vars(study)
@@ -279,7 +337,10 @@ def _record(path: Path, name: str, usual: Any, table: Mapping[str, Any]) -> Any:
             raise UserError(f"{path}: [{name}] {_unknown(key, known)}")
         where = f"{path}: [{name}] {key}"
         values[known[key].name] = _value(where, known[key].type, value)
-    return replace(usual, **values)
+    try:
+        return replace(usual, **values)
+    except UserError as mistake:
+        raise UserError(f"{path}: [{name}] {mistake}") from None
 
 
 def _value(where: str, kind: Any, value: Any) -> Any:
@@ -291,16 +352,16 @@ def _value(where: str, kind: Any, value: Any) -> Any:
         return (value,)
     if "bool" in names and isinstance(value, bool):
         return value
-    if "float" in names and isinstance(value, (int, float)) and not isinstance(value, bool):
+    if "float" in names and typed.fits(value, float):
         return float(value)
-    if "int" in names and isinstance(value, int) and not isinstance(value, bool):
+    if "int" in names and typed.fits(value, int):
         return value
-    if names.startswith("str") and isinstance(value, (str, int)) and not isinstance(value, bool):
+    if names.startswith("str") and (isinstance(value, str) or typed.fits(value, int)):
         return str(value)
-    raise UserError(f"{where} = {value!r} is not of the right kind: {names} is wanted")
+    raise UserError(f"{where} = {reprlib.repr(value)} is not of the right kind: {names} is wanted")
 
 
 def _unknown(name: str, known: Mapping[str, Any]) -> str:
     close = get_close_matches(name, known, n=1)
     hint = f"did you mean {close[0]}?" if close else f"there are {', '.join(known)}"
-    return f"'{name}' is not known: {hint}"
+    return f"{reprlib.repr(name)} is not known: {hint}"

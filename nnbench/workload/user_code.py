@@ -7,12 +7,22 @@ import hashlib
 import importlib
 import importlib.util
 import inspect
+import os
+import re
 import sys
+import sysconfig
+import traceback
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from nnbench.errors import UserError
+
+REASON_LENGTH, MOST_LINES = 300, 8
+"""Characters of a reason, and lines of a traceback and of an error, that are shown."""
+
+NOT_OWN = (Path(__file__).parents[1], Path(sysconfig.get_path("stdlib")))
+COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 
 
 def is_reference(text: str) -> bool:
@@ -49,6 +59,19 @@ def check(reference: str) -> None:
         raise UserError(f"{source} is not there: '{reference}' should name a function in a file")
 
 
+def confirm(where: object, recorded: str, named: str | None, option: str) -> None:
+    """Raise UserError unless a function that a file names is named by a person, too.
+
+    Files come from anywhere: what is run is said on the command line. `recorded` may be anything
+    else than a function, which need not be named again.
+    """
+    if named is None:
+        if is_reference(recorded):
+            raise UserError(f"{where} names code to run: add {option} {recorded} if that is yours")
+    elif Path(recorded) != Path(named):
+        raise UserError(f"{where} is of {recorded}, not of {named}: name that, or record it anew")
+
+
 def digest(reference: str) -> str | None:
     """SHA-256 of the file that `reference` names; None where it names a module."""
     source = Path(reference.rpartition(":")[0])
@@ -59,15 +82,74 @@ def load(reference: str) -> Callable[[], Any]:
     """Import the function; UserError if it is not to be found from the working directory."""
     check(reference)
     source, _, name = reference.rpartition(":")
+    is_file = source.endswith(".py")
+    if not is_file:
+        # As found where the command runs; whatever is installed comes first.
+        sys.path += [str(one) for one in (Path.cwd(), Path("src").resolve()) if one.is_dir()]
     try:
-        is_file = source.endswith(".py")
         module = _from_file(Path(source)) if is_file else importlib.import_module(source)
     except Exception as failure:
-        raise UserError(f"{source} cannot be imported: {failure!r}") from failure
+        raise UserError(f"{source} cannot be imported: {reason(failure)}") from failure
     function = getattr(module, name, None)
     if not callable(function):
         raise UserError(f"{source} has no function '{name}'")
     return function  # type: ignore[no-any-return]
+
+
+def reason(failure: BaseException) -> str:
+    """What was raised, in a line, with the place in a person's own code if there is one."""
+    if isinstance(failure, UserError):
+        return str(failure)
+    # Keras begins with where it was and ends with what it was given, TensorFlow ends with why.
+    text = " ".join(" ".join(_lines(failure)).partition("Arguments received by")[0].split())
+    if len(text) > REASON_LENGTH:
+        text = f"{text[: REASON_LENGTH // 2]} ... {text[-REASON_LENGTH // 2 :]}"
+    own = _own_frames(failure)
+    place = f" ({_shown(own[-1].filename)}:{own[-1].lineno})" if own else ""
+    return f"{type(failure).__name__}{': ' if text else ''}{text}{place}"
+
+
+def told(failure: BaseException) -> list[str]:
+    """`reason`; where there is more to say: frames of a person's own code, the error's last lines.
+
+    Frames of nnbench, of installed packages and of Python are left out.
+    """
+    raised = failure.__cause__ if isinstance(failure, UserError) else failure
+    if raised is None:
+        return [reason(failure)]
+    own, lines = _own_frames(raised)[-MOST_LINES:], _lines(raised)
+    frames = [
+        f"  {_shown(one.filename)}, line {one.lineno}, in {one.name}: {one.line}" for one in own
+    ]
+    rest = [f"  {line}" for line in lines[-MOST_LINES:]] if len(lines) > 1 else []
+    return [reason(failure), *(frames if len(own) > 1 or rest else []), *(rest if own else [])]
+
+
+def _lines(failure: BaseException) -> list[str]:
+    text = COLOURS.sub("", str(failure))
+    return [line.rstrip() for line in text.splitlines() if line.strip()]
+
+
+def _own_frames(failure: BaseException) -> list[traceback.FrameSummary]:
+    """Those of the failure, or else of what it came from."""
+    known: BaseException | None = failure
+    while known is not None and not isinstance(known, SyntaxError):
+        frames = traceback.extract_tb(known.__traceback__)
+        if own := [frame for frame in frames if _is_own(frame.filename)]:
+            return own
+        known = known.__cause__ or known.__context__
+    return []
+
+
+def _is_own(file: str) -> bool:
+    path = Path(file)
+    installed = {"site-packages", "dist-packages"} & set(path.parts)
+    made = file.startswith("<") or path.name.startswith("__autograph_generated_file")
+    return not (installed or made or any(path.is_relative_to(one) for one in NOT_OWN))
+
+
+def _shown(file: str) -> str:
+    return os.path.relpath(file) if Path(file).is_relative_to(Path.cwd()) else file
 
 
 def _from_file(path: Path) -> Any:

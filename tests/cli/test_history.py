@@ -1,4 +1,6 @@
 import json
+import os
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -103,6 +105,14 @@ def test_report_of_a_run_with_its_networks_over_commits(nnbench, tmp_path, measu
         (["check", "--in", "nowhere"], "nowhere is no folder"),
         (["--in", "."], "no results of commits in ."),
         (["annotate", "nothing", "text"], "'nothing' is no commit"),
+        (["annotate", "--", "--output=stolen", "text"], "'--output=stolen' is no commit"),
+        (["--in", "x" * 300], "is no folder"),
+        (["--in", ".git", "--branch=--output=stolen"], "'--output=stolen' names no commits"),
+        (["--in", ".git", "--branch", "gone"], "'gone' names no commits"),
+        (["--in", ".git", "--repository", ".git/refs/x"], "names no commits of a git repository"),
+        (["check", "--in", ".git", "--since=--output=stolen"], "no results"),
+        (["record", "--", "--output=stolen..HEAD"], "'--output=stolen' is no commit"),
+        (["bisect", "--", "--output=stolen"], "'--output=stolen' is no commit"),
         (["bisect", "HEAD", "--phase", "sleep"], "unknown phase 'sleep'"),
         (["bisect", "HEAD"], "there are no commits after HEAD"),
         (["record", "HEAD"], "at least two commits"),
@@ -116,6 +126,7 @@ def test_mistakes_are_one_line_and_status_2(nnbench, tmp_path, arguments, told):
     assert answer.returncode == 2
     assert told in answer.stderr
     assert answer.stderr.count("\n") == 1
+    assert not list(tmp_path.glob("**/*stolen*"))
 
 
 def test_skipped_files_are_told_on_standard_error(nnbench, tmp_path, measured):
@@ -175,3 +186,53 @@ def test_a_project_of_ones_own_is_bisected(nnbench, tmp_path, two_commits):
     rows = json.loads(nnbench("history", "--json").stdout)
     before, after = (row for row in rows if row["benchmark"] == "trace")
     assert after["value"] > 2 * before["value"]
+
+
+ODD = ("", "a\u2028b\x0c\u0085c", "x|y <!-- @everyone -->", "\u202e" + "z" * 3000)
+
+
+def test_commits_of_any_message_go_through_every_command(nnbench, tmp_path):
+    repository(tmp_path, 1)
+    for message in (*ODD, *ODD):
+        subject = message.encode() + b"\xe9" if message else b""
+        (tmp_path / "message").write_bytes(subject)
+        git(tmp_path, "commit", "-q", "--allow-empty", "--allow-empty-message", "-F", "message")
+    named = git(tmp_path, "log", "--reverse", "--format=%H").split()
+    asv_files(tmp_path / ".asv", named, {"time_x": [1.0] * 4 + [2.0] * 5})
+    for arguments in ([], ["export", "a.csv"], ["chart", "page"], ["annotate", "HEAD~2", "wanted"]):
+        answer = nnbench("history", *arguments)
+        assert answer.returncode == 0, answer.stderr
+    checked = nnbench("history", "check", "--markdown", "a.md", "--json")
+    assert checked.returncode in (0, 1), checked.stderr
+    assert json.loads(checked.stdout)["found"][0]["commit"] in named
+
+
+@pytest.mark.parametrize(
+    "name", ["../../stolen", "/stolen", "..", "a/b", "a\\b", "x" * 300, "a\nb"]
+)
+def test_names_of_runs_are_names(nnbench, tmp_path, name):
+    answer = nnbench("run", "6", "--data", "synthetic:rows=9", "--name", name)
+    assert answer.returncode == 2
+    assert "is no name" in answer.stderr
+    assert answer.stderr.count("\n") == 1
+    assert not list(tmp_path.glob("**/run.json"))
+
+
+@pytest.mark.parametrize("file", ["", ".", "/", "gone/..", "folder"])
+def test_files_that_cannot_be_written_are_one_line(nnbench, tmp_path, measured, file):
+    (tmp_path / "folder").mkdir()
+    answer = nnbench("history", "check", "--markdown", file)
+    assert answer.returncode == 2
+    assert "cannot be written" in answer.stderr
+    assert answer.stderr.count("\n") == 1
+    assert not list(tmp_path.glob("**/*.partial"))
+
+
+def test_what_is_no_file_of_its_own_is_written_through(nnbench, tmp_path, measured):
+    (tmp_path / "there.md").touch()
+    (tmp_path / "link.md").symlink_to("there.md")
+    assert nnbench("history", "check", "--markdown", "link.md").returncode == 1
+    assert (tmp_path / "link.md").is_symlink()
+    assert "1 alarm" in (tmp_path / "there.md").read_text()
+    assert nnbench("history", "check", "--markdown", os.devnull).returncode == 1
+    assert Path(os.devnull).is_char_device()

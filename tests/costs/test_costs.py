@@ -344,3 +344,39 @@ def test_the_shape_of_data_is_that_of_a_csv_unless_numbers_are_given(tmp_path):
     assert shape_of(Data("")) == DataShape(1372, 4, "classification")
     with pytest.raises(UserError, match="--data"):
         shape_of(Data("", features="a,b"))
+
+
+@pytest.mark.parametrize(
+    ("case", "value"),
+    [
+        ("data", "evil.py:load"),
+        ("data", "banknotes"),
+        ("data", "synthetic:rows=7,features=4"),
+        ("model", "evil.py:build"),
+        ("rows", 10**9),
+        ("backend", "torch"),
+    ],
+)
+def test_a_calibration_of_other_cases_is_refused_and_runs_no_code(tmp_path, pool, case, value):
+    folder = calibration.create_run(tmp_path / "calibration" / SETTING.folder, pool[:1], 0)
+    path = folder / runs.RUN_FILE
+    plain = json.loads(path.read_text())
+    plain["specification"]["cases"][0][case] = value
+    if case == "model":
+        plain["specification"]["cases"][0]["architecture"] = None
+    path.write_text(json.dumps(plain))
+    with pytest.raises(UserError, match=r"run\.json is damaged"):
+        saved.load(tmp_path, SETTING)
+    with pytest.raises(UserError, match=r"run\.json is damaged"):
+        calibration.calibrate(tmp_path, SETTING, 1.0, lambda spent_s, text: None)
+
+
+def test_damaged_runs_of_a_calibration_are_skipped_and_named(tmp_path, pool):
+    parent = tmp_path / "calibration" / SETTING.folder
+    calibration.create_run(parent, pool[:1], 0)
+    (calibration.create_run(parent, pool[:1], 1) / runs.RUN_FILE).write_text("{}")
+    (made,), (skipped,) = saved.read(tmp_path, SETTING)
+    assert made.folder.name == "000"
+    assert str(parent / "001" / runs.RUN_FILE) in skipped
+    with pytest.raises(UserError, match=r"too little .*001/run\.json is damaged"):
+        saved.load(tmp_path, SETTING)

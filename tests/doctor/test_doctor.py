@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
+from nnbench.cli.doctor import check
 from nnbench.doctor import clocks, noise_floor, sharing, tables, words
 from nnbench.doctor.examination import examine
 from nnbench.doctor.finding import NOTE, OK, PROBLEM, Finding
@@ -276,7 +277,7 @@ def test_a_diagnosis_is_plain_data_and_a_table(capsys):
 )
 def test_a_noise_floor_of_too_little_or_of_several_cases_is_a_mistake(study):
     with pytest.raises(UserError, match="noise floor"):
-        noise_floor.check(study)
+        check(study)
 
 
 @pytest.mark.alone

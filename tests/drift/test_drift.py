@@ -205,9 +205,9 @@ def test_a_mistake_is_one_line(nnbench, arguments, word):
 
 
 def test_numbers_and_conditions_that_make_no_study_are_named():
-    with pytest.raises(UserError, match="at least 1 seed"):
+    with pytest.raises(UserError, match="0 is no number of seeds"):
         wanted(seeds=0)
-    with pytest.raises(UserError, match="at least 1 seed and 2 trainings"):
+    with pytest.raises(UserError, match="1 is no number of trainings"):
         wanted(trainings=1)
     with pytest.raises(UserError, match="unknown condition 'weather'"):
         wanted(conditions="weather")

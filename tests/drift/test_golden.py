@@ -40,7 +40,8 @@ def build():
 """
 ONE_WAY = "sum(x[:, i, None] * self.kernel[i] for i in range(8))"
 OTHER_WAY = "sum(x[:, i, None] * self.kernel[i] for i in reversed(range(8)))"
-RECORD = ("--model", "mine.py:build", "--data", "mine.csv", "--label", "label")
+OWN = ("--model", "mine.py:build")
+RECORD = (*OWN, "--data", "mine.csv", "--label", "label")
 RECORD = (*RECORD, "--features", "a,b,c,d", "--standardise", "--backend", "jax", "--epochs", "4")
 
 
@@ -79,9 +80,38 @@ def damage(project, name, change):
 
 
 def test_the_same_code_passes(nnbench, project):
-    answer = nnbench("drift", "check", "kept")
+    answer = nnbench("drift", "check", "kept", *OWN)
     assert answer.returncode == 0, answer.stderr
     assert "as recorded" in answer.stdout
+
+
+PLANTED = "from pathlib import Path\nPath('planted').touch()\n"
+
+
+@pytest.mark.parametrize(
+    ("place", "option"), [("model", "--model"), ("data", "--data"), ("both", "--model")]
+)
+def test_a_record_runs_no_code_that_is_not_named(nnbench, project, place, option):
+    (project / "evil.py").write_text(PLANTED)
+    path = project / "kept" / "golden.json"
+    plain = json.loads(path.read_text())
+    if place != "data":
+        plain["case"]["model"] = "evil.py:build"
+    if place != "model":
+        plain["data"] = {"data": "evil.py:load"}
+    path.write_text(json.dumps(plain))
+    named = {"model": (), "data": OWN, "both": ("--data", "evil.py:load")}[place]
+    answer = nnbench("drift", "check", "kept", *named)
+    assert answer.returncode == 2
+    assert f"add {option} evil.py:" in answer.stderr
+    assert len(answer.stderr.strip().splitlines()) == 1
+    assert not (project / "planted").exists()
+
+
+def test_another_model_than_the_recorded_one_is_refused(nnbench, project):
+    answer = nnbench("drift", "check", "kept", "--model", "other.py:build")
+    assert answer.returncode == 2
+    assert "is of mine.py:build, not of other.py:build" in answer.stderr
 
 
 def test_what_data_were_chosen_is_recorded(project):
@@ -97,7 +127,7 @@ def test_what_data_were_chosen_is_recorded(project):
 
 def test_a_planted_order_of_summation_is_found_and_named(nnbench, project):
     (project / "mine.py").write_text(MODEL.replace("ORDER", OTHER_WAY))
-    answer = nnbench("drift", "check", "kept", "--json")
+    answer = nnbench("drift", "check", "kept", *OWN, "--json")
     assert answer.returncode == 1, answer.stderr
     told = json.loads(answer.stdout)
     difference = told["difference"]
@@ -119,7 +149,7 @@ def test_across_versions_the_stated_bounds_hold(nnbench, project):
     plain = json.loads(path.read_text())
     plain["fingerprint"]["versions"]["jax"] = "0.0.1"
     path.write_text(json.dumps(plain))
-    answer = nnbench("drift", "check", "kept")
+    answer = nnbench("drift", "check", "kept", *OWN)
     assert answer.returncode == 0, answer.stdout
     assert "jax 0.0.1 and" in answer.stdout
     assert "within 1.0e-04 relative" in answer.stdout
@@ -145,7 +175,7 @@ def test_a_changed_weight_is_found_and_named(nnbench, project):
     names = np.load(project / "kept" / "trajectory.npz", allow_pickle=False)["names"]
     position = [str(name) for name in names].index("2 Summed kernel")
     damage(project, f"weights_{position}", nudge)
-    answer = nnbench("drift", "check", "kept")
+    answer = nnbench("drift", "check", "kept", *OWN)
     assert answer.returncode == 1
     assert "Initial weights differ (first in 2 Summed)" in answer.stdout
     assert "2 Summed kernel: 1 ULP after epoch 0" in answer.stdout

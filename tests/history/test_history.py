@@ -165,7 +165,7 @@ def test_what_pytest_benchmark_itself_writes_is_read(tmp_path):
     )
     rows = table.read([tmp_path], tmp_path).table
     assert rows["commit"].tolist() == commits
-    assert rows["case"].tolist() == ["rows=10"]
+    assert rows["case"].tolist() == ["10"]
     assert rows["samples"].tolist() == [5]
     assert rows["value"].between(1e-9, 1).all()
 

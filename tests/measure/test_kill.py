@@ -126,3 +126,57 @@ def test_a_worker_that_is_killed_is_an_outcome_with_its_last_words(tmp_path):
         ).stdout
     )
     assert len(told["cases"]) == 2
+
+
+HANGING = """
+import subprocess, time
+import keras, numpy as np
+
+calls = 0
+
+def build():
+    global calls
+    calls += 1
+    if calls > 1:
+        file = open("hanging", "w")
+        file.write(str(subprocess.Popen(["sleep", "1000"]).pid))
+        file.close()
+        time.sleep(1000)
+    model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)])
+    model.compile("adam", "mean_squared_error")
+    return model
+
+def data():
+    return np.zeros((20, 3), "float32"), np.zeros(20, "float32")
+"""
+
+
+@pytest.mark.parametrize("ending", [signal.SIGKILL, signal.SIGHUP])
+def test_nothing_outlives_a_command_that_is_ended_while_a_trial_hangs(tmp_path, ending):
+    (tmp_path / "mine.py").write_text(HANGING)
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    models = ("--model", "mine.py:build", "--data", "mine.py:data", "--name", "run")
+    process = subprocess.Popen(
+        [sys.executable, "-m", "nnbench", "run", *models, "--backend", "jax", "--quiet"],
+        cwd=tmp_path,
+        env={**os.environ, "TMPDIR": str(scratch)},
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    deadline_s = time.monotonic() + LIMIT_S
+    while not (tmp_path / "hanging").exists() or not (tmp_path / "hanging").read_text():
+        assert process.poll() is None, process.stderr.read()
+        assert time.monotonic() < deadline_s
+        time.sleep(0.05)
+    running = psutil.Process(process.pid).children(recursive=True)
+    assert int((tmp_path / "hanging").read_text()) in [one.pid for one in running]
+    process.send_signal(ending)
+    _, errors = process.communicate(timeout=LIMIT_S)
+    assert process.returncode in (-ending, 128 + ending)
+    assert "Traceback" not in errors
+    assert psutil.wait_procs(running, timeout=LIMIT_S)[1] == []
+    assert runs.read(tmp_path / "results" / "run").damage == []
+    if ending != signal.SIGKILL:
+        assert process.returncode == 128 + ending
+        assert list(scratch.iterdir()) == []

@@ -163,9 +163,11 @@ def test_a_trial_over_its_limit_is_an_outcome(nnbench, tmp_path):
         *("run", "4", "--backend", "jax", "--launches", "1", "--blocks", "1", "--quiet"),
         *("--epochs", "300000", "--limit", "0.5", "--name", "run", "--json"),
     )
-    assert answer.returncode == 0, answer.stderr
+    assert answer.returncode == 2
+    assert answer.stderr == "nnbench: nothing was measured: 4x1: no answer within 0.5 s\n"
     assert {trial["outcome"] for trial in records(tmp_path / "results" / "run")} == {"timeout"}
-    assert json.loads(answer.stdout)["warnings"]
+    told = nnbench("report", tmp_path / "results" / "run", "--json")
+    assert json.loads(told.stdout)["warnings"]
 
 
 def test_a_training_that_diverges_is_an_outcome(nnbench, tmp_path):
@@ -175,5 +177,6 @@ def test_a_training_that_diverges_is_an_outcome(nnbench, tmp_path):
         *("run", "4", "--data", "wild.csv", "--label", "b", "--backend", "jax"),
         *("--optimizer", "sgd", "--name", "run", "--json", *SMALL),
     )
-    assert answer.returncode == 0, answer.stderr
+    assert answer.returncode == 2
+    assert "nothing was measured: 4x1: the loss became" in answer.stderr
     assert {trial["outcome"] for trial in records(tmp_path / "results" / "run")} == {"diverged"}

@@ -129,6 +129,7 @@ def told_of_paths(folder, **options):
         ({"backends": ("jax",), "batch_size": 100}, {"around", "XLA compiles both"}),
         ({"backends": ("torch",)}, {"around each epoch and step"}),
         ({"backends": ("tensorflow",), "jit": "on"}, {"around", "XLA compiles both"}),
+        ({"backends": ("tensorflow",), "jit": "off"}, {"around each epoch and step"}),
         ({"backends": ("tensorflow",), "device": "gpu"}, {"around", "XLA compiles both"}),
         ({"backends": ("torch",), "jit": "on"}, {"around", "Inductor compiles both"}),
     ],

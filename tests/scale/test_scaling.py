@@ -17,7 +17,14 @@ STUDY = Study.of([], backend="jax", path="compiled", epochs=4)
 def made(folder, axis, power, *, launches=4, fixed_s=0.0, phase="step"):
     """A run along an axis whose phase takes `fixed_s` + 1 us x size ^ power."""
     cases = scaling.cases(axis, STUDY)
-    wanted = {"cases": [case.to_json() for case in cases], "sides": [""]}
+    wanted = {
+        "cases": [case.to_json() for case in cases],
+        "launches": launches,
+        "blocks": 1,
+        "seed": 0,
+        "limit_s": 10.0,
+        "sides": [""],
+    }
     writer = runs.Writer(runs.create(folder, "run", wanted, FINGERPRINT))
     rng = np.random.default_rng(0)
     names = ("round", "launch", "block", "trial", "sweep")
@@ -28,6 +35,7 @@ def made(folder, axis, power, *, launches=4, fixed_s=0.0, phase="step"):
             seconds = (fixed_s + 1e-6 * size**power) * mood * np.exp(rng.normal(0, 0.01))
             record = {**dict.fromkeys(names, 0), "kind": "trial", "launch": launch, "side": ""}
             record |= {"case": case.key, "trial_kind": "step", "outcome": "ok"}
+            record |= {"began": "2026-01-01T00:00:00+00:00", "wall_s": 1.0}
             writer.append({**record, "samples_s": {phase: [float(seconds)]}})
     writer.close()
     return runs.read(folder / "run")

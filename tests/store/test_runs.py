@@ -18,8 +18,33 @@ def a_case(text="6,6", **changes):
 
 
 def a_run(folder):
-    wanted = {"cases": [a_case().to_json()], "launches": 1, "blocks": 1, "seed": 0, "limit_s": 10}
+    wanted = {
+        "cases": [a_case().to_json()],
+        "launches": 1,
+        "blocks": 1,
+        "seed": 0,
+        "limit_s": 10,
+        "precision": None,
+        "budget_s": None,
+        "sides": [""],
+    }
     return runs.create(folder, "run", wanted, {"host": "here"})
+
+
+def a_launch(number, **changes):
+    return {
+        "kind": "launch",
+        "launch": number,
+        "round": 0,
+        "side": "",
+        "began": "2026-01-01T00:00:00+00:00",
+        "backend": "tensorflow",
+        "device": "cpu",
+        "threads": None,
+        "import_s": 2.0,
+        "first_use_s": 1.0,
+        **changes,
+    }
 
 
 def a_trial(number, case=None, **changes):
@@ -32,7 +57,9 @@ def a_trial(number, case=None, **changes):
         "block": 0,
         "case": (case or a_case()).key,
         "trial_kind": "cold",
-        "sweep": 0,
+        "sweep": number,
+        "began": "2026-01-01T00:00:00+00:00",
+        "wall_s": 2.0,
         "outcome": "ok",
         "loss": 0.5,
         "samples_s": {"cold": [1.5]},
@@ -43,7 +70,7 @@ def a_trial(number, case=None, **changes):
 def test_what_was_written_is_read_back(tmp_path):
     folder = a_run(tmp_path)
     writer = runs.Writer(folder)
-    writer.append({"kind": "launch", "launch": 0, "round": 0, "side": "", "import_s": 2.0})
+    writer.append(a_launch(0))
     writer.append(a_trial(0))
     run = runs.read(folder)
     assert run.trials == [a_trial(0)]

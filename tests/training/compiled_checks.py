@@ -3,6 +3,7 @@
 `test_compiled.py` runs this file in a process for each backend.
 """
 
+import inspect
 import os
 import random
 from dataclasses import dataclass
@@ -23,6 +24,9 @@ if BACKEND is None:
 
 keras: Any = devices.start(BACKEND, "cpu")
 layers = keras.layers
+
+if BACKEND == "torch":
+    from nnbench.training.compiled.torch_recording import Recording
 
 EPOCHS = 30
 ARCHITECTURES = int(os.environ.get("NNBENCH_COMPILED_ARCHITECTURES", "6"))
@@ -305,6 +309,7 @@ def with_accuracy() -> Any:
         {"sample_weight": np.linspace(0.1, 2.0, ROWS), "validation_split": 0.2},
         {"initial_epoch": 2, "batch_size": 1000},
         {"shuffle": "batch", "batch_size": ROWS, "epochs": 3},
+        {"steps_per_epoch": 5, "batch_size": None, "validation_steps": 2, "validation_split": 0.4},
         {"epochs": 0},
     ],
     ids=str,
@@ -446,6 +451,50 @@ def test_a_learning_rate_scheduler_trains_as_with_fit() -> None:
     check(classifier, *data(), epochs=5, callbacks=[scheduler])
 
 
+class SetsTheRate(keras.callbacks.Callback):
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        self.model.optimizer.learning_rate = 0.1 / (epoch + 1)
+
+
+class LogsTheRate(keras.callbacks.Callback):
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        logs["rate"] = float(self.model.optimizer.learning_rate)
+
+
+def test_callbacks_that_hear_of_an_epochs_beginning_are_called_for_every_one() -> None:
+    x, y = data()
+    fitted, compiled = twins(classifier)
+
+    def callbacks() -> list[Any]:
+        schedule = keras.callbacks.LearningRateScheduler(lambda epoch, rate: 0.01 / (1 + epoch))
+        stops = keras.callbacks.EarlyStopping("loss", patience=2, min_delta=9, start_from_epoch=2)
+        return [schedule, stops]
+
+    options = {"epochs": 9, "shuffle": False, "verbose": 0}
+    heard: list[int] = []
+    seldom = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: heard.append(epoch))
+    theirs = fitted.fit(x, y, callbacks=callbacks(), **options)
+    ours = fast_fit(compiled, x, y, callbacks=[*callbacks(), seldom], callback_every=3, **options)
+    assert_same(fitted, compiled, theirs, ours)
+    assert heard == [2, theirs.epoch[-1]]
+
+
+@pytest.mark.parametrize(
+    ("callback", "what"), [(SetsTheRate, "learning_rate"), (LogsTheRate, "the logs")]
+)
+def test_a_callback_that_sets_something_is_left_out_of_no_epoch(callback: Any, what: str) -> None:
+    x, y = data()
+    fitted, compiled = twins(classifier)
+    options = {"epochs": 5, "shuffle": False, "verbose": 0}
+    theirs = fitted.fit(x, y, callbacks=[callback()], **options)
+    more = {"callbacks": [callback()], "callback_every": 2, **options}
+    with pytest.raises(UserError, match=f"{callback.__name__} changes .*{what}.*callback_every=2"):
+        fast_fit(twins(classifier)[1], x, y, **more)
+    with pytest.warns(UserWarning, match="trained with model.fit now"):
+        ours = fast_fit(compiled, x, y, otherwise="fit", **more)
+    assert_same(fitted, compiled, theirs, ours)
+
+
 def test_a_callback_within_the_epoch_is_refused_by_name() -> None:
     x, y = data()
     with pytest.raises(UserError, match="TerminateOnNaN wants Python within an epoch"):
@@ -474,6 +523,170 @@ def test_a_layer_that_cannot_be_traced_is_named() -> None:
 @pytest.mark.skipif(BACKEND != "torch", reason="no other backend can")
 def test_torch_takes_a_step_that_cannot_be_recorded() -> None:
     check(compiled_with(peeking), *data("regression"), epochs=3)
+
+
+class Scaled(layers.Layer):
+    def __init__(self) -> None:
+        super().__init__()
+        self.factor, self.calls = 1.0, 0
+
+    def call(self, x: Any) -> Any:
+        self.calls += 1
+        return x * (self.factor + self.calls)
+
+
+def scaled() -> Any:
+    return keras.Sequential([keras.Input((FEATURES,)), Scaled(), layers.Dense(1)])
+
+
+class SetsTheFactor(keras.callbacks.Callback):
+    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+        self.model.layers[0].factor = 3.0 + epoch
+
+
+@pytest.mark.parametrize("batch_size", [ROWS, 32])
+@pytest.mark.parametrize("callbacks", [[], [SetsTheFactor()]])
+def test_what_a_layer_keeps_in_python_counts_as_with_fit(batch_size: int, callbacks: Any) -> None:
+    build = compiled_with(scaled, lambda: keras.optimizers.SGD(1e-4))
+    check(build, *data("regression"), batch_size=batch_size, epochs=4, callbacks=callbacks)
+
+
+class OwnStep(keras.Model):
+    """Writes into its batch, as Keras' own mask does into sample weights."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.dense = layers.Dense(1)
+
+    def call(self, x: Any) -> Any:
+        return self.dense(x)
+
+    def compute_loss(self, x: Any, y: Any, y_pred: Any, sample_weight: Any, training: bool) -> Any:
+        y *= 0.5
+        return keras.ops.mean(keras.ops.square(y - y_pred))
+
+
+def masked() -> Any:
+    model = keras.Sequential(
+        [
+            keras.Input((FEATURES,)),
+            layers.Embedding(4, 3, mask_zero=True),
+            layers.Dropout(0.2, seed=3),
+            layers.Dense(1),
+        ]
+    )
+    model.compile("sgd", "mse", weighted_metrics=["mae"])
+    return model
+
+
+@pytest.mark.parametrize("batch_size", [ROWS, 32])
+def test_no_step_changes_the_data_of_the_next_epoch(batch_size: int) -> None:
+    x, y = data("regression")
+    tokens, targets = (np.abs(2 * x)).astype("int64") % 4, np.repeat(y[..., None], FEATURES, 1)
+    weights = np.linspace(0.5, 1.5, x.size).reshape(x.shape)
+    arguments: dict[str, Any] = {"batch_size": batch_size, "epochs": 4, "sample_weight": weights}
+    arguments["validation_data"] = (tokens[:20], targets[:20], weights[:20])
+    check(masked, tokens, targets, **arguments)
+    if BACKEND == "torch":
+        kept = y.copy()
+        check(compiled_with(OwnStep, loss=None), x, y, batch_size=batch_size, epochs=4)
+        np.testing.assert_array_equal(y, kept)
+
+
+def reads_the_count() -> Any:
+    optimizer = keras.optimizers.SGD(lambda: 0.1 / (1 + int(np.asarray(optimizer.iterations))))
+    return optimizer
+
+
+@pytest.mark.skipif(BACKEND != "torch", reason="elsewhere fit holds it as well, or cannot")
+@pytest.mark.parametrize("optimizer", [keras.optimizers.Nadam, reads_the_count])
+def test_torch_records_nothing_that_is_read_out(optimizer: Any) -> None:
+    _, model = twins(compiled_with(functional, optimizer))
+    with pytest.warns(UserWarning, match="it is taken as fit takes it"):
+        fast_fit(model, *data("regression"), verbose=0)
+    check(compiled_with(functional, optimizer), *data("regression"), epochs=4)
+
+
+@pytest.mark.skipif(BACKEND != "torch", reason="elsewhere a step runs in Python once")
+def test_torch_refuses_a_step_that_counts_out_of_sight() -> None:
+    count = iter(range(1, 99))
+    model = compiled_with(functional, lambda: keras.optimizers.SGD(lambda: 0.1 / next(count)))()
+    with pytest.raises(UserError, match="another one each time"):
+        fast_fit(model, *data("regression"), verbose=0)
+
+
+@pytest.mark.skipif(BACKEND != "torch", reason="of recordings")
+def test_a_check_of_a_recording_leaves_no_trace() -> None:
+    def build() -> Any:
+        inner = [layers.BatchNormalization(), layers.Dropout(0.3), layers.Dense(1)]
+        return keras.Sequential([keras.Input((FEATURES,)), *inner])
+
+    _, model = twins(compiled_with(build, metrics=["mae"]))
+    prepared = prepare(model, *data("regression"), batch_size=32)
+    before = [*map(np.copy, state(model)), *(v.numpy() for v in model.optimizer.variables)]
+    random.seed(3)
+    drawn = random.random(), random.seed(3)
+    prepared.trace()
+    after = [*state(model), *(v.numpy() for v in model.optimizer.variables)]
+    for mine, other in zip(before, after, strict=True):
+        np.testing.assert_array_equal(mine, other)
+    program: Any = prepared.program
+    assert all(isinstance(step, Recording) for step in program._steps.values())
+    assert random.random() == drawn[0]
+
+
+@pytest.mark.skipif(BACKEND != "tensorflow", reason="of TensorFlow's two compilers")
+def test_jit_compile_is_respected_and_a_compiler_that_fails_is_worded() -> None:
+    import tensorflow as tf
+
+    class OnThePython(layers.Layer):
+        def call(self, x: Any) -> Any:
+            y = tf.py_function(lambda a: 2 * a, [x], tf.float32)
+            y.set_shape(x.shape)
+            return y
+
+    def build() -> Any:
+        return keras.Sequential(
+            [keras.Input((FEATURES,)), OnThePython(name="python"), layers.Dense(1)]
+        )
+
+    build = compiled_with(build, jit_compile=False)
+    x, y = data("regression")
+    check(build, x, y, epochs=3)
+    with pytest.raises(UserError, match=r"the compiler does not take the model: .*EagerPyFunc"):
+        fast_fit(build(), x, y, verbose=0, jit_compile="auto")
+    with pytest.warns(UserWarning, match="trained with model.fit now"):
+        history = fast_fit(build(), x, y, verbose=0, jit_compile="auto", otherwise="fit")
+    assert len(history.history["loss"]) == 1
+
+
+@pytest.mark.skipif(BACKEND == "torch", reason="Keras' own fit fails on it there")
+def test_a_stateful_network_with_a_fixed_batch_trains_before_and_after_a_fit() -> None:
+    x, y = data("regression")
+
+    def build() -> Any:
+        inputs = keras.Input(batch_shape=(35, FEATURES, 1))
+        model = keras.Model(inputs, layers.Dense(1)(layers.LSTM(2, stateful=True)(inputs)))
+        model.compile("sgd", "mse")
+        return model
+
+    options = {"batch_size": 35, "epochs": 2, "shuffle": False, "verbose": 0}
+    fitted, compiled = check(build, x[..., None], y, **options)
+    theirs = fitted.fit(x[..., None], y, **options)
+    fast = fast_fit(compiled, x[..., None], y, **options)
+    np.testing.assert_allclose(fast.history["loss"], theirs.history["loss"], rtol=CLOSE)
+
+
+def test_every_argument_of_fit_is_taken_in_its_order() -> None:
+    theirs = list(inspect.signature(keras.Model.fit).parameters)[1:]
+    assert list(inspect.signature(fast_fit).parameters)[1 : len(theirs) + 1] == theirs
+
+
+def test_steps_that_are_not_a_pass_can_be_answered_by_fit() -> None:
+    with pytest.raises(UserError, match=r"steps_per_epoch=2 is not one pass .* 3 batches"):
+        fast_fit(classifier(), *data(), 32, steps_per_epoch=2, verbose=0)
+    with pytest.warns(UserWarning, match="trained with model.fit now"):
+        fast_fit(classifier(), *data(), 32, steps_per_epoch=2, verbose=0, otherwise="fit")
 
 
 @pytest.mark.parametrize(

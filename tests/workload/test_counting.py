@@ -1,7 +1,5 @@
 """Counts of layers, compared with Keras' own and with what the backends count."""
 
-import sys
-
 import pytest
 
 MODELS = """
@@ -14,7 +12,8 @@ from nnbench.workload.counting.network import count
 def family(text, shape):
     one = arch.parse(text)
     inputs = keras.Input(shape)
-    made = keras.Model(inputs, layers.Dense(3)(one.kind.hidden(inputs, one.widths, "relu", one.knobs)))
+    hidden = one.kind.hidden(inputs, one.widths, "relu", one.knobs)
+    made = keras.Model(inputs, layers.Dense(3)(hidden))
     made.compile("adam", "mse")
     return made, np.zeros((4, *shape), "float32")
 

@@ -158,19 +158,18 @@ BROKEN: dict[str, tuple[str | bytes, str]] = {
     "blank lines only": ("\n\n", "is empty"),
     "header only": ("x,y\n", "has no row below its header"),
     "one row": ("x,y\n1,0\n", "has one row below its header"),
-    "not text": (b"x,y\n\xff\xfe,1\n", r"is not UTF-8 text \(byte 5 .* save it as CSV in UTF-8"),
+    "not text": (b"x,y\n\x81\xfe,1\n", r"is not text \(byte 5 .* save it as CSV in UTF-8"),
+    "control": (b"x,y\n\x00\x07,1\n2,1\n", r"is not text \(line 2 holds control characters"),
     "no header": ("1,0\n2,1\n", "has no header: its first line holds numbers"),
-    "nameless column": (",x,y\n0,1,0\n1,2,1\n", "column 1 has no name: .*index=False"),
     "same name twice": ("x,x,y\n1,1,0\n1,2,1\n", "has 2 columns called 'x': rename"),
-    "semicolons": ("x;y\n1;0\n", "is separated by semicolons: save it as CSV with commas"),
-    "tabs": ("x\ty\n1\t0\n", "is separated by tabs"),
+    "short row of tabs": ("x\ty\n1\t0\n2\n3\t1\n", "line 3 has 1 cell .* add or remove a tab"),
     "open quote": ('x,y\n"1,0\n2,1\n', "line 3 is not CSV"),
     "short row": ("x,y\n1,0\n2\n", "line 3 has 1 cell where the header has 2 columns"),
     "long row": ("x,y\n1,0,7\n2,1\n", "line 2 has 3 cells where"),
     "missing label": ("x,z\n1,0\n2,1\n", "has no column 'y': its columns are x, z$"),
     "text in numbers": ("x,y\n1,0\n\nabc,1\n", "line 4, column 'x': 'abc' is not a number"),
     "thousands": ("x,y\n1,0\n1_000,1\n", "line 3, column 'x': '1_000' is not a number"),
-    "truth": ("x,y\n1,True\n2,False\n", "line 2, column 'y': 'True' is .* write 1 or 0"),
+    "truth among numbers": ("x,y\n1,True\n2,0\n", "line 2, column 'y': 'True' is .* write 1 or 0"),
     "blank": ("x,y\n1,0\n ,1\n", "line 3, column 'x': the cell is blank; fill it in"),
     "nan": ("x,y\n1,0\n2,NaN\n", "line 3, column 'y': 'NaN' is a missing value"),
     "inf": ("x,y\n1,0\n-inf,1\n", "line 3, column 'x': '-inf' is not finite"),
@@ -203,19 +202,21 @@ def test_broken_files(csv: Callable[[str | bytes], str], content: str, message: 
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({}, "needs a label: name one of its columns height, width, fake"),
+        ({}, "needs a label: name one of its columns height, width, part, fake"),
         ({"label": "fakes"}, "has no column 'fakes': .*; did you mean 'fake'?"),
         ({"label": "fake", "features": ["heigth"]}, "did you mean 'height'?"),
         ({"label": "fake", "features": []}, "has no feature"),
         ({"label": "fake", "features": ["fake"]}, "'fake' is the label: take it off"),
         ({"label": "fake", "features": ["width", "width"]}, "'width' is chosen twice"),
-        ({"label": "height", "task": "classification"}, "is 3 on line 3: .* 0 and 1 only"),
+        ({"label": "part", "task": "classification"}, "holds 0.5: classes are whole numbers"),
+        ({"label": "fake", "task": "classification-3"}, "holds 2 classes, 0, 1, not those of"),
+        ({"label": "fake", "task": "classification-2"}, "unknown task 'classification-2'"),
         ({"label": "fake", "task": "guessing"}, "unknown task 'guessing': choose from"),
         ({"label": "fake", "standardise": True}, "'width' is 2 in every row and cannot be"),
     ],
 )
 def test_wrong_choices(csv: Callable[[str], str], options: dict[str, object], message: str) -> None:
-    path = csv("height,width,fake\n1,2,0\n3,2,1\n5,2,1\n")
+    path = csv("height,width,part,fake\n1,2,0.5,0\n3,2,1,1\n5,2,1.5,1\n")
     with pytest.raises(UserError, match=message):
         datasets.load(path, **options)  # type: ignore[arg-type]
 

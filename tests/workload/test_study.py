@@ -80,6 +80,16 @@ def test_options_override_a_file(tmp_path):
         ("[effort]\nlaunches = true", "[effort] launches = True is not of the right kind"),
         ("training = 3", "training is a table, written [training]"),
         ("[training", "is not TOML"),
+        (f"[training]\nepochs = {'9' * 400}", "[training] epochs = 99999"),
+        (f"[training]\nepochs = {'9' * 5000}", "is not TOML"),
+        (f"[effort]\nlimit = {'9' * 400}", "[effort] limit = 99999"),
+        ("[effort]\nlimit = nan", "[effort] limit = nan is not of the right kind"),
+        ("[effort]\nlimit = 1e999", "[effort] limit = inf is not of the right kind"),
+        ("[data]\ndata = 2026-01-01", "is not of the right kind: str is wanted"),
+        ("[networks]\narchitectures = [1]", "architectures = [1] is not of the right kind"),
+        (f"x = {'[' * 100_000}", "is nested too deep"),
+        (f"[{'x' * 10_000}]", "is not known: there are networks"),
+        ("[data]\ndata = '\x00'", "is not TOML"),
     ],
 )
 def test_a_file_that_is_wrong_says_where(tmp_path, text, message):
@@ -88,6 +98,33 @@ def test_a_file_that_is_wrong_says_where(tmp_path, text, message):
         studies.read(path)
     assert str(caught.value).startswith(f"{path}")
     assert message in str(caught.value)
+
+
+def test_a_study_that_is_no_file_is_named(tmp_path):
+    with pytest.raises(UserError, match="is no file"):
+        studies.read(tmp_path)
+    (tmp_path / "study.toml").write_bytes(b"\xff\xfe")
+    with pytest.raises(UserError, match="is not TOML"):
+        studies.read(tmp_path / "study.toml")
+
+
+@pytest.mark.parametrize(
+    ("table", "option"), [("networks]\nmodel", "--model"), ("data]\ndata", "--data")]
+)
+def test_a_study_runs_no_code_that_is_not_named_on_the_command_line(
+    nnbench, tmp_path, table, option
+):
+    (tmp_path / "mine.py").write_text("from pathlib import Path\nPath('planted').touch()\n")
+    written(tmp_path, f'[{table} = "mine.py:build"')
+    answer = nnbench("run", "study.toml", "--backend", "jax")
+    assert answer.returncode == 2
+    assert answer.stderr.splitlines() == [
+        f"nnbench: study.toml names code to run: add {option} mine.py:build if that is yours"
+    ]
+    assert not (tmp_path / "planted").exists()
+    if option == "--data":
+        nnbench("run", "study.toml", option, "mine.py:build", "--backend", "jax")
+        assert (tmp_path / "planted").exists()
 
 
 def test_python_is_told_of_an_option_that_there_is_not():

@@ -1,11 +1,22 @@
 """One file a tool: how its results become rows of the history."""
 
+import hashlib
+import json
 import math
+import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import NamedTuple
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from nnbench.store.fields import DamageError, Field
 
 BYTES = "B"
+LARGEST_VALUE, LONGEST_S, SHORTEST_S = 1e30, 1e9, 1e-15
+"""What is beyond these is no measurement."""
+NO_ANSWERS = ("", "unknown", "none", "null")
+FIRST_NAME = re.compile(rb'\s*\{\s*"(\w+)"')
 
 
 class Row(NamedTuple):
@@ -13,9 +24,9 @@ class Row(NamedTuple):
 
     `environment` names everything but the host that must be equal for values to be compared.
     `value` is in `unit` (seconds, bytes, or a tracked figure's own), `log_error` the standard
-    error of its logarithm. `session` tells rows measured together, `noisy` the share of its blocks
-    in which the noise watch saw something, `pace_s` the seconds that this machine took then for
-    1 GFLOP of a matrix product. What is not known is NaN.
+    error of its logarithm. `session` is equal in copies of one measurement, `noisy` the share of
+    its blocks in which the noise watch saw something, `pace_s` the seconds that this machine took
+    then for 1 GFLOP of a matrix product. What is not known is NaN.
     """
 
     source: str
@@ -38,14 +49,59 @@ class Row(NamedTuple):
     digest: str = ""
 
 
-def reason(failure: Exception) -> str:
-    """The first line of what went wrong, short."""
-    return (str(failure) or type(failure).__name__).splitlines()[0][:80]
-
-
 @dataclass(frozen=True)
 class Skipped:
     """A file, or a part of one, that is not in the table, and why."""
 
     place: str
     reason: str
+
+
+def begins_with(path: Path, name: str) -> bool:
+    """Whether a file looks like a mapping whose first name is this one."""
+    try:
+        with path.open("rb") as file:
+            found = FIRST_NAME.match(file.read(200)) if path.is_file() else None
+    except OSError:
+        return False
+    return found is not None and found[1] == name.encode()
+
+
+def commit_of(field: Field) -> str:
+    """A commit's hash, in full or cut."""
+    found = field.text()
+    if not re.fullmatch(r"[0-9a-f]{7,64}", found):
+        field.refuse("names no commit")
+    return found
+
+
+def said(field: Field) -> str:
+    """A text that says something: what nobody knows of two measurements is not equal in them."""
+    found = field.text()
+    if found.strip().lower() in NO_ANSWERS:
+        field.refuse("says nothing")
+    return found
+
+
+def word(field: Field) -> str:
+    """What a tool tells of an environment: a text, or a number as it stands; empty for null."""
+    is_number = isinstance(field.value, int | float)
+    return f"{field.number():.17g}" if is_number else field.text("")
+
+
+def listed(parts: Iterable[str]) -> str:
+    """Words in a line that are equal only where all of them are."""
+    return ", ".join(repr(part) if ", " in part else part for part in parts)
+
+
+def if_known(field: Field, most: float = LARGEST_VALUE) -> float:
+    """A number from 0; NaN for anything else that may stand there."""
+    try:
+        return field.number(least=0, most=most)
+    except DamageError:
+        return math.nan
+
+
+def digest(plain: Any) -> str:
+    """Equal exactly for equal records."""
+    return hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()

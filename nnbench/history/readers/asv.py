@@ -4,64 +4,95 @@
     <results>/<machine>/machine.json        the host
     <results>/<machine>/<commit>-<env>.json values, quartiles and 99 % intervals
 
-Written by asv 0.6; see `asv/results.py` there (`Results.save`). What a suite of ours tracks of the
-machine, `track_disturbed` and `track_pace`, is said of all that was measured beside it and makes
-no rows of its own.
+Written by asv 0.6; see `asv/results.py` there (`Results.save`). A case is known by its parameters
+as the result's own file lists them; `benchmarks.json` only says what they are called today. What a
+suite of ours tracks of the machine, `track_disturbed` and `track_pace`, is said of all that was
+measured beside it and makes no rows of its own.
 """
 
 import itertools
-import json
 import math
+import re
 import statistics
-from collections.abc import Iterator
-from datetime import UTC, datetime
-from functools import cache
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime, timedelta
+from functools import cache, lru_cache
 from pathlib import Path
-from typing import Any
 
-from nnbench.history.readers import BYTES, Row, Skipped, reason
+from nnbench.history.readers import (
+    BYTES,
+    LARGEST_VALUE,
+    LONGEST_S,
+    SHORTEST_S,
+    Row,
+    Skipped,
+    begins_with,
+    commit_of,
+    if_known,
+    listed,
+    said,
+    word,
+)
+from nnbench.store import fields
+from nnbench.store.fields import DamageError, Field
 
 SOURCE = "asv"
 API_VERSION = 2
 MACHINE_FILE = "machine.json"
 BENCHMARKS_FILE = "benchmarks.json"
+MEASUREMENT = ("started_at", "duration", "result")
+STATISTICS = ("stats_ci_99_a", "stats_ci_99_b", "stats_repeat")
 NORMAL_99 = 2.5758
-QUOTE = "'"
 NOISY, MACHINE_SPEED = "track_disturbed", "track_pace"
 UNITS = {"seconds": "s", "time": "s", "bytes": BYTES, "memory": BYTES}
+TIME = re.compile(r"time(raw)?_|Time")
+"""How asv knows a function that it times."""
+BARE = re.compile(r"'([^'\\]*)'")
+NUMBER = r"[-+]?(\d[\d_]*\.?\d*|\.\d+)(e[-+]?\d+)?j?$"
+LITERAL = re.compile(rf"{NUMBER}|[(\[{{<]|(None|True|False|[-+]?(nan|inf))$|$")
+"""What is no text is written down like this: such a text keeps its quotes."""
+HASH = re.compile(r"([0-9a-f]{12})[0-9a-f]{52}")
+MOST_DATE_MS = 7_200_000_000_000
+"""In the year 2198."""
 
 
 def is_result(path: Path, siblings: set[str]) -> bool:
-    """Whether a file lies where asv would put one."""
-    return (
-        MACHINE_FILE in siblings
-        and path.suffix == ".json"
-        and path.name not in (MACHINE_FILE, BENCHMARKS_FILE)
-    )
+    """Whether a file lies where asv would put one, or begins like one."""
+    if path.name in (MACHINE_FILE, BENCHMARKS_FILE):
+        return False
+    return MACHINE_FILE in siblings or begins_with(path, "commit_hash")
 
 
 def read(path: Path) -> Iterator[Row | Skipped]:
     """Rows of one result file. Damaged and foreign files, and failed benchmarks, are `Skipped`."""
     try:
-        plain = json.loads(path.read_bytes())
-        if plain.get("version") != API_VERSION:
-            yield Skipped(str(path), f"asv's version {plain.get('version')}, not {API_VERSION}")
-            return
-        commit, parameters = str(plain["commit_hash"]), plain["params"]
-        date = datetime.fromtimestamp(plain["date"] / 1000, UTC)
-        result = Row(SOURCE, parameters["machine"], _environment(plain), commit, date)
-        columns, items = plain["result_columns"], list(plain["results"].items())
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as failure:
-        yield Skipped(str(path), f"not a result file of asv ({reason(failure)})")
+        plain = fields.read(path)
+        if (version := plain["version"].whole()) != API_VERSION:
+            raise DamageError(path, f"asv's version {version}, not {API_VERSION}")
+        date = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(
+            milliseconds=plain["date"].number(least=-MOST_DATE_MS, most=MOST_DATE_MS)
+        )
+        host, commit = said(plain["params"]["machine"]), commit_of(plain["commit_hash"])
+        result = Row(SOURCE, host, _environment(plain), commit, date)
+        columns = [one.text() for one in plain["result_columns"].entries()]
+        items = plain["results"].members()
+    except DamageError as failure:
+        yield Skipped(str(path), f"not a result file of asv ({failure.reason})")
         return
-    known = _benchmarks(path.parent.parent)
+    known: Field | None = None
+    try:
+        known = _benchmarks(path.parent.parent / BENCHMARKS_FILE)
+    except DamageError as failure:
+        yield Skipped(failure.file, failure.reason)
     rows: list[Row] = []
-    for name, fields in items:
+    for name, fields_ in items.items():
         try:
-            found = dict(zip(columns, fields, strict=False))
-            rows += _rows(name, found, known.get(name, {}), result)
-        except (KeyError, TypeError, ValueError, IndexError, AttributeError) as failure:
-            yield Skipped(f"{path}, {name}", f"damaged ({reason(failure)})")
+            values = [one.value for one in fields_.entries()]
+            found = Field(dict(zip(columns, values, strict=False)), str(path), fields_.place)
+            rows += _rows(name, found, (known or Field({}, ""))[name], result)
+        except DamageError as failure:
+            yield Skipped(f"{failure.file}, {name}", f"damaged ({failure.reason})")
     yield from _with_machine(rows)
 
 
@@ -82,54 +113,100 @@ def _with_machine(rows: list[Row]) -> list[Row]:
     ]
 
 
-def _rows(name: str, found: dict[str, Any], known: dict[str, Any], result: Row) -> Iterator[Row]:
-    axes = found.get("params") or []
-    names = known.get("param_names") or [f"p{number}" for number in range(len(axes))]
-    unit = str(known.get("unit") or ("seconds" if ".time" in name else ""))
-    version, unit = str(found.get("version") or "")[:12], UNITS.get(unit, unit)
-    low, high = found.get("stats_ci_99_a"), found.get("stats_ci_99_b")
-    repeats = found.get("stats_repeat")
-    result = result._replace(benchmark=name, version=version, unit=unit)
-    cases = _cases(tuple(names), tuple(tuple(axis) for axis in axes))
-    for number, (case, value) in enumerate(zip(cases, found["result"] or (), strict=False)):
-        if value is None or isinstance(value, str) or not math.isfinite(value):
+def _rows(name: str, found: Field, known: Field, result: Row) -> list[Row]:
+    values = found["result"].entries(())
+    axes = [[one.text() for one in axis.entries()] for axis in found["params"].entries(())]
+    if not values:
+        return []
+    # Counted before they are crossed, which a damaged file may make many.
+    if len(values) != math.prod(map(len, axes)):
+        found["result"].refuse(
+            f"has {len(values)} values, not one for each case of {len(axes)} axes"
+        )
+    timed = TIME.match(name.rpartition(".")[2]) is not None
+    unit, version = known["unit"].text("seconds" if timed else ""), word(found["version"])
+    whole = HASH.fullmatch(version)
+    result = result._replace(
+        benchmark=name,
+        version=whole[1] if whole else version,
+        unit=UNITS.get(unit, unit),
+        session=repr([found[name].value for name in MEASUREMENT]),
+    )
+    least, most = (SHORTEST_S, LONGEST_S) if timed else (-LARGEST_VALUE, LARGEST_VALUE)
+    missing = [Field(None, found.file)] * len(values)
+    told = ([*found[name].entries(()), *missing] for name in STATISTICS)
+    cases = _cases(tuple(_names(known, axes)), tuple(map(tuple, axes)))
+    if twice := [case for case, count in Counter(cases).items() if count > 1]:
+        found["params"].refuse(f"has two cases {twice[0][:60]!r}")
+    rows = []
+    for case, value, low, high, repeat in zip(cases, values, *told, strict=False):
+        # What failed is null there, what was skipped NaN.
+        if value.value is None or value.value != value.value:
             continue
-        error = _log_error(low[number], high[number]) if low and high else math.nan
-        samples = int(repeats[number] or 1) if repeats else 1
-        yield result._replace(case=case, value=float(value), log_error=error, samples=samples)
+        error = _log_error(if_known(low), if_known(high))
+        measured, samples = value.number(least=least, most=most), repeat.whole(1, least=1)
+        rows.append(result._replace(case=case, value=measured, log_error=error, samples=samples))
+    return rows
 
 
-@cache
+@lru_cache(maxsize=1000)
 def _cases(names: tuple[str, ...], axes: tuple[tuple[str, ...], ...]) -> list[str]:
-    combinations = [zip(names, one, strict=False) for one in itertools.product(*axes)]
     return [
-        ", ".join(f"{name}={one.strip(QUOTE)}" for name, one in pairs) for pairs in combinations
+        ", ".join(f"{name}={_shown(one)}" for name, one in zip(names, chosen, strict=True))
+        for chosen in itertools.product(*axes)
     ]
 
 
-def _log_error(low: float | None, high: float | None) -> float:
-    if not low or not high or not 0 < low <= high < math.inf:
-        return math.nan
-    return math.log(high / low) / 2 / NORMAL_99
+def _names(known: Field, axes: Sequence[Sequence[str]]) -> list[str]:
+    """What these parameters are called: as today where they are today's, else by their place."""
+    names = [one.text() for one in known["param_names"].entries(())]
+    today = [[one.text() for one in axis.entries()] for axis in known["params"].entries(())]
+    told = today or axes
+    alike = len(names) == len(axes) == len(told) and all(map(_overlap, told, axes))
+    return names if alike else [f"p{number}" for number in range(len(axes))]
 
 
-def _environment(plain: dict[str, Any]) -> str:
-    parameters = {name: text for name, text in plain["params"].items() if name != "machine"}
-    wanted = {f"{name} {version}" for name, version in plain.get("requirements", {}).items()}
-    variables = {f"{name}={text}" for name, text in plain.get("env_vars", {}).items()}
+def _overlap(first: Sequence[str], second: Sequence[str]) -> bool:
+    return not set(first).isdisjoint(second)
+
+
+def _shown(stored: str) -> str:
+    """A parameter as asv wrote it down; without its quotes where it can be nothing but a text."""
+    bare = BARE.fullmatch(stored)
+    plain = bare is not None and ", " not in stored and stored.isprintable()
+    return bare[1] if bare and plain and not LITERAL.match(bare[1]) else stored
+
+
+def _log_error(low: float, high: float) -> float:
+    return math.log(high / low) / 2 / NORMAL_99 if 0 < low <= high else math.nan
+
+
+def _environment(plain: Field) -> str:
+    parameters = {name: word(one) for name, one in plain["params"].members().items()}
+    del parameters["machine"]
+    requirements = plain["requirements"].members({})
+    wanted = {f"{name} {word(version)}" for name, version in requirements.items()}
+    variables = {f"{name}={word(one)}" for name, one in plain["env_vars"].members({}).items()}
     told = [one for one in ("cpu", "num_cpu", "os", "arch", "ram") if parameters.get(one)]
     hardware = [f"{name} {parameters.pop(name)}" for name in told]
-    for name in plain.get("requirements", {}):
+    for name in requirements:
         parameters.pop(name, None)
-    python = [f"python {parameters.pop('python', plain['python'])}"]
+    python = [f"python {parameters.pop('python', '') or plain['python'].text()}"]
     rest = [f"{name} {text}" for name, text in sorted(parameters.items()) if text]
-    return ", ".join([*python, *sorted(wanted), *sorted(variables), *hardware, *rest])
+    return listed([*python, *sorted(wanted), *sorted(variables), *hardware, *rest])
+
+
+def _benchmarks(path: Path) -> Field:
+    """What is said there of the benchmarks; nothing where it is not there."""
+    try:
+        changed_ns = path.stat().st_mtime_ns
+    except OSError:
+        return Field({}, str(path))
+    return _read_once(path, changed_ns)
 
 
 @cache
-def _benchmarks(folder: Path) -> dict[str, Any]:
-    try:
-        known = json.loads((folder / BENCHMARKS_FILE).read_bytes())
-    except (OSError, ValueError):
-        return {}
-    return {name: one for name, one in known.items() if isinstance(one, dict)}
+def _read_once(path: Path, changed_ns: int) -> Field:
+    found = fields.read(path)
+    found.members()
+    return found

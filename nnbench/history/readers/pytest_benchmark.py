@@ -1,95 +1,104 @@
-"""Storage of pytest-benchmark 4 and 5: `.benchmarks/<machine>/NNNN_<commit or name>_<time>.json`.
+"""Files of pytest-benchmark 4 and 5: of its storage, or written with `--benchmark-json`.
 
-Each file is one session: one process, hence one launch of every benchmark in it.
+    .benchmarks/<machine>/NNNN_<commit or name>_<time>.json
+
+Each file is one session: one process, hence one launch of every benchmark in it. A benchmark is
+known by its `fullname`, a case of it by its `param`: `params` holds addresses of that process.
 """
 
-import json
 import math
 import re
+from collections import Counter
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
-from nnbench.history.readers import Row, Skipped, reason
+from nnbench.history.readers import (
+    LONGEST_S,
+    SHORTEST_S,
+    Row,
+    Skipped,
+    begins_with,
+    commit_of,
+    digest,
+    if_known,
+    listed,
+    said,
+    word,
+)
+from nnbench.store import fields
+from nnbench.store.fields import DamageError, Field
 
 SOURCE = "pytest-benchmark"
 NAME = re.compile(r"\d{4}_.+\.json")
+PYTHON, SYSTEM = ("python_implementation", "python_version"), ("system", "release", "machine")
 NORMAL_IQR = 1.349
 MEDIAN_INEFFICIENCY = 1.2533
 
 
 def is_result(path: Path) -> bool:
-    """Whether a file is named as pytest-benchmark names those it saves."""
-    return bool(NAME.fullmatch(path.name))
+    """Whether a file is named as pytest-benchmark names those it saves, or begins like them."""
+    return bool(NAME.fullmatch(path.name)) or begins_with(path, "machine_info")
 
 
 def read(path: Path) -> Iterator[Row | Skipped]:
     """Rows of one saved session; damaged and foreign files are `Skipped`."""
     try:
-        plain = json.loads(path.read_bytes())
+        plain = fields.read(path)
         info, machine = plain["commit_info"], plain["machine_info"]
-        commit = info["id"]
-        if not re.fullmatch(r"[0-9a-f]{7,64}", str(commit)):
-            yield Skipped(str(path), "it names no commit")
-            return
-        if info.get("dirty"):
+        commit = commit_of(info["id"])
+        if info["dirty"].flag(False):
             yield Skipped(str(path), f"measured with changes that {commit[:9]} does not hold")
             return
-        date = _moment(info.get("time") or plain["datetime"])
-        place = machine["node"], _environment(machine)
-        session = Row(SOURCE, *place, commit, date, session=str(path))
-        benchmarks = list(plain["benchmarks"])
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as failure:
-        yield Skipped(str(path), f"not a session of pytest-benchmark ({reason(failure)})")
+        known = info["time"].value is not None
+        date = (info["time"] if known else plain["datetime"]).moment()
+        session = Row(SOURCE, said(machine["node"]), _environment(machine), commit, date)
+        benchmarks = plain["benchmarks"].entries()
+        names = Counter(_name(one) for one in benchmarks if isinstance(one.value, dict))
+    except DamageError as failure:
+        yield Skipped(str(path), f"not a session of pytest-benchmark ({failure.reason})")
         return
     for one in benchmarks:
         try:
+            name = _name(one)
+            if names[name] > 1:
+                one["fullname"].refuse(f"stands there {names[name]} times")
             yield _row(one, session)
-        except (KeyError, TypeError, ValueError, AttributeError) as failure:
-            name = one.get("fullname", "?") if isinstance(one, dict) else "?"
-            yield Skipped(f"{path}, {name}", f"damaged ({failure!r})")
+        except DamageError as failure:
+            yield Skipped(str(path), f"damaged ({failure.reason})")
 
 
-def _row(one: dict[str, Any], session: Row) -> Row:
-    stats, extra = one["stats"], one.get("extra_info") or {}
-    median, rounds = float(stats["median"]), int(stats["rounds"])
-    if not math.isfinite(median):
-        raise ValueError("its median is not finite")
-    spread = float(stats["iqr"]) / NORMAL_IQR
-    known = rounds > 1 and median > 0
-    error = MEDIAN_INEFFICIENCY * spread / math.sqrt(rounds) / median if known else math.nan
-    parameters = one.get("params") or {}
-    versions = extra.get("versions")
+def _name(one: Field) -> tuple[str, str]:
+    return one["fullname"].text(), one["param"].text("")
+
+
+def _row(one: Field, session: Row) -> Row:
+    stats, extra = one["stats"], one["extra_info"]
+    median = stats["median"].number(least=SHORTEST_S, most=LONGEST_S)
+    rounds = stats["rounds"].whole(least=1)
+    spread = stats["iqr"].number(least=0, most=LONGEST_S) / NORMAL_IQR
+    error = MEDIAN_INEFFICIENCY * spread / math.sqrt(rounds) / median if rounds > 1 else math.nan
+    fullname, case = _name(one)
+    # Anybody may keep anything in `extra_info`.
+    told = extra if isinstance(extra.value, dict) else Field({}, extra.file)
+    versions, numbers = told["versions"].value, told["digest"].value
     named = sorted(versions.items()) if isinstance(versions, dict) else []
-    case = ", ".join(f"{name}={text}" for name, text in parameters.items())
+    texts = [f"{name} {version}" for name, version in named if isinstance(version, str)]
     return session._replace(
-        environment=session.environment + "".join(f", {name} {text}" for name, text in named),
-        benchmark=str(one["fullname"]).partition("[")[0],
-        case=case or str(one.get("param") or ""),
+        environment=", ".join(filter(None, [session.environment, listed(texts)])),
+        benchmark=fullname.removesuffix(f"[{case}]"),
+        case=case,
         value=median,
         log_error=error,
         samples=rounds,
-        digest=str(extra.get("digest") or ""),
-        noisy=_number(extra.get("disturbed")),
-        pace_s=_number(extra.get("pace_s")),
+        session=digest({name: number for name, number in stats.value.items() if name != "data"}),
+        digest=numbers if isinstance(numbers, str) else "",
+        noisy=if_known(told["disturbed"], most=1),
+        pace_s=if_known(told["pace_s"]) or math.nan,
     )
 
 
-def _number(found: Any) -> float:
-    return float(found) if isinstance(found, int | float) else math.nan
-
-
-def _environment(machine: dict[str, Any]) -> str:
-    cpu = machine.get("cpu") or {}
-    return (
-        f"{machine['python_implementation']} {machine['python_version']}, "
-        f"cpu {cpu.get('brand_raw') or machine.get('processor') or 'unknown'}, "
-        f"num_cpu {cpu.get('count', 'unknown')}, {machine['system']} {machine['release']} "
-        f"{machine['machine']}"
-    )
-
-
-def _moment(text: str) -> datetime:
-    moment = datetime.fromisoformat(text)
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+def _environment(machine: Field) -> str:
+    cpu = machine["cpu"]
+    python, system = (" ".join(said(machine[name]) for name in names) for names in (PYTHON, SYSTEM))
+    brand = word(cpu["brand_raw"]) or word(machine["processor"]) or "unknown"
+    return f"{python}, cpu {brand}, num_cpu {word(cpu['count']) or 'unknown'}, {system}"

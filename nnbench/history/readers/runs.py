@@ -6,25 +6,25 @@ is its fingerprint's. Besides rows a run gives its blocks, which alarms compare:
 """
 
 import hashlib
-import json
 import math
-from datetime import datetime
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from nnbench.errors import UserError
-from nnbench.history.readers import Row, Skipped
+from nnbench.history.readers import NO_ANSWERS, Row, Skipped, commit_of, digest, said
 from nnbench.machine import noise
 from nnbench.stats.estimate import nested_estimate
 from nnbench.stats.summary import Measured, product_rates
-from nnbench.store import runs
+from nnbench.store import fields, runs
+from nnbench.store.fields import DamageError, Field
 from nnbench.workload.case import Case
 
 SOURCE = "nnbench"
 GFLOP = 1e9
+CHANGES = "+changes"
 NUMERICS_FILE = "numerics.jsonl"
 PAIR_COLUMNS = [
     *("host", "environment", "benchmark", "case", "commit"),
@@ -43,17 +43,18 @@ def read(path: Path) -> tuple[list[Row | Skipped], pd.DataFrame]:
     folder = path.parent
     try:
         run = runs.read(folder)
-        host, environment = str(run.fingerprint["host"]), environment_of(run.fingerprint)
-        created = datetime.fromisoformat(run.created)
-    except (UserError, KeyError, ValueError) as failure:
+        told = Field(run.fingerprint, str(path), "fingerprint")
+        host, environment = said(told["host"]), environment_of(told)
+        created = Field(run.created, str(path), "created").moment()
+        commits = _commits(run, path)
+        session = hashlib.sha256((folder / runs.TRIALS_FILE).read_bytes()).hexdigest()
+    except DamageError as failure:
+        return [Skipped(str(path), failure.reason)], nothing
+    except UserError as failure:
         return [Skipped(str(path), str(failure).splitlines()[0])], nothing
     found: list[Row | Skipped] = [Skipped(str(folder), damage) for damage in run.damage]
-    commits = run.specification.get("commits") or {"": run.fingerprint.get("commit")}
-    commits = {side: name for side, name in commits.items() if name}
-    if not commits or run.specification["sides"] not in (list(commits), [""]):
-        return [*found, Skipped(str(folder), "its sides are no commits")], nothing
     for name in commits.values():
-        if name.endswith("+changes"):
+        if name.endswith(CHANGES):
             reason = f"measured with changes that {name[:9]} does not hold"
             return [*found, Skipped(str(folder), reason)], nothing
     if not run.good_trials():
@@ -76,7 +77,7 @@ def read(path: Path) -> tuple[list[Row | Skipped], pd.DataFrame]:
                 samples=int(group["samples"].sum()),
                 launches=estimate.launches,
                 interleaved=together,
-                session=str(folder),
+                session=session,
                 noisy=float(group["noisy"].mean()),
                 pace_s=GFLOP / float(np.median(rates[str(key)] or [math.nan])),
                 digest=digests.get((str(commit), str(key)), ""),
@@ -84,7 +85,7 @@ def read(path: Path) -> tuple[list[Row | Skipped], pd.DataFrame]:
         )
     if not together:
         return found, nothing
-    pairs = blocks.assign(host=host, environment=environment, session=str(folder))
+    pairs = blocks.assign(host=host, environment=environment, session=session)
     pairs = pairs.assign(case=pairs["case"].map(labels), log=np.log(pairs["seconds"]))
     return found, pairs.rename(columns={"phase": "benchmark"})[PAIR_COLUMNS]
 
@@ -98,31 +99,48 @@ def _blocks(run: runs.Run, commits: dict[str, str]) -> pd.DataFrame:
     return blocks.assign(noisy=[one in noisy for one in both])
 
 
+def _commits(run: runs.Run, path: Path) -> dict[str, str]:
+    """The commit of each side; of the only one, where a run has none, that of its fingerprint."""
+    specification = Field(run.specification, str(path), "specification")
+    commits = specification["commits"].members({})
+    commits = commits or {"": Field(run.fingerprint, str(path), "fingerprint")["commit"]}
+    if [one.text() for one in specification["sides"].entries()] not in (list(commits), [""]):
+        specification["sides"].refuse("are no commits")
+    for one in commits.values():
+        commit_of(replace(one, value=one.text().removesuffix(CHANGES)))
+    return {side: one.text() for side, one in commits.items()}
+
+
 def digests_of(folder: Path) -> tuple[dict[tuple[str, str], str], list[Skipped]]:
     """Digests by commit and case (`various` if repetitions differ), and what could not be read."""
     path = folder / NUMERICS_FILE
     seen: dict[tuple[str, str], set[str]] = {}
     skipped = []
-    for number, line in enumerate(path.read_text().splitlines() if path.exists() else (), start=1):
+    lines = path.read_bytes().splitlines() if path.is_file() else ()
+    for number, line in enumerate(lines, start=1):
         try:
-            record = json.loads(line)
-            seen.setdefault((record["commit"], record["case"]), set()).add(record["digest"])
-        except (ValueError, KeyError, TypeError):
-            skipped.append(Skipped(f"{path}, line {number}", "cannot be read"))
+            record = fields.parse(line, f"{path}, line {number}")
+            commit, case, one = (record[name].text() for name in ("commit", "case", "digest"))
+            seen.setdefault((commit, case), set()).add(one)
+        except DamageError as failure:
+            skipped.append(Skipped(failure.file, f"cannot be read ({failure.reason})"))
     return {key: one.pop() if len(one) == 1 else "various" for key, one in seen.items()}, skipped
 
 
-def environment_of(fingerprint: dict[str, Any]) -> str:
+def environment_of(fingerprint: Field) -> str:
     """A fingerprint without host and commit, in a line; equal exactly when all of it is."""
-    rest = {name: part for name, part in fingerprint.items() if name not in ("host", "commit")}
-    digest = hashlib.sha256(json.dumps(rest, sort_keys=True).encode()).hexdigest()[:6]
-    known = fingerprint.get("versions", {})
+    rest = {name: one.value for name, one in fingerprint.members().items()}
+    rest = {name: part for name, part in rest.items() if name not in ("host", "commit")}
+    known = fingerprint["versions"].members()
+    if all(one.value in NO_ANSWERS for one in known.values()):
+        fingerprint["versions"].refuse("says nothing")
     named = [name for name in known if name in ("keras", "tensorflow", "jax", "torch")]
-    versions = ", ".join(f"{name} {known[name]}" for name in named)
-    return f"Python {fingerprint.get('python')}, {versions}, {fingerprint.get('cpu')} ({digest})"
+    versions = "".join(f", {name} {known[name].text()}" for name in named)
+    python, cpu = said(fingerprint["python"]), said(fingerprint["cpu"])
+    return f"Python {python}{versions}, {cpu} ({digest(rest)[:12]})"
 
 
 def case_label(case: Case) -> str:
-    """A case in words, with enough of its key to distinguish it from all others."""
+    """A case in words, with its key, which distinguishes it from all others."""
     batch = "full batch" if case.training.batch_size is None else f"batch {case.batch_rows}"
-    return f"{case.label}, {case.context}, {case.data}, {batch} ({case.key[:4]})"
+    return f"{case.label}, {case.context}, {case.data}, {batch} ({case.key})"

@@ -17,13 +17,13 @@ A training goes through stages, so that each can be timed by itself:
 """
 
 import importlib
-from collections.abc import Sequence
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from nnbench.training.compiled import refusals
+from nnbench.errors import UserError
+from nnbench.training.compiled import python_state, refusals
 from nnbench.training.compiled.data import LONGEST_RUN, Task, batches, split
 
 Logs = dict[str, NDArray[Any]]
@@ -44,6 +44,9 @@ class Program(Protocol):
     def sync(self) -> None:
         """Hand the trained state to the model's variables, from which the next `run` starts."""
 
+    def distrust(self) -> None:
+        """Python may have changed what a step depends on."""
+
 
 class Prepared:
     """A training that is ready to be traced, compiled and run, in stages."""
@@ -59,30 +62,55 @@ class Prepared:
         """Python to a graph. Raises UserError, naming the layer, if the backend cannot."""
         if self._traced:
             return
+        before = python_state.held(self.model)
         try:
             self.program.trace()
+        except UserError:
+            raise
         except Exception as failure:
             raise refusals.untraceable(self.model, failure) from failure
         self._traced = True
+        self._held = before, python_state.held(self.model)
 
     def compile(self) -> None:
-        """Graph to machine code."""
-        if not self._compiled:
-            self.trace()
+        """Graph to machine code. Raises UserError if the backend cannot."""
+        if self._compiled:
+            return
+        self.trace()
+        try:
             self.program.compile()
-            self._compiled = True
+        except Exception as failure:
+            raise refusals.uncompilable(self.model, failure) from failure
+        self._compiled = True
 
     def run(self, epochs: int) -> Logs:
-        """Train until the device is done; `val_` logs are void after epochs without validation."""
+        """Train until the device is done; `val_` logs are void after epochs without validation.
+
+        Raises UserError where the training stops with an error.
+        """
         self.compile()
         parts = []
         done = 0
         while done < epochs:
             count = min(epochs - done, LONGEST_RUN)
-            parts.append(self.program.run(self.epochs_done, count))
+            try:
+                parts.append(self.program.run(self.epochs_done, count))
+            except Exception as failure:
+                raise refusals.stopped(self.model, failure) from failure
             done += count
             self.epochs_done += count
         return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+
+    def retrace(self) -> None:
+        """Make the program anew, as after callbacks: it holds what they have set in Python."""
+        before, after = self._held
+        before.put_back(since=after)
+        self._traced = self._compiled = False
+        self.compile()
+
+    def distrust(self) -> None:
+        """Say before `run` that callbacks have run, and may have set something in Python."""
+        self.program.distrust()
 
     def sync(self) -> None:
         """Weights, optimizer state, metrics and seeds into the Keras model."""
@@ -102,40 +130,84 @@ def prepare(
     validation_split: float = 0.0,
     validation_data: Any = None,
     validation_batch_size: int | None = None,
-    validation_freq: int | Sequence[int] = 1,
+    validation_freq: int | list[int] = 1,
+    steps_per_epoch: int | None = None,
+    validation_steps: int | None = None,
+    jit_compile: bool | str | None = None,
 ) -> Prepared:
     """Make a compiled Keras model and arrays ready to train; arguments as in `Model.fit`.
 
     `batch_size` None is Keras' 32. `seed` decides the order of the rows (None draws it from
     Python's `random`, which `keras.utils.set_random_seed` seeds). An order within a batch changes
-    a sum's last digits only: `shuffle="batch"` and a full batch are not shuffled. Raises UserError
-    for a model or data that the compiled path does not train.
+    a sum's last digits only: `shuffle="batch"` and a full batch are not shuffled. `jit_compile`
+    None is what the model was compiled with, else it is as in `Model.compile`, but that "auto" is
+    XLA on TensorFlow, wherever it can be had. Raises UserError for a model or data that the
+    compiled path does not train.
     """
     import keras
 
     refusals.check_model(model)
     if validation_split and validation_data is None:
         (x, y, sample_weight), validation_data = split(x, y, sample_weight, validation_split)
-    training = batches(x, y, sample_weight, batch_size=batch_size, class_weight=class_weight)
+    steps_per_epoch, validation_steps = map(_capped, (steps_per_epoch, validation_steps))
+    training = batches(x, y, sample_weight, batch_size, steps_per_epoch, class_weight)
+    refusals.check_steps(steps_per_epoch, training.steps)
     validation = None
     if validation_data is not None:
-        arrays = keras.utils.unpack_x_y_sample_weight(validation_data)
-        validation = batches(*arrays, batch_size=validation_batch_size or batch_size)
-    built_now = _build(model, training.data)
-    if seed is None:
+        refusals.check_frequency(validation_freq)
+        tested, truth, weights = keras.utils.unpack_x_y_sample_weight(validation_data)
+        batch_size = validation_batch_size or batch_size
+        validation = batches(tested, truth, weights, batch_size, validation_steps)
+        validation = validation.first(validation_steps)
+    built_now = _build(model, training.first(1).data)
+    shuffles = bool(shuffle) and shuffle != "batch" and training.steps > 1
+    if shuffles and seed is None:
         seed = keras.random.SeedGenerator().state.numpy()[0].item()
-    shuffle = bool(shuffle) and shuffle != "batch"
-    task = Task(training, shuffle, seed, validation, validation_freq, built_now)
-    backend: Any = importlib.import_module(f"{__name__}.{keras.backend.backend()}")
+    name = keras.backend.backend()
+    if jit_compile is None or (jit_compile == "auto" and name != "tensorflow"):
+        jit_compile = model.jit_compile
+    jit = bool(jit_compile)
+    task = Task(training, shuffles, seed or 0, validation, validation_freq, built_now, jit)
+    backend: Any = importlib.import_module(f"{__name__}.{name}")
     return Prepared(model, task, backend.Program(model, task))
+
+
+def _capped(steps: int | None) -> int | None:
+    """Steps of a pass as `fit` counts them, which Keras' configuration may limit."""
+    import keras
+
+    limit = keras.config.max_steps_per_epoch()
+    return min(steps or limit, limit) if limit else steps
 
 
 def _build(model: Any, data: Any) -> bool:
     """Create missing variables, as `fit` does; tell if any but the optimizer's were missing."""
-    parts = [*model._flatten_layers(), model._compile_metrics, model._compile_loss]
-    missing = not all(part is None or part.built for part in parts)
+    import keras
+
+    layers = model._flatten_layers()
+    unbuilt = not all(layer.built for layer in layers)
+    parts = [part for part in (model._compile_metrics, model._compile_loss) if part is not None]
+    missing = unbuilt or not all(part.built for part in parts)
+    held = python_state.Held(layers)
+    on_tensorflow = keras.backend.backend() == "tensorflow"
     try:
-        model._symbolic_build(data_batch=data)
+        if on_tensorflow:
+            _build_in_graph(model, data)
+        else:
+            model._symbolic_build(data_batch=data)
     except Exception as failure:
         raise refusals.untraceable(model, failure) from failure
+    if on_tensorflow and not unbuilt:
+        # The layers are not called once more by `fit`.
+        held.put_back()
     return missing
+
+
+def _build_in_graph(model: Any, data: Any) -> None:
+    """Build as `fit` does on TensorFlow, while it traces: what `build` assigns then is lost."""
+    import tensorflow as tf
+
+    def build() -> None:
+        model._symbolic_build(data_batch=data)
+
+    tf.function(build, autograph=False).get_concrete_function()

@@ -26,12 +26,16 @@ def same_compiler(case: Case) -> str | None:
     jit = case.training.jit
     if case.model is not None or _compiler(case):
         return None
-    return {"torch": "Inductor" if jit == "on" else None}.get(case.backend, "XLA")
+    if case.backend == "torch":
+        return "Inductor" if jit == "on" else None
+    return None if case.backend == "tensorflow" and jit == "off" else "XLA"
 
 
 def _compiler(case: Case) -> tuple[str, ...]:
     jit, on_gpu = case.training.jit, case.device.startswith("gpu")
     if case.backend == "torch":
+        return ()
+    if case.backend == "tensorflow" and (case.model is not None or jit == "off"):
         return ()
     if case.model is not None:
         return ("XLA, where it compiles one of them and not the other",)

@@ -4,7 +4,6 @@ Conversion (data types, class weights, checks of row counts, the validation spli
 same adapters that `fit` uses, so that a batch here holds the very numbers of a batch there.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -34,21 +33,33 @@ class Batches:
         """Rows in all batches but the last."""
         return (self.steps - 1) * self.batch_size
 
+    def first(self, steps: int | None) -> "Batches":
+        """The first batches; None (or 0, as in `fit`) is all of them."""
+        import keras
+
+        if not steps or steps >= self.steps:
+            return self
+        rows = steps * self.batch_size
+        head = keras.tree.map_structure(lambda a: a[:rows], self.data, none_is_leaf=False)
+        return Batches(head, rows, self.batch_size)
+
 
 @dataclass(frozen=True)
 class Task:
     """What to train on, in which order, and what to validate on.
 
-    `shuffle` draws another order of the rows for every epoch from `seed`. A validation follows
-    every n-th epoch, or those listed in `validate_on`, counted from 1.
+    Where it `shuffles`, another order of the rows is drawn for every epoch from `seed`. A
+    validation follows every n-th epoch, or those listed in `validate_on`, counted from 1. `jit`:
+    compile with XLA on TensorFlow, with Inductor on Torch.
     """
 
     training: Batches
-    shuffle: bool
+    shuffles: bool
     seed: int
     validation: Batches | None
-    validate_on: int | Sequence[int]
+    validate_on: int | list[int]
     built_now: bool
+    jit: bool
 
     def validates(self, epoch: int) -> bool:
         """Whether epoch `epoch` (counted from 0) ends with a validation."""
@@ -63,21 +74,19 @@ class Task:
         """Whether every epoch ends with a validation."""
         return self.validation is not None and self.validate_on == 1
 
-    @property
-    def shuffles(self) -> bool:
-        """Whether the order of rows matters: in one full batch it does not."""
-        return self.shuffle and self.training.steps > 1
-
 
 def batches(
     x: Any,
     y: Any = None,
     sample_weight: Any = None,
-    *,
     batch_size: int | None = None,
+    steps: int | None = None,
     class_weight: dict[int, float] | None = None,
 ) -> Batches:
-    """Convert arrays as `fit` does; UserError if they are not in memory or rows do not match."""
+    """Convert arrays as `fit` does; UserError if they are not in memory or rows do not match.
+
+    Where no `batch_size` is given, `steps` decides it.
+    """
     from keras.src.trainers.data_adapters import array_data_adapter
 
     if not array_data_adapter.can_convert_arrays((x, y, sample_weight)):
@@ -87,6 +96,8 @@ def batches(
         )
     if batch_size is not None and batch_size < 1:
         raise UserError(f"a batch size of {batch_size} cannot be trained: use 1 or more")
+    if steps is not None and steps < 0:
+        raise UserError(f"{steps} steps cannot be taken: use 1 or more")
     try:
         whole = array_data_adapter.ArrayDataAdapter(
             x, y, sample_weight=sample_weight, class_weight=class_weight, batch_size=2**31
@@ -97,7 +108,8 @@ def batches(
     except ValueError as failure:
         raise UserError(str(failure)) from failure
     rows = whole.partial_batch_size
-    return Batches(data, rows, min(batch_size or KERAS_BATCH_SIZE, rows))
+    of_steps = -(-rows // steps) if steps else KERAS_BATCH_SIZE
+    return Batches(data, rows, min(batch_size or of_steps, rows))
 
 
 def state_variables(model: Any) -> tuple[list[Any], ...]:

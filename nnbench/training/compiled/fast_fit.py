@@ -3,14 +3,22 @@
 import sys
 import warnings
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from itertools import chain
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from nnbench.errors import UserError
-from nnbench.training.compiled import Logs, Prepared, prepare, refusals
+from nnbench.training.compiled import Logs, Prepared, prepare, python_state, refusals
+from nnbench.training.compiled.data import state_variables
 
 if TYPE_CHECKING:
     import keras
+
+SETTING = ("on_train_begin", "on_epoch_begin")
+"""Hooks of a callback that sets something for the epochs to come, or counts them."""
 
 STRETCH_S = 0.5
 """Epochs that run without Python in between: about this long, so that Ctrl-C is heard."""
@@ -18,7 +26,7 @@ STRETCH_S = 0.5
 
 def fast_fit(
     model: "keras.Model",
-    x: Any,
+    x: Any = None,
     y: Any = None,
     batch_size: int | None = None,
     epochs: int = 1,
@@ -30,19 +38,25 @@ def fast_fit(
     class_weight: dict[int, float] | None = None,
     sample_weight: Any = None,
     initial_epoch: int = 0,
+    steps_per_epoch: int | None = None,
+    validation_steps: int | None = None,
     validation_batch_size: int | None = None,
-    validation_freq: int | Sequence[int] = 1,
+    validation_freq: int | list[int] = 1,
     *,
     seed: int | None = None,
+    jit_compile: bool | str | None = None,
     callback_every: int = 1,
     otherwise: str = "raise",
 ) -> "keras.callbacks.History":
     """Train a compiled Keras model as `model.fit` would, all epochs in one compiled program.
 
-    Arguments mean what they mean in `Model.fit`. Three are new: `seed` decides the shuffling,
-    `callback_every=k` calls callbacks for every k-th epoch (and the last) only, which is faster
-    since they stop the program, and `otherwise="fit"` trains with `model.fit`, with a warning,
-    where the compiled path cannot. `verbose` prints a line whenever Python has the word.
+    Arguments mean what they mean in `Model.fit`. Four are new: `seed` decides the shuffling,
+    `jit_compile` overrides what the model was compiled with ("auto" is XLA on TensorFlow, wherever
+    it can be had), `callback_every=k` calls callbacks for every k-th epoch (and the last) only,
+    which is faster since they stop the program, and `otherwise="fit"` trains with `model.fit`,
+    with a warning, where the compiled path cannot. Callbacks that hear of an epoch's beginning or
+    of the training's are called for every epoch, whatever k. `verbose` prints a line whenever
+    Python has the word.
 
     Afterwards the model holds weights, optimizer state, metrics and seeds as after `fit`. Returns
     the `History`. Raises UserError for a model, data or callback that the compiled path does not
@@ -64,21 +78,34 @@ def fast_fit(
         "sample_weight": sample_weight,
         "validation_batch_size": validation_batch_size,
         "validation_freq": validation_freq,
+        "steps_per_epoch": steps_per_epoch,
+        "validation_steps": validation_steps,
     }
+
+    def fit_instead(refusal: UserError) -> Any:
+        if otherwise == "raise":
+            raise refusal
+        warnings.warn(f"{refusal}; it is trained with model.fit now", stacklevel=3)
+        more: dict[str, Any] = {"epochs": epochs, "initial_epoch": initial_epoch, **options}
+        return model.fit(x, y, verbose=verbose, callbacks=callbacks, **more)
+
     try:
         validates = bool(validation_split) or validation_data is not None
         refusals.check_callbacks(given, validates=validates)
-        prepared = prepare(model, x, y, seed=seed, **options)
+        prepared = prepare(model, x, y, seed=seed, jit_compile=jit_compile, **options)
         if epochs > initial_epoch:
-            prepared.trace()
+            prepared.compile()
     except UserError as refusal:
-        if otherwise == "raise":
-            raise
-        warnings.warn(f"{refusal}; it is trained with model.fit now", stacklevel=2)
-        options |= {"epochs": epochs, "initial_epoch": initial_epoch}
-        return model.fit(x, y, verbose=verbose, callbacks=callbacks, **options)
+        return fit_instead(refusal)
     prepared.epochs_done = initial_epoch
-    return _train(prepared, given, epochs, verbose, callback_every)
+    before = _values(model) if given and callback_every > 1 else []
+    try:
+        epochs = min(epochs, keras.config.max_epochs() or epochs)
+        return _train(prepared, given, epochs, verbose, callback_every)
+    except refusals.LeftOutError as refusal:
+        for variable, value in zip(chain(*state_variables(model)), before, strict=True):
+            variable.assign(value)
+        return fit_instead(refusal)
 
 
 def _train(
@@ -87,34 +114,22 @@ def _train(
     import keras
 
     model = prepared.model
-    history = next(
-        (callback for callback in given if isinstance(callback, keras.callbacks.History)),
-        keras.callbacks.History(),
-    )
-    others = [callback for callback in given if callback is not history]
     steps = prepared.task.training.steps
     listeners = keras.callbacks.CallbackList(
-        others, model=model, verbose=verbose, epochs=epochs, steps=steps
+        given, add_history=True, model=model, verbose=verbose, epochs=epochs, steps=steps
     )
-    history.set_model(model)
-    history.set_params(listeners.params)
-    history.on_train_begin()
-    model.history = history
+    history = model.history
     model.stop_training = False
     listeners.on_train_begin()
     # BackupAndRestore says in on_train_begin where to go on.
     prepared.epochs_done = model._initial_epoch or prepared.epochs_done
     last_logs: dict[str, Any] = {}
     try:
-        if others:
+        if len(listeners.callbacks) > 1:
             stretches = _listened(prepared, listeners, epochs, callback_every)
         else:
-            stretches = _unheard(prepared, epochs)
+            stretches = _unheard(prepared, history, epochs)
         for first_epoch, records in stretches:
-            for epoch, record in enumerate(records, start=first_epoch):
-                history.epoch.append(epoch)
-                for name, value in record.items():
-                    history.history.setdefault(name, []).append(value)
             last_logs = records[-1]
             if verbose:
                 _say(first_epoch + len(records), epochs, last_logs)
@@ -130,7 +145,7 @@ Stretch = tuple[int, list[dict[str, Any]]]
 """The number of the first epoch, and the logs of each epoch since."""
 
 
-def _unheard(prepared: Prepared, epochs: int) -> Iterator[Stretch]:
+def _unheard(prepared: Prepared, history: Any, epochs: int) -> Iterator[Stretch]:
     count = 1
     while prepared.epochs_done < epochs:
         first = prepared.epochs_done
@@ -138,23 +153,70 @@ def _unheard(prepared: Prepared, epochs: int) -> Iterator[Stretch]:
         logs = prepared.run(min(count, epochs - first))
         if perf_counter() - begin < STRETCH_S / 4:
             count *= 4
-        yield first, _by_epoch(prepared, first, logs)
-
-
-def _listened(
-    prepared: Prepared, listeners: Any, epochs: int, callback_every: int
-) -> Iterator[Stretch]:
-    """Stretches of `callback_every` epochs; the model is up to date whenever a callback runs."""
-    while prepared.epochs_done < epochs and not prepared.model.stop_training:
-        first = prepared.epochs_done
-        last = min(first + callback_every, epochs) - 1
-        listeners.on_epoch_begin(last)
-        records = _by_epoch(prepared, first, prepared.run(last + 1 - first))
-        prepared.sync()
-        for callback in listeners.callbacks:
-            # As in fit, a callback may add to the logs what the history then records.
-            callback.on_epoch_end(last, records[-1])
+        records = _by_epoch(prepared, first, logs)
+        for epoch, record in enumerate(records, start=first):
+            history.epoch.append(epoch)
+            for name, value in record.items():
+                history.history.setdefault(name, []).append(value)
         yield first, records
+
+
+def _listened(prepared: Prepared, listeners: Any, epochs: int, every: int) -> Iterator[Stretch]:
+    """Stretches of epochs without Python; the model is up to date whenever a callback runs."""
+    model, begin = prepared.model, prepared.epochs_done
+    always: list[Any] = []
+    sometimes: list[Any] = []
+    for callback in listeners.callbacks:
+        counts = callback is model.history or refusals.overridden(callback, SETTING)
+        (always if counts or every == 1 else sometimes).append(callback)
+    own_code = [callback for callback in listeners.callbacks if refusals.runs_own_code(callback)]
+    begun = False
+    # The history is always among them.
+    stretch = 1 if len(always) > 1 else every
+    while prepared.epochs_done < epochs and not model.stop_training:
+        first = prepared.epochs_done
+        listeners.on_epoch_begin(first)
+        if not begun and any(refusals.overridden(callback, SETTING) for callback in own_code):
+            # `fit` compiles its step now.
+            prepared.retrace()
+        elif own_code:
+            prepared.distrust()
+        begun = True
+        records = _by_epoch(prepared, first, prepared.run(min(stretch, epochs - first)))
+        prepared.sync()
+        for epoch, record in enumerate(records, start=first):
+            due = epoch + 1 == epochs or (epoch + 1 - begin) % every == 0
+            # As in fit, a callback may add to the logs what the history then records.
+            logs = dict(record)
+            for callback in always:
+                callback.on_epoch_end(epoch, logs)
+            for callback in sometimes if due or model.stop_training else []:
+                with _unchanged(model, callback, logs, every):
+                    callback.on_epoch_end(epoch, logs)
+        yield first, records
+
+
+@contextmanager
+def _unchanged(model: Any, callback: Any, logs: dict[str, Any], every: int) -> Iterator[None]:
+    """Raise UserError if a callback sets what the epochs that it does not hear of depend on."""
+
+    names, values, stopping = list(logs), _values(model), model.stop_training
+    held = python_state.held(model)
+    yield
+    if list(logs) != names:
+        raise refusals.left_out(callback, "the logs", every)
+    variables = chain(*state_variables(model))
+    for variable, old, new in zip(variables, values, _values(model), strict=True):
+        if not np.array_equal(old, new, equal_nan=old.dtype.kind == "f"):
+            raise refusals.left_out(callback, variable.name, every)
+    model.stop_training, stops = stopping, model.stop_training
+    if held.attributes_changed():
+        raise refusals.left_out(callback, "an attribute of the model", every)
+    model.stop_training = stops
+
+
+def _values(model: Any) -> list[Any]:
+    return [np.array(variable.numpy()) for variable in chain(*state_variables(model))]
 
 
 def _by_epoch(prepared: Prepared, first: int, logs: Logs) -> list[dict[str, Any]]:

@@ -35,6 +35,7 @@ class Program:
         self._key = jax.random.key(task.seed) if task.shuffles else None
         self._lowered: Any = None
         self._compiled: Any = None
+        self._text = ""
 
     def trace(self) -> None:
         """Python to StableHLO."""
@@ -43,6 +44,10 @@ class Program:
 
     def compile(self) -> None:
         """StableHLO to machine code."""
+        text = self._lowered.as_text()
+        if self._compiled is not None and text == self._text:
+            return
+        self._text = text
         options = jax_dense_chain.compiler_options(self._stepping, self._task.training.batch_size)
         try:
             self._compiled = self._lowered.compile(options)
@@ -68,6 +73,9 @@ class Program:
                 variable.assign(value)
         self._state = None
 
+    def distrust(self) -> None:
+        """`fit` compiles its step once as well."""
+
     def _arguments(self, first_epoch: int, epochs: int) -> tuple[Any, ...]:
         validates = np.zeros(LONGEST_RUN, bool)
         validates[:epochs] = [self._task.validates(first_epoch + n) for n in range(epochs)]
@@ -88,14 +96,17 @@ class Program:
         if self._task.training.steps == 1 and isinstance(self._stepping, DenseChain):
             step = self._stepping.full_batch_step
             data = jax_dense_chain.features_first(data)
+        # As with `fit`, Python runs once for each size of batch, however often loops are traced.
+        step = jax.jit(step, inline=True)
+        test_step = jax.jit(self._model.test_step, inline=True)
 
         def epoch(number: Any, state: State) -> tuple[State, dict[str, jax.Array]]:
             order = self._order(key, first_epoch + number)
             state = (*state[:3], _fresh_metrics(self._model))
-            state, logs = _pass_over(step, state, self._task.training, data, order)
+            state, logs = self._pass_over(step, state, self._task.training, data, order)
             if self._task.validation is None:
                 return state, logs
-            return self._validated(state, logs, validates[number], validation)
+            return self._validated(test_step, state, logs, validates[number], validation)
 
         def recorded(number: Any, carried: Any) -> Any:
             state, history = carried
@@ -122,7 +133,7 @@ class Program:
         return jnp.argsort(jax.random.bits(key, (self._task.training.rows,)))
 
     def _validated(
-        self, state: State, logs: dict[str, Any], validates: jax.Array, validation: Any
+        self, step: Any, state: State, logs: dict[str, Any], validates: jax.Array, validation: Any
     ) -> tuple[State, dict[str, Any]]:
         batches = self._task.validation
         assert batches is not None
@@ -130,7 +141,7 @@ class Program:
         def evaluate(state: State) -> tuple[State, dict[str, Any]]:
             trainable, non_trainable, optimizer, _ = state
             tested = trainable, non_trainable, _fresh_metrics(self._model)
-            tested, found = _pass_over(self._model.test_step, tested, batches, validation, None)
+            tested, found = self._pass_over(step, tested, batches, validation, None)
             new = (tested[0], tested[1], optimizer, tested[2])
             named = {f"val_{name}": value for name, value in _flat(found).items()}
             return jax.tree.map(_as, new, state), named
@@ -145,28 +156,33 @@ class Program:
             state, found = lax.cond(validates, evaluate, skip, state)
         return state, {**_flat(logs), **found}
 
+    def _pass_over(
+        self, step: Any, state: Any, batches: Batches, data: Any, order: jax.Array | None
+    ) -> tuple[Any, Any]:
+        """Take every batch in turn; the last one may be smaller. The logs are those of `fit`."""
+        cut = batches.rows_before_last
+        if order is None:
+            before, last = (
+                jax.tree.map(lambda a: a[:cut], data),
+                jax.tree.map(lambda a: a[cut:], data),
+            )
+        else:
+            before, last = order[:cut], jax.tree.map(lambda a: a[order[cut:]], data)
 
-def _pass_over(
-    step: Any, state: Any, batches: Batches, data: Any, order: jax.Array | None
-) -> tuple[Any, Any]:
-    """Take every batch in turn; the logs are those of the last one, which may be smaller."""
-    cut = batches.rows_before_last
-    if order is None:
-        before, last = jax.tree.map(lambda a: a[:cut], data), jax.tree.map(lambda a: a[cut:], data)
-    else:
-        before, last = order[:cut], jax.tree.map(lambda a: a[order[cut:]], data)
+        def one(state: Any, batch: Any) -> tuple[Any, None]:
+            if order is not None:
+                batch = jax.tree.map(lambda a: a[batch], data)
+            new_state = step(state, batch)[1]
+            return jax.tree.map(_as, new_state, state), None
 
-    def one(state: Any, batch: Any) -> tuple[Any, None]:
-        if order is not None:
-            batch = jax.tree.map(lambda a: a[batch], data)
-        new_state = step(state, batch)[1]
-        return jax.tree.map(_as, new_state, state), None
-
-    if cut:
-        in_batches = jax.tree.map(lambda a: a.reshape(-1, batches.batch_size, *a.shape[1:]), before)
-        state, _ = lax.scan(one, state, in_batches)
-    logs, state = step(state, last)
-    return state, logs
+        if cut:
+            in_batches = jax.tree.map(
+                lambda a: a.reshape(-1, batches.batch_size, *a.shape[1:]), before
+            )
+            state, _ = lax.scan(one, state, in_batches)
+        logs, state = step(state, last)
+        with keras.StatelessScope(zip(self._model.metrics_variables, state[-1], strict=True)):
+            return state, self._model._get_metrics_result_or_logs(logs)
 
 
 def _as(new: Any, old: Any) -> jax.Array:

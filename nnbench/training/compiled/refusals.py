@@ -1,5 +1,7 @@
 """What the compiled path does not train, each in one sentence that says what to do instead."""
 
+import inspect
+import re
 import traceback
 from collections.abc import Sequence
 from typing import Any
@@ -9,6 +11,14 @@ from nnbench.errors import UserError
 BATCH_HOOKS = ("on_batch_begin", "on_batch_end", "on_train_batch_begin", "on_train_batch_end")
 VALIDATION_HOOKS = ("on_test_begin", "on_test_end", "on_test_batch_begin", "on_test_batch_end")
 INSTEAD = "train it with model.fit"
+BEFORE_THE_REASON = (
+    *("Exception encountered when", "Graph execution error", "Detected at node", "File ", "<stack"),
+)
+STYLE = re.compile(r"\x1b\[[0-9;]*m")
+UNREPEATABLE = (
+    "the model's training step is another one each time it is taken from equal weights with equal "
+    "data, by something that it counts or draws outside of its layers: " + INSTEAD
+)
 
 
 def check_model(model: Any) -> None:
@@ -29,39 +39,100 @@ def check_model(model: Any) -> None:
         raise UserError("the model has no trainable weights")
 
 
+def check_steps(asked: int | None, steps: int) -> None:
+    """Raise UserError unless an epoch is one pass over the rows."""
+    if asked and asked != steps:
+        raise UserError(
+            f"steps_per_epoch={asked} is not one pass over the rows, which is {steps} batches, and "
+            f"the next epoch would begin where this one ends: leave it out, or {INSTEAD}"
+        )
+
+
+def check_frequency(validation_freq: Any) -> None:
+    """Raise UserError unless it is one of the two kinds that `fit` takes."""
+    counted = isinstance(validation_freq, int) and validation_freq >= 1
+    if not counted and not isinstance(validation_freq, list):
+        raise UserError(
+            f"validation_freq={validation_freq!r} is neither a whole number from 1 nor a list of "
+            "epochs"
+        )
+
+
 def check_callbacks(callbacks: Sequence[Any], *, validates: bool) -> None:
     """Raise UserError if a callback wants Python within an epoch; it is named."""
     from keras.callbacks import BackupAndRestore, Callback, ModelCheckpoint
 
     hooks = BATCH_HOOKS + (VALIDATION_HOOKS if validates else ())
-    plain = {hook: getattr(Callback, hook) for hook in hooks}
     for callback in callbacks:
+        if not isinstance(callback, Callback):
+            raise UserError(f"{callback!r:.80} is no keras.callbacks.Callback: leave it out")
         # These two look at every batch only to find that it is not yet time to save.
         saves = isinstance(callback, ModelCheckpoint | BackupAndRestore)
         if saves and callback.save_freq == "epoch":
             continue
-        kind, own = type(callback), vars(callback)
-        wanted = [hook for hook in hooks if hook in own or getattr(kind, hook) is not plain[hook]]
+        wanted = overridden(callback, hooks)
         if wanted:
             raise UserError(
-                f"callback {kind.__name__} wants Python within an epoch ({', '.join(wanted)}), "
-                f"which the compiled path does not stop for: leave it out, or {INSTEAD}"
+                f"callback {type(callback).__name__} wants Python within an epoch "
+                f"({', '.join(wanted)}), which the compiled path does not stop for: "
+                f"leave it out, or {INSTEAD}"
             )
+
+
+def overridden(callback: Any, hooks: Sequence[str]) -> list[str]:
+    """Those hooks that a callback has of its own."""
+    from keras.callbacks import Callback
+
+    kind, own = type(callback), vars(callback)
+    return [
+        hook for hook in hooks if hook in own or getattr(kind, hook) is not getattr(Callback, hook)
+    ]
+
+
+def runs_own_code(callback: Any) -> bool:
+    """Whether it may set what Keras' own callbacks do not: anything but variables."""
+    functions = [value for value in vars(callback).values() if inspect.isfunction(value)]
+    modules = [type(callback).__module__, *(function.__module__ for function in functions)]
+    return any(module.split(".")[0] != "keras" for module in modules)
+
+
+class LeftOutError(UserError):
+    """A callback was left out of epochs that depend on it."""
+
+
+def left_out(callback: Any, what: str, every: int) -> LeftOutError:
+    """Why a callback cannot be called for some epochs only."""
+    return LeftOutError(
+        f"callback {type(callback).__name__} changes {what} at the end of an epoch, and "
+        f"callback_every={every} leaves epochs out: leave callback_every out, or {INSTEAD}"
+    )
 
 
 def untraceable(model: Any, failure: Exception) -> UserError:
     """Why a training step could not be traced, naming the layer in which it stopped."""
+    return UserError(f"the model cannot be compiled as a whole: {_told(model, failure)}: {INSTEAD}")
+
+
+def uncompilable(model: Any, failure: Exception) -> UserError:
+    """Why a compiler did not take the program."""
+    return UserError(f"the compiler does not take the model: {_told(model, failure)}: {INSTEAD}")
+
+
+def stopped(model: Any, failure: Exception) -> UserError:
+    """What ended a training that had begun."""
+    return UserError(f"the training ended: {_told(model, failure)}")
+
+
+def _told(model: Any, failure: Exception) -> str:
     for cause in _causes(failure):
         layer = _layer_in_traceback(model, cause)
         if layer is not None:
             break
     where = f"layer '{layer.name}' ({type(layer).__name__})" if layer else "its training step"
-    lines = [line for line in str(cause).strip().splitlines() if line.strip()]
-    reason = lines[0][:200].rstrip(".: ") if lines else "without a message"
-    return UserError(
-        f"the model cannot be compiled as a whole: {where} stopped with "
-        f"{type(cause).__name__} ({reason}): {INSTEAD}"
-    )
+    lines = [STYLE.sub("", line).strip() for line in str(cause).splitlines()]
+    told = (line for line in lines if line and not line.startswith(BEFORE_THE_REASON))
+    reason = next(told, "without a message")[:200].rstrip(".: ")
+    return f"{where} stopped with {type(cause).__name__} ({reason})"
 
 
 def _causes(failure: BaseException) -> list[BaseException]:

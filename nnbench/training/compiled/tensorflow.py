@@ -7,6 +7,7 @@ epochs is an argument: one graph serves all. The model's own variables hold the 
 from collections.abc import Callable
 from typing import Any
 
+import keras
 import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
@@ -20,14 +21,16 @@ class Program:
     def __init__(self, model: Any, task: Task) -> None:
         self._model = model
         self._task = task
-        self._data = tf.nest.map_structure(tf.convert_to_tensor, task.training.data)
+        self._data = _mapped(tf.convert_to_tensor, task.training.data)
         validation = np.zeros(0, np.float32) if task.validation is None else task.validation.data
-        self._validation = tf.nest.map_structure(tf.convert_to_tensor, validation)
+        self._validation = _mapped(tf.convert_to_tensor, validation)
         self._program: Any = None
 
     def trace(self) -> None:
         """Python to a graph."""
-        function = tf.function(self._epochs, jit_compile=_xla_wins(self._model), autograph=False)
+        function = tf.function(
+            self._epochs, jit_compile=_xla_wins(self._model, self._task), autograph=False
+        )
         self._program = function.get_concrete_function(*self._arguments(0, 1))
 
     def compile(self) -> None:
@@ -41,6 +44,9 @@ class Program:
 
     def sync(self) -> None:
         """The model's variables hold the state already."""
+
+    def distrust(self) -> None:
+        """`fit` compiles its step once as well."""
 
     def _arguments(self, first_epoch: int, epochs: int) -> tuple[Any, ...]:
         validates = np.zeros(LONGEST_RUN, bool)
@@ -82,14 +88,14 @@ class Program:
             keys = tf.random.stateless_uniform([training.rows], [self._task.seed, epoch])
             order = tf.argsort(keys, stable=True)
         self._model.reset_metrics()
-        logs = _flat(_pass_over(self._model.train_step, training, data, order))
+        logs = _flat(self._pass_over(self._model.train_step, training, data, order))
         batches = self._task.validation
         if batches is None:
             return logs
 
         def evaluate() -> dict[str, Any]:
             self._model.reset_metrics()
-            found = _flat(_pass_over(self._model.test_step, batches, validation, None))
+            found = _flat(self._pass_over(self._model.test_step, batches, validation, None))
             return {f"val_{name}": value for name, value in found.items()}
 
         if self._task.validates_always:
@@ -103,41 +109,61 @@ class Program:
 
         return {**logs, **tf.cond(validates, evaluated, skip)}
 
+    def _pass_over(
+        self, step: Callable[[Any], Any], batches: Batches, data: Any, order: Any
+    ) -> dict[str, Any]:
+        """Take every batch in turn; the logs are those of the epoch, as `fit` finds them."""
+        step = _traced_once(step, batches, data)
 
-def _xla_wins(model: Any) -> bool:
-    """XLA wins wherever it can be had, but it draws other random numbers than TensorFlow does."""
+        def rows(begin: Any, count: int) -> Any:
+            if order is None:
+                return _mapped(
+                    lambda a: tf.slice(
+                        a,
+                        tf.concat([[begin], tf.zeros(a.shape.rank - 1, tf.int32)], 0),
+                        [count, *a.shape[1:]],
+                    ),
+                    data,
+                )
+            chosen = tf.slice(order, [begin], [count])
+            return _mapped(lambda a: tf.gather(a, chosen), data)
+
+        def one(number: Any) -> tuple[Any]:
+            step(rows(number * batches.batch_size, batches.batch_size))
+            return (number + 1,)
+
+        before = batches.steps - 1
+        if before:
+            first = (tf.constant(0),)
+            tf.while_loop(lambda number: number < before, one, first, parallel_iterations=1)
+            last = rows(batches.rows_before_last, batches.rows - batches.rows_before_last)
+        else:
+            last = data
+        return self._model._get_metrics_result_or_logs(step(last))  # type: ignore[no-any-return]
+
+
+def _traced_once(step: Callable[[Any], Any], batches: Batches, data: Any) -> Callable[[Any], Any]:
+    """The step as `fit` traces it: once, without a number of rows where the last batch has fewer.
+
+    Keras averages the losses of several outputs otherwise if it does not know the number.
+    """
+    uneven = batches.rows % batches.batch_size
+    size = None if uneven else batches.batch_size
+    specs = _mapped(lambda a: tf.TensorSpec([size, *a.shape[1:]], a.dtype), data)
+    traced: Callable[[Any], Any] = tf.function(step, autograph=False).get_concrete_function(specs)
+    return traced
+
+
+def _mapped(function: Callable[[Any], Any], data: Any) -> Any:
+    return keras.tree.map_structure(function, data, none_is_leaf=False)
+
+
+def _xla_wins(model: Any, task: Task) -> bool:
+    """XLA where it is asked for, and not where it would draw other random numbers than `fit`."""
     draws = any(v.name == "seed_generator_state" for v in model.non_trainable_variables)
-    return not draws and all(layer.supports_jit for layer in model._flatten_layers())
-
-
-def _pass_over(
-    step: Callable[[Any], Any], batches: Batches, data: Any, order: Any
-) -> dict[str, Any]:
-
-    def rows(begin: Any, count: int) -> Any:
-        if order is None:
-            return tf.nest.map_structure(
-                lambda a: tf.slice(
-                    a,
-                    tf.concat([[begin], tf.zeros(a.shape.rank - 1, tf.int32)], 0),
-                    [count, *a.shape[1:]],
-                ),
-                data,
-            )
-        chosen = tf.slice(order, [begin], [count])
-        return tf.nest.map_structure(lambda a: tf.gather(a, chosen), data)
-
-    def one(number: Any) -> tuple[Any]:
-        step(rows(number * batches.batch_size, batches.batch_size))
-        return (number + 1,)
-
-    before = batches.steps - 1
-    if before:
-        tf.while_loop(lambda number: number < before, one, (tf.constant(0),), parallel_iterations=1)
-        last = rows(batches.rows_before_last, batches.rows - batches.rows_before_last)
-    else:
-        last = data
-    return step(last)  # type: ignore[no-any-return]
+    fit_draws_so = bool(model.jit_compile)
+    supported = all(layer.supports_jit for layer in model._flatten_layers())
+    return task.jit and supported and (fit_draws_so or not draws)
 
 
 def _flat(logs: dict[str, Any]) -> dict[str, Any]:

@@ -7,24 +7,25 @@ On a GPU the replay becomes a CUDA graph.
 
 A step that cannot be recorded, because it looks at values in Python (seeded dropout, loss
 scaling, a `train_step` of one's own), is taken as it is in a bare loop: the same training, only
-slower.
+slower. Every recording is compared with the model's own step, when it is made and again after
+callbacks have had their word; where they differ, the bare loop takes over, with a warning.
 """
 
 import contextlib
 import functools
 import itertools
-from collections.abc import Callable, Iterator
+import warnings
+from collections.abc import Iterator
 from typing import Any
 
 import torch
 from numpy.typing import NDArray
 
-from nnbench.training.compiled import torch_recording
+from nnbench.errors import UserError
+from nnbench.training.compiled import refusals, torch_check, torch_recording
 from nnbench.training.compiled.data import Batches, Task, state_variables
-
-Tensors = list[torch.Tensor]
-Logs = dict[str, torch.Tensor]
-Step = Callable[[Tensors, Any], tuple[Logs, Tensors]]
+from nnbench.training.compiled.torch_check import Logs, Step, fresh
+from nnbench.training.compiled.torch_recording import NotRecordable, Recording, Tensors
 
 
 class Program:
@@ -43,24 +44,25 @@ class Program:
         self._variables = list(itertools.chain(*state_variables(model)))
         self._steps: dict[int, Step] = {}
         self._state: Tensors | None = None
-        self._begun = False
+        self._begun = self._doubtful = False
 
     def trace(self) -> None:
         """Record a step for each size of batch; see `torch_recording` for what cannot be."""
         with _training_mode(self._model):
             for batch in _sizes(self._task.training, self._data):
-                recorded = torch_recording.record(self._model, self._variables, batch)
-                self._steps[_rows(batch)] = recorded or self._own_step
+                self._steps[_rows(batch)] = self._checked(batch)
+        if self._own_step in self._steps.values():
+            self._steps = dict.fromkeys(self._steps, self._own_step)
 
     def compile(self) -> None:
         """Hand the recordings to Inductor if the model was compiled with `jit_compile=True`."""
-        for rows, step in self._steps.items():
-            if not isinstance(step, torch_recording.Recording):
+        for batch in _sizes(self._task.training, self._data):
+            step = self._steps[_rows(batch)]
+            if not isinstance(step, Recording):
                 continue
-            if self._model.jit_compile:
-                step.compile()
+            if self._task.jit:
+                step.compile(torch_check.values(self._variables), fresh(batch))
             elif _on_gpu(self._data):
-                batch = next(b for b in _sizes(self._task.training, self._data) if _rows(b) == rows)
                 step.capture(_values(self._variables), batch)
 
     def run(self, first_epoch: int, epochs: int) -> dict[str, NDArray[Any]]:
@@ -85,11 +87,38 @@ class Program:
             variable.assign(value)
         self._state = None
 
+    def distrust(self) -> None:
+        """See `compiled.Program`."""
+        self._doubtful = True
+
+    def _checked(self, batch: Any) -> Step:
+        import keras
+
+        model, variables = self._model, self._variables
+        if type(model).train_step is not keras.Model.train_step:
+            return self._own_step
+        note = "takes another step than its recording"
+        with torch_check.put_back(model, variables):
+            try:
+                recorded = torch_recording.record(model, variables, batch)
+            except NotRecordable as reason:
+                recorded, note = None, str(reason)
+        if recorded and torch_check.agrees(model, variables, recorded, self._own_step, batch):
+            return recorded
+        if not torch_check.repeats(model, variables, self._own_step, batch):
+            raise UserError(refusals.UNREPEATABLE)
+        if note:
+            _say(note)
+        return self._own_step
+
     def _epoch(self, number: int) -> Logs:
         self._reset_metrics()
         logs: Logs = {}
         for batch in _pass_over(self._task.training, self._data, self._order(number)):
-            logs, self._state = self._steps[_rows(batch)](self._current(), batch)
+            step = self._confirmed if self._doubtful else self._steps[_rows(batch)]
+            logs, self._state = step(self._current(), batch)
+        if not isinstance(step, Recording):
+            logs = self._model._get_metrics_result_or_logs(logs)
         records = _flat(logs)
         if self._task.validates(number):
             records |= {f"val_{name}": value for name, value in self._validated().items()}
@@ -104,6 +133,7 @@ class Program:
         with torch.no_grad():
             for batch in _pass_over(self._task.validation, self._validation, None):
                 logs = self._model.test_step(batch)
+            logs = self._model._get_metrics_result_or_logs(logs)
         self._model.train()
         return _flat(logs)
 
@@ -131,9 +161,30 @@ class Program:
         order = torch.randperm(self._task.training.rows, generator=generator)
         return order.to(_leaf(self._data).device)
 
+    def _confirmed(self, state: Tensors, batch: Any) -> tuple[Logs, Tensors]:
+        """A step of the model's own, after which the recording is trusted again, or never."""
+        self._doubtful = False
+        step = self._steps[_rows(batch)]
+        if not isinstance(step, Recording):
+            return step(state, batch)
+        self.sync()
+        gpus = [torch.cuda.current_device()] if _on_gpu(self._data) else []
+        with torch.random.fork_rng(devices=gpus):
+            logs, new = step(torch_check.values(self._variables), fresh(batch))
+            recorded = {name: value.clone() for name, value in logs.items()}, new, None
+        taken = self._own_step(state, batch)
+        if not torch_check.same(recorded, (_flat(taken[0]), taken[1], None)):
+            _say("takes another step than its recording, after a callback")
+            self._steps = dict.fromkeys(self._steps, self._own_step)
+        return taken
+
     def _own_step(self, state: Tensors, batch: Any) -> tuple[Logs, Tensors]:
         logs = self._model.train_step(batch)
         return logs, _values(self._variables)
+
+
+def _say(note: str) -> None:
+    warnings.warn(f"the model's training step {note}: it is taken as fit takes it", stacklevel=2)
 
 
 def _draw_as_loader_does() -> None:
@@ -162,12 +213,13 @@ def _values(variables: list[Any]) -> Tensors:
 
 
 def _batches(batches: Batches, data: Any, order: torch.Tensor | None) -> Iterator[Any]:
-    if batches.steps == 1:
-        yield data
-        return
+    """Fresh tensors, as a `DataLoader` hands out: a step may write into them."""
     for begin in range(0, batches.rows, batches.batch_size):
         rows = slice(begin, begin + batches.batch_size)
-        yield _take_all(data, rows if order is None else order[rows])
+        if order is None:
+            yield fresh(_take_all(data, rows))
+        else:
+            yield _take_all(data, order[rows])
 
 
 def _take_all(data: Any, rows: Any) -> Any:

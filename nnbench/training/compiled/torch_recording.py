@@ -6,11 +6,25 @@ from typing import Any
 import torch
 from torch import fx
 from torch.fx.experimental.proxy_tensor import make_fx
+from torch.overrides import TorchFunctionMode
 
 Tensors = list[torch.Tensor]
 
 ALIASES = (torch.ops.aten.detach.default, torch.ops.aten.lift_fresh_copy.default)
 """Operations that only matter to a gradient tape, or to whoever writes into a constant."""
+
+
+READ_OUT = {
+    torch.Tensor.numpy: "NumPy",
+    torch.Tensor.__array__: "NumPy",
+    torch.Tensor.tolist: "a Python list",
+    torch.Tensor.__dlpack__: "another library",
+}
+"""Ways to a tensor's values that a recording does not see; those of `item` are seen, and fail."""
+
+
+class NotRecordable(RuntimeError):  # noqa: N818 (an answer, not a mistake)
+    """Why a step cannot be recorded, in words that follow "its training step"."""
 
 
 class Recording:
@@ -28,9 +42,11 @@ class Recording:
         count = len(self._names)
         return dict(zip(self._names, results[:count], strict=True)), list(results[count:])
 
-    def compile(self) -> None:
-        """Compile with Inductor; it does so at the next call, for these shapes."""
+    def compile(self, state: Tensors, batch: Any) -> None:
+        """Compile with Inductor, which it does at the first call: this one, on copies."""
         self._run = torch.compile(self._graph, fullgraph=True, dynamic=False)
+        with torch.random.fork_rng(devices=[]):
+            self(state, batch)
 
     def capture(self, state: Tensors, batch: Any) -> None:
         """Make it a CUDA graph: one launch a step, on copies of the state and the batch."""
@@ -56,33 +72,43 @@ class Recording:
         self._run = replay
 
 
-def record(model: Any, state_variables: list[Any], batch: Any) -> Recording | None:
-    """Record `model.train_step` for this size of batch, on copies; None if that is not possible."""
+def record(model: Any, state_variables: list[Any], batch: Any) -> Recording:
+    """Record `model.train_step` for this size of batch, on copies. Raises NotRecordable."""
     import keras
 
-    if type(model).train_step is not keras.Model.train_step:
-        return None
     names: list[str] = []
     count = len(state_variables)
 
     def step(*tensors: torch.Tensor) -> Tensors:
         packed = keras.tree.pack_sequence_as(batch, list(tensors[count:]))
-        logs, state = _step(model, state_variables, list(tensors[:count]), packed)
+        with _Unread():
+            logs, state = _step(model, state_variables, list(tensors[:count]), packed)
         names[:] = list(logs)
         return [*logs.values(), *state]
 
     copies = [variable.value.detach().clone() for variable in state_variables]
-    gpus = [torch.cuda.current_device()] if torch.cuda.is_available() else []
+    inputs = [leaf.clone() for leaf in _leaves(batch)]
     try:
-        with torch.random.fork_rng(devices=gpus), warnings.catch_warnings():
+        with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            graph = make_fx(step)(*copies, *_leaves(batch))
-    except (RuntimeError, ValueError, TypeError, AttributeError, NotImplementedError):
+            graph = make_fx(step)(*copies, *inputs)
+    except NotRecordable:
+        raise
+    except (RuntimeError, ValueError, TypeError, AttributeError, NotImplementedError) as failure:
         # Whatever stopped it comes up again in the model's own step if it is a mistake.
-        return None
+        raise NotRecordable("") from failure
     finally:
         model._losses_override.clear()
     return Recording(_without_aliases(graph), names)
+
+
+class _Unread(TorchFunctionMode):  # type: ignore[misc]
+    """No value leaves for Python unseen: the recording would hold it for ever."""
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if func in READ_OUT:
+            raise NotRecordable(f"hands values to {READ_OUT[func]}")
+        return func(*args, **(kwargs or {}))
 
 
 def _step(
@@ -112,6 +138,10 @@ def _step(
         with torch.no_grad():
             model.optimizer.apply(list(gradients), model.trainable_variables)
             logs = model.compute_metrics(x, y, y_pred, sample_weight=sample_weight)
+            if type(model).compute_metrics is not keras.Model.compute_metrics:
+                logs = model._get_metrics_result_or_logs(logs)
+    if set(scope.state_mapping) - {id(variable) for variable in state_variables}:
+        raise NotRecordable("changes a variable that is not among the model's or its optimizer's")
     new_state = [scope.get_current_value(variable) for variable in state_variables]
     flat_logs = {name: torch.as_tensor(value) for name, value in logs.items()}
     return flat_logs, [value.detach() for value in new_state]

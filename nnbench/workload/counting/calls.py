@@ -57,6 +57,14 @@ def of_model(model: "keras.Model", batch: Any) -> list[Call]:
     return whole.calls
 
 
+def size_bytes(array: Any) -> int:
+    """What an array, tensor or variable takes."""
+    import keras
+
+    kind: str = keras.backend.standardize_dtype(array.dtype)
+    return VALUE_BYTES[kind] * int(math.prod(array.shape))
+
+
 def is_graph(layer: Any) -> bool:
     """Whether all that a layer does is to call others, and Keras' own operations."""
     return keras_kind(layer) in {"Functional", "Sequential", "Bidirectional"}
@@ -118,7 +126,7 @@ class _Recorder:
             self._trained.update((id(one), trained) for one in outputs)
             self._alive += [*tensors, *outputs]
             made.outputs = [tuple(one.shape) for one in outputs]
-            made.output_bytes = sum(map(self._size_bytes, outputs))
+            made.output_bytes = sum(map(size_bytes, outputs))
             return answer
 
         return recorded
@@ -126,9 +134,3 @@ class _Recorder:
     def _tensors(self, structure: Any) -> list[Any]:
         flat = self._keras.tree.flatten(structure)
         return [one for one in flat if hasattr(one, "shape") and hasattr(one, "dtype")]
-
-    def _size_bytes(self, tensor: Any) -> int:
-        return (
-            math.prod(tensor.shape)
-            * VALUE_BYTES[self._keras.backend.standardize_dtype(tensor.dtype)]
-        )

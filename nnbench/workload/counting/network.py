@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from nnbench.workload.counting import calls
-from nnbench.workload.counting.calls import VALUE_BYTES, Call, Shape
+from nnbench.workload.counting.calls import Call, Shape, size_bytes
 from nnbench.workload.counting.rules import RULES, VIEWS, Work
 
 if TYPE_CHECKING:
@@ -126,17 +126,11 @@ def count(model: "keras.Model", batch: Any) -> NetworkCount:
     return NetworkCount(
         rows=inputs[0].shape[0],
         layers=tuple(layers),
-        batch_bytes=sum(_bytes(one) for one in inputs),
+        batch_bytes=sum(size_bytes(one) for one in inputs),
         optimizer=type(optimizer).__name__,
         update_flops=None if each is None else each * trainable,
-        optimizer_bytes=sum(_bytes(one) for one in optimizer.variables if len(one.shape)),
+        optimizer_bytes=sum(size_bytes(one) for one in optimizer.variables if len(one.shape)),
     )
-
-
-def _bytes(array: Any) -> int:
-    import keras
-
-    return math.prod(array.shape) * VALUE_BYTES[keras.backend.standardize_dtype(array.dtype)]
 
 
 def _lines(call: Call, seen: set[int], path: str) -> Iterator[LayerCount]:
@@ -195,7 +189,7 @@ def _line(call: Call, name: str, work: Work | None, seen: set[int]) -> LayerCoun
         output=call.outputs[0] if call.outputs else (),
         parameters=sum(math.prod(one.shape) for one in own),
         trainable=sum(math.prod(one.shape) for one in trainable),
-        weight_bytes=sum(_bytes(one) for one in own),
+        weight_bytes=sum(size_bytes(one) for one in own),
         forward_products=done.product + done.inner,
         forward_elementwise=done.forward,
         backward_products=done.product * (trained + call.on_trained) + 2 * reached * done.inner,
@@ -223,5 +217,5 @@ def _own_weights(layer: Any, seen: set[int], path: str) -> Iterator[LayerCount]:
         output=(),
         parameters=sum(math.prod(one.shape) for one in own),
         trainable=sum(math.prod(one.shape) for one in own if one.trainable),
-        weight_bytes=sum(_bytes(one) for one in own),
+        weight_bytes=sum(size_bytes(one) for one in own),
     )

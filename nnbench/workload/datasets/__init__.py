@@ -37,10 +37,10 @@ def load(
     """Load and check the data that `spec` names.
 
     `spec` is `banknotes`, `instagram`, `synthetic:rows=1000,features=4,seed=0,task=regression`
-    (any part of it), the path of a CSV file with a header line, an `.npz` file with arrays `x` and
-    `y`, or `data.py:load`, a function that returns such a pair. `label` must be given for a
-    CSV file; `features` defaults to every other column of numbers and `task` to classification
-    when the label holds only 0 and 1. `standardise` scales each feature to mean 0 and standard
+    (any part of it), the path of a CSV file or workbook with a header line, an `.npz` file with
+    arrays `x` and `y`, or `data.py:load`, a function that returns such a pair. `label` must be
+    given for a table; `features` defaults to every other column of numbers and `task` to what the
+    label looks like (see `classes`). `standardise` scales each feature to mean 0 and standard
     deviation 1. Raises UserError for data that is not there or cannot be trained on.
     """
     choice = Choice(label, features, task, standardise)
@@ -53,7 +53,10 @@ def load(
         return synthetic.make(synthetic.parse(spec, task=task))
     if spec in BUILT_IN:
         return _built_in(BUILT_IN[spec], choice)
-    path = Path(spec).expanduser()
+    try:
+        path = Path(spec).expanduser()
+    except RuntimeError as failure:
+        raise UserError(f"'{spec}' cannot be found: {failure}".rstrip(".")) from None
     if path.suffix == ".npz" or user_code.is_reference(spec):
         if choice.of_columns:
             raise UserError(f"{spec} has no columns to choose: give x and y as they are trained on")

@@ -91,7 +91,7 @@ def locate(known: BuiltIn) -> Copy:
     local = os.environ.get(known.setting)
     if local:
         path = Path(local).expanduser()
-        raw = known.name == "banknotes" and table.looks_headerless(table.read_text(path))
+        raw = known.name == "banknotes" and table.looks_headerless(path)
         header = original.HEADER if raw else None
         return Copy("local copy", path, f"a local copy, set by {known.setting}", header)
     if known.name == "banknotes" and original.cached_path().is_file():

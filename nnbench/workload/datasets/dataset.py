@@ -6,16 +6,21 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from nnbench.errors import UserError
+from nnbench.workload import tasks
+
 Array = npt.NDArray[np.float32]
+FIGURES = (np.mean, np.std, np.min, np.max)
 
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
     """Data to train on, checked: finite float32 numbers, and labels that can be learned.
 
-    `features` has shape (rows, width), `labels` (rows, 1); labels of a classification are
-    0 and 1. `name` is the text that `load` understands, `source` one line for a person, and
-    `digest` the SHA-256 (hexadecimal) of both arrays' shapes and little-endian bytes.
+    `features` has shape (rows, width), `labels` (rows, 1); labels of a classification are numbers
+    of classes, from 0. `name` is the text that `load` understands, `source` one line for a person,
+    of which `notes` say how the file was read, and `digest` the SHA-256 (hexadecimal) of both
+    arrays' shapes and little-endian bytes. Arrays for a person's own model have any shape.
     """
 
     name: str
@@ -26,6 +31,7 @@ class Dataset:
     label_name: str
     source: str
     digest: str = ""
+    notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if not self.digest:
@@ -39,6 +45,18 @@ class Dataset:
     def rows(self) -> int:
         """Number of rows."""
         return len(self.features)
+
+    def check_table(self, networks: object) -> None:
+        """Raise UserError unless an architecture can be trained on it: rows of numbers, one label.
+
+        `networks` are what the message names.
+        """
+        shapes = self.features.shape[1:], self.labels.shape[1:]
+        if len(shapes[0]) > 1 or shapes[1] not in ((), (1,)):
+            raise UserError(
+                f"{networks} cannot be trained on {self.name}: a row of x has shape {shapes[0]} "
+                f"and of y {shapes[1]}, not (columns,) and (1,); name your own model with --model"
+            )
 
     @property
     def width(self) -> int:
@@ -74,14 +92,15 @@ class Description:
 
 def describe(data: Dataset, *, first: int = 5) -> Description:
     """Summarise every column, count the classes and copy the first rows."""
-    values = np.concatenate([data.features, data.labels], axis=1, dtype=np.float64)
-    names = [(name, "feature") for name in data.feature_names] + [(data.label_name, "label")]
-    figures = [values.mean(axis=0), values.std(axis=0), values.min(axis=0), values.max(axis=0)]
+    names = [(name, "feature") for name in data.feature_names]
+    parts = _columns(data.features, names) + _columns(data.labels, [(data.label_name, "label")])
     columns = [
-        ColumnSummary(*name, *map(float, column))
-        for name, column in zip(names, zip(*figures, strict=True), strict=True)
+        ColumnSummary(name, role, *(float(figure(values)) for figure in FIGURES))
+        for (name, role), values in parts
     ]
-    counts = {one: int(np.count_nonzero(data.labels == one)) for one in (0, 1)}
+    rows = zip(*(values[:first].tolist() for _, values in parts if values.ndim == 1), strict=True)
+    classes = tasks.classes(data.task) or 0
+    counts = np.bincount(data.labels.astype(np.int64).ravel(), minlength=classes) if classes else ()
     return Description(
         name=data.name,
         task=data.task,
@@ -89,6 +108,19 @@ def describe(data: Dataset, *, first: int = 5) -> Description:
         rows=data.rows,
         digest=data.digest,
         columns=columns,
-        class_counts=counts if data.task == "classification" else None,
-        first_rows=[tuple(row) for row in values[:first].tolist()],
+        class_counts=dict(enumerate(map(int, counts))) if classes else None,
+        first_rows=list(rows),
     )
+
+
+def _columns(
+    array: npt.NDArray[np.generic], names: list[tuple[str, str]]
+) -> list[tuple[tuple[str, str], npt.NDArray[np.float64]]]:
+    """An array's columns with their names and roles; one of more dimensions as a whole."""
+    values = np.asarray(array, dtype=np.float64)
+    columns = values.reshape(len(values), -1).T
+    if len(columns) == len(names) and values.ndim < 3:
+        return list(zip(names, columns, strict=True))
+    (name, role), *_ = names
+    shape = "x".join(map(str, values.shape[1:]))
+    return [((f"{name.rstrip('0')} ({shape})", role), values)]

@@ -1,14 +1,18 @@
-"""A data set from a CSV file: choose columns, check them, scale them."""
+"""A data set from a table's file: choose columns, check them, scale them."""
 
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 
 from nnbench.errors import UserError
-from nnbench.workload.case import TASKS, one_of
-from nnbench.workload.datasets import table
+from nnbench.workload import tasks
+from nnbench.workload.datasets import classes, column, table
+from nnbench.workload.datasets.classes import Labels, listed
+from nnbench.workload.datasets.column import Numbers
 from nnbench.workload.datasets.dataset import Dataset
 from nnbench.workload.datasets.table import Column, Table
 
@@ -17,8 +21,8 @@ from nnbench.workload.datasets.table import Column, Table
 class Choice:
     """What is taken of a table, and how.
 
-    `features` None is every other column not wholly text, `task` None classification when the label
-    holds only 0 and 1, else regression. `standardise` is to mean 0, deviation 1 over all rows.
+    `features` None is every other column that holds numbers, `task` None what the label looks like
+    (see `classes`). `standardise` is to mean 0, deviation 1 over all rows.
     """
 
     label: str | None = None
@@ -36,70 +40,110 @@ def load_csv(
     path: Path, choice: Choice, *, name: str, source: str, header: Sequence[str] | None = None
 ) -> Dataset:
     """Read the chosen columns, with `header` for a header line; UserError for unusable ones."""
-    task, label = choice.task, choice.label
-    if task is not None:
-        one_of("task", task, TASKS)
+    label, task = choice.label, choice.task
+    asked_for_classes = task is not None and tasks.classes(task) is not None
     read = table.read(path, header=header)
     if label is None:
         raise UserError(f"{read.file} needs a label: name one of its columns {read.listed()}")
-    read.require([label])
-    features = _features(read, choice, label)
-    labels = read.numbers(label)
-    if task is None:
-        task = "classification" if np.isin(labels, (0, 1)).all() else "regression"
-    _check_labels(read, label, labels, task)
-    columns = []
-    for feature in features:
-        values = read.numbers(feature)
-        if np.array_equal(values, labels):
+    read.require([label, *(choice.features or ())])
+    notes = list(read.notes)
+    found = _features(read, choice, label, notes)
+    target = read.read(label)
+    as_text = target.is_text or (asked_for_classes and target.wrong.size > 0)
+    if as_text:
+        target = column.text(read.columns[label])
+    else:
+        read.check(label, target)
+    kept = _complete(read, {**found, label: target}, notes)
+    where = f"{read.file}, label '{label}'"
+    if as_text:
+        labels = classes.of_texts(
+            [read.columns[label][place].strip() for place in kept], task, where
+        )
+        numbers = labels.values
+    else:
+        numbers = target.values[kept]
+        labels = classes.of_numbers(numbers, task, where)
+    _check_labels(where, numbers, labels)
+    taken = defaultdict(list)
+    for one, cells in {**found, label: target}.items():
+        if cells.note and not (one == label and labels.note):
+            taken[cells.note].append(one)
+    notes += [f"{how}: {listed(names)}" for how, names in taken.items()]
+    notes += [f"{label}: {labels.note}"] if labels.note else []
+    columns = {one: cells.values[kept] for one, cells in found.items()}
+    for feature, values in columns.items():
+        if np.array_equal(values, numbers) or np.array_equal(values, labels.values):
             raise UserError(
                 f"{read.file}, column '{feature}' equals the label '{label}' in every row: "
                 "leave it out, or there is nothing to learn"
             )
-        columns.append(_standardised(read, feature, values) if choice.standardise else values)
-    if choice.features is None and len(features) < len(read.names) - 1:
-        left_out = [one for one in read.names if one not in (*features, label)]
-        source += f"; left out as text: {', '.join(left_out)}"
+    if choice.standardise:
+        columns = {one: _standardised(read, one, values) for one, values in columns.items()}
+    features = np.stack(list(columns.values()), axis=1).astype(np.float32, order="C")
+    merged = [
+        one
+        for (one, values), stored in zip(columns.items(), features.T, strict=True)
+        if np.ptp(values) > 0 and np.ptp(stored) == 0
+    ]
+    if merged:
+        notes.append(f"too close together for float32, --standardise tells apart: {listed(merged)}")
     return Dataset(
         name=name,
-        task=task,
-        features=np.stack(columns, axis=1).astype(np.float32, order="C"),
-        labels=labels.astype(np.float32).reshape(-1, 1),
-        feature_names=tuple(features),
+        task=labels.task,
+        features=features,
+        labels=labels.values.astype(np.float32).reshape(-1, 1),
+        feature_names=tuple(found),
         label_name=label,
-        source=source + ("; standardised" if choice.standardise else ""),
+        source="; ".join([source, *notes, *["standardised"] * choice.standardise]),
+        notes=tuple(notes),
     )
 
 
-def _features(read: Table, choice: Choice, label: str) -> list[str]:
-    numeric = (one for one in read.names if one != label and not read.is_text(one))
-    chosen = list(numeric if choice.features is None else choice.features)
-    read.require(chosen)
-    if not chosen:
+def _features(read: Table, choice: Choice, label: str, notes: list[str]) -> dict[str, Numbers]:
+    """The chosen columns, or all that hold numbers; what is left out is noted."""
+    everything = [one for one in read.columns if one != label]
+    chosen = everything if choice.features is None else list(choice.features)
+    found = {one: read.read(one) for one in chosen}
+    if choice.features is None:
+        text = [one for one, cells in found.items() if cells.is_text]
+        empty = [one for one, cells in found.items() if cells.missing.all()]
+        notes += [f"left out as text: {listed(text)}"] if text else []
+        notes += [f"left out without a value: {listed(empty)}"] if empty else []
+        found = {one: cells for one, cells in found.items() if one not in {*text, *empty}}
+    if not found:
         raise UserError(
             f"{read.file} has no feature: besides the label '{label}' it needs a column of numbers"
         )
-    if label in chosen:
+    if label in found:
         raise UserError(f"{read.file}, column '{label}' is the label: take it off the features")
-    for column in chosen:
-        if chosen.count(column) > 1:
-            raise UserError(f"{read.file}, column '{column}' is chosen twice: name it once")
-    return chosen
+    for one, cells in found.items():
+        if chosen.count(one) > 1 and choice.features is not None:
+            raise UserError(f"{read.file}, column '{one}' is chosen twice: name it once")
+        read.check(one, cells)
+    return found
 
 
-def _check_labels(read: Table, label: str, labels: Column, task: str) -> None:
-    where = f"{read.file}, label '{label}'"
-    wrong = np.flatnonzero(~np.isin(labels, (0, 1)))
-    if task == "classification" and wrong.size:
-        line, value = read.lines[wrong[0]], labels[wrong[0]]
+def _complete(read: Table, columns: dict[str, Numbers], notes: list[str]) -> npt.NDArray[np.intp]:
+    """The rows in which nothing is missing, if they are more than the others; UserError else."""
+    missing = np.any([cells.missing for cells in columns.values()], axis=0)
+    kept, gone = np.flatnonzero(~missing), np.flatnonzero(missing)
+    if gone.size >= kept.size or kept.size < 2:
+        worst = max(columns, key=lambda one: int(columns[one].missing.sum()))
+        read.refuse(worst, int(np.flatnonzero(columns[worst].missing)[0]))
+    if gone.size:
+        lines = listed([str(read.lines[place]) for place in gone.tolist()], 5)
+        lacking = listed([one for one, cells in columns.items() if cells.missing.any()])
+        notes.append(f"rows left out for missing values: {gone.size} (lines {lines}; in {lacking})")
+    return kept
+
+
+def _check_labels(where: str, numbers: Column, labels: Labels) -> None:
+    if np.unique(numbers.astype(np.float32)).size == 1:
+        is_class = labels.task != tasks.REGRESSION and numbers[0] in (0, 1)
+        missing = f"; class {1 - numbers[0]:g} is missing" if is_class else ""
         raise UserError(
-            f"{where} is {value:g} on line {line}: classification takes 0 and 1 only; "
-            "recode it, or ask for regression"
-        )
-    if np.unique(labels.astype(np.float32)).size == 1:
-        missing = f"; class {1 - labels[0]:g} is missing" if task == "classification" else ""
-        raise UserError(
-            f"{where} is {labels[0]:g} in every row{missing}: name another label or add rows"
+            f"{where} is {numbers[0]:g} in every row{missing}: name another label or add rows"
         )
 
 

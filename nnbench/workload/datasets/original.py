@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from nnbench.errors import UserError
 from nnbench.machine import whole_file
-from nnbench.workload.datasets import table
+from nnbench.workload.datasets import file_text
 from nnbench.workload.datasets.from_csv import Choice, load_csv
 
 PAGE = "https://archive.ics.uci.edu/dataset/267/banknote+authentication"
@@ -94,15 +94,12 @@ def forget() -> bool:
 
 def _verified_file(path: Path) -> str:
     try:
-        return _verified(path.read_bytes())
+        return _verified(file_text.contents(path))
     except ValueError:
         raise UserError(
             f"{path} is not the original bank note file (its SHA-256 differs): nothing was "
             f"stored, {STILL}; take the file from {PAGE}"
         ) from None
-    except OSError:
-        table.read_text(path)
-        raise
 
 
 def _verified(content: bytes) -> str:
@@ -111,7 +108,7 @@ def _verified(content: bytes) -> str:
         try:
             with zipfile.ZipFile(io.BytesIO(content)) as archive:
                 content = archive.read("data_banknote_authentication.txt")
-        except (zipfile.BadZipFile, KeyError) as error:
+        except (KeyError, *file_text.DAMAGE) as error:
             raise ValueError("not the original") from error
     normal = content.replace(b"\r\n", b"\n").rstrip() + b"\n"
     if hashlib.sha256(normal).hexdigest() != SHA256:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from nnbench.errors import UserError
-from nnbench.workload.case import TASKS, one_of
+from nnbench.workload import tasks
 from nnbench.workload.datasets.dataset import Dataset
 
 PREFIX = "synthetic"
@@ -19,13 +19,14 @@ class Recipe:
     rows: int = 1000
     features: int = 4
     seed: int = 0
-    task: str = "classification"
+    task: str = tasks.CLASSIFICATION
 
     def __post_init__(self) -> None:
         _within("rows", self.rows, 2, 10**9)
         _within("features", self.features, 1, 10**6)
         _within("seed", self.seed, 0, 2**63 - 1)
-        one_of("task", self.task, TASKS)
+        if (tasks.classes(self.task) or 0) > self.rows:
+            raise UserError(f"{self.name} has fewer rows than classes: take more rows")
         needed = 4 * self.rows * self.features
         if needed > MAX_BYTES:
             raise UserError(
@@ -65,7 +66,7 @@ def parse(text: str, *, task: str | None = None) -> Recipe:
 def make(recipe: Recipe) -> Dataset:
     """Draw standard normal features; the first four, and some noise, decide the label.
 
-    It is their score, of mean 0; or class 1 in the upper half of rows: both classes at any size.
+    The label is their score, of mean 0; or the class: rows sorted by score, in equal parts.
     """
     generator = np.random.Generator(np.random.PCG64(recipe.seed))
     features = generator.standard_normal((recipe.rows, recipe.features), dtype=np.float32)
@@ -73,9 +74,10 @@ def make(recipe: Recipe) -> Dataset:
     # Column by column, since a matrix product may round otherwise on another machine.
     for column in features.T[:4]:
         score += column
-    if recipe.task == "classification":
-        labels = np.zeros_like(score)
-        labels[np.argsort(score, kind="stable")[score.size // 2 :]] = 1
+    if classes := tasks.classes(recipe.task):
+        labels = np.empty_like(score)
+        from_top = np.arange(score.size) * classes // score.size
+        labels[np.argsort(score, kind="stable")[::-1]] = classes - 1 - from_top
     else:
         labels = score
     return Dataset(

@@ -1,184 +1,250 @@
-"""Read a CSV file into columns of checked numbers; every complaint names the line and the mend."""
+"""Read a table's file into rows of text; every complaint names the line and the mend."""
 
 import csv
 import difflib
 import io
-import math
+import itertools
+import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
 from nnbench.errors import UserError
+from nnbench.workload.datasets import column, file_text, workbook
+from nnbench.workload.datasets.classes import listed, shown
+from nnbench.workload.datasets.column import Numbers
 
 Column = npt.NDArray[np.float64]
 LARGEST = float(np.finfo(np.float32).max)
 SHOWN_NAMES = 20
-SHOWN_LETTERS = 40
+SNIFFED = 100
+SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "pipes", " ": "spaces"}
+NAMELESS = re.compile(r"(Unnamed: \d+)?")
+"""What a column without a name is called, by a spreadsheet and by pandas."""
+
+Records = list[tuple[int, list[str]]]
+"""Rows of text, each with the line on which it ends."""
 
 
 @dataclass(frozen=True)
 class Table:
-    """Text by row and column, and the line of the file on which each row ends."""
+    """Text by row and column, the line on which each row ends, and notes of how it was read."""
 
     file: str
     names: tuple[str, ...]
-    rows: list[list[str]]
-    lines: list[int]
+    rows: Sequence[Sequence[str]]
+    lines: Sequence[int]
+    separator: str = ","
+    notes: tuple[str, ...] = ()
 
     def listed(self) -> str:
         """The columns' names in one line, the first ones if they are many."""
-        more = len(self.names) - SHOWN_NAMES
-        first = ", ".join(self.names[:SHOWN_NAMES])
-        return f"{first} and {more} more" if more > 0 else first
+        return listed([name for name in self.names if name], SHOWN_NAMES)
 
-    def column(self, name: str) -> list[str]:
-        """The text of a column."""
-        position = self.names.index(name)
-        return [row[position] for row in self.rows]
+    @cached_property
+    def columns(self) -> dict[str, tuple[str, ...]]:
+        """The text of each column that has a name."""
+        cells = zip(self.names, zip(*self.rows, strict=True), strict=True)
+        return {name: texts for name, texts in cells if name}
 
-    def is_text(self, name: str) -> bool:
-        """Whether a column holds something, and nothing of it is a number."""
-        filled = [text for text in self.column(name) if text.strip()]
-        return bool(filled) and all(np.isnan(_number(text)) for text in filled)
+    @cached_property
+    def mark(self) -> str:
+        """The decimal mark that the columns prove, or nothing."""
+        return column.mark_of(self.columns.values())
 
     def require(self, names: Sequence[str]) -> None:
         """Raise UserError, with the nearest name, for a column that is not there."""
         for name in names:
-            if name not in self.names:
-                near = difflib.get_close_matches(name, self.names, n=1)
-                hint = f"; did you mean '{near[0]}'?" if near else ""
+            if name not in self.columns:
+                known = {one.casefold(): one for one in self.columns}
+                near = difflib.get_close_matches(name.casefold(), known, n=1)
+                hint = f"; did you mean '{known[near[0]]}'?" if near else ""
                 raise UserError(
                     f"{self.file} has no column '{name}': its columns are {self.listed()}{hint}"
                 )
 
-    def numbers(self, name: str) -> Column:
-        """A column as float64, shape (rows,); UserError for what is no finite float32 number."""
-        texts = self.column(name)
-        values = np.array(list(map(_number, texts)))
-        wrong = np.flatnonzero(~(np.abs(values) <= LARGEST))
+    def read(self, name: str) -> Numbers:
+        """A column as far as it holds numbers."""
+        return column.read(self.columns[name], lambda: self.mark, self.separator)
+
+    def check(self, name: str, numbers: Numbers) -> None:
+        """Raise UserError for the first cell that is no finite float32 number, nor missing."""
+        where = f"{self.file}, column '{name}'"
+        if numbers.doubt:
+            one, other = numbers.doubt.replace(",", ""), numbers.doubt.replace(",", ".")
+            raise UserError(f"{where}: '{numbers.doubt}' may be {one} or {other}; write it so")
+        wrong = np.flatnonzero(~(np.abs(numbers.values) <= LARGEST) & ~numbers.missing)
         if wrong.size:
-            first = wrong[0]
-            where = f"{self.file}, line {self.lines[first]}, column '{name}'"
-            raise UserError(f"{where}: {_complaint(texts[first])}")
-        return values
+            self.refuse(name, int(wrong[0]))
+
+    def refuse(self, name: str, row: int) -> None:
+        """Raise UserError for a cell."""
+        where = f"{self.file}, line {self.lines[row]}, column '{name}'"
+        raise UserError(f"{where}: {_complaint(self.columns[name][row])}")
 
 
 def read(path: Path, *, header: Sequence[str] | None = None) -> Table:
-    """Read a CSV file (UTF-8, commas); without `header` its first line holds the column names.
+    """Read a CSV file or workbook; without `header` its first line holds the column names.
 
-    Raises UserError for an unreadable file or header, a row of odd length, or fewer than two rows.
+    Commas, semicolons, tabs, pipes or spaces separate its cells. Raises UserError for an unreadable
+    file or header, a row of odd length, or fewer than two rows.
     """
-    file = str(path)
-    lines, rows = _records(file, read_text(path))
-    if not rows:
+    file, raw = str(path), file_text.contents(path)
+    separator, names = ",", list(header or ())
+    if file_text.is_workbook(raw):
+        found, notes = workbook.rows(path, raw)
+        records = list(enumerate(found, start=1))
+    else:
+        text, notes = file_text.decoded(path, file_text.unpacked(path, raw))
+        records, separator = _records(file, text)
+        if separator != ",":
+            notes.append(f"separated by {SEPARATORS.get(separator, repr(separator))}")
+    width = next((len(row) for _, row in records if not _is_comment(row)), 0)
+    rows = [one for one in records if len(one[1]) == width or not _is_comment(one[1])]
+    filled = [one for one in rows if any(map(str.strip, one[1]))]
+    blank = len(rows) - len(filled)
+    if not filled:
         raise UserError(f"{file} is empty: it needs a header line and rows of numbers below it")
     if header is None:
-        header = [name.strip() for name in rows.pop(0)]
-        del lines[0]
-        _check_header(file, header)
-    for line, row in zip(lines, rows, strict=True):
-        if len(row) != len(header):
+        names = [name.strip() for name in filled.pop(0)[1]]
+        names[0] = names[0].lstrip("# ")
+        names = _checked_header(file, [""] * _row_names(names, filled) + names)
+    for line, row in filled:
+        if len(row) == len(names):
+            continue
+        while len(row) > len(names) and not row[-1].strip():
+            row.pop()
+        if len(row) != len(names):
             raise UserError(
                 f"{file}, line {line} has {_count(len(row), 'cell')} where the header has "
-                f"{_count(len(header), 'column')}: add or remove a comma"
+                f"{_count(len(names), 'column')}: add or remove a {_single(separator)}"
             )
-    if len(rows) < 2:
-        found = "one row" if rows else "no row"
-        raise UserError(f"{file} has {found} below its header: training needs at least two")
-    return Table(file, tuple(header), rows, lines)
+    if len(filled) < 2:
+        told = "one row" if filled else "no row"
+        raise UserError(f"{file} has {told} below its header: training needs at least two")
+    if len(rows) < len(records):
+        notes.append(f"comment lines left out: {len(records) - len(rows)}")
+    if blank:
+        notes.append(f"blank rows left out: {blank}")
+    if nameless := [f"column {place}" for place, name in enumerate(names, start=1) if not name]:
+        notes.append(f"left out, for they have no name: {listed(nameless)}")
+    lines, cells = zip(*filled, strict=True)
+    return Table(file, tuple(names), cells, lines, separator, tuple(notes))
 
 
-def read_text(path: Path) -> str:
-    """A file's text, without a byte order mark; UserError says why it cannot be read."""
+def looks_headerless(path: Path) -> bool:
+    """Whether the first line of a CSV file holds numbers only."""
+    text = file_text.read(path)[0]
+    return _all_numbers(text.strip().partition("\n")[0].split(","))
+
+
+def _records(file: str, text: str) -> tuple[Records, str]:
+    stated = re.match(r"\"?sep=([^\"\w\r\n])\"?\r?\n", text)
+    text, first = (text[stated.end() :], 1) if stated else (text, 0)
+    separator = stated[1] if stated else _separator(text)
+    reader = csv.reader(io.StringIO(text, newline=""), _Dialect(separator), strict=True)
     try:
-        return path.read_bytes().decode("utf-8-sig")
-    except FileNotFoundError:
-        raise UserError(f"there is no file {path}: check its path") from None
-    except IsADirectoryError:
-        raise UserError(f"{path} is a folder: name a CSV file in it") from None
-    except UnicodeDecodeError as error:
-        raise UserError(
-            f"{path} is not UTF-8 text (byte {error.start + 1} cannot be read): "
-            "save it as CSV in UTF-8"
-        ) from None
-    except OSError as error:
-        reason = (error.strerror or str(error)).lower()
-        mend = "check its path and permissions"
-        raise UserError(f"{path} cannot be read ({reason}): {mend}") from None
-
-
-def looks_headerless(text: str) -> bool:
-    """Whether the first line of a CSV text holds numbers only."""
-    first = text.strip().partition("\n")[0].split(",")
-    return not np.isnan(list(map(_number, first))).any()
-
-
-def _records(file: str, text: str) -> tuple[list[int], list[list[str]]]:
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
-    try:
-        found = [(reader.line_num, row) for row in reader if row]
-        return [line for line, _ in found], [row for _, row in found]
+        return [(reader.line_num + first, row) for row in reader if row], separator
     except csv.Error as error:
         raise UserError(
-            f"{file}, line {reader.line_num} is not CSV ({error}): save it as CSV with commas"
+            f"{file}, line {reader.line_num + first} is not CSV ({error}): "
+            "save it as CSV with commas"
         ) from None
 
 
-def _check_header(file: str, header: Sequence[str]) -> None:
-    if not np.isnan(list(map(_number, header))).any():
+class _Dialect(csv.excel):
+    def __init__(self, separator: str) -> None:
+        self.delimiter = separator
+        self.skipinitialspace = separator == " "
+        super().__init__()
+
+
+def _separator(text: str) -> str:
+    """What splits most of the first lines into as many cells as the header, two at least.
+
+    Where two do so equally well, it is the one that leaves more numbers.
+    """
+
+    def merit(separator: str) -> tuple[int, int]:
+        try:
+            reader = csv.reader(io.StringIO(text, newline=""), _Dialect(separator))
+            rows = list(itertools.islice(filter(None, reader), SNIFFED))
+            rows = [row for row in rows if not _is_comment(row)] or rows
+        except csv.Error:
+            return 0, 0
+        width = len(rows[0]) if rows else 0
+        alike = [row for row in rows if len(row) == width]
+        if width < 2 or (separator == " " and len(alike) < len(rows)):
+            return 0, 0
+        decimal = (cell.strip().replace(",", ".") for row in alike for cell in row)
+        return len(alike), sum(map(_is_number, decimal))
+
+    return max(SEPARATORS, key=merit)
+
+
+def _row_names(header: Sequence[str], records: Records) -> bool:
+    """Whether each row begins with its name or number, for which R writes no name above."""
+    longer = all(len(row) == len(header) + 1 and row[-1].strip() for _, row in records)
+    if not records or not longer:
+        return False
+    first = [row[0].strip() for _, row in records]
+    numbers = any(list(map(str, range(start, start + len(first)))) == first for start in (0, 1))
+    return numbers or not any(map(_is_number, first))
+
+
+def _is_comment(row: Sequence[str]) -> bool:
+    """Whether a row looks like one; with as many cells as the others it is none."""
+    return row[0].lstrip().startswith("#")
+
+
+def _is_number(text: str) -> bool:
+    return not np.isnan(column.plain(text))
+
+
+def _all_numbers(cells: Sequence[str]) -> bool:
+    return all(map(_is_number, cells))
+
+
+def _checked_header(file: str, header: Sequence[str]) -> list[str]:
+    # Whole numbers may be names, as those that pandas gives.
+    if _all_numbers(header) or any(_is_number(name) and not name.isalnum() for name in header):
         raise UserError(
             f"{file} has no header: its first line holds numbers; put the column names above it"
         )
-    for separator, called in ((";", "semicolons"), ("\t", "tabs")):
-        if len(header) == 1 and separator in header[0]:
-            raise UserError(f"{file} is separated by {called}: save it as CSV with commas")
-    for number, name in enumerate(header, start=1):
-        if not name:
+    names = ["" if NAMELESS.fullmatch(name) else name for name in header]
+    for number, name in enumerate(names, start=1):
+        if name and not name.isprintable():
             raise UserError(
-                f"{file}, column {number} has no name: name it in the first line "
-                "(or, if it is a data frame's index, save with index=False)"
+                f"{file}, column {number} is called '{shown(name)}': rename it without line breaks"
             )
-        if not name.isprintable():
-            raise UserError(
-                f"{file}, column {number} is called '{_shown(name)}': rename it without line breaks"
-            )
-    name, count = Counter(header).most_common(1)[0]
-    if count > 1:
-        raise UserError(f"{file} has {count} columns called '{name}': rename all but one")
-
-
-def _number(text: str) -> float:
-    # Python's own 1_000 is no number in a CSV file.
-    if "_" in text:
-        return math.nan
-    try:
-        return float(text)
-    except ValueError:
-        return math.nan
+    for name, count in Counter(filter(None, names)).most_common(1):
+        if count > 1:
+            raise UserError(f"{file} has {count} columns called '{name}': rename all but one")
+    return names
 
 
 def _complaint(text: str) -> str:
-    value, shown = _number(text), _shown(text)
-    if not shown:
+    value, cell = column.plain(text.strip()), shown(text)
+    if not cell:
         return "the cell is blank; fill it in or remove the row"
-    if math.isinf(value) and "inf" in shown.lower():
-        return f"'{shown}' is not finite; correct it or remove the row"
-    if not math.isnan(value):
-        return f"{shown} is too large for float32 (at most 3.4e38); use another unit"
-    if shown.lower().lstrip("+-") == "nan":
-        return f"'{shown}' is a missing value; fill it in or remove the row"
-    if shown.lower() in ("true", "false", "yes", "no"):
-        return f"'{shown}' is not a number; write 1 or 0"
-    return f"'{shown}' is not a number; correct it or leave the column out"
+    if np.isinf(value) and "inf" in cell.lower():
+        return f"'{cell}' is not finite; correct it or remove the row"
+    if not np.isnan(value):
+        return f"{cell} is too large for float32 (at most 3.4e38); use another unit"
+    if cell.lower() in column.MISSING:
+        return f"'{cell}' is a missing value; fill it in or remove the row"
+    if cell.lower() in itertools.chain(*column.TRUTHS):
+        return f"'{cell}' is not a number; write 1 or 0"
+    return f"'{cell}' is not a number; correct it or leave the column out"
 
 
-def _shown(text: str) -> str:
-    printable = "".join(letter if letter.isprintable() else "?" for letter in text.strip())
-    return printable if len(printable) <= SHOWN_LETTERS else printable[:SHOWN_LETTERS] + "..."
+def _single(separator: str) -> str:
+    return SEPARATORS.get(separator, "separators").removesuffix("s")
 
 
 def _count(number: int, what: str) -> str:

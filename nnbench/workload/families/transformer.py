@@ -8,12 +8,12 @@ and others, "Attention Is All You Need", NeurIPS 2017).
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from nnbench.workload.families.family import Family, Knob, Value
 
 if TYPE_CHECKING:
     import keras
+    import numpy as np
+    from numpy.typing import NDArray
 
 
 def _hidden(
@@ -37,7 +37,9 @@ def _hidden(
     return layers.GlobalAveragePooling1D()(layers.LayerNormalization()(made))
 
 
-def _sines(steps: int, width: int) -> np.ndarray:
+def _sines(steps: int, width: int) -> "NDArray[np.float32]":
+    import numpy as np
+
     places = np.arange(steps)[:, None] / 10_000 ** (np.arange(width) // 2 * 2 / width)
     return np.where(np.arange(width) % 2, np.cos(places), np.sin(places)).astype(np.float32)
 

@@ -1,0 +1,143 @@
+"""Does a side of a comparison run its own code? Its workers say what they imported, and from where.
+
+A worker reports the modules of the project, each with its file and a digest of it: those whose
+file lies in the repository, and those that the side's tree has a file for, wherever they come
+from. The parent refuses what is not of that tree.
+"""
+
+import hashlib
+import os
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from nnbench.errors import UserError
+from nnbench.machine import git
+from nnbench.machine.git import GitError
+
+Modules = dict[str, tuple[str, str]]
+"""File and digest by module."""
+
+INSTALLED = {"site-packages", "dist-packages"}
+
+
+@dataclass(frozen=True)
+class Project:
+    """The files of a side: those in `tree`, of a repository whose present files are in `top`.
+
+    Its modules are looked for in `folder`, in the tree, and in `src` of both.
+    """
+
+    top: Path
+    tree: Path
+    folder: Path
+
+    @classmethod
+    def of(cls, plain: dict[str, str]) -> "Project":
+        """What `to_json` wrote."""
+        return cls(**{name: Path(value) for name, value in plain.items()})
+
+    def to_json(self) -> dict[str, str]:
+        """Plain data for a worker."""
+        return {name: str(value) for name, value in vars(self).items()}
+
+    @property
+    def roots(self) -> list[Path]:
+        """Folders that modules are looked for in."""
+        folders = dict.fromkeys((self.folder, self.tree))
+        return [root for folder in folders for root in (folder, folder / "src")]
+
+    def has(self, file: str) -> bool:
+        """Whether a file is of this side: worktrees of other commits lie in the repository, too."""
+        real = Path(os.path.realpath(file))
+        tree = Path(os.path.realpath(self.tree))
+        return real.is_relative_to(tree) and ".nnbench" not in real.relative_to(tree).parts
+
+    def file_for(self, module: str) -> Path | None:
+        """The file that this side has for a module."""
+        path = Path(*module.split("."))
+        named = [root / one for root in self.roots for one in (f"{path}.py", path / "__init__.py")]
+        return next((file for file in named if file.is_file()), None)
+
+    def moved(self, path: Path) -> Path:
+        """Where this side has what lies at a path of the repository; others stay."""
+        real = Path(os.path.realpath(path))
+        if not real.is_relative_to(self.top) or INSTALLED & set(real.parts):
+            return real
+        there = self.tree / real.relative_to(self.top)
+        return there if there.exists() else real
+
+    @property
+    def variables(self) -> dict[str, str]:
+        """What PYTHONPATH is for this side: its own folders instead of the present ones."""
+        entries = os.environ.get("PYTHONPATH")
+        if not entries:
+            return {}
+        moved = (str(self.moved(Path(entry))) for entry in entries.split(os.pathsep))
+        return {"PYTHONPATH": os.pathsep.join(moved)}
+
+
+class Imported:
+    """What a worker has imported of a project since it was last asked."""
+
+    def __init__(self, project: Project) -> None:
+        self._project = project
+        self._seen: dict[str, int] = {}
+        self._names = {
+            entry.name.partition(".")[0]
+            for root in project.roots
+            if root.is_dir()
+            for entry in root.iterdir()
+        }
+
+    def report(self) -> Modules:
+        """Its modules that are new."""
+        loaded = {name: id(module) for name, module in list(sys.modules.items())}
+        new = dict(loaded.items() - self._seen.items())
+        self._seen = loaded
+        found = {}
+        for name in new:
+            file = getattr(sys.modules.get(name), "__file__", None)
+            if file and self._concerns(name, file):
+                found[name] = file, hashlib.sha256(Path(file).read_bytes()).hexdigest()
+        return found
+
+    def _concerns(self, name: str, file: str) -> bool:
+        first = name.partition(".")[0]
+        if first in sys.stdlib_module_names or first == "__main__" or not Path(file).is_file():
+            return False
+        inside = Path(os.path.realpath(file)).is_relative_to(self._project.top)
+        return (inside and not INSTALLED & set(Path(file).parts)) or (
+            first in self._names and self._project.file_for(name) is not None
+        )
+
+
+def check(project: Project, modules: Modules) -> None:
+    """Raise UserError for a module that is not of this side's tree."""
+    for name, (file, _) in modules.items():
+        if project.has(file):
+            continue
+        if project.file_for(name) is None and _is_ignored(project.top, file):
+            continue
+        side = "the working tree"
+        if project.tree != project.top:
+            side = f"commit {project.tree.name[:9]}"
+        raise UserError(
+            f"{side} is to be measured, but {name} was imported from {file}, which is not of it: "
+            "mend what leads there (PYTHONPATH, sys.path, an absolute path, an installed copy)"
+        )
+
+
+def digest(project: Project, modules: Modules) -> str:
+    """One for all files of the modules, the same wherever they lie."""
+    files = {(os.path.relpath(file, project.tree), held) for file, held in modules.values()}
+    return hashlib.sha256(repr(sorted(files)).encode()).hexdigest()[:12]
+
+
+def _is_ignored(top: Path, file: str) -> bool:
+    """Whether git leaves a file out: an environment within the project is none of its code."""
+    try:
+        git.ask(top, "check-ignore", "--quiet", names=[file])
+    except GitError:
+        return False
+    return True

@@ -1,0 +1,104 @@
+import json
+import os
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from nnbench.errors import UserError
+from nnbench.store import fields
+from nnbench.store.fields import DamageError
+
+
+def field(plain):
+    return fields.parse(json.dumps(plain).encode(), "a.json")
+
+
+DAMAGE = [None, True, -1, 0, "text", [1], {"a": 1}, float("nan"), float("inf"), 10**400]
+
+
+@pytest.mark.parametrize("value", DAMAGE, ids=lambda value: repr(value)[:12])
+def test_each_reader_takes_what_it_asks_for_or_names_file_and_place(value):
+    inside = field({"stats": {"median": value}})["stats"]["median"]
+    readers = {
+        "number": lambda: inside.number(above=0),
+        "whole": lambda: inside.whole(least=1),
+        "text": inside.text,
+        "flag": inside.flag,
+        "moment": inside.moment,
+        "entries": inside.entries,
+        "members": inside.members,
+    }
+    taken, failures = set(), []
+    for name, read in readers.items():
+        try:
+            read()
+            taken.add(name)
+        except DamageError as failure:
+            failures.append(failure)
+    for failure in failures:
+        assert failure.file == "a.json"
+        assert failure.reason.startswith("stats.median ")
+        assert str(failure).isprintable()
+        assert len(str(failure)) < 200
+    kinds = {bool: "flag", list: "entries", dict: "members"}
+    usual = {kinds.get(type(value))} - {None}
+    assert taken == ({"text"} if value == "text" else usual)
+
+
+def test_what_is_missing_or_null_takes_the_default():
+    plain = field({"there": {"null": None}})
+    for one in (plain["there"]["null"], plain["not"]["there"]):
+        assert one.number(2.5) == 2.5
+        assert (one.text(""), one.whole(3), one.flag(False)) == ("", 3, False)
+        assert (one.entries(()), one.members({})) == ((), {})
+        with pytest.raises(DamageError, match="is missing"):
+            one.entries()
+
+
+@given(st.floats() | st.integers())
+def test_numbers_are_finite_and_within_their_bounds(value):
+    try:
+        found = field([value]).entries()[0].number(least=-5, most=1e300)
+        assert -5 <= found <= 1e300
+    except DamageError:
+        assert not -5 <= value <= 1e300
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b"[" * 100_000, "nested too deep"),
+        (b"[" * 300 + b"]" * 300, "nested too deep"),
+        (b'{"a": [1', "no JSON"),
+        (b'{"a": 1, "b": 2, "a": 3}', "'a' stands twice"),
+        (b"1" * 5000, "no JSON"),
+        (b'{"a": "\xff"}', "no JSON"),
+        (b"", "no JSON"),
+    ],
+)
+def test_files_that_cannot_be_read_say_why(tmp_path, content, reason):
+    path = tmp_path / "a.json"
+    path.write_bytes(content)
+    with pytest.raises(UserError, match=reason) as failed:
+        fields.read(path)
+    assert "\n" not in str(failed.value)
+    assert str(path) in str(failed.value)
+
+
+def test_what_is_no_file_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "pipe.json")
+    for name in ("pipe.json", "missing.json", "."):
+        with pytest.raises(DamageError):
+            fields.read(tmp_path / name)
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.recursive(st.text() | st.integers(), lambda inner: st.dictionaries(st.text(), inner)))
+def test_every_text_that_was_read_can_be_encoded(plain):
+    assert field(plain).value == plain
+    for broken in ({"a": plain, "\udcff": 1}, [plain, "\ud800"]):
+        with pytest.raises(DamageError, match="surrogates"):
+            field(broken)
+    with pytest.raises(DamageError, match="no JSON"):
+        fields.parse(b'["\xed\xa0\x80"]', "a.json")

@@ -1,0 +1,111 @@
+"""Trainings that were saved: read back whole, or refused in a line, and no code comes from them."""
+
+import json
+import zipfile
+from dataclasses import asdict
+
+import numpy as np
+import pytest
+from damage import damaged
+
+from nnbench.errors import UserError
+from nnbench.training import session
+from nnbench.workload.case import Training
+
+TRAIN = ("train", "4", "--data", "synthetic:rows=60,features=3", "--backend", "jax")
+TRAIN = (*TRAIN, "--epochs", "2", "--quiet")
+
+
+@pytest.fixture
+def kept(tmp_path):
+    """A saved training, but for Keras' file of the model."""
+    folder = tmp_path / "kept"
+    folder.mkdir()
+    description = {
+        "schema": 1,
+        "architecture": "4x1",
+        "training": asdict(Training()),
+        "data": "banknotes",
+        "seed": 1,
+        "losses": [0.7, 0.6],
+    }
+    (folder / session.DESCRIPTION).write_text(json.dumps(description))
+    for name in (session.INITIAL, session.FINAL):
+        np.savez(folder / name, np.ones((4, 1), np.float32), np.zeros(1, np.float32))
+    return folder
+
+
+def refusal(folder):
+    try:
+        found = session.read(folder)
+    except UserError as mistake:
+        return str(mistake)
+    assert found.losses == list(map(float, found.losses))
+    return ""
+
+
+def test_whatever_a_description_holds_it_is_read_or_refused_in_a_line(kept):
+    path = kept / session.DESCRIPTION
+    refused = []
+    for content in damaged(path.read_bytes()):
+        path.write_bytes(content)
+        refused += filter(None, [refusal(kept)])
+    assert len(refused) > 100
+    assert all(str(kept) in one and len(one) < 1000 for one in refused)
+
+
+def test_the_losses_of_a_training_that_diverged_are_read(kept):
+    path = kept / session.DESCRIPTION
+    path.write_text(json.dumps({**json.loads(path.read_text()), "losses": [0.5, float("nan")]}))
+    assert len(session.read(kept).losses) == 2
+
+
+@pytest.mark.parametrize(
+    ("arrays", "reason"),
+    [
+        ([np.full((3, 4), 1e300)], "holds something else than weights of float32"),
+        ([np.array([{}], dtype=object)], "holds something else than plain numbers"),
+        (["text"], "holds something else than weights"),
+    ],
+)
+def test_weights_are_of_float32(kept, arrays, reason):
+    np.savez(kept / session.FINAL, *arrays)
+    assert reason in refusal(kept)
+    assert "pickle" not in refusal(kept)
+
+
+@pytest.mark.parametrize("name", [session.DESCRIPTION, session.INITIAL, session.FINAL])
+def test_what_is_missing_is_named(kept, name):
+    (kept / name).unlink()
+    assert f"holds no saved training: {name} is missing" in refusal(kept)
+
+
+PLANTED = {"module": "evil", "class_name": "Evil", "config": {}, "registered_name": None}
+
+
+@pytest.mark.long
+def test_going_on_takes_weights_from_a_model_file_and_no_code(nnbench, tmp_path):
+    answer = nnbench(*TRAIN, "--seed", "1", "--save", "kept")
+    assert answer.returncode == 0, answer.stderr
+    kept = tmp_path / "kept"
+    (tmp_path / "evil.py").write_text("from pathlib import Path\nPath('planted').touch()\n")
+    path = kept / session.MODEL
+    with zipfile.ZipFile(path) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    members["config.json"] = json.dumps(PLANTED).encode()
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, content in members.items():
+            archive.writestr(name, content)
+    answer = nnbench(*TRAIN, "--go-on-from", "kept", "--json", PYTHONPATH=str(tmp_path))
+    assert answer.returncode == 0, answer.stderr
+    assert not (tmp_path / "planted").exists()
+    before = session.read(kept)
+    assert json.loads(answer.stdout)["losses"][:2] == before.losses
+    assert json.loads(answer.stdout)["losses"][2] < before.losses[1]
+    path.write_bytes(path.read_bytes()[:500])
+    answer = nnbench(*TRAIN, "--go-on-from", "kept")
+    assert answer.returncode == 2
+    assert "nnbench: the training saved in kept/model.keras is damaged" in answer.stderr
+    answer = nnbench(*TRAIN, "--go-on-from", "kept", "--data", "synthetic:rows=60,features=5")
+    assert answer.returncode == 2
+    assert "is of other data than rows of 5 features" in answer.stderr
