@@ -63,7 +63,7 @@ def _train_here(backend: str) -> dict[str, dict[str, list[float]]]:
             ("fit", lambda model, *a, **k: model.fit(*a, **k)),
             ("compiled", functools.partial(fast_fit, jit_compile="auto")),
         ):
-            model = keras_model.build(architecture.parse(net), Training(), data.width)
+            model = keras_model.build(architecture.parse(net), Training(), data.shape)
             model.set_weights(_weights(model))
             history = train(model, x, y, epochs=epochs, batch_size=len(x), shuffle=False, verbose=0)
             results[net][path] = history.history["loss"]

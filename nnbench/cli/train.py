@@ -72,9 +72,9 @@ def train(
     from nnbench.training import charts, loss_curve, session, tables
 
     loaded = data.load()
-    loaded.check_table(architecture or "a network")
     wanted = training.training(loaded.task)
     network, wanted = session.chosen(architecture, wanted, go_on_from)
+    loaded.check_takes(network)
     usual = 8000 if loaded.name == "instagram" else 2000
     epochs = usual if training.epochs is None else training.epochs
     folder = save or Path("results") / f"train-{datetime.now(UTC):%Y%m%d-%H%M%S}"

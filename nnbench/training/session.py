@@ -88,11 +88,12 @@ def train(
     if seed is not None:
         keras_import.set_random_seed(seed)
     if go_on_from is None:
-        model, earlier = keras_model.build(architecture, training, data.width), []
+        model = keras_model.build(architecture, training, data.shape, data.vocabulary)
+        earlier: list[float] = []
         initial = model.get_weights()
     else:
         saved = read(go_on_from)
-        model = _restored(go_on_from, saved, data.width)
+        model = _restored(go_on_from, saved, data)
         earlier, initial = saved.losses, saved.initial_weights
 
     teller = keras.callbacks.LambdaCallback(
@@ -176,14 +177,14 @@ def _read_weights(path: Path) -> Weights:
     return cast("Weights", found)
 
 
-def _restored(folder: Path, saved: Session, features: int) -> "keras.Model":
+def _restored(folder: Path, saved: Session, data: Dataset) -> "keras.Model":
     """The network and its optimizer's state; no layer is made because the file names it."""
-    model = keras_model.build(saved.architecture, saved.training, features)
+    model = keras_model.build(saved.architecture, saved.training, data.shape, data.vocabulary)
     model.optimizer.build(model.trainable_variables)
     shapes = [[one.shape for one in each] for each in (model.get_weights(), saved.initial_weights)]
     if shapes[0] != shapes[1]:
         raise UserError(
-            f"the training saved in {folder} is of other data than rows of {features} features: "
+            f"the training saved in {folder} is of other data than rows of shape {data.shape}: "
             "name the data that it was trained on"
         )
     try:

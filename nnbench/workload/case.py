@@ -71,6 +71,10 @@ class Case:
     path: str = "fit"
     cold_epochs: int = 30
     model: str | None = None
+    shape: str | None = None
+    """Of a row of what is no table, such as `28x28x1`; `features` is then its last size."""
+    vocabulary: int | None = None
+    """Number of tokens, where a row is made of them."""
 
     def __post_init__(self) -> None:
         if (self.architecture is None) == (self.model is None):
@@ -101,17 +105,30 @@ class Case:
         return self.architecture.label if self.architecture else str(self.model)
 
     @property
+    def row_shape(self) -> tuple[int, ...]:
+        """Shape of a row of features."""
+        return tuple(map(int, self.shape.split("x"))) if self.shape else (self.features,)
+
+    @property
+    def is_dense_chain(self) -> bool:
+        """Whether it is a chain of Dense layers on a table, which is counted without Keras."""
+        dense = self.architecture is not None and self.architecture.family == "dense"
+        return dense and self.shape is None and self.vocabulary is None
+
+    @property
     def parameters(self) -> int | None:
-        """Trainable parameters of the network; None for a person's own model."""
-        if self.architecture is None:
+        """Trainable parameters, where they follow without building the network, else None."""
+        if not self.is_dense_chain:
             return None
+        assert self.architecture is not None
         return self.architecture.parameters(self.features, tasks.outputs(self.training.task))
 
     @property
     def step_cost(self) -> counts.StepCost | None:
-        """FLOPs and bytes of one step on a full batch; None for a person's own model."""
-        if self.architecture is None:
+        """FLOPs and bytes of a step on a full batch, where they follow so, else None."""
+        if not self.is_dense_chain:
             return None
+        assert self.architecture is not None
         return counts.step_cost(
             self.architecture,
             features=self.features,
@@ -149,9 +166,9 @@ class Case:
         """Plain data; `from_json` reads it back."""
         label = self.architecture.label if self.architecture else None
         plain = {**asdict(self), "architecture": label}
-        if self.model is None:
-            del plain["model"]
-        return plain
+        # What came later is left out where it says nothing, so that older runs keep their keys.
+        absent = [name for name in ("model", "shape", "vocabulary") if plain[name] is None]
+        return {name: value for name, value in plain.items() if name not in absent}
 
     @classmethod
     def from_json(cls, plain: dict[str, Any]) -> Self:

@@ -272,8 +272,9 @@ class Study:
     def cases(self, data: "Dataset", *, shuffle: bool = True) -> list[Case]:
         """Every combination of backend, device, path and network; UserError for unknown ones."""
         named = self.networks.parsed()
-        if self.networks.architectures:
-            data.check_table(", ".join(self.networks.architectures))
+        for one in named:
+            if isinstance(one, Architecture):
+                data.check_takes(one)
         training = self.training.training(data.task, shuffle=shuffle)
         return [
             Case(
@@ -284,6 +285,8 @@ class Study:
                 data_digest=data.digest,
                 rows=data.rows,
                 features=data.width,
+                shape="x".join(map(str, data.shape)) if len(data.shape) > 1 else None,
+                vocabulary=data.vocabulary,
                 backend=backend,
                 device=device,
                 threads=self.machine.threads,

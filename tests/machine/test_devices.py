@@ -58,7 +58,7 @@ more, _ = session.train(
 spared = "tensorflow" not in sys.modules
 import keras
 keras.utils.set_random_seed(5)
-theirs = keras_model.build(architecture.parse("4"), Training(), 3).get_weights()
+theirs = keras_model.build(architecture.parse("4"), Training(), (3,)).get_weights()
 same = all((a == b).all() for a, b in zip(theirs, found.initial_weights))
 import tensorflow
 print(json.dumps([spared, same, len(more.losses), hasattr(tensorflow, "random")]))

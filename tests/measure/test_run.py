@@ -117,7 +117,7 @@ from nnbench.training.fit import fit
 data = datasets.load("banknotes")
 def losses(jit, hooked):
     keras.utils.set_random_seed(4)
-    model = keras_model.build(parse("6,6"), Training(jit=jit), data.width)
+    model = keras_model.build(parse("6,6"), Training(jit=jit), data.shape)
     marks = boundaries.Marks(batch_rows=data.rows)
     if hooked:
         boundaries.of(keras.backend.backend()).hook_first_step(model, marks)
@@ -140,7 +140,7 @@ from nnbench.workload.case import Training
 from nnbench.measure import boundaries
 from nnbench.training.fit import fit
 data = datasets.load("banknotes")
-model = keras_model.build(parse("6,6"), Training(jit="on"), data.width)
+model = keras_model.build(parse("6,6"), Training(jit="on"), data.shape)
 marks = boundaries.Marks(batch_rows=500)
 boundaries.of("tensorflow").hook_first_step(model, marks)
 fit(model, data.features, data.labels, epochs=2, batch_size=500)

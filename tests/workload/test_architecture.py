@@ -104,7 +104,7 @@ rows = []
 for _ in range(220):
     widths = tuple(draw.randint(1, 60) for _ in range(draw.randint(1, 8)))
     features = draw.randint(1, 40)
-    model = keras_model.build(Architecture(widths), Training(), features)
+    model = keras_model.build(Architecture(widths), Training(), (features,))
     rows.append((widths, features, model.count_params(),
                  [layer.count_params() for layer in model.layers]))
 print(json.dumps(rows))
@@ -127,7 +127,7 @@ from nnbench.workload.case import Training
 rows = []
 for text in ("64x3", "100,100", "32,200,16"):
     one = arch.parse(text)
-    model = keras_model.build(one, Training(), 10)
+    model = keras_model.build(one, Training(), (10,))
     weights = [v.value for v in model.trainable_variables]
     x = np.ones((500, 10), "float32")
     def loss(weights):

@@ -13,4 +13,4 @@ def start(backend):
 
 
 def model(widths):
-    return keras_model.build(Architecture(tuple(widths)), Training(), 4)
+    return keras_model.build(Architecture(tuple(widths)), Training(), (4,))

@@ -8,8 +8,18 @@ import numpy.typing as npt
 
 from nnbench.errors import UserError
 from nnbench.workload import tasks
+from nnbench.workload.architecture import Architecture
+from nnbench.workload.families import IMAGES, SEQUENCES, TABLE, TOKENS
 
 Array = npt.NDArray[np.float32]
+USUAL = {
+    TABLE: "banknotes",
+    IMAGES: "digits",
+    SEQUENCES: "waves",
+    TOKENS: "synthetic:tokens=32,vocabulary=100",
+}
+"""Data of each kind where none is named."""
+
 FIGURES = (np.mean, np.std, np.min, np.max)
 
 
@@ -32,6 +42,8 @@ class Dataset:
     source: str
     digest: str = ""
     notes: tuple[str, ...] = ()
+    vocabulary: int | None = None
+    """Of tokens: their number; they go from 0 to one less."""
 
     def __post_init__(self) -> None:
         if not self.digest:
@@ -46,16 +58,29 @@ class Dataset:
         """Number of rows."""
         return len(self.features)
 
-    def check_table(self, networks: object) -> None:
-        """Raise UserError unless an architecture can be trained on it: rows of numbers, one label.
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Of one row of the features."""
+        return tuple(self.features.shape[1:])
 
-        `networks` are what the message names.
-        """
-        shapes = self.features.shape[1:], self.labels.shape[1:]
-        if len(shapes[0]) > 1 or shapes[1] not in ((), (1,)):
+    @property
+    def kind(self) -> str:
+        """`table`, `images`, `sequences` or `tokens`; `arrays` for what no family takes."""
+        if self.vocabulary is not None:
+            return TOKENS
+        return {0: TABLE, 1: TABLE, 2: SEQUENCES, 3: IMAGES}.get(len(self.shape), "arrays")
+
+    def check_takes(self, network: Architecture) -> None:
+        """Raise UserError unless an architecture can be trained on it, with one label a row."""
+        if self.labels.shape[1:] not in ((), (1,)):
             raise UserError(
-                f"{networks} cannot be trained on {self.name}: a row of x has shape {shapes[0]} "
-                f"and of y {shapes[1]}, not (columns,) and (1,); name your own model with --model"
+                f"{network} cannot be trained on {self.name}: a row of y has shape "
+                f"{self.labels.shape[1:]}, not (1,); name your own model with --model"
+            )
+        if self.kind not in network.kind.takes:
+            raise UserError(
+                f"{network} takes {' or '.join(network.kind.takes)}: {self.name} is {self.kind}, "
+                f"a row of it has shape {self.shape}; try --data {USUAL[network.kind.takes[0]]}"
             )
 
     @property

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from nnbench.workload.families.family import Family, Hidden, Knob, Value
+from nnbench.workload.families.family import IMAGES, SEQUENCES, TOKENS, Family, Hidden, Knob, Value
 
 if TYPE_CHECKING:
     import keras
@@ -43,5 +43,5 @@ KNOBS = {
     "pool": Knob(2, "layers after which the places are halved; 0 for never"),
 }
 
-CONV = Family("conv", ("images",), "filters", stack("Conv", 2), KNOBS)
-CONV1D = Family("conv1d", ("sequences", "tokens", "images"), "filters", stack("Conv", 1), KNOBS)
+CONV = Family("conv", (IMAGES,), "filters", stack("Conv", 2), KNOBS)
+CONV1D = Family("conv1d", (SEQUENCES, TOKENS, IMAGES), "filters", stack("Conv", 1), KNOBS)

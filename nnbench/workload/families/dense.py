@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from nnbench.workload.families.family import Family, Value
+from nnbench.workload.families.family import IMAGES, SEQUENCES, TABLE, TOKENS, Family, Value
 
 if TYPE_CHECKING:
     import keras
@@ -24,5 +24,5 @@ def _chain(
 
 
 DENSE = Family(
-    name="dense", takes=("table", "images", "sequences", "tokens"), unit="units", hidden=_chain
+    name="dense", takes=(TABLE, IMAGES, SEQUENCES, TOKENS), unit="units", hidden=_chain
 )

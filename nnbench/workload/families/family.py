@@ -9,6 +9,9 @@ from nnbench.errors import UserError
 if TYPE_CHECKING:
     import keras
 
+TABLE, IMAGES, SEQUENCES, TOKENS = "table", "images", "sequences", "tokens"
+"""Kinds of data: numbers by column; rows, columns and channels; steps of vectors; whole numbers."""
+
 Value = int | float | bool | str
 Hidden = Callable[
     ["keras.KerasTensor", tuple[int, ...], str, Mapping[str, Value]], "keras.KerasTensor"

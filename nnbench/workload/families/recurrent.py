@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from nnbench.workload.families.family import Family, Hidden, Knob, Value
+from nnbench.workload.families.family import IMAGES, SEQUENCES, TOKENS, Family, Hidden, Knob, Value
 
 if TYPE_CHECKING:
     import keras
@@ -28,7 +28,7 @@ def _stack(layer: str) -> Hidden:
 
 
 _KNOBS = {"bidirectional": Knob(False, "on or off: read from both ends")}
-_TAKES = ("sequences", "tokens", "images")
+_TAKES = (SEQUENCES, TOKENS, IMAGES)
 
 LSTM = Family("lstm", _TAKES, "units", _stack("LSTM"), _KNOBS)
 GRU = Family("gru", _TAKES, "units", _stack("GRU"), _KNOBS)

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from nnbench.workload.families.family import Family, Knob, Value
+from nnbench.workload.families.family import IMAGES, SEQUENCES, TABLE, TOKENS, Family, Knob, Value
 
 if TYPE_CHECKING:
     import keras
@@ -28,7 +28,7 @@ def _hidden(
 
 RESIDUAL = Family(
     name="residual",
-    takes=("table", "images", "sequences", "tokens"),
+    takes=(TABLE, IMAGES, SEQUENCES, TOKENS),
     unit="units",
     hidden=_hidden,
     knobs={"norm": Knob(False, "on or off: layer normalisation before each layer")},

@@ -8,7 +8,7 @@ and others, "Attention Is All You Need", NeurIPS 2017).
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from nnbench.workload.families.family import Family, Knob, Value
+from nnbench.workload.families.family import IMAGES, SEQUENCES, TOKENS, Family, Knob, Value
 
 if TYPE_CHECKING:
     import keras
@@ -51,7 +51,7 @@ def _check(widths: tuple[int, ...], knobs: Mapping[str, Value]) -> str | None:
 
 TRANSFORMER = Family(
     name="transformer",
-    takes=("sequences", "tokens", "images"),
+    takes=(SEQUENCES, TOKENS, IMAGES),
     unit="units",
     hidden=_hidden,
     knobs={
