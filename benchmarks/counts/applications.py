@@ -34,7 +34,7 @@ def _line(name: str, backend: str) -> str:
     import numpy as np
 
     from nnbench.show.units import flops
-    from nnbench.workload.counting.network import count
+    from nnbench.workload.counts.built import count
 
     made = getattr(keras.applications, name)
     model = made(weights=None, input_shape=(SIDE, SIDE, 3), classes=10)

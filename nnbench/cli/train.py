@@ -81,11 +81,12 @@ def train(
     whole_file.check_folder(folder)
     tell_backend(machine, quiet=quiet)
     tell_data(loaded, quiet=quiet)
-    if not as_json:
-        tables.print_architecture(tables.describe(network, wanted, loaded))
     note(f"starting {machine.backends[0]}", quiet=quiet)
     devices.mute_native_code()
     devices.start(machine.backends[0], machine.device, machine.threads)
+    if not as_json:
+        counted = tables.counted(network, wanted, loaded)
+        tables.print_network(tables.describe(network.label, counted, wanted))
     with Bar(epochs, "epochs", quiet=quiet) as bar:
         trained, model = session.train(
             network,

@@ -155,5 +155,5 @@ def guessed_epoch_s(case: Case) -> float:
     cost = case.step_cost
     assert cost is not None
     # The update of the weights moves memory rather than computing: it counts tenfold.
-    flops = cost.forward_flops + cost.backward_flops + 10 * cost.update_flops
+    flops = cost.forward_flops + cost.backward_flops + 10 * (cost.update_flops or 0)
     return case.steps_per_epoch * (GUESSED_STEP_S[case.path] + flops / GUESSED_FLOPS_PER_S)

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from nnbench.machine import devices
 from nnbench.measure import boundaries, memory
 from nnbench.measure.boundaries import Array, Marks, timed_ns
 from nnbench.phases import BUILD, COLD, COMPILE, EPOCH, FIRST_STEP, PREPARE, STEP, TRACE
@@ -22,6 +23,7 @@ from nnbench.training.compiled.fast_fit import fast_fit
 from nnbench.training.fit import fit
 from nnbench.workload import keras_model
 from nnbench.workload.case import Case
+from nnbench.workload.counts import built
 
 KINDS = ("cold", "phases")
 STEP_KIND = "step"
@@ -67,10 +69,22 @@ def measure(case: Case, kind: str, features: Array, labels: Array) -> tuple[dict
         **memory.peaks(case.backend, case.device),
         "host_bytes_before": held_before,
     }
+    if kind == "phases" and case.step_cost is None:
+        record |= _counted(case, model, features)
     if math.isfinite(losses[-1]):
         return record | {"outcome": "ok"}, model
     message = f"the loss became {losses[-1]}"
     return record | {"outcome": "diverged", "message": message, "loss": None}, model
+
+
+def _counted(case: Case, model: Any, features: Array) -> dict[str, Any]:
+    """FLOPs of a step, and what of the network no rule counts; nothing where it cannot be asked."""
+    try:
+        found = built.count(model, features[: case.batch_rows])
+    except Exception as failure:  # noqa: BLE001
+        # A person's model may raise anything when it is called without values: its timing holds.
+        return {"not_counted": [f"{case.label}: {devices.first_line(failure)}"]}
+    return {"step_flops": found.flops, "not_counted": found.uncounted}
 
 
 def warm_up(case: Case, features: Array, labels: Array) -> None:

@@ -40,12 +40,11 @@ def cases(group: Group, *, whole: bool = False) -> Table:
 
 
 def _row(one: CaseSummary) -> dict[str, Cell]:
-    cost = one.case.step_cost
     device = one.peak_device_bytes
     return {
         "network": Cell(one.case.label),
         "weights": _number(one.parameters, "{:,}".format),
-        "a step": _number(cost.flops if cost else None, units.flops),
+        "a step": _number(one.step_flops, units.flops),
         **{name: cell(one.times.get(name), SECONDS) for name in SHOWN_PHASES},
         "utilisation": _number(one.utilisation, units.share),
         "peak memory": Cell(
@@ -80,7 +79,7 @@ def _case(one: CaseSummary) -> dict[str, Any]:
         "key": one.case.key,
         **one.case.to_json(),
         **{name: getattr(one, name) for name in kept},
-        "flops_per_step": one.case.step_cost.flops if one.case.step_cost else None,
+        "flops_per_step": one.step_flops,
         "times_s": one.times,
         "ratios": one.ratios,
         "ratios_to": one.baseline.label,

@@ -36,6 +36,7 @@ class CaseSummary:
     loss: float | None
     failures: int
     parameters: int | None
+    step_flops: int | None
     utilisation: float | None
     peak_host_bytes: int | None
     peak_device_bytes: int | None
@@ -138,6 +139,7 @@ def summarise(run: Run, measured: Measured | None = None) -> list[CaseSummary]:
             continue
         trials = [trial for trial in run.good_trials() if trial["case"] == key]
         times = _estimates(mine)
+        flops = step_flops(case, trials)
         baseline = baselines.setdefault(case.comparable, case)
         summaries.append(
             CaseSummary(
@@ -148,7 +150,8 @@ def summarise(run: Run, measured: Measured | None = None) -> list[CaseSummary]:
                 loss=_recorded(trials, "loss"),
                 failures=sum(trial["case"] == key for trial in run.failures()),
                 parameters=case.parameters or _whole(trials, "parameters"),
-                utilisation=_utilisation(case, times.get(STEP), product_rates(run, case)),
+                step_flops=flops,
+                utilisation=_utilisation(flops, times.get(STEP), product_rates(run, case)),
                 peak_host_bytes=_whole(trials, "peak_host_bytes"),
                 peak_device_bytes=_whole(trials, "peak_device_bytes"),
             )
@@ -176,10 +179,15 @@ def _whole(trials: Iterable[dict[str, Any]], name: str) -> int | None:
     return None if value is None else int(value)
 
 
-def _utilisation(case: Case, step: Estimate | None, rates: Sequence[float]) -> float | None:
-    if not rates or step is None or case.step_cost is None:
+def step_flops(case: Case, trials: Iterable[dict[str, Any]]) -> int | None:
+    """Operations of one step: by arithmetic, or as counted where the network was built."""
+    return case.step_cost.flops if case.step_cost else _whole(trials, "step_flops")
+
+
+def _utilisation(flops: int | None, step: Estimate | None, rates: Sequence[float]) -> float | None:
+    if not rates or step is None or flops is None:
         return None
-    return case.step_cost.flops / step.value / float(np.median(rates))
+    return flops / step.value / float(np.median(rates))
 
 
 def ratios_between_sides(run: Run) -> dict[str, Estimate]:

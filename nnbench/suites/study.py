@@ -14,7 +14,7 @@ import numpy as np
 from nnbench.machine import devices, fingerprint, noise
 from nnbench.measure import run as measuring
 from nnbench.phases import PHASES, STEP
-from nnbench.stats.summary import block_values, product_rates
+from nnbench.stats.summary import block_values, product_rates, step_flops
 from nnbench.store import runs
 from nnbench.suites import drift_process
 from nnbench.suites.reading import Reading
@@ -81,8 +81,8 @@ def _reading(run: runs.Run, case: Case, drifts: dict[str, float]) -> Reading:
 
     own = {(trial["launch"], trial["block"]) for trial in (*trials, *failures)}
     rates = product_rates(run, case)
-    cost = case.step_cost
-    ideal_s = cost.flops / float(np.median(rates)) if cost and rates else None
+    flops = step_flops(case, trials)
+    ideal_s = flops / float(np.median(rates)) if flops and rates else None
     return Reading(
         model=case.label,
         backend=case.backend,
@@ -94,7 +94,7 @@ def _reading(run: runs.Run, case: Case, drifts: dict[str, float]) -> Reading:
         host_bytes=[float(one) for one in each("peak_host_bytes")],
         device_bytes=[float(one) for one in each("peak_device_bytes")],
         parameters=next(iter(each("parameters")), case.parameters),
-        step_flops=cost.flops if cost else None,
+        step_flops=flops,
         loss=float(np.median(each("loss"))) if each("loss") else None,
         drift=drifts,
         disturbed=len(own & noise.noisy_blocks(run.trials)) / len(own) if own else 0.0,

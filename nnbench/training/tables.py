@@ -1,6 +1,6 @@
 """What is printed of an architecture and of one training."""
 
-from dataclasses import asdict
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,53 +12,100 @@ from nnbench.show.table import Cell, Table
 from nnbench.show.terminal import open_console, print_table, say
 from nnbench.training.loss_curve import Verdict
 from nnbench.training.session import Session
-from nnbench.workload import counts, tasks
+from nnbench.workload import tasks
 from nnbench.workload.architecture import Architecture
 from nnbench.workload.case import Training
+from nnbench.workload.counts import NetworkCount, dense
 from nnbench.workload.datasets import Dataset
+from nnbench.workload.families import TABLE
+
+WAYS = ("forward_flops", "backward_flops")
 
 
-def describe(architecture: Architecture, training: Training, data: Dataset) -> dict[str, Any]:
-    """What follows from an architecture without any framework, as plain data."""
-    features, rows = data.width, min(training.batch_size or data.rows, data.rows)
-    output = tasks.output_activation(training.task)
-    activations = {"activation": training.activation, "output_activation": output}
-    outputs = tasks.outputs(training.task)
-    kept = {"optimizer": training.optimizer, "precision": training.precision}
-    cost = counts.step_cost(
-        architecture, features=features, rows=rows, outputs=outputs, **kept, **activations
-    )
+def counted(architecture: Architecture, training: Training, data: Dataset) -> NetworkCount:
+    """The counts of one step; Keras builds the network unless it is a chain of Dense layers."""
+    rows = min(training.batch_size or data.rows, data.rows)
+    if architecture.family == "dense" and data.kind == TABLE:
+        return dense.count(
+            architecture,
+            features=data.width,
+            rows=rows,
+            outputs=tasks.outputs(training.task),
+            activation=training.activation,
+            output_activation=tasks.output_activation(training.task),
+            optimizer=training.optimizer,
+            precision=training.precision,
+        )
+    from nnbench.workload import keras_model
+    from nnbench.workload.counts import built
+
+    model = keras_model.build(architecture, training, data.shape, data.vocabulary)
+    return built.count(model, data.features[:rows])
+
+
+def describe(network: str, found: NetworkCount, training: Training) -> dict[str, Any]:
+    """Counts of a network of this name as plain data."""
     return {
-        "architecture": architecture.label,
-        "features": features,
-        "rows_per_step": rows,
-        "layers": counts.layer_table(architecture, features, outputs, **activations),
-        "parameters": architecture.parameters(features, outputs),
-        **asdict(cost),
-        "flops": cost.flops,
-        **kept,
+        "architecture": network,
+        "rows_per_step": found.rows,
+        "layers": [
+            {
+                **vars(one),
+                "cells": one.output[-1] if one.output else None,
+                "forward_flops": one.forward_flops,
+                "backward_flops": one.backward_flops,
+            }
+            for one in found.layers
+        ],
+        "parameters": found.parameters,
+        "trainable": found.trainable,
+        "forward_flops": found.forward_flops,
+        "backward_flops": found.backward_flops,
+        "update_flops": found.update_flops,
+        "flops": found.flops,
+        "weight_bytes": found.weight_bytes,
+        "optimizer_bytes": found.optimizer_bytes,
+        "activation_bytes": found.activation_bytes,
+        "not_counted": found.uncounted,
+        "optimizer": training.optimizer,
+        "precision": training.precision,
     }
 
 
-def print_architecture(shown: dict[str, Any]) -> None:
+def print_network(shown: dict[str, Any]) -> None:
     """Print what `describe` found."""
     rows = [
-        (f"{one.name} ({one.kind})", f"(rows, {one.cells})", one.activation, f"{one.parameters:,}")
+        (
+            f"{one['name']} ({one['kind']})",
+            _shape(one["output"]),
+            one["activation"],
+            f"{one['parameters']:,}",
+            *(units.flops(one[way]) if one["counted"] else "not counted" for way in WAYS),
+        )
         for one in shown["layers"]
     ]
-    columns = ("layer (type)", "output shape", "activation", "parameters")
+    columns = ("layer (type)", "output shape", "activation", "parameters", "forward", "backward")
     cells = [[Cell(text) for text in row] for row in rows]
     print_table(Table(f"network {shown['architecture']}", columns, cells, texts=3))
-    flops = {name: units.flops(shown[name]) for name in shown if name.endswith("flops")}
+    update = shown["update_flops"]
+    frozen = shown["parameters"] - shown["trainable"]
     say(
-        f"parameters       {shown['parameters']:,}, all trainable",
-        f"FLOPs a step     {flops['flops']} on {shown['rows_per_step']:,} rows: "
-        f"forward {flops['forward_flops']}, backward {flops['backward_flops']}, "
-        f"update ({shown['optimizer']}) {flops['update_flops']}",
+        f"parameters       {shown['parameters']:,}, "
+        + (f"{frozen:,} of them not trained" if frozen else "all trainable"),
+        f"FLOPs a step     {units.flops(shown['flops'])} on {shown['rows_per_step']:,} rows: "
+        f"forward {units.flops(shown['forward_flops'])}, "
+        f"backward {units.flops(shown['backward_flops'])}, "
+        f"update ({shown['optimizer']}) {'?' if update is None else units.flops(update)}",
         f"weights          {units.data_size(shown['weight_bytes'])}",
         f"optimizer state  {units.data_size(shown['optimizer_bytes'])}",
         f"activations      {units.data_size(shown['activation_bytes'])} ({shown['precision']})",
     )
+    if shown["not_counted"]:
+        say(f"not counted      {', '.join(shown['not_counted'])}")
+
+
+def _shape(shape: Sequence[int]) -> str:
+    return f"({', '.join(['rows', *map(str, shape[1:])])})" if shape else ""
 
 
 def print_weights(session: Session) -> None:

@@ -9,13 +9,14 @@ from nnbench.errors import UserError
 from nnbench.machine import devices, typed
 from nnbench.machine.devices import BACKENDS
 from nnbench.workload import architecture as arch
-from nnbench.workload import counts, tasks
+from nnbench.workload import tasks
 from nnbench.workload.architecture import Architecture
+from nnbench.workload.counts import NetworkCount, dense
 
 PATHS = ("fit", "compiled")
-OPTIMIZERS = tuple(counts.UPDATE_FLOPS)
+OPTIMIZERS = tuple(dense.UPDATE_FLOPS)
 ACTIVATIONS = ("relu", "tanh", "sigmoid", "linear")
-PRECISIONS = tuple(counts.BYTES_PER_VALUE)
+PRECISIONS = tuple(dense.BYTES_PER_VALUE)
 JIT = ("auto", "on", "off")
 
 
@@ -124,12 +125,12 @@ class Case:
         return self.architecture.parameters(self.features, tasks.outputs(self.training.task))
 
     @property
-    def step_cost(self) -> counts.StepCost | None:
+    def step_cost(self) -> NetworkCount | None:
         """FLOPs and bytes of a step on a full batch, where they follow so, else None."""
         if not self.is_dense_chain:
             return None
         assert self.architecture is not None
-        return counts.step_cost(
+        return dense.count(
             self.architecture,
             features=self.features,
             rows=self.batch_rows,

@@ -6,8 +6,9 @@ from hypothesis import strategies as st
 
 from nnbench.errors import UserError
 from nnbench.workload import architecture as arch
-from nnbench.workload import counts, networks
+from nnbench.workload import networks
 from nnbench.workload.architecture import Architecture
+from nnbench.workload.counts import dense
 
 widths = st.lists(st.integers(1, 5000), min_size=1, max_size=12).map(tuple)
 
@@ -114,7 +115,7 @@ print(json.dumps(rows))
     for layers, features, total, by_layer in rows:
         architecture = Architecture(tuple(layers))
         assert architecture.parameters(features) == total
-        table = counts.layer_table(architecture, features)
+        table = dense.count(architecture, features=features, rows=1).layers
         assert [row.parameters for row in table] == by_layer
 
 
@@ -138,7 +139,7 @@ for text in ("64x3", "100,100", "32,200,16"):
 print(json.dumps(rows))
 """
     for text, forward, both in json.loads(in_backend("jax", code)):
-        cost = counts.step_cost(arch.parse(text), features=10, rows=500)
+        cost = dense.count(arch.parse(text), features=10, rows=500)
         assert cost.forward_flops == pytest.approx(forward, rel=0.05)
         assert cost.forward_flops + cost.backward_flops == pytest.approx(both, rel=0.05)
 
@@ -146,12 +147,12 @@ print(json.dumps(rows))
 @given(widths, st.integers(1, 50), st.integers(1, 3000))
 def test_flops_grow_with_rows_and_bytes_follow_parameters(layers, features, rows):
     architecture = Architecture(layers)
-    once = counts.step_cost(architecture, features=features, rows=rows)
-    twice = counts.step_cost(architecture, features=features, rows=2 * rows)
+    once = dense.count(architecture, features=features, rows=rows)
+    twice = dense.count(architecture, features=features, rows=2 * rows)
     assert twice.forward_flops == 2 * once.forward_flops
     assert twice.backward_flops == 2 * once.backward_flops
     assert twice.update_flops == once.update_flops
     assert once.optimizer_bytes == 2 * once.weight_bytes == 8 * architecture.parameters(features)
-    half = counts.step_cost(architecture, features=features, rows=rows, precision="bfloat16")
+    half = dense.count(architecture, features=features, rows=rows, precision="bfloat16")
     assert 2 * half.activation_bytes == once.activation_bytes
     assert half.weight_bytes == once.weight_bytes

@@ -7,8 +7,9 @@ import pytest
 
 from nnbench.errors import UserError
 from nnbench.workload import architecture as arch
-from nnbench.workload import counts, datasets, tasks
+from nnbench.workload import datasets, tasks
 from nnbench.workload.case import Training
+from nnbench.workload.counts import dense
 
 ASKED = "; --as regression takes the numbers"
 TAKEN = {
@@ -122,9 +123,7 @@ print(json.dumps(rows))
 
 def test_flops_of_a_head_for_three_classes():
     one, three = (
-        counts.step_cost(
-            arch.parse("8"), features=4, rows=100, outputs=outputs, output_activation=way
-        )
+        dense.count(arch.parse("8"), features=4, rows=100, outputs=outputs, output_activation=way)
         for outputs, way in ((1, "sigmoid"), (3, "softmax"))
     )
     # Two more units: product, bias and activation forward; two products and two sums backward.

@@ -7,7 +7,7 @@ import json, sys
 import keras, numpy as np
 from keras import layers
 from nnbench.workload import architecture as arch
-from nnbench.workload.counting.network import count
+from nnbench.workload.counts.built import count
 
 def family(text, shape):
     one = arch.parse(text)
@@ -61,11 +61,11 @@ for text in ("6x3", "residual:8x3", "conv:4x3", "conv:4x2(norm=on)", "conv1d:4x3
 DENSE = (
     MODELS
     + """
-from nnbench.workload.counts import step_cost
+from nnbench.workload.counts import dense
 for text in ("6x2", "4,9", "100x3"):
     model, batch = family(text, (5,))
     found = count(model, batch)
-    known = step_cost(arch.parse(text), features=5, rows=4, outputs=3, output_activation="linear")
+    known = dense.count(arch.parse(text), features=5, rows=4, outputs=3, output_activation="linear")
     for name in ("forward_flops", "backward_flops", "update_flops", "weight_bytes",
                  "optimizer_bytes", "activation_bytes"):
         assert getattr(found, name) == getattr(known, name), (text, name)

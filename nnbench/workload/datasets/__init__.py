@@ -6,10 +6,17 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from nnbench.errors import UserError
-from nnbench.workload import user_code
+from nnbench.workload import tasks, user_code
 from nnbench.workload.datasets import synthetic
-from nnbench.workload.datasets.arrays import load_function, load_npz
-from nnbench.workload.datasets.catalog import BUILT_IN, BuiltIn, DatasetInfo, available, locate
+from nnbench.workload.datasets.arrays import load_function, load_npz, load_shipped
+from nnbench.workload.datasets.catalog import (
+    ARRAYS,
+    BUILT_IN,
+    BuiltIn,
+    DatasetInfo,
+    available,
+    locate,
+)
 from nnbench.workload.datasets.dataset import Dataset, Description, describe
 from nnbench.workload.datasets.from_csv import Choice, load_csv
 from nnbench.workload.datasets.original import fetch, forget
@@ -36,11 +43,12 @@ def load(
 ) -> Dataset:
     """Load and check the data that `spec` names.
 
-    `spec` is `banknotes`, `instagram`, `synthetic:rows=1000,features=4,seed=0,task=regression`
-    (any part of it), the path of a CSV file or workbook with a header line, an `.npz` file with
-    arrays `x` and `y`, or `data.py:load`, a function that returns such a pair. `label` must be
-    given for a table; `features` defaults to every other column of numbers and `task` to what the
-    label looks like (see `classes`). `standardise` scales each feature to mean 0 and standard
+    `spec` is `banknotes`, `instagram`, `digits`, `waves`, `synthetic:rows=1000,features=4,seed=0`
+    (any part of it; `task=regression`; `images=28x28x1,classes=10` and the like, see `shaped`),
+    the path of a CSV file or workbook with a header line, an `.npz` file with arrays `x` and `y`,
+    or `data.py:load`, a function that returns such a pair. `label` must be given for a table;
+    `features` defaults to every other column of numbers and `task` to what the label looks like
+    (see `classes`). `standardise` scales each feature to mean 0 and standard
     deviation 1. Raises UserError for data that is not there or cannot be trained on.
     """
     choice = Choice(label, features, task, standardise)
@@ -53,6 +61,12 @@ def load(
         return synthetic.make(synthetic.parse(spec, task=task))
     if spec in BUILT_IN:
         return _built_in(BUILT_IN[spec], choice)
+    if spec in ARRAYS:
+        if choice.of_columns:
+            raise UserError(f"{spec} has no columns to choose: it is trained on as it is")
+        if task not in (None, ARRAYS[spec].task, tasks.CLASSIFICATION):
+            raise UserError(f"{spec} is data for {ARRAYS[spec].task}, not for {task}")
+        return load_shipped(ARRAYS[spec])
     try:
         path = Path(spec).expanduser()
     except RuntimeError as failure:
@@ -66,7 +80,7 @@ def load(
     # os.path's answer for a name that is too long is no; Path's is an error.
     there = os.path.exists(path)  # noqa: PTH110
     if not spec or (path.name == spec and not path.suffix and not there):
-        known = [*BUILT_IN, synthetic.PREFIX]
+        known = [*BUILT_IN, *ARRAYS, synthetic.PREFIX]
         near = difflib.get_close_matches(spec, known, n=1)
         hint = f"; did you mean '{near[0]}'?" if near else ""
         raise UserError(

@@ -15,6 +15,7 @@ from nnbench.errors import UserError
 from nnbench.machine import child, npz
 from nnbench.workload import tasks, user_code
 from nnbench.workload.datasets import classes
+from nnbench.workload.datasets.catalog import Arrays, shipped_folder
 from nnbench.workload.datasets.classes import Labels
 from nnbench.workload.datasets.dataset import Dataset
 
@@ -31,6 +32,20 @@ def load_npz(path: Path, *, name: str, source: str, task: str | None) -> Dataset
     if len(found) < 2:
         raise UserError(f"{path} needs the arrays x and y: np.savez({path.name!r}, x=..., y=...)")
     return _data_set(found["x"], found["y"], name=name, source=source, task=task)
+
+
+def load_shipped(known: Arrays) -> Dataset:
+    """The arrays that are known by a name. Raises UserError where their file is damaged."""
+    found = npz.read(shipped_folder() / known.file, ("x", "y"))
+    return Dataset(
+        name=known.name,
+        task=known.task,
+        features=found["x"].astype(np.float32) / np.float32(known.largest),
+        labels=found["y"].astype(np.float32).reshape(-1, 1),
+        feature_names=tuple(f"x{number}" for number in range(known.shape[-1])),
+        label_name="y",
+        source=known.source,
+    )
 
 
 def load_function(reference: str, *, task: str | None) -> Dataset:

@@ -1,11 +1,13 @@
 """The data that nnbench knows by name, and which copy of it is in use."""
 
+import math
 import os
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 
 from nnbench.errors import UserError
+from nnbench.workload import tasks
 from nnbench.workload.datasets import original, synthetic, table
 
 
@@ -79,6 +81,41 @@ BUILT_IN = {
 }
 
 
+@dataclass(frozen=True)
+class Arrays:
+    """Shipped arrays known by name; features are divided by `largest`."""
+
+    name: str
+    task: str
+    rows: int
+    shape: tuple[int, ...]
+    file: str
+    largest: float
+    source: str
+
+
+ARRAYS = {
+    "digits": Arrays(
+        name="digits",
+        task=tasks.of_classes(10),
+        rows=1000,
+        shape=(16, 16, 1),
+        file="digits.npz",
+        largest=255.0,
+        source="images of drawn digits under noise, made by data/make_arrays.py, MIT",
+    ),
+    "waves": Arrays(
+        name="waves",
+        task=tasks.of_classes(4),
+        rows=800,
+        shape=(48, 1),
+        file="waves.npz",
+        largest=127.0,
+        source="sine, square, triangle or sawtooth under noise, made by data/make_arrays.py, MIT",
+    ),
+}
+
+
 def shipped_folder() -> Path:
     """The shipped data: inside the installed package, or beside it in a checkout."""
     package = Path(str(resources.files("nnbench")))
@@ -106,7 +143,19 @@ def available() -> list[DatasetInfo]:
     size = made.rows, made.features
     source = "random data of any size; any of the keys may be left out"
     random = DatasetInfo(made.name, made.task, *size, source, origin="made", path=None)
-    return [*map(_info, BUILT_IN.values()), random]
+    arrays = [
+        DatasetInfo(
+            one.name,
+            one.task,
+            one.rows,
+            math.prod(one.shape),
+            one.source,
+            "shipped",
+            shipped_folder() / one.file,
+        )
+        for one in ARRAYS.values()
+    ]
+    return [*map(_info, BUILT_IN.values()), *arrays, random]
 
 
 def _info(known: BuiltIn) -> DatasetInfo:

@@ -1,12 +1,15 @@
 """Made-up data of any size: a training's time follows the data's shape, not its meaning."""
 
+import re
 from dataclasses import dataclass
 
 import numpy as np
 
 from nnbench.errors import UserError
 from nnbench.workload import tasks
+from nnbench.workload.datasets import shaped
 from nnbench.workload.datasets.dataset import Dataset
+from nnbench.workload.datasets.shaped import ShapedRecipe
 
 PREFIX = "synthetic"
 MAX_BYTES = 16 * 2**30
@@ -41,33 +44,41 @@ class Recipe:
         return f"{PREFIX}:{size},seed={self.seed},task={self.task}"
 
 
-def parse(text: str, *, task: str | None = None) -> Recipe:
+def parse(text: str, *, task: str | None = None) -> Recipe | ShapedRecipe:
     """Read `synthetic` or `synthetic:rows=1000,features=4,seed=0,task=regression`, any keys.
 
+    Images, sequences and tokens are read by `shaped`: `synthetic:images=28x28x1,classes=10`.
     UserError for an unknown or repeated key, a value out of range, or another task than `task`.
     """
     given: dict[str, str] = {}
+    shapes = re.findall(rf"(?:[:,]\s*)({'|'.join(shaped.KINDS)})\s*=", text)
     parts = text.removeprefix(PREFIX).removeprefix(":")
     for part in filter(None, (part.strip() for part in parts.split(","))):
         key, equals, value = (piece.strip() for piece in part.partition("="))
-        if key not in Recipe.__dataclass_fields__ or not equals:
+        if not equals or (not shapes and key not in Recipe.__dataclass_fields__):
             raise UserError(
                 f"'{part}' in '{text}' is not understood: write {Recipe().name} or a part of it"
             )
         if key in given:
             raise UserError(f"'{text}' gives {key} twice: keep one")
         given[key] = value
+    if len(shapes) > 1:
+        raise UserError(f"'{text}' is made of {shapes[0]} and of {shapes[1]}: name one of them")
+    if shapes:
+        return shaped.parse(given, text, task=task)
     named = given.pop("task", task or Recipe.task)
     if task not in (None, named):
         raise UserError(f"'{text}' is data for {named}, not for {task}: change one of them")
     return Recipe(task=named, **{key: _whole(text, key, value) for key, value in given.items()})
 
 
-def make(recipe: Recipe) -> Dataset:
+def make(recipe: Recipe | ShapedRecipe) -> Dataset:
     """Draw standard normal features; the first four, and some noise, decide the label.
 
     The label is their score, of mean 0; or the class: rows sorted by score, in equal parts.
     """
+    if isinstance(recipe, ShapedRecipe):
+        return shaped.make(recipe)
     generator = np.random.Generator(np.random.PCG64(recipe.seed))
     features = generator.standard_normal((recipe.rows, recipe.features), dtype=np.float32)
     score = 0.5 * generator.standard_normal(recipe.rows, dtype=np.float32)

@@ -8,16 +8,7 @@ from nnbench.workload.families.residual import RESIDUAL
 from nnbench.workload.families.separable import SEPARABLE
 from nnbench.workload.families.transformer import TRANSFORMER
 
-__all__ = [
-    "FAMILIES",
-    "IMAGES",
-    "SEQUENCES",
-    "TABLE",
-    "TOKENS",
-    "Family",
-    "Knob",
-    "Value",
-]
+__all__ = ["FAMILIES", "IMAGES", "SEQUENCES", "TABLE", "TOKENS", "Family", "Knob", "Value"]
 
 FAMILIES = {
     family.name: family

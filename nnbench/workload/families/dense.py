@@ -23,6 +23,4 @@ def _chain(
     return made
 
 
-DENSE = Family(
-    name="dense", takes=(TABLE, IMAGES, SEQUENCES, TOKENS), unit="units", hidden=_chain
-)
+DENSE = Family(name="dense", takes=(TABLE, IMAGES, SEQUENCES, TOKENS), unit="units", hidden=_chain)

@@ -11,7 +11,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from nnbench.workload.counting.calls import Call, Shape
+from nnbench.workload.counts.calls import Call
+from nnbench.workload.counts.records import Shape
 
 ACTIVATIONS = {
     "linear": 0, "relu": 1, "relu6": 2, "leaky_relu": 2, "hard_sigmoid": 4, "hard_silu": 5,

@@ -2,12 +2,13 @@
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from nnbench.workload.counting import calls
-from nnbench.workload.counting.calls import Call, Shape, size_bytes
-from nnbench.workload.counting.rules import RULES, VIEWS, Work
+from nnbench.workload.counts import calls
+from nnbench.workload.counts.calls import Call, size_bytes
+from nnbench.workload.counts.records import LayerCount, NetworkCount
+from nnbench.workload.counts.rules import RULES, VIEWS, Work
 
 if TYPE_CHECKING:
     import keras
@@ -17,95 +18,6 @@ UPDATE_FLOPS = {
     "SGD": 2, "RMSprop": 9, "Adam": 12, "AdamW": 14, "Adagrad": 6, "Adadelta": 12, "Adamax": 9,
     "Nadam": 19, "Lion": 8, "Ftrl": 16, "Lamb": 20,
 }  # fmt: skip
-
-
-@dataclass(frozen=True)
-class LayerCount:
-    """One call of one layer, on all rows of a batch.
-
-    `name` is the layer's path in the network, `output` its (first) output's shape. A layer that is
-    called again has its parameters in its first line. `counted` is False where no rule says what
-    the layer computes, its FLOPs are then 0.
-    """
-
-    name: str
-    kind: str
-    output: Shape
-    parameters: int
-    trainable: int
-    weight_bytes: int
-    forward_products: int = 0
-    forward_elementwise: int = 0
-    backward_products: int = 0
-    backward_elementwise: int = 0
-    activation_bytes: int = 0
-    counted: bool = True
-
-    @property
-    def forward_flops(self) -> int:
-        """Operations of its forward pass."""
-        return self.forward_products + self.forward_elementwise
-
-    @property
-    def backward_flops(self) -> int:
-        """Operations of its backward pass."""
-        return self.backward_products + self.backward_elementwise
-
-
-@dataclass(frozen=True)
-class NetworkCount:
-    """A network's layers, and what one step on a batch takes; bytes are held meanwhile.
-
-    `update_flops` is None for an optimizer without a rule; `batch_bytes` are those of the inputs.
-    """
-
-    rows: int
-    layers: tuple[LayerCount, ...]
-    batch_bytes: int
-    optimizer: str
-    update_flops: int | None
-    optimizer_bytes: int
-
-    @property
-    def uncounted(self) -> list[str]:
-        """What no rule counts, by kind and name."""
-        found = [f"{one.kind} {one.name}" for one in self.layers if not one.counted]
-        return [*found, *([f"optimizer {self.optimizer}"] if self.update_flops is None else [])]
-
-    @property
-    def parameters(self) -> int:
-        """All parameters, trainable or not."""
-        return sum(one.parameters for one in self.layers)
-
-    @property
-    def trainable(self) -> int:
-        """Trainable parameters."""
-        return sum(one.trainable for one in self.layers)
-
-    @property
-    def forward_flops(self) -> int:
-        """Operations of the forward pass; the loss itself, a few a row, is left out."""
-        return sum(one.forward_flops for one in self.layers)
-
-    @property
-    def backward_flops(self) -> int:
-        """Operations of the backward pass."""
-        return sum(one.backward_flops for one in self.layers)
-
-    @property
-    def flops(self) -> int:
-        """Operations of the whole step, as far as they are counted."""
-        return self.forward_flops + self.backward_flops + (self.update_flops or 0)
-
-    @property
-    def weight_bytes(self) -> int:
-        """Bytes of all weights."""
-        return sum(one.weight_bytes for one in self.layers)
-
-    @property
-    def activation_bytes(self) -> int:
-        """Bytes held for the backward pass: the batch, and what the layers make of it."""
-        return self.batch_bytes + sum(one.activation_bytes for one in self.layers)
 
 
 def count(model: "keras.Model", batch: Any) -> NetworkCount:
@@ -190,6 +102,7 @@ def _line(call: Call, name: str, work: Work | None, seen: set[int]) -> LayerCoun
         parameters=sum(math.prod(one.shape) for one in own),
         trainable=sum(math.prod(one.shape) for one in trainable),
         weight_bytes=sum(size_bytes(one) for one in own),
+        activation=getattr(getattr(layer, "activation", None), "__name__", ""),
         forward_products=done.product + done.inner,
         forward_elementwise=done.forward,
         backward_products=done.product * (trained + call.on_trained) + 2 * reached * done.inner,

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from nnbench.workload.counts.records import Shape
+
 if TYPE_CHECKING:
     import keras
-
-Shape = tuple[int, ...]
 
 VALUE_BYTES = {
     "float64": 8, "int64": 8, "uint64": 8, "complex64": 8, "float32": 4, "int32": 4, "uint32": 4,
