@@ -18,7 +18,7 @@ EPOCHS = 100
 class ShapedData(Data):
     """A data set of which only the shape counts."""
 
-    data: str | None = None  # type: ignore[assignment]
+    data: str | None = None
     "Data whose shape counts, such as a CSV."
     features: str | None = None
     "Number of feature columns; or your CSV's, with commas."

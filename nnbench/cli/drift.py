@@ -1,7 +1,7 @@
 """`nnbench drift`, and `drift show`, `drift record`, `drift check`, `drift compare`."""
 
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -63,7 +63,7 @@ class Seeded(Trained):
         network = Networks.named([self.model or self.architecture or "6,6"])
         study = Study(network, self.data, self.training, self.machine)
         study.check()
-        loaded = self.data.load()
+        loaded = study.load()
         tell_data(loaded, quiet=quiet)
         return loaded, study.cases(loaded)
 
@@ -170,7 +170,7 @@ def record(
     whole_file.check_folder(folder)
     tell_backend(asked.machine)
     stated = {name: value for name, value in vars(tolerated).items() if value is not None}
-    data, bounds = asked.data, golden.Bounds(**stated)
+    data, bounds = replace(asked.data, data=loaded.name), golden.Bounds(**stated)
     kept = golden.record(folder, cases[0], data, loaded, policy=policy, seed=seed, bounds=bounds)
     say(words.recorded(kept))
 

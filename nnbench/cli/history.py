@@ -226,7 +226,7 @@ def record(
     from nnbench.history import record as recording
     from nnbench.show.progress import Bar
 
-    data = study.data.load()
+    data = study.load()
     cases = study.cases(data)
     parts = recording.plan(chosen, study, cases, together=together)
     tell_backend(study.machine, quiet=measured.output.quiet)
@@ -263,7 +263,7 @@ def bisect(
 
     chosen = halving.chosen(first, last, phase)
     tell_backend(study.machine, quiet=measured.output.quiet)
-    data = study.data.load()
+    data = study.load()
     measure = halving.measuring(study, study.cases(data), phase, partial(measured.run, data=data))
     tell = None if measured.output.as_json else lambda seen: say(words.measurement(seen))
     outcome = halving.search(chosen, phase, measure, tell)

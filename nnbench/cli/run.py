@@ -8,7 +8,7 @@ from cyclopts import Parameter
 from nnbench.cli.options import Architectures, Asked, Fresh, Models, Name
 from nnbench.cli.session import measure, status
 from nnbench.workload import study as studies
-from nnbench.workload import user_code
+from nnbench.workload import user_model
 
 
 def run(
@@ -34,10 +34,11 @@ def run(
     wanted = asked.study(architectures, model)
     if study is not None:
         named, wanted = wanted, studies.read(study).overridden_by(wanted)
-        of_data = [("--data", wanted.data.data, [named.data.data])]
-        of_models = [("--model", one, named.networks.model) for one in wanted.networks.model]
-        for option, one, also_named in [*of_data, *of_models]:
-            user_code.confirm(study, one, one if one in also_named else None, option)
+        asked_for = {named.data.data, *(one.label for one in named.networks.parsed())}
+        read = [("--data", wanted.data.data)]
+        read += [("--model", one.label) for one in wanted.networks.parsed()]
+        for option, one in read:
+            user_model.confirm(study, one, one if one in asked_for else None, option)
     from nnbench.cli import report
 
     found = measure(wanted.or_networks(), asked.output, name=name, resume=resume, fresh=fresh)

@@ -4,7 +4,7 @@ from nnbench.cli.options import Architectures, AsJson, Data, Machine, Training, 
 from nnbench.machine import devices
 from nnbench.show.terminal import print_json
 from nnbench.workload.networks import architectures as parse
-from nnbench.workload.study import NOTEBOOK
+from nnbench.workload.study import NOTEBOOK, Networks, Study
 
 
 def show(
@@ -18,11 +18,11 @@ def show(
     networks = parse(architectures or NOTEBOOK)
     from nnbench.training import tables
 
-    loaded = data.load()
+    loaded = Study(Networks(architectures or NOTEBOOK), data).load()
     for one in networks:
         loaded.check_takes(one)
     tell_data(loaded)
-    wanted = training.training(loaded.task)
+    wanted = training.training(loaded.task, loaded.kind)
     if any(one.family != "dense" for one in networks):
         devices.mute_native_code()
         devices.start(machine.backends[0], "cpu")

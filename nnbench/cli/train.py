@@ -22,6 +22,7 @@ from nnbench.errors import UserError
 from nnbench.machine import devices, whole_file
 from nnbench.show.terminal import note, print_json, say
 from nnbench.workload import architecture as arch
+from nnbench.workload.study import Networks, Study
 
 
 @options("Data")
@@ -29,7 +30,7 @@ from nnbench.workload import architecture as arch
 class TrainData(Data):
     """Data that `--task` names too."""
 
-    data: Annotated[str, Parameter(name=("--data", "--task"))] = "banknotes"
+    data: Annotated[str | None, Parameter(name=("--data", "--task"))] = None
 
 
 @options("Training")
@@ -71,8 +72,8 @@ def train(
     from nnbench.show.progress import Bar
     from nnbench.training import charts, loss_curve, session, tables
 
-    loaded = data.load()
-    wanted = training.training(loaded.task)
+    loaded = Study(Networks((architecture,) if architecture else ()), data).load()
+    wanted = training.training(loaded.task, loaded.kind)
     network, wanted = session.chosen(architecture, wanted, go_on_from)
     loaded.check_takes(network)
     usual = 8000 if loaded.name == "instagram" else 2000

@@ -24,7 +24,7 @@ from nnbench.machine import fingerprint, typed, whole_file
 from nnbench.measure.process import WorkerLostError, data_file
 from nnbench.store.fields import Field
 from nnbench.store.folder import read_description, read_fingerprint
-from nnbench.workload import user_code
+from nnbench.workload import user_code, user_model
 from nnbench.workload.case import Case
 from nnbench.workload.datasets import Dataset
 from nnbench.workload.study import Data
@@ -154,8 +154,8 @@ def check(
     trained here.
     """
     case = golden.case
-    user_code.confirm(golden.folder, golden.data.data, data, "--data")
-    user_code.confirm(golden.folder, case.model or f"the network {case.label}", model, "--model")
+    user_model.confirm(golden.folder, golden.data.data, data, "--data")
+    user_model.confirm(golden.folder, case.model or f"the network {case.label}", model, "--model")
     try:
         loaded = golden.data.load()
     except UserError as mistake:

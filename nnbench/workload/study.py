@@ -25,6 +25,7 @@ from nnbench.workload import case as choices
 from nnbench.workload import networks, quantities, tasks, user_model
 from nnbench.workload.architecture import Architecture
 from nnbench.workload.case import Case, Training, check_epochs, one_of
+from nnbench.workload.families import TABLE, USUAL_DATA
 from nnbench.workload.quantities import MOST_SECONDS, MOST_SEED
 from nnbench.workload.user_model import UserModel
 
@@ -33,6 +34,9 @@ if TYPE_CHECKING:
 
 MOST_LAUNCHES, MOST_BLOCKS = 200, 1000
 MOST_EPOCHS, MOST_ROWS = 10_000_000, 10**9
+
+USUAL_BATCH = 32
+"""Keras' own default, for data other than tables: of images all rows at once are too many."""
 
 NOTEBOOK = ("6,6", "100,100", "6x5")
 """The networks that are timed where none is named."""
@@ -55,16 +59,24 @@ class Networks:
 
     def parsed(self) -> list[networks.Network]:
         """All of them, each once. Raises UserError for what is not understood."""
-        return networks.parse((*self.model, *self.architectures))
+        texts = (*self.model, *self.architectures)
+        return networks.parse(texts) if texts else []
+
+    def usual_data(self) -> str:
+        """The name of data that all of them can be trained on, as far as there is one."""
+        known = [one.kind.takes for one in self.parsed() if isinstance(one, Architecture)]
+        common = [kind for kind in USUAL_DATA if all(kind in takes for takes in known)]
+        return USUAL_DATA[common[0] if common else known[0][0]]
 
 
 @dataclass(frozen=True)
 class Data:
     """What they are trained on."""
 
-    data: str = "banknotes"
-    """banknotes, instagram, synthetic:rows=1000,features=4, a CSV or workbook, an npz with x and
-    y, or data.py:load, a function that returns them."""
+    data: str | None = None
+    """banknotes, instagram, digits, waves, synthetic:rows=1000,features=4, a CSV or workbook, an
+    npz with x and y, or data.py:load, a function that returns them; default: banknotes, or digits
+    or waves for networks that take no table."""
     features: str | None = None
     "Feature columns of your CSV, with commas; default: all others."
     label: str | None = None
@@ -75,11 +87,11 @@ class Data:
     "Scale your CSV's features to mean 0, deviation 1."
 
     def load(self) -> "Dataset":
-        """The data set. Raises UserError as `datasets.load` does."""
+        """The data set, bank notes where none is named. Raises UserError as `datasets.load`."""
         from nnbench.workload import datasets
 
         return datasets.load(
-            self.data,
+            self.data or USUAL_DATA[TABLE],
             features=self.features.split(",") if self.features else None,
             label=self.label,
             task=self.as_,
@@ -93,8 +105,8 @@ class TrainingOptions:
 
     epochs: int = 30
     "Epochs of a training."
-    batch: str = "full"
-    "Rows in a batch, or full."
+    batch: str | None = None
+    "Rows in a batch, or full; default: full for a table, else 32."
     optimizer: str = "adam"
     "adam, sgd, momentum or rmsprop."
     loss: str | None = None
@@ -120,21 +132,22 @@ class TrainingOptions:
     @property
     def batch_size(self) -> int | None:
         """Rows in a batch, None for the full batch. Raises UserError for anything else."""
-        if self.batch == "full":
+        if self.batch in (None, "full"):
             return None
         if not re.fullmatch(r"-?\d{1,10}", self.batch, re.ASCII):
             raise UserError(f"batch '{self.batch}' is not understood: a number of rows, or full")
         return int(self.batch)
 
-    def training(self, task: str, *, shuffle: bool = True) -> Training:
-        """The training of a task. Raises UserError for what cannot be trained."""
+    def training(self, task: str, kind: str = TABLE, *, shuffle: bool = True) -> Training:
+        """The training of a task on a kind of data. Raises UserError for what cannot be."""
+        usual = None if kind == TABLE else USUAL_BATCH
         return Training(
             task=task,
             optimizer=self.optimizer,
             loss=self.loss,
             activation=self.activation,
             precision=self.dtype,
-            batch_size=self.batch_size,
+            batch_size=usual if self.batch is None else self.batch_size,
             shuffle=shuffle,
             jit=self.jit,
         )
@@ -265,9 +278,13 @@ class Study:
     def check(self) -> None:
         """Raise UserError for what no data could make right, before any is loaded."""
         check_epochs(self.training.epochs)
-        if self.networks.model or self.networks.architectures:
-            self.networks.parsed()
+        self.networks.parsed()
         _ = self.machine.backends
+
+    def load(self) -> "Dataset":
+        """Its data. Raises UserError as `datasets.load` does."""
+        named = self.data.data or self.or_networks().networks.usual_data()
+        return replace(self.data, data=named).load()
 
     def cases(self, data: "Dataset", *, shuffle: bool = True) -> list[Case]:
         """Every combination of backend, device, path and network; UserError for unknown ones."""
@@ -275,7 +292,7 @@ class Study:
         for one in named:
             if isinstance(one, Architecture):
                 data.check_takes(one)
-        training = self.training.training(data.task, shuffle=shuffle)
+        training = self.training.training(data.task, data.kind, shuffle=shuffle)
         return [
             Case(
                 architecture=network if isinstance(network, Architecture) else None,

@@ -59,19 +59,6 @@ def check(reference: str) -> None:
         raise UserError(f"{source} is not there: '{reference}' should name a function in a file")
 
 
-def confirm(where: object, recorded: str, named: str | None, option: str) -> None:
-    """Raise UserError unless a function that a file names is named by a person, too.
-
-    Files come from anywhere: what is run is said on the command line. `recorded` may be anything
-    else than a function, which need not be named again.
-    """
-    if named is None:
-        if is_reference(recorded):
-            raise UserError(f"{where} names code to run: add {option} {recorded} if that is yours")
-    elif Path(recorded) != Path(named):
-        raise UserError(f"{where} is of {recorded}, not of {named}: name that, or record it anew")
-
-
 def digest(reference: str) -> str | None:
     """SHA-256 of the file that `reference` names; None where it names a module."""
     source = Path(reference.rpartition(":")[0])

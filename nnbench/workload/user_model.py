@@ -47,6 +47,19 @@ def is_model(text: str) -> bool:
     return reference.endswith(SAVED) or user_code.is_reference(reference)
 
 
+def confirm(where: object, recorded: str | None, named: str | None, option: str) -> None:
+    """Raise UserError unless a function that a file names is named by a person, too.
+
+    Files come from anywhere: what is run is said on the command line. `recorded` may be anything
+    else than a function, which need not be named again.
+    """
+    if named is None:
+        if recorded is not None and is_model(recorded):
+            raise UserError(f"{where} names code to run: add {option} {recorded} if that is yours")
+    elif recorded is None or Path(recorded) != Path(named):
+        raise UserError(f"{where} is of {recorded}, not of {named}: name that, or record it anew")
+
+
 def parse(text: str) -> UserModel:
     """Read a reference with or without arguments; UserError for one that cannot be called so."""
     reference, bracket, inner = (part.strip() for part in text.partition("("))

@@ -9,17 +9,9 @@ import numpy.typing as npt
 from nnbench.errors import UserError
 from nnbench.workload import tasks
 from nnbench.workload.architecture import Architecture
-from nnbench.workload.families import IMAGES, SEQUENCES, TABLE, TOKENS
+from nnbench.workload.families import IMAGES, SEQUENCES, TABLE, TOKENS, USUAL_DATA
 
 Array = npt.NDArray[np.float32]
-USUAL = {
-    TABLE: "banknotes",
-    IMAGES: "digits",
-    SEQUENCES: "waves",
-    TOKENS: "synthetic:tokens=32,vocabulary=100",
-}
-"""Data of each kind where none is named."""
-
 FIGURES = (np.mean, np.std, np.min, np.max)
 
 
@@ -80,7 +72,7 @@ class Dataset:
         if self.kind not in network.kind.takes:
             raise UserError(
                 f"{network} takes {' or '.join(network.kind.takes)}: {self.name} is {self.kind}, "
-                f"a row of it has shape {self.shape}; try --data {USUAL[network.kind.takes[0]]}"
+                f"a row of it has shape {self.shape}; try --data {USUAL_DATA[network.kind.takes[0]]}"
             )
 
     @property

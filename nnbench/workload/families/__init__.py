@@ -2,13 +2,32 @@
 
 from nnbench.workload.families.conv import CONV, CONV1D
 from nnbench.workload.families.dense import DENSE
-from nnbench.workload.families.family import IMAGES, SEQUENCES, TABLE, TOKENS, Family, Knob, Value
+from nnbench.workload.families.family import (
+    IMAGES,
+    SEQUENCES,
+    TABLE,
+    TOKENS,
+    USUAL_DATA,
+    Family,
+    Knob,
+    Value,
+)
 from nnbench.workload.families.recurrent import GRU, LSTM
 from nnbench.workload.families.residual import RESIDUAL
 from nnbench.workload.families.separable import SEPARABLE
 from nnbench.workload.families.transformer import TRANSFORMER
 
-__all__ = ["FAMILIES", "IMAGES", "SEQUENCES", "TABLE", "TOKENS", "Family", "Knob", "Value"]
+__all__ = [
+    "FAMILIES",
+    "IMAGES",
+    "SEQUENCES",
+    "TABLE",
+    "TOKENS",
+    "USUAL_DATA",
+    "Family",
+    "Knob",
+    "Value",
+]
 
 FAMILIES = {
     family.name: family

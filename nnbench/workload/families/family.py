@@ -12,6 +12,14 @@ if TYPE_CHECKING:
 TABLE, IMAGES, SEQUENCES, TOKENS = "table", "images", "sequences", "tokens"
 """Kinds of data: numbers by column; rows, columns and channels; steps of vectors; whole numbers."""
 
+USUAL_DATA = {
+    TABLE: "banknotes",
+    IMAGES: "digits",
+    SEQUENCES: "waves",
+    TOKENS: "synthetic:tokens=32,vocabulary=100",
+}
+"""Data of each kind where none is named."""
+
 Value = int | float | bool | str
 Hidden = Callable[
     ["keras.KerasTensor", tuple[int, ...], str, Mapping[str, Value]], "keras.KerasTensor"
