@@ -31,5 +31,15 @@ def write(path: Path, content: bytes | str) -> Path:
 
 
 def check_folder(folder: Path) -> None:
-    """Raise UserError if no file can be written into a folder, before work is done for it."""
-    write(folder / ".writable", "").unlink()
+    """Raise UserError if no file can be written into a folder, before work is done for it.
+
+    No folder that is made for this is left.
+    """
+    made = [one for one in (folder, *folder.parents) if not one.exists()]
+    try:
+        write(folder / ".writable", "").unlink()
+        for one in made:
+            one.rmdir()
+    except UserError as failure:
+        raise UserError(str(failure).replace("/.writable", "", 1)) from failure
+

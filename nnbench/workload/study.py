@@ -86,6 +86,11 @@ class Data:
     standardise: bool = False
     "Scale your CSV's features to mean 0, deviation 1."
 
+    def __post_init__(self) -> None:
+        """Raise UserError for a task that there is not."""
+        if self.as_ is not None:
+            tasks.classes(self.as_)
+
     def load(self) -> "Dataset":
         """The data set, bank notes where none is named. Raises UserError as `datasets.load`."""
         from nnbench.workload import datasets

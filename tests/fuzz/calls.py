@@ -26,6 +26,7 @@ from unittest import mock
 
 from nnbench.cli import main
 from nnbench.machine import devices
+from nnbench.machine.child import Child
 from nnbench.show import figures
 
 MOST_S = 20.0
@@ -94,6 +95,10 @@ class _NoProcesses(subprocess.Popen):
         super().__init__(command, *arguments, **options)
 
 
+def _no_child(_, command, **_options):
+    raise Started([str(one) for one in command])
+
+
 def _no_network(*_arguments, **_options):
     raise OSError("no network in this test")
 
@@ -151,6 +156,7 @@ def call(folder, *command, draw=True):
             mock.patch.object(sys, "meta_path", [_FrameworksRefused(), *sys.meta_path])
         )
         here.enter_context(mock.patch.object(subprocess, "Popen", _NoProcesses))
+        here.enter_context(mock.patch.object(Child, "__init__", _no_child))
         here.enter_context(mock.patch.object(socket, "getaddrinfo", _no_network))
         # What `train` does to its own process before it starts a framework.
         here.enter_context(mock.patch.object(devices, "mute_native_code"))

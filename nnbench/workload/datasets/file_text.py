@@ -66,8 +66,11 @@ def unpacked(path: Path, raw: bytes) -> bytes:
     for start, (name, opened) in PACKED.items():
         if raw.startswith(start):
             try:
+                found = bytearray()
                 with opened(io.BytesIO(raw)) as file:
-                    found = file.read(MOST_BYTES + 1)
+                    # In parts: memory for as much as is asked for is taken at once.
+                    while len(found) <= MOST_BYTES and (part := file.read(1 << 20)):
+                        found += part
             except DAMAGE as failure:
                 reason = str(failure) or type(failure).__name__
                 raise UserError(f"{path} cannot be unpacked as {name}: {reason}") from None
