@@ -23,7 +23,9 @@ LIMITS = {"depth": MAX_DEPTH, "width": MAX_WIDTH}
 MOST = 100_000
 
 _WORD = re.compile(r"(?:[^\s;\[\]()]|\[[^\]]*\]|\([^)]*\)|[\[\]()])+")
-_RANGE = re.compile(r"^(\d+)\.\.(\d+)$", re.ASCII)
+# Of a number with more digits none can be built.
+_RANGE = re.compile(r"(\d{1,9})\.\.(\d{1,9})", re.ASCII)
+_NUMBER = re.compile(r"\d{1,9}", re.ASCII)
 
 
 def parse(texts: Sequence[str]) -> list[Network]:
@@ -129,7 +131,7 @@ def _values(axis: str, text: str) -> list[str]:
     """The values of an axis, in order: `1..3,8` is four; UserError for an endless range."""
     values: list[str] = []
     for part in text.split(","):
-        span = _RANGE.match(part)
+        span = _RANGE.fullmatch(part)
         if not span:
             values.append(part)
             continue
@@ -141,7 +143,7 @@ def _values(axis: str, text: str) -> list[str]:
 
 
 def _size(axis: str, value: str, text: str) -> int:
-    if not (value.isascii() and value.isdigit()):
+    if not _NUMBER.fullmatch(value):
         raise UserError(f"'{value}' in '{axis}={text}' is not a number or a range such as 1..8")
     if not 1 <= int(value) <= LIMITS[axis]:
         raise UserError(f"a {axis} of {value} cannot be built: it goes from 1 to {LIMITS[axis]}")

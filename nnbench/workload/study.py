@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, Self
 from nnbench.errors import UserError
 from nnbench.machine import devices, typed
 from nnbench.workload import case as choices
-from nnbench.workload import networks, quantities, tasks, user_model
+from nnbench.workload import networks, quantities, tasks, user_code, user_model
 from nnbench.workload.architecture import Architecture
 from nnbench.workload.case import Case, Training, check_epochs, one_of
 from nnbench.workload.families import TABLE, USUAL_DATA
@@ -59,6 +59,9 @@ class Networks:
 
     def parsed(self) -> list[networks.Network]:
         """All of them, each once. Raises UserError for what is not understood."""
+        for one in self.model:
+            if not user_model.is_model(one.partition(" ")[0]):
+                user_code.check(one)
         texts = (*self.model, *self.architectures)
         return networks.parse(texts) if texts else []
 
@@ -383,7 +386,8 @@ def _value(where: str, kind: Any, value: Any) -> Any:
         return value
     if names.startswith("str") and (isinstance(value, str) or typed.fits(value, int)):
         return str(value)
-    raise UserError(f"{where} = {reprlib.repr(value)} is not of the right kind: {names} is wanted")
+    wanted = names.removesuffix(" | None")
+    raise UserError(f"{where} = {reprlib.repr(value)} is not of the right kind: {wanted} is wanted")
 
 
 def _unknown(name: str, known: Mapping[str, Any]) -> str:

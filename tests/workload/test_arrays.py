@@ -207,12 +207,13 @@ def test_arrays_of_any_shape_are_described(tmp_path):
 
 @pytest.mark.parametrize("name", ["x", "y"])
 def test_an_architecture_needs_rows_and_one_label(nnbench, tmp_path, name):
-    arrays = {"x": X, "y": THREE, name: np.ones((30, 4, 4))}
+    arrays = {"x": X, "y": THREE, name: np.ones((30, 4, 4, 4, 4))}
     saved(tmp_path, **arrays)
     for command in ("run", "show", "train"):
         answer = nnbench(command, "6,6", "--data", "mine.npz")
         assert answer.returncode == 2
-        assert "6,6 cannot be trained on mine.npz: a row of x has shape" in answer.stderr
+        told = {"x": "mine.npz is arrays, a row of it has", "y": "mine.npz: a row of y has"}[name]
+        assert f"{told} shape (4, 4, 4, 4)" in answer.stderr
         assert len(answer.stderr.strip().splitlines()) == 1
 
 

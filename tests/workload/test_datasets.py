@@ -3,6 +3,7 @@
 import functools
 import hashlib
 import io
+import math
 import os
 import threading
 import zipfile
@@ -241,7 +242,7 @@ def test_file_without_permission(csv: Callable[[str], str]) -> None:
 @pytest.mark.parametrize("spec", ["banknote", "", "x" * 300])
 def test_unknown_names_list_the_known(spec: str) -> None:
     with pytest.raises(
-        UserError, match="name one of banknotes, instagram, synthetic, or"
+        UserError, match="name one of banknotes, instagram, digits, waves, synthetic, or"
     ) as caught:
         datasets.load(spec)
     assert ("did you mean 'banknotes'?" in str(caught.value)) == (spec == "banknote")
@@ -310,7 +311,11 @@ def test_a_regression_has_no_classes() -> None:
 def test_the_list_says_what_loading_gives() -> None:
     for info in datasets.available():
         data = datasets.load(info.name)
-        assert (info.rows, info.features, info.task) == (data.rows, data.width, data.task)
+        assert (info.rows, info.features, info.task) == (
+            data.rows,
+            math.prod(data.shape),
+            data.task,
+        )
         assert "\n" not in info.source
         assert info.origin == ("made" if info.path is None else "shipped")
 

@@ -70,9 +70,10 @@ class Dataset:
                 f"{self.labels.shape[1:]}, not (1,); name your own model with --model"
             )
         if self.kind not in network.kind.takes:
+            usual = USUAL_DATA[network.kind.takes[0]]
             raise UserError(
                 f"{network} takes {' or '.join(network.kind.takes)}: {self.name} is {self.kind}, "
-                f"a row of it has shape {self.shape}; try --data {USUAL_DATA[network.kind.takes[0]]}"
+                f"a row of it has shape {self.shape}; try --data {usual}"
             )
 
     @property
