@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from nnbench.costs import design
@@ -11,8 +12,8 @@ from nnbench.costs.saved import data_of, folder_of, observed, read
 from nnbench.costs.setting import Setting
 from nnbench.machine import fingerprint
 from nnbench.measure import run as measuring
-from nnbench.show.terminal import note
 from nnbench.store import runs
+from nnbench.store.runs import Run
 from nnbench.workload.case import Case
 from nnbench.workload.study import Effort, Study
 
@@ -26,15 +27,22 @@ GUESSED_START_S = {"tensorflow": 7.0, "jax": 4.0, "torch": 5.0}
 Watcher = Callable[[float, str], None]
 
 
-def calibrate(results: Path, setting: Setting, budget_s: float, watch: Watcher) -> CostModel:
+@dataclass(frozen=True)
+class Calibration:
+    """A cost model, the runs that were measured for it now, and which others are left out, why."""
+
+    model: CostModel
+    measured: Sequence[Run]
+    skipped: Sequence[str]
+
+
+def calibrate(results: Path, setting: Setting, budget_s: float, watch: Watcher) -> Calibration:
     """Time cases in whole runs, the first in any case, until the budget is spent; fit to all."""
     began_s = time.monotonic()
-    pool, first = design.candidates(setting), True
+    pool = design.candidates(setting)
+    measured: set[Path] = set()
     while True:
         made, skipped = read(results, setting)
-        for text in skipped if first else ():
-            note(f"skipped {text}")
-        first = False
         lost = {trial["case"] for run in made for trial in run.failures()}
         able = [case for case in pool if case.key not in lost]
         seen = observed(made)
@@ -49,7 +57,8 @@ def calibrate(results: Path, setting: Setting, budget_s: float, watch: Watcher) 
             left_s = budget_s - spent_s
             start_s = GUESSED_START_S[setting.backend]
             if model is not None and left_s < start_s + 0.2 * RUN_S:
-                return model
+                now = [run for run in made if run.folder in measured]
+                return Calibration(model, now, skipped)
             known = [one.case for one in seen]
             if model is None:
                 count = LEAST_CASES if known else design.FIRST
@@ -63,13 +72,12 @@ def calibrate(results: Path, setting: Setting, budget_s: float, watch: Watcher) 
             spent_s = min(time.monotonic() - began_s, budget_s)
             watch(spent_s, f"{timed} networks timed, {state.now}")
 
+        measured.add(unfinished.folder)
         try:
             measuring.execute(unfinished.folder, data_of(unfinished), show)
         except measuring.NothingMeasuredError:
             if not seen:
                 raise
-        for failure in measuring.failures(runs.read(unfinished.folder)):
-            note(failure.told)
 
 
 def create_run(folder: Path, cases: Sequence[Case], number: int) -> Path:

@@ -11,6 +11,7 @@ or another commit excuse nothing: they are what is guarded.
 import json
 import re
 import tempfile
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -141,6 +142,7 @@ def read(folder: Path) -> Golden:
 
 def check(
     golden: Golden,
+    tell: Callable[[Dataset], None] = lambda data: None,
     *,
     model: str | None = None,
     data: str | None = None,
@@ -149,9 +151,9 @@ def check(
 ) -> Verdict:
     """Train again in a fresh process and compare with the record; bounds given replace its own.
 
-    Functions that the record names are run only if they are named here, too, as `model` or `data`.
-    Raises UserError if they are not, if the data are not those of the record, or it cannot be
-    trained here.
+    `tell` is given the data that were read. Functions that the record names are run only if they
+    are named here, too, as `model` or `data`. Raises UserError if they are not, if the data are not
+    those of the record, or it cannot be trained here.
     """
     case = golden.case
     user_code.confirm(golden.folder, golden.data.data, data, "--data")
@@ -165,6 +167,7 @@ def check(
             f"{case.data} holds other data than when {golden.folder} was recorded: "
             "restore them, or record anew"
         )
+    tell(loaded)
     bounds = golden.bounds
     if relative is not None or ulp is not None:
         bounds = Bounds(bounds.relative if relative is None else relative, ulp)

@@ -145,7 +145,7 @@ def study(found: Analysis) -> list[str]:
 
 
 def not_run(found: Analysis) -> list[str]:
-    """What failed, was left out, or cannot be read."""
+    """What failed or was left out."""
     told = []
     for record in found.failures:
         reason = str(record.get("message") or record["outcome"]).partition("\n")[0]
@@ -154,7 +154,7 @@ def not_run(found: Analysis) -> list[str]:
         if record.get("problem"):
             reason = record["problem"].partition("\n")[0]
             told.append(f"Failed: verifying code on {record['backend']}: {reason}")
-    return told + [f"Not run: {line}" for line in [*found.study.skipped, *found.study.damage]]
+    return told + [f"Not run: {line}" for line in found.study.skipped]
 
 
 def recorded(kept: "Golden") -> str:

@@ -13,9 +13,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from nnbench.errors import UserError
-from nnbench.history import REMARKS
+from nnbench.history import REMARKS, pattern
 from nnbench.history.alarms import Alarm
-from nnbench.history.table import pattern
 from nnbench.machine import whole_file
 from nnbench.store import fields
 from nnbench.store.fields import DamageError, Field

@@ -1,6 +1,7 @@
-"""Writing a file whole or not at all."""
+"""Writing a file whole or not at all, and what may be the name of one."""
 
 import os
+import re
 from pathlib import Path
 
 from nnbench.errors import UserError
@@ -33,3 +34,13 @@ def write(path: Path, content: bytes | str) -> Path:
 def check_folder(folder: Path) -> None:
     """Raise UserError if no file can be written into a folder, before work is done for it."""
     write(folder / ".writable", "").unlink()
+
+
+def check_name(name: str | None) -> None:
+    """Raise UserError for a name that leads out of the folder it is in, or cannot be read."""
+    if name is None:
+        return
+    if not re.fullmatch(r"[^/\\]{1,100}", name) or set(name) <= {"."} or not name.isprintable():
+        raise UserError(
+            f"{name!r} is no name: at most 100 characters, only what can be printed, no / and no \\"
+        )

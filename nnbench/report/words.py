@@ -152,7 +152,7 @@ def _crossing(found: Crossing) -> str:
 
 
 def _run_warnings(run: Run, summaries: Sequence[CaseSummary]) -> Iterator[str]:
-    yield from (f"{run.folder / 'trials.jsonl'}: {text}" for text in run.damage)
+    yield from run.damage
     sides = run.specification["sides"]
     if len(sides) > 1:
         kind = "commits" if run.specification.get("commits") else "sides"

@@ -12,7 +12,6 @@ import errno
 import fcntl
 import json
 import os
-import re
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -32,8 +31,6 @@ UNKNOWN = "unknown"
 
 Contents = TypeVar("Contents")
 Plain = dict[str, Any]
-
-NAME = re.compile(r"[^/\\]{1,100}")
 
 
 @dataclass(frozen=True)
@@ -56,7 +53,7 @@ class Format:
         self, parent: Path, name: str | None, specification: Plain, fingerprint: Plain
     ) -> Path:
         """Make a new folder. Raises UserError if it exists already or cannot be written."""
-        check_name(name)
+        whole_file.check_name(name)
         folder = parent / (name or datetime.now(UTC).strftime(f"{self.prefix}%Y%m%d-%H%M%S"))
         description = {
             "schema": self.schema,
@@ -112,7 +109,7 @@ class Format:
         Without a name: the newest if unfinished, else, or with `fresh`, a new one. Raises UserError
         if the name is taken by another, or `resume` finds nothing to go on with.
         """
-        check_name(name)
+        whole_file.check_name(name)
         if name and (parent / name).exists() and not fresh:
             held = read(parent / name)
             unlike = fingerprint.differences(held.fingerprint, here)
@@ -169,9 +166,9 @@ def read_description(
 
 
 def records(folder: Path, damage: list[str], use: Callable[[Field], None]) -> None:
-    """Hand each record to `use`; lines that it refuses by a UserError are named in `damage`.
+    """Hand each record to `use`; `damage` gets a sentence, with the file, a line that is left out.
 
-    So are lines that are no JSON, and those that repeat another, which count once.
+    Left out is what `use` refuses by a UserError, what is no JSON, and what repeats another line.
     """
     path = folder / RECORDS_FILE
     try:
@@ -183,15 +180,16 @@ def records(folder: Path, damage: list[str], use: Callable[[Field], None]) -> No
     seen: dict[bytes, int] = {}
     # Every record ends in a newline: what follows the last one was cut off in flight.
     for number, line in enumerate(lines[:-1], start=1):
+        if (first := seen.setdefault(line, number)) != number:
+            damage.append(f"{path}: line {number} repeats line {first}")
+            continue
         try:
-            if (first := seen.setdefault(line, number)) != number:
-                raise DamageError(path, f"it repeats line {first}, which counts once")
             use(fields.parse(line, f"line {number}"))
         except UserError as refused:
             reason = refused.reason if isinstance(refused, DamageError) else first_line(refused)
-            damage.append(f"line {number} cannot be read ({reason})")
+            damage.append(f"{path}: line {number} cannot be read ({reason})")
     if (more := len(damage) - MOST_DAMAGE) > 0:
-        damage[MOST_DAMAGE:] = [f"{more} more lines cannot be read"]
+        damage[MOST_DAMAGE:] = [f"{path}: {more} more lines"]
 
 
 def whole_numbers(record: Field, names: Iterable[str], **bounds: int) -> None:
@@ -259,9 +257,3 @@ def _disk_errors(path: Path) -> Iterator[None]:
         raise UserError(
             f"{path} cannot be written: {failure.strerror}; what was measured so far is kept"
         ) from failure
-
-
-def check_name(name: str | None) -> None:
-    """Raise UserError for a name that leads out of the folder it is in, or cannot be read."""
-    if name and (not NAME.fullmatch(name) or set(name) <= {"."} or not name.isprintable()):
-        raise UserError(f"{name!r} is no name: at most 100 characters, and no / among them")

@@ -167,7 +167,7 @@ class Case:
 def check_epochs(epochs: int) -> None:
     """Raise UserError for fewer epochs than one that warms up and one that is steady."""
     if epochs < 2:
-        raise UserError(f"{epochs} epochs are too few: a steady epoch needs at least 2")
+        raise UserError(f"too few epochs ({epochs}): a steady one needs at least 2")
 
 
 def one_of(what: str, value: str, choices: tuple[str, ...]) -> None:

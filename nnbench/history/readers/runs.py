@@ -52,7 +52,10 @@ def read(path: Path) -> tuple[list[Row | Skipped], pd.DataFrame]:
         return [Skipped(str(path), failure.reason)], nothing
     except UserError as failure:
         return [Skipped(str(path), str(failure).splitlines()[0])], nothing
-    found: list[Row | Skipped] = [Skipped(str(folder), damage) for damage in run.damage]
+    place = str(folder / runs.TRIALS_FILE)
+    found: list[Row | Skipped] = [
+        Skipped(place, damage.removeprefix(f"{place}: ")) for damage in run.damage
+    ]
     for name in commits.values():
         if name.endswith(CHANGES):
             reason = f"measured with changes that {name[:9]} does not hold"
