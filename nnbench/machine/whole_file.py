@@ -42,5 +42,6 @@ def check_name(name: str | None) -> None:
         return
     if not re.fullmatch(r"[^/\\]{1,100}", name) or set(name) <= {"."} or not name.isprintable():
         raise UserError(
-            f"{name!r} is no name: at most 100 characters, only what can be printed, no / and no \\"
+            f"{name!r} is no name: at most 100 characters, and no / or \\ among them, "
+            "only what can be printed"
         )
