@@ -36,30 +36,27 @@ def explain(
     if networks and networks[0] == networks[1]:
         raise UserError(f"{first} and {second} are the same network: name two")
     study = asked.study(() if are_runs else (first, second))
-    if not (are_runs or saved):
+    folders = [Path(first), Path(second)] if are_runs else [saved] if saved else []
+    if not folders:
         study.check()
     from nnbench.explain import attribution, charts, crossover, tables, words
     from nnbench.store import runs
 
-    damage: list[str] = []
-    measured = []
+    measured = [] if folders else [measure(study, asked.output)]
+    every = measured or [runs.read(folder) for folder in folders]
+    run = every[-1]
     if are_runs:
-        before, run = (runs.read(Path(folder)) for folder in (first, second))
-        found = attribution.of_runs(before, run, unlike=unlike)
-        damage += before.damage
+        found = attribution.of_runs(every[0], run, unlike=unlike)
     else:
-        measured = [] if saved else [measure(study, asked.output)]
-        run = runs.read(saved) if saved else measured[0]
         found = attribution.of_networks(run, *networks)
-    damage += run.damage
-    told, shown = [], []
+    told, shown, left_out = [], [], [text for one in every for text in one.damage]
     for one in found:
-        flip, left_out = crossover.saved_rows_flip(asked.output.results, one)
-        damage += left_out
+        flip, unused = crossover.saved_rows_flip(asked.output.results, one)
+        left_out += unused
         sentences = words.tell(one, flip)
         chart = charts.write(one, run.folder)
         told.append(tables.as_json(one, sentences, chart))
         shown += [tables.table(one), sentences, chart]
-    skipped(dict.fromkeys(damage))
+    skipped(dict.fromkeys(left_out))
     answer(told, shown, as_json=asked.output.as_json)
     return status(*measured)
