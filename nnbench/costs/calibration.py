@@ -9,6 +9,7 @@ from nnbench.costs.model import LEAST_CASES, TooFewCasesError
 from nnbench.costs.prediction import CostModel
 from nnbench.costs.saved import data_of, folder_of, observed, read
 from nnbench.costs.setting import Setting
+from nnbench.errors import UserError
 from nnbench.machine import fingerprint
 from nnbench.measure import run as measuring
 from nnbench.show.terminal import note
@@ -27,30 +28,39 @@ Watcher = Callable[[float, str], None]
 
 
 def calibrate(results: Path, setting: Setting, budget_s: float, watch: Watcher) -> CostModel:
-    """Time cases in whole runs, the first in any case, until the budget is spent; fit to all."""
+    """Time cases in whole runs, the first in any case, until the budget is spent; fit to all.
+
+    Raises UserError where that is no model: nothing could be timed, or too little.
+    """
     began_s = time.monotonic()
-    pool, first = design.candidates(setting), True
+    pool, first, timed_here = design.candidates(setting), True, False
+    model: CostModel | None = None
     while True:
         made, skipped = read(results, setting)
         for text in skipped if first else ():
             note(f"skipped {text}")
         first = False
         lost = {trial["case"] for run in made for trial in run.failures()}
-        able = [case for case in pool if case.key not in lost]
         seen = observed(made)
+        known = [one.case for one in seen]
+        done = lost | {case.key for case in known}
+        able = [case for case in pool if case.key not in done]
         spent_s = time.monotonic() - began_s
         unfinished = next((run for run in made if not measuring.is_complete(run)), None)
         if unfinished is None:
             watch(min(spent_s, budget_s), f"{len(seen)} networks timed, fitting")
             try:
                 model = CostModel.fit(seen)
-            except TooFewCasesError:
-                model = None
+            except TooFewCasesError as few:
+                why = str(few)
             left_s = budget_s - spent_s
             start_s = GUESSED_START_S[setting.backend]
-            if model is not None and left_s < start_s + 0.2 * RUN_S:
+            is_late, is_all = left_s < start_s + 0.2 * RUN_S, len(able) < LEAST_CASES
+            if model is not None and (is_late or is_all):
                 return model
-            known = [one.case for one in seen]
+            if is_all or (is_late and timed_here):
+                again = f"nnbench calibrate {setting.options}"
+                raise UserError(f"{setting.label} is calibrated too little ({why}): run {again}")
             if model is None:
                 count = LEAST_CASES if known else design.FIRST
                 chosen = design.spread_out(design.quick(able), count, known)
@@ -66,8 +76,9 @@ def calibrate(results: Path, setting: Setting, budget_s: float, watch: Watcher) 
         try:
             measuring.execute(unfinished.folder, data_of(unfinished), show)
         except measuring.NothingMeasuredError:
-            if not seen:
+            if model is None:
                 raise
+        timed_here = True
         for failure in measuring.failures(runs.read(unfinished.folder)):
             note(failure.told)
 

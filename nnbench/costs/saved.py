@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import cast
 
@@ -132,8 +132,7 @@ def calibrated(results: Path, setting: Setting) -> datetime:
     """When a setting that is calibrated was last timed."""
     made, _ = read(results, setting)
     told = [run.created for run in made] + [one["began"] for run in made for one in run.launches]
-    moments = map(datetime.fromisoformat, told)
-    return max(one if one.tzinfo else one.replace(tzinfo=UTC) for one in moments)
+    return max(map(datetime.fromisoformat, told))
 
 
 def data_of(run: runs.Run) -> Dataset:

@@ -5,9 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nnbench.errors import UserError
-from nnbench.store import fields
-from nnbench.store.fields import DamageError
+from nnbench.errors import DamageError, UserError
+from nnbench.machine import fields
 
 
 def field(plain):
@@ -51,7 +50,7 @@ def test_what_is_missing_or_null_takes_the_default():
     for one in (plain["there"]["null"], plain["not"]["there"]):
         assert one.number(2.5) == 2.5
         assert (one.text(""), one.whole(3), one.flag(False)) == ("", 3, False)
-        assert (one.entries(()), one.members({})) == ((), {})
+        assert (one.entries(()), one.members({})) == ([], {})
         with pytest.raises(DamageError, match="is missing"):
             one.entries()
 
