@@ -1,5 +1,7 @@
 """The exceptions that are meant for the person at the terminal."""
 
+LONGEST = 400
+
 
 class UserError(Exception):
     """A mistake a user can mend; the command line prints it as one line and exits non-zero.
@@ -24,6 +26,6 @@ class DamageError(UserError):
 
 
 def first_line(text: object) -> str:
-    """The first line of a message, shortened to what fits a terminal."""
+    """The first line of a message, shortened to what a person reads."""
     told = str(text).strip() or ("" if text == "" else repr(text))
-    return told.partition("\n")[0][:400]
+    return next(iter(told.splitlines()), "")[:LONGEST]

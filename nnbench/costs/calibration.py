@@ -40,11 +40,9 @@ def calibrate(results: Path, setting: Setting, budget_s: float, watch: Watcher) 
         for text in skipped if first else ():
             note(f"skipped {text}")
         first = False
-        lost = {trial["case"] for run in made for trial in run.failures()}
+        tried = {key for run in made for key in run.cases}
+        able = [case for case in pool if case.key not in tried]
         seen = observed(made)
-        known = [one.case for one in seen]
-        done = lost | {case.key for case in known}
-        able = [case for case in pool if case.key not in done]
         spent_s = time.monotonic() - began_s
         unfinished = next((run for run in made if not measuring.is_complete(run)), None)
         if unfinished is None:
@@ -61,6 +59,7 @@ def calibrate(results: Path, setting: Setting, budget_s: float, watch: Watcher) 
             if is_all or (is_late and timed_here):
                 again = f"nnbench calibrate {setting.options}"
                 raise UserError(f"{setting.label} is calibrated too little ({why}): run {again}")
+            known = [one.case for one in seen]
             if model is None:
                 count = LEAST_CASES if known else design.FIRST
                 chosen = design.spread_out(design.quick(able), count, known)
