@@ -14,9 +14,10 @@ import numpy as np
 import pandas as pd
 
 from nnbench.errors import DamageError, UserError
-from nnbench.history.readers import NO_ANSWERS, Row, Skipped, commit_of, digest, said
+from nnbench.history.readers import Row, Skipped, commit_of, digest, said
 from nnbench.machine import fields, noise
 from nnbench.machine.fields import Field
+from nnbench.machine.fingerprint import NO_ANSWERS
 from nnbench.stats.estimate import nested_estimate
 from nnbench.stats.summary import Measured, product_rates
 from nnbench.store import runs
