@@ -10,6 +10,7 @@ from nnbench.costs.model import LEAST_CASES, TooFewCasesError
 from nnbench.costs.prediction import CostModel
 from nnbench.costs.saved import data_of, folder_of, observed, read
 from nnbench.costs.setting import Setting
+from nnbench.errors import UserError
 from nnbench.machine import fingerprint
 from nnbench.measure import run as measuring
 from nnbench.store import runs
@@ -37,14 +38,18 @@ class Calibration:
 
 
 def calibrate(results: Path, setting: Setting, budget_s: float, watch: Watcher) -> Calibration:
-    """Time cases in whole runs, the first in any case, until the budget is spent; fit to all."""
+    """Time cases in whole runs, the first in any case, until the budget is spent; fit to all.
+
+    Raises UserError where that is no model: nothing could be timed, or too little.
+    """
     began_s = time.monotonic()
     pool = design.candidates(setting)
     measured: set[Path] = set()
+    model: CostModel | None = None
     while True:
         made, skipped = read(results, setting)
-        lost = {trial["case"] for run in made for trial in run.failures()}
-        able = [case for case in pool if case.key not in lost]
+        tried = {key for run in made for key in run.cases}
+        able = [case for case in pool if case.key not in tried]
         seen = observed(made)
         spent_s = time.monotonic() - began_s
         unfinished = next((run for run in made if not measuring.is_complete(run)), None)
@@ -52,13 +57,20 @@ def calibrate(results: Path, setting: Setting, budget_s: float, watch: Watcher) 
             watch(min(spent_s, budget_s), f"{len(seen)} networks timed, fitting")
             try:
                 model = CostModel.fit(seen)
-            except TooFewCasesError:
-                model = None
+            except TooFewCasesError as few:
+                why = str(few)
             left_s = budget_s - spent_s
             start_s = GUESSED_START_S[setting.backend]
-            if model is not None and left_s < start_s + 0.2 * RUN_S:
-                now = [run for run in made if run.folder in measured]
+            is_late, is_all = left_s < start_s + 0.2 * RUN_S, len(able) < LEAST_CASES
+            now = [run for run in made if run.folder in measured]
+            if model is not None and (is_late or is_all):
                 return Calibration(model, now, skipped)
+            if is_all or (is_late and measured):
+                again = f"nnbench calibrate {setting.options}"
+                raise UserError(
+                    f"{setting.label} is calibrated too little ({why}): run {again}",
+                    *(failure.told for run in now for failure in measuring.failures(run)),
+                )
             known = [one.case for one in seen]
             if model is None:
                 count = LEAST_CASES if known else design.FIRST
@@ -76,7 +88,7 @@ def calibrate(results: Path, setting: Setting, budget_s: float, watch: Watcher) 
         try:
             measuring.execute(unfinished.folder, data_of(unfinished), show)
         except measuring.NothingMeasuredError:
-            if not seen:
+            if model is None:
                 raise
 
 

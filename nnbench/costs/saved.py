@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import cast
 
@@ -121,9 +121,7 @@ def load(results: Path, setting: Setting) -> Calibrated:
             f"run {again}"
         ) from None
     told = [run.created for run in found] + [one["began"] for run in found for one in run.launches]
-    moments = map(datetime.fromisoformat, told)
-    timed = max(one if one.tzinfo else one.replace(tzinfo=UTC) for one in moments)
-    return Calibrated(model, timed, skipped)
+    return Calibrated(model, max(map(datetime.fromisoformat, told)), skipped)
 
 
 def load_if_any(results: Path, setting: Setting) -> tuple[CostModel | None, list[str]]:

@@ -21,9 +21,9 @@ from nnbench.drift import diagnosis, execution, metrics, policies, trajectory, w
 from nnbench.drift.diagnosis import Difference
 from nnbench.drift.trajectory import Trajectory
 from nnbench.errors import UserError
-from nnbench.machine import fingerprint, typed, whole_file
+from nnbench.machine import fingerprint, whole_file
+from nnbench.machine.fields import Field
 from nnbench.measure.process import WorkerLostError, data_file
-from nnbench.store.fields import Field
 from nnbench.store.folder import read_description, read_fingerprint
 from nnbench.workload import user_code
 from nnbench.workload.case import Case
@@ -122,14 +122,14 @@ def read(folder: Path) -> Golden:
     """Read a recorded training. Raises UserError if it is missing or damaged."""
 
     def described(plain: Field) -> dict[str, Any]:
-        case, data = Case.from_json(plain["case"].value), plain["data"].value
+        case, data = Case.of(plain["case"]), plain["data"]
         return {
             "case": case,
             # Records of earlier versions were of data that have nothing but a name.
-            "data": Data(case.data) if data is None else typed.record(Data, data),
+            "data": Data(case.data) if data.value is None else data.record(Data),
             "policy": policies.named(plain["policy"].text()).name,
             "seed": plain["seed"].whole(),
-            "bounds": typed.record(Bounds, plain["bounds"].value),
+            "bounds": plain["bounds"].record(Bounds),
             "fingerprint": read_fingerprint(plain["fingerprint"]),
             "code": {name: one.text("") or None for name, one in plain["code"].members().items()},
         }

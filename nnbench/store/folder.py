@@ -14,16 +14,14 @@ import json
 import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
 from nnbench.errors import UserError
-from nnbench.machine import fingerprint, whole_file
-from nnbench.machine.devices import first_line
-from nnbench.store import fields
-from nnbench.store.fields import DamageError, Field
+from nnbench.machine import fields, fingerprint, whole_file
+from nnbench.machine.fields import Field
 
 RECORDS_FILE = "trials.jsonl"
 MOST_DAMAGE = 20
@@ -85,9 +83,10 @@ class Format:
 
         def contents(plain: Field) -> Contents:
             check(plain["specification"])
-            plain["created"].moment()
-            created, specification = plain["created"].text(), plain["specification"].value
-            return make(folder, created, specification, read_fingerprint(plain["fingerprint"]))
+            created, specification = plain["created"].moment(), plain["specification"].value
+            return make(
+                folder, created.isoformat(), specification, read_fingerprint(plain["fingerprint"])
+            )
 
         missing, path = f"{folder} is {self.missing}", folder / self.file
         return read_description(path, self.schema, contents, missing, "measure again")
@@ -157,8 +156,7 @@ def read_description(
     except UserError as error:
         if isinstance(error.__cause__, OSError):
             raise UserError(f"{missing}: {error.__cause__.strerror} ({path.name})") from error
-        reason = error.reason if isinstance(error, DamageError) else first_line(error)
-        raise UserError(f"{path} is damaged ({reason}): restore it or {again}") from error
+        raise UserError(f"{path} is damaged ({error.reason}): restore it or {again}") from error
     raise UserError(
         f"{path} has schema {found}, this nnbench reads {schema}: use the nnbench that wrote it, "
         f"or {again}"
@@ -171,12 +169,7 @@ def records(folder: Path, damage: list[str], use: Callable[[Field], None]) -> No
     Left out is what `use` refuses by a UserError, what is no JSON, and what repeats another line.
     """
     path = folder / RECORDS_FILE
-    try:
-        if path.exists() and not path.is_file():
-            raise UserError(f"{path} cannot be read: it is no file")
-        lines = path.read_bytes().split(b"\n")
-    except OSError as failure:
-        raise UserError(f"{path} cannot be read: {failure.strerror}") from failure
+    lines = whole_file.read(path).split(b"\n")
     seen: dict[bytes, int] = {}
     # Every record ends in a newline: what follows the last one was cut off in flight.
     for number, line in enumerate(lines[:-1], start=1):
@@ -186,8 +179,7 @@ def records(folder: Path, damage: list[str], use: Callable[[Field], None]) -> No
         try:
             use(fields.parse(line, f"line {number}"))
         except UserError as refused:
-            reason = refused.reason if isinstance(refused, DamageError) else first_line(refused)
-            damage.append(f"{path}: line {number} cannot be read ({reason})")
+            damage.append(f"{path}: line {number} cannot be read ({refused.reason})")
     if (more := len(damage) - MOST_DAMAGE) > 0:
         damage[MOST_DAMAGE:] = [f"{path}: {more} more lines"]
 
@@ -207,9 +199,9 @@ def read_fingerprint(plain: Field) -> Plain:
     for name in ("cpus", "memory_bytes"):
         found[name] = plain[name].whole(0)
     for name in ("versions", "settings"):
-        parts = plain[name].members({name: replace(plain, value=UNKNOWN)})
+        parts = plain[name].members({name: UNKNOWN})
         found[name] = {part: one.text(UNKNOWN) for part, one in parts.items()}
-    gpus = plain["gpus"].entries([replace(plain, value=UNKNOWN)])
+    gpus = plain["gpus"].entries([UNKNOWN])
     return found | {"gpus": [one.text() for one in gpus]}
 
 
