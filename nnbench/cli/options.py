@@ -1,6 +1,5 @@
 """What commands share: the records of a study as groups of options, and what else all know."""
 
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, is_dataclass, make_dataclass
 from pathlib import Path
@@ -9,11 +8,12 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar, get_type_hints
 from cyclopts import Parameter
 
 from nnbench.cli import check_not_empty
-from nnbench.errors import UserError
+from nnbench.machine import whole_file
 from nnbench.show.terminal import note
 from nnbench.workload import quantities, study
 
 if TYPE_CHECKING:
+    from nnbench.costs.setting import DataShape
     from nnbench.workload.datasets import Dataset
 
 ARCHITECTURES = (
@@ -61,11 +61,6 @@ def options(group: str | None = None) -> Callable[[Record], Record]:
     return made
 
 
-def _check_name(_: Any, name: str | None) -> None:
-    if name is not None and (not re.fullmatch(r"[^/\\]{1,100}", name) or set(name) <= {"."}):
-        raise UserError(f"'{name}' is no name: at most 100 characters, and no / among them")
-
-
 Architectures = Annotated[str, Parameter(help=ARCHITECTURES)]
 Models = Annotated[
     tuple[str, ...], Parameter("--model", show_default=False, help=f"{MODEL}; again for more.")
@@ -73,7 +68,11 @@ Models = Annotated[
 AsJson = Annotated[bool, Parameter("--json", show_default=False, help="Print JSON, for scripts.")]
 Quiet = Annotated[bool, Parameter("--quiet", show_default=False, help="No progress.")]
 Name = Annotated[
-    str | None, Parameter(validator=_check_name, help="Its name there; default: the time.")
+    str | None,
+    Parameter(
+        validator=lambda _, name: whole_file.check_name(name),
+        help="Its name there; default: the time.",
+    ),
 ]
 Seed = Annotated[int, WHOLE, within("seed", 0, quantities.MOST_SEED)]
 Rows = Annotated[int, WHOLE, within("number of rows", 2, study.MOST_ROWS)]
@@ -159,10 +158,10 @@ class Asked(Trained):
         return study.Study(networks, self.data, self.training, self.machine, self.effort)
 
 
-def tell_data(data: "Dataset", *, quiet: bool = False) -> None:
-    """Say how a file of data was read, where that was no matter of course."""
+def tell_data(data: "Dataset | DataShape") -> None:
+    """Say how a file of data was read, where that was no matter of course: never left unsaid."""
     if data.notes:
-        note(f"{data.name}: {'; '.join(data.notes)}", quiet=quiet)
+        note(f"{data.name}: {'; '.join(data.notes)}")
 
 
 def tell_backend(machine: study.Machine, *, quiet: bool = False) -> None:

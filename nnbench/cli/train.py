@@ -80,7 +80,7 @@ def train(
     folder = save or Path("results") / f"train-{datetime.now(UTC):%Y%m%d-%H%M%S}"
     whole_file.check_folder(folder)
     tell_backend(machine, quiet=quiet)
-    tell_data(loaded, quiet=quiet)
+    tell_data(loaded)
     if not as_json:
         tables.print_architecture(tables.describe(network, wanted, loaded))
     note(f"starting {machine.backends[0]}", quiet=quiet)

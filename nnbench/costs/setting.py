@@ -32,11 +32,13 @@ OPTIONS = {
 
 @dataclass(frozen=True)
 class DataShape:
-    """What of a data set decides how long a training takes."""
+    """What of a data set decides how long a training takes; `notes` on how `name` was read."""
 
     rows: int = 1372
     features: int = 4
     task: str = "classification"
+    name: str = field(default="", compare=False)
+    notes: tuple[str, ...] = field(default=(), compare=False)
 
 
 def shape_of(data: Data, rows: int | None = None) -> DataShape:
@@ -48,7 +50,7 @@ def shape_of(data: Data, rows: int | None = None) -> DataShape:
     count = int(named) if named and re.fullmatch(r"\d{1,9}", named, re.ASCII) else None
     if data.data:
         loaded = replace(data, features=named if count is None else None).load()
-        found = DataShape(loaded.rows, loaded.width, loaded.task)
+        found = DataShape(loaded.rows, loaded.width, loaded.task, loaded.name, loaded.notes)
     elif named and count is None:
         raise UserError(f"features '{named}' are columns of a CSV: name it with --data")
     else:

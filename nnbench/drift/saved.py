@@ -16,11 +16,11 @@ from nnbench.drift.metrics import Drift
 from nnbench.drift.plan import Pair
 from nnbench.drift.policies import POLICIES
 from nnbench.drift.trajectory import Trajectory
-from nnbench.machine import typed
+from nnbench.machine import fields
 from nnbench.machine.devices import BACKENDS
+from nnbench.machine.fields import Field
 from nnbench.store import folder as folders
 from nnbench.store import runs
-from nnbench.store.fields import Field
 from nnbench.workload.case import Case
 
 STUDY_FILE = "study.json"
@@ -122,7 +122,7 @@ def read(folder: Path) -> Study:
                 study.remedies.append(found)
             case "timing":
                 turn = record["backend"].text(), record["launch"].whole(), record["pair"].whole()
-                record["duration_s"].number(above=0, most=typed.LARGEST)
+                record["duration_s"].number(above=0, most=fields.LARGEST_MEASURED)
                 timings[*turn, record["deterministic"].flag()] = found
             case "skipped":
                 study.skipped.append(record["why"].text())
@@ -136,7 +136,7 @@ def read(folder: Path) -> Study:
 
 def _check(wanted: Field) -> None:
     """Raise UserError for a specification that makes no study."""
-    Case.from_json(wanted["case"].value)
+    Case.of(wanted["case"])
     known = {"backends": BACKENDS, "policies": POLICIES, "conditions": plan.CONDITIONS}
     for name, names in known.items():
         for one in wanted[name].entries():

@@ -26,7 +26,7 @@ import numpy as np
 import pandas as pd
 
 from nnbench.errors import UserError
-from nnbench.history import commits
+from nnbench.history import commits, pattern
 from nnbench.history.commits import Commit
 from nnbench.history.readers import Row, Skipped, asv, pytest_benchmark, runs
 from nnbench.machine import whole_file
@@ -234,14 +234,6 @@ def choose(history: History, words: Sequence[str]) -> History:
         table = table[(table["benchmark"] + " " + table["case"]).map(found.search).notna()]
         pairs = pairs[(pairs["benchmark"] + " " + pairs["case"]).map(found.search).notna()]
     return replace(history, table=table, pairs=pairs)
-
-
-def pattern(text: str) -> re.Pattern[str]:
-    """A regular expression. Raises UserError for what is none."""
-    try:
-        return re.compile(text)
-    except (re.error, OverflowError, RecursionError) as failure:
-        raise UserError(f"'{text}' is no regular expression: {failure}") from failure
 
 
 def of_networks(history: History, host: str, labels: Sequence[str]) -> History:

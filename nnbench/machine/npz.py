@@ -18,8 +18,7 @@ import numpy as np
 import psutil
 from numpy.typing import NDArray
 
-from nnbench.errors import UserError
-from nnbench.machine.devices import first_line
+from nnbench.errors import UserError, first_line
 
 Array = NDArray[np.generic]
 

@@ -16,7 +16,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from nnbench.errors import UserError
+from nnbench.errors import UserError, first_line
 from nnbench.machine import devices
 from nnbench.machine.child import Child
 from nnbench.measure import own_code
@@ -46,7 +46,7 @@ class WorkerLostError(Exception):
     @property
     def reason(self) -> str:
         """Why, in one line."""
-        return str(self).partition("\n")[0]
+        return first_line(self)
 
 
 @dataclass(frozen=True)

@@ -309,16 +309,14 @@ class _Measuring:
             for side in starting_order(plan[0].round, sides):
                 workers[side], launches[side] = self._start(first[side])
             for side in list(workers):
-                if not self._is_ready(workers[side], launches[side], first[side]):
-                    del workers[side]
+                self._wait(workers, launches, first[side])
             for position, planned in enumerate(plan):
                 side = planned.side
                 if (side, planned.case.key) in self.given_up:
                     continue
                 if side not in workers:
                     workers[side], launches[side] = self._start(planned)
-                    if not self._is_ready(workers[side], launches[side], planned):
-                        del workers[side]
+                    if not self._wait(workers, launches, planned):
                         continue
                     reading = None
                 words = (side, planned.case.backend, planned.case.label, planned.kind)
@@ -355,16 +353,26 @@ class _Measuring:
         self.next_launch += 1
         return worker, number
 
-    def _is_ready(self, worker: Worker, number: int, planned: Planned) -> bool:
-        """Wait for a worker; false, and a record, if it cannot start with this case."""
-        case, began_s = planned.case, time.monotonic()
+    def _wait(
+        self,
+        workers: dict[str, Worker],
+        launches: dict[str, int],
+        planned: Planned,
+        *,
+        again: bool = False,
+    ) -> bool:
+        """Wait for a side's worker; false, and a record, if none can start with this case."""
+        case, side, began_s = planned.case, planned.side, time.monotonic()
+        worker, number = workers[side], launches[side]
         try:
             ready = worker.wait_until_ready()
         except WorkerLostError as lost:
             worker.stop()
-            if not lost.by_itself:
-                what = f"a worker for {case.backend} did not start ({lost.reason})"
-                raise UserError(f"{what}: see {worker.log}") from lost
+            del workers[side]
+            # Whoever killed it may have meant another: twice, and it is for what this case needs.
+            if not lost.by_itself and not again:
+                workers[side], launches[side] = self._start(planned)
+                return self._wait(workers, launches, planned, again=True)
             record = self._described(replace(planned, kind=START_KIND), number)
             record |= {"outcome": lost.outcome, "message": str(lost)}
             self._keep(record | {"wall_s": time.monotonic() - began_s})

@@ -8,7 +8,7 @@ from nnbench.errors import UserError
 SECONDS = {"ms": 1e-3, "s": 1.0, "": 1.0, "min": 60.0, "m": 60.0, "h": 3600.0}
 
 MOST_SECONDS = 1_000_000
-"""Longer waits than 25 days cannot be had of every operating system."""
+"""11 days: no operating system has to wait longer than the 24 that each can be asked for."""
 
 MOST_SEED = 2**32 - 1000
 """Backends take 32 bits, and further seeds are counted from one that is given."""

@@ -19,8 +19,9 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from nnbench.errors import UserError
-from nnbench.machine import devices, typed
+from nnbench.errors import DamageError, UserError
+from nnbench.machine import devices, whole_file
+from nnbench.machine.fields import fits
 from nnbench.workload import architecture as arch
 from nnbench.workload import case as choices
 from nnbench.workload import quantities, tasks, user_code
@@ -315,11 +316,9 @@ class Study:
 def read(path: Path) -> Study:
     """Read a study file. Raises UserError, which names the key, for what is not understood."""
     try:
-        if path.exists() and not path.is_file():
-            raise UserError(f"{path} is no file")
-        tables = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as failure:
-        raise UserError(f"{path} cannot be read: {failure.strerror}") from failure
+        tables = tomllib.loads(whole_file.read(path).decode())
+    except DamageError as failure:
+        raise UserError(f"{path} cannot be read: {failure.reason}") from failure
     except RecursionError as failure:
         raise UserError(f"{path} is nested too deep") from failure
     except ValueError as failure:
@@ -358,11 +357,11 @@ def _value(where: str, kind: Any, value: Any) -> Any:
         return (value,)
     if "bool" in names and isinstance(value, bool):
         return value
-    if "float" in names and typed.fits(value, float):
+    if "float" in names and fits(value, float):
         return float(value)
-    if "int" in names and typed.fits(value, int):
+    if "int" in names and fits(value, int):
         return value
-    if names.startswith("str") and (isinstance(value, str) or typed.fits(value, int)):
+    if names.startswith("str") and (isinstance(value, str) or fits(value, int)):
         return str(value)
     raise UserError(f"{where} = {reprlib.repr(value)} is not of the right kind: {names} is wanted")
 

@@ -9,6 +9,7 @@ from damage import damaged
 from runs import FINGERPRINT
 from trajectories import made
 
+from nnbench.cli.drift import show
 from nnbench.drift import golden, plan, saved, trajectory
 from nnbench.drift.analysis import analyse, compare
 from nnbench.errors import UserError
@@ -87,6 +88,18 @@ def test_records_that_stand_there_twice_count_once(folder):
     for name in ("trainings", "processes", "remedies", "timings", "skipped"):
         assert getattr(found, name) == getattr(before, name)
     assert all("repeats line" in one for one in found.damage)
+
+
+def test_what_is_damaged_is_told_as_skipped(folder, capsys):
+    path = folder / RECORDS_FILE
+    path.write_bytes(path.read_bytes() + b"{\n")
+    number = len(path.read_bytes().splitlines())
+    show(folder)
+    told = capsys.readouterr()
+    assert told.err.startswith(f"skipped {path}: line {number} cannot be read")
+    assert str(path) not in told.out
+    assert "Not run: no GPU" in told.out
+    assert f"line {number} cannot be read" in (folder / "drift.html").read_text()
 
 
 @pytest.mark.parametrize(

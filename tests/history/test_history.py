@@ -208,7 +208,7 @@ def test_damaged_and_foreign_files_are_named_and_skipped(tmp_path):
     assert "damaged" in told["broken.json, time_y"]
     assert "0001_x.json" in told
     assert any("changes that" in reason for reason in told.values())
-    assert "cannot be read" in told["run"]
+    assert "cannot be read" in told["trials.jsonl"]
     good = history.table[history.table["case"] == "network=6x2"]
     good = good[good["source"] == "asv"]
     assert good["commit"].tolist() == [commits[0], commits[2]]

@@ -140,12 +140,24 @@ def test_a_precision_is_not_waited_for_where_nothing_can_be_measured(run):
     assert max(one["round"] for one in found.trials) == measuring.LEAST_ROUNDS - 1
 
 
-def test_a_worker_that_was_killed_says_nothing_of_its_case(run):
-    def killed(*_):
-        return WorkerLostError("died", "the worker ended with signal 9", by_itself=False)
+def killed(*_):
+    return WorkerLostError("died", "the worker ended with signal 9", by_itself=False)
 
-    with pytest.raises(UserError, match=r"did not start .*signal 9"):
-        run(killed)
+
+def test_a_worker_that_is_killed_as_it_starts_is_started_once_more(run):
+    ends = iter([killed()])
+    found = run(lambda on, case, asked: next(ends, None) if asked == "start" else None)
+    assert good(found) == {("4x1", ""), ("8x1", "")}
+    assert found.failures() == []
+
+
+def test_a_network_with_which_workers_are_killed_does_not_cost_the_others(run):
+    found = run(lambda on, case, asked: killed() if case.label == "4x1" else None)
+    assert good(found) == {("8x1", "")}
+    (failure,) = measuring.failures(found)
+    assert failure.told == "not measured: 4x1: the worker ended with signal 9"
+    with pytest.raises(UserError, match=r"nothing was measured: .*signal 9"):
+        run(killed, name="none")
 
 
 MODEL = """

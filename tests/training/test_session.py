@@ -61,6 +61,18 @@ def test_the_losses_of_a_training_that_diverged_are_read(kept):
 
 
 @pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        ('{"data": "a", "data": "b"}', "'data' stands twice"),
+        (f'{{"data": {"[" * 200}{"]" * 200}}}', "nested too deep"),
+    ],
+)
+def test_a_description_is_checked_as_every_file_is(kept, content, reason):
+    (kept / session.DESCRIPTION).write_text(content)
+    assert reason in refusal(kept)
+
+
+@pytest.mark.parametrize(
     ("arrays", "reason"),
     [
         ([np.full((3, 4), 1e300)], "holds something else than weights of float32"),

@@ -10,12 +10,13 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from nnbench.store.fields import DamageError, Field
+from nnbench.errors import DamageError
+from nnbench.machine.fields import Field
+from nnbench.machine.fingerprint import NO_ANSWERS
 
 BYTES = "B"
 LARGEST_VALUE, LONGEST_S, SHORTEST_S = 1e30, 1e9, 1e-15
 """What is beyond these is no measurement."""
-NO_ANSWERS = ("", "unknown", "none", "null")
 FIRST_NAME = re.compile(rb'\s*\{\s*"(\w+)"')
 
 

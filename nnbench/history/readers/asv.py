@@ -20,6 +20,7 @@ from datetime import UTC, datetime, timedelta
 from functools import cache, lru_cache
 from pathlib import Path
 
+from nnbench.errors import DamageError
 from nnbench.history.readers import (
     BYTES,
     LARGEST_VALUE,
@@ -34,8 +35,8 @@ from nnbench.history.readers import (
     said,
     word,
 )
-from nnbench.store import fields
-from nnbench.store.fields import DamageError, Field
+from nnbench.machine import fields
+from nnbench.machine.fields import Field
 
 SOURCE = "asv"
 API_VERSION = 2

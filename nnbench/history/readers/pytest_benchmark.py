@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
+from nnbench.errors import DamageError
 from nnbench.history.readers import (
     LONGEST_S,
     SHORTEST_S,
@@ -25,8 +26,8 @@ from nnbench.history.readers import (
     said,
     word,
 )
-from nnbench.store import fields
-from nnbench.store.fields import DamageError, Field
+from nnbench.machine import fields
+from nnbench.machine.fields import Field
 
 SOURCE = "pytest-benchmark"
 NAME = re.compile(r"\d{4}_.+\.json")
