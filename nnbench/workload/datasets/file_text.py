@@ -38,13 +38,13 @@ def read(path: Path) -> tuple[str, list[str]]:
 
 def contents(path: Path) -> bytes:
     """A file's bytes. Raises UserError, which says why it cannot be read."""
-    if path.is_dir():
-        raise UserError(f"{path} is a folder: name a CSV file in it")
     try:
         return whole_file.read(path)
     except DamageError as damage:
         if isinstance(damage.__cause__, FileNotFoundError):
             raise UserError(f"there is no file {path}: check its path") from None
+        if damage.__cause__ is None and path.is_dir():
+            raise UserError(f"{path} is a folder: name a CSV file in it") from None
         mend = "check its path and permissions"
         raise UserError(f"{path} cannot be read ({damage.reason.lower()}): {mend}") from None
 
