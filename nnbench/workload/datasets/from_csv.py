@@ -11,10 +11,11 @@ import numpy.typing as npt
 from nnbench.errors import UserError
 from nnbench.workload import tasks
 from nnbench.workload.datasets import classes, column, table
-from nnbench.workload.datasets.classes import Labels, listed
+from nnbench.workload.datasets.classes import Labels
 from nnbench.workload.datasets.column import Numbers
 from nnbench.workload.datasets.dataset import Dataset
 from nnbench.workload.datasets.table import Column, Table
+from nnbench.workload.datasets.words import listed
 
 
 @dataclass(frozen=True)

@@ -16,11 +16,11 @@ import numpy.typing as npt
 
 from nnbench.errors import UserError
 from nnbench.workload.datasets import column, file_text, workbook
-from nnbench.workload.datasets.classes import listed, shown
 from nnbench.workload.datasets.column import Numbers
+from nnbench.workload.datasets.dataset import LARGEST, TOO_LARGE
+from nnbench.workload.datasets.words import listed, shown
 
 Column = npt.NDArray[np.float64]
-LARGEST = float(np.finfo(np.float32).max)
 SHOWN_NAMES = 20
 SNIFFED = 100
 SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "pipes", " ": "spaces"}
@@ -235,7 +235,7 @@ def _complaint(text: str) -> str:
     if np.isinf(value) and "inf" in cell.lower():
         return f"'{cell}' is not finite; correct it or remove the row"
     if not np.isnan(value):
-        return f"{cell} is too large for float32 (at most 3.4e38); use another unit"
+        return f"{cell} is {TOO_LARGE}"
     if cell.lower() in column.MISSING:
         return f"'{cell}' is a missing value; fill it in or remove the row"
     if cell.lower() in itertools.chain(*column.TRUTHS):
