@@ -76,7 +76,7 @@ Name = Annotated[
     str | None, Parameter(validator=_check_name, help="Its name there; default: the time.")
 ]
 Seed = Annotated[int, WHOLE, within("seed", 0, quantities.MOST_SEED)]
-Rows = Annotated[int, WHOLE, within("number of rows", 2, study.MOST_ROWS)]
+Rows = Annotated[int, WHOLE, within("number of rows", 2, quantities.MOST_ROWS)]
 Fresh = Annotated[
     bool, Parameter(show_default=False, help="Begin anew, even beside an unfinished one.")
 ]
