@@ -1,5 +1,4 @@
-"""Texts of a table and lists of them, in a line. What a terminal would obey is seen to where it is
-shown."""
+"""Texts of a table and lists of them, in a line, which is made printable where it is shown."""
 
 from collections.abc import Sequence
 
@@ -7,8 +6,8 @@ SHOWN = 8
 
 
 def shown(text: str, most: int = 40) -> str:
-    """A text without blanks around it, cut where it is long."""
-    text = text.strip()
+    """A text in one line, cut where it is long."""
+    text = " ".join(text.split())
     return text if len(text) <= most else text[:most] + "..."
 
 
