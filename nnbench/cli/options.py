@@ -75,7 +75,7 @@ Name = Annotated[
     ),
 ]
 Seed = Annotated[int, WHOLE, within("seed", 0, quantities.MOST_SEED)]
-Rows = Annotated[int, WHOLE, within("number of rows", 2, study.MOST_ROWS)]
+Rows = Annotated[int, WHOLE, within("number of rows", 2, quantities.MOST_ROWS)]
 Fresh = Annotated[
     bool, Parameter(show_default=False, help="Begin anew, even beside an unfinished one.")
 ]

@@ -9,9 +9,8 @@ from nnbench.workload import quantities
 from nnbench.workload.architecture import Architecture
 from nnbench.workload.case import Case, Training
 from nnbench.workload.datasets import synthetic
-from nnbench.workload.study import MOST_ROWS, Data, Machine, TrainingOptions
+from nnbench.workload.study import Data, Machine, TrainingOptions
 
-MOST_FEATURES = 1_000_000
 LEAST_EPOCHS, MOST_EPOCHS = 3, 30
 """Of a timed training: the first one warms up, the others are samples of `epoch`."""
 
@@ -60,8 +59,8 @@ def shape_of(data: Data, rows: int | None = None) -> DataShape:
         rows=found.rows if rows is None else rows,
         features=found.features if count is None else count,
     )
-    quantities.check("number of rows", found.rows, 2, MOST_ROWS)
-    quantities.check("number of features", found.features, 1, MOST_FEATURES)
+    quantities.check("number of rows", found.rows, 2, quantities.MOST_ROWS)
+    quantities.check("number of features", found.features, 1, quantities.MOST_FEATURES)
     return found
 
 

@@ -146,8 +146,8 @@ def _check(wanted: Field) -> None:
     for name in ("backends", "policies", "seeds"):
         if not wanted[name].value:
             wanted[name].refuse("is empty")
-    folders.whole_numbers(wanted, ["trainings"], least=2, most=runs.MOST)
-    folders.whole_numbers(wanted, ["cpus"], least=1)
+    folders.set_whole_numbers(wanted, ["trainings"], least=2, most=runs.MOST_REPEATS)
+    folders.set_whole_numbers(wanted, ["cpus"], least=1)
     wanted["gpu"].flag()
     wanted["other_side"].text("")
     wanted["model_digest"].text("")
@@ -157,7 +157,7 @@ def _check(wanted: Field) -> None:
 def _check_training(record: Field) -> None:
     for name in ("key", "backend", "policy", "condition", "outcome"):
         record[name].text()
-    folders.whole_numbers(record, ["seed"])
+    folders.set_whole_numbers(record, ["seed"])
     for name in ("message", "order"):
         record[name].text("")
     if record["outcome"].value == "ok" and not FILE.fullmatch(record["file"].text()):

@@ -19,8 +19,9 @@ import psutil
 from nnbench.machine import devices, git
 
 PARTS = ("host", "system", "cpu", "cpus", "memory_bytes", "gpus", "python", "versions", "settings")
-"""What has to be known of both for two fingerprints to be alike; of these may be empty:"""
+"""Two fingerprints are alike only if both tell each of these."""
 MAY_BE_EMPTY = ("gpus", "settings")
+"""An empty list of these says that there are none; any other part that is empty is unknown."""
 NO_ANSWERS = ("", "unknown", "none", "null", "nan", "n/a", "?")
 """What says nothing, in small letters."""
 UNTOLD = ": known of neither"

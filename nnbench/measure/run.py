@@ -34,7 +34,7 @@ from nnbench.workload.study import MOST_LAUNCHES, Study
 FAILURES_ALLOWED = 2
 
 START_KIND = "start"
-"""Of the record of a case, on a side, that no worker could start with: it is given up at once."""
+"""The kind of a trial that failed since no worker could start: its case is given up at once."""
 
 LEAST_ROUNDS, MOST_ROUNDS = 3, MOST_LAUNCHES
 """Before the first number of launches an interval says too little to stop on it."""
@@ -433,7 +433,10 @@ def _work(kind: str) -> float:
 
 
 def _given_up(run: runs.Run) -> set[tuple[str, str]]:
-    """Sides and cases that are not tried again: one side alone is compared with nothing."""
+    """Pairs of a side and a case that are not tried again.
+
+    Where only one side of a case is left to compare, that one is among them.
+    """
     sides = run.specification["sides"]
     counts: Counter[tuple[str, str]] = Counter()
     for trial in run.failures():

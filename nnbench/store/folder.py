@@ -184,7 +184,7 @@ def records(folder: Path, damage: list[str], use: Callable[[Field], None]) -> No
         damage[MOST_DAMAGE:] = [f"{path}: {more} more lines"]
 
 
-def whole_numbers(record: Field, names: Iterable[str], **bounds: int) -> None:
+def set_whole_numbers(record: Field, names: Iterable[str], **bounds: int) -> None:
     """Make whole numbers of a record's members, 3.0 too. Raises DamageError for anything else."""
     for name in names:
         record.value[name] = record[name].whole(**bounds)

@@ -36,7 +36,7 @@ OPTIONAL = {"first_epoch_s", "noise", "samples_s", "steps_per_sample"}
 """What a trial has or has not."""
 
 CURVE = "curve"
-MOST, LONGEST_S = 10_000, 1e9
+MOST_REPEATS, LONGEST_S = 10_000, 1e9
 """Blocks and sweeps of a run, and seconds of any duration: beyond them it is damage."""
 
 
@@ -120,10 +120,10 @@ def _check(wanted: Field) -> None:
     """Raise UserError for a specification that makes no run."""
     if not [Case.of(one) for one in wanted["cases"].entries()]:
         wanted["cases"].refuse("has no case")
-    folders.whole_numbers(wanted, ["launches"], least=1)
-    folders.whole_numbers(wanted, ["blocks"], least=1, most=MOST)
-    folders.whole_numbers(wanted, {"sweeps"} & wanted.value.keys(), most=MOST)
-    folders.whole_numbers(wanted, ["seed"], least=-fields.LARGEST_WHOLE)
+    folders.set_whole_numbers(wanted, ["launches"], least=1)
+    folders.set_whole_numbers(wanted, ["blocks"], least=1, most=MOST_REPEATS)
+    folders.set_whole_numbers(wanted, {"sweeps"} & wanted.value.keys(), most=MOST_REPEATS)
+    folders.set_whole_numbers(wanted, ["seed"], least=-fields.LARGEST_WHOLE)
     wanted["limit_s"].number(above=0)
     for name in ("precision", "budget_s"):
         wanted[name].number(1, above=0)
@@ -137,7 +137,7 @@ def _check(wanted: Field) -> None:
 
 
 def _check_launch(record: Field) -> None:
-    folders.whole_numbers(record, ("launch", "round"))
+    folders.set_whole_numbers(record, ("launch", "round"))
     for name in ("side", "backend", "device"):
         record[name].text()
     record["threads"].whole(1, least=1)
@@ -149,7 +149,7 @@ def _check_launch(record: Field) -> None:
 
 
 def _check_trial(record: Field, run: Run) -> None:
-    folders.whole_numbers(record, ("trial", "launch", "round", "block", "sweep"))
+    folders.set_whole_numbers(record, ("trial", "launch", "round", "block", "sweep"))
     for name in ("side", "trial_kind", "outcome"):
         record[name].text()
     if record["case"].text() not in run.cases:

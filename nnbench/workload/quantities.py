@@ -13,6 +13,8 @@ MOST_SECONDS = 1_000_000
 MOST_SEED = 2**32 - 1000
 """Backends take 32 bits, and further seeds are counted from one that is given."""
 
+MOST_ROWS, MOST_FEATURES = 10**9, 10**6
+
 
 def check(what: str, value: float | None, least: float, most: float) -> None:
     """Raise UserError for a number that is given and not from `least` to `most`, such as NaN."""

@@ -26,13 +26,13 @@ from nnbench.workload import architecture as arch
 from nnbench.workload import case as choices
 from nnbench.workload import quantities, tasks, user_code
 from nnbench.workload.case import Case, Training, check_epochs, one_of
-from nnbench.workload.quantities import MOST_SECONDS, MOST_SEED
+from nnbench.workload.quantities import MOST_ROWS, MOST_SECONDS, MOST_SEED
 
 if TYPE_CHECKING:
     from nnbench.workload.datasets import Dataset
 
 MOST_LAUNCHES, MOST_BLOCKS = 200, 1000
-MOST_EPOCHS, MOST_ROWS = 10_000_000, 10**9
+MOST_EPOCHS = 10_000_000
 
 NOTEBOOK = ("6,6", "100,100", "6x5")
 """The networks that are timed where none is named."""
@@ -110,13 +110,12 @@ class TrainingOptions:
     def __post_init__(self) -> None:
         """Raise UserError for what no training can have."""
         quantities.check("number of epochs", self.epochs, 1, MOST_EPOCHS)
-        one_of("optimizer", self.optimizer, choices.OPTIMIZERS)
-        one_of("activation", self.activation, choices.ACTIVATIONS)
-        one_of("precision", self.dtype, choices.PRECISIONS)
-        one_of("jit", self.jit, choices.JIT)
+        quantities.check("batch size", self.batch_size, 1, MOST_ROWS)
         if self.loss is not None:
             one_of("loss", self.loss, tasks.ALL_LOSSES)
-        quantities.check("batch size", self.batch_size, 1, MOST_ROWS)
+        Training(
+            optimizer=self.optimizer, activation=self.activation, precision=self.dtype, jit=self.jit
+        )
 
     @property
     def batch_size(self) -> int | None:

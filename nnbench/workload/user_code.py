@@ -101,7 +101,7 @@ def reason(failure: BaseException) -> str:
     if isinstance(failure, UserError):
         return str(failure)
     # Keras begins with where it was and ends with what it was given, TensorFlow ends with why.
-    text = " ".join(" ".join(_lines(failure)).partition("Arguments received by")[0].split())
+    text = " ".join(" ".join(lines(failure)).partition("Arguments received by")[0].split())
     if len(text) > REASON_LENGTH:
         text = f"{text[: REASON_LENGTH // 2]} ... {text[-REASON_LENGTH // 2 :]}"
     own = _own_frames(failure)
@@ -117,15 +117,16 @@ def told(failure: BaseException) -> list[str]:
     raised = failure.__cause__ if isinstance(failure, UserError) else failure
     if raised is None:
         return [reason(failure)]
-    own, lines = _own_frames(raised)[-MOST_LINES:], _lines(raised)
+    own, said = _own_frames(raised)[-MOST_LINES:], lines(raised)
     frames = [
         f"  {_shown(one.filename)}, line {one.lineno}, in {one.name}: {one.line}" for one in own
     ]
-    rest = [f"  {line}" for line in lines[-MOST_LINES:]] if len(lines) > 1 else []
+    rest = [f"  {line}" for line in said[-MOST_LINES:]] if len(said) > 1 else []
     return [reason(failure), *(frames if len(own) > 1 or rest else []), *(rest if own else [])]
 
 
-def _lines(failure: BaseException) -> list[str]:
+def lines(failure: BaseException) -> list[str]:
+    """An error's lines that say something, without colours."""
     text = COLOURS.sub("", str(failure))
     return [line.rstrip() for line in text.splitlines() if line.strip()]
 

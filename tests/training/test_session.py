@@ -6,7 +6,7 @@ from dataclasses import asdict
 
 import numpy as np
 import pytest
-from damage import damaged
+from fuzz.damage import in_json
 
 from nnbench.errors import UserError
 from nnbench.training import session
@@ -47,7 +47,7 @@ def refusal(folder):
 def test_whatever_a_description_holds_it_is_read_or_refused_in_a_line(kept):
     path = kept / session.DESCRIPTION
     refused = []
-    for content in damaged(path.read_bytes()):
+    for content in in_json.all_of(path.read_bytes()):
         path.write_bytes(content)
         refused += filter(None, [refusal(kept)])
     assert len(refused) > 100

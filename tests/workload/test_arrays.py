@@ -188,7 +188,7 @@ def test_labels_of_arrays_stay_as_they_were_given(tmp_path):
     assert (three.task, three.labels.dtype.kind) == ("classification-3", "i")
     signs = datasets.load(saved(tmp_path, x=X, y=THREE % 2 * 2 - 1))
     assert (signs.task, set(signs.labels.ravel())) == ("regression", {-1, 1})
-    assert "--as classification" in signs.source
+    assert "a regression to an architecture (--as classification" in signs.source
     asked = datasets.load(saved(tmp_path, x=X, y=THREE % 2 * 2 - 1), task="classification")
     assert (asked.task, set(asked.labels.ravel())) == ("classification", {0, 1})
 

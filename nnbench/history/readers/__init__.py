@@ -90,8 +90,8 @@ def word(field: Field) -> str:
     return f"{field.number():.17g}" if is_number else field.text("")
 
 
-def listed(parts: Iterable[str]) -> str:
-    """Words in a line that are equal only where all of them are."""
+def joined(parts: Iterable[str]) -> str:
+    """Texts with commas between them; two lines are equal only if all their texts are."""
     return ", ".join(repr(part) if ", " in part else part for part in parts)
 
 

@@ -31,7 +31,7 @@ from nnbench.history.readers import (
     begins_with,
     commit_of,
     if_known,
-    listed,
+    joined,
     said,
     word,
 )
@@ -87,10 +87,10 @@ def read(path: Path) -> Iterator[Row | Skipped]:
     except DamageError as failure:
         yield Skipped(failure.file, failure.reason)
     rows: list[Row] = []
-    for name, fields_ in items.items():
+    for name, stored in items.items():
         try:
-            values = [one.value for one in fields_.entries()]
-            found = Field(dict(zip(columns, values, strict=False)), str(path), fields_.place)
+            values = [one.value for one in stored.entries()]
+            found = Field(dict(zip(columns, values, strict=False)), str(path), stored.place)
             rows += _rows(name, found, (known or Field({}, ""))[name], result)
         except DamageError as failure:
             yield Skipped(f"{failure.file}, {name}", f"damaged ({failure.reason})")
@@ -194,7 +194,7 @@ def _environment(plain: Field) -> str:
         parameters.pop(name, None)
     python = [f"python {parameters.pop('python', '') or plain['python'].text()}"]
     rest = [f"{name} {text}" for name, text in sorted(parameters.items()) if text]
-    return listed([*python, *sorted(wanted), *sorted(variables), *hardware, *rest])
+    return joined([*python, *sorted(wanted), *sorted(variables), *hardware, *rest])
 
 
 def _benchmarks(path: Path) -> Field:

@@ -10,6 +10,8 @@ from nnbench.errors import UserError
 from nnbench.workload import tasks
 
 Array = npt.NDArray[np.float32]
+LARGEST = float(np.finfo(np.float32).max)
+TOO_LARGE = "too large for float32 (at most 3.4e38): use another unit"
 FIGURES = (np.mean, np.std, np.min, np.max)
 
 
