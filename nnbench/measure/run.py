@@ -359,7 +359,7 @@ class _Measuring:
         """Wait for a worker; false, and a record, if it cannot start with this case."""
         case, began_s = planned.case, time.monotonic()
         try:
-            ready = worker.wait_until_ready()
+            ready = worker.wait_until_ready(self.run.specification["limit_s"])
         except WorkerLostError as lost:
             worker.stop()
             if not lost.by_itself:

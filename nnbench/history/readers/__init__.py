@@ -10,6 +10,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from nnbench.show.text import encodable
 from nnbench.store.fields import DamageError, Field
 
 BYTES = "B"
@@ -80,7 +81,7 @@ def said(field: Field) -> str:
     found = field.text()
     if found.strip().lower() in NO_ANSWERS:
         field.refuse("says nothing")
-    return found
+    return encodable(found)
 
 
 def word(field: Field) -> str:
