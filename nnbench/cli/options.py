@@ -33,6 +33,12 @@ def _whole(_: Any, tokens: Sequence[Any]) -> int:
         raise ValueError(f"'{text}' is no whole number that can be used") from None
 
 
+def _path(_: Any, tokens: Sequence[Any]) -> Path:
+    if not tokens[0].value:
+        raise ValueError("nothing is given")
+    return Path(tokens[0].value)
+
+
 WHOLE = Parameter(converter=_whole)
 """Of whole numbers: Cyclopts by itself takes 2.7 for 3."""
 
@@ -40,6 +46,7 @@ TEXT = Parameter(validator=check_not_empty)
 READ_STRICTLY: dict[Any, Parameter] = {
     **dict.fromkeys((int, int | None), WHOLE),
     **dict.fromkeys((str, str | None), TEXT),
+    Path: Parameter(converter=_path),
 }
 
 

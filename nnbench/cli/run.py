@@ -7,6 +7,7 @@ from cyclopts import Parameter
 
 from nnbench.cli.options import Architectures, Asked, Fresh, Models, Name
 from nnbench.cli.session import measure, status
+from nnbench.errors import UserError
 from nnbench.workload import study as studies
 from nnbench.workload import user_code
 
@@ -29,6 +30,8 @@ def run(
         study: A TOML file that says all this; options override it.
         resume: Go on with the unfinished run of this command, or fail.
     """
+    if resume and fresh:
+        raise UserError("--resume goes on and --fresh begins anew: give one of them")
     if len(architectures) == 1 and architectures[0].endswith(".toml"):
         study, architectures = Path(architectures[0]), ()
     wanted = asked.study(architectures, model)

@@ -150,7 +150,9 @@ def _files(folders: Sequence[Path], skipped: list[Skipped]) -> Iterator[tuple[Pa
             for name in sorted(name for name in names if name.endswith(".json")):
                 path = Path(inside) / name
                 real = os.path.realpath(path)
-                if real not in seen:
+                if not os.path.isfile(path):  # noqa: PTH113 - a pipe would be waited for
+                    skipped.append(Skipped(str(path), "it is no file"))
+                elif real not in seen:
                     seen.add(real)
                     yield path, set(names)
 

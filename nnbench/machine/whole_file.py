@@ -43,4 +43,3 @@ def check_folder(folder: Path) -> None:
             one.rmdir()
     except UserError as failure:
         raise UserError(str(failure).replace("/.writable", "", 1)) from failure
-

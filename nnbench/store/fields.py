@@ -8,8 +8,8 @@
 What is missing, or is not what was asked for, raises `DamageError`, which names the file and the
 place in it; who reads a file catches it once. What is missing or null takes the default, where one
 is given. Nothing that was read is too deep to be written again, no name stands twice in one
-mapping. Half a surrogate pair in a text is written as its escape, such as `\\ud800`; one that stands
-for a byte of a file's name, as Python writes names that are not UTF-8, stays as it is.
+mapping. Half a surrogate pair in a text becomes its escape, such as `\\ud800`; one that stands for
+a byte of a file's name, as Python writes names that are not UTF-8, stays as it is.
 """
 
 import codecs

@@ -316,7 +316,8 @@ def read(path: Path) -> Study:
     """Read a study file. Raises UserError, which names the key, for what is not understood."""
     try:
         if path.exists() and not path.is_file():
-            raise UserError(f"{path} is no file")
+            what = "a folder" if path.is_dir() else "no regular file"
+            raise UserError(f"{path} is {what}: name a study's TOML file")
         tables = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as failure:
         raise UserError(f"{path} cannot be read: {failure.strerror}") from failure

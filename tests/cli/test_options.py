@@ -58,9 +58,15 @@ NETWORKS = ["", "0", DIGITS, f"{DIGITS}x2", "6x0", f"6x{10**6}", "6,,6", "[6", "
 GRIDS = ["depth=1..10000 width=1..10000", "depth=1", f"depth={DIGITS} width=1", "width=2..1"]
 
 REFUSED = {
-    "run": [*EFFORT, *TRAINED, *NAMES, *((one,) for one in NETWORKS + GRIDS)],
+    "run": [
+        *(*EFFORT, *TRAINED, *NAMES, *((one,) for one in NETWORKS + GRIDS)),
+        *(("--precision", "1e-300%"), ("--results", ""), ("--resume", "--fresh")),
+    ],
     "compare": [("a",), ("--margin", "nan"), ("a", "b", "--margin", "200%"), ("--launches", "0")],
-    "scale": [("hight",), ("depth", "--limit", "nan"), ("depth", "--name", ".."), ()],
+    "scale": [
+        *(("hight",), ("rows", "rows"), ("depth", "--limit", "nan"), ("depth", "--name", "..")),
+        (),
+    ],
     "calibrate": [("--budget", value) for value in ["0", "nan", "long", ""]],
     "predict": [*((one,) for one in NETWORKS), *(("6,6", "--rows", one) for one in COUNTS), ()],
     "explain": [("6,6",), ("6,6", "6x2"), ("6,6", "0"), ("6,6", "6x3", "--limit", "nan")],
