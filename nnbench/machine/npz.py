@@ -74,7 +74,7 @@ def read(
     except OSError as failure:
         raise UserError(f"{path} cannot be read: {failure.strerror or failure}") from failure
     except _KindError as failure:
-        raise UserError(f"{path} cannot be taken: {failure}; then {mend}") from failure
+        raise UserError(f"{path} cannot be taken ({failure}): {mend}") from failure
     except UNREADABLE as failure:
         reason = first_line(str(failure) or "it is cut off")
         raise UserError(f"{path} is damaged or no npz file ({reason}): {mend}") from failure
