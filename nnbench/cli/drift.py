@@ -15,6 +15,7 @@ from nnbench.cli.options import (
     Output,
     Seed,
     Trained,
+    check_holds,
     options,
     tell_backend,
     tell_data,
@@ -130,9 +131,14 @@ def drift(
     return int(any(one["outcome"] != "ok" for one in trainings))
 
 
+def _check_study(folder: Path) -> None:
+    check_holds(folder, "study.json", f"{folder} is no drift study: there is no study.json in it")
+
+
 @app.command
 def show(folder: Folder, *, as_json: AsJson = False) -> None:
     """Show a saved study again, and write its page anew."""
+    _check_study(folder)
     from nnbench.drift import analysis, page, saved, tables, words
 
     found = analysis.analyse(saved.read(folder))
@@ -193,6 +199,8 @@ def check(
         model: Your own model, as recorded: train.py:build.
         data: Your own function of data, as recorded: data.py:load.
     """
+    missing = "holds no recorded training, which nnbench drift record makes"
+    check_holds(folder, "golden.json", f"{folder} {missing}: there is no golden.json in it")
     from nnbench.drift import golden, tables, words
 
     verdict = golden.check(golden.read(folder), model=model, data=data, **vars(tolerated))
@@ -208,6 +216,8 @@ def compare(first: Folder, second: Path, *, as_json: AsJson = False) -> None:
     Args:
         second: Another's, from another host or version.
     """
+    for one in (first, second):
+        _check_study(one)
     from nnbench.drift import analysis, saved, tables, words
     from nnbench.store.folder import RECORDS_FILE
 

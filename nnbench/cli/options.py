@@ -1,5 +1,6 @@
 """What commands share: the records of a study as groups of options, and what else all know."""
 
+import glob
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, is_dataclass, make_dataclass
@@ -164,6 +165,19 @@ class Asked(Trained):
         """All of it as a study of these networks."""
         networks = study.Networks(tuple(architectures), tuple(model))
         return study.Study(networks, self.data, self.training, self.machine, self.effort)
+
+
+def check_holds(folder: Path, pattern: str, missing: str) -> None:
+    """Raise UserError where a folder holds no such file, before what would read it is imported."""
+    if not glob.glob(pattern, root_dir=folder):  # noqa: PTH207 - a name may be too long
+        raise UserError(missing)
+
+
+def check_calibrated(results: Path) -> None:
+    """Raise UserError where nothing at all was calibrated."""
+    again = "run nnbench calibrate first, with the same --backend, --device and --path"
+    missing = f"{results} holds no calibration, so nothing is calibrated: {again}"
+    check_holds(results, "calibration/*/*/run.json", missing)
 
 
 def tell_data(data: "Dataset", *, quiet: bool = False) -> None:

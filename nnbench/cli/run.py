@@ -5,7 +5,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from nnbench.cli.options import Architectures, Asked, Fresh, Models, Name
+from nnbench.cli.options import Architectures, Asked, Fresh, Models, Name, check_holds
 from nnbench.cli.session import measure, status
 from nnbench.errors import UserError
 from nnbench.workload import study as studies
@@ -41,6 +41,10 @@ def run(
         of_models = [("--model", one, named.networks.model) for one in wanted.networks.model]
         for option, one, also_named in [*of_data, *of_models]:
             user_code.confirm(study, one, one if one in also_named else None, option)
+    if resume:
+        results = asked.output.results
+        missing = f"{results} holds no unfinished run of this command on this host"
+        check_holds(results, "*/run.json", missing)
     from nnbench.cli import report
 
     found = measure(wanted.or_networks(), asked.output, name=name, resume=resume, fresh=fresh)
