@@ -117,7 +117,7 @@ def _read(folders: Sequence[Path], known: dict[str, Commit], skipped: list[Skipp
                 skipped.append(one)
             elif (before := first.setdefault(_measurement(one), path)) == path:
                 # Pandas keeps no text that cannot be encoded.
-                rows.append(Row(*(encodable(v) if isinstance(v, str) else v for v in one)))
+                rows.append(Row._make(encodable(v) if isinstance(v, str) else v for v in one))
             else:
                 # A copy of a file, or the same session saved another way.
                 skipped.append(Skipped(str(path), f"holds what {before} holds"))
