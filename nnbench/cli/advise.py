@@ -52,7 +52,7 @@ def advise(
     network = arch.parse(architecture) if architecture is not None else None
     budget_s = None if budget_per_epoch is None else quantities.parse_seconds(budget_per_epoch)
     output, results = asked.output, asked.output.results
-    check_calibrated(results)
+    check_calibrated(results, asked.machine)
     from nnbench.costs.setting import shape_of
 
     shape = shape_of(asked.data, rows)

@@ -173,10 +173,12 @@ def check_holds(folder: Path, pattern: str, missing: str) -> None:
         raise UserError(missing)
 
 
-def check_calibrated(results: Path) -> None:
+def check_calibrated(results: Path, machine: study.Machine) -> None:
     """Raise UserError where nothing at all was calibrated."""
-    again = "run nnbench calibrate first, with the same --backend, --device and --path"
-    missing = f"{results} holds no calibration, so nothing is calibrated: {again}"
+    where = machine.backends[0], machine.devices[0], machine.paths[0]
+    options = f"--backend {where[0]} --path {where[2]}"
+    options += "" if where[1] == "cpu" else f" --device {where[1]}"
+    missing = f"{', '.join(where)} is not calibrated: run nnbench calibrate {options} first"
     check_holds(results, "calibration/*/*/run.json", missing)
 
 

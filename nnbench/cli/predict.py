@@ -25,7 +25,7 @@ def predict(
         rows: Rows of data; default: 1372.
     """
     networks = arch.parse_many(architecture)
-    check_calibrated(output.results)
+    check_calibrated(output.results, machine)
     from nnbench.costs.setting import shape_of
 
     shape = shape_of(data, rows)
