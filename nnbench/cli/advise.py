@@ -4,7 +4,15 @@ from dataclasses import dataclass, replace
 from typing import Annotated
 
 from nnbench.cli.calibrate import EPOCHS, ShapedData
-from nnbench.cli.options import WHOLE, Asked, Rows, tell_backend, tell_data, within
+from nnbench.cli.options import (
+    WHOLE,
+    Asked,
+    Rows,
+    check_calibrated,
+    tell_backend,
+    tell_data,
+    within,
+)
 from nnbench.cli.session import measure, status
 from nnbench.errors import UserError
 from nnbench.show.terminal import answer, skipped, waiting
@@ -51,9 +59,10 @@ def advise(
         )
     network = arch.parse(architecture) if architecture is not None else None
     budget_s = None if budget_per_epoch is None else quantities.parse_seconds(budget_per_epoch)
+    output, results = asked.output, asked.output.results
+    check_calibrated(results, asked.machine)
     from nnbench.costs.setting import shape_of
 
-    output, results = asked.output, asked.output.results
     shape = shape_of(asked.data, rows)
     from nnbench.costs import answers, saved, tables, verification
     from nnbench.workload import datasets

@@ -1,11 +1,13 @@
 """`nnbench compare`."""
 
+import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from nnbench.cli.options import Asked, Effort, Models, options
 from nnbench.cli.session import are_folders, measure, status
 from nnbench.errors import UserError
+from nnbench.measure import checkout
 from nnbench.show.terminal import print_json, skipped
 from nnbench.workload import quantities
 
@@ -57,10 +59,15 @@ def compare(
     names = [against, "."] if against else sides
     if len(names) != 2:
         raise UserError("name two sides, such as two runs' folders, or use --against COMMIT")
+    if names[0] == names[1]:
+        raise UserError(f"both sides are {names[0]}: there is nothing to compare")
     least = quantities.parse_share(margin)
     study = asked.study(architectures, model).or_networks()
     if not are_folders(*names):
         study.check()
+    for one in names:
+        if not os.path.exists(one):  # noqa: PTH110 - a name may be too long
+            checkout.find(one)
     from nnbench.report import comparison
 
     measured: list[Run] = []

@@ -15,6 +15,7 @@ from nnbench.cli.options import (
     Output,
     Seed,
     Trained,
+    check_holds,
     options,
     tell_backend,
     tell_data,
@@ -131,6 +132,10 @@ def drift(
     return int(any(one["backend"] not in trained for one in trainings))
 
 
+def _check_study(folder: Path) -> None:
+    check_holds(folder, "study.json", f"{folder} is no drift study: there is no study.json in it")
+
+
 @app.command
 def show(folder: Folder, *, as_json: AsJson = False) -> None:
     """Show a saved study again, and write its page anew."""
@@ -138,6 +143,7 @@ def show(folder: Folder, *, as_json: AsJson = False) -> None:
 
 
 def _tell(folder: Path, *, as_json: bool) -> "studies.Study":
+    _check_study(folder)
     from nnbench.drift import analysis, page, saved, tables, words
 
     found = analysis.analyse(saved.read(folder))
@@ -200,6 +206,8 @@ def check(
         model: Your own model, as recorded: train.py:build.
         data: Your own function of data, as recorded: data.py:load.
     """
+    missing = "holds no recorded training, which nnbench drift record makes"
+    check_holds(folder, "golden.json", f"{folder} {missing}: there is no golden.json in it")
     from nnbench.drift import golden, tables, words
 
     recorded = golden.read(folder)
@@ -216,6 +224,8 @@ def compare(first: Folder, second: Path, *, as_json: AsJson = False) -> None:
     Args:
         second: Another's, from another host or version.
     """
+    for one in (first, second):
+        _check_study(one)
     from nnbench.drift import analysis, saved, tables, words
 
     studies = saved.read(first), saved.read(second)

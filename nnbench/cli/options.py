@@ -1,5 +1,6 @@
 """What commands share: the records of a study as groups of options, and what else all know."""
 
+import glob
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, is_dataclass, make_dataclass
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar, get_type_hints
 from cyclopts import Parameter
 
 from nnbench.cli import check_not_empty
+from nnbench.errors import UserError
 from nnbench.machine import whole_file
 from nnbench.show.terminal import note
 from nnbench.workload import quantities, study
@@ -33,6 +35,12 @@ def _whole(_: Any, tokens: Sequence[Any]) -> int:
         raise ValueError(f"'{text}' is no whole number that can be used") from None
 
 
+def _path(_: Any, tokens: Sequence[Any]) -> Path:
+    if not tokens[0].value:
+        raise ValueError("nothing is given")
+    return Path(tokens[0].value)
+
+
 WHOLE = Parameter(converter=_whole)
 """Of whole numbers: Cyclopts by itself takes 2.7 for 3."""
 
@@ -40,6 +48,7 @@ TEXT = Parameter(validator=check_not_empty)
 READ_STRICTLY: dict[Any, Parameter] = {
     **dict.fromkeys((int, int | None), WHOLE),
     **dict.fromkeys((str, str | None), TEXT),
+    Path: Parameter(converter=_path),
 }
 
 
@@ -156,6 +165,21 @@ class Asked(Trained):
         """All of it as a study of these networks."""
         networks = study.Networks(tuple(architectures), tuple(model))
         return study.Study(networks, self.data, self.training, self.machine, self.effort)
+
+
+def check_holds(folder: Path, pattern: str, missing: str) -> None:
+    """Raise UserError where a folder holds no such file, before what would read it is imported."""
+    if not glob.glob(pattern, root_dir=folder):  # noqa: PTH207 - a name may be too long
+        raise UserError(missing)
+
+
+def check_calibrated(results: Path, machine: study.Machine) -> None:
+    """Raise UserError where nothing at all was calibrated."""
+    where = machine.backends[0], machine.devices[0], machine.paths[0]
+    options = f"--backend {where[0]} --path {where[2]}"
+    options += "" if where[1] == "cpu" else f" --device {where[1]}"
+    missing = f"{', '.join(where)} is not calibrated: run nnbench calibrate {options} first"
+    check_holds(results, "calibration/*/*/run.json", missing)
 
 
 def tell_data(data: "Dataset | DataShape") -> None:

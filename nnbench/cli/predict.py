@@ -5,7 +5,15 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from nnbench.cli.calibrate import ShapedData
-from nnbench.cli.options import Machine, Output, Rows, Training, tell_backend, tell_data
+from nnbench.cli.options import (
+    Machine,
+    Output,
+    Rows,
+    Training,
+    check_calibrated,
+    tell_backend,
+    tell_data,
+)
 from nnbench.show.terminal import answer, skipped
 from nnbench.workload import architecture as arch
 
@@ -25,6 +33,7 @@ def predict(
         rows: Rows of data; default: 1372.
     """
     networks = arch.parse_many(architecture)
+    check_calibrated(output.results, machine)
     from nnbench.costs.setting import shape_of
 
     shape = shape_of(data, rows)

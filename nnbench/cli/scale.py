@@ -7,6 +7,7 @@ from cyclopts import Parameter
 
 from nnbench.cli.options import Asked, Data, Fresh, Name, options
 from nnbench.cli.session import measure, status
+from nnbench.errors import UserError
 from nnbench.scale import AXES
 from nnbench.show.terminal import answer, skipped
 from nnbench.workload.case import one_of
@@ -43,6 +44,8 @@ def scale(
     """
     for each in axis:
         one_of("axis", each, tuple(AXES))
+        if axis.count(each) > 1:
+            raise UserError(f"'{each}' is named twice: name it once")
     study = asked.study()
     study.check()
     from nnbench.scale import charts, scaling, tables

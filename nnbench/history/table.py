@@ -32,7 +32,7 @@ from nnbench.history.readers import Row, Skipped, asv, pytest_benchmark, runs
 from nnbench.machine import whole_file
 from nnbench.machine.git import GitError
 from nnbench.show.plain import plain
-from nnbench.show.text import no_formula
+from nnbench.show.text import encodable, no_formula
 
 SERIES = ["source", "host", "environment", "benchmark", "case", "version", "unit"]
 """What rows must share to be one history."""
@@ -116,7 +116,8 @@ def _read(folders: Sequence[Path], known: dict[str, Commit], skipped: list[Skipp
             if isinstance(one, Skipped):
                 skipped.append(one)
             elif (before := first.setdefault(_measurement(one), path)) == path:
-                rows.append(one)
+                # Pandas keeps no text that cannot be encoded.
+                rows.append(Row._make(encodable(v) if isinstance(v, str) else v for v in one))
             else:
                 # A copy of a file, or the same session saved another way.
                 skipped.append(Skipped(str(path), f"holds what {before} holds"))
@@ -149,7 +150,9 @@ def _files(folders: Sequence[Path], skipped: list[Skipped]) -> Iterator[tuple[Pa
             for name in sorted(name for name in names if name.endswith(".json")):
                 path = Path(inside) / name
                 real = os.path.realpath(path)
-                if real not in seen:
+                if not os.path.isfile(path):  # noqa: PTH113 - a pipe would be waited for
+                    skipped.append(Skipped(str(path), "it is no file"))
+                elif real not in seen:
                     seen.add(real)
                     yield path, set(names)
 

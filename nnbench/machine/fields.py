@@ -8,9 +8,11 @@
 What is missing, or is not what was asked for, raises `DamageError`, which names the file and the
 place in it; who reads a file catches it once. What is missing or null takes the default, which is
 plain, too, where one is given. Nothing that was read is too deep to be written again, no name
-stands twice in one mapping, and every text can be encoded.
+stands twice in one mapping. Half a surrogate pair in a text becomes its escape, such as `\\ud800`;
+one that stands for a byte of a file's name, as Python writes names that are not UTF-8, stays.
 """
 
+import codecs
 import functools
 import json
 import math
@@ -38,6 +40,7 @@ LARGEST_MEASURED = 1e18
 """Nothing that is counted or timed comes near."""
 YEARS = range(1700, 2200)
 """What a count of nanoseconds holds."""
+BYTES_OF_NAMES = {chr(0xDC00 + byte) for byte in range(0x80, 0x100)}
 PLAIN_NAME = re.compile(r"[\w.:/ \[\]-]{1,80}", re.ASCII)
 
 Record = TypeVar("Record")
@@ -172,7 +175,8 @@ def parse(content: bytes, file: object) -> Field:
         text = content.decode(json.detect_encoding(content))
         plain = json.loads(text, object_pairs_hook=functools.partial(_mapping, file))
         if "\\u" in text:
-            json.dumps(plain, ensure_ascii=False).encode()  # Half a pair of surrogates fails.
+            encoded = json.dumps(plain, ensure_ascii=False).encode(errors="nnbench_halves")
+            plain = json.loads(encoded, object_pairs_hook=functools.partial(_mapping, file))
     except RecursionError as failure:
         raise DamageError(file, "it is nested too deep") from failure
     except ValueError as failure:
@@ -181,6 +185,18 @@ def parse(content: bytes, file: object) -> Field:
     if text.count("[") + text.count("{") > MOST_DEPTH and _depth(plain) > MOST_DEPTH:
         raise DamageError(file, "it is nested too deep")
     return Field(plain, str(file))
+
+
+def _halves(failure: UnicodeError) -> tuple[str, int]:
+    """What stands in JSON for halves of surrogate pairs: all but bytes of names are shown."""
+    assert isinstance(failure, UnicodeEncodeError)
+    part = failure.object[failure.start : failure.end]
+    shown = ("\\" if one in BYTES_OF_NAMES else "\\\\" for one in part)
+    told = (f"{slash}u{ord(one):04x}" for slash, one in zip(shown, part, strict=True))
+    return "".join(told), failure.end
+
+
+codecs.register_error("nnbench_halves", _halves)
 
 
 def _mapping(file: object, pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -21,7 +21,8 @@ def read(path: Path) -> bytes:
 
 def write(path: Path, content: bytes | str) -> Path:
     """Write a file and missing folders, return its path; UserError leaves what was there."""
-    plain = content.encode() if isinstance(content, str) else content
+    # Half a surrogate pair, as in a file's name that is not UTF-8, is written as its escape.
+    plain = content.encode(errors="backslashreplace") if isinstance(content, str) else content
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         if path.is_symlink() or (path.exists() and not path.is_file()):

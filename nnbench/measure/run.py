@@ -365,7 +365,7 @@ class _Measuring:
         case, side, began_s = planned.case, planned.side, time.monotonic()
         worker, number = workers[side], launches[side]
         try:
-            ready = worker.wait_until_ready()
+            ready = worker.wait_until_ready(self.run.specification["limit_s"])
         except WorkerLostError as lost:
             worker.stop()
             del workers[side]

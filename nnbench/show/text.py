@@ -52,6 +52,11 @@ def file_name(text: str) -> str:
     return name if len(name) <= 150 else f"{name[:140]}-{zlib.crc32(name.encode()):08x}"
 
 
+def encodable(text: str) -> str:
+    """The text as any file can hold it: halves of surrogate pairs as escapes."""
+    return text.encode(errors="backslashreplace").decode()
+
+
 def no_formula(text: str) -> str:
     """The text as a spreadsheet takes for text, too."""
     return f"'{text}" if _FORMULA.match(text) else text

@@ -59,7 +59,7 @@ class Format:
             "specification": specification,
             "fingerprint": fingerprint,
         }
-        with _disk_errors(folder):
+        with _disk_errors(folder, ": name another folder with --results"):
             try:
                 for inside in self.folders:
                     (folder / inside).mkdir(parents=True)
@@ -242,10 +242,8 @@ class Writer:
 
 
 @contextmanager
-def _disk_errors(path: Path) -> Iterator[None]:
+def _disk_errors(path: Path, rest: str = "; what was measured so far is kept") -> Iterator[None]:
     try:
         yield
     except OSError as failure:
-        raise UserError(
-            f"{path} cannot be written: {failure.strerror}; what was measured so far is kept"
-        ) from failure
+        raise UserError(f"{path} cannot be written: {failure.strerror}{rest}") from failure

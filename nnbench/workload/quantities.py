@@ -10,6 +10,8 @@ SECONDS = {"ms": 1e-3, "s": 1.0, "": 1.0, "min": 60.0, "m": 60.0, "h": 3600.0}
 MOST_SECONDS = 1_000_000
 """11 days: no operating system has to wait longer than the 24 that each can be asked for."""
 
+LEAST_SHARE = 1e-6
+
 MOST_SEED = 2**32 - 1000
 """Backends take 32 bits, and further seeds are counted from one that is given."""
 
@@ -42,4 +44,6 @@ def parse_share(text: str) -> float:
         value = math.nan
     if not 0 < value < 1:
         raise UserError(f"'{text}' is not a share between 0 and 1: write 2% or 0.02")
+    if value < LEAST_SHARE:
+        raise UserError(f"'{text}' is too small a share: no timing is better than {LEAST_SHARE:%}")
     return value

@@ -317,6 +317,8 @@ def read(path: Path) -> Study:
     try:
         tables = tomllib.loads(whole_file.read(path).decode())
     except DamageError as failure:
+        if path.is_dir():
+            raise UserError(f"{path} is a folder: name a study's TOML file") from failure
         raise UserError(f"{path} cannot be read: {failure.reason}") from failure
     except RecursionError as failure:
         raise UserError(f"{path} is nested too deep") from failure

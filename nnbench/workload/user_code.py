@@ -55,6 +55,8 @@ def check(reference: str) -> None:
             f"'{reference}' names no function: write train.py:build or package.module:build"
         )
     source = reference.rpartition(":")[0]
+    if source.endswith(".py") and Path(source).is_dir():
+        raise UserError(f"{source} is a folder: '{reference}' should name a function in a file")
     if source.endswith(".py") and not Path(source).is_file():
         raise UserError(f"{source} is not there: '{reference}' should name a function in a file")
 
@@ -88,7 +90,7 @@ def load(reference: str) -> Callable[[], Any]:
         sys.path += [str(one) for one in (Path.cwd(), Path("src").resolve()) if one.is_dir()]
     try:
         module = _from_file(Path(source)) if is_file else importlib.import_module(source)
-    except Exception as failure:
+    except (Exception, SystemExit) as failure:
         raise UserError(f"{source} cannot be imported: {reason(failure)}") from failure
     function = getattr(module, name, None)
     if not callable(function):

@@ -131,10 +131,15 @@ def test_a_record_takes_what_its_fields_are_of_and_names_the_rest(plain, reason)
 
 @settings(max_examples=30, deadline=None)
 @given(st.recursive(st.text() | st.integers(), lambda inner: st.dictionaries(st.text(), inner)))
-def test_every_text_that_was_read_can_be_encoded(plain):
+def test_half_a_surrogate_pair_is_shown_and_a_byte_of_a_name_stays(plain):
     assert field(plain).value == plain
-    for broken in ({"a": plain, "\udcff": 1}, [plain, "\ud800"]):
-        with pytest.raises(DamageError, match="surrogates"):
-            field(broken)
+    name = os.fsdecode(b"b\xff.csv")
+    found = field({name: plain, "the other": [plain, "\ud800 \\ud800 \\"]}).value
+    assert found == {name: plain, "the other": [plain, "\\ud800 \\ud800 \\"]}
     with pytest.raises(DamageError, match="no JSON"):
         fields.parse(b'["\xed\xa0\x80"]', "a.json")
+
+
+def test_names_that_are_one_when_shown_are_two_of_one_name():
+    with pytest.raises(DamageError, match="stands twice"):
+        field({"\ud800": 1, "\\ud800": 2})

@@ -167,7 +167,7 @@ def test_a_name_that_is_taken_is_refused(tmp_path):
 
 def test_a_results_folder_that_cannot_be_made_is_one_clear_line(tmp_path):
     (tmp_path / "file").write_text("in the way")
-    with pytest.raises(UserError, match="cannot be written"):
+    with pytest.raises(UserError, match=r"file/.* cannot be written: .*--results$"):
         a_run(tmp_path / "file")
 
 

@@ -178,7 +178,11 @@ BROKEN: dict[str, tuple[str | bytes, str]] = {
     "one class": ("x,y\n1,1\n2,1\n", "label 'y' is 1 in every row; class 0 is missing"),
     "constant label": ("x,y\n1,5\n2,5\n", "label 'y' is 5 in every row: name another label"),
     "equal to the label": ("x,z,y\n1,0,0\n2,1,1\n", "column 'z' equals the label 'y'"),
-    "line break in a name": ('"a\nb",y\n1,0\n2,1\n', r"column 1 is called 'a b': rename it"),
+    "line break in a name": ('"a\nb",y\n1,0\n2,1\n', r"column 1 .* rename it without '\\n'"),
+    "a name turned round": ("a\u202eb,y\n1,0\n2,1\n", r"rename it without '\\u202e'"),
+    "a title": ("Made in 2020\nx,y\n1,0\n2,1\n", "line 2 has 2 .*: remove what stands above"),
+    "carets": ("x^y\n1^0\n2^1\n", r"has one column, called 'x\^y': .* commas, not by '\^'"),
+    "colons": ("x:y\n1:0\n2:1\n", "not by ':'"),
     "line break in a cell": ('x,y\n1,0\n"2\n2",1\n', r"line 4, column 'x': '2 2' is not a number"),
     "long cell": ("x,y\n1,0\n" + 90 * "a" + ",1\n", r"'a{40}\.\.\.' is not a number"),
     "many columns": (

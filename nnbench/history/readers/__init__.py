@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 from nnbench.errors import DamageError
 from nnbench.machine.fields import Field
 from nnbench.machine.fingerprint import NO_ANSWERS
+from nnbench.show.text import encodable
 
 BYTES = "B"
 LARGEST_VALUE, LONGEST_S, SHORTEST_S = 1e30, 1e9, 1e-15
@@ -81,7 +82,7 @@ def said(field: Field) -> str:
     found = field.text()
     if found.strip().lower() in NO_ANSWERS:
         field.refuse("says nothing")
-    return found
+    return encodable(found)
 
 
 def word(field: Field) -> str:

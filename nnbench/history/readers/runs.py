@@ -18,6 +18,7 @@ from nnbench.history.readers import Row, Skipped, commit_of, digest, said
 from nnbench.machine import fields, noise
 from nnbench.machine.fields import Field
 from nnbench.machine.fingerprint import NO_ANSWERS
+from nnbench.show.text import encodable
 from nnbench.stats.estimate import nested_estimate
 from nnbench.stats.summary import Measured, product_rates
 from nnbench.store import runs
@@ -65,7 +66,7 @@ def read(path: Path) -> tuple[list[Row | Skipped], pd.DataFrame]:
     digests, unread = digests_of(folder)
     found += unread
     together = len(commits) > 1
-    labels = {key: case_label(case) for key, case in run.cases.items()}
+    labels = {key: encodable(case_label(case)) for key, case in run.cases.items()}
     rates = {key: product_rates(run, case) for key, case in run.cases.items()}
     for (commit, key, phase), group in blocks.groupby(["commit", "case", "phase"], sort=False):
         estimate = nested_estimate(group["seconds"], group["launch"])

@@ -53,6 +53,8 @@ def load(
         return synthetic.make(synthetic.parse(spec, task=task))
     if spec in BUILT_IN:
         return _built_in(BUILT_IN[spec], choice)
+    if "://" in spec:
+        raise UserError(f"{spec} is not on this machine: download it, and name the file")
     try:
         path = Path(spec).expanduser()
     except RuntimeError as failure:

@@ -60,7 +60,8 @@ def answer(reference: str, file: str, problem: str) -> None:
         x, y = _pair(reference, _made(reference))
         np.savez(file, x=_plain(reference, "x", x), y=_plain(reference, "y", y))
     except UserError as mistake:
-        Path(problem).write_text(" ".join(str(mistake).split()), encoding="utf-8")
+        told = " ".join(str(mistake).split())
+        Path(problem).write_text(told, encoding="utf-8", errors="backslashreplace")
 
 
 def _made(reference: str) -> Any:

@@ -81,7 +81,9 @@ def _member(file: IO[bytes]) -> IO[bytes]:
     archive = zipfile.ZipFile(file)
     files = [one for one in archive.infolist() if not one.is_dir()]
     files = [one for one in files if not one.filename.startswith("__MACOSX/")]
-    if len(files) != 1:
+    if not files:
+        raise ValueError("it holds no file")
+    if len(files) > 1:
         raise ValueError(f"it holds {len(files)} files: unpack it and name one of them")
     return npz.open_member(archive, files[0])
 

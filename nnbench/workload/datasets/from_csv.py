@@ -1,6 +1,6 @@
 """A data set from a table's file: choose columns, check them, scale them."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -92,10 +92,11 @@ def _features(read: Table, choice: Choice, label: str, notes: list[str]) -> dict
         raise UserError(
             f"{read.file} has no feature: besides the label '{label}' it needs a column of numbers"
         )
+    counts = Counter(chosen)
     if label in found:
         raise UserError(f"{read.file}, column '{label}' is the label: take it off the features")
     for one, cells in found.items():
-        if chosen.count(one) > 1 and choice.features is not None:
+        if counts[one] > 1 and choice.features is not None:
             raise UserError(f"{read.file}, column '{one}' is chosen twice: name it once")
         read.check(one, cells)
     return found

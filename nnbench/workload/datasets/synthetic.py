@@ -48,6 +48,8 @@ def parse(text: str, *, task: str | None = None) -> Recipe:
     """
     given: dict[str, str] = {}
     parts = text.removeprefix(PREFIX).removeprefix(":")
+    if text != PREFIX and not parts.strip(" ,"):
+        raise UserError(f"'{text}' says no size: write {PREFIX}, or {Recipe().name}")
     for part in filter(None, (part.strip() for part in parts.split(","))):
         key, equals, value = (piece.strip() for piece in part.partition("="))
         if key not in Recipe.__dataclass_fields__ or not equals:

@@ -101,6 +101,11 @@ def read(path: Path, *, header: Sequence[str] | None = None) -> Table:
         raise UserError(f"{file} is empty: it needs a header line and rows of numbers below it")
     names = list(header) if header else _header(file, filled)
     _check_widths(file, filled, len(names), separator)
+    if len(names) == 1 and (odd := re.search(r"[\^:~;|&!]", names[0])):
+        raise UserError(
+            f"{file} has one column, called '{shown(names[0])}': separate its cells by commas, "
+            f"not by '{shown(odd[0])}'"
+        )
     if len(filled) < 2:
         told = "one row" if filled else "no row"
         raise UserError(f"{file} has {told} below its header: training needs at least two")
@@ -154,9 +159,12 @@ def _check_widths(file: str, filled: Records, width: int, separator: str) -> Non
         while len(row) > width and not row[-1].strip():
             row.pop()
         if len(row) != width:
+            mend = f"add or remove a {_single(separator)}"
+            if width == 1:
+                mend = "remove what stands above the line of column names, such as a title"
             raise UserError(
                 f"{file}, line {line} has {_count(len(row), 'cell')} where the header has "
-                f"{_count(width, 'column')}: add or remove a {_single(separator)}"
+                f"{_count(width, 'column')}: {mend}"
             )
 
 
@@ -236,8 +244,9 @@ def _checked_header(file: str, header: Sequence[str]) -> list[str]:
     names = ["" if NAMELESS.fullmatch(name) else name for name in header]
     for number, name in enumerate(names, start=1):
         if name and not name.isprintable():
+            odd = next(one for one in name if not one.isprintable())
             raise UserError(
-                f"{file}, column {number} is called '{shown(name)}': rename it without line breaks"
+                f"{file}, column {number} is called '{shown(name)}': rename it without {odd!a}"
             )
     for name, count in Counter(filter(None, names)).most_common(1):
         if count > 1:
