@@ -4,6 +4,7 @@ They are called as functions here: what they measure is made up.
 """
 
 from datetime import UTC, datetime
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -52,8 +53,13 @@ def told(capsys, table):
 
 
 def test_predict_and_advise_tell_what_they_leave_out(table, here, monkeypatch, capsys):
+    monkeypatch.chdir(Path(table).parent)
     made = saved.Calibrated(here.model, datetime.now(UTC), [LEFT_OUT])
     monkeypatch.setattr(answers, "load", lambda *_: made)
+    # What is calibrated is looked for before it is loaded.
+    run = Path(OUTPUT.results, "calibration", "one", "fit", "run.json")
+    run.parent.mkdir(parents=True)
+    run.touch()
     monkeypatch.setattr(answers, "load_if_any", lambda *_: (None, []))
     data = ShapedData(table, label="y")
     predict("6,6", "8,8", data=data, machine=MACHINE, output=OUTPUT)

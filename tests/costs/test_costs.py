@@ -386,7 +386,7 @@ def calibrate(tmp_path, monkeypatch):
             def __init__(self, case, data, log, environment):
                 self.log, self.pid = log, 1
 
-            def wait_until_ready(self):
+            def wait_until_ready(self, limit_s):
                 told = {"versions": {}, "device_name": "a CPU", "cpus": 2}
                 return {"import_s": 0.1, "first_use_s": 0.1, **told}
 

@@ -76,7 +76,7 @@ def test_a_description_is_checked_as_every_file_is(kept, content, reason):
     ("arrays", "reason"),
     [
         ([np.full((3, 4), 1e300)], "holds something else than weights of float32"),
-        ([np.array([{}], dtype=object)], "holds something else than plain numbers"),
+        ([np.array([{}], dtype=object)], "is of dtype |O"),
         (["text"], "holds something else than weights"),
     ],
 )
