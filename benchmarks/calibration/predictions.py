@@ -50,18 +50,18 @@ PREDICTED_FILE = "predicted.json"
 
 def calibrated(folder: Path, setting: Setting, budget_s: float) -> CostModel:
     """The cost model, calibrated for what is left of the budget."""
-    runs = saved.read(folder, setting)
+    runs, _ = saved.read(folder, setting)
     complete = all(measuring.is_complete(run) for run in runs)
     left_s = budget_s - sum(measuring.seconds_spent(run) for run in runs)
     if runs and complete and left_s < calibration.RUN_S:
-        return saved.load(folder, setting)
+        return saved.load(folder, setting).model
     with Bar(round(left_s), "s") as bar:
         return calibration.calibrate(
             folder,
             setting,
             max(left_s, 1.0),
             lambda spent_s, note: bar.show(round(spent_s), f"{setting.label}: {note}"),
-        )
+        ).model
 
 
 def held_out(model: CostModel, setting: Setting, budget_s: float, seed: int) -> list[Case]:
@@ -229,7 +229,7 @@ def main() -> int:
         found[setting.label] = judged(here)
         (options.results / "judged.json").write_text(json.dumps(found, indent=1))
         show(table_of({setting.label: found[setting.label]}))
-        held, pairs_ = ratios_held(saved.load(options.results, setting), here)
+        held, pairs_ = ratios_held(saved.load(options.results, setting).model, here)
         show(f"ratios of two epochs: {held:.0%} of {pairs_} pairs lie in their 95 % intervals")
     if len(settings) > 1:
         show(table_of(found))

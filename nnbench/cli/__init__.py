@@ -1,8 +1,9 @@
 """The command line: options in, answers out. A command's file is loaded when it is called.
 
-Exit status: 0; 1 for an alarm or a drift, or where a network could not be measured; 2 for a
-mistake, and for what cannot be written, told in one line; 128 and the signal's number after one, as
-130 after Ctrl-C; 141 if whoever read the output has left, as `| head` does.
+Exit status: 0; 1 where a network could not be measured now (of what is saved it says nothing), and
+for an alarm or a drift that a check finds; 2 for a mistake, told in one line, where nothing could
+be measured, and for what cannot be written; 128 and the signal's number after one, as 130 after
+Ctrl-C; 141 if whoever read the output has left, as `| head` does.
 """
 
 import codecs
@@ -46,6 +47,10 @@ ENDING = (signal.SIGTERM, signal.SIGHUP)
 
 GROUPS = ("data", "drift", "history")
 """Commands with commands of their own: their files hold an `app`."""
+
+
+class Interrupted(KeyboardInterrupt):
+    """Ctrl-C while something was measured that the same command goes on with."""
 
 
 def check_not_empty(_: Any, value: Any) -> None:
@@ -132,10 +137,6 @@ def main() -> None:
         _end(*_lost(failure))
     if status:
         sys.exit(status)
-
-
-class Interrupted(KeyboardInterrupt):
-    """Ctrl-C while something was measured that the same command goes on with."""
 
 
 def _prepare_surroundings() -> None:

@@ -4,10 +4,18 @@ from dataclasses import dataclass, replace
 from typing import Annotated
 
 from nnbench.cli.calibrate import EPOCHS, ShapedData
-from nnbench.cli.options import WHOLE, Asked, Rows, tell_backend, within
+from nnbench.cli.options import (
+    WHOLE,
+    Asked,
+    Rows,
+    check_calibrated,
+    tell_backend,
+    tell_data,
+    within,
+)
 from nnbench.cli.session import measure, status
 from nnbench.errors import UserError
-from nnbench.show.terminal import answer, waiting
+from nnbench.show.terminal import answer, skipped, waiting
 from nnbench.workload import architecture as arch
 from nnbench.workload import quantities
 
@@ -51,18 +59,21 @@ def advise(
         )
     network = arch.parse(architecture) if architecture is not None else None
     budget_s = None if budget_per_epoch is None else quantities.parse_seconds(budget_per_epoch)
+    output, results = asked.output, asked.output.results
+    check_calibrated(results, asked.machine)
     from nnbench.costs.setting import shape_of
 
-    output, results = asked.output, asked.output.results
     shape = shape_of(asked.data, rows)
     from nnbench.costs import answers, saved, tables, verification
     from nnbench.workload import datasets
 
     question = answers.Question(network, params, budget_s)
     with waiting("fitting the cost model"):
-        context = answers.context_of(results, asked.machine, asked.training, shape)
+        context, left_out = answers.context_of(results, asked.machine, asked.training, shape)
         found = answers.answer(context, results, question)
     tell_backend(asked.machine, quiet=output.quiet)
+    tell_data(shape)
+    skipped([*left_out, *found.skipped])
     failed = 0
     if verify and found.worth_timing:
         cases = [context.case(one) for one in found.worth_timing]

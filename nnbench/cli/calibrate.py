@@ -5,9 +5,9 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from nnbench.cli.options import Data, Machine, Output, Training, options, tell_backend
-from nnbench.cli.session import kept
-from nnbench.show.terminal import print_json, print_sentences, print_table, say, waiting
+from nnbench.cli.options import Data, Machine, Output, Training, options, tell_backend, tell_data
+from nnbench.cli.session import resumable, status, tell_failures
+from nnbench.show.terminal import print_json, print_sentences, print_table, say, skipped, waiting
 from nnbench.workload import quantities
 
 EPOCHS = 100
@@ -39,7 +39,7 @@ def calibrate(
     training: TimedTraining = TimedTraining(),
     machine: Machine = Machine(),
     output: Output = Output(),
-) -> None:
+) -> int:
     """Fit what a network costs here, from trainings that this command chooses and times.
 
     Ends with the path of a page: coefficients, residuals, maps over depth and width, roofline.
@@ -51,20 +51,25 @@ def calibrate(
     budget_s = quantities.parse_seconds(budget)
     from nnbench.costs.setting import settings, shape_of
 
-    told, shape = [], shape_of(data)
+    told, failed, shape = [], 0, shape_of(data)
     chosen = settings(machine, training, shape)
     from nnbench.costs import calibration, page, saved, tables, words
     from nnbench.costs.context import Context
     from nnbench.show.progress import Bar
 
     tell_backend(machine, quiet=output.quiet)
+    tell_data(shape)
     for setting in chosen:
-        with kept(), Bar(round(budget_s), "s", quiet=output.quiet) as bar:
+        with resumable(), Bar(round(budget_s), "s", quiet=output.quiet) as bar:
 
             def show(spent_s: float, note: str, bar: Bar = bar, label: str = setting.label) -> None:
                 bar.show(round(spent_s), f"{label}: {note}")
 
-            model = calibration.calibrate(output.results, setting, budget_s, show)
+            made = calibration.calibrate(output.results, setting, budget_s, show)
+        skipped(made.skipped)
+        tell_failures(*made.measured)
+        failed |= status(*made.measured)
+        model = made.model
         folder = saved.folder_of(output.results, setting)
         with waiting("drawing"):
             written = page.write(folder, Context(model, setting, shape.rows, None, EPOCHS))
@@ -76,3 +81,4 @@ def calibrate(
             say(str(written))
     if output.as_json:
         print_json(told)
+    return failed

@@ -1,12 +1,14 @@
 """`nnbench compare`."""
 
+import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from nnbench.cli.options import Asked, Effort, Models, options
-from nnbench.cli.session import measure, status
+from nnbench.cli.session import are_folders, measure, status
 from nnbench.errors import UserError
-from nnbench.show.terminal import note, print_json
+from nnbench.measure import checkout
+from nnbench.show.terminal import print_json, skipped
 from nnbench.workload import quantities
 
 if TYPE_CHECKING:
@@ -52,12 +54,20 @@ def compare(
         margin: Differences within it count as none.
         unlike: Compare even unlike hosts or versions.
     """
-    names = [against, "."] if against and not sides else sides
+    if against and sides:
+        raise UserError("name two sides, or --against COMMIT alone")
+    names = [against, "."] if against else sides
     if len(names) != 2:
         raise UserError("name two sides, such as two runs' folders, or use --against COMMIT")
+    if names[0] == names[1]:
+        raise UserError(f"both sides are {names[0]}: there is nothing to compare")
     least = quantities.parse_share(margin)
     study = asked.study(architectures, model).or_networks()
-    study.check()
+    if not are_folders(*names):
+        study.check()
+    for one in names:
+        if not os.path.exists(one):  # noqa: PTH110 - a name may be too long
+            checkout.find(one)
     from nnbench.report import comparison
 
     measured: list[Run] = []
@@ -67,8 +77,7 @@ def compare(
         return measured[-1]
 
     found = comparison.compare(names, run, margin=least, even_unlike=unlike)
-    for damage in found.damage:
-        note(f"skipped {damage}")
+    skipped(found.damage)
     if asked.output.as_json:
         print_json(found)
     else:

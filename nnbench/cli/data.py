@@ -45,7 +45,7 @@ def show(data: str, /, *, columns: Columns = Columns(), as_json: AsJson = False)
         data: A name from `data list`, a table's or npz file's path, or data.py:load.
     """
     from nnbench.workload import datasets
-    from nnbench.workload.datasets.classes import listed
+    from nnbench.workload.datasets.words import listed
 
     found = datasets.describe(replace(columns, data=data).load())
     rows = [

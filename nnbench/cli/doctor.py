@@ -4,7 +4,8 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from nnbench.cli.options import Asked, tell_backend
+from nnbench.cli.options import Asked, tell_backend, tell_data
+from nnbench.cli.session import status, tell_failures
 from nnbench.errors import UserError
 from nnbench.show.terminal import print_json
 from nnbench.workload.study import Study
@@ -12,7 +13,7 @@ from nnbench.workload.study import Study
 
 def doctor(
     *, asked: Asked = Asked(), measure: Annotated[bool, Parameter(negative="--no-measure")] = True
-) -> None:
+) -> int:
     """What makes timings noisy here, what precision can be had, and what to change.
 
     Args:
@@ -25,14 +26,19 @@ def doctor(
 
     tell_backend(study.machine, quiet=output.quiet or not measure)
     findings = examination.examine(output.results)
-    floor = None
+    floor, measured = None, []
     if measure:
+        data = study.data.load()
+        tell_data(data)
         with Bar(0, "trials", quiet=output.quiet) as bar:
-            floor = noise_floor.measure(study, bar.watch)
+            floor, run = noise_floor.measure(study, data, bar.watch)
+        measured = [run]
+        tell_failures(run)
     if output.as_json:
         print_json(words.as_json(findings, floor))
     else:
         tables.print_diagnosis(findings, floor)
+    return status(*measured)
 
 
 def check(study: Study) -> None:

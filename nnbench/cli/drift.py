@@ -15,19 +15,21 @@ from nnbench.cli.options import (
     Output,
     Seed,
     Trained,
+    check_holds,
     options,
     tell_backend,
     tell_data,
     within,
 )
-from nnbench.cli.session import kept
+from nnbench.cli.session import resumable
 from nnbench.drift import plan, policies
 from nnbench.errors import UserError
 from nnbench.machine import whole_file
-from nnbench.show.terminal import answer, note, print_json, print_table, say
+from nnbench.show.terminal import answer, note, print_json, print_table, say, skipped
 from nnbench.workload.study import Networks, Study
 
 if TYPE_CHECKING:
+    from nnbench.drift import saved as studies
     from nnbench.workload.case import Case
     from nnbench.workload.datasets import Dataset
 
@@ -56,7 +58,7 @@ class Seeded(Trained):
     "6,6 or 6x5; default: 6,6."
     model: Annotated[str | None, Parameter(help=f"{MODEL}.")] = None
 
-    def load(self, *, quiet: bool = False) -> "tuple[Dataset, list[Case]]":
+    def load(self) -> "tuple[Dataset, list[Case]]":
         """The data, and a case for each backend."""
         if self.architecture and self.model:
             raise UserError("name an architecture or a model, not both")
@@ -64,7 +66,7 @@ class Seeded(Trained):
         study = Study(network, self.data, self.training, self.machine)
         study.check()
         loaded = study.load()
-        tell_data(loaded, quiet=quiet)
+        tell_data(loaded)
         return loaded, study.cases(loaded)
 
 
@@ -93,7 +95,7 @@ def drift(
         cost: Time deterministic ops, too.
         remedy: Find and verify the shortest code.
     """
-    loaded, cases = asked.load(quiet=output.quiet)
+    loaded, cases = asked.load()
     from nnbench.drift import determinism_cost, execution, saved
     from nnbench.drift import remedy as remedies
     from nnbench.machine import devices, fingerprint
@@ -115,7 +117,7 @@ def drift(
     )
     if unfinished:
         note(f"going on with the unfinished study {folder}")
-    with kept(), Bar(0, "trainings", quiet=output.quiet) as bar:
+    with resumable(), Bar(0, "trainings", quiet=output.quiet) as bar:
 
         def watch(done: int, total: int, now: str) -> None:
             bar.show(done, now, total)
@@ -125,24 +127,35 @@ def drift(
             remedies.find(folder, loaded, watch)
         if cost:
             determinism_cost.measure(folder, loaded, watch)
-    show(folder, as_json=output.as_json)
-    trainings = saved.read(folder).trainings.values()
-    return int(any(one["outcome"] != "ok" for one in trainings))
+    trainings = _tell(folder, as_json=output.as_json).trainings.values()
+    trained = {one["backend"] for one in trainings if one["outcome"] == "ok"}
+    return int(any(one["backend"] not in trained for one in trainings))
+
+
+def _check_study(folder: Path) -> None:
+    check_holds(folder, "study.json", f"{folder} is no drift study: there is no study.json in it")
 
 
 @app.command
 def show(folder: Folder, *, as_json: AsJson = False) -> None:
     """Show a saved study again, and write its page anew."""
+    _tell(folder, as_json=as_json)
+
+
+def _tell(folder: Path, *, as_json: bool) -> "studies.Study":
+    _check_study(folder)
     from nnbench.drift import analysis, page, saved, tables, words
 
     found = analysis.analyse(saved.read(folder))
     written = page.write(found)
+    skipped(found.study.damage)
     if as_json:
         print_json(tables.study_as_json(found, written))
-        return
+        return found.study
     for table in tables.matrices(found):
         print_table(table, tables.PIPED_WIDTH)
     say(*words.study(found), *words.remedies(found), *words.not_run(found), str(written))
+    return found.study
 
 
 @app.command
@@ -193,9 +206,12 @@ def check(
         model: Your own model, as recorded: train.py:build.
         data: Your own function of data, as recorded: data.py:load.
     """
+    missing = "holds no recorded training, which nnbench drift record makes"
+    check_holds(folder, "golden.json", f"{folder} {missing}: there is no golden.json in it")
     from nnbench.drift import golden, tables, words
 
-    verdict = golden.check(golden.read(folder), model=model, data=data, **vars(tolerated))
+    recorded = golden.read(folder)
+    verdict = golden.check(recorded, tell_data, model=model, data=data, **vars(tolerated))
     answer(tables.verdict_as_json(verdict), words.check(verdict), as_json=as_json)
     if not verdict.passed:
         sys.exit(1)
@@ -208,12 +224,11 @@ def compare(first: Folder, second: Path, *, as_json: AsJson = False) -> None:
     Args:
         second: Another's, from another host or version.
     """
+    for one in (first, second):
+        _check_study(one)
     from nnbench.drift import analysis, saved, tables, words
-    from nnbench.store.folder import RECORDS_FILE
 
     studies = saved.read(first), saved.read(second)
     found = analysis.compare(*studies)
-    for study in studies:
-        for damage in study.damage:
-            note(f"skipped {study.folder / RECORDS_FILE}: {damage}")
+    skipped(damage for study in studies for damage in study.damage)
     answer(tables.comparison_as_json(found), words.comparison(found), as_json=as_json)

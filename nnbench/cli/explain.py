@@ -1,15 +1,14 @@
 """`nnbench explain`."""
 
-import os
 from pathlib import Path
 from typing import Annotated
 
 from cyclopts import Parameter
 
 from nnbench.cli.options import Asked
-from nnbench.cli.session import measure, status, tell_damage
+from nnbench.cli.session import are_folders, measure, status
 from nnbench.errors import UserError
-from nnbench.show.terminal import answer
+from nnbench.show.terminal import answer, skipped
 from nnbench.workload import architecture as arch
 
 
@@ -32,28 +31,32 @@ def explain(
         saved: A run that holds both; default: measure them.
         unlike: Compare runs of unlike hosts or versions.
     """
-    # os.path's answer for a name that is too long is no; Path's is an error.
-    are_runs = all(os.path.isdir(name) for name in (first, second))  # noqa: PTH112
+    are_runs = are_folders(first, second)
     networks = [] if are_runs else [arch.parse(first), arch.parse(second)]
     if networks and networks[0] == networks[1]:
         raise UserError(f"{first} and {second} are the same network: name two")
     study = asked.study(() if are_runs else (first, second))
-    study.check()
+    folders = [Path(first), Path(second)] if are_runs else [saved] if saved else []
+    if not folders:
+        study.check()
     from nnbench.explain import attribution, charts, crossover, tables, words
     from nnbench.store import runs
 
+    measured = [] if folders else [measure(study, asked.output)]
+    every = measured or [runs.read(folder) for folder in folders]
+    run = every[-1]
     if are_runs:
-        before, run = saved_runs = [runs.read(Path(folder)) for folder in (first, second)]
-        found = attribution.of_runs(before, run, unlike=unlike)
+        found = attribution.of_runs(every[0], run, unlike=unlike)
     else:
-        run = runs.read(saved) if saved else measure(study, asked.output)
-        found, saved_runs = attribution.of_networks(run, *networks), [run]
-    tell_damage(*saved_runs)
-    told, shown = [], []
+        found = attribution.of_networks(run, *networks)
+    told, shown, left_out = [], [], [text for one in every for text in one.damage]
     for one in found:
-        sentences = words.tell(one, crossover.saved_rows_flip(asked.output.results, one))
+        flip, unused = crossover.saved_rows_flip(asked.output.results, one)
+        left_out += unused
+        sentences = words.tell(one, flip)
         chart = charts.write(one, run.folder)
         told.append(tables.as_json(one, sentences, chart))
         shown += [tables.table(one), sentences, chart]
+    skipped(dict.fromkeys(left_out))
     answer(told, shown, as_json=asked.output.as_json)
-    return status(run)
+    return status(*measured)

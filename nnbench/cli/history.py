@@ -1,20 +1,26 @@
 """`nnbench history`: the table, what is looked for in it, and measuring commits in turn."""
 
-import re
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
 from nnbench.cli import COMMANDS, new_app
-from nnbench.cli.options import WHOLE, AsJson, Asked, Models, options, tell_backend, within
-from nnbench.cli.session import execute, kept, status
-from nnbench.errors import UserError
-from nnbench.history import REMARKS, commits
+from nnbench.cli.options import (
+    WHOLE,
+    AsJson,
+    Asked,
+    Models,
+    options,
+    tell_backend,
+    tell_data,
+    within,
+)
+from nnbench.cli.session import execute, resumable, status
+from nnbench.history import REMARKS, commits, pattern
 from nnbench.machine import whole_file
 from nnbench.phases import PHASES
 from nnbench.show.terminal import answer, note, print_json, say, waiting
@@ -35,10 +41,7 @@ app = new_app("history", COMMANDS["history"])
 
 def _check_patterns(_: Any, patterns: str | Sequence[str]) -> None:
     for one in (patterns,) if isinstance(patterns, str) else patterns:
-        try:
-            re.compile(one)
-        except (re.error, OverflowError, RecursionError) as failure:
-            raise UserError(f"'{one}' is no regular expression: {failure}") from failure
+        pattern(one)
 
 
 Remarks = Annotated[Path, Parameter(help="File of remarks on commits.")]
@@ -230,6 +233,7 @@ def record(
     cases = study.cases(data)
     parts = recording.plan(chosen, study, cases, together=together)
     tell_backend(study.machine, quiet=measured.output.quiet)
+    tell_data(data)
     checked_out = recording.check_out(chosen)
     failed = 0
     for number, part in enumerate(parts, start=1):
@@ -238,7 +242,7 @@ def record(
         run = measured.run(part, data, checked_out)
         failed |= status(run)
         if numbers and part.round == 0:
-            with kept(), Bar(0, "seeded trainings", quiet=measured.output.quiet) as bar:
+            with resumable(), Bar(0, "seeded trainings", quiet=measured.output.quiet) as bar:
                 recording.add_digests(part, run.folder, cases, data, checked_out, bar.watch)
         say(str(run.folder))
     return failed
@@ -247,7 +251,7 @@ def record(
 @app.command
 def bisect(
     first: str, last: str = "HEAD", /, *, measured: Measured = Measured(), phase: str = "step"
-) -> None:
+) -> int:
     """Find the commit after FIRST, up to LAST, that changed a time: halves the range.
 
     A command that was interrupted goes on where it stopped when it is given again.
@@ -264,7 +268,15 @@ def bisect(
     chosen = halving.chosen(first, last, phase)
     tell_backend(study.machine, quiet=measured.output.quiet)
     data = study.load()
-    measure = halving.measuring(study, study.cases(data), phase, partial(measured.run, data=data))
+    tell_data(data)
+    made: list[Run] = []
+
+    def run(part: "recording.Part", checked_out: "Environments") -> "Run":
+        made.append(measured.run(part, data, checked_out))
+        return made[-1]
+
+    measure = halving.measuring(study, study.cases(data), phase, run)
     tell = None if measured.output.as_json else lambda seen: say(words.measurement(seen))
     outcome = halving.search(chosen, phase, measure, tell)
     answer(halving.as_json(outcome), [words.outcome(outcome)], as_json=measured.output.as_json)
+    return status(*made)

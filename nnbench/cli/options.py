@@ -1,6 +1,6 @@
 """What commands share: the records of a study as groups of options, and what else all know."""
 
-import re
+import glob
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, is_dataclass, make_dataclass
 from pathlib import Path
@@ -10,10 +10,12 @@ from cyclopts import Parameter
 
 from nnbench.cli import check_not_empty
 from nnbench.errors import UserError
+from nnbench.machine import whole_file
 from nnbench.show.terminal import note
 from nnbench.workload import quantities, study
 
 if TYPE_CHECKING:
+    from nnbench.costs.setting import DataShape
     from nnbench.workload.datasets import Dataset
 
 ARCHITECTURES = (
@@ -33,6 +35,12 @@ def _whole(_: Any, tokens: Sequence[Any]) -> int:
         raise ValueError(f"'{text}' is no whole number that can be used") from None
 
 
+def _path(_: Any, tokens: Sequence[Any]) -> Path:
+    if not tokens[0].value:
+        raise ValueError("nothing is given")
+    return Path(tokens[0].value)
+
+
 WHOLE = Parameter(converter=_whole)
 """Of whole numbers: Cyclopts by itself takes 2.7 for 3."""
 
@@ -40,6 +48,7 @@ TEXT = Parameter(validator=check_not_empty)
 READ_STRICTLY: dict[Any, Parameter] = {
     **dict.fromkeys((int, int | None), WHOLE),
     **dict.fromkeys((str, str | None), TEXT),
+    Path: Parameter(converter=_path),
 }
 
 
@@ -61,11 +70,6 @@ def options(group: str | None = None) -> Callable[[Record], Record]:
     return made
 
 
-def _check_name(_: Any, name: str | None) -> None:
-    if name is not None and (not re.fullmatch(r"[^/\\]{1,100}", name) or set(name) <= {"."}):
-        raise UserError(f"'{name}' is no name: at most 100 characters, and no / among them")
-
-
 Architectures = Annotated[str, Parameter(help=ARCHITECTURES)]
 Models = Annotated[
     tuple[str, ...], Parameter("--model", show_default=False, help=f"{MODEL}; again for more.")
@@ -73,10 +77,14 @@ Models = Annotated[
 AsJson = Annotated[bool, Parameter("--json", show_default=False, help="Print JSON, for scripts.")]
 Quiet = Annotated[bool, Parameter("--quiet", show_default=False, help="No progress.")]
 Name = Annotated[
-    str | None, Parameter(validator=_check_name, help="Its name there; default: the time.")
+    str | None,
+    Parameter(
+        validator=lambda _, name: whole_file.check_name(name),
+        help="Its name there; default: the time.",
+    ),
 ]
 Seed = Annotated[int, WHOLE, within("seed", 0, quantities.MOST_SEED)]
-Rows = Annotated[int, WHOLE, within("number of rows", 2, study.MOST_ROWS)]
+Rows = Annotated[int, WHOLE, within("number of rows", 2, quantities.MOST_ROWS)]
 Fresh = Annotated[
     bool, Parameter(show_default=False, help="Begin anew, even beside an unfinished one.")
 ]
@@ -159,10 +167,25 @@ class Asked(Trained):
         return study.Study(networks, self.data, self.training, self.machine, self.effort)
 
 
-def tell_data(data: "Dataset", *, quiet: bool = False) -> None:
-    """Say how a file of data was read, where that was no matter of course."""
+def check_holds(folder: Path, pattern: str, missing: str) -> None:
+    """Raise UserError where a folder holds no such file, before what would read it is imported."""
+    if not glob.glob(pattern, root_dir=folder):  # noqa: PTH207 - a name may be too long
+        raise UserError(missing)
+
+
+def check_calibrated(results: Path, machine: study.Machine) -> None:
+    """Raise UserError where nothing at all was calibrated."""
+    where = machine.backends[0], machine.devices[0], machine.paths[0]
+    options = f"--backend {where[0]} --path {where[2]}"
+    options += "" if where[1] == "cpu" else f" --device {where[1]}"
+    missing = f"{', '.join(where)} is not calibrated: run nnbench calibrate {options} first"
+    check_holds(results, "calibration/*/*/run.json", missing)
+
+
+def tell_data(data: "Dataset | DataShape") -> None:
+    """Say how a file of data was read, where that was no matter of course: never left unsaid."""
     if data.notes:
-        note(f"{data.name}: {'; '.join(data.notes)}", quiet=quiet)
+        note(f"{data.name}: {'; '.join(data.notes)}")
 
 
 def tell_backend(machine: study.Machine, *, quiet: bool = False) -> None:

@@ -5,8 +5,16 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from nnbench.cli.calibrate import ShapedData
-from nnbench.cli.options import Machine, Output, Rows, Training, tell_backend
-from nnbench.show.terminal import answer
+from nnbench.cli.options import (
+    Machine,
+    Output,
+    Rows,
+    Training,
+    check_calibrated,
+    tell_backend,
+    tell_data,
+)
+from nnbench.show.terminal import answer, skipped
 from nnbench.workload.networks import architectures
 
 
@@ -25,6 +33,7 @@ def predict(
         rows: Rows of data; default: 1372.
     """
     networks = architectures(architecture)
+    check_calibrated(output.results, machine)
     from nnbench.costs.setting import shape_of
 
     shape = shape_of(data, rows)
@@ -32,6 +41,8 @@ def predict(
 
     found = answers.predictions(output.results, machine, training, shape, networks)
     tell_backend(machine, quiet=output.quiet)
+    tell_data(shape)
+    skipped(dict.fromkeys(text for one in found for text in one.skipped))
     shown = []
     for one in found:
         sentences = [*words.prediction_sentences(one.prediction), words.age(one.calibrated)]

@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from nnbench.cli.options import Architectures, Fresh, Models, Name, Output, Trained, options, within
-from nnbench.cli.session import measure, status, tell_damage
-from nnbench.show.terminal import answer
+from nnbench.cli.session import measure, status
+from nnbench.show.terminal import answer, skipped
 from nnbench.workload import quantities
 from nnbench.workload.study import MOST_LAUNCHES, Effort, Networks, Study
 
@@ -84,7 +84,7 @@ def tell_race(finished: "Run", target_loss: float | None, *, as_json: bool) -> N
     from nnbench.race.time_to_loss import Race
 
     found = Race.of(finished, target_loss)
-    tell_damage(finished)
+    skipped(finished.damage)
     written = page.write(finished, found)
     races = [tables.as_json(one) for one in found]
     shown = []

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from nnbench.cli.options import AsJson
 from nnbench.cli.race import tell_race
-from nnbench.show.terminal import print_json, say
+from nnbench.show.terminal import print_json, say, skipped
 
 if TYPE_CHECKING:
     from nnbench.history.check import Check
@@ -41,6 +41,7 @@ def tell(run: "Run", *, as_json: bool, check: "Check | None" = None) -> None:
 
     found = analyse(run)
     written = page.write(found, check)
+    skipped(run.damage)
     if as_json:
         print_json(tables.as_json(found, written))
     else:

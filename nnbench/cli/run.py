@@ -5,8 +5,9 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from nnbench.cli.options import Architectures, Asked, Fresh, Models, Name
+from nnbench.cli.options import Architectures, Asked, Fresh, Models, Name, check_holds
 from nnbench.cli.session import measure, status
+from nnbench.errors import UserError
 from nnbench.workload import study as studies
 from nnbench.workload import user_model
 
@@ -29,6 +30,8 @@ def run(
         study: A TOML file that says all this; options override it.
         resume: Go on with the unfinished run of this command, or fail.
     """
+    if resume and fresh:
+        raise UserError("--resume goes on and --fresh begins anew: give one of them")
     if len(architectures) == 1 and architectures[0].endswith(".toml"):
         study, architectures = Path(architectures[0]), ()
     wanted = asked.study(architectures, model)
@@ -39,6 +42,10 @@ def run(
         read += [("--model", one.label) for one in wanted.networks.parsed()]
         for option, one in read:
             user_model.confirm(study, one, one if one in asked_for else None, option)
+    if resume:
+        results = asked.output.results
+        missing = f"{results} holds no unfinished run of this command on this host"
+        check_holds(results, "*/run.json", missing)
     from nnbench.cli import report
 
     found = measure(wanted.or_networks(), asked.output, name=name, resume=resume, fresh=fresh)

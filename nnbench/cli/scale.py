@@ -6,9 +6,10 @@ from typing import Annotated, Any
 from cyclopts import Parameter
 
 from nnbench.cli.options import Asked, Data, Fresh, Name, options
-from nnbench.cli.session import measure, status, tell_damage
+from nnbench.cli.session import measure, status
+from nnbench.errors import UserError
 from nnbench.scale import AXES
-from nnbench.show.terminal import answer
+from nnbench.show.terminal import answer, skipped
 from nnbench.workload.case import one_of
 
 
@@ -43,6 +44,8 @@ def scale(
     """
     for each in axis:
         one_of("axis", each, tuple(AXES))
+        if axis.count(each) > 1:
+            raise UserError(f"'{each}' is named twice: name it once")
     study = asked.study()
     study.check()
     from nnbench.scale import charts, scaling, tables
@@ -54,7 +57,7 @@ def scale(
     trials: dict[str, Any] = {"kinds": ("phases",), "sweeps": 5, "cases": wanted}
     data = given or Data(wanted[0].data).load()
     finished = measure(study, asked.output, data, name=name, fresh=fresh, **trials)
-    tell_damage(finished)
+    skipped(finished.damage)
     found = {each: scaling.series(finished, each, cases) for each, cases in along.items()}
     written = [charts.write(series, finished.folder) for series in found.values() if series]
     shown = [table for series in found.values() for table in tables.scaling(series)]

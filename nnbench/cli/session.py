@@ -4,6 +4,7 @@ What measures and computes is imported when it is called: NumPy, pandas and SciP
 which a mistake in the options is told already.
 """
 
+import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,8 +23,14 @@ if TYPE_CHECKING:
     Environments = Mapping[str, Environment]
 
 
+def are_folders(*names: str) -> bool:
+    """Whether saved runs are named, for which nothing is measured."""
+    # os.path's answer for a name that is too long is no; Path's is an error.
+    return all(os.path.isdir(name) for name in names)  # noqa: PTH112
+
+
 @contextmanager
-def kept() -> Iterator[None]:
+def resumable() -> Iterator[None]:
     """Within, an interruption leaves what the same command goes on with."""
     try:
         yield
@@ -55,21 +62,13 @@ def measure(
     if environments is not None:
         plan["sides"] = list(environments)
     wanted = measuring.specification(study, cases, **plan)
-    kept = {"resume": resume, "fresh": fresh}
-    folder, unfinished = measuring.folder_for(output.results, name, wanted, **kept)
+    how = {"resume": resume, "fresh": fresh}
+    folder, unfinished = measuring.folder_for(output.results, name, wanted, **how)
     if unfinished:
         note(f"going on with the unfinished run {folder} (--fresh begins anew)")
     tell_backend(study.machine, quiet=output.quiet)
+    tell_data(data)
     return execute(folder, data, environments, quiet=output.quiet)
-
-
-def tell_damage(*saved: "Run") -> None:
-    """Say what of saved runs is left out because it cannot be read."""
-    from nnbench.store.runs import TRIALS_FILE
-
-    for run in saved:
-        for damage in run.damage:
-            note(f"skipped {run.folder / TRIALS_FILE}: {damage}")
 
 
 def execute(
@@ -82,16 +81,23 @@ def execute(
     from nnbench.measure import run as measuring
     from nnbench.show.progress import Bar
 
-    tell_data(data, quiet=quiet)
-    with kept(), Bar(0, "trials", quiet=quiet) as bar:
+    with resumable(), Bar(0, "trials", quiet=quiet) as bar:
         run = measuring.execute(folder, data, bar.watch, environments)
-    for failure in measuring.failures(run):
-        note(failure.told, *failure.details)
+    tell_failures(run)
     return run
 
 
+def tell_failures(*measured: "Run") -> None:
+    """Say what could not be measured, once for each network."""
+    from nnbench.measure import run as measuring
+
+    for run in measured:
+        for failure in measuring.failures(run):
+            note(failure.told, *failure.details)
+
+
 def status(*measured: "Run") -> int:
-    """The exit status: 1 where a network that was asked for could not be measured, else 0."""
+    """The exit status: 1 where a network could not be measured now, else 0."""
     from nnbench.measure import run as measuring
 
     return int(any(one.is_whole for run in measured for one in measuring.failures(run)))

@@ -81,7 +81,7 @@ def train(
     folder = save or Path("results") / f"train-{datetime.now(UTC):%Y%m%d-%H%M%S}"
     whole_file.check_folder(folder)
     tell_backend(machine, quiet=quiet)
-    tell_data(loaded, quiet=quiet)
+    tell_data(loaded)
     note(f"starting {machine.backends[0]}", quiet=quiet)
     devices.mute_native_code()
     devices.start(machine.backends[0], machine.device, machine.threads)

@@ -10,7 +10,7 @@ from nnbench.costs.advice import Advice, advise
 from nnbench.costs.context import Context
 from nnbench.costs.prediction import Prediction
 from nnbench.costs.questions import Alternative, FreeWidth
-from nnbench.costs.saved import calibrated, load, load_if_any
+from nnbench.costs.saved import load, load_if_any
 from nnbench.costs.setting import DataShape, settings
 from nnbench.costs.verification import Checked
 from nnbench.errors import UserError
@@ -46,7 +46,10 @@ class AboutNetwork:
 
 @dataclass(frozen=True)
 class Answers:
-    """All answers in one context; None where nothing was asked."""
+    """All answers in one context; None where nothing was asked.
+
+    `skipped` is what of calibrations is left out, and why.
+    """
 
     context: Context
     question: Question
@@ -54,6 +57,7 @@ class Answers:
     advice: Advice | None = None
     verified: Sequence[Checked] | None = None
     page: Path | None = None
+    skipped: Sequence[str] = ()
 
     @property
     def worth_timing(self) -> list[Architecture]:
@@ -74,6 +78,7 @@ class Predicted:
     prediction: Prediction
     label: str
     calibrated: datetime
+    skipped: Sequence[str]
 
 
 def predictions(
@@ -86,33 +91,41 @@ def predictions(
     """Predict every network in every setting. Raises UserError for one that is not calibrated."""
     found = []
     for setting in settings(machine, training, shape):
-        model, moment = load(results, setting), calibrated(results, setting)
+        made = load(results, setting)
         for network in networks:
             case = setting.case(network, shape.rows, training.batch_size)
-            found.append(Predicted(model.predict(case, training.epochs), setting.label, moment))
+            prediction = made.model.predict(case, training.epochs)
+            found.append(Predicted(prediction, setting.label, made.timed, made.skipped))
     return found
 
 
 def context_of(
     results: Path, machine: Machine, training: TrainingOptions, shape: DataShape
-) -> Context:
-    """The context of a question, with its cost model. Raises UserError if it is not calibrated."""
+) -> tuple[Context, list[str]]:
+    """The context of a question, with its cost model, and what is left out of that, and why.
+
+    Raises UserError if it is not calibrated.
+    """
     setting, *others = settings(machine, training, shape)
     if others:
         raise UserError("advice is for one backend, device and path: name one of each")
-    model = load(results, setting)
-    return Context(model, setting, shape.rows, training.batch_size, training.epochs)
+    made = load(results, setting)
+    context = Context(made.model, setting, shape.rows, training.batch_size, training.epochs)
+    return context, made.skipped
 
 
 def answer(context: Context, results: Path, question: Question) -> Answers:
     """Answer a question; other settings that are calibrated in `results` count, too."""
 
+    skipped: list[str] = []
+
     def elsewhere(**change: str) -> Context | None:
         setting = replace(context.setting, **change)  # type: ignore[arg-type]
-        model = load_if_any(results, setting)
+        model, left_out = load_if_any(results, setting)
+        skipped.extend(left_out)
         return replace(context, model=model, setting=setting) if model else None
 
-    found = Answers(context, question)
+    found = Answers(context, question, skipped=skipped)
     asked, parameters, budget_s = question.network, question.parameters, question.budget_s
     if asked is not None:
         gpu = elsewhere(device="gpu") if context.setting.device == "cpu" else None

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from nnbench.costs import design
@@ -9,10 +10,11 @@ from nnbench.costs.model import LEAST_CASES, TooFewCasesError
 from nnbench.costs.prediction import CostModel
 from nnbench.costs.saved import data_of, folder_of, observed, read
 from nnbench.costs.setting import Setting
+from nnbench.errors import UserError
 from nnbench.machine import fingerprint
 from nnbench.measure import run as measuring
-from nnbench.show.terminal import note
 from nnbench.store import runs
+from nnbench.store.runs import Run
 from nnbench.workload.case import Case
 from nnbench.workload.study import Effort, Study
 
@@ -26,17 +28,28 @@ GUESSED_START_S = {"tensorflow": 7.0, "jax": 4.0, "torch": 5.0}
 Watcher = Callable[[float, str], None]
 
 
-def calibrate(results: Path, setting: Setting, budget_s: float, watch: Watcher) -> CostModel:
-    """Time cases in whole runs, the first in any case, until the budget is spent; fit to all."""
+@dataclass(frozen=True)
+class Calibration:
+    """A cost model, the runs that were measured for it now, and which others are left out, why."""
+
+    model: CostModel
+    measured: Sequence[Run]
+    skipped: Sequence[str]
+
+
+def calibrate(results: Path, setting: Setting, budget_s: float, watch: Watcher) -> Calibration:
+    """Time cases in whole runs, the first in any case, until the budget is spent; fit to all.
+
+    Raises UserError where that is no model: nothing could be timed, or too little.
+    """
     began_s = time.monotonic()
-    pool, first = design.candidates(setting), True
+    pool = design.candidates(setting)
+    measured: set[Path] = set()
+    model: CostModel | None = None
     while True:
         made, skipped = read(results, setting)
-        for text in skipped if first else ():
-            note(f"skipped {text}")
-        first = False
-        lost = {trial["case"] for run in made for trial in run.failures()}
-        able = [case for case in pool if case.key not in lost]
+        tried = {key for run in made for key in run.cases}
+        able = [case for case in pool if case.key not in tried]
         seen = observed(made)
         spent_s = time.monotonic() - began_s
         unfinished = next((run for run in made if not measuring.is_complete(run)), None)
@@ -44,12 +57,20 @@ def calibrate(results: Path, setting: Setting, budget_s: float, watch: Watcher) 
             watch(min(spent_s, budget_s), f"{len(seen)} networks timed, fitting")
             try:
                 model = CostModel.fit(seen)
-            except TooFewCasesError:
-                model = None
+            except TooFewCasesError as few:
+                why = str(few)
             left_s = budget_s - spent_s
             start_s = GUESSED_START_S[setting.backend]
-            if model is not None and left_s < start_s + 0.2 * RUN_S:
-                return model
+            is_late, is_all = left_s < start_s + 0.2 * RUN_S, len(able) < LEAST_CASES
+            now = [run for run in made if run.folder in measured]
+            if model is not None and (is_late or is_all):
+                return Calibration(model, now, skipped)
+            if is_all or (is_late and measured):
+                again = f"nnbench calibrate {setting.options}"
+                raise UserError(
+                    f"{setting.label} is calibrated too little ({why}): run {again}",
+                    *(failure.told for run in now for failure in measuring.failures(run)),
+                )
             known = [one.case for one in seen]
             if model is None:
                 count = LEAST_CASES if known else design.FIRST
@@ -63,13 +84,12 @@ def calibrate(results: Path, setting: Setting, budget_s: float, watch: Watcher) 
             spent_s = min(time.monotonic() - began_s, budget_s)
             watch(spent_s, f"{timed} networks timed, {state.now}")
 
+        measured.add(unfinished.folder)
         try:
             measuring.execute(unfinished.folder, data_of(unfinished), show)
         except measuring.NothingMeasuredError:
-            if not seen:
+            if model is None:
                 raise
-        for failure in measuring.failures(runs.read(unfinished.folder)):
-            note(failure.told)
 
 
 def create_run(folder: Path, cases: Sequence[Case], number: int) -> Path:

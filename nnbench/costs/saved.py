@@ -1,8 +1,8 @@
 """Calibrations on disk: their runs, the times in them, and the cost model fitted to them."""
 
 from collections.abc import Iterable
-from dataclasses import replace
-from datetime import UTC, datetime
+from dataclasses import dataclass, replace
+from datetime import datetime
 from pathlib import Path
 from typing import cast
 
@@ -15,7 +15,6 @@ from nnbench.costs.terms import FIRST_EPOCH
 from nnbench.errors import UserError
 from nnbench.machine import fingerprint
 from nnbench.phases import EPOCH, STEP
-from nnbench.show.terminal import note
 from nnbench.store import runs
 from nnbench.workload.datasets import Dataset, synthetic
 
@@ -24,6 +23,15 @@ FOLDER, MOST_SWEEPS = "calibration", 1000
 
 class UnusableError(UserError):
     """There is a calibration, but none of its runs can be used here."""
+
+
+@dataclass(frozen=True)
+class Calibrated:
+    """The cost model of a setting, when it was last timed, and what is left out of it, and why."""
+
+    model: CostModel
+    timed: datetime
+    skipped: list[str]
 
 
 def folder_of(results: Path, setting: Setting) -> Path:
@@ -72,7 +80,7 @@ def read(results: Path, setting: Setting) -> tuple[list[runs.Run], list[str]]:
         except UserError as damage:
             skipped.append(str(damage))
             continue
-        skipped += [f"{path / runs.TRIALS_FILE}: {damage}" for damage in run.damage]
+        skipped += run.damage
         if unlike := fingerprint.unlike(run.fingerprint, here):
             skipped.append(f"{path} is of another environment ({'; '.join(unlike)})")
         else:
@@ -97,7 +105,7 @@ def _read(path: Path, setting: Setting) -> runs.Run:
     return run
 
 
-def load(results: Path, setting: Setting) -> CostModel:
+def load(results: Path, setting: Setting) -> Calibrated:
     """The cost model of a setting. Raises UserError if it was not calibrated, or too little."""
     again = f"nnbench calibrate {setting.options}"
     found, skipped = read(results, setting)
@@ -112,28 +120,19 @@ def load(results: Path, setting: Setting) -> CostModel:
             f"{setting.label} is calibrated too little ({few}, in {found[-1].folder}{why}): "
             f"run {again}"
         ) from None
-    for text in skipped:
-        note(f"skipped {text}")
-    return model
+    told = [run.created for run in found] + [one["began"] for run in found for one in run.launches]
+    return Calibrated(model, max(map(datetime.fromisoformat, told)), skipped)
 
 
-def load_if_any(results: Path, setting: Setting) -> CostModel | None:
-    """The cost model of a setting; None where there is none that counts here."""
+def load_if_any(results: Path, setting: Setting) -> tuple[CostModel | None, list[str]]:
+    """The cost model of a setting, None where none counts here; what is left out, and why."""
     try:
-        return load(results, setting)
+        found = load(results, setting)
     except UnusableError as why:
-        note(f"skipped {why}")
+        return None, [str(why)]
     except UserError:
-        pass
-    return None
-
-
-def calibrated(results: Path, setting: Setting) -> datetime:
-    """When a setting that is calibrated was last timed."""
-    made, _ = read(results, setting)
-    told = [run.created for run in made] + [one["began"] for run in made for one in run.launches]
-    moments = map(datetime.fromisoformat, told)
-    return max(one if one.tzinfo else one.replace(tzinfo=UTC) for one in moments)
+        return None, []
+    return found.model, found.skipped
 
 
 def data_of(run: runs.Run) -> Dataset:

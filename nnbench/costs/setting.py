@@ -9,9 +9,8 @@ from nnbench.workload import quantities
 from nnbench.workload.architecture import Architecture
 from nnbench.workload.case import Case, Training
 from nnbench.workload.datasets import synthetic
-from nnbench.workload.study import MOST_ROWS, Data, Machine, TrainingOptions
+from nnbench.workload.study import Data, Machine, TrainingOptions
 
-MOST_FEATURES = 1_000_000
 LEAST_EPOCHS, MOST_EPOCHS = 3, 30
 """Of a timed training: the first one warms up, the others are samples of `epoch`."""
 
@@ -32,11 +31,13 @@ OPTIONS = {
 
 @dataclass(frozen=True)
 class DataShape:
-    """What of a data set decides how long a training takes."""
+    """What of a data set decides how long a training takes; `notes` on how `name` was read."""
 
     rows: int = 1372
     features: int = 4
     task: str = "classification"
+    name: str = field(default="", compare=False)
+    notes: tuple[str, ...] = field(default=(), compare=False)
 
 
 def shape_of(data: Data, rows: int | None = None) -> DataShape:
@@ -48,7 +49,7 @@ def shape_of(data: Data, rows: int | None = None) -> DataShape:
     count = int(named) if named and re.fullmatch(r"\d{1,9}", named, re.ASCII) else None
     if data.data:
         loaded = replace(data, features=named if count is None else None).load()
-        found = DataShape(loaded.rows, loaded.width, loaded.task)
+        found = DataShape(loaded.rows, loaded.width, loaded.task, loaded.name, loaded.notes)
     elif named and count is None:
         raise UserError(f"features '{named}' are columns of a CSV: name it with --data")
     else:
@@ -58,8 +59,8 @@ def shape_of(data: Data, rows: int | None = None) -> DataShape:
         rows=found.rows if rows is None else rows,
         features=found.features if count is None else count,
     )
-    quantities.check("number of rows", found.rows, 2, MOST_ROWS)
-    quantities.check("number of features", found.features, 1, MOST_FEATURES)
+    quantities.check("number of rows", found.rows, 2, quantities.MOST_ROWS)
+    quantities.check("number of features", found.features, 1, quantities.MOST_FEATURES)
     return found
 
 

@@ -20,13 +20,13 @@ from nnbench.machine import fingerprint, noise
 from nnbench.measure import run as measuring
 from nnbench.measure.protocol import Environment
 from nnbench.phases import COLD, EPOCH, STEP
-from nnbench.show.terminal import note
 from nnbench.stats.estimate import Estimate, nested_estimate
 from nnbench.stats.interval import CONFIDENCE
 from nnbench.stats.summary import Measured
 from nnbench.stats.verdict import FALSE_DISCOVERIES
 from nnbench.store import runs
 from nnbench.workload.case import Case
+from nnbench.workload.datasets import Dataset
 from nnbench.workload.study import Study
 
 PHASES_TOLD = (STEP, EPOCH, COLD)
@@ -126,17 +126,14 @@ def launches_needed(error_of_one: float, log_change: float) -> int:
     return count
 
 
-def measure(study: Study, watch: measuring.Watcher) -> NoiseFloor:
+def measure(study: Study, data: Dataset, watch: measuring.Watcher) -> tuple[NoiseFloor, runs.Run]:
     """Compare one case with itself, for minutes. Raises UserError for what cannot be trained."""
-    data = study.data.load()
     cases = study.cases(data)
     wanted = measuring.specification(study, cases, sides=SIDES)
     with tempfile.TemporaryDirectory() as scratch:
         folder = runs.create(Path(scratch), "noise-floor", wanted, fingerprint.take())
         run = measuring.execute(folder, data, watch, dict.fromkeys(SIDES, Environment()))
-        for failure in measuring.failures(run):
-            note(failure.told)
-        return from_run(run, cases[0], study.effort.seed)
+    return from_run(run, cases[0], study.effort.seed), run
 
 
 def from_run(run: runs.Run, case: Case, seed: int = 0) -> NoiseFloor:

@@ -11,6 +11,7 @@ or another commit excuse nothing: they are what is guarded.
 import json
 import re
 import tempfile
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,9 +21,9 @@ from nnbench.drift import diagnosis, execution, metrics, policies, trajectory, w
 from nnbench.drift.diagnosis import Difference
 from nnbench.drift.trajectory import Trajectory
 from nnbench.errors import UserError
-from nnbench.machine import fingerprint, typed, whole_file
+from nnbench.machine import fingerprint, whole_file
+from nnbench.machine.fields import Field
 from nnbench.measure.process import WorkerLostError, data_file
-from nnbench.store.fields import Field
 from nnbench.store.folder import read_description, read_fingerprint
 from nnbench.workload import user_code, user_model
 from nnbench.workload.case import Case
@@ -121,14 +122,14 @@ def read(folder: Path) -> Golden:
     """Read a recorded training. Raises UserError if it is missing or damaged."""
 
     def described(plain: Field) -> dict[str, Any]:
-        case, data = Case.from_json(plain["case"].value), plain["data"].value
+        case, data = Case.of(plain["case"]), plain["data"]
         return {
             "case": case,
             # Records of earlier versions were of data that have nothing but a name.
-            "data": Data(case.data) if data is None else typed.record(Data, data),
+            "data": Data(case.data) if data.value is None else data.record(Data),
             "policy": policies.named(plain["policy"].text()).name,
             "seed": plain["seed"].whole(),
-            "bounds": typed.record(Bounds, plain["bounds"].value),
+            "bounds": plain["bounds"].record(Bounds),
             "fingerprint": read_fingerprint(plain["fingerprint"]),
             "code": {name: one.text("") or None for name, one in plain["code"].members().items()},
         }
@@ -141,6 +142,7 @@ def read(folder: Path) -> Golden:
 
 def check(
     golden: Golden,
+    tell: Callable[[Dataset], None] = lambda data: None,
     *,
     model: str | None = None,
     data: str | None = None,
@@ -149,9 +151,9 @@ def check(
 ) -> Verdict:
     """Train again in a fresh process and compare with the record; bounds given replace its own.
 
-    Functions that the record names are run only if they are named here, too, as `model` or `data`.
-    Raises UserError if they are not, if the data are not those of the record, or it cannot be
-    trained here.
+    `tell` is given the data that were read. Functions that the record names are run only if they
+    are named here, too, as `model` or `data`. Raises UserError if they are not, if the data are not
+    those of the record, or it cannot be trained here.
     """
     case = golden.case
     user_model.confirm(golden.folder, golden.data.data, data, "--data")
@@ -165,6 +167,7 @@ def check(
             f"{case.data} holds other data than when {golden.folder} was recorded: "
             "restore them, or record anew"
         )
+    tell(loaded)
     bounds = golden.bounds
     if relative is not None or ulp is not None:
         bounds = Bounds(bounds.relative if relative is None else relative, ulp)

@@ -57,6 +57,6 @@ def write(found: Analysis) -> Path:
         subtitle=f"{study.created} on {machine}. {case.label} on {case.data}, "
         f"{case.cold_epochs} epochs, {seeds} seeds.",
         sentences=words.study(found),
-        warnings=words.not_run(found),
+        warnings=[*words.not_run(found), *study.damage],
         parts=[*parts, Part("How this was measured", method)],
     )

@@ -20,6 +20,7 @@ from nnbench.drift.policies import POLICIES
 from nnbench.errors import UserError
 from nnbench.workload import quantities, user_code
 from nnbench.workload.case import Case
+from nnbench.workload.study import MOST_LAUNCHES
 
 REFERENCE = "reference"
 SAME, NEW, THREADS = "same process", "new process", "threads"
@@ -28,7 +29,6 @@ PATH, PRECISION, BACKEND, DEVICE = "path", "precision", "backend", "device"
 OTHER, OTHER_START = "other side", "other side, equal start"
 CONDITIONS = (SAME, NEW, THREADS, ORDER, EQUAL_START, PATH, PRECISION, BACKEND, DEVICE)
 SEEDED = ("keras", "keras+det")
-MOST = 200
 
 
 @dataclass(frozen=True)
@@ -113,8 +113,8 @@ class Effort:
         """Raise UserError for what makes no study."""
         named("policy", self.policies, POLICIES)
         named("condition", self.conditions, CONDITIONS)
-        quantities.check("number of seeds", self.seeds, 1, MOST)
-        quantities.check("number of trainings to compare", self.trainings, 2, MOST)
+        quantities.check("number of seeds", self.seeds, 1, MOST_LAUNCHES)
+        quantities.check("number of trainings to compare", self.trainings, 2, MOST_LAUNCHES)
         quantities.check("limit in seconds", self.limit, 0.001, quantities.MOST_SECONDS)
 
 

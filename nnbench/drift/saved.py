@@ -16,11 +16,11 @@ from nnbench.drift.metrics import Drift
 from nnbench.drift.plan import Pair
 from nnbench.drift.policies import POLICIES
 from nnbench.drift.trajectory import Trajectory
-from nnbench.machine import typed
+from nnbench.machine import fields
 from nnbench.machine.devices import BACKENDS
+from nnbench.machine.fields import Field
 from nnbench.store import folder as folders
 from nnbench.store import runs
-from nnbench.store.fields import Field
 from nnbench.workload.case import Case
 
 STUDY_FILE = "study.json"
@@ -122,7 +122,7 @@ def read(folder: Path) -> Study:
                 study.remedies.append(found)
             case "timing":
                 turn = record["backend"].text(), record["launch"].whole(), record["pair"].whole()
-                record["duration_s"].number(above=0, most=typed.LARGEST)
+                record["duration_s"].number(above=0, most=fields.LARGEST_MEASURED)
                 timings[*turn, record["deterministic"].flag()] = found
             case "skipped":
                 study.skipped.append(record["why"].text())
@@ -136,7 +136,7 @@ def read(folder: Path) -> Study:
 
 def _check(wanted: Field) -> None:
     """Raise UserError for a specification that makes no study."""
-    Case.from_json(wanted["case"].value)
+    Case.of(wanted["case"])
     known = {"backends": BACKENDS, "policies": POLICIES, "conditions": plan.CONDITIONS}
     for name, names in known.items():
         for one in wanted[name].entries():
@@ -146,8 +146,8 @@ def _check(wanted: Field) -> None:
     for name in ("backends", "policies", "seeds"):
         if not wanted[name].value:
             wanted[name].refuse("is empty")
-    folders.whole_numbers(wanted, ["trainings"], least=2, most=runs.MOST)
-    folders.whole_numbers(wanted, ["cpus"], least=1)
+    folders.set_whole_numbers(wanted, ["trainings"], least=2, most=runs.MOST_REPEATS)
+    folders.set_whole_numbers(wanted, ["cpus"], least=1)
     wanted["gpu"].flag()
     wanted["other_side"].text("")
     wanted["model_digest"].text("")
@@ -157,7 +157,7 @@ def _check(wanted: Field) -> None:
 def _check_training(record: Field) -> None:
     for name in ("key", "backend", "policy", "condition", "outcome"):
         record[name].text()
-    folders.whole_numbers(record, ["seed"])
+    folders.set_whole_numbers(record, ["seed"])
     for name in ("message", "order"):
         record[name].text("")
     if record["outcome"].value == "ok" and not FILE.fullmatch(record["file"].text()):

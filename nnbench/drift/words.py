@@ -8,6 +8,7 @@ from nnbench.drift.analysis import Analysis, Comparison
 from nnbench.drift.diagnosis import Difference, Uncontrolled
 from nnbench.drift.matrix import Cell
 from nnbench.drift.policies import POLICIES
+from nnbench.errors import first_line
 from nnbench.show import intervals
 from nnbench.show.intervals import RATIO
 from nnbench.stats.estimate import Estimate
@@ -145,16 +146,16 @@ def study(found: Analysis) -> list[str]:
 
 
 def not_run(found: Analysis) -> list[str]:
-    """What failed, was left out, or cannot be read."""
+    """What failed or was left out."""
     told = []
     for record in found.failures:
-        reason = str(record.get("message") or record["outcome"]).partition("\n")[0]
+        reason = first_line(record.get("message") or record["outcome"])
         told.append(f"Failed: {record['key']}: {reason}")
     for record in found.study.remedies:
         if record.get("problem"):
-            reason = record["problem"].partition("\n")[0]
+            reason = first_line(record["problem"])
             told.append(f"Failed: verifying code on {record['backend']}: {reason}")
-    return told + [f"Not run: {line}" for line in [*found.study.skipped, *found.study.damage]]
+    return told + [f"Not run: {line}" for line in found.study.skipped]
 
 
 def recorded(kept: "Golden") -> str:

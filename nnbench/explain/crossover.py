@@ -40,12 +40,17 @@ def asks(found: Attribution) -> bool:
     return layers * weights < 0
 
 
-def saved_rows_flip(results: Path, found: Attribution) -> RowsFlip | None:
-    """What the calibration in `results` says of it; None without one, or where nothing is asked."""
-    model = load_if_any(results, Setting.of(found.first_case)) if asks(found) else None
-    if model is None:
-        return None
-    return rows_flip(model, found.first_case, found.second_case, found.first_case.cold_epochs)
+def saved_rows_flip(results: Path, found: Attribution) -> tuple[RowsFlip | None, list[str]]:
+    """What the calibration in `results` says of it, and what of that is left out, and why.
+
+    None without one, or where nothing is asked.
+    """
+    if not asks(found):
+        return None, []
+    first, second = found.first_case, found.second_case
+    model, left_out = load_if_any(results, Setting.of(first))
+    flip = rows_flip(model, first, second, first.cold_epochs) if model else None
+    return flip, left_out
 
 
 def rows_flip(model: CostModel, first: Case, second: Case, epochs: int) -> RowsFlip:

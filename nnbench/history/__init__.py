@@ -5,6 +5,17 @@ that changed it, `check` does so for all, `words` tells it. `record` measures co
 `bisect` halves a range.
 """
 
+import re
 from pathlib import Path
 
+from nnbench.errors import UserError
+
 REMARKS = Path("nnbench-history.json")
+
+
+def pattern(text: str) -> re.Pattern[str]:
+    """A regular expression. Raises UserError for what is none."""
+    try:
+        return re.compile(text)
+    except (re.error, OverflowError, RecursionError) as failure:
+        raise UserError(f"'{text}' is no regular expression: {failure}") from failure

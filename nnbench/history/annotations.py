@@ -12,13 +12,11 @@ import re
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from nnbench.errors import UserError
-from nnbench.history import REMARKS
+from nnbench.errors import DamageError, UserError
+from nnbench.history import REMARKS, pattern
 from nnbench.history.alarms import Alarm
-from nnbench.history.table import pattern
-from nnbench.machine import whole_file
-from nnbench.store import fields
-from nnbench.store.fields import DamageError, Field
+from nnbench.machine import fields, whole_file
+from nnbench.machine.fields import Field
 
 NAMES = {"commit", "text", "match"}
 

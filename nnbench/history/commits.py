@@ -55,12 +55,13 @@ def resolve(repository: Path, name: str) -> str:
 
 def chosen(repository: Path, revisions: Sequence[str]) -> list[Commit]:
     """The commits named: FIRST..LAST with FIRST, as a change needs one before, or single ones."""
-    names: dict[str, None] = {}
+    names: set[str] = set()
+    ends: list[str] = []
     for text in revisions:
         first, dots, last = text.partition("..")
-        begin = resolve(repository, first if dots else text)
-        names[begin] = None
+        ends.append(begin := resolve(repository, first if dots else text))
+        names.add(begin)
         if dots:
-            end = resolve(repository, last or "HEAD")
-            names |= dict.fromkeys(one.name for one in log(repository, f"{begin}..{end}"))
-    return [one for one in log(repository, *names) if one.name in names] if names else []
+            ends.append(end := resolve(repository, last or "HEAD"))
+            names |= {one.name for one in log(repository, f"{begin}..{end}")}
+    return [one for one in log(repository, *ends) if one.name in names] if ends else []

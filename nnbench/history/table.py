@@ -26,13 +26,13 @@ import numpy as np
 import pandas as pd
 
 from nnbench.errors import UserError
-from nnbench.history import commits
+from nnbench.history import commits, pattern
 from nnbench.history.commits import Commit
 from nnbench.history.readers import Row, Skipped, asv, pytest_benchmark, runs
 from nnbench.machine import whole_file
 from nnbench.machine.git import GitError
 from nnbench.show.plain import plain
-from nnbench.show.text import no_formula
+from nnbench.show.text import encodable, no_formula
 
 SERIES = ["source", "host", "environment", "benchmark", "case", "version", "unit"]
 """What rows must share to be one history."""
@@ -116,7 +116,8 @@ def _read(folders: Sequence[Path], known: dict[str, Commit], skipped: list[Skipp
             if isinstance(one, Skipped):
                 skipped.append(one)
             elif (before := first.setdefault(_measurement(one), path)) == path:
-                rows.append(one)
+                # Pandas keeps no text that cannot be encoded.
+                rows.append(Row._make(encodable(v) if isinstance(v, str) else v for v in one))
             else:
                 # A copy of a file, or the same session saved another way.
                 skipped.append(Skipped(str(path), f"holds what {before} holds"))
@@ -149,7 +150,9 @@ def _files(folders: Sequence[Path], skipped: list[Skipped]) -> Iterator[tuple[Pa
             for name in sorted(name for name in names if name.endswith(".json")):
                 path = Path(inside) / name
                 real = os.path.realpath(path)
-                if real not in seen:
+                if not os.path.isfile(path):  # noqa: PTH113 - a pipe would be waited for
+                    skipped.append(Skipped(str(path), "it is no file"))
+                elif real not in seen:
                     seen.add(real)
                     yield path, set(names)
 
@@ -234,14 +237,6 @@ def choose(history: History, words: Sequence[str]) -> History:
         table = table[(table["benchmark"] + " " + table["case"]).map(found.search).notna()]
         pairs = pairs[(pairs["benchmark"] + " " + pairs["case"]).map(found.search).notna()]
     return replace(history, table=table, pairs=pairs)
-
-
-def pattern(text: str) -> re.Pattern[str]:
-    """A regular expression. Raises UserError for what is none."""
-    try:
-        return re.compile(text)
-    except (re.error, OverflowError, RecursionError) as failure:
-        raise UserError(f"'{text}' is no regular expression: {failure}") from failure
 
 
 def of_networks(history: History, host: str, labels: Sequence[str]) -> History:

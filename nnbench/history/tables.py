@@ -7,7 +7,7 @@ from nnbench.history.readers import Skipped
 from nnbench.history.table import SERIES, History
 from nnbench.history.words import Told, level, unpaired
 from nnbench.show.table import Cell, Table
-from nnbench.show.terminal import note, print_sentences, print_table, say
+from nnbench.show.terminal import print_sentences, print_table, say, skipped
 
 PIPED_WIDTH = 160
 MOST_SERIES, MOST_SKIPPED = 50, 10
@@ -39,12 +39,12 @@ def print_history(history: History) -> None:
     print_skipped(history.skipped)
 
 
-def print_skipped(skipped: Sequence[Skipped]) -> None:
+def print_skipped(found: Sequence[Skipped]) -> None:
     """What could not be used, on standard error."""
-    for one in skipped[:MOST_SKIPPED]:
-        note(f"skipped {one.place}: {one.reason}")
-    if len(skipped) > MOST_SKIPPED:
-        note(f"skipped {len(skipped) - MOST_SKIPPED} more")
+    told = [f"{one.place}: {one.reason}" for one in found[:MOST_SKIPPED]]
+    if (more := len(found) - MOST_SKIPPED) > 0:
+        told.append(f"{more} more")
+    skipped(told)
 
 
 def print_check(told: Told) -> None:

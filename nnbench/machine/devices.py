@@ -17,7 +17,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import ModuleType
 
-from nnbench.errors import UserError
+from nnbench.errors import UserError, first_line
 from nnbench.machine import keras_import
 
 BACKENDS = ("tensorflow", "jax", "torch")
@@ -182,11 +182,6 @@ def _missing_device(backend: str, device: str, reason: str) -> UserError:
         f"device '{device}' is not there for {backend} ({first_line(reason)}): "
         "`nnbench devices` lists what is"
     )
-
-
-def first_line(text: object) -> str:
-    """The first line of a message, shortened to what fits a terminal."""
-    return (str(text).strip() or repr(text)).splitlines()[0][:200]
 
 
 def _limit_threads(backend: str, threads: int | None) -> None:

@@ -16,12 +16,14 @@ from typing import Any
 
 import psutil
 
-from nnbench.machine import devices
+from nnbench.machine import devices, git
 
 PARTS = ("host", "system", "cpu", "cpus", "memory_bytes", "gpus", "python", "versions", "settings")
-"""What has to be known of both for two fingerprints to be alike; of these may be empty:"""
+"""Two fingerprints are alike only if both tell each of these."""
 MAY_BE_EMPTY = ("gpus", "settings")
+"""An empty list of these says that there are none; any other part that is empty is unknown."""
 NO_ANSWERS = ("", "unknown", "none", "null", "nan", "n/a", "?")
+"""What says nothing, in small letters."""
 UNTOLD = ": known of neither"
 
 THREAD_SETTINGS = (*devices.THREAD_COUNTS, "XLA_FLAGS", "TF_XLA_FLAGS", "TF_ENABLE_ONEDNN_OPTS")
@@ -38,7 +40,7 @@ def take() -> dict[str, Any]:
         "gpus": _gpus(),
         "python": platform.python_version(),
         "versions": devices.versions(*devices.BACKENDS),
-        "settings": {name: os.environ[name] for name in THREAD_SETTINGS if name in os.environ},
+        "settings": {name: os.environ[name] for name in THREAD_SETTINGS if os.environ.get(name)},
         "commit": _commit(),
     }
 
@@ -57,7 +59,7 @@ def differences(
     """
     found = []
     for name in sorted({*PARTS, *first, *second} if names is None else names):
-        before, after = first.get(name), second.get(name)
+        before, after = (_given(name, one.get(name)) for one in (first, second))
         if before and after and isinstance(before, dict) and isinstance(after, dict):
             pairs = {part: (before.get(part), after.get(part)) for part in before | after}
             found += [_phrase(part, *pairs[part], absent="absent") for part in sorted(pairs)]
@@ -72,6 +74,13 @@ def not_comparable(first: object, second: object, differing: Sequence[str]) -> s
         return f"whether {first} and {second} are alike cannot be told ({'; '.join(differing)})"
     apart = "their times differ for that alone"
     return f"{first} and {second} are unlike ({'; '.join(differing)}): {apart}"
+
+
+def _given(name: str, value: Any) -> Any:
+    """A part of a fingerprint; a setting that is empty is none, which earlier records held."""
+    if name == "settings" and isinstance(value, dict):
+        return {setting: one for setting, one in value.items() if one != ""}
+    return value
 
 
 def _phrase(name: str, before: Any, after: Any, absent: str = "None") -> str:
@@ -100,26 +109,23 @@ def _cpu_name() -> str:
 
 
 def _gpus() -> list[str]:
-    query = ("--query-gpu=name,driver_version", "--format=csv,noheader")
-    return _output_of("nvidia-smi", *query).splitlines()
+    query = ["nvidia-smi", "--query-gpu=name,driver_version", "--format=csv,noheader"]
+    try:
+        answer = subprocess.run(
+            query, capture_output=True, text=True, errors="replace", timeout=20, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return []
+    return answer.stdout.strip().splitlines() if answer.returncode == 0 else []
 
 
 def _commit() -> str | None:
-    commit = _output_of("git", "rev-parse", "HEAD")
-    if not commit:
-        return None
-    changed = _output_of("git", "status", "--porcelain", "--untracked-files=no")
-    return f"{commit}+changes" if changed else commit
-
-
-def _output_of(*command: str) -> str:
     try:
-        answer = subprocess.run(
-            command, capture_output=True, text=True, errors="replace", timeout=20, check=False
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return ""
-    return answer.stdout.strip() if answer.returncode == 0 else ""
+        commit = git.text(git.ask(Path(), "rev-parse", "HEAD"))
+        changed = git.ask(Path(), "status", "--porcelain", "--untracked-files=no")
+    except git.GitError:
+        return None
+    return f"{commit}+changes" if changed else commit
 
 
 if __name__ == "__main__":

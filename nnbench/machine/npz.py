@@ -18,8 +18,7 @@ import numpy as np
 import psutil
 from numpy.typing import NDArray
 
-from nnbench.errors import UserError
-from nnbench.machine.devices import first_line
+from nnbench.errors import UserError, first_line
 
 Array = NDArray[np.generic]
 
@@ -33,6 +32,22 @@ _HEADER = (
     re.compile(rb"""["']fortran_order["']: *(True|False)"""),
     re.compile(rb"""["']shape["']: *\(((?:\d{1,18},? *){0,32})\)"""),
 )
+
+
+_DESCR = re.compile(rb"""["']descr["']: *(?:["']([<>|=]?([a-zA-Z])[^"']{0,20})|(\[))""")
+CONVERSIONS = {
+    "c": "numpy.abs, or .real and .imag as two numbers, makes numbers of it",
+    "M": "astype('datetime64[s]').astype(float) makes numbers of it",
+    "m": "astype('timedelta64[s]').astype(float) makes numbers of it",
+    "S": "numpy.char.decode makes text of it",
+    "O": "astype(float) or astype(str) makes plain values of it",
+    "[": "numpy.lib.recfunctions.structured_to_unstructured makes numbers of it",
+}
+"""What to do with arrays of the kinds that are not taken, by NumPy's letter for them."""
+
+
+class _KindError(Exception):
+    """An array of a kind that is not taken."""
 
 
 def read(
@@ -57,6 +72,8 @@ def read(
             return found
     except OSError as failure:
         raise UserError(f"{path} cannot be read: {failure.strerror or failure}") from failure
+    except _KindError as failure:
+        raise UserError(f"{path} cannot be taken ({failure}): {mend}") from failure
     except UNREADABLE as failure:
         reason = first_line(str(failure) or "it is cut off")
         raise UserError(f"{path} is damaged or no npz file ({reason}): {mend}") from failure
@@ -82,6 +99,10 @@ def _array(name: str, stream: IO[bytes], size: int) -> Array:
     length = int.from_bytes(stream.read(width), "little")
     header = stream.read(min(length, 1 << 16))
     told = [pattern.search(header) for pattern in _HEADER]
+    other = _DESCR.search(header) if told[0] is None else None
+    if other and (mend := CONVERSIONS.get((other[2] or other[3]).decode())):
+        kind = f"dtype {other[1].decode()}" if other[1] else "a structured dtype"
+        raise _KindError(f"{name} in it is of {kind}: {mend}")
     if None in told:
         raise ValueError(f"{name} in it holds something else than plain numbers or text")
     descr, order, lengths = (one[1].decode() for one in told if one is not None)

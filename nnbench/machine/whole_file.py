@@ -1,14 +1,28 @@
-"""Writing a file whole or not at all."""
+"""Reading a file whole, writing one whole or not at all, and what may be the name of one."""
 
 import os
+import re
 from pathlib import Path
 
-from nnbench.errors import UserError
+from nnbench.errors import DamageError, UserError
+
+
+def read(path: Path) -> bytes:
+    """What is in a file. Raises DamageError, whose cause is what the system said, if any."""
+    try:
+        # A pipe or a device would be waited for.
+        if path.exists() and not path.is_file():
+            raise DamageError(path, "it is no file")
+        return path.read_bytes()
+    except (OSError, ValueError) as failure:
+        reason = getattr(failure, "strerror", None) or str(failure)
+        raise DamageError(path, reason) from failure
 
 
 def write(path: Path, content: bytes | str) -> Path:
     """Write a file and missing folders, return its path; UserError leaves what was there."""
-    plain = content.encode() if isinstance(content, str) else content
+    # Half a surrogate pair, as in a file's name that is not UTF-8, is written as its escape.
+    plain = content.encode(errors="backslashreplace") if isinstance(content, str) else content
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         if path.is_symlink() or (path.exists() and not path.is_file()):
@@ -42,3 +56,14 @@ def check_folder(folder: Path) -> None:
             one.rmdir()
     except UserError as failure:
         raise UserError(str(failure).replace("/.writable", "", 1)) from failure
+
+
+def check_name(name: str | None) -> None:
+    """Raise UserError for a name that leads out of the folder it is in, or cannot be read."""
+    if name is None:
+        return
+    if not re.fullmatch(r"[^/\\]{1,100}", name) or set(name) <= {"."} or not name.isprintable():
+        raise UserError(
+            f"{name!r} is no name: at most 100 characters, and no / or \\ among them, "
+            "only what can be printed"
+        )

@@ -11,6 +11,7 @@ from pathlib import Path
 from nnbench.errors import UserError
 from nnbench.machine import git
 from nnbench.machine.git import GitError
+from nnbench.measure.own_code import Project
 
 WORKTREES = Path(".nnbench") / "worktrees"
 
@@ -28,6 +29,11 @@ class Checkout:
     def folder(self) -> Path:
         """Where in the tree the same folder is that the command runs in."""
         return self.tree / Path.cwd().resolve().relative_to(self.top.resolve())
+
+    @property
+    def project(self) -> Project:
+        """Its files, as a side of a comparison has them."""
+        return Project(self.top, self.tree, self.folder)
 
     @property
     def is_whole(self) -> bool:

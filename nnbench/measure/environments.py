@@ -10,7 +10,6 @@ import contextlib
 import importlib.util
 import shutil
 import site
-import subprocess
 import sys
 import sysconfig
 import tomllib
@@ -24,7 +23,7 @@ from nnbench.machine.devices import BACKENDS, is_installed
 from nnbench.measure import checkout
 from nnbench.measure.checkout import Checkout
 from nnbench.measure.own_code import Project
-from nnbench.measure.protocol import Environment
+from nnbench.measure.protocol import Environment, ended
 from nnbench.store import runs
 
 INSTALL_LIMIT_S = 3600.0
@@ -53,9 +52,12 @@ def resolve(name: str) -> Operand:
         return _commit(name)
     # An environment's python is a link: resolving it would leave the environment.
     python = str(path.absolute())
-    command = [python, "-c", "import nnbench"]
-    if subprocess.run(command, capture_output=True, check=False, cwd="/").returncode != 0:
-        raise UserError(f"{path} is no Python that has nnbench installed")
+    try:
+        _ = Environment(python, Path("/")).protocol
+    except UserError as failure:
+        raise UserError(
+            f"{path} is no Python that has nnbench installed ({failure.reason})"
+        ) from None
     return Operand(path.parent.parent.name or path.name, side=Environment(python=python))
 
 
@@ -69,7 +71,7 @@ def fingerprint_of(operand: Operand) -> dict[str, Any]:
 def _commit(name: str) -> Operand:
     found = checkout.find(name)
     python = str(_python_for(found))
-    side = Environment(python, found.folder, Project(found.top, found.tree, found.folder))
+    side = Environment(python, found.folder, found.project)
     return Operand(f"{name} ({found.commit[:9]})", side=side)
 
 
@@ -142,11 +144,10 @@ def _python_for(found: Checkout) -> Path:
 
 def _borrow(found: Checkout, packages: Path) -> None:
     """Let an environment find the commit's files, this nnbench, and all that is installed here."""
-    project = Project(found.top, found.tree, found.folder)
     # Another project's commit is measured by this nnbench, wherever that was installed.
     here = Path(__file__).parents[2]
-    own = project.moved(here)
-    lines = [*map(str, project.roots), str(own if (own / "nnbench").is_dir() else here)]
+    own = found.project.moved(here)
+    lines = [*map(str, found.project.roots), str(own if (own / "nnbench").is_dir() else here)]
     # Each as its interpreter has it: what lies there may lead to other folders.
     lines += [f"import site; site.addsitedir({str(folder)!r})" for folder in _installed()]
     text = "".join(f"{line}\n" for line in lines)
@@ -168,7 +169,7 @@ def _asked(project: Path) -> list[str]:
     extras = table.get("optional-dependencies", {})
     backends = [name for name in extras if name in BACKENDS and is_installed(name)]
     stated = table.get("dependencies", [])
-    asked = [*(one for name in backends for one in extras[name])]
+    asked = [one for name in backends for one in extras[name]]
     built = any((project / name).exists() for name in ("setup.py", "setup.cfg"))
     if "dependencies" in table.get("dynamic", ()) or (
         built if not table else isinstance(stated, dict)
@@ -185,10 +186,10 @@ def _asked(project: Path) -> list[str]:
 
 
 def _run(command: list[str], folder: Path | None = None) -> None:
-    answer = subprocess.run(
-        command, cwd=folder, capture_output=True, text=True, timeout=INSTALL_LIMIT_S, check=False
-    )
+    answer = ended(command, INSTALL_LIMIT_S, cwd=folder)
     if answer.returncode != 0:
-        lines = (answer.stderr.strip() or answer.stdout.strip()).splitlines()
+        lines = (
+            (answer.stderr.strip() or answer.stdout.strip()).decode(errors="replace").splitlines()
+        )
         reason = [line for line in lines if line.startswith("ERROR")][:1] or lines[-1:]
         raise UserError(f"{' '.join(command[:6])} failed: {''.join(reason)}")

@@ -131,7 +131,7 @@ def check(project: Project, modules: Modules) -> None:
 def digest(project: Project, modules: Modules) -> str:
     """One for all files of the modules, the same wherever they lie."""
     files = {(os.path.relpath(file, project.tree), held) for file, held in modules.values()}
-    return hashlib.sha256(repr(sorted(files)).encode()).hexdigest()[:12]
+    return hashlib.sha256(repr(sorted(files)).encode(errors="surrogateescape")).hexdigest()[:12]
 
 
 def _is_ignored(top: Path, file: str) -> bool:

@@ -16,7 +16,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from nnbench.errors import UserError
+from nnbench.errors import UserError, first_line
 from nnbench.machine import devices
 from nnbench.machine.child import Child
 from nnbench.measure import own_code
@@ -26,6 +26,9 @@ from nnbench.workload.case import Case
 from nnbench.workload.datasets import Dataset
 
 START_LIMIT_S = 300.0
+FIRST_USE_S = 10.0
+"""Beyond a trial's limit, for what a process pays for its first training."""
+
 LOG_TAIL_LINES = 12
 
 LOOK_S = 2.0
@@ -46,7 +49,7 @@ class WorkerLostError(Exception):
     @property
     def reason(self) -> str:
         """Why, in one line."""
-        return str(self).partition("\n")[0]
+        return first_line(self)
 
 
 @dataclass(frozen=True)
@@ -95,6 +98,9 @@ class Worker:
         module = environment.worker_module(room)
         file = {"data": str(data.path), "data_name": data.name}
         configuration |= {"warm_up": warm_up.to_json(), **file, "room": room}
+        # Workers of other commits do not know this, and say nothing before they are ready.
+        configuration["tell_start"] = True
+        self._warm_up = warm_up
         if environment.project:
             configuration["project"] = environment.project.to_json()
         variables = os.environ | environment.variables | devices.environment(*warm_up.worker)
@@ -109,9 +115,22 @@ class Worker:
                 stderr=errors,
             )
 
-    def wait_until_ready(self) -> dict[str, Any]:
-        """What it says once warm; UserError where no case can be trained, else WorkerLostError."""
+    def wait_until_ready(self, limit_s: float = START_LIMIT_S) -> dict[str, Any]:
+        """What it says once warm; UserError where no case can be trained, else WorkerLostError.
+
+        A person's own function, which is called for that, may take no longer than `limit_s` and
+        what a process pays once.
+        """
         ready: dict[str, Any] = self.answer(START_LIMIT_S)
+        if "started" in ready:
+            model = self._warm_up.model
+            try:
+                ready = self.answer(limit_s + FIRST_USE_S if model else START_LIMIT_S)
+            except WorkerLostError as lost:
+                if lost.outcome != "timeout" or model is None:
+                    raise
+                what = f"{model} was not made and trained within {limit_s:g} s"
+                raise WorkerLostError("timeout", f"{what}: mend it or raise --limit") from None
         if "error" in ready:
             self.stop()
             raise UserError(ready["error"])

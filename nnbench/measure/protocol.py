@@ -9,18 +9,23 @@ The parent may be newer than what it measures: a worker runs the nnbench of its 
 """
 
 import functools
-import json
 import os
+import re
 import subprocess
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import nnbench
 from nnbench.errors import UserError
+from nnbench.machine import child, fields
 from nnbench.measure.own_code import Project
 from nnbench.measure.serve import TRIALS
+from nnbench.store.folder import read_fingerprint
+
+ASK_LIMIT_S = 120.0
 
 WORKER = "nnbench.measure.worker"
 DIGESTS = "nnbench.measure.seeded_digest"
@@ -58,8 +63,8 @@ class Environment:
         """Taken by that Python in that folder. Raises UserError if nnbench does not run there."""
         moved = self.protocol > 1 or _ask(self)[1]
         module = "nnbench.machine.fingerprint" if moved else "nnbench.fingerprint"
-        found: dict[str, Any] = json.loads(_printed(self, "-m", module))
-        return found
+        told = fields.parse(_printed(self, "-m", module), f"what {self.python} tells of itself")
+        return read_fingerprint(told)
 
     def worker_module(self, room: str) -> str:
         """The module that starts a worker which answers by `room`."""
@@ -71,20 +76,27 @@ class Environment:
 
 @functools.cache
 def _ask(environment: Environment) -> tuple[int, bool]:
-    protocol, moved = map(int, _printed(environment, "-c", ASK).split())
+    said = _printed(environment, "-c", ASK)
+    if not re.fullmatch(rb"\d{1,4} [01]\s*", said):
+        raise UserError(f"nnbench does not run in {environment.python}: it is no Python")
+    protocol, moved = map(int, said.split())
     return protocol, bool(moved)
 
 
-def _printed(environment: Environment, *arguments: str) -> str:
-    answer = subprocess.run(
-        [environment.python, *arguments],
-        cwd=environment.folder,
-        env=os.environ | environment.variables,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+def _printed(environment: Environment, *arguments: str) -> bytes:
+    command, variables = [environment.python, *arguments], os.environ | environment.variables
+    answer = ended(command, ASK_LIMIT_S, cwd=environment.folder, env=variables)
     if answer.returncode != 0:
-        reason = "".join(answer.stderr.strip().splitlines()[-1:])
+        reason = "".join(answer.stderr.decode(errors="replace").strip().splitlines()[-1:])
         raise UserError(f"nnbench does not run in {environment.python}: {reason}")
     return answer.stdout
+
+
+def ended(
+    command: Sequence[str], limit_s: float, **options: Any
+) -> subprocess.CompletedProcess[bytes]:
+    """What a command printed, as `machine.child.run` does. Raises UserError if it never ends."""
+    try:
+        return child.run(command, limit_s=limit_s, **options)
+    except subprocess.TimeoutExpired:
+        raise UserError(f"{command[0]} did not end within {limit_s:g} s") from None

@@ -34,7 +34,7 @@ from nnbench.workload.study import MOST_LAUNCHES, Study
 FAILURES_ALLOWED = 2
 
 START_KIND = "start"
-"""Of the record of a case, on a side, that no worker could start with: it is given up at once."""
+"""The kind of a trial that failed since no worker could start: its case is given up at once."""
 
 LEAST_ROUNDS, MOST_ROUNDS = 3, MOST_LAUNCHES
 """Before the first number of launches an interval says too little to stop on it."""
@@ -309,16 +309,14 @@ class _Measuring:
             for side in starting_order(plan[0].round, sides):
                 workers[side], launches[side] = self._start(first[side])
             for side in list(workers):
-                if not self._is_ready(workers[side], launches[side], first[side]):
-                    del workers[side]
+                self._wait(workers, launches, first[side])
             for position, planned in enumerate(plan):
                 side = planned.side
                 if (side, planned.case.key) in self.given_up:
                     continue
                 if side not in workers:
                     workers[side], launches[side] = self._start(planned)
-                    if not self._is_ready(workers[side], launches[side], planned):
-                        del workers[side]
+                    if not self._wait(workers, launches, planned):
                         continue
                     reading = None
                 words = (side, planned.case.backend, planned.case.label, planned.kind)
@@ -355,16 +353,26 @@ class _Measuring:
         self.next_launch += 1
         return worker, number
 
-    def _is_ready(self, worker: Worker, number: int, planned: Planned) -> bool:
-        """Wait for a worker; false, and a record, if it cannot start with this case."""
-        case, began_s = planned.case, time.monotonic()
+    def _wait(
+        self,
+        workers: dict[str, Worker],
+        launches: dict[str, int],
+        planned: Planned,
+        *,
+        again: bool = False,
+    ) -> bool:
+        """Wait for a side's worker; false, and a record, if none can start with this case."""
+        case, side, began_s = planned.case, planned.side, time.monotonic()
+        worker, number = workers[side], launches[side]
         try:
-            ready = worker.wait_until_ready()
+            ready = worker.wait_until_ready(self.run.specification["limit_s"])
         except WorkerLostError as lost:
             worker.stop()
-            if not lost.by_itself:
-                what = f"a worker for {case.backend} did not start ({lost.reason})"
-                raise UserError(f"{what}: see {worker.log}") from lost
+            del workers[side]
+            # Whoever killed it may have meant another: twice, and it is for what this case needs.
+            if not lost.by_itself and not again:
+                workers[side], launches[side] = self._start(planned)
+                return self._wait(workers, launches, planned, again=True)
             record = self._described(replace(planned, kind=START_KIND), number)
             record |= {"outcome": lost.outcome, "message": str(lost)}
             self._keep(record | {"wall_s": time.monotonic() - began_s})
@@ -425,7 +433,10 @@ def _work(kind: str) -> float:
 
 
 def _given_up(run: runs.Run) -> set[tuple[str, str]]:
-    """Sides and cases that are not tried again: one side alone is compared with nothing."""
+    """Pairs of a side and a case that are not tried again.
+
+    Where only one side of a case is left to compare, that one is among them.
+    """
     sides = run.specification["sides"]
     counts: Counter[tuple[str, str]] = Counter()
     for trial in run.failures():

@@ -9,6 +9,7 @@ that answers each request.
 Requests are JSON lines on standard input, answers on what was standard output; what libraries
 print goes to standard error, the worker's log. The worker ends when its input ends, and with a
 last answer, `failure`, when a case cannot be trained. A device that is not there is an `error`.
+With `tell_start` in the configuration the first answer, `started`, is that the backend runs.
 On a side of a comparison answers also hold the `modules` of the project that were imported for
 them (see `measure.own_code`).
 """
@@ -72,6 +73,8 @@ def main() -> None:
     except UserError as mistake:
         answer({"error": str(mistake)})
         return
+    if configuration.get("tell_start"):
+        answer({"started": True})
     started = Started(case, arrays, began_s, imported_s=time.perf_counter())
     try:
         # Rooms may import Keras: not before the backend is fixed.

@@ -83,7 +83,7 @@ def _counted(case: Case, model: Any, features: Array) -> dict[str, Any]:
         found = built.count(model, features[: case.batch_rows])
     except Exception as failure:  # noqa: BLE001
         # A person's model may raise anything when it is called without values: its timing holds.
-        return {"not_counted": [f"{case.label}: {devices.first_line(failure)}"]}
+        return {"not_counted": [f"{case.label}: {first_line(failure)}"]}
     return {"step_flops": found.flops, "not_counted": found.uncounted}
 
 

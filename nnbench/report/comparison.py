@@ -10,7 +10,7 @@ from nnbench.measure.protocol import Environment
 from nnbench.show.terminal import print_sentences
 from nnbench.stats import summary, verdict
 from nnbench.stats.verdict import DIFFERENT, EQUIVALENT, UNDECIDED, Comparison
-from nnbench.store.runs import TRIALS_FILE, Run
+from nnbench.store.runs import Run
 
 STYLES = {DIFFERENT: "bold", EQUIVALENT: "green", UNDECIDED: "yellow"}
 
@@ -63,7 +63,7 @@ def compare(
         raise UserError("a saved run is compared with a saved run: measure the other side first")
     found = verdict.judge(ratios, margin=margin)
     saved = (side.run for side in (first, second) if side.run)
-    damage = (f"{run.folder / TRIALS_FILE}: {text}" for run in saved for text in run.damage)
+    damage = (text for run in saved for text in run.damage)
     return Answer(first.label, second.label, tuple(differing), tuple(found), tuple(damage))
 
 

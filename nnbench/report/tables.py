@@ -18,11 +18,15 @@ ON_PAGES = ("a step", "utilisation", "peak memory")
 
 
 def print_run(found: RunAnalysis) -> None:
-    """A table for each backend and device, what it says in words, and the warnings."""
+    """A table for each backend and device, what it says in words, and the warnings.
+
+    What cannot be read is among those of pages and JSON; here it is told as skipped.
+    """
     for group in found.groups:
         print_table(cases(group))
     print_sentences(found.sentences)
-    print_sentences([f"Note: {text}" for text in found.warnings], style="yellow")
+    notes = [f"Note: {text}" for text in found.warnings if text not in found.run.damage]
+    print_sentences(notes, style="yellow")
 
 
 def cases(group: Group, *, whole: bool = False) -> Table:

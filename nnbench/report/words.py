@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
+from nnbench.errors import first_line
 from nnbench.phases import COLD, COMPILE, EPOCH, STEP, TRACE, ColdParts
 from nnbench.show import units
 from nnbench.show.intervals import RATIO, SECONDS, sentence
@@ -152,7 +153,7 @@ def _crossing(found: Crossing) -> str:
 
 
 def _run_warnings(run: Run, summaries: Sequence[CaseSummary]) -> Iterator[str]:
-    yield from (f"{run.folder / 'trials.jsonl'}: {text}" for text in run.damage)
+    yield from run.damage
     sides = run.specification["sides"]
     if len(sides) > 1:
         kind = "commits" if run.specification.get("commits") else "sides"
@@ -163,8 +164,7 @@ def _run_warnings(run: Run, summaries: Sequence[CaseSummary]) -> Iterator[str]:
     alike: dict[tuple[str, str], list[str]] = {}
     for trial in run.failures():
         which = run.cases[trial["case"]].label, trial["outcome"]
-        reason = str(trial.get("message", "")).strip().partition("\n")[0]
-        alike.setdefault(which, []).append(reason)
+        alike.setdefault(which, []).append(first_line(trial.get("message") or ""))
     for (label, outcome), reasons in alike.items():
         detail = f" ({reasons[0]})" if reasons[0] else ""
         yield (

@@ -64,6 +64,11 @@ def note(*lines: str, quiet: bool = False) -> None:
             sys.stderr.flush()
 
 
+def skipped(reasons: Iterable[str]) -> None:
+    """Say what the answer leaves out, each with its reason."""
+    note(*(f"skipped {one}" for one in reasons))
+
+
 def print_json(record: Any) -> None:
     """Print a record as JSON, see `show.plain`."""
     _write(f"{json.dumps(plain(record), indent=1)}\n")

@@ -13,7 +13,6 @@ LONGEST_NAME = 255
 
 LONGEST_CELL, LONGEST_LINE = 300, 1000
 
-_WORD = re.compile(rf"[^\s/]{{{LONGEST_NAME + 1},}}")
 _MARKUP = re.compile(r"[\\`*_\[\]{}<>#!|~@&:$]")
 _NOT_IN_FILES = re.compile(r"[^\w.+-]", re.ASCII)
 _FORMULA = re.compile(r"[=+\-@\t\r]")
@@ -28,7 +27,9 @@ def printable(text: str, longest: int = LONGEST_LINE) -> str:
     name may be, and texts longer than `longest`, are cut in the middle, where their length is said.
     """
     shown = text if text.isprintable() else "".join(map(_visible, text))
-    return _cut(_WORD.sub(lambda word: _cut(word[0], LONGEST_NAME), shown), longest)
+    most = min(LONGEST_NAME, longest)
+    words_cut = re.sub(rf"[^\s/]{{{most + 1},}}", lambda word: _cut(word[0], most), shown)
+    return _cut(words_cut, longest, whole=shown)
 
 
 def printable_lines(text: str) -> str:
@@ -49,6 +50,11 @@ def file_name(text: str) -> str:
     """The text as part of a file's name: without what leads elsewhere, and not too long."""
     name = _NOT_IN_FILES.sub("", text)
     return name if len(name) <= 150 else f"{name[:140]}-{zlib.crc32(name.encode()):08x}"
+
+
+def encodable(text: str) -> str:
+    """The text as any file can hold it: halves of surrogate pairs as escapes."""
+    return text.encode(errors="backslashreplace").decode()
 
 
 def no_formula(text: str) -> str:
@@ -72,11 +78,12 @@ def _escaped(character: str) -> str:
     return character.encode("unicode_escape").decode("ascii")
 
 
-def _cut(text: str, longest: int) -> str:
+def _cut(text: str, longest: int, whole: str = "") -> str:
     if len(text) <= longest:
         return text
     # Two long names that differ where they are cut still look different.
-    checksum = zlib.crc32(text.encode(errors="surrogatepass"))
-    middle = f"…({len(text):,} characters, {checksum:08x})…"
+    whole = whole or text
+    checksum = zlib.crc32(whole.encode(errors="surrogatepass"))
+    middle = f"…({len(whole):,} characters, {checksum:08x})…"
     left = longest - len(middle)
     return text[: left - left // 3] + middle + text[-(left // 3) :]

@@ -12,19 +12,16 @@ import errno
 import fcntl
 import json
 import os
-import re
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
 from nnbench.errors import UserError
-from nnbench.machine import fingerprint, whole_file
-from nnbench.machine.devices import first_line
-from nnbench.store import fields
-from nnbench.store.fields import DamageError, Field
+from nnbench.machine import fields, fingerprint, whole_file
+from nnbench.machine.fields import Field
 
 RECORDS_FILE = "trials.jsonl"
 MOST_DAMAGE = 20
@@ -32,8 +29,6 @@ UNKNOWN = "unknown"
 
 Contents = TypeVar("Contents")
 Plain = dict[str, Any]
-
-NAME = re.compile(r"[^/\\]{1,100}")
 
 
 @dataclass(frozen=True)
@@ -56,7 +51,7 @@ class Format:
         self, parent: Path, name: str | None, specification: Plain, fingerprint: Plain
     ) -> Path:
         """Make a new folder. Raises UserError if it exists already or cannot be written."""
-        check_name(name)
+        whole_file.check_name(name)
         folder = parent / (name or datetime.now(UTC).strftime(f"{self.prefix}%Y%m%d-%H%M%S"))
         description = {
             "schema": self.schema,
@@ -64,7 +59,7 @@ class Format:
             "specification": specification,
             "fingerprint": fingerprint,
         }
-        with _disk_errors(folder):
+        with _disk_errors(folder, ": name another folder with --results"):
             try:
                 for inside in self.folders:
                     (folder / inside).mkdir(parents=True)
@@ -88,9 +83,10 @@ class Format:
 
         def contents(plain: Field) -> Contents:
             check(plain["specification"])
-            plain["created"].moment()
-            created, specification = plain["created"].text(), plain["specification"].value
-            return make(folder, created, specification, read_fingerprint(plain["fingerprint"]))
+            created, specification = plain["created"].moment(), plain["specification"].value
+            return make(
+                folder, created.isoformat(), specification, read_fingerprint(plain["fingerprint"])
+            )
 
         missing, path = f"{folder} is {self.missing}", folder / self.file
         return read_description(path, self.schema, contents, missing, "measure again")
@@ -112,7 +108,7 @@ class Format:
         Without a name: the newest if unfinished, else, or with `fresh`, a new one. Raises UserError
         if the name is taken by another, or `resume` finds nothing to go on with.
         """
-        check_name(name)
+        whole_file.check_name(name)
         if name and (parent / name).exists() and not fresh:
             held = read(parent / name)
             unlike = fingerprint.differences(held.fingerprint, here)
@@ -160,8 +156,7 @@ def read_description(
     except UserError as error:
         if isinstance(error.__cause__, OSError):
             raise UserError(f"{missing}: {error.__cause__.strerror} ({path.name})") from error
-        reason = error.reason if isinstance(error, DamageError) else first_line(error)
-        raise UserError(f"{path} is damaged ({reason}): restore it or {again}") from error
+        raise UserError(f"{path} is damaged ({error.reason}): restore it or {again}") from error
     raise UserError(
         f"{path} has schema {found}, this nnbench reads {schema}: use the nnbench that wrote it, "
         f"or {again}"
@@ -169,32 +164,27 @@ def read_description(
 
 
 def records(folder: Path, damage: list[str], use: Callable[[Field], None]) -> None:
-    """Hand each record to `use`; lines that it refuses by a UserError are named in `damage`.
+    """Hand each record to `use`; `damage` gets a sentence, with the file, a line that is left out.
 
-    So are lines that are no JSON, and those that repeat another, which count once.
+    Left out is what `use` refuses by a UserError, what is no JSON, and what repeats another line.
     """
     path = folder / RECORDS_FILE
-    try:
-        if path.exists() and not path.is_file():
-            raise UserError(f"{path} cannot be read: it is no file")
-        lines = path.read_bytes().split(b"\n")
-    except OSError as failure:
-        raise UserError(f"{path} cannot be read: {failure.strerror}") from failure
+    lines = whole_file.read(path).split(b"\n")
     seen: dict[bytes, int] = {}
     # Every record ends in a newline: what follows the last one was cut off in flight.
     for number, line in enumerate(lines[:-1], start=1):
+        if (first := seen.setdefault(line, number)) != number:
+            damage.append(f"{path}: line {number} repeats line {first}")
+            continue
         try:
-            if (first := seen.setdefault(line, number)) != number:
-                raise DamageError(path, f"it repeats line {first}, which counts once")
             use(fields.parse(line, f"line {number}"))
         except UserError as refused:
-            reason = refused.reason if isinstance(refused, DamageError) else first_line(refused)
-            damage.append(f"line {number} cannot be read ({reason})")
+            damage.append(f"{path}: line {number} cannot be read ({refused.reason})")
     if (more := len(damage) - MOST_DAMAGE) > 0:
-        damage[MOST_DAMAGE:] = [f"{more} more lines cannot be read"]
+        damage[MOST_DAMAGE:] = [f"{path}: {more} more lines"]
 
 
-def whole_numbers(record: Field, names: Iterable[str], **bounds: int) -> None:
+def set_whole_numbers(record: Field, names: Iterable[str], **bounds: int) -> None:
     """Make whole numbers of a record's members, 3.0 too. Raises DamageError for anything else."""
     for name in names:
         record.value[name] = record[name].whole(**bounds)
@@ -209,9 +199,9 @@ def read_fingerprint(plain: Field) -> Plain:
     for name in ("cpus", "memory_bytes"):
         found[name] = plain[name].whole(0)
     for name in ("versions", "settings"):
-        parts = plain[name].members({name: replace(plain, value=UNKNOWN)})
+        parts = plain[name].members({name: UNKNOWN})
         found[name] = {part: one.text(UNKNOWN) for part, one in parts.items()}
-    gpus = plain["gpus"].entries([replace(plain, value=UNKNOWN)])
+    gpus = plain["gpus"].entries([UNKNOWN])
     return found | {"gpus": [one.text() for one in gpus]}
 
 
@@ -252,16 +242,8 @@ class Writer:
 
 
 @contextmanager
-def _disk_errors(path: Path) -> Iterator[None]:
+def _disk_errors(path: Path, rest: str = "; what was measured so far is kept") -> Iterator[None]:
     try:
         yield
     except OSError as failure:
-        raise UserError(
-            f"{path} cannot be written: {failure.strerror}; what was measured so far is kept"
-        ) from failure
-
-
-def check_name(name: str | None) -> None:
-    """Raise UserError for a name that leads out of the folder it is in, or cannot be read."""
-    if name and (not NAME.fullmatch(name) or set(name) <= {"."} or not name.isprintable()):
-        raise UserError(f"{name!r} is no name: at most 100 characters, and no / among them")
+        raise UserError(f"{path} cannot be written: {failure.strerror}{rest}") from failure

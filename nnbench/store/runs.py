@@ -11,10 +11,10 @@ from typing import Any
 
 import pandas as pd
 
-from nnbench.machine import typed
-from nnbench.store import fields
+from nnbench.errors import DamageError
+from nnbench.machine import fields
+from nnbench.machine.fields import Field
 from nnbench.store import folder as folders
-from nnbench.store.fields import DamageError, Field
 from nnbench.store.folder import Writer as Writer
 from nnbench.workload.case import Case
 
@@ -36,7 +36,7 @@ OPTIONAL = {"first_epoch_s", "noise", "samples_s", "steps_per_sample"}
 """What a trial has or has not."""
 
 CURVE = "curve"
-MOST, LONGEST_S = 10_000, 1e9
+MOST_REPEATS, LONGEST_S = 10_000, 1e9
 """Blocks and sweeps of a run, and seconds of any duration: beyond them it is damage."""
 
 
@@ -118,12 +118,12 @@ def read(folder: Path) -> Run:
 
 def _check(wanted: Field) -> None:
     """Raise UserError for a specification that makes no run."""
-    if not [Case.from_json(one.value) for one in wanted["cases"].entries()]:
+    if not [Case.of(one) for one in wanted["cases"].entries()]:
         wanted["cases"].refuse("has no case")
-    folders.whole_numbers(wanted, ["launches"], least=1)
-    folders.whole_numbers(wanted, ["blocks"], least=1, most=MOST)
-    folders.whole_numbers(wanted, {"sweeps"} & wanted.value.keys(), most=MOST)
-    folders.whole_numbers(wanted, ["seed"], least=-fields.LARGEST_WHOLE)
+    folders.set_whole_numbers(wanted, ["launches"], least=1)
+    folders.set_whole_numbers(wanted, ["blocks"], least=1, most=MOST_REPEATS)
+    folders.set_whole_numbers(wanted, {"sweeps"} & wanted.value.keys(), most=MOST_REPEATS)
+    folders.set_whole_numbers(wanted, ["seed"], least=-fields.LARGEST_WHOLE)
     wanted["limit_s"].number(above=0)
     for name in ("precision", "budget_s"):
         wanted[name].number(1, above=0)
@@ -137,19 +137,19 @@ def _check(wanted: Field) -> None:
 
 
 def _check_launch(record: Field) -> None:
-    folders.whole_numbers(record, ("launch", "round"))
+    folders.set_whole_numbers(record, ("launch", "round"))
     for name in ("side", "backend", "device"):
         record[name].text()
     record["threads"].whole(1, least=1)
-    record["began"].moment()
+    record.value["began"] = record["began"].moment().isoformat()
     for name in ("import_s", "first_use_s"):
         record[name].number(least=0, most=LONGEST_S)
     if "product_flops_per_s" in record.value:
-        record["product_flops_per_s"].number(above=0, most=typed.LARGEST)
+        record["product_flops_per_s"].number(above=0, most=fields.LARGEST_MEASURED)
 
 
 def _check_trial(record: Field, run: Run) -> None:
-    folders.whole_numbers(record, ("trial", "launch", "round", "block", "sweep"))
+    folders.set_whole_numbers(record, ("trial", "launch", "round", "block", "sweep"))
     for name in ("side", "trial_kind", "outcome"):
         record[name].text()
     if record["case"].text() not in run.cases:
@@ -165,7 +165,7 @@ def _check_trial(record: Field, run: Run) -> None:
     for name in ("parameters", "peak_host_bytes", "peak_device_bytes", "host_bytes_before"):
         record[name].whole(0)
     for one in (record["loss"], *record["noise"].members({}).values()):
-        one.number(0, least=-typed.LARGEST, most=typed.LARGEST)
+        one.number(0, least=-fields.LARGEST_MEASURED, most=fields.LARGEST_MEASURED)
     good = record["outcome"].value == "ok"
     for samples in record["samples_s"].members(None if good else {}).values():
         for one in samples.entries():

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from nnbench.drift.figures import drift_figures
-from nnbench.errors import UserError
+from nnbench.errors import UserError, first_line
 from nnbench.measure import serve
 from nnbench.measure.process import Worker, WorkerLostError, data_file
 from nnbench.show.terminal import note
@@ -39,8 +39,7 @@ def figures(cases: Sequence[Case], data: Dataset) -> dict[str, dict[str, float]]
 
 
 def _tell(case: Case, failure: str) -> None:
-    reason = failure.partition("\n")[0]
-    note(f"no drift figures of {case.label} ({case.context}): {reason}")
+    note(f"no drift figures of {case.label} ({case.context}): {first_line(failure)}")
 
 
 def open_room(started: serve.Started) -> serve.Room:

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from nnbench.errors import first_line
 from nnbench.machine import devices, fingerprint, noise
 from nnbench.measure import run as measuring
 from nnbench.phases import PHASES, STEP
@@ -100,7 +101,7 @@ def _reading(run: runs.Run, case: Case, drifts: dict[str, float]) -> Reading:
         disturbed=len(own & noise.noisy_blocks(run.trials)) / len(own) if own else 0.0,
         pace_s=[GFLOP / rate for rate in rates],
         fingerprint={**run.fingerprint, **_seen_by_workers(run, case)},
-        problem=failures[0]["message"].splitlines()[0] if failures else None,
+        problem=first_line(failures[0]["message"]) if failures else None,
     )
 
 

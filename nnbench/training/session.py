@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from nnbench.errors import UserError
-from nnbench.machine import devices, keras_import, npz, typed, whole_file
+from nnbench.errors import UserError, first_line
+from nnbench.machine import fields, keras_import, npz, whole_file
 from nnbench.training.compiled.fast_fit import fast_fit
 from nnbench.training.fit import fit
 from nnbench.workload import architecture as arch
@@ -141,39 +141,32 @@ def read(folder: Path) -> Session:
         if not (folder / name).is_file():
             raise UserError(f"{folder} holds no saved training: {name} is missing")
     try:
-        plain = json.loads((folder / DESCRIPTION).read_bytes())
-        names = ("architecture", "training", "data", "seed", "losses")
-        network, training, data, seed, losses = typed.members(plain, *names)
-        if not (
-            isinstance(network, str) and isinstance(data, str) and typed.fits(seed, int | None)
-        ):
-            raise ValueError("its network, data or seed is none")
-        # That of a training that diverged is not finite.
-        if not all(isinstance(one, float) or typed.fits(one, int) for one in losses):
-            raise ValueError("its losses are no numbers")
+        plain = fields.read(folder / DESCRIPTION)
+        seed, losses = plain["seed"], plain["losses"].entries()
         return Session(
-            architecture=arch.parse(network),
-            training=typed.record(Training, training),
-            data=data,
-            seed=seed,
-            losses=[float(loss) for loss in losses],
+            architecture=arch.parse(plain["architecture"].text()),
+            training=plain["training"].record(Training),
+            data=plain["data"].text(),
+            seed=None if seed.value is None else seed.whole(),
+            # That of a training that diverged is not finite.
+            losses=[one.value if isinstance(one.value, float) else one.number() for one in losses],
             initial_weights=_read_weights(folder / INITIAL),
             final_weights=_read_weights(folder / FINAL),
         )
-    except (OSError, ValueError, TypeError, RecursionError, UserError) as failure:
-        raise _damaged(folder, failure) from failure
+    except UserError as failure:
+        raise _damaged(folder, failure.reason) from failure
 
 
 def _damaged(path: Path, failure: object) -> UserError:
-    reason = devices.first_line(failure)
-    return UserError(f"the training saved in {path} is damaged ({reason}): train and save it again")
+    mend = "train and save it again"
+    return UserError(f"the training saved in {path} is damaged ({first_line(failure)}): {mend}")
 
 
 def _read_weights(path: Path) -> Weights:
     arrays = npz.read(path)
     found = [arrays.get(f"arr_{position}") for position in range(len(arrays))]
     if any(array is None or array.dtype != np.float32 for array in found):
-        raise ValueError(f"{path.name} holds something else than weights of float32")
+        raise UserError(f"{path.name} holds something else than weights of float32")
     return cast("Weights", found)
 
 

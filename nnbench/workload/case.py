@@ -6,8 +6,9 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any, Self
 
 from nnbench.errors import UserError
-from nnbench.machine import devices, typed
+from nnbench.machine import devices
 from nnbench.machine.devices import BACKENDS
+from nnbench.machine.fields import Field
 from nnbench.workload import architecture as arch
 from nnbench.workload import tasks
 from nnbench.workload.architecture import Architecture
@@ -174,18 +175,20 @@ class Case:
     @classmethod
     def from_json(cls, plain: dict[str, Any]) -> Self:
         """Read back what `to_json` wrote. Raises UserError for anything else."""
-        label, training = typed.members(plain, "architecture", "training")
-        training = typed.record(Training, training)
-        if not typed.fits(label, str | None):
-            raise UserError("architecture of Case is no text")
+        return cls.of(Field(plain, "a case"))
+
+    @classmethod
+    def of(cls, plain: Field) -> Self:
+        """The same of a part of a file, which an error names."""
+        label, training = plain["architecture"].text(""), plain["training"].record(Training)
         architecture = arch.parse(label) if label else None
-        return typed.record(cls, plain, architecture=architecture, training=training)
+        return plain.record(cls, architecture=architecture, training=training)
 
 
 def check_epochs(epochs: int) -> None:
     """Raise UserError for fewer epochs than one that warms up and one that is steady."""
     if epochs < 2:
-        raise UserError(f"{epochs} epochs are too few: a steady epoch needs at least 2")
+        raise UserError(f"too few epochs ({epochs}): a steady one needs at least 2")
 
 
 def one_of(what: str, value: str, choices: tuple[str, ...]) -> None:

@@ -8,10 +8,14 @@ from nnbench.errors import UserError
 SECONDS = {"ms": 1e-3, "s": 1.0, "": 1.0, "min": 60.0, "m": 60.0, "h": 3600.0}
 
 MOST_SECONDS = 1_000_000
-"""Longer waits than 25 days cannot be had of every operating system."""
+"""11 days: no operating system has to wait longer than the 24 that each can be asked for."""
+
+LEAST_SHARE = 1e-6
 
 MOST_SEED = 2**32 - 1000
 """Backends take 32 bits, and further seeds are counted from one that is given."""
+
+MOST_ROWS, MOST_FEATURES = 10**9, 10**6
 
 
 def check(what: str, value: float | None, least: float, most: float) -> None:
@@ -40,4 +44,6 @@ def parse_share(text: str) -> float:
         value = math.nan
     if not 0 < value < 1:
         raise UserError(f"'{text}' is not a share between 0 and 1: write 2% or 0.02")
+    if value < LEAST_SHARE:
+        raise UserError(f"'{text}' is too small a share: no timing is better than {LEAST_SHARE:%}")
     return value

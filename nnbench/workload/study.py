@@ -19,21 +19,22 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from nnbench.errors import UserError
-from nnbench.machine import devices, typed
+from nnbench.errors import DamageError, UserError
+from nnbench.machine import devices, whole_file
+from nnbench.machine.fields import fits
 from nnbench.workload import case as choices
 from nnbench.workload import networks, quantities, tasks, user_code, user_model
 from nnbench.workload.architecture import Architecture
 from nnbench.workload.case import Case, Training, check_epochs, one_of
 from nnbench.workload.families import TABLE, USUAL_DATA
-from nnbench.workload.quantities import MOST_SECONDS, MOST_SEED
+from nnbench.workload.quantities import MOST_ROWS, MOST_SECONDS, MOST_SEED
 from nnbench.workload.user_model import UserModel
 
 if TYPE_CHECKING:
     from nnbench.workload.datasets import Dataset
 
 MOST_LAUNCHES, MOST_BLOCKS = 200, 1000
-MOST_EPOCHS, MOST_ROWS = 10_000_000, 10**9
+MOST_EPOCHS = 10_000_000
 
 USUAL_BATCH = 32
 """Keras' own default, for data other than tables: of images all rows at once are too many."""
@@ -129,13 +130,12 @@ class TrainingOptions:
     def __post_init__(self) -> None:
         """Raise UserError for what no training can have."""
         quantities.check("number of epochs", self.epochs, 1, MOST_EPOCHS)
-        one_of("optimizer", self.optimizer, choices.OPTIMIZERS)
-        one_of("activation", self.activation, choices.ACTIVATIONS)
-        one_of("precision", self.dtype, choices.PRECISIONS)
-        one_of("jit", self.jit, choices.JIT)
+        quantities.check("batch size", self.batch_size, 1, MOST_ROWS)
         if self.loss is not None:
             one_of("loss", self.loss, tasks.ALL_LOSSES)
-        quantities.check("batch size", self.batch_size, 1, MOST_ROWS)
+        Training(
+            optimizer=self.optimizer, activation=self.activation, precision=self.dtype, jit=self.jit
+        )
 
     @property
     def batch_size(self) -> int | None:
@@ -337,11 +337,11 @@ class Study:
 def read(path: Path) -> Study:
     """Read a study file. Raises UserError, which names the key, for what is not understood."""
     try:
-        if path.exists() and not path.is_file():
-            raise UserError(f"{path} is no file")
-        tables = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as failure:
-        raise UserError(f"{path} cannot be read: {failure.strerror}") from failure
+        tables = tomllib.loads(whole_file.read(path).decode())
+    except DamageError as failure:
+        if path.is_dir():
+            raise UserError(f"{path} is a folder: name a study's TOML file") from failure
+        raise UserError(f"{path} cannot be read: {failure.reason}") from failure
     except RecursionError as failure:
         raise UserError(f"{path} is nested too deep") from failure
     except ValueError as failure:
@@ -380,11 +380,11 @@ def _value(where: str, kind: Any, value: Any) -> Any:
         return (value,)
     if "bool" in names and isinstance(value, bool):
         return value
-    if "float" in names and typed.fits(value, float):
+    if "float" in names and fits(value, float):
         return float(value)
-    if "int" in names and typed.fits(value, int):
+    if "int" in names and fits(value, int):
         return value
-    if names.startswith("str") and (isinstance(value, str) or typed.fits(value, int)):
+    if names.startswith("str") and (isinstance(value, str) or fits(value, int)):
         return str(value)
     wanted = names.removesuffix(" | None")
     raise UserError(f"{where} = {reprlib.repr(value)} is not of the right kind: {wanted} is wanted")

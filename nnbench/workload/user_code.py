@@ -55,6 +55,8 @@ def check(reference: str) -> None:
             f"'{reference}' names no function: write train.py:build or package.module:build"
         )
     source = reference.rpartition(":")[0]
+    if source.endswith(".py") and Path(source).is_dir():
+        raise UserError(f"{source} is a folder: '{reference}' should name a function in a file")
     if source.endswith(".py") and not Path(source).is_file():
         raise UserError(f"{source} is not there: '{reference}' should name a function in a file")
 
@@ -75,7 +77,7 @@ def load(reference: str) -> Callable[[], Any]:
         sys.path += [str(one) for one in (Path.cwd(), Path("src").resolve()) if one.is_dir()]
     try:
         module = _from_file(Path(source)) if is_file else importlib.import_module(source)
-    except Exception as failure:
+    except (Exception, SystemExit) as failure:
         raise UserError(f"{source} cannot be imported: {reason(failure)}") from failure
     function = getattr(module, name, None)
     if not callable(function):
@@ -88,7 +90,7 @@ def reason(failure: BaseException) -> str:
     if isinstance(failure, UserError):
         return str(failure)
     # Keras begins with where it was and ends with what it was given, TensorFlow ends with why.
-    text = " ".join(" ".join(_lines(failure)).partition("Arguments received by")[0].split())
+    text = " ".join(" ".join(lines(failure)).partition("Arguments received by")[0].split())
     if len(text) > REASON_LENGTH:
         text = f"{text[: REASON_LENGTH // 2]} ... {text[-REASON_LENGTH // 2 :]}"
     own = _own_frames(failure)
@@ -104,15 +106,16 @@ def told(failure: BaseException) -> list[str]:
     raised = failure.__cause__ if isinstance(failure, UserError) else failure
     if raised is None:
         return [reason(failure)]
-    own, lines = _own_frames(raised)[-MOST_LINES:], _lines(raised)
+    own, said = _own_frames(raised)[-MOST_LINES:], lines(raised)
     frames = [
         f"  {_shown(one.filename)}, line {one.lineno}, in {one.name}: {one.line}" for one in own
     ]
-    rest = [f"  {line}" for line in lines[-MOST_LINES:]] if len(lines) > 1 else []
+    rest = [f"  {line}" for line in said[-MOST_LINES:]] if len(said) > 1 else []
     return [reason(failure), *(frames if len(own) > 1 or rest else []), *(rest if own else [])]
 
 
-def _lines(failure: BaseException) -> list[str]:
+def lines(failure: BaseException) -> list[str]:
+    """An error's lines that say something, without colours."""
     text = COLOURS.sub("", str(failure))
     return [line.rstrip() for line in text.splitlines() if line.strip()]
 

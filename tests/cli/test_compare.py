@@ -60,6 +60,43 @@ def test_unlike_hosts_and_versions_are_refused_and_named_on_every_line(nnbench, 
     assert all("elsewhere" in line for line in lines)
 
 
+def test_saved_runs_need_no_backend(nnbench, tmp_path):
+    before = make_run(tmp_path / "a", NOTEBOOK)
+    after = make_run(tmp_path / "b", NOTEBOOK, seed=1)
+    folders = before.folder, after.folder
+    of_one = ("6,6", "6x5", "--run", before.folder)
+    for command in (("compare", *folders), ("explain", *folders), ("explain", *of_one)):
+        answer = nnbench(*command, KERAS_BACKEND="foo")
+        assert answer.returncode == 0, answer.stderr
+
+
+def test_what_failed_in_a_saved_run_is_no_failure_now(nnbench, tmp_path):
+    run = make_run(tmp_path, {**NOTEBOOK, "20": {}}, outcomes={"20": "failed"})
+    assert nnbench("explain", "6,6", "6x5", "--run", run.folder).returncode == 0
+
+
+def test_what_is_damaged_is_told_in_one_way(nnbench, tmp_path):
+    before = make_run(tmp_path / "a", NOTEBOOK)
+    after = make_run(tmp_path / "b", NOTEBOOK, seed=1)
+    file = before.folder / runs.TRIALS_FILE
+    first, *lines = file.read_text().splitlines()
+    file.write_text("\n".join([first, "{", *lines, lines[0], ""]))
+    damage = [
+        f"skipped {file}: line 2 cannot be read (line 2: Expecting",
+        f"skipped {file}: line {len(lines) + 3} repeats line 3",
+    ]
+    folders = before.folder, after.folder
+    for command in (("compare", *folders), ("explain", *folders), ("report", folders[0])):
+        answer = nnbench(*command)
+        assert answer.returncode == 0, answer.stderr
+        told = [one for one in answer.stderr.splitlines() if one.startswith("skipped")]
+        assert len(told) == 2, answer.stderr
+        assert str(file) not in answer.stdout
+        for line, expected in zip(told, damage, strict=True):
+            assert line.startswith(expected.partition(" (")[0])
+    assert "repeats line 3" in (before.folder / "report.html").read_text()
+
+
 def test_two_commits_of_one_host_are_alike(nnbench, tmp_path):
     before = make_run(tmp_path / "a", NOTEBOOK)
     after = make_run(tmp_path / "b", NOTEBOOK, seed=1)

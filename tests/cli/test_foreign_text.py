@@ -19,6 +19,8 @@ NAMES = [
     "\x1b[31mred\u202e",
     "$\\frac{$",
     "long" + "g" * 10_000,
+    "half of a pair \ud800",
+    "no UTF-8 \udcff",
 ]
 UNSEEN = {"\x1b", "\u202e", "\x00", "\x07"}
 
@@ -67,6 +69,8 @@ def test_history_shows_names_in_table_check_comment_page_and_export(nnbench, nam
         cells = [cell for row in csv.reader(file) for cell in row]
     assert "'=cmd|' /C calc'!A0" in cells
     assert not [cell for cell in cells if cell[:1] in ("=", "@")]
+    assert "no UTF-8 \\udcff" in cells
+    assert nnbench("history", "export", "out.parquet").returncode == 0
 
 
 @pytest.mark.long

@@ -208,12 +208,13 @@ def test_commits_of_any_message_go_through_every_command(nnbench, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "name", ["../../stolen", "/stolen", "..", "a/b", "a\\b", "x" * 300, "a\nb"]
+    "name", ["../../stolen", "/stolen", "..", "a/b", "a\\b", "x" * 300, "a\nb", "a\u202eb"]
 )
 def test_names_of_runs_are_names(nnbench, tmp_path, name):
     answer = nnbench("run", "6", "--data", "synthetic:rows=9", "--name", name)
     assert answer.returncode == 2
     assert "is no name" in answer.stderr
+    assert "can be printed" in answer.stderr
     assert answer.stderr.count("\n") == 1
     assert not list(tmp_path.glob("**/run.json"))
 

@@ -58,14 +58,32 @@ NETWORKS = ["", "0", DIGITS, f"{DIGITS}x2", "6x0", f"6x{10**6}", "6,,6", "[6", "
 GRIDS = ["depth=1..10000 width=1..10000", "depth=1", f"depth={DIGITS} width=1", "width=2..1"]
 
 REFUSED = {
-    "run": [*EFFORT, *TRAINED, *NAMES, *((one,) for one in NETWORKS + GRIDS)],
-    "compare": [("a",), ("--margin", "nan"), ("a", "b", "--margin", "200%"), ("--launches", "0")],
-    "scale": [("hight",), ("depth", "--limit", "nan"), ("depth", "--name", ".."), ()],
+    "run": [
+        *(*EFFORT, *TRAINED, *NAMES, *((one,) for one in NETWORKS + GRIDS)),
+        *(("--precision", "1e-300%"), ("--results", ""), ("--resume", "--fresh")),
+        ("--resume",),
+    ],
+    "compare": [
+        *(("a",), ("--margin", "nan"), ("a", "b", "--margin", "200%"), ("--launches", "0")),
+        *((".", "."), ("--against", "HEAD")),
+    ],
+    "scale": [
+        *(("hight",), ("rows", "rows"), ("depth", "--limit", "nan"), ("depth", "--name", "..")),
+        (),
+    ],
     "calibrate": [("--budget", value) for value in ["0", "nan", "long", ""]],
-    "predict": [*((one,) for one in NETWORKS), *(("6,6", "--rows", one) for one in COUNTS), ()],
+    "predict": [
+        *((one,) for one in NETWORKS),
+        *(("6,6", "--rows", one) for one in COUNTS),
+        (),
+        ("6,6",),
+    ],
     "explain": [("6,6",), ("6,6", "6x2"), ("6,6", "0"), ("6,6", "6x3", "--limit", "nan")],
     "report": [(), ("--nothing",)],
-    "advise": [(), ("0",), ("--params", "0"), ("--budget-per-epoch", "0"), ("6", "--rows", "1")],
+    "advise": [
+        *((), ("0",), ("--params", "0"), ("--budget-per-epoch", "0"), ("6", "--rows", "1")),
+        ("6,6",),
+    ],
     "race": [("--seeds", "0"), ("--seeds", "300"), ("--target-loss", "nan"), ("--limit", "nan")],
     "show": [*((one,) for one in NETWORKS), ("6,6", "--batch", "0")],
     "train": [("0",), ("--epochs", "0"), ("--seed", "-1"), ("--seed", DIGITS), ("--task", "")],
@@ -77,6 +95,7 @@ REFUSED = {
         *(("--trainings", value) for value in ["1", "10000"]),
         *(("--limit", value) for value in NUMBERS),
         *((f"--{name}", "luck") for name in ("policies", "conditions")),
+        *(("show", "."), ("check", "."), ("compare", ".", ".")),
         *(("record", "g", "--policy", one) for one in ("luck", "")),
         *(("record", "g", "--seed", one) for one in ("-1", str(2**32))),
         *(("record", "g", "--relative", one) for one in NUMBERS),

@@ -31,6 +31,7 @@ from nnbench.costs.terms import (
 from nnbench.errors import UserError
 from nnbench.explain.crossover import rows_flip
 from nnbench.machine import fingerprint
+from nnbench.measure import run as measuring
 from nnbench.phases import EPOCH, STEP
 from nnbench.show.plain import plain
 from nnbench.show.terminal import print_table
@@ -369,6 +370,70 @@ def test_a_calibration_of_other_cases_is_refused_and_runs_no_code(tmp_path, pool
         saved.load(tmp_path, SETTING)
     with pytest.raises(UserError, match=r"run\.json is damaged"):
         calibration.calibrate(tmp_path, SETTING, 1.0, lambda spent_s, text: None)
+
+
+@pytest.fixture
+def calibrate(tmp_path, monkeypatch):
+    """Calibrate by workers that only play; the first `good` networks that are asked for are timed.
+
+    Of it comes the model, or the error, and how many runs there are.
+    """
+
+    def act(*, good, budget_s, pool=None):
+        timed = []
+
+        class Player:
+            def __init__(self, case, data, log, environment):
+                self.log, self.pid = log, 1
+
+            def wait_until_ready(self, limit_s):
+                told = {"versions": {}, "device_name": "a CPU", "cpus": 2}
+                return {"import_s": 0.1, "first_use_s": 0.1, **told}
+
+            def ask(self, case, limit_s, *, kind, seed):
+                if case.key not in timed:
+                    if len(timed) >= good:
+                        return {"outcome": "failed", "message": "it is broken"}
+                    timed.append(case.key)
+                values = {name: [one_s] * 3 for name, one_s in law_s(case).items()}
+                step = {STEP: values.pop(STEP)}
+                del values[FIRST_EPOCH]
+                return {"samples_s": step if kind == "step" else values, "outcome": "ok"}
+
+            def stop(self):
+                pass
+
+        monkeypatch.setattr(measuring, "Worker", Player)
+        if pool is not None:
+            monkeypatch.setattr(design, "candidates", lambda setting: pool)
+        try:
+            found = calibration.calibrate(tmp_path, SETTING, budget_s, lambda *_: None)
+        except UserError as mistake:
+            found = str(mistake)
+        return found, len(runs.find(saved.folder_of(tmp_path, SETTING)))
+
+    return act
+
+
+def test_a_backend_that_breaks_before_there_is_a_model_ends_the_calibration(calibrate):
+    found, made = calibrate(good=3, budget_s=3600.0)
+    assert "nothing was measured: " in found
+    assert made == 2
+
+
+def test_the_budget_counts_where_there_is_no_model_yet(calibrate):
+    found, made = calibrate(good=3, budget_s=0.001)
+    assert "is calibrated too little (step: 3 times, 8 are needed)" in found
+    assert "run nnbench calibrate --backend jax" in found
+    assert made == 1
+
+
+def test_where_no_network_is_left_there_is_a_model_or_a_reason(calibrate, pool):
+    found, made = calibrate(good=3, budget_s=3600.0, pool=pool[:9])
+    assert "calibrated too little" in found
+    assert calibrate(good=3, budget_s=3600.0, pool=pool[:9]) == (found, made)
+    found, made = calibrate(good=99, budget_s=3600.0, pool=pool[100:124])
+    assert isinstance(found, calibration.Calibration)
 
 
 def test_damaged_runs_of_a_calibration_are_skipped_and_named(tmp_path, pool):

@@ -5,10 +5,11 @@ import json
 
 import numpy as np
 import pytest
-from damage import damaged
+from fuzz.damage import in_json
 from runs import FINGERPRINT
 from trajectories import made
 
+from nnbench.cli.drift import show
 from nnbench.drift import golden, plan, saved, trajectory
 from nnbench.drift.analysis import analyse, compare
 from nnbench.errors import UserError
@@ -57,7 +58,7 @@ def refusal(folder, *, all_of_it):
 
 def test_whatever_a_description_holds_it_is_read_or_refused_in_a_line(folder):
     path, refused = folder / saved.STUDY_FILE, []
-    for number, content in enumerate(damaged(path.read_bytes())):
+    for number, content in enumerate(in_json.all_of(path.read_bytes())):
         path.write_bytes(content)
         refused += filter(None, [refusal(folder, all_of_it=number % 60 == 0)])
     assert len(refused) > 500
@@ -70,7 +71,7 @@ def test_records_that_cannot_be_are_named_and_the_others_count(folder):
     seen = {json.loads(line)["kind"]: number for number, line in enumerate(lines)}
     assert len(seen) == 5
     for position in seen.values():
-        for number, content in enumerate(damaged(lines[position])):
+        for number, content in enumerate(in_json.all_of(lines[position])):
             others = [*lines[:position], content, *lines[position + 1 :], b""]
             path.write_bytes(b"\n".join(others))
             assert not refusal(folder, all_of_it=number % 60 == 0)
@@ -87,6 +88,18 @@ def test_records_that_stand_there_twice_count_once(folder):
     for name in ("trainings", "processes", "remedies", "timings", "skipped"):
         assert getattr(found, name) == getattr(before, name)
     assert all("repeats line" in one for one in found.damage)
+
+
+def test_what_is_damaged_is_told_as_skipped(folder, capsys):
+    path = folder / RECORDS_FILE
+    path.write_bytes(path.read_bytes() + b"{\n")
+    number = len(path.read_bytes().splitlines())
+    show(folder)
+    told = capsys.readouterr()
+    assert told.err.startswith(f"skipped {path}: line {number} cannot be read")
+    assert str(path) not in told.out
+    assert "Not run: no GPU" in told.out
+    assert f"line {number} cannot be read" in (folder / "drift.html").read_text()
 
 
 @pytest.mark.parametrize(
@@ -163,7 +176,7 @@ def test_whatever_a_recorded_training_holds_it_is_read_or_refused_in_a_line(tmp_
     }
     trajectory.write(made(WEIGHTS), tmp_path / golden.ARRAYS)
     refused = []
-    for content in damaged(json.dumps(description).encode()):
+    for content in in_json.all_of(json.dumps(description).encode()):
         path.write_bytes(content)
         try:
             golden.read(tmp_path)

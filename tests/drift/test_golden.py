@@ -49,7 +49,8 @@ def write_data(path):
     """A CSV with one column more than the model takes."""
     rows = np.random.default_rng(0).normal(size=(200, 5))
     lines = [",".join(f"{x:.4f}" for x in row) + f",{int(row.sum() > 0)}" for row in rows]
-    path.write_text("\n".join(["a,b,c,d,unused,label", *lines]) + "\n")
+    # The last row misses its numbers: it is left out, and that is said.
+    path.write_text("\n".join(["a,b,c,d,unused,label", *lines, ",,,,,1"]) + "\n")
 
 
 @pytest.fixture(scope="module")
@@ -82,6 +83,7 @@ def damage(project, name, change):
 def test_the_same_code_passes(nnbench, project):
     answer = nnbench("drift", "check", "kept", *OWN)
     assert answer.returncode == 0, answer.stderr
+    assert "mine.csv: " in answer.stderr
     assert "as recorded" in answer.stdout
 
 

@@ -95,3 +95,17 @@ def test_a_commit_of_no_branch_is_chosen(tmp_path):
     commits = repository(tmp_path, 3)
     git.ask(tmp_path, "update-ref", names=["refs/heads/main", commits[0]])
     assert [one.name for one in chosen(tmp_path, [commits[2], commits[1]])] == commits[1:]
+
+
+def test_git_is_asked_for_the_ends_of_a_range_however_long_it_is(tmp_path, monkeypatch):
+    names = repository(tmp_path, 6)
+    given = []
+
+    def ask(*arguments, names=(), ask=git.ask, **options):
+        given.append(len(names))
+        return ask(*arguments, names=names, **options)
+
+    monkeypatch.setattr(git, "ask", ask)
+    found = [one.name for one in chosen(tmp_path, [f"{names[1]}..{names[4]}", names[0]])]
+    assert found == [names[0], *names[1:5]]
+    assert max(given) == 3

@@ -208,11 +208,22 @@ def test_damaged_and_foreign_files_are_named_and_skipped(tmp_path):
     assert "damaged" in told["broken.json, time_y"]
     assert "0001_x.json" in told
     assert any("changes that" in reason for reason in told.values())
-    assert "cannot be read" in told["run"]
+    assert "cannot be read" in told["trials.jsonl"]
     good = history.table[history.table["case"] == "network=6x2"]
     good = good[good["source"] == "asv"]
     assert good["commit"].tolist() == [commits[0], commits[2]]
     assert len(history.table[history.table["source"] == "nnbench"]) == 2
+
+
+def test_a_pipe_is_skipped_and_not_waited_for(tmp_path):
+    commits = repository(tmp_path / "repo", 2)
+    asv_files(tmp_path / "asv", commits, {"b.time_step": [1, 1.1]})
+    os.mkfifo(tmp_path / "asv" / "pipe.json")
+    found = table.read([tmp_path / "asv"])
+    assert len(found.table) == 2
+    assert [(one.place, one.reason) for one in found.skipped] == [
+        (str(tmp_path / "asv" / "pipe.json"), "it is no file")
+    ]
 
 
 def test_commits_of_other_branches_are_left_out_and_without_git_dates_order(tmp_path):

@@ -227,6 +227,26 @@ def test_what_collides_in_one_file_is_named_and_no_median(tmp_path):
     ]
 
 
+@pytest.mark.parametrize(
+    ("change", "called"),
+    [
+        ({"fullname": 7}, "benchmarks[1]"),
+        ({"param": ["b"]}, "x.py::test_f[b]"),
+        ({"stats": None}, "x.py::test_f[b]"),
+        (None, "benchmarks[1]"),
+    ],
+)
+def test_a_damaged_benchmark_is_named_and_the_others_are_read(tmp_path, change, called):
+    names = [(f"x.py::test_f[{one}]", one, {}) for one in "abc"]
+    path = session(tmp_path, [(name, 1.0) for name in names])
+    plain = json.loads(path.read_text())
+    plain["benchmarks"][1] = change and plain["benchmarks"][1] | change
+    path.write_text(json.dumps(plain))
+    found = list(pytest_benchmark.read(path))
+    assert [one.case for one in found if isinstance(one, Row)] == ["a", "c"]
+    assert [one.place for one in found if isinstance(one, Skipped)] == [f"{path}, {called}"]
+
+
 def test_the_file_of_benchmark_json_is_read_whatever_its_name(tmp_path):
     one = ("x.py::test_f", None, None)
     session(tmp_path, [(one, 1.0)], file="output.json")

@@ -31,6 +31,26 @@ def test_that_there_are_none_is_something_to_tell_of_gpus_and_settings():
     assert fingerprint.unlike(without, dict(without)) == ["gpus: known of neither"]
 
 
+def test_a_variable_that_is_empty_is_no_setting(monkeypatch):
+    for name in fingerprint.THREAD_SETTINGS:
+        monkeypatch.delenv(name, raising=False)
+    without = fingerprint.take()
+    monkeypatch.setenv("XLA_FLAGS", "")
+    assert fingerprint.take()["settings"] == {}
+    earlier = {**without, "settings": {"XLA_FLAGS": ""}}
+    assert fingerprint.differences(earlier, earlier) == []
+    assert fingerprint.differences(earlier, without) == []
+    other = {**without, "settings": {"XLA_FLAGS": "--one"}}
+    assert len(fingerprint.differences(earlier, other)) == 1
+
+
+def test_where_there_is_no_git_there_is_no_commit(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert fingerprint.take()["commit"] is None
+    monkeypatch.setenv("PATH", "")
+    assert fingerprint.take()["commit"] is None
+
+
 def test_runs_of_nobody_knows_where_are_compared_only_if_one_insists(tmp_path, nnbench):
     for name in ("a", "b"):
         made = make_run(tmp_path / name, {"6,6": {}}, launches=2, blocks=1)

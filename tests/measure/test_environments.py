@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from projects import BEFORE_THE_MOVE, LIMIT_S, ROOT, commit_all, git, skip_without
 
-from nnbench.measure import environments
+from nnbench.measure import environments, protocol
 
 
 def wheel(folder, name, version):
@@ -93,6 +93,23 @@ def test_only_what_differs_is_installed_and_what_is_borrowed_stays(project, monk
 def test_what_cannot_be_installed_is_said_in_one_line(project):
     with pytest.raises(environments.UserError, match=r"install failed: ERROR: .*changed"):
         environments.resolve("HEAD~1")
+
+
+@pytest.mark.parametrize("does", ["sleep 1000", "echo 3", "exit 1"])
+def test_a_program_that_is_no_python_is_refused_in_one_line(tmp_path, monkeypatch, does):
+    monkeypatch.setattr(protocol, "ASK_LIMIT_S", 2.0)
+    path = tmp_path / "program.sh"
+    path.write_text(f"#!/bin/sh\n{does}\n")
+    path.chmod(0o755)
+    with pytest.raises(environments.UserError, match="is no Python that has nnbench") as failed:
+        environments.resolve(str(path))
+    assert "\n" not in str(failed.value)
+
+
+def test_what_takes_too_long_to_install_is_said_in_one_line(project, monkeypatch):
+    monkeypatch.setattr(environments, "INSTALL_LIMIT_S", 1e-6)
+    with pytest.raises(environments.UserError, match="did not end within 1e-06 s"):
+        environments.resolve("HEAD")
 
 
 @pytest.fixture(scope="module")

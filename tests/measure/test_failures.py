@@ -1,6 +1,7 @@
 """What fails in a run: what goes on, what is told, and what the exit status says."""
 
 import json
+import os
 
 import numpy as np
 import pytest
@@ -8,6 +9,7 @@ from projects import git
 
 from nnbench.errors import UserError
 from nnbench.machine import fingerprint
+from nnbench.measure import process
 from nnbench.measure import run as measuring
 from nnbench.measure.process import WorkerLostError
 from nnbench.measure.protocol import Environment
@@ -29,7 +31,7 @@ def play(monkeypatch):
             self.side = environment.python
             started.append((self.side, case.label))
 
-        def wait_until_ready(self):
+        def wait_until_ready(self, limit_s):
             if lost := Player.fails(self.side, self.case, measuring.START_KIND):
                 raise lost
             return dict(READY, versions={}, device_name="a CPU", cpus=2)
@@ -140,12 +142,24 @@ def test_a_precision_is_not_waited_for_where_nothing_can_be_measured(run):
     assert max(one["round"] for one in found.trials) == measuring.LEAST_ROUNDS - 1
 
 
-def test_a_worker_that_was_killed_says_nothing_of_its_case(run):
-    def killed(*_):
-        return WorkerLostError("died", "the worker ended with signal 9", by_itself=False)
+def killed(*_):
+    return WorkerLostError("died", "the worker ended with signal 9", by_itself=False)
 
-    with pytest.raises(UserError, match=r"did not start .*signal 9"):
-        run(killed)
+
+def test_a_worker_that_is_killed_as_it_starts_is_started_once_more(run):
+    ends = iter([killed()])
+    found = run(lambda on, case, asked: next(ends, None) if asked == "start" else None)
+    assert good(found) == {("4x1", ""), ("8x1", "")}
+    assert found.failures() == []
+
+
+def test_a_network_with_which_workers_are_killed_does_not_cost_the_others(run):
+    found = run(lambda on, case, asked: killed() if case.label == "4x1" else None)
+    assert good(found) == {("8x1", "")}
+    (failure,) = measuring.failures(found)
+    assert failure.told == "not measured: 4x1: the worker ended with signal 9"
+    with pytest.raises(UserError, match=r"nothing was measured: .*signal 9"):
+        run(killed, name="none")
 
 
 MODEL = """
@@ -236,6 +250,46 @@ def test_every_command_says_that_nothing_could_be_trained(nnbench, code, command
     assert answer.returncode == 2
     assert "ValueError: no width" in answer.stderr
     assert "Traceback" not in answer.stderr
+
+
+def test_a_function_that_hangs_is_given_up_at_the_limit(nnbench, code, monkeypatch):
+    monkeypatch.setattr(process, "FIRST_USE_S", 0.5)
+    (code / "slow.py").write_text("import time\ndef hang(): time.sleep(999)\n")
+    answer = nnbench("run", "--model", "slow.py:hang", "--limit", "1", *TRAINING)
+    assert answer.returncode == 2
+    (line,) = answer.stderr.splitlines()
+    assert line == (
+        "nnbench: nothing was measured: slow.py:hang was not made and trained within 1 s: "
+        "mend it or raise --limit"
+    )
+    (trial,) = runs.read(code / "results" / "run").trials
+    assert trial["outcome"] == "timeout"
+
+
+HALVES = 'def model():\n    raise ValueError("\\ud800 alone")\n\n\ndef data():\n    model()\n'
+
+
+def test_a_reason_that_holds_half_a_surrogate_pair_is_told(nnbench, code):
+    (code / "half.py").write_text(HALVES)
+    answer = nnbench("run", "--model", "half.py:model", *TRAINING)
+    assert answer.returncode == 2
+    assert answer.stderr.startswith("nnbench: nothing was measured: half.py:model failed: ")
+    assert "\\ud800 alone" in answer.stderr
+    answer = nnbench("data", "show", "half.py:data")
+    assert answer.returncode == 2
+    assert "half.py:data failed: ValueError: \\ud800 alone" in answer.stderr
+
+
+@pytest.mark.long
+def test_a_file_whose_name_is_not_utf_8_is_trained_on(nnbench, code):
+    name = os.fsdecode(b"b\xff.csv")
+    rows = "".join(f"{one},{one % 2}\n" for one in range(40))
+    (code / name).write_text(f"a,y\n{rows}")
+    asked = ("4", "--label", "y", "--backend", "jax", "--epochs", "2", "--launches", "1")
+    answer = nnbench("run", *asked, "--blocks", "1", "--data", name, "--quiet", "--name", "run")
+    assert answer.returncode == 0, answer.stderr
+    assert runs.read(code / "results" / "run").good_trials()
+    assert nnbench("report", "results/run").returncode == 0
 
 
 def failure_of(act):

@@ -4,6 +4,7 @@ from matplotlib.container import BarContainer
 from runs import make_run
 
 from nnbench.report import charts
+from nnbench.show.figures import RESOLUTION_DPI, png
 from nnbench.stats.summary import block_values, summarise
 
 NOTEBOOK = {"6,6": {}, "100,100": {"step": 0.004}, "6x5": {"trace": 1.0, "step": 0.002}}
@@ -25,18 +26,21 @@ def test_a_rest_below_zero_is_drawn_left_of_zero(tmp_path):
     assert min(patch.get_x() + min(patch.get_width(), 0) for patch in axis.patches) < 0
 
 
-@pytest.mark.parametrize("count", [1, 12, pytest.param(40, marks=pytest.mark.long)])
+LONG = [pytest.param(count, marks=pytest.mark.long) for count in (3, 40)]
+
+
+@pytest.mark.parametrize("count", [1, 12, *LONG])
 def test_every_chart_can_be_drawn_for_any_number_of_networks(tmp_path, count):
     times_s = {f"{width}": {"step": 0.001 * width} for width in range(1, count + 1)}
     run = make_run(tmp_path, times_s, launches=3, blocks=1)
     group = summarise(run)
     values = block_values(run.samples())
-    drawn(charts.cold_parts(group))
-    drawn(charts.against_parameters(group))
-    drawn(charts.against_depth(group))
-    drawn(charts.samples(group, values, set()))
+    assert png(charts.cold_parts(group), RESOLUTION_DPI)
+    assert png(charts.against_parameters(group), RESOLUTION_DPI)
+    assert png(charts.against_depth(group), RESOLUTION_DPI)
+    assert png(charts.samples(group, values, set()), RESOLUTION_DPI)
     if count > 1:
-        drawn(charts.ratios(group))
+        assert png(charts.ratios(group), RESOLUTION_DPI)
     else:
         assert charts.ratios(group) is None
 

@@ -58,6 +58,14 @@ def test_of_a_long_name_both_ends_its_length_and_its_difference_are_seen():
         assert "(9,998 characters" in one
 
 
+@pytest.mark.parametrize("text", ["a" * 500, "a" * 400 + " " + "b" * 99, "a" * 300 + " b" * 100])
+def test_the_length_that_is_said_is_that_of_the_whole_text(text):
+    names = [text, text[:100] + "c" + text[101:], text[:-40] + "d" + text[-39:]]
+    shown = [printable(name, 70) for name in names]
+    assert len(set(shown)) == 3
+    assert all("(500 characters, " in one and len(one) <= 70 for one in shown)
+
+
 def read_markdown(row):
     """The texts of a table's cells, and what else than text and code is in them."""
     tokens = TABLES.parse(f"| a | b |\n| --- | --- |\n{row}\n")

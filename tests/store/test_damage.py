@@ -6,7 +6,8 @@ import os
 
 import numpy as np
 import pytest
-from damage import WRONG, damaged
+from fuzz.damage import in_json
+from fuzz.damage.values import raw
 from races import NETWORKS, make_race
 from runs import make_run
 
@@ -49,7 +50,7 @@ def test_whatever_a_description_holds_it_is_read_or_refused_in_a_line(run):
     records.write_bytes(b"".join(records.read_bytes().splitlines(keepends=True)[:4]))
     whole = path.read_bytes()
     refused = []
-    for number, content in enumerate(damaged(whole)):
+    for number, content in enumerate(in_json.all_of(whole)):
         path.write_bytes(content)
         refused += filter(None, [refusal(run.folder, all_of_it=number % 40 == 0)])
     assert len(refused) > 500
@@ -67,7 +68,7 @@ def test_a_record_that_cannot_be_is_named_and_the_others_count(run, kind):
     line = next(one for one in lines if f'"{kind}"'.encode() in one)
     others = [one for one in (first, last) if one != line]
     before, analysed = len(others) + 1, itertools.count()
-    contents = list(damaged(line))
+    contents = list(in_json.all_of(line))
     for content in contents:
         path.write_bytes(b"\n".join([content, *others, b""]))
         found = runs.read(run.folder)
@@ -143,8 +144,9 @@ def test_a_race_reads_what_its_curves_can_be(tmp_path):
     path = race.folder / runs.TRIALS_FILE
     lines = path.read_text().splitlines()
     record = json.loads(lines[0])
+    wrong = [json.loads(raw(value)) for value in in_json.EACH]
     for name in ("seed", "losses", "ended_s"):
-        for value in (*WRONG, [0.5], record["ended_s"][::-1], [*record["losses"][:-1], "x"]):
+        for value in (*wrong, [0.5], record["ended_s"][::-1], [*record["losses"][:-1], "x"]):
             path.write_text("\n".join([json.dumps({**record, name: value}), *lines[1:], ""]))
             found = runs.read(race.folder)
             assert len(found.trials) + len(found.damage) == len(lines)

@@ -89,6 +89,12 @@ def test_what_was_written_is_read_back(tmp_path):
     }
 
 
+def test_a_moment_without_a_zone_is_read_as_of_utc(tmp_path):
+    folder = a_run(tmp_path)
+    runs.Writer(folder).append(a_launch(0) | {"began": "2026-01-01T00:00:00"})
+    assert runs.read(folder).launches[0]["began"] == "2026-01-01T00:00:00+00:00"
+
+
 def test_a_record_cut_off_in_flight_is_dropped_and_the_rest_stays(tmp_path):
     folder = a_run(tmp_path)
     writer = runs.Writer(folder)
@@ -114,7 +120,8 @@ def test_damaged_lines_are_named_and_the_others_kept(tmp_path):
     path.write_bytes(path.read_bytes() + b"\x00garbage\n[1, 2]\n" + stranger.encode() + b"\n")
     run = runs.read(folder)
     assert len(run.trials) == 1
-    assert [line.split(" ")[1] for line in run.damage] == ["2", "3", "4"]
+    told = [f"{path}: line {number} cannot be read (" for number in (2, 3, 4)]
+    assert [line[: len(told[0])] for line in run.damage] == told
 
 
 @pytest.mark.parametrize(
@@ -160,7 +167,7 @@ def test_a_name_that_is_taken_is_refused(tmp_path):
 
 def test_a_results_folder_that_cannot_be_made_is_one_clear_line(tmp_path):
     (tmp_path / "file").write_text("in the way")
-    with pytest.raises(UserError, match="cannot be written"):
+    with pytest.raises(UserError, match=r"file/.* cannot be written: .*--results$"):
         a_run(tmp_path / "file")
 
 

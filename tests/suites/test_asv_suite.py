@@ -130,7 +130,7 @@ def test_the_whole_suite_is_well_formed(measured):
 
 
 RUN_THE_SUITE = """
-import subprocess, sys
+import importlib.util, subprocess, sys
 import nnbench
 from asv_suite import cold, grid, training
 
@@ -139,7 +139,9 @@ assert [list(axis) for axis in training.Training().params][:2] == [["6x2", "100x
 start, backend = cold.Start(), cold.StartBackend()
 codes = [start.timeraw_import_nnbench(), backend.timeraw_import_keras("jax")]
 if "typer" not in open(f"{sys.argv[1]}/nnbench/cli/__init__.py").read():
-    codes.append(start.timeraw_help())  # Else it needs what today's environment does not have.
+    codes.append(start.timeraw_help())
+else:  # It needs what today's environment does not have: that it is there is all that can be told.
+    assert importlib.util.find_spec(start.timeraw_help().split()[-1])
 for code in codes:
     subprocess.run([sys.executable, "-c", code], check=True)
 for path in ("fit", "compiled"):

@@ -6,7 +6,7 @@ from dataclasses import asdict
 
 import numpy as np
 import pytest
-from damage import damaged
+from fuzz.damage import in_json
 
 from nnbench.errors import UserError
 from nnbench.training import session
@@ -47,7 +47,7 @@ def refusal(folder):
 def test_whatever_a_description_holds_it_is_read_or_refused_in_a_line(kept):
     path = kept / session.DESCRIPTION
     refused = []
-    for content in damaged(path.read_bytes()):
+    for content in in_json.all_of(path.read_bytes()):
         path.write_bytes(content)
         refused += filter(None, [refusal(kept)])
     assert len(refused) > 100
@@ -61,10 +61,22 @@ def test_the_losses_of_a_training_that_diverged_are_read(kept):
 
 
 @pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        ('{"data": "a", "data": "b"}', "'data' stands twice"),
+        (f'{{"data": {"[" * 200}{"]" * 200}}}', "nested too deep"),
+    ],
+)
+def test_a_description_is_checked_as_every_file_is(kept, content, reason):
+    (kept / session.DESCRIPTION).write_text(content)
+    assert reason in refusal(kept)
+
+
+@pytest.mark.parametrize(
     ("arrays", "reason"),
     [
         ([np.full((3, 4), 1e300)], "holds something else than weights of float32"),
-        ([np.array([{}], dtype=object)], "holds something else than plain numbers"),
+        ([np.array([{}], dtype=object)], "is of dtype |O"),
         (["text"], "holds something else than weights"),
     ],
 )

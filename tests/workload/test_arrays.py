@@ -188,7 +188,7 @@ def test_labels_of_arrays_stay_as_they_were_given(tmp_path):
     assert (three.task, three.labels.dtype.kind) == ("classification-3", "i")
     signs = datasets.load(saved(tmp_path, x=X, y=THREE % 2 * 2 - 1))
     assert (signs.task, set(signs.labels.ravel())) == ("regression", {-1, 1})
-    assert "--as classification" in signs.source
+    assert "a regression to an architecture (--as classification" in signs.source
     asked = datasets.load(saved(tmp_path, x=X, y=THREE % 2 * 2 - 1), task="classification")
     assert (asked.task, set(asked.labels.ravel())) == ("classification", {0, 1})
 
@@ -236,3 +236,37 @@ def test_damaged_npz_files_are_one_line(tmp_path, damage):
     assert str(caught.value).startswith(path)
     assert "np.savez('mine.npz', x=..., y=...)" in str(caught.value)
     assert "allow_pickle" not in str(caught.value)
+
+
+OTHER_KINDS = {
+    "complex": (X * 1j, r"x in it is of dtype <c16: .* \.real"),
+    "dates": (X.astype("datetime64[s]"), r"dtype <M8\[s\]: astype\('datetime64"),
+    "spans": (X.astype("timedelta64[s]"), r"dtype <m8\[s\]: astype\('timedelta64"),
+    "bytes": (X.astype("S8"), r"dtype \|S8: numpy\.char\.decode"),
+    "records": (np.zeros(3, [("a", "f8"), ("b", "i4")]), "structured_to_unstructured"),
+    "objects": (np.array([1, 2.5, None], dtype=object), r"dtype \|O: astype\(float\)"),
+}
+
+
+@pytest.mark.parametrize(("made", "message"), OTHER_KINDS.values(), ids=OTHER_KINDS.keys())
+def test_arrays_of_another_kind_are_named_with_what_makes_numbers_of_them(tmp_path, made, message):
+    with pytest.raises(UserError, match=message) as caught:
+        datasets.load(saved(tmp_path, x=made, y=THREE))
+    assert "damaged" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("spec", "message"),
+    [
+        ("http://x.y/z.csv", "http://x.y/z.csv is not on this machine: download it"),
+        ("synthetic:", "'synthetic:' says no size"),
+        ("folder.py:load", "folder.py is a folder"),
+        ("leaves.py:load", r"leaves.py cannot be imported: SystemExit: 0 \(leaves.py:1\)"),
+    ],
+)
+def test_a_name_that_leads_to_no_data_says_why(tmp_path, monkeypatch, spec, message):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "folder.py").mkdir()
+    (tmp_path / "leaves.py").write_text("raise SystemExit(0)\n")
+    with pytest.raises(UserError, match=message):
+        datasets.load(spec)

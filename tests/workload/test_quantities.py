@@ -26,3 +26,9 @@ def test_reads_shares(text, share):
 def test_names_what_is_no_share(text):
     with pytest.raises(UserError, match="not a share"):
         parse_share(text)
+
+
+@pytest.mark.parametrize("text", ["1e-300%", "0.0000001"])
+def test_no_timing_is_as_narrow_as_that(text):
+    with pytest.raises(UserError, match="too small a share"):
+        parse_share(text)

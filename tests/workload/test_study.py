@@ -101,7 +101,7 @@ def test_a_file_that_is_wrong_says_where(tmp_path, text, message):
 
 
 def test_a_study_that_is_no_file_is_named(tmp_path):
-    with pytest.raises(UserError, match="is no file"):
+    with pytest.raises(UserError, match="is a folder: name a study's TOML file"):
         studies.read(tmp_path)
     (tmp_path / "study.toml").write_bytes(b"\xff\xfe")
     with pytest.raises(UserError, match="is not TOML"):

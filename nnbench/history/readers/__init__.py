@@ -10,12 +10,14 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from nnbench.store.fields import DamageError, Field
+from nnbench.errors import DamageError
+from nnbench.machine.fields import Field
+from nnbench.machine.fingerprint import NO_ANSWERS
+from nnbench.show.text import encodable
 
 BYTES = "B"
 LARGEST_VALUE, LONGEST_S, SHORTEST_S = 1e30, 1e9, 1e-15
 """What is beyond these is no measurement."""
-NO_ANSWERS = ("", "unknown", "none", "null")
 FIRST_NAME = re.compile(rb'\s*\{\s*"(\w+)"')
 
 
@@ -80,7 +82,7 @@ def said(field: Field) -> str:
     found = field.text()
     if found.strip().lower() in NO_ANSWERS:
         field.refuse("says nothing")
-    return found
+    return encodable(found)
 
 
 def word(field: Field) -> str:
@@ -89,8 +91,8 @@ def word(field: Field) -> str:
     return f"{field.number():.17g}" if is_number else field.text("")
 
 
-def listed(parts: Iterable[str]) -> str:
-    """Words in a line that are equal only where all of them are."""
+def joined(parts: Iterable[str]) -> str:
+    """Texts with commas between them; two lines are equal only if all their texts are."""
     return ", ".join(repr(part) if ", " in part else part for part in parts)
 
 

@@ -20,6 +20,7 @@ from datetime import UTC, datetime, timedelta
 from functools import cache, lru_cache
 from pathlib import Path
 
+from nnbench.errors import DamageError
 from nnbench.history.readers import (
     BYTES,
     LARGEST_VALUE,
@@ -30,12 +31,12 @@ from nnbench.history.readers import (
     begins_with,
     commit_of,
     if_known,
-    listed,
+    joined,
     said,
     word,
 )
-from nnbench.store import fields
-from nnbench.store.fields import DamageError, Field
+from nnbench.machine import fields
+from nnbench.machine.fields import Field
 
 SOURCE = "asv"
 API_VERSION = 2
@@ -86,10 +87,10 @@ def read(path: Path) -> Iterator[Row | Skipped]:
     except DamageError as failure:
         yield Skipped(failure.file, failure.reason)
     rows: list[Row] = []
-    for name, fields_ in items.items():
+    for name, stored in items.items():
         try:
-            values = [one.value for one in fields_.entries()]
-            found = Field(dict(zip(columns, values, strict=False)), str(path), fields_.place)
+            values = [one.value for one in stored.entries()]
+            found = Field(dict(zip(columns, values, strict=False)), str(path), stored.place)
             rows += _rows(name, found, (known or Field({}, ""))[name], result)
         except DamageError as failure:
             yield Skipped(f"{failure.file}, {name}", f"damaged ({failure.reason})")
@@ -193,7 +194,7 @@ def _environment(plain: Field) -> str:
         parameters.pop(name, None)
     python = [f"python {parameters.pop('python', '') or plain['python'].text()}"]
     rest = [f"{name} {text}" for name, text in sorted(parameters.items()) if text]
-    return listed([*python, *sorted(wanted), *sorted(variables), *hardware, *rest])
+    return joined([*python, *sorted(wanted), *sorted(variables), *hardware, *rest])
 
 
 def _benchmarks(path: Path) -> Field:

@@ -6,12 +6,14 @@ Each file is one session: one process, hence one launch of every benchmark in it
 known by its `fullname`, a case of it by its `param`: `params` holds addresses of that process.
 """
 
+import contextlib
 import math
 import re
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
+from nnbench.errors import DamageError
 from nnbench.history.readers import (
     LONGEST_S,
     SHORTEST_S,
@@ -21,12 +23,12 @@ from nnbench.history.readers import (
     commit_of,
     digest,
     if_known,
-    listed,
+    joined,
     said,
     word,
 )
-from nnbench.store import fields
-from nnbench.store.fields import DamageError, Field
+from nnbench.machine import fields
+from nnbench.machine.fields import Field
 
 SOURCE = "pytest-benchmark"
 NAME = re.compile(r"\d{4}_.+\.json")
@@ -53,10 +55,13 @@ def read(path: Path) -> Iterator[Row | Skipped]:
         date = (info["time"] if known else plain["datetime"]).moment()
         session = Row(SOURCE, said(machine["node"]), _environment(machine), commit, date)
         benchmarks = plain["benchmarks"].entries()
-        names = Counter(_name(one) for one in benchmarks if isinstance(one.value, dict))
     except DamageError as failure:
         yield Skipped(str(path), f"not a session of pytest-benchmark ({failure.reason})")
         return
+    names: Counter[tuple[str, str]] = Counter()
+    for one in benchmarks:
+        with contextlib.suppress(DamageError):
+            names[_name(one)] += 1
     for one in benchmarks:
         try:
             name = _name(one)
@@ -64,7 +69,9 @@ def read(path: Path) -> Iterator[Row | Skipped]:
                 one["fullname"].refuse(f"stands there {names[name]} times")
             yield _row(one, session)
         except DamageError as failure:
-            yield Skipped(str(path), f"damaged ({failure.reason})")
+            told = one.value.get("fullname") if isinstance(one.value, dict) else None
+            called = told if isinstance(told, str) else one.place
+            yield Skipped(f"{path}, {called}", f"damaged ({failure.reason})")
 
 
 def _name(one: Field) -> tuple[str, str]:
@@ -84,7 +91,7 @@ def _row(one: Field, session: Row) -> Row:
     named = sorted(versions.items()) if isinstance(versions, dict) else []
     texts = [f"{name} {version}" for name, version in named if isinstance(version, str)]
     return session._replace(
-        environment=", ".join(filter(None, [session.environment, listed(texts)])),
+        environment=", ".join(filter(None, [session.environment, joined(texts)])),
         benchmark=fullname.removesuffix(f"[{case}]"),
         case=case,
         value=median,

@@ -13,13 +13,15 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from nnbench.errors import UserError
-from nnbench.history.readers import NO_ANSWERS, Row, Skipped, commit_of, digest, said
-from nnbench.machine import noise
+from nnbench.errors import DamageError, UserError
+from nnbench.history.readers import Row, Skipped, commit_of, digest, said
+from nnbench.machine import fields, noise
+from nnbench.machine.fields import Field
+from nnbench.machine.fingerprint import NO_ANSWERS
+from nnbench.show.text import encodable
 from nnbench.stats.estimate import nested_estimate
 from nnbench.stats.summary import Measured, product_rates
-from nnbench.store import fields, runs
-from nnbench.store.fields import DamageError, Field
+from nnbench.store import runs
 from nnbench.workload.case import Case
 
 SOURCE = "nnbench"
@@ -48,11 +50,12 @@ def read(path: Path) -> tuple[list[Row | Skipped], pd.DataFrame]:
         created = Field(run.created, str(path), "created").moment()
         commits = _commits(run, path)
         session = hashlib.sha256((folder / runs.TRIALS_FILE).read_bytes()).hexdigest()
-    except DamageError as failure:
-        return [Skipped(str(path), failure.reason)], nothing
     except UserError as failure:
-        return [Skipped(str(path), str(failure).splitlines()[0])], nothing
-    found: list[Row | Skipped] = [Skipped(str(folder), damage) for damage in run.damage]
+        return [Skipped(str(path), failure.reason)], nothing
+    place = str(folder / runs.TRIALS_FILE)
+    found: list[Row | Skipped] = [
+        Skipped(place, damage.removeprefix(f"{place}: ")) for damage in run.damage
+    ]
     for name in commits.values():
         if name.endswith(CHANGES):
             reason = f"measured with changes that {name[:9]} does not hold"
@@ -63,7 +66,7 @@ def read(path: Path) -> tuple[list[Row | Skipped], pd.DataFrame]:
     digests, unread = digests_of(folder)
     found += unread
     together = len(commits) > 1
-    labels = {key: case_label(case) for key, case in run.cases.items()}
+    labels = {key: encodable(case_label(case)) for key, case in run.cases.items()}
     rates = {key: product_rates(run, case) for key, case in run.cases.items()}
     for (commit, key, phase), group in blocks.groupby(["commit", "case", "phase"], sort=False):
         estimate = nested_estimate(group["seconds"], group["launch"])

@@ -82,10 +82,10 @@ def fast_fit(
         "validation_steps": validation_steps,
     }
 
-    def fit_instead(refusal: UserError) -> Any:
+    def fit_instead(refusal: UserError, told: str = "") -> Any:
         if otherwise == "raise":
             raise refusal
-        warnings.warn(f"{refusal}; it is trained with model.fit now", stacklevel=3)
+        warnings.warn(f"{refusal}; it is trained with model.fit now{told}", stacklevel=3)
         more: dict[str, Any] = {"epochs": epochs, "initial_epoch": initial_epoch, **options}
         return model.fit(x, y, verbose=verbose, callbacks=callbacks, **more)
 
@@ -93,6 +93,7 @@ def fast_fit(
         validates = bool(validation_split) or validation_data is not None
         refusals.check_callbacks(given, validates=validates)
         prepared = prepare(model, x, y, seed=seed, jit_compile=jit_compile, **options)
+        held = python_state.held(model)
         if epochs > initial_epoch:
             prepared.compile()
     except UserError as refusal:
@@ -105,7 +106,10 @@ def fast_fit(
     except refusals.LeftOutError as refusal:
         for variable, value in zip(chain(*state_variables(model)), before, strict=True):
             variable.assign(value)
-        return fit_instead(refusal)
+        held.put_back()
+        return fit_instead(
+            refusal, ", from the first epoch on: callbacks were called for some epochs already"
+        )
 
 
 def _train(
@@ -132,7 +136,7 @@ def _train(
         for first_epoch, records in stretches:
             last_logs = records[-1]
             if verbose:
-                _say(first_epoch + len(records), epochs, last_logs)
+                _print(first_epoch + len(records), epochs, last_logs)
     finally:
         prepared.sync()
         if epochs > 0:
@@ -198,8 +202,7 @@ def _listened(prepared: Prepared, listeners: Any, epochs: int, every: int) -> It
 
 @contextmanager
 def _unchanged(model: Any, callback: Any, logs: dict[str, Any], every: int) -> Iterator[None]:
-    """Raise UserError if a callback sets what the epochs that it does not hear of depend on."""
-
+    """Raise LeftOutError if a callback sets what epochs that it does not hear of depend on."""
     names, values, stopping = list(logs), _values(model), model.stop_training
     held = python_state.held(model)
     yield
@@ -232,7 +235,7 @@ def _by_epoch(prepared: Prepared, first: int, logs: Logs) -> list[dict[str, Any]
     return records
 
 
-def _say(done: int, epochs: int, logs: dict[str, Any]) -> None:
+def _print(done: int, epochs: int, logs: dict[str, Any]) -> None:
     values = " - ".join(
         f"{name}: {value:.4g}" for name, value in logs.items() if isinstance(value, float)
     )

@@ -1,12 +1,12 @@
 """What the compiled path does not train, each in one sentence that says what to do instead."""
 
 import inspect
-import re
 import traceback
 from collections.abc import Sequence
 from typing import Any
 
 from nnbench.errors import UserError
+from nnbench.workload import user_code
 
 BATCH_HOOKS = ("on_batch_begin", "on_batch_end", "on_train_batch_begin", "on_train_batch_end")
 VALIDATION_HOOKS = ("on_test_begin", "on_test_end", "on_test_batch_begin", "on_test_batch_end")
@@ -14,7 +14,6 @@ INSTEAD = "train it with model.fit"
 BEFORE_THE_REASON = (
     *("Exception encountered when", "Graph execution error", "Detected at node", "File ", "<stack"),
 )
-STYLE = re.compile(r"\x1b\[[0-9;]*m")
 UNREPEATABLE = (
     "the model's training step is another one each time it is taken from equal weights with equal "
     "data, by something that it counts or draws outside of its layers: " + INSTEAD
@@ -129,8 +128,8 @@ def _told(model: Any, failure: Exception) -> str:
         if layer is not None:
             break
     where = f"layer '{layer.name}' ({type(layer).__name__})" if layer else "its training step"
-    lines = [STYLE.sub("", line).strip() for line in str(cause).splitlines()]
-    told = (line for line in lines if line and not line.startswith(BEFORE_THE_REASON))
+    lines = map(str.strip, user_code.lines(cause))
+    told = (line for line in lines if not line.startswith(BEFORE_THE_REASON))
     reason = next(told, "without a message")[:200].rstrip(".: ")
     return f"{where} stopped with {type(cause).__name__} ({reason})"
 

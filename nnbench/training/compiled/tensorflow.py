@@ -29,7 +29,7 @@ class Program:
     def trace(self) -> None:
         """Python to a graph."""
         function = tf.function(
-            self._epochs, jit_compile=_xla_wins(self._model, self._task), autograph=False
+            self._epochs, jit_compile=_takes_xla(self._model, self._task), autograph=False
         )
         self._program = function.get_concrete_function(*self._arguments(0, 1))
 
@@ -158,7 +158,7 @@ def _mapped(function: Callable[[Any], Any], data: Any) -> Any:
     return keras.tree.map_structure(function, data, none_is_leaf=False)
 
 
-def _xla_wins(model: Any, task: Task) -> bool:
+def _takes_xla(model: Any, task: Task) -> bool:
     """XLA where it is asked for, and not where it would draw other random numbers than `fit`."""
     draws = any(v.name == "seed_generator_state" for v in model.non_trainable_variables)
     fit_draws_so = bool(model.jit_compile)

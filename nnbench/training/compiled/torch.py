@@ -108,7 +108,7 @@ class Program:
         if not torch_check.repeats(model, variables, self._own_step, batch):
             raise UserError(refusals.UNREPEATABLE)
         if note:
-            _say(note)
+            _warn(note)
         return self._own_step
 
     def _epoch(self, number: int) -> Logs:
@@ -174,7 +174,7 @@ class Program:
             recorded = {name: value.clone() for name, value in logs.items()}, new, None
         taken = self._own_step(state, batch)
         if not torch_check.same(recorded, (_flat(taken[0]), taken[1], None)):
-            _say("takes another step than its recording, after a callback")
+            _warn("takes another step than its recording, after a callback")
             self._steps = dict.fromkeys(self._steps, self._own_step)
         return taken
 
@@ -183,7 +183,7 @@ class Program:
         return logs, _values(self._variables)
 
 
-def _say(note: str) -> None:
+def _warn(note: str) -> None:
     warnings.warn(f"the model's training step {note}: it is taken as fit takes it", stacklevel=2)
 
 

@@ -67,6 +67,8 @@ def load(
         if task not in (None, ARRAYS[spec].task, tasks.CLASSIFICATION):
             raise UserError(f"{spec} is data for {ARRAYS[spec].task}, not for {task}")
         return load_shipped(ARRAYS[spec])
+    if "://" in spec:
+        raise UserError(f"{spec} is not on this machine: download it, and name the file")
     try:
         path = Path(spec).expanduser()
     except RuntimeError as failure:

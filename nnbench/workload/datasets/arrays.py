@@ -17,10 +17,9 @@ from nnbench.workload import tasks, user_code
 from nnbench.workload.datasets import classes
 from nnbench.workload.datasets.catalog import Arrays, shipped_folder
 from nnbench.workload.datasets.classes import Labels
-from nnbench.workload.datasets.dataset import Dataset
+from nnbench.workload.datasets.dataset import LARGEST, TOO_LARGE, Dataset
 
 LIMIT_S = 600
-LARGEST = float(np.finfo(np.float32).max)
 CHILD = "import sys; from nnbench.workload.datasets import arrays; arrays.answer(*sys.argv[1:])"
 
 Array = npt.NDArray[Any]
@@ -76,7 +75,8 @@ def answer(reference: str, file: str, problem: str) -> None:
         x, y = _pair(reference, _made(reference))
         np.savez(file, x=_plain(reference, "x", x), y=_plain(reference, "y", y))
     except UserError as mistake:
-        Path(problem).write_text(" ".join(str(mistake).split()), encoding="utf-8")
+        told = " ".join(str(mistake).split())
+        Path(problem).write_text(told, encoding="utf-8", errors="backslashreplace")
 
 
 def _made(reference: str) -> Any:
@@ -143,10 +143,7 @@ def _data_set(x: Array, y: Array, *, name: str, source: str, task: str | None) -
         if array.dtype.kind == "f" and not np.isfinite(array).all():
             raise UserError(f"{letter} of {name} holds NaN or infinity: mend or drop those rows")
         if array.dtype.kind == "f" and array.size and float(np.abs(array).max()) > LARGEST:
-            raise UserError(
-                f"{letter} of {name} holds {np.abs(array).max():.3g}, too large for float32 "
-                "(at most 3.4e38): use another unit"
-            )
+            raise UserError(f"{letter} of {name} holds {np.abs(array).max():.3g}, {TOO_LARGE}")
     if len(x) != len(y) or len(x) < 2:
         raise UserError(
             f"{name} has {len(x)} rows of x and {len(y)} of y: two rows at least, as many of each"
@@ -186,6 +183,10 @@ def _labels(y: Array, task: str | None, where: str) -> Labels:
     if found.task == tasks.REGRESSION or np.array_equal(found.values, numbers):
         return Labels(given, found.task, found.note)
     if task is None:
-        told = "y as given, a regression (--as classification: classes, numbered from 0)"
+        # A run trains all its networks on the same labels, and own models are among them.
+        told = (
+            "y as given, for your own loss may need it so; a regression to an architecture "
+            "(--as classification: classes, numbered from 0)"
+        )
         return Labels(given, tasks.REGRESSION, told)
     return Labels(found.values.astype(np.float32).reshape(-1, 1), found.task, found.note)

@@ -13,9 +13,9 @@ import numpy.typing as npt
 
 from nnbench.errors import UserError
 from nnbench.workload import tasks
+from nnbench.workload.datasets.words import listed, shown
 
 MOST, ROWS_EACH = 20, 3
-SHOWN = 8
 
 
 @dataclass(frozen=True)
@@ -55,18 +55,6 @@ def of_texts(texts: Sequence[str], task: str | None, where: str) -> Labels:
     if 2 < names.size == len(texts):
         raise UserError(f"{where} holds another text in every row: name another label")
     return _numbered([shown(name) for name in names], codes, task, where, "")
-
-
-def shown(text: str, most: int = 40) -> str:
-    """A text in one line, without what a terminal would obey."""
-    printable = "".join(letter if letter.isprintable() else "?" for letter in text.strip())
-    return printable if len(printable) <= most else printable[:most] + "..."
-
-
-def listed(names: Sequence[str], most: int = SHOWN) -> str:
-    """Names in one line, the first ones if they are many."""
-    more = len(names) - most
-    return ", ".join(names[:most]) + (f" and {more} more" if more > 0 else "")
 
 
 def _numbered(

@@ -12,6 +12,8 @@ from nnbench.workload.architecture import Architecture
 from nnbench.workload.families import IMAGES, SEQUENCES, TABLE, TOKENS, USUAL_DATA
 
 Array = npt.NDArray[np.float32]
+LARGEST = float(np.finfo(np.float32).max)
+TOO_LARGE = "too large for float32 (at most 3.4e38): use another unit"
 FIGURES = (np.mean, np.std, np.min, np.max)
 
 

@@ -11,8 +11,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Any
 
-from nnbench.errors import UserError
-from nnbench.machine import npz
+from nnbench.errors import DamageError, UserError
+from nnbench.machine import npz, whole_file
 
 MOST_BYTES = 4 * 2**30
 PACKED: dict[bytes, tuple[str, Callable[[IO[bytes]], Any]]] = {
@@ -39,17 +39,14 @@ def read(path: Path) -> tuple[str, list[str]]:
 def contents(path: Path) -> bytes:
     """A file's bytes. Raises UserError, which says why it cannot be read."""
     try:
-        if path.exists() and not (path.is_file() or path.is_dir()):
-            raise UserError(f"{path} is no regular file: save it as a CSV file")
-        return path.read_bytes()
-    except FileNotFoundError:
-        raise UserError(f"there is no file {path}: check its path") from None
-    except IsADirectoryError:
-        raise UserError(f"{path} is a folder: name a CSV file in it") from None
-    except (OSError, ValueError) as error:
-        reason = (getattr(error, "strerror", None) or str(error)).lower()
+        return whole_file.read(path)
+    except DamageError as damage:
+        if isinstance(damage.__cause__, FileNotFoundError):
+            raise UserError(f"there is no file {path}: check its path") from None
+        if damage.__cause__ is None and path.is_dir():
+            raise UserError(f"{path} is a folder: name a CSV file in it") from None
         mend = "check its path and permissions"
-        raise UserError(f"{path} cannot be read ({reason}): {mend}") from None
+        raise UserError(f"{path} cannot be read ({damage.reason.lower()}): {mend}") from None
 
 
 def is_workbook(raw: bytes) -> bool:
@@ -84,7 +81,9 @@ def _member(file: IO[bytes]) -> IO[bytes]:
     archive = zipfile.ZipFile(file)
     files = [one for one in archive.infolist() if not one.is_dir()]
     files = [one for one in files if not one.filename.startswith("__MACOSX/")]
-    if len(files) != 1:
+    if not files:
+        raise ValueError("it holds no file")
+    if len(files) > 1:
         raise ValueError(f"it holds {len(files)} files: unpack it and name one of them")
     return npz.open_member(archive, files[0])
 

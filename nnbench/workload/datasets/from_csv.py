@@ -1,6 +1,6 @@
 """A data set from a table's file: choose columns, check them, scale them."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,10 +11,11 @@ import numpy.typing as npt
 from nnbench.errors import UserError
 from nnbench.workload import tasks
 from nnbench.workload.datasets import classes, column, table
-from nnbench.workload.datasets.classes import Labels, listed
+from nnbench.workload.datasets.classes import Labels
 from nnbench.workload.datasets.column import Numbers
-from nnbench.workload.datasets.dataset import Dataset
+from nnbench.workload.datasets.dataset import Array, Dataset
 from nnbench.workload.datasets.table import Column, Table
+from nnbench.workload.datasets.words import listed
 
 
 @dataclass(frozen=True)
@@ -40,36 +41,19 @@ def load_csv(
     path: Path, choice: Choice, *, name: str, source: str, header: Sequence[str] | None = None
 ) -> Dataset:
     """Read the chosen columns, with `header` for a header line; UserError for unusable ones."""
-    label, task = choice.label, choice.task
-    asked_for_classes = task is not None and tasks.classes(task) is not None
+    label = choice.label
     read = table.read(path, header=header)
     if label is None:
         raise UserError(f"{read.file} needs a label: name one of its columns {read.listed()}")
     read.require([label, *(choice.features or ())])
     notes = list(read.notes)
     found = _features(read, choice, label, notes)
-    target = read.read(label)
-    as_text = target.is_text or (asked_for_classes and target.wrong.size > 0)
-    if as_text:
-        target = column.text(read.columns[label])
-    else:
-        read.check(label, target)
+    target, texts = _target(read, label, choice.task)
     kept = _complete(read, {**found, label: target}, notes)
-    where = f"{read.file}, label '{label}'"
-    if as_text:
-        labels = classes.of_texts(
-            [read.columns[label][place].strip() for place in kept], task, where
-        )
-        numbers = labels.values
-    else:
-        numbers = target.values[kept]
-        labels = classes.of_numbers(numbers, task, where)
-    _check_labels(where, numbers, labels)
-    taken = defaultdict(list)
-    for one, cells in {**found, label: target}.items():
-        if cells.note and not (one == label and labels.note):
-            taken[cells.note].append(one)
-    notes += [f"{how}: {listed(names)}" for how, names in taken.items()]
+    given = [texts[row].strip() for row in kept] if texts else target.values[kept]
+    labels, numbers = _labels(f"{read.file}, label '{label}'", given, choice.task)
+    ways = {one: cells.note for one, cells in found.items()}
+    notes += _each_way({**ways, label: "" if labels.note else target.note})
     notes += [f"{label}: {labels.note}"] if labels.note else []
     columns = {one: cells.values[kept] for one, cells in found.items()}
     for feature, values in columns.items():
@@ -80,14 +64,7 @@ def load_csv(
             )
     if choice.standardise:
         columns = {one: _standardised(read, one, values) for one, values in columns.items()}
-    features = np.stack(list(columns.values()), axis=1).astype(np.float32, order="C")
-    merged = [
-        one
-        for (one, values), stored in zip(columns.items(), features.T, strict=True)
-        if np.ptp(values) > 0 and np.ptp(stored) == 0
-    ]
-    if merged:
-        notes.append(f"too close together for float32, --standardise tells apart: {listed(merged)}")
+    features = _as_float32(columns, notes)
     return Dataset(
         name=name,
         task=labels.task,
@@ -115,10 +92,11 @@ def _features(read: Table, choice: Choice, label: str, notes: list[str]) -> dict
         raise UserError(
             f"{read.file} has no feature: besides the label '{label}' it needs a column of numbers"
         )
+    counts = Counter(chosen)
     if label in found:
         raise UserError(f"{read.file}, column '{label}' is the label: take it off the features")
     for one, cells in found.items():
-        if chosen.count(one) > 1 and choice.features is not None:
+        if counts[one] > 1 and choice.features is not None:
             raise UserError(f"{read.file}, column '{one}' is chosen twice: name it once")
         read.check(one, cells)
     return found
@@ -138,13 +116,46 @@ def _complete(read: Table, columns: dict[str, Numbers], notes: list[str]) -> npt
     return kept
 
 
-def _check_labels(where: str, numbers: Column, labels: Labels) -> None:
-    if np.unique(numbers.astype(np.float32)).size == 1:
-        is_class = labels.task != tasks.REGRESSION and numbers[0] in (0, 1)
-        missing = f"; class {1 - numbers[0]:g} is missing" if is_class else ""
+def _target(read: Table, label: str, task: str | None) -> tuple[Numbers, Sequence[str]]:
+    """The label's column, and its texts where they are what is learned."""
+    target = read.read(label)
+    classes_asked = task is not None and tasks.classes(task) is not None
+    if target.is_text or (classes_asked and target.wrong.size > 0):
+        return column.text(read.columns[label]), read.columns[label]
+    read.check(label, target)
+    return target, ()
+
+
+def _labels(where: str, given: Column | list[str], task: str | None) -> tuple[Labels, Column]:
+    """Labels, and the numbers that they were; UserError if there is nothing to tell apart."""
+    if isinstance(given, list):
+        labels = classes.of_texts(given, task, where)
+        return labels, labels.values
+    labels = classes.of_numbers(given, task, where)
+    if np.unique(given.astype(np.float32)).size == 1:
+        is_class = labels.task != tasks.REGRESSION and given[0] in (0, 1)
+        missing = f"; class {1 - given[0]:g} is missing" if is_class else ""
         raise UserError(
-            f"{where} is {numbers[0]:g} in every row{missing}: name another label or add rows"
+            f"{where} is {given[0]:g} in every row{missing}: name another label or add rows"
         )
+    return labels, given
+
+
+def _each_way(ways: dict[str, str]) -> list[str]:
+    """How columns were taken for numbers: each way once, with its columns."""
+    taken = defaultdict(list)
+    for one, way in ways.items():
+        taken[way].append(one)
+    return [f"{way}: {listed(names)}" for way, names in taken.items() if way]
+
+
+def _as_float32(columns: dict[str, Column], notes: list[str]) -> Array:
+    """Columns side by side; those that lose what tells their rows apart are noted."""
+    features = np.stack(list(columns.values()), axis=1).astype(np.float32, order="C")
+    lost = (np.ptp(features, axis=0) == 0) & [np.ptp(values) > 0 for values in columns.values()]
+    if merged := [one for one, is_lost in zip(columns, lost, strict=True) if is_lost]:
+        notes.append(f"too close together for float32, --standardise tells apart: {listed(merged)}")
+    return features
 
 
 def _standardised(read: Table, feature: str, values: Column) -> Column:

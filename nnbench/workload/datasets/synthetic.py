@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from nnbench.errors import UserError
-from nnbench.workload import tasks
+from nnbench.workload import quantities, tasks
 from nnbench.workload.datasets import shaped
 from nnbench.workload.datasets.dataset import Dataset
 from nnbench.workload.datasets.shaped import ShapedRecipe
@@ -25,9 +25,9 @@ class Recipe:
     task: str = tasks.CLASSIFICATION
 
     def __post_init__(self) -> None:
-        _within("rows", self.rows, 2, 10**9)
-        _within("features", self.features, 1, 10**6)
-        _within("seed", self.seed, 0, 2**63 - 1)
+        quantities.check("number of rows", self.rows, 2, quantities.MOST_ROWS)
+        quantities.check("number of features", self.features, 1, quantities.MOST_FEATURES)
+        quantities.check("seed", self.seed, 0, 2**63 - 1)
         if (tasks.classes(self.task) or 0) > self.rows:
             raise UserError(f"{self.name} has fewer rows than classes: take more rows")
         needed = 4 * self.rows * self.features
@@ -53,6 +53,8 @@ def parse(text: str, *, task: str | None = None) -> Recipe | ShapedRecipe:
     given: dict[str, str] = {}
     shapes = re.findall(rf"(?:[:,]\s*)({'|'.join(shaped.KINDS)})\s*=", text)
     parts = text.removeprefix(PREFIX).removeprefix(":")
+    if text != PREFIX and not parts.strip(" ,"):
+        raise UserError(f"'{text}' says no size: write {PREFIX}, or {Recipe().name}")
     for part in filter(None, (part.strip() for part in parts.split(","))):
         key, equals, value = (piece.strip() for piece in part.partition("="))
         if not equals or (not shapes and key not in Recipe.__dataclass_fields__):
@@ -106,8 +108,3 @@ def _whole(text: str, key: str, value: str) -> int:
     if not (value.isascii() and value.isdigit() and len(value) < 20):
         raise UserError(f"{key}='{value}' in '{text}' is not understood: give a whole number")
     return int(value)
-
-
-def _within(key: str, value: int, least: int, most: int) -> None:
-    if not least <= value <= most:
-        raise UserError(f"{key}={value} cannot be made: {key} goes from {least} to {most}")

@@ -16,11 +16,11 @@ import numpy.typing as npt
 
 from nnbench.errors import UserError
 from nnbench.workload.datasets import column, file_text, workbook
-from nnbench.workload.datasets.classes import listed, shown
 from nnbench.workload.datasets.column import Numbers
+from nnbench.workload.datasets.dataset import LARGEST, TOO_LARGE
+from nnbench.workload.datasets.words import listed, shown
 
 Column = npt.NDArray[np.float64]
-LARGEST = float(np.finfo(np.float32).max)
 SHOWN_NAMES = 20
 SNIFFED = 100
 SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "pipes", " ": "spaces"}
@@ -94,43 +94,21 @@ def read(path: Path, *, header: Sequence[str] | None = None) -> Table:
     Commas, semicolons, tabs, pipes or spaces separate its cells. Raises UserError for an unreadable
     file or header, a row of odd length, or fewer than two rows.
     """
-    file, raw = str(path), file_text.contents(path)
-    separator, names = ",", list(header or ())
-    if file_text.is_workbook(raw):
-        found, notes = workbook.rows(path, raw)
-        records = list(enumerate(found, start=1))
-    else:
-        text, notes = file_text.decoded(path, file_text.unpacked(path, raw))
-        records, separator = _records(file, text)
-        if separator != ",":
-            notes.append(f"separated by {SEPARATORS.get(separator, repr(separator))}")
-    width = next((len(row) for _, row in records if not _is_comment(row)), 0)
-    rows = [one for one in records if len(one[1]) == width or not _is_comment(one[1])]
-    filled = [one for one in rows if any(map(str.strip, one[1]))]
-    blank = len(rows) - len(filled)
+    file = str(path)
+    records, separator, notes = _contents(path)
+    filled = _filled(records, notes)
     if not filled:
         raise UserError(f"{file} is empty: it needs a header line and rows of numbers below it")
-    if header is None:
-        names = [name.strip() for name in filled.pop(0)[1]]
-        names[0] = names[0].lstrip("# ")
-        names = _checked_header(file, [""] * _row_names(names, filled) + names)
-    for line, row in filled:
-        if len(row) == len(names):
-            continue
-        while len(row) > len(names) and not row[-1].strip():
-            row.pop()
-        if len(row) != len(names):
-            raise UserError(
-                f"{file}, line {line} has {_count(len(row), 'cell')} where the header has "
-                f"{_count(len(names), 'column')}: add or remove a {_single(separator)}"
-            )
+    names = list(header) if header else _header(file, filled)
+    _check_widths(file, filled, len(names), separator)
+    if len(names) == 1 and (odd := re.search(r"[\^:~;|&!]", names[0])):
+        raise UserError(
+            f"{file} has one column, called '{shown(names[0])}': separate its cells by commas, "
+            f"not by '{shown(odd[0])}'"
+        )
     if len(filled) < 2:
         told = "one row" if filled else "no row"
         raise UserError(f"{file} has {told} below its header: training needs at least two")
-    if len(rows) < len(records):
-        notes.append(f"comment lines left out: {len(records) - len(rows)}")
-    if blank:
-        notes.append(f"blank rows left out: {blank}")
     if nameless := [f"column {place}" for place, name in enumerate(names, start=1) if not name]:
         notes.append(f"left out, for they have no name: {listed(nameless)}")
     lines, cells = zip(*filled, strict=True)
@@ -141,6 +119,53 @@ def looks_headerless(path: Path) -> bool:
     """Whether the first line of a CSV file holds numbers only."""
     text = file_text.read(path)[0]
     return _all_numbers(text.strip().partition("\n")[0].split(","))
+
+
+def _contents(path: Path) -> tuple[Records, str, list[str]]:
+    """All rows of a file, what separates their cells, and notes of how it was read."""
+    raw = file_text.contents(path)
+    if file_text.is_workbook(raw):
+        found, notes = workbook.rows(path, raw)
+        return list(enumerate(found, start=1)), ",", notes
+    text, notes = file_text.decoded(path, file_text.unpacked(path, raw))
+    records, separator = _records(str(path), text)
+    if separator != ",":
+        notes.append(f"separated by {SEPARATORS.get(separator, repr(separator))}")
+    return records, separator, notes
+
+
+def _filled(records: Records, notes: list[str]) -> Records:
+    """The rows that are no comment and not blank; what is left out is noted."""
+    width = next((len(row) for _, row in records if not _is_comment(row)), 0)
+    rows = [one for one in records if len(one[1]) == width or not _is_comment(one[1])]
+    filled = [one for one in rows if any(map(str.strip, one[1]))]
+    if comments := len(records) - len(rows):
+        notes.append(f"comment lines left out: {comments}")
+    if blank := len(rows) - len(filled):
+        notes.append(f"blank rows left out: {blank}")
+    return filled
+
+
+def _header(file: str, filled: Records) -> list[str]:
+    """The columns' names, which are taken off the rows."""
+    names = [name.strip() for name in filled.pop(0)[1]]
+    names[0] = names[0].lstrip("# ")
+    return _checked_header(file, [""] * _row_names(names, filled) + names)
+
+
+def _check_widths(file: str, filled: Records, width: int, separator: str) -> None:
+    """Raise UserError for a row of another width than the header's; blank ends are cut off."""
+    for line, row in filled:
+        while len(row) > width and not row[-1].strip():
+            row.pop()
+        if len(row) != width:
+            mend = f"add or remove a {_single(separator)}"
+            if width == 1:
+                mend = "remove what stands above the line of column names, such as a title"
+            raise UserError(
+                f"{file}, line {line} has {_count(len(row), 'cell')} where the header has "
+                f"{_count(width, 'column')}: {mend}"
+            )
 
 
 def _records(file: str, text: str) -> tuple[Records, str]:
@@ -219,8 +244,9 @@ def _checked_header(file: str, header: Sequence[str]) -> list[str]:
     names = ["" if NAMELESS.fullmatch(name) else name for name in header]
     for number, name in enumerate(names, start=1):
         if name and not name.isprintable():
+            odd = next(one for one in name if not one.isprintable())
             raise UserError(
-                f"{file}, column {number} is called '{shown(name)}': rename it without line breaks"
+                f"{file}, column {number} is called '{shown(name)}': rename it without {odd!a}"
             )
     for name, count in Counter(filter(None, names)).most_common(1):
         if count > 1:
@@ -235,7 +261,7 @@ def _complaint(text: str) -> str:
     if np.isinf(value) and "inf" in cell.lower():
         return f"'{cell}' is not finite; correct it or remove the row"
     if not np.isnan(value):
-        return f"{cell} is too large for float32 (at most 3.4e38); use another unit"
+        return f"{cell} is {TOO_LARGE}"
     if cell.lower() in column.MISSING:
         return f"'{cell}' is a missing value; fill it in or remove the row"
     if cell.lower() in itertools.chain(*column.TRUTHS):

@@ -4,8 +4,8 @@ import io
 import warnings
 from pathlib import Path
 
-from nnbench.errors import UserError
-from nnbench.machine import devices, npz
+from nnbench.errors import UserError, first_line
+from nnbench.machine import npz
 
 DAMAGE = (
     *npz.UNREADABLE,
@@ -28,7 +28,7 @@ def rows(path: Path, raw: bytes) -> tuple[list[list[str]], list[str]]:
             f"{path} is a workbook, which openpyxl reads: pip install openpyxl, or save it as CSV"
         ) from None
     except DAMAGE as failure:
-        reason = devices.first_line(failure)
+        reason = first_line(failure)
         raise UserError(f"{path} is a damaged workbook ({reason}): save it as CSV") from None
     found = [list(map(str, row)) for row in cells.fillna("").itertuples(index=False)]
     return found, [f"sheet {sheets[0]} of {len(sheets)}"] if len(sheets) > 1 else []

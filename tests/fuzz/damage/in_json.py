@@ -6,6 +6,12 @@ from fuzz.damage.values import FOREIGN, WRONG, Damage, raw
 from hypothesis import strategies as st
 
 HERE = "@@here@@"
+EACH = (
+    *("null", "true", "zero", "minus one", "400 digits", "1e999", "NaN", "empty text"),
+    *("an escape sequence", "U+2028", "10,000 characters"),
+    *("a list", "a mapping", "a list of lists"),
+)
+"""What is put in each place of a document when all places are tried."""
 
 
 def places(node, path=""):
@@ -97,6 +103,17 @@ def damages_of(document):
 def damages(content):
     """Damage to a file of one JSON document."""
     return damages_of(json.loads(content))
+
+
+def all_of(content):
+    """What may become of a file: every value wrong or gone, half of it, something else."""
+    yield from (b"", b"\x00", b"\xff\xfe", b"{", content[: len(content) // 2])
+    yield from (raw(value).encode() for value in ("a deep list", "a deep mapping"))
+    document = json.loads(content)
+    for place in places(document):
+        yield from (applied(content, Damage("replace", place, value)) for value in EACH)
+        if place:
+            yield applied(content, Damage("drop", place))
 
 
 def applied(content, damage):

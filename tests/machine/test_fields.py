@@ -1,13 +1,14 @@
 import json
 import os
+from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nnbench.errors import UserError
-from nnbench.store import fields
-from nnbench.store.fields import DamageError
+from nnbench.errors import DamageError, UserError
+from nnbench.machine import fields
 
 
 def field(plain):
@@ -51,7 +52,7 @@ def test_what_is_missing_or_null_takes_the_default():
     for one in (plain["there"]["null"], plain["not"]["there"]):
         assert one.number(2.5) == 2.5
         assert (one.text(""), one.whole(3), one.flag(False)) == ("", 3, False)
-        assert (one.entries(()), one.members({})) == ((), {})
+        assert (one.entries(()), one.members({})) == ([], {})
         with pytest.raises(DamageError, match="is missing"):
             one.entries()
 
@@ -93,12 +94,52 @@ def test_what_is_no_file_is_not_waited_for(tmp_path):
             fields.read(tmp_path / name)
 
 
+def test_a_name_that_stands_twice_is_told_as_that():
+    with pytest.raises(DamageError) as failed:
+        fields.parse(b'{"a": 1, "b": 2, "a": 3}', "a.json")
+    assert failed.value.reason == "'a' stands twice in one mapping"
+
+
+@dataclass(frozen=True)
+class Kind:
+    name: str
+    made: Path
+    share: float = 0.5
+    rows: int | None = None
+
+
+@pytest.mark.parametrize(
+    ("plain", "reason"),
+    [
+        ([1], "inside is no mapping: [1]"),
+        ({"share": 1.0}, "inside.name is missing"),
+        ({"name": None}, "inside.name is missing"),
+        ({"name": "a", "other": 1}, "inside.other is not known"),
+        ({"name": 1}, "inside.name is not of the type str: 1"),
+        ({"name": "a", "share": True}, "inside.share is not of the type float: True"),
+        ({"name": "a", "rows": 1.5}, "inside.rows is not of the type int | None: 1.5"),
+        ({"name": "a", "share": float("inf")}, "inside.share is not of the type float: inf"),
+    ],
+)
+def test_a_record_takes_what_its_fields_are_of_and_names_the_rest(plain, reason):
+    with pytest.raises(DamageError) as failed:
+        field({"inside": plain})["inside"].record(Kind, made=Path())
+    assert failed.value.reason == reason
+    good = {"name": "a", "share": 2, "rows": None, "made": "not taken"}
+    assert field(good).record(Kind, made=Path()) == Kind("a", Path(), 2)
+
+
 @settings(max_examples=30, deadline=None)
 @given(st.recursive(st.text() | st.integers(), lambda inner: st.dictionaries(st.text(), inner)))
-def test_every_text_that_was_read_can_be_encoded(plain):
+def test_half_a_surrogate_pair_is_shown_and_a_byte_of_a_name_stays(plain):
     assert field(plain).value == plain
-    for broken in ({"a": plain, "\udcff": 1}, [plain, "\ud800"]):
-        with pytest.raises(DamageError, match="surrogates"):
-            field(broken)
+    name = os.fsdecode(b"b\xff.csv")
+    found = field({name: plain, "the other": [plain, "\ud800 \\ud800 \\"]}).value
+    assert found == {name: plain, "the other": [plain, "\\ud800 \\ud800 \\"]}
     with pytest.raises(DamageError, match="no JSON"):
         fields.parse(b'["\xed\xa0\x80"]', "a.json")
+
+
+def test_names_that_are_one_when_shown_are_two_of_one_name():
+    with pytest.raises(DamageError, match="stands twice"):
+        field({"\ud800": 1, "\\ud800": 2})

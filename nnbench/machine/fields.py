@@ -6,41 +6,44 @@
     rounds = plain["stats"]["rounds"].whole(1)
 
 What is missing, or is not what was asked for, raises `DamageError`, which names the file and the
-place in it; who reads a file catches it once. What is missing or null takes the default, where one
-is given. Nothing that was read is too deep to be written again, no name stands twice in one
-mapping, and every text can be encoded.
+place in it; who reads a file catches it once. What is missing or null takes the default, which is
+plain, too, where one is given. Nothing that was read is too deep to be written again, no name
+stands twice in one mapping. Half a surrogate pair in a text becomes its escape, such as `\\ud800`;
+one that stands for a byte of a file's name, as Python writes names that are not UTF-8, stays.
 """
 
+import codecs
+import functools
 import json
 import math
 import re
 import reprlib
 import sys
+import types
+import typing
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import MISSING, dataclass
+from dataclasses import fields as fields_of
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, NoReturn, Self
+from typing import Any, NoReturn, Self, TypeVar
 
-from nnbench.errors import UserError
+from nnbench.errors import DamageError, first_line
+from nnbench.machine import whole_file
 
 MOST_DEPTH = 100
 LARGEST = sys.float_info.max
 LARGEST_WHOLE = 1 << 53
 """Beyond it a float64 skips whole numbers."""
+LARGEST_MEASURED = 1e18
+"""Nothing that is counted or timed comes near."""
 YEARS = range(1700, 2200)
 """What a count of nanoseconds holds."""
+BYTES_OF_NAMES = {chr(0xDC00 + byte) for byte in range(0x80, 0x100)}
 PLAIN_NAME = re.compile(r"[\w.:/ \[\]-]{1,80}", re.ASCII)
 
-
-class DamageError(UserError):
-    """A file, or part of one, that cannot be used; `reason` does not name it."""
-
-    def __init__(self, file: object, reason: str) -> None:
-        """Of what is called `file`, such as `trials.jsonl, line 3`."""
-        super().__init__(f"{file} cannot be used ({reason}): restore it or leave it out")
-        self.file, self.reason = str(file), reason
+Record = TypeVar("Record")
 
 
 @dataclass(frozen=True)
@@ -53,14 +56,12 @@ class Field:
 
     def __getitem__(self, name: str) -> Self:
         """A member of a mapping; of what is missing, nothing."""
-        known = {} if self.value is None else self._of_type(dict, "is no mapping")
+        known = self._of_type(dict, "is no mapping", {})
         return self._inner(known.get(name), self._beneath(name))
 
     def text(self, default: str | None = None) -> str:
         """A text."""
-        if self.value is None and default is not None:
-            return default
-        found: str = self._of_type(str, "is no text")
+        found: str = self._of_type(str, "is no text", default)
         return found
 
     def number(
@@ -72,11 +73,7 @@ class Field:
         most: float = LARGEST,
     ) -> float:
         """A finite number within these bounds; true and false are none."""
-        if self.value is None and default is not None:
-            return default
-        found = self.value
-        if isinstance(found, bool) or not isinstance(found, int | float):
-            self.refuse("is no number")
+        found = self._of_type((int, float), "is no number", default)
         # Compared before it is converted: a whole number of 400 digits is no float.
         if not least <= found <= most or found <= above:
             bounds = {"from": least, "above": above, "up to": most}
@@ -88,18 +85,14 @@ class Field:
         self, default: int | None = None, *, least: int = 0, most: int = LARGEST_WHOLE
     ) -> int:
         """A whole number within these bounds."""
-        if self.value is None and default is not None:
-            return default
-        found = self.number(least=least, most=most)
+        found = self.number(default, least=least, most=most)
         if not found.is_integer():
             self.refuse("is no whole number")
         return int(found)
 
     def flag(self, default: bool | None = None) -> bool:
         """True or false."""
-        if self.value is None and default is not None:
-            return default
-        found: bool = self._of_type(bool, "is neither true nor false")
+        found: bool = self._of_type(bool, "is neither true nor false", default)
         return found
 
     def moment(self) -> datetime:
@@ -112,19 +105,32 @@ class Field:
             self.refuse("is no moment of our time")
         return found if found.tzinfo else found.replace(tzinfo=UTC)
 
-    def entries(self, default: Sequence[Self] | None = None) -> Sequence[Self]:
+    def entries(self, default: Sequence[Any] | None = None) -> list[Self]:
         """The entries of a list."""
-        if self.value is None and default is not None:
-            return default
-        found = self._of_type(list, "is no list")
+        found = self._of_type(list, "is no list", default)
         return [self._inner(one, f"{self.place}[{place}]") for place, one in enumerate(found)]
 
-    def members(self, default: Mapping[str, Self] | None = None) -> Mapping[str, Self]:
+    def members(self, default: Mapping[str, Any] | None = None) -> dict[str, Self]:
         """The members of a mapping by their names."""
-        if self.value is None and default is not None:
-            return default
-        found = self._of_type(dict, "is no mapping")
+        found = self._of_type(dict, "is no mapping", default)
         return {name: self._inner(one, self._beneath(name)) for name, one in found.items()}
+
+    def record(self, kind: type[Record], **made: Any) -> Record:
+        """A dataclass of a mapping's members; `made` are values that are not taken from there."""
+        hints, given = typing.get_type_hints(kind), self.members()
+        found = dict(made)
+        for name, one in given.items():
+            if name not in hints:
+                raise DamageError(self.file, f"{one.place} is not known")
+            if name not in made:
+                if not fits(one.value, hints[name]):
+                    wanted = getattr(hints[name], "__name__", hints[name])
+                    one.refuse(f"is not of the type {wanted}")
+                found[name] = one.value
+        for field in fields_of(kind):  # type: ignore[arg-type]
+            if field.name not in found and field.default is MISSING:
+                self[field.name].refuse("is missing")
+        return kind(**found)
 
     def refuse(self, why: str) -> NoReturn:
         """Raise `DamageError` for this value, which `why` follows: `is no number`."""
@@ -132,8 +138,10 @@ class Field:
             raise DamageError(self.file, f"{self.place or 'its content'} is missing")
         raise DamageError(self.file, f"{self.place or 'it'} {why}: {reprlib.repr(self.value)[:60]}")
 
-    def _of_type(self, kind: type, otherwise: str) -> Any:
-        if not isinstance(self.value, kind):
+    def _of_type(self, kind: Any, otherwise: str, default: Any = None) -> Any:
+        if self.value is None and default is not None:
+            return default
+        if not isinstance(self.value, kind) or (isinstance(self.value, bool) and kind is not bool):
             self.refuse(otherwise)
         return self.value
 
@@ -145,41 +153,57 @@ class Field:
         return f"{self.place}.{shown}" if self.place else shown
 
 
+def fits(value: object, hint: Any) -> bool:
+    """Whether a value is of a type: text, a number, true or false, None, or a union of them."""
+    if typing.get_origin(hint) in (types.UnionType, typing.Union):
+        return any(fits(value, one) for one in typing.get_args(hint))
+    if hint is bool or isinstance(value, bool):
+        return hint is bool and isinstance(value, bool)
+    if hint in (int, float) and isinstance(value, int | float):
+        return (hint is float or isinstance(value, int)) and abs(value) <= LARGEST_MEASURED
+    return isinstance(value, hint)
+
+
 def read(path: Path) -> Field:
     """The JSON in a file. Raises `DamageError`, for a file that is missing, too."""
-    try:
-        # A pipe or a device would be waited for.
-        if path.exists() and not path.is_file():
-            raise DamageError(path, "it is no file")
-        content = path.read_bytes()
-    except OSError as failure:
-        raise DamageError(path, failure.strerror or type(failure).__name__) from failure
-    return parse(content, path)
+    return parse(whole_file.read(path), path)
 
 
 def parse(content: bytes, file: object) -> Field:
     """JSON of what `DamageError` calls `file`."""
     try:
         text = content.decode(json.detect_encoding(content))
-        plain = json.loads(text, object_pairs_hook=_mapping)
+        plain = json.loads(text, object_pairs_hook=functools.partial(_mapping, file))
         if "\\u" in text:
-            json.dumps(plain, ensure_ascii=False).encode()  # Half a pair of surrogates fails.
+            encoded = json.dumps(plain, ensure_ascii=False).encode(errors="nnbench_halves")
+            plain = json.loads(encoded, object_pairs_hook=functools.partial(_mapping, file))
     except RecursionError as failure:
         raise DamageError(file, "it is nested too deep") from failure
     except ValueError as failure:
-        reason = str(failure).partition("\n")[0][:100]
-        raise DamageError(file, f"it is no JSON: {reason}") from failure
+        raise DamageError(file, f"it is no JSON: {first_line(failure)[:100]}") from failure
     # Most of what is read has too few brackets to be deep.
     if text.count("[") + text.count("{") > MOST_DEPTH and _depth(plain) > MOST_DEPTH:
         raise DamageError(file, "it is nested too deep")
     return Field(plain, str(file))
 
 
-def _mapping(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _halves(failure: UnicodeError) -> tuple[str, int]:
+    """What stands in JSON for halves of surrogate pairs: all but bytes of names are shown."""
+    assert isinstance(failure, UnicodeEncodeError)
+    part = failure.object[failure.start : failure.end]
+    shown = ("\\" if one in BYTES_OF_NAMES else "\\\\" for one in part)
+    told = (f"{slash}u{ord(one):04x}" for slash, one in zip(shown, part, strict=True))
+    return "".join(told), failure.end
+
+
+codecs.register_error("nnbench_halves", _halves)
+
+
+def _mapping(file: object, pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) < len(pairs):
         ((twice, _),) = Counter(name for name, _ in pairs).most_common(1)
-        raise ValueError(f"{reprlib.repr(twice)} stands twice in one mapping")
+        raise DamageError(file, f"{reprlib.repr(twice)} stands twice in one mapping")
     return found
 
 
