@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from nnbench.machine import devices
+from nnbench.errors import first_line
 from nnbench.measure import boundaries, memory
 from nnbench.measure.boundaries import Array, Marks, timed_ns
 from nnbench.phases import BUILD, COLD, COMPILE, EPOCH, FIRST_STEP, PREPARE, STEP, TRACE
