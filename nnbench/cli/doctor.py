@@ -47,5 +47,5 @@ def check(study: Study) -> None:
     machine, effort = study.machine, study.effort
     if max(len(machine.backends), len(machine.devices), len(machine.paths)) > 1:
         raise UserError("the noise floor is that of one backend, device and path: name one of each")
-    if min(effort.launches, effort.blocks) < 2:
+    if min(effort.launch_count, effort.block_count) < 2:
         raise UserError("a noise floor needs at least two launches of each side, and two blocks")

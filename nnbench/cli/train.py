@@ -38,7 +38,7 @@ class TrainData(Data):
 class TrainTraining(Training):
     """So many epochs that a network converges."""
 
-    epochs: int | None = None  # type: ignore[assignment]
+    epochs: int | None = None
     "Default: 2000; 8000 for instagram."
 
 

@@ -94,7 +94,7 @@ def predictions(
         made = load(results, setting)
         for network in networks:
             case = setting.case(network, shape.rows, training.batch_size)
-            prediction = made.model.predict(case, training.epochs)
+            prediction = made.model.predict(case, training.epoch_count)
             found.append(Predicted(prediction, setting.label, made.timed, made.skipped))
     return found
 
@@ -110,7 +110,7 @@ def context_of(
     if others:
         raise UserError("advice is for one backend, device and path: name one of each")
     made = load(results, setting)
-    context = Context(made.model, setting, shape.rows, training.batch_size, training.epochs)
+    context = Context(made.model, setting, shape.rows, training.batch_size, training.epoch_count)
     return context, made.skipped
 
 

@@ -104,7 +104,7 @@ def plan(
     one_round = replace(study, effort=replace(effort, launches=1))
     parts = []
     count = math.ceil(len(commits) / together)
-    for number in range(effort.launches):
+    for number in range(effort.launch_count):
         order = list(range(len(commits)))
         random.Random(f"{effort.seed}/{number}").shuffle(order)
         for chunk in range(count):

@@ -36,6 +36,9 @@ if TYPE_CHECKING:
 MOST_LAUNCHES, MOST_BLOCKS = 200, 1000
 MOST_EPOCHS = 10_000_000
 
+USUAL_EPOCHS, USUAL_LAUNCHES, USUAL_BLOCKS, USUAL_LIMIT_S = 30, 5, 2, 120.0
+"""What is measured of networks that take no time, where nothing else is asked."""
+
 USUAL_BATCH = 32
 """Keras' own default, for data other than tables: of images all rows at once are too many."""
 
@@ -112,8 +115,8 @@ class Data:
 class TrainingOptions:
     """How they are trained."""
 
-    epochs: int = 30
-    "Epochs of a training."
+    epochs: int | None = None
+    "Epochs of a training; default: 30, or 10 or 3 where a first look finds epochs slow."
     batch: str | None = None
     "Rows in a batch, or full; default: full for a table, else 32."
     optimizer: str = "adam"
@@ -136,6 +139,11 @@ class TrainingOptions:
         Training(
             optimizer=self.optimizer, activation=self.activation, precision=self.dtype, jit=self.jit
         )
+
+    @property
+    def epoch_count(self) -> int:
+        """Epochs of a training, as usual where none are asked for."""
+        return USUAL_EPOCHS if self.epochs is None else self.epochs
 
     @property
     def batch_size(self) -> int | None:
@@ -218,18 +226,18 @@ class Machine:
 class Effort:
     """How much is measured."""
 
-    launches: int = 5
-    "Fresh processes for each backend."
-    blocks: int = 2
-    "Times each case's turn comes in a launch."
+    launches: int | None = None
+    "Fresh processes for each backend; default: 5, or 3 where they would take many minutes."
+    blocks: int | None = None
+    "Times each case's turn comes in a launch; default: 2, or 1 where they would."
     budget: str | None = None
     "Measure for this long, such as 5min."
     precision: str | None = None
     "Measure until intervals are this narrow, such as 2%."
     seed: int = 0
     "Seed of the order of measurement."
-    limit: float = 120.0
-    "Seconds after which a trial is given up."
+    limit: float | None = None
+    "Seconds after which a trial is given up; default: 120, more where trials are long."
 
     def __post_init__(self) -> None:
         """Raise UserError for an effort that cannot be spent."""
@@ -238,6 +246,21 @@ class Effort:
         quantities.check("seed", self.seed, 0, MOST_SEED)
         quantities.check("limit in seconds", self.limit, 0.001, MOST_SECONDS)
         _ = self.budget_s, self.wanted_precision
+
+    @property
+    def launch_count(self) -> int:
+        """Launches, as usual where no number is asked for."""
+        return USUAL_LAUNCHES if self.launches is None else self.launches
+
+    @property
+    def block_count(self) -> int:
+        """Blocks of a launch, as usual where no number is asked for."""
+        return USUAL_BLOCKS if self.blocks is None else self.blocks
+
+    @property
+    def limit_s(self) -> float:
+        """Seconds after which a trial is given up."""
+        return USUAL_LIMIT_S if self.limit is None else self.limit
 
     @property
     def budget_s(self) -> float | None:
@@ -285,7 +308,7 @@ class Study:
 
     def check(self) -> None:
         """Raise UserError for what no data could make right, before any is loaded."""
-        check_epochs(self.training.epochs)
+        check_epochs(self.training.epoch_count)
         self.networks.parsed()
         _ = self.machine.backends
 
@@ -316,7 +339,7 @@ class Study:
                 device=device,
                 threads=self.machine.threads,
                 path=path,
-                cold_epochs=self.training.epochs,
+                cold_epochs=self.training.epoch_count,
             )
             for backend in self.machine.backends
             for device in self.machine.devices
