@@ -56,18 +56,31 @@ def measure(
     """
     study.check()
     data = data or study.load()
+    from nnbench.measure import effort
     from nnbench.measure import run as measuring
+    from nnbench.store import runs
 
-    cases = plan.pop("cases", None) or study.cases(data)
     if environments is not None:
         plan["sides"] = list(environments)
+    tell_backend(study.machine, quiet=output.quiet)
+    tell_data(data)
+    made = None
+    if not plan.keys() & {"cases", "kinds"}:
+        known = [] if fresh else effort.folders(output.results, name)
+        with resumable():
+            sides = len(environments or ("",))
+            tell = None if output.quiet else note
+            made = effort.settle(study, data, known, sides=sides, tell=tell)
+        study, plan = made.study, plan | {"sweeps": made.plan.sweeps, "looked": made.record}
+    cases = plan.pop("cases", None) or study.cases(data)
     wanted = measuring.specification(study, cases, **plan)
     how = {"resume": resume, "fresh": fresh}
     folder, unfinished = measuring.folder_for(output.results, name, wanted, **how)
     if unfinished:
         note(f"going on with the unfinished run {folder} (--fresh begins anew)")
-    tell_backend(study.machine, quiet=output.quiet)
-    tell_data(data)
+    if made is not None:
+        rounds = measuring.rounds_left(runs.read(folder))
+        note(*made.told(rounds), quiet=output.quiet)
     return execute(folder, data, environments, quiet=output.quiet)
 
 

@@ -62,10 +62,12 @@ def specification(
     sides: Sequence[str] = ONE_SIDE,
     kinds: Sequence[str] = KINDS,
     sweeps: int = SWEEPS,
+    looked: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Everything that decides which trials a run of these cases consists of, as plain data.
 
-    `kinds` are the trials of each case in a block besides its `sweeps` of step samples.
+    `kinds` are the trials of each case in a block besides its `sweeps` of step samples; `looked`
+    is what a first look adds, see `measure.effort`.
     """
     effort, models = study.effort, study.networks.model
     # An edited model is another one: what was measured of the old must not be gone on with.
@@ -74,6 +76,7 @@ def specification(
     return {
         **code,
         **({} if usual else {"kinds": list(kinds), "sweeps": sweeps}),
+        **(looked or {}),
         "cases": [case.to_json() for case in cases],
         "launches": effort.launch_count,
         "blocks": effort.block_count,
@@ -151,6 +154,12 @@ def seconds_spent(run: runs.Run) -> float:
 def is_complete(run: runs.Run) -> bool:
     """Whether a run has a record of every trial it consists of."""
     return not any(_missing(plans, run) for plans in _rounds(run))
+
+
+def rounds_left(run: runs.Run) -> int:
+    """Of how many of its planned launches a trial is missing."""
+    rounds = range(run.specification["launches"])
+    return sum(bool(_missing(next_round(run, number), run)) for number in rounds)
 
 
 def _rounds(run: runs.Run) -> Iterator[list[list[Planned]]]:

@@ -9,7 +9,7 @@ from typing import Any
 
 from nnbench.errors import UserError
 from nnbench.machine import matmul_rate
-from nnbench.measure import loss_curve_trial, serve, trial
+from nnbench.measure import first_look, loss_curve_trial, serve, trial
 from nnbench.workload import user_code
 from nnbench.workload.case import Case
 
@@ -59,6 +59,8 @@ def _trials(started: serve.Started) -> serve.Answer:
         if case.key not in warm:
             trial.warm_up_case(case)
             warm.add(case.key)
+        if kind == first_look.KIND:
+            return first_look.measure(case, features, labels)
         if kind == loss_curve_trial.KIND:
             return loss_curve_trial.measure(case, request["seed"], features, labels)
         record, model = trial.measure(case, kind, features, labels)

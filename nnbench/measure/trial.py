@@ -39,6 +39,30 @@ EPOCH_SAMPLES = 10
 
 WARM_EPOCHS = 5
 
+SLOW_S = 0.05
+"""Steps (or compiled epochs) beyond this are slow: fewer of them say as much."""
+
+EPOCHS_S = 2.0
+"""Samples of compiled epochs together, but for two at least."""
+
+WARM_STEPS = 8
+"""Of slow networks a process is warmed up on so many batches; Dense chains take whole epochs."""
+
+
+def turn(unit_s: float) -> tuple[int, int]:
+    """Untimed and timed takes of a case's turn, by what a step or compiled epoch takes.
+
+    What others left in the caches is a few milliseconds of the first one.
+    """
+    if unit_s <= SLOW_S:
+        return 2, SAMPLES_IN_A_TURN
+    return (1 if unit_s <= 1 else 0), 1
+
+
+def epoch_samples(epoch_s: float) -> int:
+    """How many samples of compiled epochs a trial takes, by what one of them takes."""
+    return max(2, min(EPOCH_SAMPLES, int(EPOCHS_S / epoch_s)))
+
 
 def measure(case: Case, kind: str, features: Array, labels: Array) -> tuple[dict[str, Any], Any]:
     """Run one trial of kind `cold` or `phases`; return its record and the trained network.
@@ -89,7 +113,11 @@ def _counted(case: Case, model: Any, features: Array) -> dict[str, Any]:
 
 def warm_up(case: Case, features: Array, labels: Array) -> None:
     """Spend what the first training of a process costs: libraries, thread pools, allocators."""
-    fit(keras_model.for_case(case), features, labels, epochs=2, batch_size=case.training.batch_size)
+    model, rows = keras_model.for_case(case), case.training.batch_size
+    if rows and not case.is_dense_chain:
+        few = slice(WARM_STEPS * rows)
+        features, labels = features[few], labels[few]
+    fit(model, features, labels, epochs=2, batch_size=rows)
 
 
 def warm_up_case(case: Case) -> None:
@@ -164,9 +192,9 @@ def _phases_compiled(case: Case, features: Array, labels: Array) -> Trained:
     trace_ns, _ = timed_ns(prepared.trace)
     compile_ns, _ = timed_ns(prepared.compile)
     first_ns, _ = timed_ns(lambda: prepared.run(1))
-    epochs = _repetitions(lambda count: timed_ns(lambda: prepared.run(count))[0])
-    epoch_ns = np.zeros(EPOCH_SAMPLES)
-    for position in range(EPOCH_SAMPLES):
+    epochs, sample_ns = _repetitions(lambda count: timed_ns(lambda: prepared.run(count))[0])
+    epoch_ns = np.zeros(epoch_samples(sample_ns / 1e9))
+    for position in range(len(epoch_ns)):
         epoch_ns[position], logs = timed_ns(lambda: prepared.run(epochs))
     prepared.sync()
     samples_s = {
@@ -193,11 +221,12 @@ def prepared_for(case: Case, model: Any, features: Array, labels: Array) -> comp
     )
 
 
-def _repetitions(duration_ns: Callable[[int], int]) -> int:
+def _repetitions(duration_ns: Callable[[int], int]) -> tuple[int, int]:
+    """How many steps or epochs make a sample, and the nanoseconds that it takes."""
     count = 1
     while (taken_ns := duration_ns(count)) < SAMPLE_S * 1e9:
         count = max(count + 1, math.ceil(1.1 * count * SAMPLE_S * 1e9 / max(taken_ns, 1)))
-    return count
+    return count, taken_ns
 
 
 def epoch_clock(case: Case) -> Any:
@@ -224,7 +253,6 @@ def _taker(
     """A function that trains so many steps or, on the compiled path, epochs, and steps in one."""
     if case.path == "compiled":
         prepared = prepared_for(case, model or keras_model.for_case(case), features, labels)
-        prepared.run(WARM_EPOCHS)
         return prepared.run, case.steps_per_epoch
     if model is None:
         model = keras_model.for_case(case)
@@ -234,13 +262,19 @@ def _taker(
 
 
 class StepTimer:
-    """Times a trained network's steps by turns, two untimed first: others have used the caches."""
+    """Times a trained network's steps by turns, some untimed first: others have used the caches."""
 
     def __init__(self, case: Case, features: Array, labels: Array, model: Any = None) -> None:
         """Find out how many steps of `model` make a sample; without one, train one first."""
         self._take, self._unit = _taker(case, features, labels, model)
-        self._take(2)
-        self._steps = _repetitions(self._clocked_ns)
+        self._take(1)
+        # What a first step pays once is no sign of slow ones.
+        unit_s = min(self._clocked_ns(1), self._clocked_ns(1)) / 1e9
+        self._untimed, self._samples = turn(unit_s)
+        self._steps = 1
+        if unit_s <= SLOW_S:
+            self._take(WARM_EPOCHS if case.path == "compiled" else 1)
+            self._steps, _ = _repetitions(self._clocked_ns)
         # The network stays for the life of the worker: the collector need not look at it again.
         gc.collect()
         gc.freeze()
@@ -252,11 +286,12 @@ class StepTimer:
 
     def measure(self) -> dict[str, Any]:
         """The samples of `step` of one turn, as a trial's record."""
-        durations_ns = [0] * SAMPLES_IN_A_TURN
+        durations_ns = [0] * self._samples
         gc.disable()
         try:
-            self._take(2)
-            for position in range(SAMPLES_IN_A_TURN):
+            if self._untimed:
+                self._take(self._untimed)
+            for position in range(self._samples):
                 durations_ns[position] = self._clocked_ns(self._steps)
         finally:
             gc.enable()

@@ -36,6 +36,15 @@ def seconds(value_s: float) -> str:
     return f"{significant(value_s / scale)} {unit}"
 
 
+def about(value_s: float) -> str:
+    """A duration as one speaks of it beforehand: `5 s`, `40 s`, `3 min`, `1.5 h`."""
+    if value_s < 95:
+        return f"{max(1, round(value_s)) if value_s < 10 else 10 * round(value_s / 10)} s"
+    if value_s < 5700:
+        return f"{value_s / 60:.0f} min"
+    return f"{value_s / 3600:.1f} h"
+
+
 def ago(moment: datetime) -> str:
     """How long ago that was: `3 min ago`, `5 h ago`, `12 days ago`."""
     passed_s = max(0.0, (datetime.now(UTC) - moment).total_seconds())

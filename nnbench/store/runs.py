@@ -35,6 +35,9 @@ IDENTITY = {
 OPTIONAL = {"first_epoch_s", "noise", "samples_s", "steps_per_sample"}
 """What a trial has or has not."""
 
+LOOKED = {"start_s", "once_s", "step_s", "epoch_s"}
+"""What a first look at a case tells, see `measure.effort`."""
+
 CURVE = "curve"
 MOST_REPEATS, LONGEST_S = 10_000, 1e9
 """Blocks and sweeps of a run, and seconds of any duration: beyond them it is damage."""
@@ -93,9 +96,14 @@ class Run:
 create, find = FORMAT.create, FORMAT.find
 
 
+def described(folder: Path) -> Run:
+    """A run without its records. Raises UserError as `read` does."""
+    return FORMAT.read(folder, Run, _check)
+
+
 def read(folder: Path) -> Run:
     """Read a run. Raises UserError if there is none, or it is of an unknown schema."""
-    run = FORMAT.read(folder, Run, _check)
+    run = described(folder)
     seen: set[tuple[object, ...]] = set()
 
     def use(record: Field) -> None:
@@ -134,6 +142,12 @@ def _check(wanted: Field) -> None:
         wanted["sides"].refuse("is empty")
     for one in wanted["commits"].members({}).values():
         one.text()
+    for look in wanted["look"].members({}).values():
+        for name in LOOKED:
+            look[name].number(least=0, most=LONGEST_S)
+        if set(look.value) != LOOKED:
+            look.refuse("is no first look")
+    wanted["fewer"].text("")
 
 
 def _check_launch(record: Field) -> None:
