@@ -21,13 +21,7 @@ from nnbench.show import units
 from nnbench.store import runs
 from nnbench.workload.case import Case
 from nnbench.workload.datasets import Dataset
-from nnbench.workload.study import (
-    USUAL_BLOCKS,
-    USUAL_EPOCHS,
-    USUAL_LAUNCHES,
-    USUAL_LIMIT_S,
-    Study,
-)
+from nnbench.workload.study import USUAL_BLOCKS, USUAL_EPOCHS, USUAL_LAUNCHES, Study
 
 EPOCHS = (USUAL_EPOCHS, 10, 3)
 """Few choices, so that a look on another day ends in the same one; 3 tell a steady epoch."""
@@ -195,7 +189,7 @@ def plan(study: Study, cases: Sequence[Case], looks: Looks, sides: int = 1) -> P
         "blocks": (effort.blocks, blocks, USUAL_BLOCKS),
     }
     changed = {
-        name: f"{count} {name} instead of {usual}"
+        name: f"{count} {name if count > 1 else name.removesuffix('s')} instead of {usual}"
         for name, (asked, count, usual) in fewer.items()
         if asked is None and count != usual
     }

@@ -50,6 +50,7 @@ class Progress:
     done: int
     total: int
     now: str
+    stage: str = ""
 
 
 Watcher = Callable[[Progress], None]
@@ -205,8 +206,10 @@ def execute(
         measuring = _Measuring(run, writer, arrays, watch, sides or {"": Environment()})
         for number, plans in enumerate(_rounds(run)):
             measuring.expect(plans, number)
-            for plan in _missing(plans, run):
-                measuring.measure(plan)
+            for place, plan in enumerate(plans):
+                for missing in _missing([plan], run):
+                    measuring.stage = measuring.named(number, plans, place)
+                    measuring.measure(missing)
     finished = runs.read(folder)
     failed = failures(finished)
     if failed and not finished.good_trials():
@@ -288,6 +291,15 @@ class _Measuring:
         # What could not be started with may have been mended since.
         self.run.trials[:] = [one for one in self.run.trials if one["trial_kind"] != START_KIND]
         self.given_up = _given_up(self.run)
+        self.stage = ""
+
+    def named(self, number: int, plans: list[list[Planned]], place: int) -> str:
+        """The launch of one worker of a round among all that are planned, as far as is known."""
+        which, where = number * len(plans) + place + 1, plans[place][0].case
+        wanted = self.run.specification
+        counted = wanted["precision"] is None and wanted["budget_s"] is None
+        total = f" of {wanted['launches'] * len(plans)}" if counted else ""
+        return f"launch {which}{total} ({where.backend}, {where.device})"
 
     def expect(self, plans: list[list[Planned]], number: int) -> None:
         wanted = self.run.specification
@@ -352,7 +364,7 @@ class _Measuring:
 
     def _tell(self, now: str) -> None:
         widest = "" if self.widest is None else f"widest interval ±{self.widest:.1%}, "
-        self.watch(Progress(round(self.done), round(self.total), widest + now))
+        self.watch(Progress(round(self.done), round(self.total), widest + now, self.stage))
 
     def _start(self, planned: Planned) -> tuple[Worker, int]:
         case, number = planned.case, self.next_launch

@@ -268,8 +268,10 @@ class StepTimer:
         """Find out how many steps of `model` make a sample; without one, train one first."""
         self._take, self._unit = _taker(case, features, labels, model)
         self._take(1)
-        # What a first step pays once is no sign of slow ones.
-        unit_s = min(self._clocked_ns(1), self._clocked_ns(1)) / 1e9
+        unit_s = self._clocked_ns(1) / 1e9
+        if unit_s <= 1:
+            # What one of the first steps pays once is no sign of slow ones.
+            unit_s = min(unit_s, self._clocked_ns(1) / 1e9)
         self._untimed, self._samples = turn(unit_s)
         self._steps = 1
         if unit_s <= SLOW_S:

@@ -7,12 +7,15 @@ from typing import Any
 from nnbench.phases import COLD, COMPILE, EPOCH, STEP, TRACE
 from nnbench.report.run_analysis import Group, RunAnalysis
 from nnbench.show import units
-from nnbench.show.intervals import MISSING, RATIO, SECONDS, cell
+from nnbench.show.intervals import MISSING, RATE, RATIO, SECONDS, cell
 from nnbench.show.table import Cell, Table
 from nnbench.show.terminal import print_sentences, print_table
 from nnbench.stats.summary import CaseSummary
 
 SHOWN_PHASES = (COLD, TRACE, COMPILE, EPOCH, STEP)
+LEFT_OUT = (TRACE, COMPILE, "weights", "cold ratio", COLD)
+"""Columns that go first where a terminal is too narrow for all."""
+
 ON_PAGES = ("a step", "utilisation", "peak memory")
 """Columns for which a terminal has no room."""
 
@@ -40,6 +43,7 @@ def cases(group: Group, *, whole: bool = False) -> Table:
         shown,
         [[row[name] for name in shown] for row in rows],
         f"95 % intervals below each figure; ratios to {case.label}, paired within blocks",
+        spare=[name for name in LEFT_OUT if name in shown],
     )
 
 
@@ -50,6 +54,7 @@ def _row(one: CaseSummary) -> dict[str, Cell]:
         "weights": _number(one.parameters, "{:,}".format),
         "a step": _number(one.step_flops, units.flops),
         **{name: cell(one.times.get(name), SECONDS) for name in SHOWN_PHASES},
+        "rows/s": cell(one.rows_per_s, RATE),
         "utilisation": _number(one.utilisation, units.share),
         "peak memory": Cell(
             _number(one.peak_host_bytes, units.data_size).text,
@@ -85,6 +90,7 @@ def _case(one: CaseSummary) -> dict[str, Any]:
         **{name: getattr(one, name) for name in kept},
         "flops_per_step": one.step_flops,
         "times_s": one.times,
+        "rows_per_s": one.rows_per_s,
         "ratios": one.ratios,
         "ratios_to": one.baseline.label,
         "loss": one.loss,

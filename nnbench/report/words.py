@@ -154,6 +154,8 @@ def _crossing(found: Crossing) -> str:
 
 def _run_warnings(run: Run, summaries: Sequence[CaseSummary]) -> Iterator[str]:
     yield from run.damage
+    if fewer := run.specification.get("fewer"):
+        yield f"{fewer}."
     sides = run.specification["sides"]
     if len(sides) > 1:
         kind = "commits" if run.specification.get("commits") else "sides"

@@ -54,6 +54,7 @@ SECONDS = Unit(units.seconds, units.seconds_range, units.beside)
 RATIO = Unit(units.ratio, units.ratio_range, _ratio_beside)
 CHANGE = _unit(units.change, ", ")
 BYTES = _unit(units.data_size)
+RATE = _unit(units.rate, "–")
 EXPONENT = _unit(units.exponent)
 
 

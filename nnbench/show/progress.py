@@ -1,4 +1,7 @@
-"""Progress on standard error: a live bar in a terminal, a line now and then elsewhere."""
+"""Progress on standard error: a live bar in a terminal, elsewhere a line at each stage.
+
+What has no stages is told of now and then; however long it lasts, there are few lines.
+"""
 
 import sys
 import time
@@ -6,11 +9,16 @@ from typing import Protocol, Self
 
 from rich import progress
 
+from nnbench.show import units
 from nnbench.show.terminal import note as tell
 from nnbench.show.terminal import open_console
 from nnbench.show.text import printable
 
-QUIET_S = 15.0  # Without a terminal, a line is written at most this often.
+QUIET_S, STAGE_QUIET_S = 15.0, 60.0
+"""Without a terminal, a line is written at most this often; within a stage the second."""
+
+MANY_LINES = 15
+"""After so many lines each further one waits twice as long as the one before, stage or not."""
 
 
 class State(Protocol):
@@ -27,6 +35,10 @@ class State(Protocol):
     @property
     def now(self) -> str:
         """What is being done."""
+
+    @property
+    def stage(self) -> str:
+        """What that is a part of, such as a launch of several; empty where there are none."""
 
 
 class Bar:
@@ -51,6 +63,7 @@ class Bar:
         self._task = self._bar.add_task("", total=total)
         self._began_s = self._told_s = time.monotonic()
         self._first_done: int | None = None
+        self._stage, self._lines = "", 0
 
     def __enter__(self) -> Self:
         self._bar.start()
@@ -59,25 +72,33 @@ class Bar:
     def __exit__(self, *failure: object) -> None:
         self._bar.stop()
 
-    def show(self, done: int, note: str, total: int | None = None) -> None:
-        """Show that `done` are finished; `note` says what is going on."""
+    def show(self, done: int, note: str, total: int | None = None, stage: str = "") -> None:
+        """Show that `done` are finished; `note` says what is going on, as part of a `stage`."""
         self._total = total or self._total
         if self._first_done is None:
             self._first_done = done
         if self._live:
             shown = printable(note)
             self._bar.update(self._task, completed=done, total=self._total, description=shown)
-        elif not self._quiet and time.monotonic() - self._told_s >= QUIET_S:
-            self._told_s = time.monotonic()
-            tell(f"{done}/{self._total} {self._unit}, {self._estimate(done)}{note}")
+        elif not self._quiet and self._is_due(stage):
+            self._told_s, self._stage = time.monotonic(), stage
+            self._lines += 1
+            where = f"{stage}: " if stage else ""
+            tell(f"{where}{done}/{self._total} {self._unit}, {self._estimate(done)}{note}")
+
+    def _is_due(self, stage: str) -> bool:
+        waited_s = time.monotonic() - self._told_s
+        if self._lines >= MANY_LINES:
+            return waited_s >= QUIET_S * (2 << (self._lines - MANY_LINES))
+        return stage != self._stage or waited_s >= (STAGE_QUIET_S if stage else QUIET_S)
 
     def watch(self, state: State) -> None:
         """Show where something stands."""
-        self.show(state.done, state.now, state.total)
+        self.show(state.done, state.now, state.total, state.stage)
 
     def _estimate(self, done: int) -> str:
         fresh = done - (self._first_done or 0)
         if fresh <= 0:
             return ""
         left_s = (time.monotonic() - self._began_s) / fresh * (self._total - done)
-        return f"about {left_s:.0f} s left, "
+        return f"about {units.about(left_s)} left, "

@@ -18,7 +18,8 @@ class Table:
     """Rows of cells under named columns.
 
     The first `texts` columns hold words, on the left, and may be folded; all others figures, on the
-    right. A row of None is a line between two parts; the rows in `bold` are set off.
+    right. A row of None is a line between two parts; the rows in `bold` are set off. Where a
+    terminal is too narrow, columns of `spare` are left out, the first of them first.
     """
 
     title: str
@@ -27,6 +28,7 @@ class Table:
     caption: str = ""
     texts: int = 1
     bold: frozenset[int] = frozenset()
+    spare: Sequence[str] = ()
 
 
 def text_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:

@@ -8,6 +8,7 @@ import shutil
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TextIO
 
 from nnbench.show.plain import plain
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
 
 PIPED_WIDTH = 120
 LEAST_WIDTH, MOST_WIDTH = 20, 500
+WIDEST_TEXT, BETWEEN_COLUMNS = 28, 3
+"""A column of words is not folded below the first for the sake of further figures."""
+
 TONES = {"good": "green", "warning": "yellow", "bad": "red"}
 
 
@@ -91,6 +95,8 @@ def print_table(table: "Table", piped_width: int = PIPED_WIDTH) -> None:
         shown = Text(printable(cell.text, LONGEST_CELL), style=TONES.get(cell.tone, ""))
         return shown.append(f"\n{printable_lines(cell.below)}" if cell.below else "", style="dim")
 
+    console = open_console(piped_width=piped_width)
+    table = _fitting(table, console.width)
     title, caption = (Text(printable(one)) if one else None for one in (table.title, table.caption))
     shown = RichTable(title=title, caption=caption, box=box.SIMPLE_HEAD)
     for position, name in enumerate(table.columns):
@@ -104,7 +110,33 @@ def print_table(table: "Table", piped_width: int = PIPED_WIDTH) -> None:
             shown.add_section()
         else:
             shown.add_row(*map(text, row), style="bold" if position in table.bold else None)
-    open_console(piped_width=piped_width).print(shown)
+    console.print(shown)
+
+
+def _fitting(table: "Table", width: int) -> "Table":
+    """The table without those of its spare columns for which so narrow a terminal has no room."""
+    names, rows = list(table.columns), [row for row in table.rows if row is not None]
+
+    def wide(position: int) -> int:
+        texts = [names[position]]
+        for row in rows:
+            texts += [row[position].text, *row[position].below.split("\n")]
+        longest = max(map(len, texts))
+        return min(longest, WIDEST_TEXT) if position < table.texts else longest
+
+    left = {name: wide(position) + BETWEEN_COLUMNS for position, name in enumerate(names)}
+    gone = []
+    for name in table.spare:
+        if sum(left.values()) < width:
+            break
+        gone.append(name)
+        del left[name]
+    if not gone:
+        return table
+    kept = [names.index(name) for name in left]
+    cells = [None if row is None else [row[place] for place in kept] for row in table.rows]
+    caption = f"{table.caption}; a wider terminal has {', '.join(gone)}, too"
+    return replace(table, columns=list(left), rows=cells, caption=caption)
 
 
 def answer(record: Any, shown: Iterable[object], *, as_json: bool) -> None:

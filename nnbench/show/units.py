@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 _SECONDS = ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs"), (1e-9, "ns"))
 _FLOPS = ((1e15, "PFLOP"), (1e12, "TFLOP"), (1e9, "GFLOP"), (1e6, "MFLOP"), (1e3, "kFLOP"))
+_COUNTS = ((1e9, " G"), (1e6, " M"), (1e3, " k"))
 _RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 _BYTES = ((2**40, "TiB"), (2**30, "GiB"), (2**20, "MiB"), (2**10, "KiB"))
 
@@ -74,6 +75,14 @@ def ratio(value: float) -> str:
 def ratio_range(low: float, high: float) -> str:
     """An interval of a ratio: `1.14-1.40x`."""
     return f"{significant(low)}–{significant(high)}×"
+
+
+def rate(value: float) -> str:
+    """How many a second, in a column that says of what: `1.56 M`, `312`."""
+    for scale, unit in _COUNTS:
+        if value >= 0.9995 * scale:
+            return f"{significant(value / scale)}{unit}"
+    return significant(value)
 
 
 def flops(value: float) -> str:

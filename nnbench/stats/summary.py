@@ -13,6 +13,7 @@ import pandas as pd
 
 from nnbench.phases import COLD, EPOCH, PHASES, STEP, ColdParts, split_cold
 from nnbench.stats.estimate import Estimate, nested_estimate, steady_median, unpaired_ratio
+from nnbench.stats.interval import Interval
 from nnbench.store.runs import Run
 from nnbench.workload.case import Case
 
@@ -40,6 +41,15 @@ class CaseSummary:
     utilisation: float | None
     peak_host_bytes: int | None
     peak_device_bytes: int | None
+
+    @cached_property
+    def rows_per_s(self) -> Interval | None:
+        """Rows that steady steps train on a second: throughput, without what stands around them."""
+        step = self.times.get(STEP)
+        if step is None:
+            return None
+        rows = self.case.batch_rows
+        return Interval(rows / step.value, rows / step.high, rows / step.low)
 
     @cached_property
     def cold_parts(self) -> ColdParts | None:
