@@ -54,7 +54,7 @@ SECONDS = Unit(units.seconds, units.seconds_range, units.beside)
 RATIO = Unit(units.ratio, units.ratio_range, _ratio_beside)
 CHANGE = _unit(units.change, ", ")
 BYTES = _unit(units.data_size)
-RATE = _unit(units.rate, "–")
+RATE = Unit(units.rate, lambda low, high: units.rate_beside(high, low, high), units.rate_beside)
 EXPONENT = _unit(units.exponent)
 
 

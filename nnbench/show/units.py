@@ -79,10 +79,18 @@ def ratio_range(low: float, high: float) -> str:
 
 def rate(value: float) -> str:
     """How many a second, in a column that says of what: `1.56 M`, `312`."""
-    for scale, unit in _COUNTS:
-        if value >= 0.9995 * scale:
-            return f"{significant(value / scale)}{unit}"
-    return significant(value)
+    scale, unit = _count_unit(value)
+    return f"{significant(value / scale)}{unit}"
+
+
+def rate_beside(value: float, low: float, high: float) -> str:
+    """An interval to stand by `rate(value)` and in its unit."""
+    scale, _ = _count_unit(value)
+    return f"{significant(low / scale)}–{significant(high / scale)}"
+
+
+def _count_unit(value: float) -> tuple[float, str]:
+    return next((one for one in _COUNTS if value >= 0.9995 * one[0]), (1.0, ""))
 
 
 def flops(value: float) -> str:

@@ -58,3 +58,11 @@ def test_ago(passed, text, monkeypatch):
 
     monkeypatch.setattr(units, "datetime", Clock)
     assert units.ago(moment - timedelta(**passed)) == text
+
+
+def test_a_rate_and_its_interval_share_a_unit():
+    assert [units.rate(value) for value in (312, 999.9, 45_600, 1.56e6)] == [
+        *("312", "1.00 k", "45.6 k"),
+        "1.56 M",
+    ]
+    assert units.rate_beside(1.1e6, 0.9e6, 1.3e6) == "0.900–1.30"
