@@ -44,10 +44,11 @@ def load(
     """Load and check the data that `spec` names.
 
     `spec` is `banknotes`, `instagram`, `digits`, `waves`, `synthetic:rows=1000,features=4,seed=0`
-    (any part of it; `task=regression`; `images=28x28x1,classes=10` and the like, see `shaped`),
-    the path of a CSV file or workbook with a header line, an `.npz` file with arrays `x` and `y`,
-    or `data.py:load`, a function that returns such a pair. `label` must be given for a table;
-    `features` defaults to every other column of numbers and `task` to what the label looks like
+    (any part of it; `task=regression`, `classes=3`, `labels=5`, `outputs=2`;
+    `images=28x28x1,classes=10` and the like, see `shaped`), `keras:mnist` and its like (see
+    `from_keras`), the path of a CSV file or workbook with a header line, an `.npz` file with arrays
+    `x` and `y`, or `data.py:load`, a function that returns such a pair. `label`, one column or
+    several with commas, must be given for a table; `features` defaults to every other column of numbers and `task` to what the label looks like
     (see `classes`). `standardise` scales each feature to mean 0 and standard
     deviation 1. Raises UserError for data that is not there or cannot be trained on.
     """
@@ -64,7 +65,7 @@ def load(
     if spec in ARRAYS:
         if choice.of_columns:
             raise UserError(f"{spec} has no columns to choose: it is trained on as it is")
-        if task not in (None, ARRAYS[spec].task, tasks.CLASSIFICATION):
+        if not tasks.agrees(task, ARRAYS[spec].task):
             raise UserError(f"{spec} is data for {ARRAYS[spec].task}, not for {task}")
         return load_shipped(ARRAYS[spec])
     if "://" in spec:
