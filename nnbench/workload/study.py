@@ -78,8 +78,8 @@ class Data:
     """What they are trained on."""
 
     data: str | None = None
-    """banknotes, instagram, digits, waves, keras:mnist and its like, synthetic:rows=1000,features=4,
-    a CSV or workbook, an npz with x and y, or data.py:load, a function that returns them; default:
+    """banknotes, instagram, digits, waves, keras:mnist, synthetic:rows=1000,features=4, a CSV or
+    workbook, an npz with x and y, or data.py:load, a function that returns them; default:
     banknotes, or digits or waves for networks that take no table."""
     features: str | None = None
     "Feature columns of your CSV, with commas; default: all others."

@@ -1,4 +1,4 @@
-"""Data to train on: bank notes, Instagram planning, synthetic data of any size, your own CSV."""
+"""Data to train on: shipped, made up, from Keras, or a person's own tables, arrays, functions."""
 
 import difflib
 import os
@@ -7,7 +7,7 @@ from pathlib import Path
 
 from nnbench.errors import UserError
 from nnbench.workload import tasks, user_code
-from nnbench.workload.datasets import synthetic
+from nnbench.workload.datasets import from_keras, synthetic
 from nnbench.workload.datasets.arrays import load_function, load_npz, load_shipped
 from nnbench.workload.datasets.catalog import (
     ARRAYS,
@@ -48,9 +48,10 @@ def load(
     `images=28x28x1,classes=10` and the like, see `shaped`), `keras:mnist` and its like (see
     `from_keras`), the path of a CSV file or workbook with a header line, an `.npz` file with arrays
     `x` and `y`, or `data.py:load`, a function that returns such a pair. `label`, one column or
-    several with commas, must be given for a table; `features` defaults to every other column of numbers and `task` to what the label looks like
-    (see `classes`). `standardise` scales each feature to mean 0 and standard
-    deviation 1. Raises UserError for data that is not there or cannot be trained on.
+    several with commas, must be given for a table; `features` defaults to every other column of
+    numbers and `task` to what the labels look like (see `classes`). `standardise` scales each
+    feature to mean 0 and standard deviation 1. Raises UserError for data that is not there or
+    cannot be trained on.
     """
     choice = Choice(label, features, task, standardise)
     if spec.partition(":")[0] == synthetic.PREFIX:
@@ -60,6 +61,13 @@ def load(
                 f"set its size in its name, such as {synthetic.Recipe().name}"
             )
         return synthetic.make(synthetic.parse(spec, task=task))
+    if spec.partition(":")[0] == from_keras.PREFIX and not spec.endswith((".csv", ".npz")):
+        recipe = from_keras.parse(spec)
+        if choice.of_columns:
+            raise UserError(f"{spec} has no columns to choose: it is trained on as it is")
+        if not tasks.agrees(task, recipe.known.task):
+            raise UserError(f"{spec} is data for {recipe.known.task}, not for {task}")
+        return from_keras.load(recipe)
     if spec in BUILT_IN:
         return _built_in(BUILT_IN[spec], choice)
     if spec in ARRAYS:
@@ -83,7 +91,8 @@ def load(
     # os.path's answer for a name that is too long is no; Path's is an error.
     there = os.path.exists(path)  # noqa: PTH110
     if not spec or (path.name == spec and not path.suffix and not there):
-        known = [*BUILT_IN, *ARRAYS, synthetic.PREFIX]
+        keras = [f"{from_keras.PREFIX}:{one}" for one in from_keras.KNOWN]
+        known = [*BUILT_IN, *ARRAYS, *keras, synthetic.PREFIX]
         near = difflib.get_close_matches(spec, known, n=1)
         hint = f"; did you mean '{near[0]}'?" if near else ""
         raise UserError(

@@ -25,9 +25,10 @@ class Dataset:
     """Data to train on, checked: finite float32 numbers, and labels that can be learned.
 
     `features` has shape (rows, width), `labels` (rows, 1), or (rows, n) for a task of n labels;
-    labels of a classification are numbers of classes, from 0. `name` is the text that `load` understands, `source` one line for a person,
-    of which `notes` say how the file was read, and `digest` the SHA-256 (hexadecimal) of both
-    arrays' shapes and little-endian bytes. Arrays for a person's own model have any shape.
+    labels of a classification are numbers of classes, from 0. `name` is the text that `load`
+    understands, `source` one line for a person, of which `notes` say how the file was read, and
+    `digest` the SHA-256 (hexadecimal) of both arrays' shapes and little-endian bytes. Arrays for a
+    person's own model have any shape.
     """
 
     name: str
@@ -88,10 +89,10 @@ class Dataset:
     def taken_by(self, networks: Sequence[object]) -> Self:
         """The same as these networks take it, where arrays may be meant in more than one way.
 
-        Whole numbers by rows are tokens to architectures that take tokens and no table. Unless a
-        person's own model is among the networks, which gets its data as they are, rows of two sizes
-        are images of one channel to architectures that take images and no sequences, bytes of images
-        and sequences are scaled to 0 to 1, and other whole numbers become float32.
+        Whole numbers by rows are tokens to architectures that take tokens and no table. The rest is
+        for architectures alone, since a person's own model gets its data as they are: rows of two
+        sizes are images of one channel to architectures that take images and no sequences, bytes of
+        images and sequences are scaled to 0 to 1, and other whole numbers become float32.
         """
         kinds = [set(one.kind.takes) for one in networks if isinstance(one, Architecture)]
         if not kinds or self.vocabulary is not None:
@@ -99,7 +100,9 @@ class Dataset:
         x, notes = self.features, []
         words = self._vocabulary()
         if words and any(TOKENS in takes and TABLE not in takes for takes in kinds):
-            told = f"x taken as tokens, a vocabulary of {words:,} (for numbers, give floats by steps)"
+            told = (
+                f"x taken as tokens, a vocabulary of {words:,} (for numbers, give floats by steps)"
+            )
             return self._noted([told], vocabulary=words)
         if len(kinds) < len(networks):
             return self

@@ -5,6 +5,7 @@ moved a little, under noise. Of tokens each class prefers some. For a regression
 for each number, which says how strongly a row shows it; of several labels a row shows those it has.
 """
 
+import math
 import re
 from dataclasses import dataclass
 from typing import Any
@@ -56,13 +57,17 @@ class ShapedRecipe:
         _within("seed", self.seed, 0, 2**63 - 1)
         if self.task and tasks.kind(self.task) == tasks.ONE_HOT:
             raise UserError(f"{self.task} is not made: {tasks.of_classes(3)} has as many outputs")
-        values = float(np.prod(self.shape, dtype=np.float64)) + tasks.outputs(self.of_task)
-        needed = 4 * self.rows * values
+        needed = 4 * self.rows * (self.values + tasks.outputs(self.of_task))
         if needed > MAX_BYTES:
             raise UserError(
                 f"{self.name} would hold {needed / 2**30:.0f} GiB: at most "
                 f"{MAX_BYTES / 2**30:.0f} GiB can be made, take fewer rows or smaller ones"
             )
+
+    @property
+    def values(self) -> int:
+        """In a row."""
+        return math.prod(self.shape)
 
     @property
     def patterns(self) -> int:
