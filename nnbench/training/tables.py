@@ -138,8 +138,8 @@ def _accuracy(predictions: NDArray[np.float32], data: Dataset) -> str:
     """The share of rows, or of all labels of several a row, that is told right."""
     labels, kind = data.labels, tasks.kind(data.task)
     if kind == tasks.MULTILABEL:
-        each = f"{labels.shape[1]} labels each of {data.rows:,} rows"
-        return f"{float(np.mean((predictions >= 0.5) == labels)):.2%} of {each}"
+        share = float(np.mean((predictions >= 0.5) == labels))
+        return f"{share:.2%} of all labels, {labels.shape[1]} in each of {data.rows:,} rows"
     labels = labels.argmax(axis=1) if kind == tasks.ONE_HOT else labels.ravel()
     single = predictions.shape[1] == 1
     found = predictions[:, 0] >= 0.5 if single else predictions.argmax(axis=1)

@@ -100,9 +100,7 @@ class Dataset:
         x, notes = self.features, []
         words = self._vocabulary()
         if words and any(TOKENS in takes and TABLE not in takes for takes in kinds):
-            told = (
-                f"x taken as tokens, a vocabulary of {words:,} (for numbers, give floats by steps)"
-            )
+            told = f"x taken as tokens of a vocabulary of {words:,} (give floats for numbers)"
             return self._noted([told], vocabulary=words)
         if len(kinds) < len(networks):
             return self

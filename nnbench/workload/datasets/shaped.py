@@ -105,8 +105,8 @@ def parse(given: dict[str, str], text: str, *, task: str | None = None) -> Shape
         if not re.fullmatch(r"\d{1,19}", value, re.ASCII):
             raise UserError(f"{key}='{value}' in '{text}' is not understood: give a whole number")
         values[key] = int(value)
-    if task is not None and (classes := tasks.classes(task)):
-        values["classes"], task = classes, None
+    if task is not None and tasks.kind(task) == tasks.CLASSIFICATION:
+        values["classes"], task = tasks.classes(task) or 2, None
     return ShapedRecipe(kind, tuple(map(int, sizes.split("x"))), task=task, **values)
 
 
