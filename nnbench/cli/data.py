@@ -61,8 +61,9 @@ def show(data: str, /, *, columns: Columns = Columns(), as_json: AsJson = False)
         lines.append(f"and {more:,} more columns (--json shows all)")
     if found.class_counts is not None:
         named = [one.name for one in found.columns if one.role == "label"]
-        names = named if len(named) == len(found.class_counts) else list(found.class_counts)
-        pairs = zip(names, found.class_counts.values(), strict=True)
+        if len(named) != len(found.class_counts):
+            named = list(map(str, found.class_counts))
+        pairs = zip(named, found.class_counts.values(), strict=True)
         counts = listed([f"{count:,} of {one}" for one, count in pairs], 20)
         lines.append(f"rows {'with each label' if several else 'of each class'}: {counts}")
     for number, row in enumerate(found.first_rows, start=1):

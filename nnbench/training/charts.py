@@ -45,11 +45,15 @@ def _predictions(axis: Axes, data: Dataset, predictions: NDArray[np.float32]) ->
     shown = 1 if count == 1 else min(count, len(SERIES_COLOURS))
     names = data.label_names or [f"{data.label_name} {place}" for place in range(1, count + 1)]
     for place in range(shown):
-        told = {"color": SERIES_COLOURS[2]}
-        if count > 1:
-            told = {"color": SERIES_COLOURS[place], "label": names[place]}
-        values = labels[:, place], guesses[:, place]
-        axis.scatter(*values, s=8, alpha=0.5, linewidths=0, **told)
+        axis.scatter(
+            labels[:, place],
+            guesses[:, place],
+            s=8,
+            alpha=0.5,
+            linewidths=0,
+            color=SERIES_COLOURS[place if count > 1 else 2],
+            label=names[place] if count > 1 else None,
+        )
     ends = [float(labels[:, :shown].min()), float(labels[:, :shown].max())]
     axis.plot(ends, ends, color="black", linewidth=1, linestyle="--", label="exact")
     name = data.label_name if count == 1 else "label"

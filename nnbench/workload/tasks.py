@@ -100,10 +100,10 @@ def agrees(asked: str | None, task: str) -> bool:
 def _parts(task: str) -> tuple[str, int]:
     """The kind, and the number of its classes, labels or numbers."""
     match = _TASK.fullmatch(task)
-    found, count = (match[1], match[2] and int(match[2])) if match else ("", None)
-    if match and count is None and found in (CLASSIFICATION, REGRESSION):
+    found, count = (match[1], int(match[2] or 0)) if match else ("", 0)
+    if found in (CLASSIFICATION, REGRESSION) and not count:
         return found, 2 if found == CLASSIFICATION else 1
-    if count is None or not (3 if found == CLASSIFICATION else 2) <= count <= MOST_CLASSES:
+    if not (3 if found == CLASSIFICATION else 2) <= count <= MOST_CLASSES:
         raise UserError(
             f"unknown task '{task}': choose from {CLASSIFICATION}, {REGRESSION}, "
             f"{of_classes(3)} (of three classes; any number from 3 to {MOST_CLASSES}), "

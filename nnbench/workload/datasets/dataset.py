@@ -182,7 +182,7 @@ def describe(data: Dataset, *, first: int = 5) -> Description:
     rows = zip(*(values[:first].tolist() for _, values in parts if values.ndim == 1), strict=True)
     classes = tasks.classes(data.task) or 0
     fits = data.labels.shape[1:] in tasks.label_shapes(data.task)
-    counts: Sequence[Any] = ()
+    counts: Any = ()
     if fits and tasks.kind(data.task) in (tasks.MULTILABEL, tasks.ONE_HOT):
         counts = np.sum(data.labels, axis=0, dtype=np.int64).tolist()
     elif classes:
