@@ -61,7 +61,7 @@ def load(
                 f"set its size in its name, such as {synthetic.Recipe().name}"
             )
         return synthetic.make(synthetic.parse(spec, task=task))
-    if spec.partition(":")[0] == from_keras.PREFIX and not spec.endswith((".csv", ".npz")):
+    if spec.partition(":")[0] == from_keras.PREFIX:
         recipe = from_keras.parse(spec)
         if choice.of_columns:
             raise UserError(f"{spec} has no columns to choose: it is trained on as it is")
@@ -91,8 +91,7 @@ def load(
     # os.path's answer for a name that is too long is no; Path's is an error.
     there = os.path.exists(path)  # noqa: PTH110
     if not spec or (path.name == spec and not path.suffix and not there):
-        keras = [f"{from_keras.PREFIX}:{one}" for one in from_keras.KNOWN]
-        known = [*BUILT_IN, *ARRAYS, *keras, synthetic.PREFIX]
+        known = [*BUILT_IN, *ARRAYS, synthetic.PREFIX]
         near = difflib.get_close_matches(spec, known, n=1)
         hint = f"; did you mean '{near[0]}'?" if near else ""
         raise UserError(
