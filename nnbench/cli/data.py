@@ -44,22 +44,28 @@ def show(data: str, /, *, columns: Columns = Columns(), as_json: AsJson = False)
     Args:
         data: A name from `data list`, a table's or npz file's path, or data.py:load.
     """
-    from nnbench.workload import datasets
+    from nnbench.workload import datasets, tasks
     from nnbench.workload.datasets.words import listed
 
     found = datasets.describe(replace(columns, data=data).load())
     rows = [
         (one.name, one.role, *(f"{x:.4g}" for x in (one.mean, one.sd, one.minimum, one.maximum)))
-        for one in (*found.columns[:-1][:MOST_COLUMNS], found.columns[-1])
+        for role in ("feature", "label")
+        for one in [one for one in found.columns if one.role == role][:MOST_COLUMNS]
     ]
     names = ("column", "role", "mean", "deviation", "least", "greatest")
     columns_shown = Table("", names, [[Cell(text) for text in row] for row in rows], texts=2)
     lines = []
+    several = tasks.kind(found.task) == tasks.MULTILABEL
     if (more := len(found.columns) - len(rows)) > 0:
         lines.append(f"and {more:,} more columns (--json shows all)")
     if found.class_counts is not None:
-        counts = listed([f"{count:,} of {one}" for one, count in found.class_counts.items()], 20)
-        lines.append(f"rows of each class: {counts}")
+        named = [one.name for one in found.columns if one.role == "label"]
+        if len(named) != len(found.class_counts):
+            named = list(map(str, found.class_counts))
+        pairs = zip(named, found.class_counts.values(), strict=True)
+        counts = listed([f"{count:,} of {one}" for one, count in pairs], 20)
+        lines.append(f"rows {'with each label' if several else 'of each class'}: {counts}")
     for number, row in enumerate(found.first_rows, start=1):
         lines.append(f"row {number}: " + listed([f"{value:.4g}" for value in row], MOST_COLUMNS))
     about = [f"{found.name}: {found.task}, {found.rows:,} rows", found.source]

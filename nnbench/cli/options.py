@@ -94,6 +94,16 @@ Fresh = Annotated[
 class Data(study.Data):
     """Options of `workload.study.Data`."""
 
+    def load(self) -> "Dataset":
+        """The same; what has to be downloaded first is said, since that can take minutes."""
+        from nnbench.workload.datasets import from_keras
+
+        if str(self.data).startswith(f"{from_keras.PREFIX}:"):
+            recipe = from_keras.parse(str(self.data))
+            if not recipe.is_here:
+                note(f"{recipe.name}: keras.datasets downloads it")
+        return super().load()
+
 
 @options("Training")
 class Training(study.TrainingOptions):

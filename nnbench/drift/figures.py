@@ -22,6 +22,7 @@ def drift_figures(case: Case, epochs: int) -> dict[str, float]:
     - `final_loss`: the last of the first training.
     """
     data = datasets.load(case.data, task=case.training.task if case.model is None else None)
+    data = data.taken_by([case.architecture])
     code = policies.POLICIES["keras"].code_for(case.backend)
     unshuffled = replace(case.training, shuffle=False)
     ordered = replace(case, training=unshuffled, cold_epochs=epochs)

@@ -10,12 +10,13 @@ from numpy.typing import NDArray
 from nnbench.show.figures import save_figure
 from nnbench.show.palette import SERIES_COLOURS
 from nnbench.training.session import Session
+from nnbench.workload import tasks
 from nnbench.workload.datasets import Dataset
 
 
 def write(session: Session, data: Dataset, predictions: NDArray[np.float32], path: Path) -> Path:
-    """Save the loss and, for a regression, labels against `predictions` (rows, 1) as PNG."""
-    regression = data.task == "regression"
+    """Save the loss and, for a regression, labels against `predictions` (rows, outputs) as PNG."""
+    regression = tasks.kind(data.task) == tasks.REGRESSION
     figure = Figure(figsize=(10 if regression else 6, 4), layout="constrained")
     axes = figure.subplots(1, 2 if regression else 1, squeeze=False)[0]
     _loss(axes[0], session)
@@ -38,12 +39,28 @@ def _loss(axis: Axes, session: Session) -> None:
 
 
 def _predictions(axis: Axes, data: Dataset, predictions: NDArray[np.float32]) -> None:
-    labels, guesses = data.labels.ravel(), np.asarray(predictions).ravel()
-    axis.scatter(labels, guesses, s=8, alpha=0.5, color=SERIES_COLOURS[2], linewidths=0)
-    ends = [float(labels.min()), float(labels.max())]
+    labels = np.asarray(data.labels, dtype=np.float64).reshape(data.rows, -1)
+    guesses = np.asarray(predictions).reshape(data.rows, -1)
+    count = labels.shape[1]
+    shown = 1 if count == 1 else min(count, len(SERIES_COLOURS))
+    names = data.label_names or [f"{data.label_name} {place}" for place in range(1, count + 1)]
+    for place in range(shown):
+        axis.scatter(
+            labels[:, place],
+            guesses[:, place],
+            s=8,
+            alpha=0.5,
+            linewidths=0,
+            color=SERIES_COLOURS[place if count > 1 else 2],
+            label=names[place] if count > 1 else None,
+        )
+    ends = [float(labels[:, :shown].min()), float(labels[:, :shown].max())]
     axis.plot(ends, ends, color="black", linewidth=1, linestyle="--", label="exact")
-    axis.set(xlabel=data.label_name, ylabel=f"predicted {data.label_name}")
+    name = data.label_name if count == 1 else "label"
+    axis.set(xlabel=name, ylabel=f"predicted {name}")
     error = float(np.sqrt(np.mean((labels - guesses) ** 2)))
-    axis.set_title(f"predictions, root mean squared error {error:.3g}", fontsize=10)
+    of = "" if count == 1 else f" of {count} outputs"
+    first = f"\n(the first {shown} are drawn)" if shown < count else ""
+    axis.set_title(f"predictions, root mean squared error{of} {error:.3g}{first}", fontsize=10)
     axis.legend(frameon=False)
     axis.grid(alpha=0.3)

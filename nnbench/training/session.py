@@ -50,7 +50,7 @@ def chosen(
     text: str | None, training: Training, saved_in: Path | None
 ) -> tuple[Architecture, Training]:
     """What is trained: the network named or else usual; those of a session that is gone on with."""
-    network = arch.parse(text or ("6,6" if tasks.classes(training.task) else "6"))
+    network = arch.parse(text or ("6" if tasks.kind(training.task) == tasks.REGRESSION else "6,6"))
     if saved_in is None:
         return network, training
     saved = read(saved_in)

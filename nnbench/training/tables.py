@@ -129,12 +129,21 @@ def print_training(
         f"loss ({session.training.loss}): {session.losses[0]:.4g} after the first epoch, "
         f"{session.losses[-1]:.4g} after {len(session.losses)}"
     )
-    if tasks.classes(data.task) and np.isfinite(session.losses[-1]):
-        single = predictions.shape[1] == 1
-        found = predictions[:, 0] >= 0.5 if single else predictions.argmax(axis=1)
-        accuracy = float(np.mean(found == data.labels.ravel()))
-        say(f"accuracy on the training data: {accuracy:.2%} of {data.rows:,} rows")
+    if tasks.kind(data.task) != tasks.REGRESSION and np.isfinite(session.losses[-1]):
+        say(f"accuracy on the training data: {_accuracy(predictions, data)}")
     say(verdict.text)
+
+
+def _accuracy(predictions: NDArray[np.float32], data: Dataset) -> str:
+    """The share of rows, or of all labels of several a row, that is told right."""
+    labels, kind = data.labels, tasks.kind(data.task)
+    if kind == tasks.MULTILABEL:
+        share = float(np.mean((predictions >= 0.5) == labels))
+        return f"{share:.2%} of all labels, {labels.shape[1]} in each of {data.rows:,} rows"
+    labels = labels.argmax(axis=1) if kind == tasks.ONE_HOT else labels.ravel()
+    single = predictions.shape[1] == 1
+    found = predictions[:, 0] >= 0.5 if single else predictions.argmax(axis=1)
+    return f"{float(np.mean(found == labels)):.2%} of {data.rows:,} rows"
 
 
 def as_json(session: Session, verdict: Verdict, chart: Path) -> dict[str, Any]:

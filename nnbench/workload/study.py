@@ -81,22 +81,22 @@ class Data:
     """What they are trained on."""
 
     data: str | None = None
-    """banknotes, instagram, digits, waves, synthetic:rows=1000,features=4, a CSV or workbook, an
-    npz with x and y, or data.py:load, a function that returns them; default: banknotes, or digits
-    or waves for networks that take no table."""
+    """banknotes, instagram, digits, waves, keras:mnist, synthetic:rows=1000,features=4, a CSV or
+    workbook, an npz with x and y, or data.py:load, a function that returns them; default:
+    banknotes, or digits or waves for networks that take no table."""
     features: str | None = None
     "Feature columns of your CSV, with commas; default: all others."
     label: str | None = None
-    "Label column of your CSV."
+    "Label column of your CSV, or several with commas."
     as_: str | None = None
-    "Take the label as classification or regression; default: what it looks like."
+    "Take labels as classification, multilabel or regression; default: what they look like."
     standardise: bool = False
     "Scale your CSV's features to mean 0, deviation 1."
 
     def __post_init__(self) -> None:
         """Raise UserError for a task that there is not."""
         if self.as_ is not None:
-            tasks.classes(self.as_)
+            tasks.check_asked(self.as_)
 
     def load(self) -> "Dataset":
         """The data set, bank notes where none is named. Raises UserError as `datasets.load`."""
@@ -313,9 +313,10 @@ class Study:
         _ = self.machine.backends
 
     def load(self) -> "Dataset":
-        """Its data. Raises UserError as `datasets.load` does."""
-        named = self.data.data or self.or_networks().networks.usual_data()
-        return replace(self.data, data=named).load()
+        """Its data, as its networks take them. Raises UserError as `datasets.load` does."""
+        networks = self.or_networks().networks
+        named = self.data.data or networks.usual_data()
+        return replace(self.data, data=named).load().taken_by(networks.parsed())
 
     def cases(self, data: "Dataset", *, shuffle: bool = True) -> list[Case]:
         """Every combination of backend, device, path and network; UserError for unknown ones."""

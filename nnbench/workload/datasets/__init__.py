@@ -1,4 +1,4 @@
-"""Data to train on: bank notes, Instagram planning, synthetic data of any size, your own CSV."""
+"""Data to train on: shipped, made up, from Keras, or a person's own tables, arrays, functions."""
 
 import difflib
 import os
@@ -7,7 +7,7 @@ from pathlib import Path
 
 from nnbench.errors import UserError
 from nnbench.workload import tasks, user_code
-from nnbench.workload.datasets import synthetic
+from nnbench.workload.datasets import from_keras, synthetic
 from nnbench.workload.datasets.arrays import load_function, load_npz, load_shipped
 from nnbench.workload.datasets.catalog import (
     ARRAYS,
@@ -44,12 +44,14 @@ def load(
     """Load and check the data that `spec` names.
 
     `spec` is `banknotes`, `instagram`, `digits`, `waves`, `synthetic:rows=1000,features=4,seed=0`
-    (any part of it; `task=regression`; `images=28x28x1,classes=10` and the like, see `shaped`),
-    the path of a CSV file or workbook with a header line, an `.npz` file with arrays `x` and `y`,
-    or `data.py:load`, a function that returns such a pair. `label` must be given for a table;
-    `features` defaults to every other column of numbers and `task` to what the label looks like
-    (see `classes`). `standardise` scales each feature to mean 0 and standard
-    deviation 1. Raises UserError for data that is not there or cannot be trained on.
+    (any part of it; `task=regression`, `classes=3`, `labels=5`, `outputs=2`;
+    `images=28x28x1,classes=10` and the like, see `shaped`), `keras:mnist` and its like (see
+    `from_keras`), the path of a CSV file or workbook with a header line, an `.npz` file with arrays
+    `x` and `y`, or `data.py:load`, a function that returns such a pair. `label`, one column or
+    several with commas, must be given for a table; `features` defaults to every other column of
+    numbers and `task` to what the labels look like (see `classes`). `standardise` scales each
+    feature to mean 0 and standard deviation 1. Raises UserError for data that is not there or
+    cannot be trained on.
     """
     choice = Choice(label, features, task, standardise)
     if spec.partition(":")[0] == synthetic.PREFIX:
@@ -59,12 +61,19 @@ def load(
                 f"set its size in its name, such as {synthetic.Recipe().name}"
             )
         return synthetic.make(synthetic.parse(spec, task=task))
+    if spec.partition(":")[0] == from_keras.PREFIX:
+        recipe = from_keras.parse(spec)
+        if choice.of_columns:
+            raise UserError(f"{spec} has no columns to choose: it is trained on as it is")
+        if not tasks.agrees(task, recipe.known.task):
+            raise UserError(f"{spec} is data for {recipe.known.task}, not for {task}")
+        return from_keras.load(recipe)
     if spec in BUILT_IN:
         return _built_in(BUILT_IN[spec], choice)
     if spec in ARRAYS:
         if choice.of_columns:
             raise UserError(f"{spec} has no columns to choose: it is trained on as it is")
-        if task not in (None, ARRAYS[spec].task, tasks.CLASSIFICATION):
+        if not tasks.agrees(task, ARRAYS[spec].task):
             raise UserError(f"{spec} is data for {ARRAYS[spec].task}, not for {task}")
         return load_shipped(ARRAYS[spec])
     if "://" in spec:

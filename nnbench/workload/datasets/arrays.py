@@ -133,7 +133,7 @@ def _plain(reference: str, letter: str, made: Any) -> Array:
 
 def _data_set(x: Array, y: Array, *, name: str, source: str, task: str | None) -> Dataset:
     if task is not None:
-        tasks.classes(task)
+        tasks.check_asked(task)
     for letter, array, kinds in (("x", x, "fiub"), ("y", y, "fiubU")):
         if array.ndim < 1 or array.dtype.kind not in kinds:
             held = "text" if array.dtype.kind == "U" else f"dtype {array.dtype}"
@@ -174,6 +174,8 @@ def _labels(y: Array, task: str | None, where: str) -> Labels:
         return Labels(found.values.astype(np.float32).reshape(-1, 1), found.task, found.note)
     given = y.reshape(len(y), -1).astype(np.float32) if y.ndim == 1 and y.dtype.kind == "f" else y
     given = given.astype(np.float32) if y.dtype.kind == "b" else given
+    if y.ndim == 2 and y.shape[1] > 1:
+        return _several(given, task, where)
     if task in (None, tasks.CLASSIFICATION) and np.isin(y, (0, 1)).all():
         return Labels(given, tasks.CLASSIFICATION)
     if y.ndim != 1 and y.shape[1:] != (1,):
@@ -190,3 +192,26 @@ def _labels(y: Array, task: str | None, where: str) -> Labels:
         )
         return Labels(given, tasks.REGRESSION, told)
     return Labels(found.values.astype(np.float32).reshape(-1, 1), found.task, found.note)
+
+
+def _several(y: Array, task: str | None, where: str) -> Labels:
+    """Several labels a row: a 1 among zeros is a class, zeros and ones are labels, else numbers."""
+    count, binary = y.shape[1], bool(np.isin(y, (0, 1)).all())
+    one_hot = binary and bool((y.sum(axis=1) == 1).all())
+    asked = None if task is None else tasks.kind(task)
+    if asked == tasks.CLASSIFICATION and one_hot:
+        asked = None
+    looks = tasks.ONE_HOT if one_hot else tasks.MULTILABEL if binary else tasks.REGRESSION
+    kind = asked or looks
+    if kind == tasks.CLASSIFICATION:
+        # An architecture will refuse it; your own loss may know what it means.
+        return Labels(y, task or kind)
+    found = tasks.of_kind(kind, count)
+    possible = {tasks.REGRESSION: True, tasks.MULTILABEL: binary, tasks.ONE_HOT: one_hot}[kind]
+    if not (possible and (task is None or tasks.agrees(task, found))):
+        raise UserError(f"{where} is {tasks.of_kind(looks, count)} by its values, not {task}")
+    told = {
+        tasks.ONE_HOT: f"a 1 among {count} is a class (--as multilabel: each label by itself)",
+        tasks.MULTILABEL: f"{count} labels a row, each 0 or 1 (--as regression: as numbers)",
+    }
+    return Labels(y, found, told.get(kind, "") if task is None else "")

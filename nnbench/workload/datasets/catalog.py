@@ -8,7 +8,7 @@ from pathlib import Path
 
 from nnbench.errors import UserError
 from nnbench.workload import tasks
-from nnbench.workload.datasets import original, synthetic, table
+from nnbench.workload.datasets import from_keras, original, shaped, synthetic, table
 
 
 @dataclass(frozen=True)
@@ -40,8 +40,9 @@ class Copy:
 class DatasetInfo:
     """One line of the list of data sets.
 
-    `origin` is "shipped", "fetched", "local copy" (by a setting) or "made"; `path` is None for
-    what is made. A local copy that cannot be read has a `problem` and no rows.
+    `origin` is "shipped", "fetched", "local copy" (by a setting), "made", "Keras' copy" or "to be
+    downloaded"; `path` is None for what is made and for Keras' own. A local copy that cannot be
+    read has a `problem` and no rows.
     """
 
     name: str
@@ -116,6 +117,17 @@ ARRAYS = {
 }
 
 
+_PATTERNS = "of any size; labels= and outputs=, too"
+
+MADE = {
+    synthetic.PREFIX: "random data of any size; any of the keys may be left out",
+    f"{synthetic.PREFIX}:labels=5": "the same with 5 labels a row, each 0 or 1",
+    f"{synthetic.PREFIX}:outputs=3": "the same with 3 numbers a row",
+    **{example: f"{kind} {_PATTERNS}" for kind, example in shaped.EXAMPLES.items()},
+}
+"""An example of each kind of made-up data, and what it is."""
+
+
 def shipped_folder() -> Path:
     """The shipped data: inside the installed package, or beside it in a checkout."""
     package = Path(str(resources.files("nnbench")))
@@ -139,10 +151,6 @@ def locate(known: BuiltIn) -> Copy:
 
 def available() -> list[DatasetInfo]:
     """Every data set known by name, with the copy in use; only local copies are opened."""
-    made = synthetic.Recipe()
-    size = made.rows, made.features
-    source = "random data of any size; any of the keys may be left out"
-    random = DatasetInfo(made.name, made.task, *size, source, origin="made", path=None)
     arrays = [
         DatasetInfo(
             one.name,
@@ -155,7 +163,33 @@ def available() -> list[DatasetInfo]:
         )
         for one in ARRAYS.values()
     ]
-    return [*map(_info, BUILT_IN.values()), *arrays, random]
+    return [*map(_info, BUILT_IN.values()), *arrays, *_of_keras(), *_made()]
+
+
+def _of_keras() -> list[DatasetInfo]:
+    """What keras.datasets offers, each as it is taken where nothing else is asked for."""
+    found = []
+    for name, known in from_keras.KNOWN.items():
+        recipe = from_keras.parse(f"{from_keras.PREFIX}:{name}")
+        origin = "Keras' copy" if recipe.is_here else "to be downloaded"
+        size = from_keras.USUAL_ROWS, math.prod(known.shape)
+        source = f"{known.source}; rows={known.rows} takes all"
+        spec = f"{from_keras.PREFIX}:{name}"
+        found.append(DatasetInfo(spec, known.task, *size, source, origin, None))
+    return found
+
+
+def _made() -> list[DatasetInfo]:
+    """One of each kind of data that are made."""
+    found = []
+    for example, source in MADE.items():
+        recipe = synthetic.parse(example)
+        features = recipe.features if isinstance(recipe, synthetic.Recipe) else recipe.values
+        size = recipe.rows, features
+        task = recipe.task if isinstance(recipe, synthetic.Recipe) else recipe.of_task
+        name = recipe.name if example == synthetic.PREFIX else example
+        found.append(DatasetInfo(name, task, *size, source, origin="made", path=None))
+    return found
 
 
 def _info(known: BuiltIn) -> DatasetInfo:

@@ -29,6 +29,7 @@ class Labels:
 
 def of_numbers(values: npt.NDArray[np.float64], task: str | None, where: str) -> Labels:
     """Numbers as labels of a task, None for what they look like; UserError if they cannot be."""
+    _check_single(task, where)
     distinct, codes = np.unique(values, return_inverse=True)
     fractions = distinct[distinct != np.round(distinct)]
     count = distinct.size
@@ -47,6 +48,7 @@ def of_numbers(values: npt.NDArray[np.float64], task: str | None, where: str) ->
 
 def of_texts(texts: Sequence[str], task: str | None, where: str) -> Labels:
     """Texts as classes, in their alphabetical order; UserError for a regression."""
+    _check_single(task, where)
     names, codes = np.unique(np.array(texts), return_inverse=True)
     if task == tasks.REGRESSION:
         raise UserError(f"{where} holds the text '{shown(names[0])}': a regression needs numbers")
@@ -55,6 +57,13 @@ def of_texts(texts: Sequence[str], task: str | None, where: str) -> Labels:
     if 2 < names.size == len(texts):
         raise UserError(f"{where} holds another text in every row: name another label")
     return _numbered([shown(name) for name in names], codes, task, where, "")
+
+
+def _check_single(task: str | None, where: str) -> None:
+    """Raise UserError for a task of several labels a row."""
+    several = task in (tasks.MULTILABEL, tasks.ONE_HOT)
+    if task is not None and (several or (1,) not in tasks.label_shapes(task)):
+        raise UserError(f"{where} is one label a row: {task} needs several, as in --label a,b")
 
 
 def _numbered(

@@ -1,5 +1,6 @@
 """A data set from a table's file: choose columns, check them, scale them."""
 
+import itertools
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -22,8 +23,9 @@ from nnbench.workload.datasets.words import listed
 class Choice:
     """What is taken of a table, and how.
 
-    `features` None is every other column that holds numbers, `task` None what the label looks like
-    (see `classes`). `standardise` is to mean 0, deviation 1 over all rows.
+    `label` is a column, or several with commas; `features` None is every other column that holds
+    numbers, `task` None what the labels look like (see `classes`). `standardise` is to mean 0,
+    deviation 1 over all rows.
     """
 
     label: str | None = None
@@ -41,23 +43,30 @@ def load_csv(
     path: Path, choice: Choice, *, name: str, source: str, header: Sequence[str] | None = None
 ) -> Dataset:
     """Read the chosen columns, with `header` for a header line; UserError for unusable ones."""
-    label = choice.label
     read = table.read(path, header=header)
-    if label is None:
+    if choice.label is None:
         raise UserError(f"{read.file} needs a label: name one of its columns {read.listed()}")
-    read.require([label, *(choice.features or ())])
+    named = _named(read, choice.label)
+    read.require([*named, *(choice.features or ())])
     notes = list(read.notes)
-    found = _features(read, choice, label, notes)
-    target, texts = _target(read, label, choice.task)
-    kept = _complete(read, {**found, label: target}, notes)
-    given = [texts[row].strip() for row in kept] if texts else target.values[kept]
-    labels, numbers = _labels(f"{read.file}, label '{label}'", given, choice.task)
+    found = _features(read, choice, named, notes)
+    targets = {one: _target(read, one, choice.task) for one in named}
+    kept = _complete(read, {**found, **{one: cells for one, (cells, _) in targets.items()}}, notes)
+    given = {
+        one: [texts[row].strip() for row in kept] if texts else cells.values[kept]
+        for one, (cells, texts) in targets.items()
+    }
+    labels, task = _all_labels(read.file, given, choice.task)
     ways = {one: cells.note for one, cells in found.items()}
-    notes += _each_way({**ways, label: "" if labels.note else target.note})
-    notes += [f"{label}: {labels.note}"] if labels.note else []
+    ways |= {one: "" if labels[one].note else cells.note for one, (cells, _) in targets.items()}
+    notes += _each_way(ways)
+    notes += [f"{one}: {label.note}" for one, label in labels.items() if label.note]
+    if tasks.kind(task) == tasks.MULTILABEL:
+        notes.append(f"{len(named)} labels a row, each 0 or 1 (--as regression: as numbers)")
     columns = {one: cells.values[kept] for one, cells in found.items()}
-    for feature, values in columns.items():
-        if np.array_equal(values, numbers) or np.array_equal(values, labels.values):
+    for (feature, values), label in itertools.product(columns.items(), named):
+        numbers = labels[label].values if isinstance(given[label], list) else given[label]
+        if np.array_equal(values, numbers) or np.array_equal(values, labels[label].values):
             raise UserError(
                 f"{read.file}, column '{feature}' equals the label '{label}' in every row: "
                 "leave it out, or there is nothing to learn"
@@ -67,19 +76,30 @@ def load_csv(
     features = _as_float32(columns, notes)
     return Dataset(
         name=name,
-        task=labels.task,
+        task=task,
         features=features,
-        labels=labels.values.astype(np.float32).reshape(-1, 1),
+        labels=np.stack([one.values for one in labels.values()], axis=1).astype(np.float32),
         feature_names=tuple(found),
-        label_name=label,
+        label_name=", ".join(named),
+        label_names=tuple(named) if len(named) > 1 else (),
         source="; ".join([source, *notes, *["standardised"] * choice.standardise]),
         notes=tuple(notes),
     )
 
 
-def _features(read: Table, choice: Choice, label: str, notes: list[str]) -> dict[str, Numbers]:
+def _named(read: Table, label: str) -> list[str]:
+    """The label columns: the one of this name, else those that commas separate."""
+    named = [label] if label in read.columns else [one.strip() for one in label.split(",")]
+    if len({*named}) < len(named):
+        raise UserError(f"--label {label} names a column twice: name it once")
+    return named
+
+
+def _features(
+    read: Table, choice: Choice, labels: Sequence[str], notes: list[str]
+) -> dict[str, Numbers]:
     """The chosen columns, or all that hold numbers; what is left out is noted."""
-    everything = [one for one in read.columns if one != label]
+    everything = [one for one in read.columns if one not in labels]
     chosen = everything if choice.features is None else list(choice.features)
     found = {one: read.read(one) for one in chosen}
     if choice.features is None:
@@ -90,11 +110,13 @@ def _features(read: Table, choice: Choice, label: str, notes: list[str]) -> dict
         found = {one: cells for one, cells in found.items() if one not in {*text, *empty}}
     if not found:
         raise UserError(
-            f"{read.file} has no feature: besides the label '{label}' it needs a column of numbers"
+            f"{read.file} has no feature: besides the label '{', '.join(labels)}' it needs a "
+            "column of numbers"
         )
     counts = Counter(chosen)
-    if label in found:
-        raise UserError(f"{read.file}, column '{label}' is the label: take it off the features")
+    for one in labels:
+        if one in found:
+            raise UserError(f"{read.file}, column '{one}' is the label: take it off the features")
     for one, cells in found.items():
         if counts[one] > 1 and choice.features is not None:
             raise UserError(f"{read.file}, column '{one}' is chosen twice: name it once")
@@ -119,18 +141,46 @@ def _complete(read: Table, columns: dict[str, Numbers], notes: list[str]) -> npt
 def _target(read: Table, label: str, task: str | None) -> tuple[Numbers, Sequence[str]]:
     """The label's column, and its texts where they are what is learned."""
     target = read.read(label)
-    classes_asked = task is not None and tasks.classes(task) is not None
+    classes_asked = task is not None and tasks.kind(task) != tasks.REGRESSION
     if target.is_text or (classes_asked and target.wrong.size > 0):
         return column.text(read.columns[label]), read.columns[label]
     read.check(label, target)
     return target, ()
 
 
-def _labels(where: str, given: Column | list[str], task: str | None) -> tuple[Labels, Column]:
-    """Labels, and the numbers that they were; UserError if there is nothing to tell apart."""
+def _all_labels(
+    file: str, given: dict[str, Column | list[str]], task: str | None
+) -> tuple[dict[str, Labels], str]:
+    """The labels of each column, and the task of all of them.
+
+    Several columns that hold two values each are as many labels, else as many numbers.
+    """
+    where = {one: f"{file}, label '{one}'" for one in given}
+    if len(given) == 1:
+        ((only, values),) = given.items()
+        labels = _labels(where[only], values, task)
+        return {only: labels}, labels.task
+    kind = None if task is None else tasks.kind(task)
+    if kind in (tasks.CLASSIFICATION, tasks.ONE_HOT):
+        raise UserError(f"{file} has one label for {task}: name one, or --as multilabel")
+    if kind != tasks.REGRESSION:
+        found = {one: _labels(where[one], values, None) for one, values in given.items()}
+        wider = [one for one, labels in found.items() if labels.task != tasks.CLASSIFICATION]
+        kind = kind or (tasks.REGRESSION if wider else tasks.MULTILABEL)
+        if wider and kind == tasks.MULTILABEL:
+            raise UserError(f"{where[wider[0]]} holds more than two values: multilabel is of two")
+    if kind == tasks.REGRESSION:
+        found = {one: _labels(where[one], values, kind) for one, values in given.items()}
+    made = tasks.of_kind(kind, len(given))
+    if not tasks.agrees(task, made):
+        raise UserError(f"{file} has {len(given)} labels named, which are {made}, not {task}")
+    return found, made
+
+
+def _labels(where: str, given: Column | list[str], task: str | None) -> Labels:
+    """Labels of one column; UserError if there is nothing to tell apart."""
     if isinstance(given, list):
-        labels = classes.of_texts(given, task, where)
-        return labels, labels.values
+        return classes.of_texts(given, task, where)
     labels = classes.of_numbers(given, task, where)
     if np.unique(given.astype(np.float32)).size == 1:
         is_class = labels.task != tasks.REGRESSION and given[0] in (0, 1)
@@ -138,7 +188,7 @@ def _labels(where: str, given: Column | list[str], task: str | None) -> tuple[La
         raise UserError(
             f"{where} is {given[0]:g} in every row{missing}: name another label or add rows"
         )
-    return labels, given
+    return labels
 
 
 def _each_way(ways: dict[str, str]) -> list[str]:
