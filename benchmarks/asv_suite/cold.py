@@ -2,6 +2,7 @@
 
 import functools
 import importlib.util
+import inspect
 import math
 from pathlib import Path
 
@@ -75,7 +76,10 @@ class Whole:
 
     def train(self, architecture, path, epochs):
         model = _network(architecture, self.features.shape[1])
-        compiled = functools.partial(nnbench.fast_fit, model, jit_compile="auto")
+        # Packages from before the argument chose the compiler by themselves.
+        known = "jit_compile" in inspect.signature(nnbench.fast_fit).parameters
+        jit = {"jit_compile": "auto"} if known else {}
+        compiled = functools.partial(nnbench.fast_fit, model, **jit)
         fit = model.fit if path == "fit" else compiled
         history = fit(
             self.features, self.labels, batch_size=len(self.features), epochs=epochs, verbose=0

@@ -63,8 +63,10 @@ def compare(
         raise UserError(f"both sides are {names[0]}: there is nothing to compare")
     least = quantities.parse_share(margin)
     study = asked.study(architectures, model).or_networks()
+    data = None
     if not are_folders(*names):
         study.check()
+        data = study.data.load()  # A mistake in it is told before environments are made.
     for one in names:
         if not os.path.exists(one):  # noqa: PTH110 - a name may be too long
             checkout.find(one)
@@ -73,7 +75,7 @@ def compare(
     measured: list[Run] = []
 
     def run(where: "Environments") -> "Run":
-        measured.append(measure(study, asked.output, environments=where))
+        measured.append(measure(study, asked.output, data, where))
         return measured[-1]
 
     found = comparison.compare(names, run, margin=least, even_unlike=unlike)
