@@ -63,13 +63,14 @@ def compare(
         raise UserError(f"both sides are {names[0]}: there is nothing to compare")
     least = quantities.parse_share(margin)
     study = asked.study(architectures, model).or_networks()
-    data = None
-    if not are_folders(*names):
+    measured_now = not are_folders(*names)
+    if measured_now:
         study.check()
-        data = study.data.load()  # A mistake in it is told before environments are made.
     for one in names:
         if not os.path.exists(one):  # noqa: PTH110 - a name may be too long
             checkout.find(one)
+    # A mistake in the data is told before environments are made.
+    data = study.data.load() if measured_now else None
     from nnbench.report import comparison
 
     measured: list[Run] = []
