@@ -10,6 +10,7 @@ from typing import Any
 from nnbench.errors import UserError
 from nnbench.machine import matmul_rate
 from nnbench.measure import loss_curve_trial, serve, trial
+from nnbench.store.runs import FAILED
 from nnbench.workload import user_code
 from nnbench.workload.case import Case
 
@@ -49,6 +50,13 @@ def _trials(started: serve.Started) -> serve.Answer:
     trained: dict[str, Any] = {}
 
     def answer(request: dict[str, Any]) -> dict[str, Any]:
+        try:
+            return measured(request)
+        except UserError as mistake:
+            # It was found before anything ran that other trials could suffer from.
+            return {"outcome": FAILED, "message": "\n".join(user_code.told(mistake))}
+
+    def measured(request: dict[str, Any]) -> dict[str, Any]:
         case, kind = Case.from_json(request["case"]), request["kind"]
         data = started.data_of(case)
         if kind == trial.STEP_KIND:

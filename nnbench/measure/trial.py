@@ -18,7 +18,7 @@ import numpy as np
 from nnbench.errors import first_line
 from nnbench.measure import boundaries, memory
 from nnbench.measure.boundaries import Marks, timed_ns
-from nnbench.phases import BUILD, COLD, COMPILE, EPOCH, FIRST_STEP, PREPARE, STEP, TRACE
+from nnbench.phases import BUILD, COLD, COMPILE, DATA, EPOCH, FIRST_STEP, PREPARE, STEP, TRACE
 from nnbench.training import compiled
 from nnbench.training.compiled import data as compiled_data
 from nnbench.training.compiled.fast_fit import fast_fit
@@ -161,7 +161,22 @@ def _phases(case: Case, data: TrainingData) -> Trained:
         EPOCH: (np.diff(clock.ended_ns) / 1e9).tolist(),
         "first_epoch": [(int(clock.ended_ns[0]) - marks.fit_called) / 1e9],
     }
+    if data.is_stream:
+        samples_s[DATA] = [_waited_ns(case, model, data) / 1e9]
     return samples_s, losses, model
+
+
+def _waited_ns(case: Case, model: Any, data: TrainingData) -> int:
+    """How long `fit` waits for the batches of an epoch, the second of two that are watched."""
+    import keras
+
+    clock = boundaries.DataClock()
+    begins = keras.callbacks.LambdaCallback(
+        on_epoch_begin=lambda epoch, logs: clock.waited_ns.append(0)
+    )
+    with boundaries.of(case.backend).timed_data(model, clock):
+        train(replace(case, cold_epochs=2), model, data, [begins])
+    return clock.waited_ns[-1]
 
 
 def _cold_compiled(case: Case, data: TrainingData) -> Trained:

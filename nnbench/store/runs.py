@@ -36,6 +36,8 @@ OPTIONAL = {"first_epoch_s", "noise", "samples_s", "steps_per_sample"}
 """What a trial has or has not."""
 
 CURVE = "curve"
+FAILED = "failed"
+"""The outcome of a trial whose network or data cannot be had or trained so: it is not repeated."""
 MOST_REPEATS, LONGEST_S = 10_000, 1e9
 """Blocks and sweeps of a run, and seconds of any duration: beyond them it is damage."""
 

@@ -1,13 +1,14 @@
 """Phase boundaries on TensorFlow: one `tf.function`, traced and then instantiated."""
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from time import perf_counter_ns
 from typing import Any
 
 import tensorflow as tf
 
-from nnbench.measure.boundaries import Marks, timed_ns, variables_of
+from nnbench.measure.boundaries import DataClock, Marks, timed_ns, variables_of
 from nnbench.phases import COMPILE, FIRST_STEP, TRACE
 
 
@@ -82,3 +83,15 @@ def stepper(model: Any, batch: Any) -> Callable[[int], None]:
         wait(None)
 
     return take
+
+
+@contextmanager
+def timed_data(model: Any, clock: DataClock) -> Iterator[None]:
+    """See `Boundaries`."""
+    train = model.train_function
+    # Its graph takes batches itself from iterators of its own alone.
+    model.train_function = lambda iterator: train(iter([clock.next(iterator)]))
+    try:
+        yield
+    finally:
+        model.train_function = train
