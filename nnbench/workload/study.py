@@ -51,7 +51,7 @@ class Networks:
     architectures: tuple[str, ...] = ()
     "6,6 or '[100, 100]' or 6x5 (five layers of 6), or a grid: depth=1..8 width=4,16,64."
     model: tuple[str, ...] = ()
-    "Your own: train.py:build, a function that returns a compiled Keras model."
+    "Your own: train.py:build, a function that returns a Keras model, or model.keras."
 
     @classmethod
     def named(cls, names: Sequence[str]) -> Self:
@@ -80,7 +80,8 @@ class Data:
 
     data: str | None = None
     """banknotes, instagram, digits, waves, synthetic:rows=1000,features=4, a CSV or workbook, an
-    npz with x and y, or data.py:load, a function that returns them; default: banknotes, or digits
+    npz with x and y, or data.py:load, a function that returns (x, y), or a tf.data.Dataset, a
+    PyDataset, a DataLoader; default: banknotes, or digits
     or waves for networks that take no table."""
     features: str | None = None
     "Feature columns of your CSV, with commas; default: all others."
