@@ -26,6 +26,11 @@ times between two clock readings. `epoch` is what a user of `fit` waits for: its
 what Keras does around them (input pipeline, callbacks, metrics). What an epoch costs beyond its
 steps is the *overhead* of the epoch.
 
+`data` is measured where data make their batches as they are trained on (`tf.data`, `PyDataset`,
+`DataLoader`): how long, in one epoch, the loop of `fit` waits in `next()` of the iterator. It is a
+part of the epoch, not of a step, and is taken in an epoch of its own after those that are timed;
+TensorFlow takes batches within its graph otherwise, there from Python.
+
 On the *compiled* path all epochs are one program. `prepare` is `compiled.prepare` (checks, moving
 the data to the device, Keras' symbolic build), `trace` and `compile` are its stages of these
 names, `first_step` is a run of one epoch where that is one batch (else it has no samples),
@@ -36,7 +41,7 @@ steps of an epoch: nothing is paid around them. `cold` is `fast_fit` on a new ne
 from dataclasses import dataclass
 
 BUILD, PREPARE, TRACE, COMPILE = "build", "prepare", "trace", "compile"
-FIRST_STEP, STEP, EPOCH, COLD = "first_step", "step", "epoch", "cold"
+FIRST_STEP, STEP, EPOCH, DATA, COLD = "first_step", "step", "epoch", "data", "cold"
 
 
 @dataclass(frozen=True)
@@ -62,6 +67,7 @@ DEFINITIONS = (
     Phase(FIRST_STEP, "ready code and first batch", "first weights updated", "the first batch"),
     Phase(STEP, "one batch at hand", "weights updated", "a batch in the steady state"),
     Phase(EPOCH, "end of one epoch in fit()", "end of the next", "all rows in the steady state"),
+    Phase(DATA, "an epoch's next() called", "its batch there", "an epoch's waits for its batches"),
     Phase(COLD, "nothing", _TRAINED, "the whole, timed by itself with nothing hooked"),
 )
 """The bounds of every phase, on the `fit` path."""

@@ -25,7 +25,7 @@ from nnbench.machine import fingerprint, whole_file
 from nnbench.machine.fields import Field
 from nnbench.measure.process import WorkerLostError, data_file
 from nnbench.store.folder import read_description, read_fingerprint
-from nnbench.workload import user_code, user_model
+from nnbench.workload import user_model
 from nnbench.workload.case import Case
 from nnbench.workload.datasets import Dataset
 from nnbench.workload.study import Data
@@ -211,7 +211,7 @@ def _train(case: Case, data: Dataset, policy: str, seed: int) -> tuple[Trajector
 
 
 def _code(case: Case) -> dict[str, str | None]:
-    return {case.model: user_code.digest(case.model)} if case.model else {}
+    return {case.model: user_model.parse(case.model).digest()} if case.model else {}
 
 
 def _changed(golden: Golden, here: dict[str, Any]) -> list[str]:

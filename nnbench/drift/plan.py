@@ -18,7 +18,7 @@ from typing import Any
 
 from nnbench.drift.policies import POLICIES
 from nnbench.errors import UserError
-from nnbench.workload import quantities, user_code
+from nnbench.workload import quantities, user_model
 from nnbench.workload.case import Case
 from nnbench.workload.study import MOST_LAUNCHES
 
@@ -126,7 +126,7 @@ def specification(
     if len(set(backends)) != len(backends):
         raise UserError("a drift study is of one network and one path: name one")
     case = cases[0]
-    code = {"model_digest": user_code.digest(case.model)} if case.model else {}
+    code = {"model_digest": user_model.parse(case.model).digest()} if case.model else {}
     conditions = named("condition", effort.conditions, CONDITIONS)
     return {
         **code,

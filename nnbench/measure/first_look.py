@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 
 from nnbench.measure import trial
-from nnbench.measure.boundaries import Array, timed_ns
-from nnbench.training.fit import fit
+from nnbench.measure.boundaries import timed_ns
 from nnbench.workload import keras_model
 from nnbench.workload.case import Case
+from nnbench.workload.datasets.nest import TrainingData
 
 KIND = "look"
 
@@ -21,10 +21,10 @@ FINE_S = 0.1
 """Where a first step takes longer, what stands around an epoch of one step is not in the way."""
 
 
-def measure(case: Case, features: Array, labels: Array) -> dict[str, Any]:
+def measure(case: Case, data: TrainingData) -> dict[str, Any]:
     """Seconds that are paid once, that a step takes in its epoch, and that an epoch takes."""
     look = _fit if case.path == "fit" else _compiled
-    once_s, few_s, batches = look(case, features, labels)
+    once_s, few_s, batches = look(case, data)
     return {
         "once_s": max(0.0, once_s - few_s),
         "step_s": few_s / batches,
@@ -33,15 +33,15 @@ def measure(case: Case, features: Array, labels: Array) -> dict[str, Any]:
     }
 
 
-def _fit(case: Case, features: Array, labels: Array) -> tuple[float, float, int]:
+def _fit(case: Case, data: TrainingData) -> tuple[float, float, int]:
     """Seconds from nothing to the end of the first step, of an epoch of few batches, and these."""
     began_ns = perf_counter_ns()
     model = keras_model.for_case(case)
 
     def ended_ns(batches: int, epochs: int) -> np.ndarray[Any, Any]:
-        few, clock = slice(batches * case.batch_rows), _clock(case, epochs)
-        rows = case.training.batch_size
-        fit(model, features[few], labels[few], epochs=epochs, batch_size=rows, callbacks=[clock])
+        few = replace(case, cold_epochs=epochs)
+        clock = trial.epoch_clock(few)
+        trial.train(few, model, data.first(batches * case.batch_rows), [clock])
         return np.asarray(clock.ended_ns)
 
     first_ns = ended_ns(1, 2)
@@ -52,16 +52,12 @@ def _fit(case: Case, features: Array, labels: Array) -> tuple[float, float, int]
     return once_s, float(np.diff(ended_ns(batches, 3)).min()) / 1e9, batches
 
 
-def _clock(case: Case, epochs: int) -> Any:
-    return trial.epoch_clock(replace(case, cold_epochs=epochs))
-
-
-def _compiled(case: Case, features: Array, labels: Array) -> tuple[float, float, int]:
+def _compiled(case: Case, data: TrainingData) -> tuple[float, float, int]:
     batches = min(BATCHES, case.steps_per_epoch)
-    few = slice(batches * case.batch_rows)
+    few = data.first(batches * case.batch_rows)
     began_ns = perf_counter_ns()
     model = keras_model.for_case(case)
-    prepared = trial.prepared_for(case, model, features[few], labels[few])
+    prepared = trial.prepared_for(case, model, few)
     prepared.run(1)
     once_s = (perf_counter_ns() - began_ns) / 1e9
     return once_s, timed_ns(lambda: prepared.run(1))[0] / 1e9, batches

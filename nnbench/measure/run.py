@@ -26,10 +26,10 @@ from nnbench.measure.schedule import ONE_SIDE, SWEEPS, Planned, plan_round, star
 from nnbench.measure.trial import KINDS, STEP_KIND
 from nnbench.stats.summary import widest_interval
 from nnbench.store import runs
-from nnbench.workload import user_code
 from nnbench.workload.case import Case
 from nnbench.workload.datasets import Dataset
 from nnbench.workload.study import MOST_LAUNCHES, Study
+from nnbench.workload.user_model import UserModel
 
 FAILURES_ALLOWED = 2
 
@@ -70,9 +70,10 @@ def specification(
     `kinds` are the trials of each case in a block besides its `sweeps` of step samples; `looked`
     is what a first look adds, see `measure.effort`.
     """
-    effort, models = study.effort, study.networks.model
+    effort, named = study.effort, study.networks.parsed()
     # An edited model is another one: what was measured of the old must not be gone on with.
-    code = {"models": {model: user_code.digest(model) for model in models}} if models else {}
+    models = {one.reference: one.digest() for one in named if isinstance(one, UserModel)}
+    code = {"models": models} if models else {}
     usual = kinds == KINDS and sweeps == SWEEPS
     return {
         **code,
@@ -461,7 +462,7 @@ def _given_up(run: runs.Run) -> set[tuple[str, str]]:
     sides = run.specification["sides"]
     counts: Counter[tuple[str, str]] = Counter()
     for trial in run.failures():
-        at_once = trial["trial_kind"] == START_KIND
+        at_once = trial["trial_kind"] == START_KIND or trial["outcome"] == runs.FAILED
         counts[trial["side"], trial["case"]] += FAILURES_ALLOWED if at_once else 1
     given_up = {which for which, count in counts.items() if count >= FAILURES_ALLOWED}
     gone = Counter(case for _, case in given_up)

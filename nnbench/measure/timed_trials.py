@@ -10,6 +10,7 @@ from typing import Any
 from nnbench.errors import UserError
 from nnbench.machine import matmul_rate
 from nnbench.measure import first_look, loss_curve_trial, serve, trial
+from nnbench.store.runs import FAILED
 from nnbench.workload import user_code
 from nnbench.workload.case import Case
 
@@ -33,7 +34,7 @@ def open_room(started: serve.Started) -> serve.Room:
 def _warm_up(started: serve.Started) -> None:
     case = started.case
     try:
-        trial.warm_up(case, *started.data_of(case))
+        trial.warm_up(case, started.data_of(case))
     except UserError:
         raise
     except Exception as failure:
@@ -49,21 +50,28 @@ def _trials(started: serve.Started) -> serve.Answer:
     trained: dict[str, Any] = {}
 
     def answer(request: dict[str, Any]) -> dict[str, Any]:
+        try:
+            return measured(request)
+        except UserError as mistake:
+            # It was found before anything ran that other trials could suffer from.
+            return {"outcome": FAILED, "message": "\n".join(user_code.told(mistake))}
+
+    def measured(request: dict[str, Any]) -> dict[str, Any]:
         case, kind = Case.from_json(request["case"]), request["kind"]
-        features, labels = started.data_of(case)
+        data = started.data_of(case)
         if kind == trial.STEP_KIND:
             if case.key not in timers:
                 model = trained.pop(case.key, None)
-                timers[case.key] = trial.StepTimer(case, features, labels, model)
+                timers[case.key] = trial.StepTimer(case, data, model)
             return timers[case.key].measure()
         if case.key not in warm:
             trial.warm_up_case(case)
             warm.add(case.key)
         if kind == first_look.KIND:
-            return first_look.measure(case, features, labels)
+            return first_look.measure(case, data)
         if kind == loss_curve_trial.KIND:
-            return loss_curve_trial.measure(case, request["seed"], features, labels)
-        record, model = trial.measure(case, kind, features, labels)
+            return loss_curve_trial.measure(case, request["seed"], data)
+        record, model = trial.measure(case, kind, data)
         if kind == "phases" and case.key not in timers:
             trained[case.key] = model
         # Held beyond this call, a network would be frozen before the next trial, never to be freed.

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from nnbench.phases import COLD, COMPILE, EPOCH, STEP, TRACE
+from nnbench.phases import COLD, COMPILE, DATA, EPOCH, STEP, TRACE
 from nnbench.report.run_analysis import Group, RunAnalysis
 from nnbench.show import units
 from nnbench.show.intervals import MISSING, RATE, RATIO, SECONDS, cell
@@ -12,7 +12,7 @@ from nnbench.show.table import Cell, Table
 from nnbench.show.terminal import print_sentences, print_table
 from nnbench.stats.summary import CaseSummary
 
-SHOWN_PHASES = (COLD, TRACE, COMPILE, EPOCH, STEP)
+SHOWN_PHASES = (COLD, TRACE, COMPILE, EPOCH, DATA, STEP)
 LEFT_OUT = (TRACE, COMPILE, "weights", "cold ratio", COLD)
 """Columns that go first where a terminal is too narrow for all."""
 
@@ -37,7 +37,8 @@ def cases(group: Group, *, whole: bool = False) -> Table:
     case = group.first
     batch = "full batch" if case.training.batch_size is None else f"batch {case.batch_rows}"
     rows = [_row(summary) for summary in group.summaries]
-    shown = [name for name in rows[0] if whole or name not in ON_PAGES]
+    absent = () if any(DATA in one.times for one in group.summaries) else (DATA,)
+    shown = [name for name in rows[0] if name not in absent and (whole or name not in ON_PAGES)]
     return Table(
         f"{case.context}: {case.data}, {case.rows:,} rows, {batch}; {case.cold_epochs} epochs cold",
         shown,

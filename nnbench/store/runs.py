@@ -39,6 +39,8 @@ LOOKED = {"start_s", "once_s", "step_s", "epoch_s"}
 """What a first look at a case tells, see `measure.effort`."""
 
 CURVE = "curve"
+FAILED = "failed"
+"""The outcome of a trial whose network or data cannot be had or trained so: it is not repeated."""
 MOST_REPEATS, LONGEST_S = 10_000, 1e9
 """Blocks and sweeps of a run, and seconds of any duration: beyond them it is damage."""
 

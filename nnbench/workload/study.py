@@ -32,6 +32,7 @@ from nnbench.workload.user_model import UserModel
 
 if TYPE_CHECKING:
     from nnbench.workload.datasets import Dataset
+    from nnbench.workload.datasets.streams import Stream
 
 MOST_LAUNCHES, MOST_BLOCKS = 200, 1000
 MOST_EPOCHS = 10_000_000
@@ -53,7 +54,7 @@ class Networks:
     architectures: tuple[str, ...] = ()
     "6,6 or '[100, 100]' or 6x5 (five layers of 6), or a grid: depth=1..8 width=4,16,64."
     model: tuple[str, ...] = ()
-    "Your own: train.py:build, a function that returns a compiled Keras model."
+    "Your own: train.py:build, a function that returns a Keras model, or model.keras."
 
     @classmethod
     def named(cls, names: Sequence[str]) -> Self:
@@ -82,8 +83,9 @@ class Data:
 
     data: str | None = None
     """banknotes, instagram, digits, waves, keras:mnist, synthetic:rows=1000,features=4, a CSV or
-    workbook, an npz with x and y, or data.py:load, a function that returns them; default:
-    banknotes, or digits or waves for networks that take no table."""
+    workbook, an npz with x and y, or data.py:load, a function that returns (x, y), or a
+    tf.data.Dataset, a PyDataset, a DataLoader; default: banknotes, or digits or waves for networks
+    that take no table."""
     features: str | None = None
     "Feature columns of your CSV, with commas; default: all others."
     label: str | None = None
@@ -325,6 +327,8 @@ class Study:
             if isinstance(one, Architecture):
                 data.check_takes(one)
         training = self.training.training(data.task, data.kind, shuffle=shuffle)
+        if data.stream is not None:
+            training = replace(training, batch_size=self._batch_of(data.name, data.stream))
         return [
             Case(
                 architecture=network if isinstance(network, Architecture) else None,
@@ -336,6 +340,7 @@ class Study:
                 features=data.width,
                 shape="x".join(map(str, data.shape)) if len(data.shape) > 1 else None,
                 vocabulary=data.vocabulary,
+                parts=data.parts,
                 backend=backend,
                 device=device,
                 threads=self.machine.threads,
@@ -347,6 +352,15 @@ class Study:
             for path in self.machine.paths
             for network in named
         ]
+
+    def _batch_of(self, name: str, stream: "Stream") -> int:
+        """Rows of a stream's batches. Raises UserError where others were asked for."""
+        if self.training.batch not in (None, str(stream.batch_rows)):
+            raise UserError(
+                f"{name} makes its own batches, of {stream.batch_rows} rows: leave --batch "
+                f"{self.training.batch} out"
+            )
+        return stream.batch_rows
 
     def overridden_by(self, other: "Study") -> "Study":
         """This study, with whatever `other` has other than by default."""

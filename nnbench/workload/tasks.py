@@ -3,14 +3,15 @@
 `regression` is a number a row, `regression-3` three; `classification` is two classes (one output, a
 sigmoid), `classification-3` as many as it says (a softmax with one output for each), `one-hot-3`
 the same of labels that are a 1 among zeros; `multilabel-5` is five labels a row, each 0 or 1 by
-itself (five sigmoids).
+itself (five sigmoids). `own` is whatever a person's own model makes of several targets, or of none:
+it has no usual loss.
 """
 
 import re
 
 from nnbench.errors import UserError
 
-CLASSIFICATION, REGRESSION = "classification", "regression"
+CLASSIFICATION, REGRESSION, OWN = "classification", "regression", "own"
 MULTILABEL, ONE_HOT = "multilabel", "one-hot"
 KINDS = (CLASSIFICATION, REGRESSION, MULTILABEL, ONE_HOT)
 COUNTED = {"classes": CLASSIFICATION, "labels": MULTILABEL, "outputs": REGRESSION}
@@ -48,8 +49,8 @@ def of_kind(kind: str, count: int) -> str:
 
 
 def kind(task: str) -> str:
-    """One of `KINDS`, of a task or of what was asked for. Raises UserError for an unknown one."""
-    return task if task in KINDS else _parts(task)[0]
+    """One of `KINDS` or `OWN`, of a task or of what was asked for; UserError for an unknown one."""
+    return task if task in (*KINDS, OWN) else _parts(task)[0]
 
 
 def classes(task: str) -> int | None:
@@ -57,6 +58,8 @@ def classes(task: str) -> int | None:
 
     Raises UserError for an unknown task.
     """
+    if task == OWN:
+        return None
     of, count = _parts(task)
     return count if of in (CLASSIFICATION, ONE_HOT) else None
 
@@ -82,6 +85,8 @@ def output_activation(task: str) -> str:
 
 def losses(task: str) -> tuple[str, ...]:
     """Losses that the task can be trained with, the usual one first."""
+    if task == OWN:
+        return ()
     return _LOSSES[ONE_HOT if kind(task) == ONE_HOT else output_activation(task)]
 
 

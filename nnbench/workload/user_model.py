@@ -5,6 +5,7 @@ and with which default. A function of an installed module is asked when it is ca
 """
 
 import ast
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,6 +35,12 @@ class UserModel:
 
     def __str__(self) -> str:
         return self.label
+
+    def digest(self) -> str | None:
+        """SHA-256 of the file that it names; None where it names a module."""
+        if self.is_saved:
+            return hashlib.sha256(Path(self.reference).read_bytes()).hexdigest()
+        return user_code.digest(self.reference)
 
     @property
     def is_saved(self) -> bool:

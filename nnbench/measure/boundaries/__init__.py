@@ -1,15 +1,11 @@
 """Where one phase ends and the next begins: one module a backend, with the functions below."""
 
 import importlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from time import perf_counter_ns
 from typing import Any, Protocol
-
-import numpy as np
-from numpy.typing import NDArray
-
-Array = NDArray[np.float32]
 
 
 @dataclass
@@ -22,14 +18,32 @@ class Marks:
     durations_ns: dict[str, int] = field(default_factory=dict)
 
 
+@dataclass
+class DataClock:
+    """How long `fit` waited for its batches, in ns, by epoch; the device is not waited for."""
+
+    waited_ns: list[int] = field(default_factory=list)
+
+    def next(self, iterator: Iterator[Any]) -> Any:
+        """The iterator's next, timed."""
+        begin = perf_counter_ns()
+        try:
+            return next(iterator)
+        finally:
+            self.waited_ns[-1] += perf_counter_ns() - begin
+
+
 class Boundaries(Protocol):
     """What each backend's module offers."""
 
     def hook_first_step(self, model: Any, marks: Marks) -> None:
         """Make the next `fit` mark trace, compile and first step, then run as if never hooked."""
 
-    def stepper(self, model: Any, features: Array, labels: Array) -> Callable[[int], None]:
-        """Return a function that takes n steps on this batch and waits for the device."""
+    def stepper(self, model: Any, batch: Any) -> Callable[[int], None]:
+        """Return a function that takes n steps on a batch, as `fit` hands it on, and waits."""
+
+    def timed_data(self, model: Any, clock: DataClock) -> AbstractContextManager[None]:
+        """Within it, `fit` takes each batch of a stream by the clock's `next`."""
 
     def wait(self, result: Any) -> None:
         """Wait until the device has computed `result`, arrays or a model."""

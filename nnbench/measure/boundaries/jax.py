@@ -2,13 +2,14 @@
 
 import inspect
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from time import perf_counter_ns
 from typing import Any
 
 import jax
 
-from nnbench.measure.boundaries import Array, Marks, timed_ns
+from nnbench.measure.boundaries import DataClock, Marks, timed_ns
 from nnbench.phases import COMPILE, FIRST_STEP, TRACE
 from nnbench.training.compiled.data import state_variables
 
@@ -43,10 +44,10 @@ def hook_first_step(model: Any, marks: Marks) -> None:
     model.train_function = first_step
 
 
-def stepper(model: Any, features: Array, labels: Array) -> Callable[[int], None]:
+def stepper(model: Any, batch: Any) -> Callable[[int], None]:
     """See `Boundaries`; the step takes the model's buffers, so its weights are gone afterwards."""
     train = model.train_function
-    batches = itertools.repeat((jax.device_put(features), jax.device_put(labels)))
+    batches = itertools.repeat(jax.device_put(batch))
     state = tuple([variable.value for variable in group] for group in state_variables(model))
 
     def take(steps: int) -> None:
@@ -56,3 +57,14 @@ def stepper(model: Any, features: Array, labels: Array) -> Callable[[int], None]
         wait(state)
 
     return take
+
+
+@contextmanager
+def timed_data(model: Any, clock: DataClock) -> Iterator[None]:
+    """See `Boundaries`."""
+    train = model.train_function
+    model.train_function = lambda state, iterator: train(state, iter([clock.next(iterator)]))
+    try:
+        yield
+    finally:
+        model.train_function = train

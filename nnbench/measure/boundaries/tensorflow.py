@@ -1,13 +1,14 @@
 """Phase boundaries on TensorFlow: one `tf.function`, traced and then instantiated."""
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from time import perf_counter_ns
 from typing import Any
 
 import tensorflow as tf
 
-from nnbench.measure.boundaries import Array, Marks, timed_ns, variables_of
+from nnbench.measure.boundaries import DataClock, Marks, timed_ns, variables_of
 from nnbench.phases import COMPILE, FIRST_STEP, TRACE
 
 
@@ -67,11 +68,14 @@ def _zeros(element_spec: Any, rows: int) -> Any:
     )
 
 
-def stepper(model: Any, features: Array, labels: Array) -> Callable[[int], None]:
+def stepper(model: Any, batch: Any) -> Callable[[int], None]:
     """See `Boundaries`; the batch comes from an endless in-memory iterator."""
+    import keras
+
     train = model.train_function
-    batch = tf.constant(features), tf.constant(labels)
-    iterator = iter(tf.data.Dataset.from_tensors(batch).repeat())
+    # Lists become tuples: of a list of arrays this would make one array.
+    constants = keras.tree.map_structure(tf.constant, keras.tree.lists_to_tuples(batch))
+    iterator = iter(tf.data.Dataset.from_tensors(constants).repeat())
 
     def take(steps: int) -> None:
         for _ in range(steps):
@@ -79,3 +83,15 @@ def stepper(model: Any, features: Array, labels: Array) -> Callable[[int], None]
         wait(None)
 
     return take
+
+
+@contextmanager
+def timed_data(model: Any, clock: DataClock) -> Iterator[None]:
+    """See `Boundaries`."""
+    train = model.train_function
+    # Its graph takes batches itself from iterators of its own alone.
+    model.train_function = lambda iterator: train(iter([clock.next(iterator)]))
+    try:
+        yield
+    finally:
+        model.train_function = train

@@ -1,12 +1,13 @@
 """Phase boundaries on Torch: eager unless `jit_compile=True`."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from time import perf_counter_ns
 from typing import Any
 
 import torch
 
-from nnbench.measure.boundaries import Array, Marks, timed_ns, variables_of
+from nnbench.measure.boundaries import DataClock, Marks, timed_ns, variables_of
 from nnbench.phases import COMPILE, FIRST_STEP
 
 
@@ -35,16 +36,39 @@ def hook_first_step(model: Any, marks: Marks) -> None:
     model.train_function = first_step
 
 
-def stepper(model: Any, features: Array, labels: Array) -> Callable[[int], None]:
+def stepper(model: Any, batch: Any) -> Callable[[int], None]:
     """See `Boundaries`."""
     import keras
 
     train = model.train_function
-    batch = [(keras.ops.convert_to_tensor(features), keras.ops.convert_to_tensor(labels))]
+    batches = [keras.tree.map_structure(keras.ops.convert_to_tensor, batch)]
 
     def take(steps: int) -> None:
         for _ in range(steps):
-            train(batch)
+            train(batches)
         wait(None)
 
     return take
+
+
+@contextmanager
+def timed_data(model: Any, clock: DataClock) -> Iterator[None]:
+    """See `Boundaries`; what iterates over an epoch takes the batches before each step."""
+    from keras.src.backend.torch.trainer import TorchEpochIterator
+
+    class Timed:
+        def __init__(self, batches: Any) -> None:
+            self.batches = iter(batches)
+
+        def __iter__(self) -> "Timed":
+            return self
+
+        def __next__(self) -> Any:
+            return clock.next(self.batches)
+
+    original = TorchEpochIterator._get_iterator
+    TorchEpochIterator._get_iterator = lambda self: Timed(original(self))
+    try:
+        yield
+    finally:
+        TorchEpochIterator._get_iterator = original

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from nnbench.errors import UserError
+from nnbench.workload.datasets import streams
 
 KERAS_BATCH_SIZE = 32
 
@@ -91,8 +92,8 @@ def batches(
 
     if not array_data_adapter.can_convert_arrays((x, y, sample_weight)):
         raise UserError(
-            f"the compiled path trains on arrays held in memory, not on {type(x).__name__}: "
-            "train it with model.fit"
+            "the compiled path trains on arrays held in memory, not on a "
+            f"{streams.kind_of(x) or type(x).__name__}: train it with model.fit"
         )
     if batch_size is not None and batch_size < 1:
         raise UserError(f"a batch size of {batch_size} cannot be trained: use 1 or more")

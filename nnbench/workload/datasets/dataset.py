@@ -11,6 +11,9 @@ import numpy.typing as npt
 from nnbench.errors import UserError
 from nnbench.workload import tasks
 from nnbench.workload.architecture import Architecture
+from nnbench.workload.datasets import nest
+from nnbench.workload.datasets.nest import Nest, TrainingData
+from nnbench.workload.datasets.streams import Stream
 from nnbench.workload.families import IMAGES, SEQUENCES, TABLE, TOKENS, USUAL_DATA
 
 Array = npt.NDArray[np.float32]
@@ -27,14 +30,17 @@ class Dataset:
     `features` has shape (rows, width), `labels` (rows, 1), or (rows, n) for a task of n labels;
     labels of a classification are numbers of classes, from 0. `name` is the text that `load`
     understands, `source` one line for a person, of which `notes` say how the file was read, and
-    `digest` the SHA-256 (hexadecimal) of both arrays' shapes and little-endian bytes. Arrays for a
-    person's own model have any shape.
+    `digest` the SHA-256 (hexadecimal) of all arrays' shapes and little-endian bytes.
+
+    Arrays for a person's own model have any shape, and `features`, `labels` and `weights` (of
+    samples) may each be a nest: arrays by name in a dict, by place in a list or tuple (see `nest`).
+    `labels` may be None. Of a `stream` they are the first batch.
     """
 
     name: str
     task: str
-    features: Array
-    labels: Array
+    features: Nest
+    labels: Nest
     feature_names: tuple[str, ...]
     label_name: str
     source: str
@@ -44,34 +50,79 @@ class Dataset:
     """Of tokens: their number; they go from 0 to one less."""
     label_names: tuple[str, ...] = ()
     """Of several labels a row, where they have names; `label_name` is all of them."""
+    weights: Nest = None
+    stream: Stream | None = None
 
     def __post_init__(self) -> None:
         if not self.digest:
-            digest = hashlib.sha256()
-            for array in (self.features, self.labels):
+            object.__setattr__(self, "digest", self._digest())
+
+    def _digest(self) -> str:
+        digest = hashlib.sha256()
+        if self.parts is not None:
+            digest.update(self.parts.encode())
+        if self.stream is not None:
+            # Its batches may be others each time: what makes them says what they are.
+            digest.update(repr(self.stream).encode())
+            return digest.hexdigest()
+        for part in self._all:
+            for _, array in nest.leaves(part):
                 digest.update(repr(array.shape).encode())
                 digest.update(np.ascontiguousarray(array, dtype="<f4").ravel().data)
-            object.__setattr__(self, "digest", digest.hexdigest())
+        return digest.hexdigest()
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether it is an array of features and one of labels, as architectures train on."""
+        alone = self.stream is None and self.weights is None
+        return alone and nest.is_plain(self.features) and nest.is_plain(self.labels)
+
+    @property
+    def training_data(self) -> TrainingData:
+        """What `fit` is given; of a stream, its first batch."""
+        return TrainingData(self.features, self.labels, self.weights)
 
     @property
     def rows(self) -> int:
         """Number of rows."""
-        return len(self.features)
+        return self.stream.rows if self.stream else nest.rows(self.features)
+
+    @property
+    def parts(self) -> str | None:
+        """Names and shapes of what `fit` is given where it is no array `x` with an array `y`."""
+        if self.is_plain:
+            return None
+        told = (
+            nest.described(part, name) for name, part in zip(nest.PARTS, self._all, strict=True)
+        )
+        named = ", ".join(filter(None, told))
+        return f"{self.stream.kind}: {named}" if self.stream else named
+
+    @property
+    def _all(self) -> tuple[Nest, ...]:
+        return self.features, self.labels, self.weights
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """Of one row of the features."""
-        return tuple(self.features.shape[1:])
+        """Of one row of the features, where they are one array."""
+        return tuple(self.features.shape[1:]) if nest.is_plain(self.features) else ()
 
     @property
     def kind(self) -> str:
         """`table`, `images`, `sequences` or `tokens`; `arrays` for what no family takes."""
         if self.vocabulary is not None:
             return TOKENS
+        if not self.is_plain:
+            return "arrays"
         return {0: TABLE, 1: TABLE, 2: SEQUENCES, 3: IMAGES}.get(len(self.shape), "arrays")
 
     def check_takes(self, network: Architecture) -> None:
         """Raise UserError unless an architecture can be trained on it, with the task's labels."""
+        if self.parts is not None:
+            raise UserError(
+                f"{network} cannot be trained on {self.name} ({self.parts}): an architecture takes "
+                "an array x and an array y; name your own model with --model"
+            )
         wanted = tasks.label_shapes(self.task)
         if self.labels.shape[1:] not in wanted:
             raise UserError(
@@ -95,7 +146,7 @@ class Dataset:
         images and sequences are scaled to 0 to 1, and other whole numbers become float32.
         """
         kinds = [set(one.kind.takes) for one in networks if isinstance(one, Architecture)]
-        if not kinds or self.vocabulary is not None:
+        if not kinds or self.vocabulary is not None or not self.is_plain:
             return self
         x, notes = self.features, []
         words = self._vocabulary()
@@ -172,21 +223,15 @@ class Description:
 
 def describe(data: Dataset, *, first: int = 5) -> Description:
     """Summarise every column, count the classes and copy the first rows."""
-    names = [(name, "feature") for name in data.feature_names]
-    labelled = [(name, "label") for name in data.label_names or (data.label_name,)]
-    parts = _columns(data.features, names) + _columns(data.labels, labelled)
+    parts = _columns(data.features, data.feature_names, "feature")
+    parts += _columns(data.labels, data.label_names or [data.label_name], "label")
+    parts += _columns(data.weights, ["sample_weight"], "weight")
     columns = [
         ColumnSummary(name, role, *(float(figure(values)) for figure in FIGURES))
-        for (name, role), values in parts
+        for name, role, values in parts
     ]
-    rows = zip(*(values[:first].tolist() for _, values in parts if values.ndim == 1), strict=True)
-    classes = tasks.classes(data.task) or 0
-    fits = data.labels.shape[1:] in tasks.label_shapes(data.task)
-    counts: Any = ()
-    if fits and tasks.kind(data.task) in (tasks.MULTILABEL, tasks.ONE_HOT):
-        counts = np.sum(data.labels, axis=0, dtype=np.int64).tolist()
-    elif classes:
-        counts = np.bincount(data.labels.astype(np.int64).ravel(), minlength=classes).tolist()
+    flat = [values[:first].tolist() for _, _, values in parts if values.ndim == 1]
+    counts = _class_counts(data) if nest.is_plain(data.labels) else []
     return Description(
         name=data.name,
         task=data.task,
@@ -195,18 +240,34 @@ def describe(data: Dataset, *, first: int = 5) -> Description:
         digest=data.digest,
         columns=columns,
         class_counts=dict(enumerate(counts)) if counts else None,
-        first_rows=list(rows),
+        first_rows=list(zip(*flat, strict=True)),
     )
 
 
+def _class_counts(data: Dataset) -> list[int]:
+    """Rows of each class, or that have each of several labels; none of numbers."""
+    classes = tasks.classes(data.task) or 0
+    fits = data.labels.shape[1:] in tasks.label_shapes(data.task)
+    if fits and tasks.kind(data.task) in (tasks.MULTILABEL, tasks.ONE_HOT):
+        return list(map(int, np.sum(data.labels, axis=0)))
+    if not classes:
+        return []
+    return list(map(int, np.bincount(data.labels.astype(np.int64).ravel(), minlength=classes)))
+
+
 def _columns(
-    array: npt.NDArray[np.generic], names: list[tuple[str, str]]
-) -> list[tuple[tuple[str, str], npt.NDArray[np.float64]]]:
-    """An array's columns with their names and roles; one of more dimensions as a whole."""
-    values = np.asarray(array, dtype=np.float64)
-    columns = values.reshape(len(values), -1).T
-    if len(columns) == len(names) and values.ndim < 3:
-        return list(zip(names, columns, strict=True))
-    (name, role), *_ = names
-    shape = "x".join(map(str, values.shape[1:]))
-    return [((f"{name.rstrip('0')} ({shape})", role), values)]
+    part: Nest, names: Sequence[str], role: str
+) -> list[tuple[str, str, npt.NDArray[np.float64]]]:
+    """The columns of an array with their names; others as a whole: images, one of several."""
+    arrays = [(place, np.asarray(one, dtype=np.float64)) for place, one in nest.leaves(part)]
+    if len(arrays) == 1 and not arrays[0][0]:
+        values = arrays[0][1]
+        columns = values.reshape(len(values), -1).T
+        if len(columns) == len(names) and values.ndim < 3:
+            return [(name, role, column) for name, column in zip(names, columns, strict=True)]
+    found = []
+    for place, values in arrays:
+        shape = "x".join(map(str, values.shape[1:]))
+        name = place or names[0].rstrip("0")
+        found.append((f"{name} ({shape})" if shape else name, role, values))
+    return found

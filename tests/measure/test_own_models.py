@@ -1,0 +1,235 @@
+"""One's own models, on data of any structure, are measured on both paths or told in a line."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from nnbench.errors import UserError
+from nnbench.workload import datasets
+
+OWN = Path(__file__).parents[1] / "own_models.py"
+LONG = pytest.mark.long
+
+# Trials as a worker answers them, without its process: what it prints is by path.
+TRIALS = """
+import json
+from nnbench.measure import serve, timed_trials
+from nnbench.workload import datasets
+from nnbench.workload.study import Study
+
+found = []
+data = datasets.load({data!r})
+study = Study.of([{model!r}], epochs=3, backend={backend!r}, path="fit,compiled", **{options!r})
+given = {{}} if data.stream else {{data.name: data.training_data}}
+for case in study.cases(data):
+    started = serve.Started(case, given, data.stream is not None, 0.0, 0.0)
+    answer = timed_trials._trials(started)
+    record = {{}}
+    for kind in ("phases", "step"):
+        if record.get("outcome", "ok") == "ok":
+            said = answer({{"case": case.to_json(), "kind": kind, "seed": 0}})
+            samples = record.get("samples_s", {{}}) | said.get("samples_s", {{}})
+            record |= said | {{"samples_s": samples}}
+    found.append(record | {{"batch": case.batch_rows, "parts": case.parts}})
+print(json.dumps(found))
+"""
+
+
+@pytest.fixture
+def trials(in_backend, tmp_path):
+    """Records of the trials of a model on both paths."""
+    shutil.copy(OWN, tmp_path / "own_models.py")
+
+    def run(backend, model, data, **options):
+        model, data = (name if "." in name else f"own_models.py:{name}" for name in (model, data))
+        code = TRIALS.format(model=model, data=data, backend=backend, options=options)
+        return json.loads(in_backend(backend, code))
+
+    return run
+
+
+PARAMETERS = {
+    "list": 6 * 4 + 4 + 10 + 1,
+    "outputs": 6 * 4 + 4 + 4 * 4 + 4,
+    "weighted": 6 * 4 + 4 + 4 + 1,
+    "uncompiled": 6 * 5 + 5 + 5 * 3 + 3,
+    "subclassed": 20 * 3 + 6 * 4 + 4 + 7 + 1,
+    "alone": 6 * 2 + 2 + 2 * 6 + 6,
+    "tokens": 20 * 4 + 3 * (4 * 3 + 3 * 3 + 2 * 3) + 3 * 3 + 3,
+    "mixed": 6 * 4 + 4 + 4 + 1,
+}
+QUICK = ("list", "outputs", "subclassed", "alone")
+"""Of these one backend is tried in every test run."""
+
+
+@pytest.mark.parametrize(
+    ("backend", "kind"),
+    [
+        pytest.param(backend, kind, marks=() if backend == "torch" and kind in QUICK else LONG)
+        for backend in ("torch", "jax", "tensorflow")
+        for kind in PARAMETERS
+    ],
+)
+def test_ones_own_models_are_measured_on_both_paths(trials, backend, kind):
+    for record in trials(backend, f"build_{kind}", f"load_{kind}", batch="16"):
+        assert record["outcome"] == "ok", record["message"]
+        assert record["parameters"] == PARAMETERS[kind]
+        assert record["loss"] > 0
+        assert record["samples_s"]["step"]
+
+
+def test_an_own_training_step_without_a_loss_and_without_targets(trials):
+    fit, compiled = trials("torch", "build_own_step", "load_own_step", batch="16")
+    for record in (fit, compiled):
+        assert (record["outcome"], record["loss"]) == ("ok", None), record
+    assert fit["parts"] == "x 6"
+
+
+STREAMS = {
+    "batches": "keras.utils.PyDataset",
+    "loader": "torch.utils.data.DataLoader",
+    "tfdata": "tf.data.Dataset",
+}
+
+
+@pytest.mark.parametrize(
+    ("backend", "stream"),
+    [
+        pytest.param(
+            backend, stream, marks=() if (backend, stream) == ("torch", "loader") else LONG
+        )
+        for backend in ("torch", "jax", "tensorflow")
+        for stream in STREAMS
+    ],
+)
+def test_streams_are_trained_on_by_fit_and_what_their_batches_take_is_told(trials, backend, stream):
+    fit, compiled = trials(backend, "build_streamed", f"load_{stream}")
+    assert fit["outcome"] == "ok", fit["message"]
+    assert fit["batch"] == 16
+    assert fit["parts"] == f"{STREAMS[stream]}: x 6, y int64"
+    (waited_s,) = fit["samples_s"]["data"]
+    assert waited_s > 0
+    assert fit["samples_s"]["step"]
+    assert compiled["outcome"] == "failed"
+    assert compiled["message"] == (
+        f"the compiled path trains on arrays held in memory, not on a {STREAMS[stream]}: "
+        "train it with model.fit"
+    )
+
+
+def test_a_function_is_called_with_its_arguments(trials):
+    model = "own_models.py:build_weighted(width=8, name=wide)"
+    fit, _ = trials("torch", model, "load_weighted", batch="16")
+    assert fit["parameters"] == 6 * 8 + 8 + 8 + 1
+
+
+MADE = """
+import keras
+from nnbench.workload import keras_model, own_model
+from nnbench.workload.study import Study
+from nnbench.workload import datasets
+
+mixed = own_model.make("own_models.py:build_mixed")
+after = own_model.make("own_models.py:build_weighted")
+print(mixed.layers[0].compute_dtype, after.layers[0].compute_dtype)
+
+data = datasets.load("own_models.py:load_uncompiled")
+options = {"backend": "torch", "optimizer": "momentum", "jit": "off"}
+case, = Study.of(["own_models.py:build_uncompiled"], **options).cases(data)
+model = keras_model.for_case(case)
+print(type(model.optimizer).__name__, model.optimizer.momentum, model.loss, model.jit_compile)
+
+own_model.make("own_models.py:build_weighted").save("saved.keras")
+print(own_model.make("saved.keras").count_params())
+lambdas = keras.Sequential([keras.Input((6,)), keras.layers.Lambda(lambda x: x)])
+lambdas.save("lambda.keras")
+
+class Mine(keras.layers.Layer):
+    def call(self, x):
+        return x
+
+keras.Sequential([keras.Input((6,)), Mine()]).save("mine.keras")
+open("text.keras", "w").write("no model")
+for name in ("lambda", "mine", "text"):
+    try:
+        own_model.make(f"{name}.keras")
+    except Exception as failure:
+        print(failure)
+"""
+
+
+def test_models_are_made_as_their_owner_and_the_command_say(in_backend, trials):
+    told = in_backend("torch", MADE).splitlines()
+    assert told[0] == "bfloat16 float32"
+    assert told[1] == "SGD 0.9 sparse_categorical_crossentropy False"
+    assert told[2] == str(6 * 4 + 4 + 4 + 1)
+    assert told[3].startswith("lambda.keras holds code of its own in a Lambda layer")
+    assert told[4].startswith("mine.keras uses 'Mine', which is not of Keras")
+    assert told[5] == "text.keras is no model that Keras saved, or it is damaged"
+
+
+@pytest.mark.parametrize(
+    ("model", "options", "told"),
+    [
+        ("build_weighted", {"optimizer": "momentum"}, "--optimizer momentum cannot change that"),
+        ("build_weighted", {"jit": "on"}, "is compiled as it is: --jit on cannot change that"),
+        ("build_uncompiled", {"dtype": "bfloat16"}, "is made as it is: --dtype bfloat16"),
+        ("build_broken", {}, "ValueError: no network is 3 wide (own_models.py:"),
+    ],
+)
+def test_what_goes_against_a_model_is_told_and_not_ignored(trials, model, options, told):
+    data = "load_uncompiled" if model == "build_uncompiled" else "load_weighted"
+    for record in trials("torch", model, data, **options):
+        assert record["outcome"] == "failed"
+        assert told in record["message"]
+
+
+def test_a_failure_is_told_by_the_frames_of_ones_own_code(trials):
+    record, _ = trials("torch", "build_broken", "load_weighted")
+    reason, *frames = record["message"].splitlines()
+    assert reason.startswith("own_models.py:build_broken failed: ValueError: no network is 3 wide")
+    assert [frame.partition(" in ")[2].partition(":")[0] for frame in frames] == [
+        "build_broken",
+        "widened",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("load", "told"),
+    [
+        ("load_two", "returned 2 things, one of them a keras.utils.PyDataset: return that alone"),
+        ("load_endless", "made a tf.data.Dataset without an end"),
+    ],
+)
+@pytest.mark.long
+def test_streams_that_cannot_be_trained_on_are_one_line(trials, tmp_path, monkeypatch, load, told):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UserError, match=told) as caught:
+        datasets.load(f"own_models.py:{load}")
+    assert len(str(caught.value).splitlines()) == 1
+
+
+@pytest.mark.long
+def test_a_sweep_goes_on_where_a_model_fails_and_streams_show_what_they_take(nnbench, tmp_path):
+    shutil.copy(OWN, tmp_path / "own_models.py")
+    models = ("own_models.py:build_broken width=2,3", "own_models.py:build_streamed")
+    answer = nnbench(
+        *("run", *models, "--data", "own_models.py:load_batches", "--backend", "torch"),
+        *("--path", "fit,compiled", "--launches", "1", "--blocks", "1", "--epochs", "3"),
+    )
+    assert answer.returncode == 1, answer.stderr
+    assert "no network is 2 wide" in answer.stderr
+    assert "in widened: raise ValueError" in answer.stderr
+    assert "arrays held in memory, not on a keras.utils.PyDataset" in answer.stderr
+    assert "Traceback" not in answer.stderr
+    header = next(line for line in answer.stdout.splitlines() if "network" in line)
+    assert "data" in header.split()
+    assert "weights" in header.split()
+    again = nnbench(
+        *("run", *models, "--data", "own_models.py:load_batches", "--batch", "8"),
+        *("--backend", "torch"),
+    )
+    assert again.returncode == 2
+    assert "makes its own batches, of 16 rows: leave --batch 8 out" in again.stderr
