@@ -47,6 +47,7 @@ def count(model: "keras.Model", batch: Any) -> NetworkCount:
         optimizer=optimizer,
         update_flops=None if each is None else each * trainable,
         optimizer_bytes=sum(size_bytes(one) for one in state if len(one.shape)),
+        precision=model.compute_dtype,
     )
 
 

@@ -54,6 +54,8 @@ class NetworkCount:
     optimizer: str
     update_flops: int | None
     optimizer_bytes: int
+    precision: str = "float32"
+    """The type that it computes in."""
 
     @property
     def uncounted(self) -> list[str]:
