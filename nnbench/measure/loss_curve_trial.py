@@ -12,9 +12,9 @@ import numpy as np
 
 from nnbench.machine import keras_import
 from nnbench.measure import trial
-from nnbench.measure.boundaries import Array
 from nnbench.workload import keras_model
 from nnbench.workload.case import Case
+from nnbench.workload.datasets.nest import TrainingData
 
 KIND = "curve"
 
@@ -22,11 +22,11 @@ READING_S = 0.02
 """Compiled epochs run for at least this long between two readings of the clock."""
 
 
-def measure(case: Case, seed: int, features: Array, labels: Array) -> dict[str, Any]:
+def measure(case: Case, seed: int, data: TrainingData) -> dict[str, Any]:
     """`losses` by epoch, None where not finite; `ended_s` by epoch, counted from nothing built."""
     keras_import.set_random_seed(seed)
     by_path = _fit if case.path == "fit" else _compiled
-    losses, ended_s = by_path(case, features, labels)
+    losses, ended_s = by_path(case, data)
     return {
         "samples_s": {},
         "seed": seed,
@@ -36,16 +36,16 @@ def measure(case: Case, seed: int, features: Array, labels: Array) -> dict[str, 
     }
 
 
-def _fit(case: Case, features: Array, labels: Array) -> tuple[list[float], list[float]]:
+def _fit(case: Case, data: TrainingData) -> tuple[list[float], list[float]]:
     clock = trial.epoch_clock(case)
     began_ns = perf_counter_ns()
-    losses = trial.train(case, keras_model.for_case(case), features, labels, [clock])
+    losses = trial.train(case, keras_model.for_case(case), data, [clock])
     return losses, ((clock.ended_ns - began_ns) / 1e9).tolist()
 
 
-def _compiled(case: Case, features: Array, labels: Array) -> tuple[list[float], list[float]]:
+def _compiled(case: Case, data: TrainingData) -> tuple[list[float], list[float]]:
     began_ns = perf_counter_ns()
-    prepared = trial.prepared_for(case, keras_model.for_case(case), features, labels)
+    prepared = trial.prepared_for(case, keras_model.for_case(case), data)
     losses: list[float] = []
     done, read_ns = [0], []
     prepared.compile()

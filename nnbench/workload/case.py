@@ -45,8 +45,9 @@ class Training:
         one_of("jit", self.jit, JIT)
         losses = tasks.losses(self.task)
         if self.loss is None:
-            object.__setattr__(self, "loss", losses[0])
-        one_of(f"loss for {self.task}", str(self.loss), losses)
+            object.__setattr__(self, "loss", next(iter(losses), None))
+        if self.loss is not None:
+            one_of(f"loss for {self.task}", self.loss, losses)
         if self.batch_size is not None and self.batch_size < 1:
             raise UserError(f"a batch size of {self.batch_size} cannot be trained: use 1 or more")
 
@@ -77,6 +78,8 @@ class Case:
     """Of a row of what is no table, such as `28x28x1`; `features` is then its last size."""
     vocabulary: int | None = None
     """Number of tokens, where a row is made of them."""
+    parts: str | None = None
+    """Names and shapes of what `fit` is given where it is more than an array x and an array y."""
 
     def __post_init__(self) -> None:
         if (self.architecture is None) == (self.model is None):
@@ -169,7 +172,7 @@ class Case:
         label = self.architecture.label if self.architecture else None
         plain = {**asdict(self), "architecture": label}
         # What came later is left out where it says nothing, so that older runs keep their keys.
-        absent = [name for name in ("model", "shape", "vocabulary") if plain[name] is None]
+        absent = [name for name in ("model", "shape", "vocabulary", "parts") if plain[name] is None]
         return {name: value for name, value in plain.items() if name not in absent}
 
     @classmethod
