@@ -100,9 +100,8 @@ def print_network(shown: dict[str, Any]) -> None:
     say(
         f"parameters       {shown['parameters']:,}, "
         + (f"{frozen:,} of them not trained" if frozen else "all trainable"),
-        f"FLOPs a step     {units.flops(shown['flops'])}, "
-        + ("without" if update is None else f"{units.flops(update)} of them")
-        + f" the update ({shown['optimizer']})",
+        f"FLOPs a step     {units.flops(shown['flops'])}",
+        f"  of the update  {'?' if update is None else units.flops(update)} ({shown['optimizer']})",
         f"weights          {units.data_size(shown['weight_bytes'])}",
         f"optimizer state  {units.data_size(shown['optimizer_bytes'])}",
         f"activations      {units.data_size(shown['activation_bytes'])} ({shown['precision']})",

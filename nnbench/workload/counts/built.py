@@ -68,7 +68,7 @@ def _taken_bytes(array: Any, compute_type: str) -> int:
 
     kind = keras.backend.standardize_dtype(array.dtype)
     is_number = "float" in kind
-    return VALUE_BYTES[compute_type if is_number else kind] * math.prod(array.shape)
+    return VALUE_BYTES[compute_type if is_number else kind] * int(math.prod(array.shape))
 
 
 def _lines(call: Call, seen: set[int], path: str) -> Iterator[LayerCount]:

@@ -7,7 +7,7 @@ matrix unit does; everything else is elementwise.
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from nnbench.workload.counts.calls import Call, is_of_keras, keras_kind
 from nnbench.workload.counts.records import Shape
@@ -66,10 +66,13 @@ RULES: dict[str, Rule] = {}
 """By the name of Keras' class; a class derived from it that has its own `call` has no rule."""
 
 
-def rule(*kinds: str) -> Callable[[Rule], Rule]:
+Made = TypeVar("Made", bound=Rule)
+
+
+def rule(*kinds: str) -> Callable[[Made], Made]:
     """Enter what is decorated as the rule of these kinds."""
 
-    def enter(made: Rule) -> Rule:
+    def enter(made: Made) -> Made:
         RULES.update(dict.fromkeys(kinds, made))
         return made
 

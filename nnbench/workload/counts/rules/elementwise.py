@@ -75,7 +75,7 @@ def _each_input(forward: int, backward: int) -> Rule:
     return rule
 
 
-for _kinds, _counted in {
+_COUNTED: dict[tuple[str, ...], Rule] = {
     # Mean, variance, difference, root and scale with offset; and the gradients of all of them.
     ("BatchNormalization", "LayerNormalization", "GroupNormalization"): _each_input(7, 11),
     ("BatchNorm", "LayerNorm"): _each_input(7, 11),
@@ -112,7 +112,8 @@ for _kinds, _counted in {
     ("Argmax", "Argmin", "All", "Any", "CountNonzero"): _each_input(1, 0),
     ("Var", "Std"): _each_input(4, 3),
     ("Norm", "Logsumexp"): _each_input(2, 2),
-}.items():  # fmt: skip
+}  # fmt: skip
+for _kinds, _counted in _COUNTED.items():
     RULES.update(dict.fromkeys(_kinds, _counted))
 
 _MOVES = {
