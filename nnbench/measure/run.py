@@ -67,7 +67,8 @@ def specification(
 
     `kinds` are the trials of each case in a block besides its `sweeps` of step samples.
     """
-    effort, models = study.effort, study.networks.model
+    effort = study.effort
+    models = dict.fromkeys(case.model for case in cases if case.model)
     # An edited model is another one: what was measured of the old must not be gone on with.
     code = {"models": {model: user_code.digest(model) for model in models}} if models else {}
     usual = kinds == KINDS and sweeps == SWEEPS

@@ -32,7 +32,7 @@ IDENTITY = {
 }
 """What no two records of a kind have in common."""
 
-OPTIONAL = {"first_epoch_s", "noise", "samples_s", "steps_per_sample"}
+OPTIONAL = {"first_epoch_s", "noise", "not_counted", "samples_s", "steps_per_sample"}
 """What a trial has or has not."""
 
 CURVE = "curve"
@@ -164,6 +164,9 @@ def _check_trial(record: Field, run: Run) -> None:
     record["steps_per_sample"].whole(1, least=1)
     for name in ("parameters", "peak_host_bytes", "peak_device_bytes", "host_bytes_before"):
         record[name].whole(0)
+    record["step_flops"].whole(0)
+    for one in record["not_counted"].entries([]):
+        one.text()
     for one in (record["loss"], *record["noise"].members({}).values()):
         one.number(0, least=-fields.LARGEST_MEASURED, most=fields.LARGEST_MEASURED)
     good = record["outcome"].value == "ok"

@@ -8,6 +8,7 @@
 
 import itertools
 import re
+import shlex
 from collections.abc import Iterator, Sequence
 
 from nnbench.errors import UserError
@@ -45,6 +46,26 @@ def parse(texts: Sequence[str]) -> list[Network]:
     if not found:
         raise UserError("no network was named: try 6,6 100,100 6x5")
     return list(dict.fromkeys(found))
+
+
+def parse_one(text: str) -> Network:
+    """Read one network. Raises UserError for none or several."""
+    found = parse([text])
+    if len(found) > 1:
+        raise UserError(f"'{text}' is {len(found)} networks: name one")
+    return found[0]
+
+
+def dense_chains(texts: Sequence[str], command: str) -> list[Architecture]:
+    """Read chains of Dense layers for a command that knows no others, else UserError."""
+    found = parse(texts)
+    for one in found:
+        if isinstance(one, UserModel) or one.family != "dense":
+            raise UserError(
+                f"{command} knows chains of Dense layers: {one.label} is timed by "
+                f"nnbench run {shlex.quote(one.label)}"
+            )
+    return [one for one in found if isinstance(one, Architecture)]
 
 
 def architectures(texts: Sequence[str]) -> list[Architecture]:
