@@ -108,7 +108,7 @@ def _groups(words: Sequence[str]) -> Iterator[tuple[str, dict[str, str]]]:
 
 def _grid(head: str, axes: dict[str, str]) -> list[Network]:
     if user_model.is_model(head):
-        values = [_values(axis, text) for axis, text in axes.items()]
+        values = [values(axis, text) for axis, text in axes.items()]
         base = user_model.parse(head) if "(" in head else None
         fixed = {name: str(value) for name, value in base.arguments} if base else {}
         reference = head.partition("(")[0]
@@ -129,7 +129,7 @@ def _grid(head: str, axes: dict[str, str]) -> list[Network]:
             told = f"{present}= is there, " if present in axes else ""
             raise UserError(f"a grid needs both parts: {told}{missing}= is missing")
     axes = {axis: axes[axis] for axis in (*AXES, *(one for one in axes if one not in AXES))}
-    values = [_values(axis, text) for axis, text in axes.items()]
+    values = [values(axis, text) for axis, text in axes.items()]
     found: list[Network] = []
     for one in _product(axes, values):
         given = dict(zip(axes, one, strict=True))
@@ -138,7 +138,7 @@ def _grid(head: str, axes: dict[str, str]) -> list[Network]:
     return found
 
 
-def _product(axes: dict[str, str], values: list[list[str]]) -> Iterator[tuple[str, ...]]:
+def _product(axes: dict[str, str], found: list[list[str]]) -> Iterator[tuple[str, ...]]:
     """Every combination, the last axis changing first."""
     count = 1
     for one in values:
@@ -148,7 +148,7 @@ def _product(axes: dict[str, str], values: list[list[str]]) -> Iterator[tuple[st
     return itertools.product(*values)
 
 
-def _values(axis: str, text: str) -> list[str]:
+def values(axis: str, text: str) -> list[str]:
     """The values of an axis, in order: `1..3,8` is four; UserError for an endless range."""
     values: list[str] = []
     for part in text.split(","):
