@@ -101,7 +101,12 @@ def warm_up_case(case: Case) -> None:
 
 
 def train(
-    case: Case, model: Any, features: Array, labels: Array, callbacks: Sequence[Any] = ()
+    case: Case,
+    model: Any,
+    features: Array,
+    labels: Array,
+    callbacks: Sequence[Any] = (),
+    validation_data: Any = None,
 ) -> list[float]:
     """Train by `fit` for the case's epochs; return the loss of each."""
     return fit(
@@ -112,6 +117,7 @@ def train(
         batch_size=case.training.batch_size,
         shuffle=case.training.shuffle,
         callbacks=callbacks,
+        validation_data=validation_data,
     )
 
 
@@ -181,7 +187,9 @@ def _phases_compiled(case: Case, features: Array, labels: Array) -> Trained:
     return samples_s, [float(logs["loss"][-1])], model
 
 
-def prepared_for(case: Case, model: Any, features: Array, labels: Array) -> compiled.Prepared:
+def prepared_for(
+    case: Case, model: Any, features: Array, labels: Array, validation_data: Any = None
+) -> compiled.Prepared:
     """The case's training on the compiled path, ready to be traced, compiled and run."""
     return compiled.prepare(
         model,
@@ -190,6 +198,7 @@ def prepared_for(case: Case, model: Any, features: Array, labels: Array) -> comp
         batch_size=case.batch_rows,
         shuffle=case.training.shuffle,
         jit_compile=keras_model.jit_compile(case),
+        validation_data=validation_data,
     )
 
 

@@ -32,7 +32,7 @@ IDENTITY = {
 }
 """What no two records of a kind have in common."""
 
-OPTIONAL = {"first_epoch_s", "noise", "not_counted", "samples_s", "steps_per_sample"}
+OPTIONAL = {"first_epoch_s", "logs", "noise", "not_counted", "samples_s", "steps_per_sample"}
 """What a trial has or has not."""
 
 CURVE = "curve"
@@ -184,6 +184,11 @@ def _check_curve(record: Field) -> None:
         record["ended_s"].refuse("has not one moment for each of its losses")
     for one in losses:
         one.number(0)
+    for log in record["logs"].members({}).values():
+        if len(log.entries()) != len(losses):
+            log.refuse("has not one value for each of the losses")
+        for one in log.entries():
+            one.number(0)
     for sooner, later in itertools.pairwise([0.0, *(one.number(most=LONGEST_S) for one in ended)]):
         if later <= sooner:
             record["ended_s"].refuse("does not grow")

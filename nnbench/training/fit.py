@@ -19,6 +19,7 @@ def fit(
     batch_size: int | None = None,
     shuffle: bool = True,
     callbacks: Sequence[Any] = (),
+    validation_data: Any = None,
 ) -> list[float]:
     """Return the loss of every epoch; `features` is (rows, columns), `labels` (rows, 1).
 
@@ -32,5 +33,6 @@ def fit(
         shuffle=shuffle,
         verbose=0,
         callbacks=list(callbacks),
+        validation_data=validation_data,
     )
     return [float(loss) for loss in history.history["loss"]]

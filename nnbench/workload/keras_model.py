@@ -2,7 +2,7 @@
 
 import contextlib
 import functools
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from nnbench.errors import UserError
@@ -28,7 +28,9 @@ def jit_compile(case: Case) -> str | bool | None:
 def for_case(case: Case) -> "keras.Model":
     """The compiled network of a case; UserError if a person's function does not return one."""
     if case.architecture is not None:
-        return build(case.architecture, case.training, case.row_shape, case.vocabulary)
+        metrics = () if case.metric is None else (case.metric,)
+        shape, vocabulary = case.row_shape, case.vocabulary
+        return build(case.architecture, case.training, shape, vocabulary, metrics)
     import keras
 
     assert case.model is not None
@@ -49,6 +51,7 @@ def build(
     training: Training,
     shape: tuple[int, ...],
     vocabulary: int | None = None,
+    metrics: Sequence[str] = (),
 ) -> "keras.Model":
     """The compiled network; `shape` is that of a row of features, and the output layer the task's.
 
@@ -76,7 +79,8 @@ def build(
     optimizer: Any = training.optimizer
     if optimizer == "momentum":
         optimizer = keras.optimizers.SGD(momentum=0.9)
-    model.compile(optimizer, loss=training.loss, jit_compile=JIT_COMPILE[training.jit])
+    jit = JIT_COMPILE[training.jit]
+    model.compile(optimizer, loss=training.loss, metrics=[*metrics] or None, jit_compile=jit)
     return model
 
 
