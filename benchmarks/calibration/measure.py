@@ -45,11 +45,11 @@ PROBE = """
     from nnbench.measure import trial
     case = Case.from_json(case)
     data = datasets.load("banknotes")
-    trial.warm_up(case, data.features, data.labels)
+    trial.warm_up(case, data.training_data)
     timers, found = {}, {count: [] for count in counts}
     for count in counts:
         keras_model.EXTRA_PRODUCTS = count
-        timers[count] = trial.StepTimer(case, data.features, data.labels)
+        timers[count] = trial.StepTimer(case, data.training_data)
     for _ in range(40):
         for count in random.sample(counts, len(counts)):
             found[count] += timers[count].measure()["samples_s"]["step"]

@@ -27,7 +27,7 @@ def drift_figures(case: Case, epochs: int) -> dict[str, float]:
     ordered = replace(case, training=unshuffled, cold_epochs=epochs)
     other = replace(ordered, path="compiled" if case.path == "fit" else "fit")
     first, second, across = (
-        worker.train(one, data.features, data.labels, code=code, seed=1)
+        worker.train(one, data.training_data, code=code, seed=1)
         for one in (ordered, ordered, other)
     )
     repeat, paths = drift(first, second), drift(first, across)

@@ -27,6 +27,8 @@ from nnbench.training import compiled
 from nnbench.training.fit import fit
 from nnbench.workload import keras_model, user_code
 from nnbench.workload.case import Case
+from nnbench.workload.datasets import nest
+from nnbench.workload.datasets.nest import TrainingData
 
 MOST_ROWS, OUTPUT_ROWS = 4096, 256
 """Rows that layers are given at most, and of which their outputs are kept."""
@@ -34,8 +36,6 @@ MOST_ROWS, OUTPUT_ROWS = 4096, 256
 REFUSALS = (ArithmeticError, ImportError, LookupError, RuntimeError, TypeError, ValueError)
 """What Keras, its backends and a person's own code raise for a training that cannot be."""
 
-Data = serve.Array
-Both = tuple[Data, Data]
 Weights = list[list[Array]]
 """The weights of a network after each epoch that is kept."""
 
@@ -50,7 +50,7 @@ def open_room(started: serve.Started) -> serve.Room:
         try:
             if request.get("fresh", True):
                 restore()
-            return answers[request["kind"]](request, case, *started.data_of(case))
+            return answers[request["kind"]](request, case, started.data_of(case))
         except UserError as mistake:
             return {"error": "\n".join(user_code.told(mistake))}
         except REFUSALS as failure:
@@ -61,13 +61,12 @@ def open_room(started: serve.Started) -> serve.Room:
     return {}, answer
 
 
-def _train(request: dict[str, Any], case: Case, features: Data, labels: Data) -> dict[str, Any]:
+def _train(request: dict[str, Any], case: Case, data: TrainingData) -> dict[str, Any]:
     folder, given = Path(request["folder"]), request.get("given")
     began_s = time.perf_counter()
     found = train(
         case,
-        features,
-        labels,
+        data,
         code=request["code"],
         seed=request["seed"],
         given=trajectory.read(folder / given) if given else None,
@@ -79,16 +78,17 @@ def _train(request: dict[str, Any], case: Case, features: Data, labels: Data) ->
         "initial_digest": metrics.digest(found.at(0)),
         "final_digest": metrics.digest(found.at(-1)),
         "order": found.order,
-        "loss": found.losses[-1] if math.isfinite(found.losses[-1]) else None,
+        "loss": next((one for one in found.losses[-1:] if math.isfinite(one)), None),
         "wall_s": time.perf_counter() - began_s,
     }
 
 
-def _time(request: dict[str, Any], case: Case, features: Data, labels: Data) -> dict[str, Any]:
+def _time(request: dict[str, Any], case: Case, data: TrainingData) -> dict[str, Any]:
     policies.apply(request["code"], request["seed"])
     model = keras_model.for_case(case)
     size, shuffle = case.training.batch_size, case.training.shuffle
-    run = partial(fit, model, features, labels, batch_size=size, shuffle=shuffle)
+    given = {"sample_weight": data.sample_weight, "batch_size": size, "shuffle": shuffle}
+    run = partial(fit, model, data.x, data.y, **given)
     run(epochs=2)
     began_s = time.perf_counter()
     run(epochs=case.cold_epochs)
@@ -98,8 +98,7 @@ def _time(request: dict[str, Any], case: Case, features: Data, labels: Data) -> 
 
 def train(
     case: Case,
-    features: Data,
-    labels: Data,
+    data: TrainingData,
     *,
     code: str,
     seed: int,
@@ -108,13 +107,14 @@ def train(
 ) -> Trajectory:
     """Run a policy's lines, build the network of `case`, train it and look at what came of it.
 
-    `features` is (rows, columns), `labels` (rows, ...). The weights and random states that `given`
-    started from replace those drawn. Raises UserError for a model that cannot be built.
+    The weights and random states that `given` started from replace those drawn. Raises
+    UserError for a model that cannot be built.
     """
+    if data.is_stream:
+        raise UserError(f"{case.data} makes its batches anew: drift compares trainings on arrays")
     policies.apply(code, seed)
     model = keras_model.for_case(case)
-    if not model.built:
-        model.build((None, *features.shape[1:]))
+    keras_model.make_weights(model, data.first(case.batch_rows).x)
     # The states of seed generators that belong to the network's layers are no weights.
     known = {id(variable) for variable in model.weights}
     draws = [one for one in model.non_trainable_variables if id(one) not in known]
@@ -123,16 +123,16 @@ def train(
     weights, drawn = [_arrays(model.weights)], _arrays(draws)
     kept = _recorded_epochs(case.cold_epochs)
     run = _by_fit if case.path == "fit" else _compiled
-    losses = run(model, case, (features, labels), kept, weights)
+    losses = run(model, case, data, kept, weights)
     # Layer by layer: `predict` would compile the network once more.
-    batches = np.split(features, range(case.batch_rows, len(features), case.batch_rows))
-    predictions = [_array(model(batch, training=False)) for batch in batches]
+    begins = range(0, data.rows, case.batch_rows)
+    batches = (nest.rows_of(data.x, at, at + case.batch_rows) for at in begins)
+    predictions = [_joined(model(batch, training=False)) for batch in batches]
     _assign([*model.weights, *draws], [*weights[0], *drawn])
-    layers, outputs = _layer_outputs(model, features[:MOST_ROWS])
+    layers, outputs = _layer_outputs(model, data.first(MOST_ROWS).x)
     order = AS_GIVEN
     if observe_order and case.training.shuffle:
-        order = _observed_order(case, code, seed, len(features))
-    few = np.unique(labels).size <= max(2, len(labels) // 10)
+        order = _observed_order(case, code, seed, data.rows)
     return Trajectory(
         names=_weight_names(model),
         epochs=tuple(kept),
@@ -143,11 +143,13 @@ def train(
         outputs=tuple(outputs),
         draws=tuple(drawn),
         order=order,
-        classes=bool(few and np.all(labels == np.round(labels))),
+        classes=nest.is_plain(data.y) and _are_classes(data.y),
     )
 
 
-def _by_fit(model: Any, case: Case, data: Both, kept: list[int], weights: Weights) -> list[float]:
+def _by_fit(
+    model: Any, case: Case, data: TrainingData, kept: list[int], weights: Weights
+) -> list[float]:
     import keras
 
     class Keeper(keras.callbacks.Callback):  # type: ignore[misc]
@@ -156,20 +158,44 @@ def _by_fit(model: Any, case: Case, data: Both, kept: list[int], weights: Weight
                 weights.append(_arrays(model.weights))
 
     size, shuffle = case.training.batch_size, case.training.shuffle
-    run = partial(fit, model, *data, batch_size=size, shuffle=shuffle)
+    given = {"sample_weight": data.sample_weight, "batch_size": size, "shuffle": shuffle}
+    run = partial(fit, model, data.x, data.y, **given)
     return run(epochs=kept[-1], callbacks=[Keeper()])
 
 
-def _compiled(model: Any, case: Case, data: Both, kept: list[int], weights: Weights) -> list[float]:
-    size, shuffle = case.batch_rows, case.training.shuffle
-    jit = keras_model.jit_compile(case)
-    prepared = compiled.prepare(model, *data, batch_size=size, shuffle=shuffle, jit_compile=jit)
+def _compiled(
+    model: Any, case: Case, data: TrainingData, kept: list[int], weights: Weights
+) -> list[float]:
+    prepared = compiled.prepare(
+        model,
+        data.x,
+        data.y,
+        sample_weight=data.sample_weight,
+        batch_size=case.batch_rows,
+        shuffle=case.training.shuffle,
+        jit_compile=keras_model.jit_compile(case),
+    )
     losses: list[float] = []
     for before, epoch in itertools.pairwise(kept):
-        losses += [float(loss) for loss in prepared.run(epoch - before)["loss"]]
+        losses += [float(loss) for loss in prepared.run(epoch - before).get("loss", ())]
         prepared.sync()
         weights.append(_arrays(model.weights))
     return losses
+
+
+def _joined(outputs: Any) -> Array:
+    """The outputs of some rows; of several, all numbers of a row side by side."""
+    import keras
+
+    found = [_array(one) for one in keras.tree.flatten(outputs)]
+    if len(found) == 1:
+        return found[0]
+    return np.concatenate([one.reshape(len(one), -1).astype(np.float32) for one in found], axis=1)
+
+
+def _are_classes(labels: nest.Array) -> bool:
+    few = np.unique(labels).size <= max(2, len(labels) // 10)
+    return bool(few and (labels == np.round(labels)).all())
 
 
 def _assign(variables: list[Any], values: list[Array]) -> None:
@@ -210,7 +236,7 @@ def _weight_names(model: Any) -> tuple[str, ...]:
     return tuple(f"{owners.get(id(one), 'model')} {one.name}" for one in model.weights)
 
 
-def _layer_outputs(model: Any, features: Data) -> tuple[list[str], list[Array]]:
+def _layer_outputs(model: Any, features: nest.Nest) -> tuple[list[str], list[Array]]:
     import keras
 
     if not isinstance(model, keras.Sequential) and not hasattr(model, "_operations"):

@@ -55,9 +55,9 @@ def read(
 ) -> dict[str, Array]:
     """The arrays of an `.npz` file by name; if `names` are given, those of them that are there.
 
-    They hold numbers, booleans or text, and may be written into. Raises UserError, one line that
-    begins with the path and ends with `mend`, for a file that is missing, damaged or no `.npz`
-    file, and for arrays of anything else.
+    An array `x/left` is one of the name `x`. They hold numbers, booleans or text, and may be
+    written into. Raises UserError, one line that begins with the path and ends with `mend`, for a
+    file that is missing, damaged or no `.npz` file, and for arrays of anything else.
     """
     try:
         with zipfile.ZipFile(path) as archive:
@@ -66,7 +66,7 @@ def read(
                 raise ValueError("it holds two arrays of one name")
             found = {}
             for name, member in members.items():
-                if names is None or name in names:
+                if names is None or name.partition("/")[0] in names:
                     with open_member(archive, member) as stream:
                         found[name] = _array(name, stream, member.file_size)
             return found

@@ -15,9 +15,9 @@ import numpy as np
 from nnbench.errors import UserError
 from nnbench.machine import keras_import
 from nnbench.measure import trial
-from nnbench.measure.boundaries import Array
 from nnbench.workload import keras_model
 from nnbench.workload.case import SPLIT_SEED, Case
+from nnbench.workload.datasets.nest import TrainingData
 
 KIND = "curve"
 
@@ -25,13 +25,13 @@ READING_S = 0.02
 """Compiled epochs run for at least this long between two readings of the clock."""
 
 
-def measure(case: Case, seed: int, features: Array, labels: Array) -> dict[str, Any]:
+def measure(case: Case, seed: int, data: TrainingData) -> dict[str, Any]:
     """`losses` by epoch, None where not finite; `ended_s` by epoch, counted from nothing built.
 
     `logs` has all that Keras logs by epoch, where the case asks for more than the loss. Raises
     UserError for a person's model without what it asks for.
     """
-    trained, held_out = _split(case, features, labels)
+    trained, held_out = _split(case, data)
     keras_import.set_random_seed(seed)
     by_path = _fit if case.path == "fit" else _compiled
     logs, ended_s = by_path(case, trained, held_out)
@@ -57,32 +57,33 @@ def _finite(value: Any) -> float | None:
     return float(value) if math.isfinite(value) else None
 
 
-Both = tuple[Array, Array]
 Logs = dict[str, Any]
 
 
-def _split(case: Case, features: Array, labels: Array) -> tuple[Both, Both | None]:
+def _split(case: Case, data: TrainingData) -> tuple[TrainingData, TrainingData | None]:
     """The rows that are trained on, and those that are held out, in the order they have."""
     if case.held_out is None:
-        return (features, labels), None
-    drawn = np.random.Generator(np.random.PCG64(SPLIT_SEED)).permutation(len(features))
+        return data, None
+    if data.is_stream:
+        raise UserError(f"{case.data} makes its batches anew: no rows of it can be held out")
+    drawn = np.random.Generator(np.random.PCG64(SPLIT_SEED)).permutation(data.rows)
     held, kept = np.split(drawn, [case.held_out_rows])
-    trained, tested = ((features[one], labels[one]) for one in map(np.sort, (kept, held)))
-    return trained, tested
+    return data.at(np.sort(kept)), data.at(np.sort(held))
 
 
-def _fit(case: Case, data: Both, held_out: Both | None) -> tuple[Logs, list[float]]:
+def _fit(case: Case, data: TrainingData, held_out: TrainingData | None) -> tuple[Logs, list[float]]:
     clock = trial.epoch_clock(case)
     began_ns = perf_counter_ns()
     model = keras_model.for_case(case)
-    trial.train(case, model, *data, [clock], validation_data=held_out)
+    trial.train(case, model, data, [clock], held_out)
     return model.history.history, ((clock.ended_ns - began_ns) / 1e9).tolist()
 
 
-def _compiled(case: Case, data: Both, held_out: Both | None) -> tuple[Logs, list[float]]:
+def _compiled(
+    case: Case, data: TrainingData, held_out: TrainingData | None
+) -> tuple[Logs, list[float]]:
     began_ns = perf_counter_ns()
-    model = keras_model.for_case(case)
-    prepared = trial.prepared_for(case, model, *data, validation_data=held_out)
+    prepared = trial.prepared_for(case, keras_model.for_case(case), data, held_out)
     logs: Logs = {}
     done, read_ns = [0], []
     prepared.compile()

@@ -23,7 +23,7 @@ from nnbench.measure import own_code
 from nnbench.measure.protocol import Environment
 from nnbench.measure.serve import TRIALS
 from nnbench.workload.case import Case
-from nnbench.workload.datasets import Dataset
+from nnbench.workload.datasets import Dataset, nest
 
 START_LIMIT_S = 300.0
 FIRST_USE_S = 10.0
@@ -54,10 +54,14 @@ class WorkerLostError(Exception):
 
 @dataclass(frozen=True)
 class DataFile:
-    """A file with the arrays of the data set `name`, which workers read."""
+    """A file with the arrays of the data set `name`, which workers read.
+
+    Where it is a `stream` they are its first batch: workers make it anew.
+    """
 
     path: Path
     name: str
+    is_stream: bool = False
 
 
 @contextmanager
@@ -65,8 +69,13 @@ def data_file(data: Dataset) -> Iterator[DataFile]:
     """The data as a file for workers, for as long as they live."""
     with tempfile.TemporaryDirectory() as scratch:
         path = Path(scratch) / "data.npz"
-        np.savez(path, features=data.features, labels=data.labels)
-        yield DataFile(path, data.name)
+        if data.is_plain:
+            # Workers of other commits know no others.
+            arrays = {"features": data.features, "labels": data.labels}
+        else:
+            arrays = nest.pack(data.training_data)
+        np.savez(path, **arrays)
+        yield DataFile(path, data.name, data.stream is not None)
 
 
 class Worker:
@@ -96,7 +105,8 @@ class Worker:
         devices.check_installed(warm_up.backend)
         self._environment = environment = environment or Environment()
         module = environment.worker_module(room)
-        file = {"data": str(data.path), "data_name": data.name}
+        file: dict[str, Any] = {"data": str(data.path), "data_name": data.name}
+        file |= {"stream": True} if data.is_stream else {}
         configuration |= {"warm_up": warm_up.to_json(), **file, "room": room}
         # Workers of other commits do not know this, and say nothing before they are ready.
         configuration["tell_start"] = True

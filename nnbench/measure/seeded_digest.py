@@ -19,6 +19,7 @@ from nnbench.measure.protocol import DIGESTS, Environment
 from nnbench.training.fit import fit
 from nnbench.workload import keras_model
 from nnbench.workload.case import Case
+from nnbench.workload.datasets.nest import TrainingData
 
 SEED, EPOCHS, REPETITIONS = 7, 3, 2
 LIMIT_S = 600.0
@@ -52,14 +53,14 @@ def open_room(started: serve.Started) -> serve.Room:
 
     def answer(request: dict[str, Any]) -> dict[str, Any]:
         case = Case.from_json(request["case"])
-        found = [_train(case, *started.data_of(case)) for _ in range(REPETITIONS)]
+        found = [_train(case, started.data_of(case)) for _ in range(REPETITIONS)]
         agree = all(one["digest"] == found[0]["digest"] for one in found)
         return found[0] if agree else {**found[0], "digest": "various"}
 
     return {}, answer
 
 
-def _train(case: Case, features: serve.Array, labels: serve.Array) -> dict[str, Any]:
+def _train(case: Case, data: TrainingData) -> dict[str, Any]:
     # Imports Keras: not before the backend is fixed.
     import keras
 
@@ -67,7 +68,13 @@ def _train(case: Case, features: serve.Array, labels: serve.Array) -> dict[str, 
     model = keras_model.for_case(case)
     keras_import.set_random_seed(SEED)
     losses = fit(
-        model, features, labels, epochs=EPOCHS, batch_size=case.training.batch_size, shuffle=False
+        model,
+        data.x,
+        data.y,
+        sample_weight=data.sample_weight,
+        epochs=EPOCHS,
+        batch_size=case.training.batch_size,
+        shuffle=False,
     )
     digest = hashlib.sha256(repr(losses).encode())
     for weight in model.trainable_weights:

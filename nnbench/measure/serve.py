@@ -2,9 +2,9 @@
 
 `python -m nnbench.measure.worker '<configuration>'` starts one. The configuration names a case to
 get ready for (`warm_up`), a file with arrays (`data`), the data set that they are (`data_name`),
-and the module that answers (`room`), which is imported once Keras runs on its backend. Its
-`open_room(started)` returns what the worker says of itself when it is ready, and the function
-that answers each request.
+whether that is a `stream`, which is then made here, and the module that answers (`room`), which is
+imported once Keras runs on its backend. Its `open_room(started)` returns what the worker says of
+itself when it is ready, and the function that answers each request.
 
 Requests are JSON lines on standard input, answers on what was standard output; what libraries
 print goes to standard error, the worker's log. The worker ends when its input ends, and with a
@@ -27,10 +27,12 @@ import numpy as np
 
 from nnbench.errors import UserError
 from nnbench.machine import devices
-from nnbench.measure.boundaries import Array as Array
 from nnbench.measure.own_code import Imported, Project
 from nnbench.workload import datasets, user_code
 from nnbench.workload.case import Case
+from nnbench.workload.datasets import nest
+from nnbench.workload.datasets.arrays import make_stream
+from nnbench.workload.datasets.nest import TrainingData
 
 TRIALS = "nnbench.measure.timed_trials"
 
@@ -43,21 +45,22 @@ Room = tuple[dict[str, Any], Answer]
 class Started:
     """A process whose backend runs, for `case` and the others of its device.
 
-    `began_s` and `imported_s` are clock readings before and after the import of Keras; `arrays`
-    holds the features and labels of data sets by name.
+    `began_s` and `imported_s` are clock readings before and after the import of Keras; `data`
+    holds what `fit` is given of data sets by name.
     """
 
     case: Case
-    arrays: dict[str, tuple[Array, Array]]
+    data: dict[str, TrainingData]
+    is_stream: bool
     began_s: float
     imported_s: float
 
-    def data_of(self, case: Case) -> tuple[Array, Array]:
-        """Features (rows, columns) and labels (rows, 1) of a case's data set."""
-        if case.data not in self.arrays:
-            loaded = datasets.load(case.data)
-            self.arrays[case.data] = loaded.features, loaded.labels
-        return self.arrays[case.data]
+    def data_of(self, case: Case) -> TrainingData:
+        """What `fit` is given of a case's data set; a stream is made by a person's function."""
+        if case.data not in self.data:
+            loaded = None if self.is_stream else datasets.load(case.data)
+            self.data[case.data] = loaded.training_data if loaded else make_stream(case.data)
+        return self.data[case.data]
 
 
 def main() -> None:
@@ -66,8 +69,8 @@ def main() -> None:
     configuration = json.loads(sys.argv[1])
     answer = _open_answers(configuration.get("project"))
     case = Case.from_json(configuration["warm_up"])
-    with np.load(configuration["data"]) as saved:
-        arrays = {configuration["data_name"]: (saved["features"], saved["labels"])}
+    is_stream = configuration.get("stream", False)
+    data = {} if is_stream else {configuration["data_name"]: _read(configuration["data"])}
     try:
         devices.start(*case.worker)
     except UserError as mistake:
@@ -75,7 +78,7 @@ def main() -> None:
         return
     if configuration.get("tell_start"):
         answer({"started": True})
-    started = Started(case, arrays, began_s, imported_s=time.perf_counter())
+    started = Started(case, data, is_stream, began_s, imported_s=time.perf_counter())
     try:
         # Rooms may import Keras: not before the backend is fixed.
         room = importlib.import_module(configuration.get("room", TRIALS))
@@ -92,6 +95,13 @@ def main() -> None:
         # Whatever a person's code raises ends this process: the parent starts another.
         answer({"failure": user_code.told(failure)})
         raise
+
+
+def _read(file: str) -> TrainingData:
+    with np.load(file) as saved:
+        if "features" in saved:
+            return TrainingData(saved["features"], saved["labels"])
+        return nest.unpack(saved)
 
 
 def _open_answers(project: dict[str, str] | None) -> Callable[[dict[str, Any]], None]:

@@ -33,7 +33,7 @@ def open_room(started: serve.Started) -> serve.Room:
 def _warm_up(started: serve.Started) -> None:
     case = started.case
     try:
-        trial.warm_up(case, *started.data_of(case))
+        trial.warm_up(case, started.data_of(case))
     except UserError:
         raise
     except Exception as failure:
@@ -50,18 +50,18 @@ def _trials(started: serve.Started) -> serve.Answer:
 
     def answer(request: dict[str, Any]) -> dict[str, Any]:
         case, kind = Case.from_json(request["case"]), request["kind"]
-        features, labels = started.data_of(case)
+        data = started.data_of(case)
         if kind == trial.STEP_KIND:
             if case.key not in timers:
                 model = trained.pop(case.key, None)
-                timers[case.key] = trial.StepTimer(case, features, labels, model)
+                timers[case.key] = trial.StepTimer(case, data, model)
             return timers[case.key].measure()
         if case.key not in warm:
             trial.warm_up_case(case)
             warm.add(case.key)
         if kind == loss_curve_trial.KIND:
-            return loss_curve_trial.measure(case, request["seed"], features, labels)
-        record, model = trial.measure(case, kind, features, labels)
+            return loss_curve_trial.measure(case, request["seed"], data)
+        record, model = trial.measure(case, kind, data)
         if kind == "phases" and case.key not in timers:
             trained[case.key] = model
         # Held beyond this call, a network would be frozen before the next trial, never to be freed.

@@ -9,6 +9,7 @@ import contextlib
 import gc
 import math
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from time import perf_counter_ns
 from typing import Any
 
@@ -16,14 +17,16 @@ import numpy as np
 
 from nnbench.errors import first_line
 from nnbench.measure import boundaries, memory
-from nnbench.measure.boundaries import Array, Marks, timed_ns
+from nnbench.measure.boundaries import Marks, timed_ns
 from nnbench.phases import BUILD, COLD, COMPILE, EPOCH, FIRST_STEP, PREPARE, STEP, TRACE
 from nnbench.training import compiled
+from nnbench.training.compiled import data as compiled_data
 from nnbench.training.compiled.fast_fit import fast_fit
 from nnbench.training.fit import fit
 from nnbench.workload import keras_model
 from nnbench.workload.case import Case
 from nnbench.workload.counts import built
+from nnbench.workload.datasets.nest import TrainingData
 
 KINDS = ("cold", "phases")
 STEP_KIND = "step"
@@ -40,14 +43,14 @@ EPOCH_SAMPLES = 10
 WARM_EPOCHS = 5
 
 
-def measure(case: Case, kind: str, features: Array, labels: Array) -> tuple[dict[str, Any], Any]:
+def measure(case: Case, kind: str, data: TrainingData) -> tuple[dict[str, Any], Any]:
     """Run one trial of kind `cold` or `phases`; return its record and the trained network.
 
-    `features` is (rows, columns), `labels` (rows, 1). The record holds `samples_s`, a list of
+    The record holds `samples_s`, a list of
     seconds for each phase, on the `fit` path `first_epoch_s` from the call of `fit` to the end
-    of its first epoch, the `loss` at the end, whether Keras resolved `jit_compile` to true, the
-    trainable `parameters`, peak bytes (see `memory.peaks`), those held before, and `outcome`:
-    `ok`, or `diverged` when the loss is not finite.
+    of its first epoch, the `loss` at the end (None where the model logs none), whether Keras
+    resolved `jit_compile` to true, the trainable `parameters`, peak bytes (see `memory.peaks`),
+    those held before, and `outcome`: `ok`, or `diverged` when the loss is not finite.
     """
     run = {
         ("cold", "fit"): _cold,
@@ -58,38 +61,55 @@ def measure(case: Case, kind: str, features: Array, labels: Array) -> tuple[dict
     memory.begin(case.backend, case.device)
     held_before = memory.peaks(case.backend, case.device)["peak_host_bytes"]
     with _no_garbage_collection():
-        samples_s, losses, model = run(case, features, labels)
+        samples_s, losses, model = run(case, data)
     first_epoch_s = samples_s.pop("first_epoch", None)
     record: dict[str, Any] = {
         "samples_s": samples_s,
         **({"first_epoch_s": first_epoch_s[0]} if first_epoch_s else {}),
-        "loss": losses[-1],
+        "loss": losses[-1] if losses else None,
         "jit_compiled": bool(model.jit_compile),
         "parameters": sum(math.prod(weight.shape) for weight in model.trainable_weights),
         **memory.peaks(case.backend, case.device),
         "host_bytes_before": held_before,
     }
     if kind == "phases" and case.step_cost is None:
-        record |= _counted(case, model, features)
-    if math.isfinite(losses[-1]):
+        record |= _counted(case, model, data)
+    if not losses or math.isfinite(losses[-1]):
         return record | {"outcome": "ok"}, model
     message = f"the loss became {losses[-1]}"
     return record | {"outcome": "diverged", "message": message, "loss": None}, model
 
 
-def _counted(case: Case, model: Any, features: Array) -> dict[str, Any]:
+def batch_of(case: Case, data: TrainingData) -> Any:
+    """The first batch just as `fit` hands it to a step: `x`, `(x, y)` or `(x, y, weights)`."""
+    if data.is_stream:
+        from keras.src.trainers import data_adapters
+
+        return next(iter(data_adapters.get_data_adapter(data.x).get_numpy_iterator()))
+    first = data.first(case.batch_rows)
+    return compiled_data.batches(first.x, first.y, first.sample_weight, case.batch_rows).data
+
+
+def inputs_of(batch: Any) -> Any:
+    """What of a batch goes into the network."""
+    import keras
+
+    return keras.utils.unpack_x_y_sample_weight(batch)[0]
+
+
+def _counted(case: Case, model: Any, data: TrainingData) -> dict[str, Any]:
     """FLOPs of a step, and what of the network no rule counts; nothing where it cannot be asked."""
     try:
-        found = built.count(model, features[: case.batch_rows])
+        found = built.count(model, inputs_of(batch_of(case, data)))
     except Exception as failure:  # noqa: BLE001
         # A person's model may raise anything when it is called without values: its timing holds.
         return {"not_counted": [f"{case.label}: {first_line(failure)}"]}
     return {"step_flops": found.flops, "not_counted": found.uncounted}
 
 
-def warm_up(case: Case, features: Array, labels: Array) -> None:
+def warm_up(case: Case, data: TrainingData) -> None:
     """Spend what the first training of a process costs: libraries, thread pools, allocators."""
-    fit(keras_model.for_case(case), features, labels, epochs=2, batch_size=case.training.batch_size)
+    train(replace(case, cold_epochs=2), keras_model.for_case(case), data)
 
 
 def warm_up_case(case: Case) -> None:
@@ -103,44 +123,44 @@ def warm_up_case(case: Case) -> None:
 def train(
     case: Case,
     model: Any,
-    features: Array,
-    labels: Array,
+    data: TrainingData,
     callbacks: Sequence[Any] = (),
-    validation_data: Any = None,
+    held_out: TrainingData | None = None,
 ) -> list[float]:
-    """Train by `fit` for the case's epochs; return the loss of each."""
+    """Train by `fit` for the case's epochs; return the loss of each, if the model logs one."""
     return fit(
         model,
-        features,
-        labels,
+        data.x,
+        data.y,
+        sample_weight=data.sample_weight,
         epochs=case.cold_epochs,
         batch_size=case.training.batch_size,
         shuffle=case.training.shuffle,
         callbacks=callbacks,
-        validation_data=validation_data,
+        validation_data=held_out and held_out.arguments,
     )
 
 
 Trained = tuple[dict[str, list[float]], list[float], Any]
 
 
-def _cold(case: Case, features: Array, labels: Array) -> Trained:
+def _cold(case: Case, data: TrainingData) -> Trained:
     wait = boundaries.of(case.backend).wait
     begin_ns = perf_counter_ns()
     model = keras_model.for_case(case)
-    losses = train(case, model, features, labels)
+    losses = train(case, model, data)
     wait(model)
     return {COLD: [(perf_counter_ns() - begin_ns) / 1e9]}, losses, model
 
 
-def _phases(case: Case, features: Array, labels: Array) -> Trained:
+def _phases(case: Case, data: TrainingData) -> Trained:
     bounds = boundaries.of(case.backend)
     build_ns, model = timed_ns(lambda: keras_model.for_case(case), bounds.wait)
     marks = Marks(case.batch_rows)
     bounds.hook_first_step(model, marks)
     clock = epoch_clock(case)
     marks.fit_called = perf_counter_ns()
-    losses = train(case, model, features, labels, [clock])
+    losses = train(case, model, data, [clock])
     samples_s = {
         BUILD: [build_ns / 1e9],
         PREPARE: [(marks.first_step_reached - marks.fit_called) / 1e9],
@@ -151,22 +171,21 @@ def _phases(case: Case, features: Array, labels: Array) -> Trained:
     return samples_s, losses, model
 
 
-def _cold_compiled(case: Case, features: Array, labels: Array) -> Trained:
+def _cold_compiled(case: Case, data: TrainingData) -> Trained:
     begin_ns = perf_counter_ns()
     model = keras_model.for_case(case)
     rows, epochs, shuffle = case.batch_rows, case.cold_epochs, case.training.shuffle
     jit = keras_model.jit_compile(case)
-    history = fast_fit(
-        model, features, labels, rows, epochs, verbose=0, shuffle=shuffle, jit_compile=jit
-    )
+    options = {"shuffle": shuffle, "jit_compile": jit, "sample_weight": data.sample_weight}
+    history = fast_fit(model, data.x, data.y, rows, epochs, verbose=0, **options)
     duration_ns = perf_counter_ns() - begin_ns
-    return {COLD: [duration_ns / 1e9]}, history.history["loss"], model
+    return {COLD: [duration_ns / 1e9]}, history.history.get("loss", []), model
 
 
-def _phases_compiled(case: Case, features: Array, labels: Array) -> Trained:
+def _phases_compiled(case: Case, data: TrainingData) -> Trained:
     wait = boundaries.of(case.backend).wait
     build_ns, model = timed_ns(lambda: keras_model.for_case(case), wait)
-    prepare_ns, prepared = timed_ns(lambda: prepared_for(case, model, features, labels))
+    prepare_ns, prepared = timed_ns(lambda: prepared_for(case, model, data))
     trace_ns, _ = timed_ns(prepared.trace)
     compile_ns, _ = timed_ns(prepared.compile)
     first_ns, _ = timed_ns(lambda: prepared.run(1))
@@ -184,21 +203,22 @@ def _phases_compiled(case: Case, features: Array, labels: Array) -> Trained:
     }
     if case.steps_per_epoch == 1:
         samples_s[FIRST_STEP] = [first_ns / 1e9]
-    return samples_s, [float(logs["loss"][-1])], model
+    return samples_s, [float(loss) for loss in logs.get("loss", ())[-1:]], model
 
 
 def prepared_for(
-    case: Case, model: Any, features: Array, labels: Array, validation_data: Any = None
+    case: Case, model: Any, data: TrainingData, held_out: TrainingData | None = None
 ) -> compiled.Prepared:
     """The case's training on the compiled path, ready to be traced, compiled and run."""
     return compiled.prepare(
         model,
-        features,
-        labels,
+        data.x,
+        data.y,
+        sample_weight=data.sample_weight,
         batch_size=case.batch_rows,
         shuffle=case.training.shuffle,
         jit_compile=keras_model.jit_compile(case),
-        validation_data=validation_data,
+        validation_data=held_out and held_out.arguments,
     )
 
 
@@ -227,27 +247,24 @@ def epoch_clock(case: Case) -> Any:
     return EpochClock()
 
 
-def _taker(
-    case: Case, features: Array, labels: Array, model: Any
-) -> tuple[Callable[[int], Any], int]:
+def _taker(case: Case, data: TrainingData, model: Any) -> tuple[Callable[[int], Any], int]:
     """A function that trains so many steps or, on the compiled path, epochs, and steps in one."""
     if case.path == "compiled":
-        prepared = prepared_for(case, model or keras_model.for_case(case), features, labels)
+        prepared = prepared_for(case, model or keras_model.for_case(case), data)
         prepared.run(WARM_EPOCHS)
         return prepared.run, case.steps_per_epoch
     if model is None:
         model = keras_model.for_case(case)
-        fit(model, features, labels, epochs=WARM_EPOCHS, batch_size=case.training.batch_size)
-    batch = slice(case.batch_rows)
-    return boundaries.of(case.backend).stepper(model, features[batch], labels[batch]), 1
+        train(replace(case, cold_epochs=WARM_EPOCHS), model, data)
+    return boundaries.of(case.backend).stepper(model, batch_of(case, data)), 1
 
 
 class StepTimer:
     """Times a trained network's steps by turns, two untimed first: others have used the caches."""
 
-    def __init__(self, case: Case, features: Array, labels: Array, model: Any = None) -> None:
+    def __init__(self, case: Case, data: TrainingData, model: Any = None) -> None:
         """Find out how many steps of `model` make a sample; without one, train one first."""
-        self._take, self._unit = _taker(case, features, labels, model)
+        self._take, self._unit = _taker(case, data, model)
         self._take(2)
         self._steps = _repetitions(self._clocked_ns)
         # The network stays for the life of the worker: the collector need not look at it again.

@@ -3,8 +3,7 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from numpy.typing import NDArray
+from nnbench.workload.datasets import nest, streams
 
 if TYPE_CHECKING:
     import keras
@@ -12,27 +11,32 @@ if TYPE_CHECKING:
 
 def fit(
     model: "keras.Model",
-    features: NDArray[np.float32],
-    labels: NDArray[np.float32],
+    x: Any,
+    y: Any = None,
     *,
+    sample_weight: Any = None,
     epochs: int,
     batch_size: int | None = None,
     shuffle: bool = True,
     callbacks: Sequence[Any] = (),
     validation_data: Any = None,
 ) -> list[float]:
-    """Return the loss of every epoch; `features` is (rows, columns), `labels` (rows, 1).
+    """Return the loss of every epoch, none where the model logs none; data as in `Model.fit`.
 
-    `batch_size` None trains on all rows at once, where Keras' own default would be 32.
+    They are nests of arrays, or `x` alone a stream, which makes its own batches. `batch_size` None
+    trains on all rows at once, where Keras' own default would be 32.
     """
+    made = streams.kind_of(x)
     history = model.fit(
-        features,
-        labels,
+        x,
+        y,
+        sample_weight=sample_weight,
         epochs=epochs,
-        batch_size=batch_size or len(features),
-        shuffle=shuffle,
+        batch_size=None if made else batch_size or nest.rows(x),
+        # Of the streams only this one can be shuffled from outside.
+        shuffle=shuffle and made in (None, streams.PY_DATASET),
         verbose=0,
         callbacks=list(callbacks),
         validation_data=validation_data,
     )
-    return [float(loss) for loss in history.history["loss"]]
+    return [float(loss) for loss in history.history.get("loss", ())]

@@ -47,8 +47,9 @@ class Training:
         one_of("jit", self.jit, JIT)
         losses = tasks.losses(self.task)
         if self.loss is None:
-            object.__setattr__(self, "loss", losses[0])
-        one_of(f"loss for {self.task}", str(self.loss), losses)
+            object.__setattr__(self, "loss", next(iter(losses), None))
+        if self.loss is not None:
+            one_of(f"loss for {self.task}", self.loss, losses)
         if self.batch_size is not None and self.batch_size < 1:
             raise UserError(f"a batch size of {self.batch_size} cannot be trained: use 1 or more")
 
@@ -79,6 +80,8 @@ class Case:
     """Of a row of what is no table, such as `28x28x1`; `features` is then its last size."""
     vocabulary: int | None = None
     """Number of tokens, where a row is made of them."""
+    parts: str | None = None
+    """Names and shapes of what `fit` is given where it is more than an array x and an array y."""
     held_out: float | None = None
     """Share of the rows that are validated on after each epoch instead of trained on."""
     metric: str | None = None
@@ -188,7 +191,7 @@ class Case:
         label = self.architecture.label if self.architecture else None
         plain = {**asdict(self), "architecture": label}
         # What came later is left out where it says nothing, so that older runs keep their keys.
-        later = ("model", "shape", "vocabulary", "held_out", "metric")
+        later = ("model", "shape", "vocabulary", "parts", "held_out", "metric")
         absent = [name for name in later if plain[name] is None]
         return {name: value for name, value in plain.items() if name not in absent}
 

@@ -1,12 +1,10 @@
 """A Keras model from an architecture. Keras must have been started by `devices.start`."""
 
 import contextlib
-import functools
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from nnbench.errors import UserError
-from nnbench.workload import tasks, user_code
+from nnbench.workload import own_model, tasks
 from nnbench.workload.architecture import Architecture
 from nnbench.workload.case import Case, Training
 from nnbench.workload.families import IMAGES, TABLE
@@ -17,8 +15,6 @@ if TYPE_CHECKING:
 DTYPE_POLICY = {"float32": "float32", "bfloat16": "mixed_bfloat16", "float16": "mixed_float16"}
 JIT_COMPILE: dict[str, str | bool] = {"auto": "auto", "on": True, "off": False}
 
-_factory = functools.cache(user_code.load)
-
 
 def jit_compile(case: Case) -> str | bool | None:
     """What `compiled.prepare` is told of it; one's own model was compiled as its owner wants."""
@@ -26,24 +22,39 @@ def jit_compile(case: Case) -> str | bool | None:
 
 
 def for_case(case: Case) -> "keras.Model":
-    """The compiled network of a case; UserError if a person's function does not return one."""
+    """The compiled network of a case; one's own that is not compiled is as the case says.
+
+    Raises UserError where a person's function or file gives no model, or one that goes against an
+    option of the training.
+    """
     if case.architecture is not None:
         metrics = () if case.metric is None else (case.metric,)
         shape, vocabulary = case.row_shape, case.vocabulary
         return build(case.architecture, case.training, shape, vocabulary, metrics)
+    assert case.model is not None
+    model = own_model.make(case.model)
+    compiled = bool(model.compiled and model.optimizer is not None)
+    own_model.check_options(case.model, case.training, compiled=compiled)
+    if not compiled:
+        _compile(model, case.training, () if case.metric is None else (case.metric,))
+    return model
+
+
+def make_weights(model: "keras.Model", x: Any) -> None:
+    """Make the weights that a model has not yet, by passing rows through it as symbols.
+
+    A subclassed model takes no shape: `build` would leave its layers without weights.
+    """
     import keras
 
-    assert case.model is not None
-    factory = _factory(case.model)
-    try:
-        model = factory()
-    except Exception as failure:
-        raise UserError(f"{case.model} failed: {user_code.reason(failure)}") from failure
-    if not isinstance(model, keras.Model):
-        raise UserError(f"{case.model} returned a {type(model).__name__}, not a Keras model")
-    if not model.compiled:
-        raise UserError(f"{case.model} returned a model without an optimizer: call its compile()")
-    return model
+    if not all(layer.built for layer in model._flatten_layers()):
+        as_symbols = keras.tree.map_structure(
+            lambda array: keras.KerasTensor(
+                array.shape, keras.backend.standardize_dtype(array.dtype)
+            ),
+            x,
+        )
+        model(as_symbols)
 
 
 def build(
@@ -76,12 +87,18 @@ def build(
             family, knobs = architecture.kind, architecture.knobs
             made = family.hidden(made, architecture.widths, training.activation, knobs)
             model = keras.Model(inputs, output(made))
+    _compile(model, training, metrics)
+    return model
+
+
+def _compile(model: "keras.Model", training: Training, metrics: Sequence[str]) -> None:
+    import keras
+
     optimizer: Any = training.optimizer
     if optimizer == "momentum":
         optimizer = keras.optimizers.SGD(momentum=0.9)
     jit = JIT_COMPILE[training.jit]
     model.compile(optimizer, loss=training.loss, metrics=[*metrics] or None, jit_compile=jit)
-    return model
 
 
 @contextlib.contextmanager

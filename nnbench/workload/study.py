@@ -32,6 +32,7 @@ from nnbench.workload.user_model import UserModel
 
 if TYPE_CHECKING:
     from nnbench.workload.datasets import Dataset
+    from nnbench.workload.datasets.streams import Stream
 
 MOST_LAUNCHES, MOST_BLOCKS = 200, 1000
 MOST_EPOCHS = 10_000_000
@@ -301,6 +302,8 @@ class Study:
             if isinstance(one, Architecture):
                 data.check_takes(one)
         training = self.training.training(data.task, data.kind, shuffle=shuffle)
+        if data.stream is not None:
+            training = replace(training, batch_size=self._batch_of(data.name, data.stream))
         return [
             Case(
                 architecture=network if isinstance(network, Architecture) else None,
@@ -312,6 +315,7 @@ class Study:
                 features=data.width,
                 shape="x".join(map(str, data.shape)) if len(data.shape) > 1 else None,
                 vocabulary=data.vocabulary,
+                parts=data.parts,
                 backend=backend,
                 device=device,
                 threads=self.machine.threads,
@@ -323,6 +327,15 @@ class Study:
             for path in self.machine.paths
             for network in named
         ]
+
+    def _batch_of(self, name: str, stream: "Stream") -> int:
+        """Rows of a stream's batches. Raises UserError where others were asked for."""
+        if self.training.batch not in (None, str(stream.batch_rows)):
+            raise UserError(
+                f"{name} makes its own batches, of {stream.batch_rows} rows: leave --batch "
+                f"{self.training.batch} out"
+            )
+        return stream.batch_rows
 
     def overridden_by(self, other: "Study") -> "Study":
         """This study, with whatever `other` has other than by default."""

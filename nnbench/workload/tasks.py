@@ -1,14 +1,15 @@
 """What a network learns, as a text that records, names and options hold alike.
 
 `regression` is numbers, `classification` two classes (one output, a sigmoid), `classification-3`
-as many classes as it says (a softmax with one output for each).
+as many classes as it says (a softmax with one output for each). `own` is whatever a person's own
+model makes of several targets, or of none: it has no usual loss.
 """
 
 import re
 
 from nnbench.errors import UserError
 
-CLASSIFICATION, REGRESSION = "classification", "regression"
+CLASSIFICATION, REGRESSION, OWN = "classification", "regression", "own"
 MOST_CLASSES = 1_000_000
 
 _LOSSES = {
@@ -29,7 +30,7 @@ def of_classes(count: int) -> str:
 
 def classes(task: str) -> int | None:
     """The number of classes, None for a regression. Raises UserError for an unknown task."""
-    if task in (CLASSIFICATION, REGRESSION):
+    if task in (CLASSIFICATION, REGRESSION, OWN):
         return 2 if task == CLASSIFICATION else None
     many = _MANY.fullmatch(task)
     if many is None or not 2 < int(many[1]) <= MOST_CLASSES:
@@ -55,4 +56,4 @@ def output_activation(task: str) -> str:
 
 def losses(task: str) -> tuple[str, ...]:
     """Losses that the task can be trained with, the usual one first."""
-    return _LOSSES[output_activation(task)]
+    return () if task == OWN else _LOSSES[output_activation(task)]

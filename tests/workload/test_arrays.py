@@ -140,7 +140,7 @@ REFUSED = {
     "generator": "a generator, is no array",
     "none": "did not return a pair (x, y) but a NoneType",
     "two nones": "a NoneType, holds no numbers",
-    "three": "did not return a pair (x, y) but a tuple of 3",
+    "three": "sample_weight of data.npz has shape (30, 2): give one number for each row",
     "mapping": "did not return a pair (x, y) but a dict",
     "one array": "did not return a pair (x, y) but a ndarray",
     "numbers": "x of data.npz holds no numbers by rows: dtype float32 of shape ()",

@@ -36,7 +36,7 @@ def main():
     for name in ("plain", "worked"):
         model = load(folder / name / "tinytrain" / "model.py")()
         fit(model, data.features, data.labels, epochs=5)
-        timers.append(trial.StepTimer(case, data.features, data.labels, model))
+        timers.append(trial.StepTimer(case, data.training_data, model))
     seen = [[], []]
     for _ in range(TURNS):
         for timer, samples in zip(timers, seen, strict=True):

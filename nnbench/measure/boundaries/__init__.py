@@ -6,11 +6,6 @@ from dataclasses import dataclass, field
 from time import perf_counter_ns
 from typing import Any, Protocol
 
-import numpy as np
-from numpy.typing import NDArray
-
-Array = NDArray[np.float32]
-
 
 @dataclass
 class Marks:
@@ -28,8 +23,8 @@ class Boundaries(Protocol):
     def hook_first_step(self, model: Any, marks: Marks) -> None:
         """Make the next `fit` mark trace, compile and first step, then run as if never hooked."""
 
-    def stepper(self, model: Any, features: Array, labels: Array) -> Callable[[int], None]:
-        """Return a function that takes n steps on this batch and waits for the device."""
+    def stepper(self, model: Any, batch: Any) -> Callable[[int], None]:
+        """Return a function that takes n steps on a batch, as `fit` hands it on, and waits."""
 
     def wait(self, result: Any) -> None:
         """Wait until the device has computed `result`, arrays or a model."""

@@ -8,7 +8,7 @@ from typing import Any
 
 import jax
 
-from nnbench.measure.boundaries import Array, Marks, timed_ns
+from nnbench.measure.boundaries import Marks, timed_ns
 from nnbench.phases import COMPILE, FIRST_STEP, TRACE
 from nnbench.training.compiled.data import state_variables
 
@@ -43,10 +43,10 @@ def hook_first_step(model: Any, marks: Marks) -> None:
     model.train_function = first_step
 
 
-def stepper(model: Any, features: Array, labels: Array) -> Callable[[int], None]:
+def stepper(model: Any, batch: Any) -> Callable[[int], None]:
     """See `Boundaries`; the step takes the model's buffers, so its weights are gone afterwards."""
     train = model.train_function
-    batches = itertools.repeat((jax.device_put(features), jax.device_put(labels)))
+    batches = itertools.repeat(jax.device_put(batch))
     state = tuple([variable.value for variable in group] for group in state_variables(model))
 
     def take(steps: int) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from nnbench.measure.boundaries import Array, Marks, timed_ns, variables_of
+from nnbench.measure.boundaries import Marks, timed_ns, variables_of
 from nnbench.phases import COMPILE, FIRST_STEP, TRACE
 
 
@@ -67,11 +67,14 @@ def _zeros(element_spec: Any, rows: int) -> Any:
     )
 
 
-def stepper(model: Any, features: Array, labels: Array) -> Callable[[int], None]:
+def stepper(model: Any, batch: Any) -> Callable[[int], None]:
     """See `Boundaries`; the batch comes from an endless in-memory iterator."""
+    import keras
+
     train = model.train_function
-    batch = tf.constant(features), tf.constant(labels)
-    iterator = iter(tf.data.Dataset.from_tensors(batch).repeat())
+    # Lists become tuples: of a list of arrays this would make one array.
+    constants = keras.tree.map_structure(tf.constant, keras.tree.lists_to_tuples(batch))
+    iterator = iter(tf.data.Dataset.from_tensors(constants).repeat())
 
     def take(steps: int) -> None:
         for _ in range(steps):

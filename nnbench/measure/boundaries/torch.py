@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-from nnbench.measure.boundaries import Array, Marks, timed_ns, variables_of
+from nnbench.measure.boundaries import Marks, timed_ns, variables_of
 from nnbench.phases import COMPILE, FIRST_STEP
 
 
@@ -35,16 +35,16 @@ def hook_first_step(model: Any, marks: Marks) -> None:
     model.train_function = first_step
 
 
-def stepper(model: Any, features: Array, labels: Array) -> Callable[[int], None]:
+def stepper(model: Any, batch: Any) -> Callable[[int], None]:
     """See `Boundaries`."""
     import keras
 
     train = model.train_function
-    batch = [(keras.ops.convert_to_tensor(features), keras.ops.convert_to_tensor(labels))]
+    batches = [keras.tree.map_structure(keras.ops.convert_to_tensor, batch)]
 
     def take(steps: int) -> None:
         for _ in range(steps):
-            train(batch)
+            train(batches)
         wait(None)
 
     return take

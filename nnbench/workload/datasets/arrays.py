@@ -1,36 +1,42 @@
 """Arrays of any shape: from an `.npz` file, or from a person's own function."""
 
 import inspect
+import json
 import os
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from nnbench.errors import UserError
 from nnbench.machine import child, npz
 from nnbench.workload import tasks, user_code
-from nnbench.workload.datasets import classes
+from nnbench.workload.datasets import classes, nest, streams
 from nnbench.workload.datasets.catalog import Arrays, shipped_folder
 from nnbench.workload.datasets.classes import Labels
 from nnbench.workload.datasets.dataset import LARGEST, TOO_LARGE, Dataset
+from nnbench.workload.datasets.nest import Array, Nest, TrainingData
+from nnbench.workload.datasets.streams import Stream
 
 LIMIT_S = 600
 CHILD = "import sys; from nnbench.workload.datasets import arrays; arrays.answer(*sys.argv[1:])"
 
-Array = npt.NDArray[Any]
-
 
 def load_npz(path: Path, *, name: str, source: str, task: str | None) -> Dataset:
-    """Read arrays `x` and `y`, rows first; UserError if they are not there or not finite."""
-    found = npz.read(path, ("x", "y"), mend=f"write it with np.savez({path.name!r}, x=..., y=...)")
-    if len(found) < 2:
+    """Read arrays `x` and `y`, rows first; UserError if they are not there or not finite.
+
+    There may be a `sample_weight`, and several arrays in place of one: `x/image` and `x/mask`.
+    """
+    mend = f"write it with np.savez({path.name!r}, x=..., y=...)"
+    data = nest.unpack(npz.read(path, nest.PARTS, mend=mend))
+    if data.x is None or data.y is None:
         raise UserError(f"{path} needs the arrays x and y: np.savez({path.name!r}, x=..., y=...)")
-    return _data_set(found["x"], found["y"], name=name, source=source, task=task)
+    return _data_set(data, name=name, source=source, task=task)
 
 
 def load_shipped(known: Arrays) -> Dataset:
@@ -65,18 +71,36 @@ def load_function(reference: str, *, task: str | None) -> Dataset:
             reason = ": ".join([f"its process ended with status {ended.returncode}", *last])
             raise UserError(f"{reference} gave no data ({reason})")
         found = npz.read(file)
+        told = found.pop("stream", None)
+        stream = None if told is None else Stream(**json.loads(str(told)))
+        if stream is not None:
+            stream = replace(stream, code=user_code.digest(reference))
         source = f"your function {reference}"
-        return _data_set(found["x"], found["y"], name=reference, source=source, task=task)
+        data = nest.unpack(found)
+        return _data_set(data, name=reference, source=source, task=task, stream=stream)
 
 
 def answer(reference: str, file: str, problem: str) -> None:
     """Call a person's function and write its arrays, or in one line why there are none."""
     try:
-        x, y = _pair(reference, _made(reference))
-        np.savez(file, x=_plain(reference, "x", x), y=_plain(reference, "y", y))
+        made = _made(reference)
+        if kind := streams.kind_of(made):
+            stream, first = streams.counted(reference, made, kind)
+            told = {"stream": np.array(json.dumps(asdict(stream)))}
+        else:
+            told, first = {}, _parts(reference, made)
+        np.savez(file, **told, **nest.pack(_plain_parts(reference, *first)))  # type: ignore[arg-type]
     except UserError as mistake:
-        told = " ".join(str(mistake).split())
-        Path(problem).write_text(told, encoding="utf-8", errors="backslashreplace")
+        told_so = " ".join(str(mistake).split())
+        Path(problem).write_text(told_so, encoding="utf-8", errors="backslashreplace")
+
+
+def make_stream(reference: str) -> TrainingData:
+    """The stream that a person's function makes, anew. Raises UserError where it makes none."""
+    made = _made(reference)
+    if streams.kind_of(made) is None:
+        raise UserError(f"{reference} made a stream before and now a {type(made).__name__}")
+    return TrainingData(made, is_stream=True)
 
 
 def _made(reference: str) -> Any:
@@ -96,13 +120,59 @@ def _made(reference: str) -> Any:
         raise UserError(f"{reference} failed: {user_code.reason(failure)}") from failure
 
 
-def _pair(reference: str, made: Any) -> tuple[Any, Any]:
-    if isinstance(made, (tuple, list)) and len(made) == 2:
-        return made[0], made[1]
+def _parts(reference: str, made: Any) -> tuple[Any, ...]:
+    """What `fit` is given, of what a function returned: x, y, and perhaps the samples' weights."""
+    if isinstance(made, (tuple, list)) and len(made) in (2, 3):
+        streaming = [one for one in made if streams.kind_of(one)]
+        if not streaming:
+            return tuple(made)
+        raise UserError(
+            f"{reference} returned {len(made)} things, one of them a "
+            f"{streams.kind_of(streaming[0])}: return that alone, the one to train on"
+        )
     many = f" of {len(made)}" if isinstance(made, (tuple, list)) else ""
     raise UserError(
         f"{reference} did not return a pair (x, y) but a {type(made).__name__}{many}: "
-        "return two arrays with as many rows"
+        "return two arrays with as many rows, (x, y, sample_weight), or (x, None)"
+    )
+
+
+def _plain_parts(reference: str, x: Any, y: Any, sample_weight: Any = None) -> TrainingData:
+    """Nests of arrays of numbers or text, else UserError."""
+    x = _nest(reference, "x", x)
+    y = None if y is None else _nest(reference, "y", y)
+    weights = None if sample_weight is None else _nest(reference, "sample_weight", sample_weight)
+    if y is not None and nest.rows(x) != nest.rows(y):
+        # A list of arrays is several inputs, as Keras takes it, unless its items are the rows.
+        rows_x, rows_y = _stacked(x), _stacked(y)
+        if len(rows_x) == len(rows_y):
+            x, y = rows_x, rows_y
+    return TrainingData(x, y, weights)
+
+
+def _stacked(part: Nest) -> Nest:
+    alike = isinstance(part, list) and all(map(nest.is_plain, part))
+    return np.stack(part) if alike and len({one.shape for one in part}) == 1 else part
+
+
+def _nest(reference: str, name: str, made: Any) -> Nest:
+    if isinstance(made, Mapping):
+        return {str(key): _nest(reference, f"{name} {key}", part) for key, part in made.items()}
+    if _by_place(made):
+        parts = [_nest(reference, f"{name} {place}", part) for place, part in enumerate(made)]
+        return tuple(parts) if isinstance(made, tuple) else parts
+    return _plain(reference, name, made)
+
+
+def _by_place(made: Any) -> bool:
+    """Whether it is a list of arrays, or of nests of them, not of an array's rows as numbers."""
+    return (
+        isinstance(made, (list, tuple))
+        and bool(made)
+        and all(
+            isinstance(one, Mapping) or len(getattr(one, "shape", ())) > 0 or _by_place(one)
+            for one in made
+        )
     )
 
 
@@ -131,38 +201,80 @@ def _plain(reference: str, letter: str, made: Any) -> Array:
     return array
 
 
-def _data_set(x: Array, y: Array, *, name: str, source: str, task: str | None) -> Dataset:
+def _data_set(
+    data: TrainingData, *, name: str, source: str, task: str | None, stream: Stream | None = None
+) -> Dataset:
     if task is not None:
         tasks.classes(task)
-    for letter, array, kinds in (("x", x, "fiub"), ("y", y, "fiubU")):
-        if array.ndim < 1 or array.dtype.kind not in kinds:
-            held = "text" if array.dtype.kind == "U" else f"dtype {array.dtype}"
-            raise UserError(
-                f"{letter} of {name} holds no numbers by rows: {held} of shape {array.shape}"
-            )
-        if array.dtype.kind == "f" and not np.isfinite(array).all():
-            raise UserError(f"{letter} of {name} holds NaN or infinity: mend or drop those rows")
-        if array.dtype.kind == "f" and array.size and float(np.abs(array).max()) > LARGEST:
-            raise UserError(f"{letter} of {name} holds {np.abs(array).max():.3g}, {TOO_LARGE}")
-    if len(x) != len(y) or len(x) < 2:
+    found = {
+        f"{part} {place}".strip(): array
+        for part in nest.PARTS
+        for place, array in nest.leaves(getattr(data, part))
+    }
+    for letter, array in found.items():
+        _check(letter, array, name)
+    counts = [len(array) for array in found.values()]
+    if len(set(counts)) > 1 or (min(counts) < 2 and stream is None):
+        told = [f"{len(array)} of {letter}" for letter, array in found.items()]
+        told[0] = told[0].replace(" of ", " rows of ", 1)
+        raise UserError(f"{name} has {' and '.join(told)}: two rows at least, as many of each")
+    for letter, array in found.items():
+        if not array.size:
+            raise UserError(f"{name} has rows of no numbers: {letter} has shape {array.shape}")
+    weights = data.sample_weight
+    plain = nest.is_plain(weights) and nest.is_plain(data.y)
+    if plain and weights.shape not in ((counts[0], 1), data.y.shape[: weights.ndim]):
         raise UserError(
-            f"{name} has {len(x)} rows of x and {len(y)} of y: two rows at least, as many of each"
+            f"sample_weight of {name} has shape {weights.shape}: give one number for each row"
         )
-    if not x.size or not y.size:
-        raise UserError(f"{name} has rows of no numbers: x has shape {x.shape} and y {y.shape}")
-    labels = _labels(y, task, f"y of {name}")
-    if x.dtype.kind in "fb":
-        x = x.astype(np.float32)
+    if nest.is_plain(data.y) and stream is None:
+        labels = _labels(data.y, task, f"y of {name}")
+    else:
+        labels = Labels(nest.mapped(_numbers, data.y), task or tasks.OWN)
+    features = nest.mapped(
+        lambda one: one.astype(np.float32) if one.dtype.kind in "fb" else one, data.x
+    )
     return Dataset(
         name=name,
         task=labels.task,
-        features=x,
+        features=features,
         labels=labels.values,
-        feature_names=tuple(f"x{i}" for i in range(x.shape[-1] if x.ndim > 1 else 1)),
+        weights=nest.mapped(lambda one: one.astype(np.float32), data.sample_weight),
+        stream=stream,
+        feature_names=tuple(_columns(features)),
         label_name="y",
         source="; ".join([source, labels.note] if labels.note else [source]),
         notes=(labels.note,) if labels.note else (),
     )
+
+
+def _check(letter: str, array: Array, name: str) -> None:
+    """Raise UserError for what no network takes as the part `letter` of the data `name`."""
+    kinds = "fiubU" if letter.split()[0] == "y" else "fiub"
+    if array.ndim < 1 or array.dtype.kind not in kinds:
+        held = "text" if array.dtype.kind == "U" else f"dtype {array.dtype}"
+        raise UserError(
+            f"{letter} of {name} holds no numbers by rows: {held} of shape {array.shape}"
+        )
+    if array.dtype.kind == "f" and not np.isfinite(array).all():
+        raise UserError(f"{letter} of {name} holds NaN or infinity: mend or drop those rows")
+    if array.dtype.kind == "f" and array.size and float(np.abs(array).max()) > LARGEST:
+        raise UserError(f"{letter} of {name} holds {np.abs(array).max():.3g}, {TOO_LARGE}")
+
+
+def _columns(features: Nest) -> Iterator[str]:
+    """A name for each column of a row, or of what is last in it."""
+    for place, array in nest.leaves(features):
+        prefix = f"{place} " if place else "x"
+        count = array.shape[-1] if array.ndim > 1 else 1
+        yield from (f"{prefix}{number}" for number in range(count))
+
+
+def _numbers(labels: Array) -> Array:
+    """Labels of one of several outputs: as they are, texts as numbers of classes."""
+    if labels.dtype.kind == "U":
+        return np.unique(labels, return_inverse=True)[1].reshape(labels.shape)
+    return labels.astype(np.float32) if labels.dtype.kind in "fb" else labels
 
 
 def _labels(y: Array, task: str | None, where: str) -> Labels:
@@ -174,6 +286,8 @@ def _labels(y: Array, task: str | None, where: str) -> Labels:
         return Labels(found.values.astype(np.float32).reshape(-1, 1), found.task, found.note)
     given = y.reshape(len(y), -1).astype(np.float32) if y.ndim == 1 and y.dtype.kind == "f" else y
     given = given.astype(np.float32) if y.dtype.kind == "b" else given
+    if task == tasks.OWN:
+        return Labels(given, task)
     if task in (None, tasks.CLASSIFICATION) and np.isin(y, (0, 1)).all():
         return Labels(given, tasks.CLASSIFICATION)
     if y.ndim != 1 and y.shape[1:] != (1,):

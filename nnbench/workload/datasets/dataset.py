@@ -1,6 +1,7 @@
 """What a loaded data set is, and how it looks, as plain data for a table."""
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,6 +10,9 @@ import numpy.typing as npt
 from nnbench.errors import UserError
 from nnbench.workload import tasks
 from nnbench.workload.architecture import Architecture
+from nnbench.workload.datasets import nest
+from nnbench.workload.datasets.nest import Nest, TrainingData
+from nnbench.workload.datasets.streams import Stream
 from nnbench.workload.families import IMAGES, SEQUENCES, TABLE, TOKENS, USUAL_DATA
 
 Array = npt.NDArray[np.float32]
@@ -23,14 +27,18 @@ class Dataset:
 
     `features` has shape (rows, width), `labels` (rows, 1); labels of a classification are numbers
     of classes, from 0. `name` is the text that `load` understands, `source` one line for a person,
-    of which `notes` say how the file was read, and `digest` the SHA-256 (hexadecimal) of both
-    arrays' shapes and little-endian bytes. Arrays for a person's own model have any shape.
+    of which `notes` say how the file was read, and `digest` the SHA-256 (hexadecimal) of all
+    arrays' shapes and little-endian bytes.
+
+    Arrays for a person's own model have any shape, and `features`, `labels` and `weights` (of
+    samples) may each be a nest: arrays by name in a dict, by place in a list or tuple (see `nest`).
+    `labels` may be None. Of a `stream` they are the first batch.
     """
 
     name: str
     task: str
-    features: Array
-    labels: Array
+    features: Nest
+    labels: Nest
     feature_names: tuple[str, ...]
     label_name: str
     source: str
@@ -38,34 +46,79 @@ class Dataset:
     notes: tuple[str, ...] = ()
     vocabulary: int | None = None
     """Of tokens: their number; they go from 0 to one less."""
+    weights: Nest = None
+    stream: Stream | None = None
 
     def __post_init__(self) -> None:
         if not self.digest:
-            digest = hashlib.sha256()
-            for array in (self.features, self.labels):
+            object.__setattr__(self, "digest", self._digest())
+
+    def _digest(self) -> str:
+        digest = hashlib.sha256()
+        if self.parts is not None:
+            digest.update(self.parts.encode())
+        if self.stream is not None:
+            # Its batches may be others each time: what makes them says what they are.
+            digest.update(repr(self.stream).encode())
+            return digest.hexdigest()
+        for part in self._all:
+            for _, array in nest.leaves(part):
                 digest.update(repr(array.shape).encode())
                 digest.update(np.ascontiguousarray(array, dtype="<f4").ravel().data)
-            object.__setattr__(self, "digest", digest.hexdigest())
+        return digest.hexdigest()
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether it is an array of features and one of labels, as architectures train on."""
+        alone = self.stream is None and self.weights is None
+        return alone and nest.is_plain(self.features) and nest.is_plain(self.labels)
+
+    @property
+    def training_data(self) -> TrainingData:
+        """What `fit` is given; of a stream, its first batch."""
+        return TrainingData(self.features, self.labels, self.weights)
 
     @property
     def rows(self) -> int:
         """Number of rows."""
-        return len(self.features)
+        return self.stream.rows if self.stream else nest.rows(self.features)
+
+    @property
+    def parts(self) -> str | None:
+        """Names and shapes of what `fit` is given where it is no array `x` with an array `y`."""
+        if self.is_plain:
+            return None
+        told = (
+            nest.described(part, name) for name, part in zip(nest.PARTS, self._all, strict=True)
+        )
+        named = ", ".join(filter(None, told))
+        return f"{self.stream.kind}: {named}" if self.stream else named
+
+    @property
+    def _all(self) -> tuple[Nest, ...]:
+        return self.features, self.labels, self.weights
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """Of one row of the features."""
-        return tuple(self.features.shape[1:])
+        """Of one row of the features, where they are one array."""
+        return tuple(self.features.shape[1:]) if nest.is_plain(self.features) else ()
 
     @property
     def kind(self) -> str:
         """`table`, `images`, `sequences` or `tokens`; `arrays` for what no family takes."""
         if self.vocabulary is not None:
             return TOKENS
+        if not self.is_plain:
+            return "arrays"
         return {0: TABLE, 1: TABLE, 2: SEQUENCES, 3: IMAGES}.get(len(self.shape), "arrays")
 
     def check_takes(self, network: Architecture) -> None:
         """Raise UserError unless an architecture can be trained on it, with one label a row."""
+        if self.parts is not None:
+            raise UserError(
+                f"{network} cannot be trained on {self.name} ({self.parts}): an architecture takes "
+                "an array x and an array y; name your own model with --model"
+            )
         if self.labels.shape[1:] not in ((), (1,)):
             raise UserError(
                 f"{network} cannot be trained on {self.name}: a row of y has shape "
@@ -112,14 +165,15 @@ class Description:
 
 def describe(data: Dataset, *, first: int = 5) -> Description:
     """Summarise every column, count the classes and copy the first rows."""
-    names = [(name, "feature") for name in data.feature_names]
-    parts = _columns(data.features, names) + _columns(data.labels, [(data.label_name, "label")])
+    parts = _columns(data.features, data.feature_names, "feature")
+    parts += _columns(data.labels, [data.label_name], "label")
+    parts += _columns(data.weights, ["sample_weight"], "weight")
     columns = [
         ColumnSummary(name, role, *(float(figure(values)) for figure in FIGURES))
-        for (name, role), values in parts
+        for name, role, values in parts
     ]
-    rows = zip(*(values[:first].tolist() for _, values in parts if values.ndim == 1), strict=True)
-    classes = tasks.classes(data.task) or 0
+    flat = [values[:first].tolist() for _, _, values in parts if values.ndim == 1]
+    classes = (tasks.classes(data.task) or 0) if nest.is_plain(data.labels) else 0
     counts = np.bincount(data.labels.astype(np.int64).ravel(), minlength=classes) if classes else ()
     return Description(
         name=data.name,
@@ -129,18 +183,23 @@ def describe(data: Dataset, *, first: int = 5) -> Description:
         digest=data.digest,
         columns=columns,
         class_counts=dict(enumerate(map(int, counts))) if classes else None,
-        first_rows=list(rows),
+        first_rows=list(zip(*flat, strict=True)),
     )
 
 
 def _columns(
-    array: npt.NDArray[np.generic], names: list[tuple[str, str]]
-) -> list[tuple[tuple[str, str], npt.NDArray[np.float64]]]:
-    """An array's columns with their names and roles; one of more dimensions as a whole."""
-    values = np.asarray(array, dtype=np.float64)
-    columns = values.reshape(len(values), -1).T
-    if len(columns) == len(names) and values.ndim < 3:
-        return list(zip(names, columns, strict=True))
-    (name, role), *_ = names
-    shape = "x".join(map(str, values.shape[1:]))
-    return [((f"{name.rstrip('0')} ({shape})", role), values)]
+    part: Nest, names: Sequence[str], role: str
+) -> list[tuple[str, str, npt.NDArray[np.float64]]]:
+    """The columns of an array with their names; others as a whole: images, one of several."""
+    arrays = [(place, np.asarray(one, dtype=np.float64)) for place, one in nest.leaves(part)]
+    if len(arrays) == 1 and not arrays[0][0]:
+        values = arrays[0][1]
+        columns = values.reshape(len(values), -1).T
+        if len(columns) == len(names) and values.ndim < 3:
+            return [(name, role, column) for name, column in zip(names, columns, strict=True)]
+    found = []
+    for place, values in arrays:
+        shape = "x".join(map(str, values.shape[1:]))
+        name = place or names[0].rstrip("0")
+        found.append((f"{name} ({shape})" if shape else name, role, values))
+    return found
