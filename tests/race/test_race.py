@@ -221,7 +221,7 @@ def test_a_race_to_a_metric_of_rows_held_out(nnbench, tmp_path, backend, path):
     assert "m.py:build(measured=False) measures no accuracy: it has" in answer.stderr
     (told,) = json.loads(answer.stdout)["races"]
     assert told["goal"] == "val_accuracy"
-    assert [one["architecture"] for one in told["networks"]] == ["m.py:build(width=3)", "2x1"]
+    assert [one["architecture"] for one in told["networks"]] == ["2x1", "m.py:build(width=3)"]
     for one in told["networks"]:
         assert 0 <= one["final_loss"]["value"] <= 1
     assert any("10 of 50 rows, drawn with seed 0, are held out" in one for one in told["warnings"])
