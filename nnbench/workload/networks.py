@@ -108,13 +108,13 @@ def _groups(words: Sequence[str]) -> Iterator[tuple[str, dict[str, str]]]:
 
 def _grid(head: str, axes: dict[str, str]) -> list[Network]:
     if user_model.is_model(head):
-        values = [values(axis, text) for axis, text in axes.items()]
+        lists = [values(axis, text) for axis, text in axes.items()]
         base = user_model.parse(head) if "(" in head else None
         fixed = {name: str(value) for name, value in base.arguments} if base else {}
         reference = head.partition("(")[0]
         return [
             user_model.with_arguments(reference, {**fixed, **dict(zip(axes, one, strict=True))})
-            for one in _product(axes, values)
+            for one in _product(axes, lists)
         ]
     family = FAMILIES[head or "dense"]
     for axis in axes:
@@ -129,23 +129,23 @@ def _grid(head: str, axes: dict[str, str]) -> list[Network]:
             told = f"{present}= is there, " if present in axes else ""
             raise UserError(f"a grid needs both parts: {told}{missing}= is missing")
     axes = {axis: axes[axis] for axis in (*AXES, *(one for one in axes if one not in AXES))}
-    values = [values(axis, text) for axis, text in axes.items()]
+    lists = [values(axis, text) for axis, text in axes.items()]
     found: list[Network] = []
-    for one in _product(axes, values):
+    for one in _product(axes, lists):
         given = dict(zip(axes, one, strict=True))
         depth, width = (_size(axis, given.pop(axis), axes[axis]) for axis in AXES)
         found.append(Architecture((width,) * depth, family.name, family.settings(given)))
     return found
 
 
-def _product(axes: dict[str, str], found: list[list[str]]) -> Iterator[tuple[str, ...]]:
+def _product(axes: dict[str, str], lists: list[list[str]]) -> Iterator[tuple[str, ...]]:
     """Every combination, the last axis changing first."""
     count = 1
-    for one in values:
+    for one in lists:
         count *= len(one)
     if count > MOST:
         raise UserError(f"this grid has {count:,} networks: {MOST:,} at most")
-    return itertools.product(*values)
+    return itertools.product(*lists)
 
 
 def values(axis: str, text: str) -> list[str]:
