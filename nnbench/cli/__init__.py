@@ -32,7 +32,7 @@ COMMANDS = {
     "report": "Write the report of a run again, and print its table.",
     "advise": "Which network to take, from the cost model of this machine, without training any.",
     "race": "Train over several seeds: which gets to a loss first, which is worth its time.",
-    "show": "Layers, parameters, FLOPs and bytes of architectures, by arithmetic alone.",
+    "show": "Layers, parameters, FLOPs and bytes of networks, training none.",
     "train": "Train one network, watch its loss, and be told whether it has converged.",
     "devices": "What each backend can train on here.",
     "doctor": "What makes timings noisy here, what precision can be had, and what to change.",

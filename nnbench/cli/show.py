@@ -1,9 +1,9 @@
 """`nnbench show`."""
 
 from nnbench.cli.options import Architectures, AsJson, Data, Machine, Training, tell_data
+from nnbench.errors import UserError
 from nnbench.machine import devices
 from nnbench.show.terminal import print_json
-from nnbench.workload.networks import architectures as parse
 from nnbench.workload.study import NOTEBOOK, Networks, Study
 
 
@@ -15,22 +15,33 @@ def show(
     as_json: AsJson = False,
 ) -> None:
     """Layers, parameters, FLOPs and bytes of networks, a line for each layer, training none."""
-    networks = parse(architectures or NOTEBOOK)
+    study = Study(Networks(architectures or NOTEBOOK), data, training, machine)
     from nnbench.training import tables
 
-    loaded = Study(Networks(architectures or NOTEBOOK), data).load()
-    for one in networks:
-        loaded.check_takes(one)
+    study.networks.parsed()
+    loaded = study.load()
     tell_data(loaded)
-    wanted = training.training(loaded.task, loaded.kind)
-    if any(one.family != "dense" for one in networks):
+    # A network is the same on each backend, device and path: the first will do.
+    found = {case.label: case for case in reversed(study.cases(loaded))}
+    cases = list(reversed(found.values()))
+    if not all(case.is_dense_chain for case in cases):
         devices.mute_native_code()
         devices.start(machine.backends[0], "cpu")
-    shown = [
-        tables.describe(one.label, tables.counted(one, wanted, loaded), wanted) for one in networks
-    ]
-    if as_json:
+    shown, failed = [], []
+    for case in cases:
+        try:
+            if case.architecture is None:
+                told = tables.describe(case.label, tables.counted_own(case, loaded))
+            else:
+                counted = tables.counted(case.architecture, case.training, loaded)
+                told = tables.describe(case.label, counted, case.training)
+        except UserError as failure:
+            failed.append(str(failure))
+            continue
+        shown.append(told)
+        if not as_json:
+            tables.print_network(told)
+    if as_json and shown:
         print_json(shown)
-        return
-    for network in shown:
-        tables.print_network(network)
+    if failed:
+        raise UserError("; ".join(failed))

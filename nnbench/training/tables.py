@@ -1,12 +1,13 @@
 """What is printed of an architecture and of one training."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from nnbench.errors import UserError
 from nnbench.show import units
 from nnbench.show.table import Cell, Table
 from nnbench.show.terminal import open_console, print_table, say
@@ -14,12 +15,17 @@ from nnbench.training.loss_curve import Verdict
 from nnbench.training.session import Session
 from nnbench.workload import tasks
 from nnbench.workload.architecture import Architecture
-from nnbench.workload.case import Training
+from nnbench.workload.case import Case, Training
 from nnbench.workload.counts import NetworkCount, dense
 from nnbench.workload.datasets import Dataset
 from nnbench.workload.families import TABLE
+from nnbench.workload.user_code import reason
 
-WAYS = ("forward_flops", "backward_flops")
+WIDE, NARROW = 100, 70
+"""Columns of a terminal from which a layer's type and bytes stand in columns of their own, and
+under which FLOPs go without their unit."""
+
+MOST_NAMED = 4
 
 
 def counted(architecture: Architecture, training: Training, data: Dataset) -> NetworkCount:
@@ -43,8 +49,22 @@ def counted(architecture: Architecture, training: Training, data: Dataset) -> Ne
     return built.count(model, data.features[:rows])
 
 
-def describe(network: str, found: NetworkCount, training: Training) -> dict[str, Any]:
-    """Counts of a network of this name as plain data."""
+def counted_own(case: Case, data: Dataset) -> NetworkCount:
+    """The counts of a step of a person's own model. Raises UserError where it cannot be called."""
+    from nnbench.workload import keras_model
+    from nnbench.workload.counts import built
+
+    model = keras_model.for_case(case)
+    inputs = data.training_data.first(case.batch_rows).x
+    try:
+        keras_model.make_weights(model, inputs)
+        return built.count(model, inputs)
+    except Exception as failure:
+        raise UserError(f"{case.model} cannot be counted: {reason(failure)}") from failure
+
+
+def describe(network: str, found: NetworkCount, training: Training | None = None) -> dict[str, Any]:
+    """Counts of a network of this name as plain data; without a training, of a person's own."""
     return {
         "architecture": network,
         "rows_per_step": found.rows,
@@ -67,45 +87,102 @@ def describe(network: str, found: NetworkCount, training: Training) -> dict[str,
         "optimizer_bytes": found.optimizer_bytes,
         "activation_bytes": found.activation_bytes,
         "not_counted": found.uncounted,
-        "optimizer": training.optimizer,
-        "precision": training.precision,
+        "optimizer": training.optimizer if training else found.optimizer,
+        "precision": training.precision if training else found.precision,
     }
 
 
 def print_network(shown: dict[str, Any]) -> None:
-    """Print what `describe` found."""
-    rows = [
-        (
-            f"{one['name']} ({one['kind']})",
-            _shape(one["output"]),
-            one["activation"],
-            f"{one['parameters']:,}",
-            *(units.flops(one[way]) if one["counted"] else "not counted" for way in WAYS),
-        )
-        for one in shown["layers"]
-    ]
-    columns = ("layer (type)", "output shape", "activation", "parameters", "forward", "backward")
-    cells = [[Cell(text) for text in row] for row in rows]
-    print_table(Table(f"network {shown['architecture']}", columns, cells, texts=3))
+    """Print what `describe` found, as wide as the terminal is."""
+    print_table(_layers(shown, open_console().width))
     update = shown["update_flops"]
     frozen = shown["parameters"] - shown["trainable"]
     say(
         f"parameters       {shown['parameters']:,}, "
         + (f"{frozen:,} of them not trained" if frozen else "all trainable"),
-        f"FLOPs a step     {units.flops(shown['flops'])} on {shown['rows_per_step']:,} rows: "
-        f"forward {units.flops(shown['forward_flops'])}, "
-        f"backward {units.flops(shown['backward_flops'])}, "
-        f"update ({shown['optimizer']}) {'?' if update is None else units.flops(update)}",
+        f"FLOPs a step     {units.flops(shown['flops'])}, "
+        + ("without" if update is None else f"{units.flops(update)} of them")
+        + f" the update ({shown['optimizer']})",
         f"weights          {units.data_size(shown['weight_bytes'])}",
         f"optimizer state  {units.data_size(shown['optimizer_bytes'])}",
         f"activations      {units.data_size(shown['activation_bytes'])} ({shown['precision']})",
     )
-    if shown["not_counted"]:
-        say(f"not counted      {', '.join(shown['not_counted'])}")
+    for line in _not_counted(shown):
+        say(f"not counted      {line}")
 
 
-def _shape(shape: Sequence[int]) -> str:
-    return f"({', '.join(['rows', *map(str, shape[1:])])})" if shape else ""
+def _layers(shown: dict[str, Any], width: int) -> Table:
+    """A line for each layer, and the sums."""
+    is_wide, texts = width >= WIDE, 3 if width >= WIDE else 2
+
+    def flops(value: int) -> str:
+        text = units.flops(value)
+        return text if width >= NARROW else text.removesuffix("FLOP").rstrip()
+
+    def figures(of: dict[str, Any], *, counted: bool = True) -> list[str]:
+        ways = (of["forward_flops"], of["backward_flops"])
+        shown_ways = [flops(one) if counted else "?" for one in ways]
+        held = [units.data_size(of["activation_bytes"])] if is_wide else []
+        return [f"{of['parameters']:,}", *shown_ways, *held]
+
+    rows: list[Sequence[Cell] | None] = []
+    for one in shown["layers"]:
+        told = [one["kind"]] if is_wide or not _says_kind(one["name"], one["kind"]) else []
+        told += [one["activation"]] if one["activation"] not in {"", "linear"} else []
+        name = [one["name"], ", ".join(told)] if is_wide else [_with(one["name"], told)]
+        output = _shape(one["output"], shown["rows_per_step"])
+        rows.append(_cells([*name, output, *figures(one, counted=one["counted"])]))
+    rows += [None, _cells(["total", *[""] * (texts - 1), *figures(shown)])]
+    return Table(
+        f"network {shown['architecture']}, {shown['rows_per_step']:,} rows a step",
+        [
+            "layer",
+            *(["type"] if is_wide else []),
+            "output",
+            *("parameters", "forward", "backward"),
+            *(["activations"] if is_wide else []),
+        ],
+        rows,
+        "output: shape of one row; forward, backward: FLOPs of a step",
+        texts=texts,
+        bold=frozenset({len(rows) - 1}),
+    )
+
+
+def _cells(texts: Sequence[str]) -> list[Cell]:
+    return [Cell(text) for text in texts]
+
+
+def _says_kind(name: str, kind: str) -> bool:
+    """Whether a layer's name tells its kind, as those do that Keras gives."""
+    return kind.lower() in name.rpartition("/")[2].replace("_", "").lower()
+
+
+def _with(name: str, told: Sequence[str]) -> str:
+    return f"{name} ({', '.join(told)})" if told else name
+
+
+def _shape(shape: Sequence[int], rows: int) -> str:
+    """Of one row: `28×28×32`; whole in brackets where it has not the step's rows."""
+    if not shape:
+        return ""
+    if shape[0] != rows:
+        return f"({'×'.join(map(str, shape))})"
+    return "×".join(map(str, shape[1:])) or "1"
+
+
+def _not_counted(shown: dict[str, Any]) -> Iterator[str]:
+    """What no rule counts, by kind: `Lambda (what its function computes): double, half`."""
+    groups: dict[str, list[str]] = {}
+    for one in shown["layers"]:
+        if one["missing"]:
+            groups.setdefault(f"{one['kind']} ({one['missing']})", []).append(one["name"])
+    for kind, names in groups.items():
+        rest = len(names) - MOST_NAMED
+        told = [*names[:MOST_NAMED], *([f"{rest} more"] if rest > 0 else [])]
+        yield f"{kind}: {', '.join(told)}"
+    if shown["update_flops"] is None:
+        yield f"the update by {shown['optimizer']}"
 
 
 def print_weights(session: Session) -> None:

@@ -1,7 +1,13 @@
 """Counts of layers, compared with Keras' own and with what the backends count."""
 
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 
+HERE = Path(__file__).parent
+COMPARED = HERE.parents[1] / "benchmarks" / "counts" / "applications.py"
 MODELS = """
 import json, sys
 import keras, numpy as np
@@ -45,8 +51,17 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 # Depthwise gradients, recurrent steps and fused attention are not what Torch's counter sees.
-for text in ("6x3", "residual:8x3", "conv:4x3", "conv:4x2(norm=on)", "conv1d:4x3"):
-    model, batch = family(text, FAMILIES[text])
+def attending(inputs):
+    return layers.MultiHeadAttention(2, 3)(inputs, inputs, return_attention_scores=True)[0]
+
+made = [family(text, FAMILIES[text]) for text in
+        ("6x3", "residual:8x3", "conv:4x3", "conv:4x2(norm=on)", "conv1d:4x3")]
+for shape, layer in (((5, 5, 3), layers.Conv2DTranspose(2, 3, strides=2)), ((6, 4), attending),
+                     ((6, 4), layers.EinsumDense("abc,cd->abd", (None, 3)))):
+    inputs = keras.Input(shape)
+    made.append((keras.Model(inputs, layer(inputs)), np.zeros((2, *shape), "float32")))
+for model, batch in made:
+    text = [one.name for one in model.layers]
     found = count(model, batch)
     with FlopCounterMode(display=False) as forward:
         answer = model(torch.from_numpy(batch), training=True)
@@ -127,3 +142,26 @@ def test_dense_networks_are_counted_as_without_keras(in_backend):
 
 def test_what_has_no_rule_is_named_and_shared_or_frozen_layers_are_counted_right(in_backend):
     in_backend("jax", ODD)
+
+
+def test_every_layer_of_keras_has_a_rule_or_is_named(in_backend):
+    in_backend("jax", (HERE / "layer_checks.py").read_text())
+
+
+@pytest.mark.parametrize("backend", ["jax", "tensorflow", "torch"])
+def test_layers_in_layers_frozen_odd_and_small_are_counted_right(in_backend, backend):
+    in_backend(backend, (HERE / "odd_counts.py").read_text())
+
+
+@pytest.mark.long
+def test_families_and_applications_agree_with_torch_and_xla():
+    applications = ("MobileNet", "ResNet50", "DenseNet121")
+    families = ("64x4", "residual:64x4", "conv:16x4(norm=on)", "conv1d:16x4", "separable:16x4")
+    families += ("lstm:32x2", "gru:32x2", "transformer:64x4")
+    ran = subprocess.run(
+        [sys.executable, COMPARED, *families, *applications], capture_output=True, text=True
+    )
+    assert ran.returncode == 0, ran.stdout + ran.stderr[-2000:]
+    for one in (*families, *applications):
+        assert f"`{one}`" in ran.stdout
+    assert "comparisons that can be trusted" in ran.stdout

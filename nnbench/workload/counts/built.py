@@ -6,9 +6,10 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from nnbench.workload.counts import calls
-from nnbench.workload.counts.calls import Call, size_bytes
+from nnbench.workload.counts.calls import VALUE_BYTES, VIEWS, Call, size_bytes
 from nnbench.workload.counts.records import LayerCount, NetworkCount
-from nnbench.workload.counts.rules import RULES, VIEWS, Work
+from nnbench.workload.counts.rules import RULES, why
+from nnbench.workload.counts.work import Work
 
 if TYPE_CHECKING:
     import keras
@@ -16,99 +17,121 @@ if TYPE_CHECKING:
 # Additions, multiplications, divisions and roots of a weight's update, by Keras' formulas.
 UPDATE_FLOPS = {
     "SGD": 2, "RMSprop": 9, "Adam": 12, "AdamW": 14, "Adagrad": 6, "Adadelta": 12, "Adamax": 9,
-    "Nadam": 19, "Lion": 8, "Ftrl": 16, "Lamb": 20,
+    "Nadam": 19, "Lion": 8, "Ftrl": 16, "Lamb": 20, "none": 0,
 }  # fmt: skip
+
+EACH_STEP = (
+    "forward_products", "forward_elementwise", "backward_products", "backward_elementwise",
+    "activation_bytes",
+)  # fmt: skip
 
 
 def count(model: "keras.Model", batch: Any) -> NetworkCount:
-    """Count a built and compiled `model` on `batch`, arrays or specifications with all rows."""
+    """Count a built `model` on `batch`, arrays or specifications with all rows."""
     import keras
 
     inputs = keras.tree.flatten(batch)
+    whole = calls.of_model(model, batch)
     seen: set[int] = set()
-    layers = [line for call in calls.of_model(model, batch) for line in _lines(call, seen, "")]
-    layers += _own_weights(model, seen, "")
+    layers = [line for call in whole.calls for line in _lines(call, seen, "")]
+    layers += _beside(whole, model.name, seen)
+    optimizer, state = _optimizer(model)
+    each = UPDATE_FLOPS.get(optimizer)
+    if optimizer == "SGD" and model.optimizer and getattr(model.optimizer, "momentum", 0):
+        each = 4
     trainable = sum(math.prod(one.shape) for one in model.trainable_variables)
-    optimizer = model.optimizer
-    if not optimizer.built:
-        optimizer.build(model.trainable_variables)
-    each = UPDATE_FLOPS.get(type(optimizer).__name__)
-    if each and getattr(optimizer, "momentum", 0) and type(optimizer).__name__ == "SGD":
-        each += 2
     return NetworkCount(
         rows=inputs[0].shape[0],
         layers=tuple(layers),
-        batch_bytes=sum(size_bytes(one) for one in inputs),
-        optimizer=type(optimizer).__name__,
+        batch_bytes=sum(_taken_bytes(one, model.compute_dtype) for one in inputs),
+        optimizer=optimizer,
         update_flops=None if each is None else each * trainable,
-        optimizer_bytes=sum(size_bytes(one) for one in optimizer.variables if len(one.shape)),
+        optimizer_bytes=sum(size_bytes(one) for one in state if len(one.shape)),
+        precision=model.compute_dtype,
     )
+
+
+def _optimizer(model: "keras.Model") -> tuple[str, list[Any]]:
+    """Its kind and its variables; a scaled loss' optimizer is the one inside."""
+    optimizer = getattr(model, "optimizer", None)
+    if optimizer is None:
+        return "none", []
+    if not optimizer.built:
+        optimizer.build(model.trainable_variables)
+    inside = getattr(optimizer, "inner_optimizer", optimizer)
+    return type(inside).__name__, optimizer.variables
+
+
+def _taken_bytes(array: Any, compute_type: str) -> int:
+    """What an input takes as the model takes it: numbers in the type that it computes in."""
+    import keras
+
+    kind = keras.backend.standardize_dtype(array.dtype)
+    is_number = "float" in kind
+    return VALUE_BYTES[compute_type if is_number else kind] * math.prod(array.shape)
 
 
 def _lines(call: Call, seen: set[int], path: str) -> Iterator[LayerCount]:
     layer = call.layer
     name = f"{path}/{layer.name}" if path else layer.name
-    rule = _rule_of(layer)
+    rule = RULES.get(calls.keras_kind(layer) or "")
     work = rule(call) if rule else None
-    if work is None and _is_time_distributed(layer):
-        work = _each_step(call)
-    if work is not None or not call.calls:
+    if work is not None:
         yield _line(call, name, work, seen)
+        return
+    if (repeated := calls.one_step(call)) is not None:
+        step, times = repeated
+        yield from (_repeated(line, times) for line in _lines(step, seen, name))
+        yield from _own_weights(layer, seen, name)
         return
     for made in call.calls:
         yield from _lines(made, seen, name)
-    if calls.is_graph(layer):
-        yield from _own_weights(layer, seen, name)
-    else:
-        # What it does besides calling other layers is nobody's to count.
-        own = _line(replace(call, calls=[]), name, None, seen)
-        yield replace(own, activation_bytes=0)
+    yield from _beside(call, name, seen)
 
 
-def _rule_of(layer: Any) -> Any:
-    return RULES.get(calls.keras_kind(layer) or "")
+def _beside(call: Call, name: str, seen: set[int]) -> Iterator[LayerCount]:
+    """What a layer without a rule has and does besides calling others."""
+    if calls.is_graph(call.layer):
+        yield from _own_weights(call.layer, seen, name)
+        return
+    own = _line(call, name, None, seen)
+    # Its outputs are those of a layer that it called, as far as one can tell.
+    yield replace(own, activation_bytes=0) if call.calls else own
 
 
-def _is_time_distributed(layer: Any) -> bool:
-    import keras
-
-    return type(layer) is keras.layers.TimeDistributed
-
-
-def _each_step(call: Call) -> Work | None:
-    """The work of the layer inside, which is called for every step without being asked by name."""
-    inside, steps = call.layer.layer, call.inputs[0][1]
-    rule = _rule_of(inside)
-    once = [(one[0], *one[2:]) for one in (call.inputs[0], call.outputs[0])]
-    work = rule(Call(inside, [once[0]], [once[1]])) if rule else None
-    if work is None:
-        return None
-    return Work(*(steps * value for value in vars(work).values()))
+def _repeated(line: LayerCount, times: int) -> LayerCount:
+    """A line of one step as one of all steps."""
+    rows, *rest = line.output
+    return replace(
+        line,
+        output=(rows, times, *rest),
+        **{name: times * getattr(line, name) for name in EACH_STEP},
+    )
 
 
 def _line(call: Call, name: str, work: Work | None, seen: set[int]) -> LayerCount:
     layer = call.layer
     own = _new_weights(layer, seen)
-    trainable = [weight for weight in own if weight.trainable]
     trained = bool(getattr(layer, "trainable_variables", ()))
     done = work or Work()
     reached = trained or call.on_trained
-    value_bytes = call.output_bytes // max(1, math.prod(call.outputs[0]) if call.outputs else 1)
+    value_bytes = call.output_bytes // max(1, sum(map(math.prod, call.outputs)))
     held = 0 if type(layer).__name__ in VIEWS else call.output_bytes
     return LayerCount(
         name=name,
         kind=type(layer).__name__,
         output=call.outputs[0] if call.outputs else (),
         parameters=sum(math.prod(one.shape) for one in own),
-        trainable=sum(math.prod(one.shape) for one in trainable),
+        trainable=sum(math.prod(one.shape) for one in own if one.trainable),
         weight_bytes=sum(size_bytes(one) for one in own),
         activation=getattr(getattr(layer, "activation", None), "__name__", ""),
-        forward_products=done.product + done.inner,
+        forward_products=done.products,
         forward_elementwise=done.forward,
-        backward_products=done.product * (trained + call.on_trained) + 2 * reached * done.inner,
+        backward_products=done.backward_products(trained=trained, on_trained=call.on_trained),
         backward_elementwise=reached * done.backward,
-        activation_bytes=held + value_bytes * done.held,
+        activation_bytes=call.is_needed * held + reached * value_bytes * done.held,
         counted=work is not None,
+        missing=why(layer) if work is None else ", ".join(dict.fromkeys(work.missing)),
     )
 
 

@@ -67,4 +67,5 @@ def count(
         optimizer=optimizer,
         update_flops=UPDATE_FLOPS[optimizer] * parameters,
         optimizer_bytes=weight_bytes * OPTIMIZER_SLOTS[optimizer] * parameters,
+        precision=precision,
     )

@@ -11,7 +11,7 @@ class LayerCount:
 
     `name` is the layer's path in the network, `output` its (first) output's shape. A layer that is
     called again has its parameters in its first line. `counted` is False where no rule says what
-    the layer computes, its FLOPs are then 0.
+    the layer computes, its FLOPs are then 0; `missing` is what of it is not counted, in words.
     """
 
     name: str
@@ -27,6 +27,7 @@ class LayerCount:
     backward_elementwise: int = 0
     activation_bytes: int = 0
     counted: bool = True
+    missing: str = ""
 
     @property
     def forward_flops(self) -> int:
@@ -43,7 +44,8 @@ class LayerCount:
 class NetworkCount:
     """A network's layers, and what one step on a batch takes; bytes are held meanwhile.
 
-    `update_flops` is None for an optimizer without a rule; `batch_bytes` are those of the inputs.
+    `update_flops` is None for an optimizer without a rule, and 0 without an optimizer;
+    `batch_bytes` are those of the inputs.
     """
 
     rows: int
@@ -52,11 +54,13 @@ class NetworkCount:
     optimizer: str
     update_flops: int | None
     optimizer_bytes: int
+    precision: str = "float32"
+    """The type that it computes in."""
 
     @property
     def uncounted(self) -> list[str]:
-        """What no rule counts, by kind and name."""
-        found = [f"{one.kind} {one.name}" for one in self.layers if not one.counted]
+        """What no rule counts, by kind and name of the layer."""
+        found = [f"{one.kind} {one.name}: {one.missing}" for one in self.layers if one.missing]
         return [*found, *([f"optimizer {self.optimizer}"] if self.update_flops is None else [])]
 
     @property
