@@ -80,10 +80,7 @@ def race(
         raise UserError("--to and --target-loss name two goals: give one of them")
     goal, target = Goal.parse(to) if to is not None else (LOSS, target_loss)
     share = held_out or (USUAL_SHARE if goal.validates else None)
-    trained_for = {
-        "held_out": None if share is None else quantities.parse_share(share),
-        "metric": goal.metric,
-    }
+    validated = None if share is None else quantities.parse_share(share)
     launches = asked.effort.launches()
     networks = Networks(architectures, model)
     study = Study(networks, asked.data, asked.training, asked.machine, launches).or_networks()
@@ -91,7 +88,7 @@ def race(
     from nnbench.measure.loss_curve_trial import KIND
 
     data = study.load()
-    cases = [replace(case, **trained_for) for case in study.cases(data)]
+    cases = [replace(case, held_out=validated, metric=goal.metric) for case in study.cases(data)]
     check_metric(cases[0])
     trials: dict[str, Any] = {"kinds": (KIND,), "sweeps": 0, "cases": cases}
     run = measure(study, asked.output, data, name=name, fresh=fresh, **trials)

@@ -33,6 +33,8 @@ Weights = list[NDArray[np.float32]]
 
 DESCRIPTION = "training.json"
 INITIAL, FINAL, MODEL = "initial_weights.npz", "final_weights.npz", "model.keras"
+STATE = "model.weights.h5"
+"""In place of the model, where a person's class does not say how it is made again."""
 
 
 @dataclass(frozen=True)
@@ -144,7 +146,13 @@ def save(session: Session, model: "keras.Model", folder: Path) -> None:
         np.savez(folder / INITIAL, *session.initial_weights)
         np.savez(folder / FINAL, *session.final_weights)
         with keras_import.without_tensorflow():
-            model.save(folder / MODEL)
+            try:
+                model.save(folder / MODEL)
+            except (NotImplementedError, TypeError, ValueError):
+                if not isinstance(session.architecture, UserModel):
+                    raise
+                (folder / MODEL).unlink(missing_ok=True)
+                model.save_weights(folder / STATE)
     except OSError as failure:
         raise UserError(f"{folder} cannot be written: {failure.strerror}") from failure
     whole_file.write(folder / DESCRIPTION, json.dumps(description, indent=1) + "\n")
@@ -189,8 +197,8 @@ def _built(network: Network, training: Training, data: Dataset) -> "keras.Model"
     """The compiled network with its weights."""
     if isinstance(network, Architecture):
         return keras_model.build(network, training, data.shape, data.vocabulary)
-    made_for = {"data": data.name, "data_digest": data.digest, "rows": data.rows}
-    case = Case(None, training, features=max(1, data.width), model=network.label, **made_for)
+    sizes = data.rows, max(1, data.width)
+    case = Case(None, training, data.name, data.digest, *sizes, model=network.label)
     model = keras_model.for_case(case)
     keras_model.make_weights(model, data.training_data.first(case.batch_rows).x)
     return model
@@ -208,7 +216,7 @@ def _restored(folder: Path, saved: Session, data: Dataset) -> "keras.Model":
         )
     try:
         with keras_import.without_tensorflow():
-            model.load_weights(folder / MODEL)
+            model.load_weights(folder / (MODEL if (folder / MODEL).exists() else STATE))
     except (OSError, KeyError, TypeError, AttributeError, *npz.UNREADABLE) as failure:
         raise _damaged(folder / MODEL, failure) from failure
     return model
