@@ -226,7 +226,7 @@ def test_a_record_is_not_overwritten(nnbench, project):
     assert "already" in answer.stderr
 
 
-OWN = """
+BY_NAME = """
 import keras
 import numpy as np
 
@@ -259,7 +259,7 @@ def load():
 @pytest.mark.long
 @pytest.mark.parametrize("function", ["own", "graph"])
 def test_ones_own_model_on_arrays_by_name_is_guarded(nnbench, tmp_path, function):
-    (tmp_path / "m.py").write_text(OWN)
+    (tmp_path / "m.py").write_text(BY_NAME)
     asked = ("--data", "m.py:load", "--backend", "jax", "--epochs", "2")
     answer = nnbench("drift", "record", "g", "--model", f"m.py:{function}(width=3)", *asked)
     assert answer.returncode == 0, answer.stderr
