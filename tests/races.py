@@ -12,13 +12,13 @@ ONCE_S = 0.5
 NETWORKS = {"6,6": (0.001, 0.1, 20, 0), "100,100": (0.005, 0.01, 10, 0), "2": (0.0009, 0.5, 20, 0)}
 
 
-def make_race(folder, networks, *, seeds=6, epochs=200):
+def make_race(folder, networks, *, seeds=6, epochs=200, logs=None, **options):
     """Write and read a run of curves.
 
     `networks` maps an architecture to (seconds an epoch, loss it falls to, epochs of its fall,
-    seeds that never fall).
+    seeds that never fall); `logs` maps losses to what is logged besides.
     """
-    cases = {text: case(text, backend="jax", cold_epochs=epochs) for text in networks}
+    cases = {text: case(text, backend="jax", cold_epochs=epochs, **options) for text in networks}
     wanted = {
         "cases": [one.to_json() for one in cases.values()],
         "launches": seeds,
@@ -60,6 +60,7 @@ def make_race(folder, networks, *, seeds=6, epochs=200):
                     "samples_s": {},
                     "seed": seed,
                     "losses": losses.tolist(),
+                    **({"logs": logs(losses)} if logs else {}),
                     "ended_s": ended_s.tolist(),
                 }
             )

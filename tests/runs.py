@@ -49,12 +49,13 @@ def make_run(
     noise=None,
     sides=("",),
     slower=1.0,
+    counted=None,
     **case_options,
 ):
     """Write and read a run. `times_s` maps an architecture to seconds by phase (see TIMES_S).
 
     `slower` multiplies all times of the second side; `outcomes` maps an architecture to an
-    outcome that all its trials have instead of `ok`.
+    outcome that all its trials have instead of `ok`, `counted` to what its trials know of it.
     """
     backends = case_options.pop("backends", ("tensorflow",))
     cases = {
@@ -101,7 +102,8 @@ def make_run(
                                 "wall_s": 1.0,
                                 "noise": noise or {},
                             }
-                            writer.append({**head, **record}, sync=False)
+                            known = (counted or {}).get(text, {})
+                            writer.append({**head, **known, **record}, sync=False)
                             trial += 1
                 launch += 1
     writer.close()

@@ -9,6 +9,16 @@ import shutil
 from nnbench.suites.asv import Label
 
 ARCHITECTURES = ("6x2", "100x2", "6x5")
+FAMILIES = (
+    *("conv:20x2", "conv:10x5"),
+    *("lstm:24x1", "lstm:12x3"),
+    *("transformer:32x1", "transformer:16x4"),
+)
+"""Of each family about as many parameters in few wide layers and in more narrow ones."""
+
+IMAGES = "synthetic:images=8x8x1,classes=4,rows=128"
+"""What all families train on; a sequence's steps are the rows of an image."""
+
 BACKENDS = tuple(os.environ.get("NNBENCH_ASV_BACKENDS", "jax").split(","))
 PATHS = ("fit", "compiled")
 DEVICES = ("cpu", "gpu") if shutil.which("nvidia-smi") else ("cpu",)

@@ -1,4 +1,4 @@
-"""Every phase of the notebook's three networks, on both paths: one interleaved study."""
+"""Every phase of the notebook's three networks on both paths, and of other families on `fit`."""
 
 import nnbench.suites.asv
 
@@ -24,5 +24,19 @@ class MiniBatches(nnbench.suites.asv.TrainingSuite):
     paths = grid.PATHS
     devices = grid.DEVICES
     launches, blocks = grid.LAUNCHES, grid.BLOCKS
+    drift = False
+    keep = "results/asv_runs"
+
+
+class DepthOrWidth(nnbench.suites.asv.TrainingSuite):
+    """A convolution, an LSTM and a transformer, each wide and deep at equal parameters."""
+
+    model = grid.FAMILIES
+    data = grid.IMAGES
+    epochs = 4
+    backends = grid.BACKENDS
+    devices = grid.DEVICES
+    # What it adds to a commit stays small beside the rest.
+    launches, blocks = min(grid.LAUNCHES, 2), 1
     drift = False
     keep = "results/asv_runs"

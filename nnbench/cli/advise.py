@@ -16,8 +16,8 @@ from nnbench.cli.options import (
 from nnbench.cli.session import measure, status
 from nnbench.errors import UserError
 from nnbench.show.terminal import answer, skipped, waiting
-from nnbench.workload import architecture as arch
 from nnbench.workload import quantities
+from nnbench.workload.networks import dense_chains
 
 Parameters = Annotated[int, WHOLE, within("number of parameters", 1, 10**12)]
 
@@ -43,7 +43,8 @@ def advise(
 
     For a network: the widest as fast as it, depth against width at equal parameters, FLOPs and
     time, where width stops being free, what a calibrated GPU takes. For --params and
-    --budget-per-epoch: the networks that meet them, or what to change.
+    --budget-per-epoch: the networks that meet them, or what to change. The cost model is of chains
+    of Dense layers on tables.
 
     Args:
         architecture: 64x3: what is as fast, as large?
@@ -57,7 +58,11 @@ def advise(
         raise UserError(
             "nothing is asked: name a network such as 64x3, or --params, or --budget-per-epoch"
         )
-    network = arch.parse(architecture) if architecture is not None else None
+    network = None
+    if architecture is not None:
+        network, *others = dense_chains([architecture], "advise")
+        if others:
+            raise UserError(f"'{architecture}' is {1 + len(others)} networks: name one")
     budget_s = None if budget_per_epoch is None else quantities.parse_seconds(budget_per_epoch)
     output, results = asked.output, asked.output.results
     check_calibrated(results, asked.machine)

@@ -1,5 +1,6 @@
 """`nnbench calibrate`, and the data that calibrate, predict and advise are asked about."""
 
+import shlex
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -7,6 +8,7 @@ from cyclopts import Parameter
 
 from nnbench.cli.options import Data, Machine, Output, Training, options, tell_backend, tell_data
 from nnbench.cli.session import resumable, status, tell_failures
+from nnbench.errors import UserError
 from nnbench.show.terminal import print_json, print_sentences, print_table, say, skipped, waiting
 from nnbench.workload import quantities
 
@@ -33,7 +35,7 @@ class TimedTraining(Training):
 
 
 def calibrate(
-    *,
+    *network: Annotated[str, Parameter(show=False)],
     budget: str = "3min",
     data: ShapedData = ShapedData(),
     training: TimedTraining = TimedTraining(),
@@ -42,12 +44,18 @@ def calibrate(
 ) -> int:
     """Fit what a network costs here, from trainings that this command chooses and times.
 
+    The networks are chains of Dense layers on tables, and are chosen by the command: none is named.
     Ends with the path of a page: coefficients, residuals, maps over depth and width, roofline.
     Given again, it goes on where it stopped and adds to what is there.
 
     Args:
         budget: Time for each backend and path together, such as 3min.
     """
+    if network:
+        raise UserError(
+            "calibrate chooses its networks, chains of Dense layers, by itself: name none; "
+            f"{network[0]} is timed by nnbench run {shlex.quote(network[0])}"
+        )
     budget_s = quantities.parse_seconds(budget)
     from nnbench.costs.setting import settings, shape_of
 

@@ -50,7 +50,8 @@ def compare(
     Args:
         sides: Two runs' folders, or two of: a commit, a Python with nnbench, . (the present).
         against: A commit to compare the present working tree with.
-        architectures: What to train, when measuring; default: 6,6 100,100 6x5.
+        architectures: What to train, when measuring: 6x5, conv:32x4, train.py:build(depth=4), a
+            grid; again for more; default: 6,6 100,100 6x5.
         margin: Differences within it count as none.
         unlike: Compare even unlike hosts or versions.
     """

@@ -26,6 +26,7 @@ from nnbench.drift import plan, policies
 from nnbench.errors import UserError
 from nnbench.machine import whole_file
 from nnbench.show.terminal import answer, note, print_json, print_table, say, skipped
+from nnbench.workload import networks as notation
 from nnbench.workload.study import Networks, Study
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ class Seeded(Trained):
     """The network of a study or record, and its training."""
 
     architecture: Annotated[str | None, Parameter(name=["--architecture", "-a"])] = None
-    "6,6 or 6x5; default: 6,6."
+    "6,6, conv:32x4 or train.py:build(depth=4); default: 6,6."
     model: Annotated[str | None, Parameter(help=f"{MODEL}.")] = None
 
     def load(self) -> "tuple[Dataset, list[Case]]":
@@ -203,7 +204,7 @@ def check(
 
     Args:
         folder: The recorded training's folder.
-        model: Your own model, as recorded: train.py:build.
+        model: Your own model, as recorded: train.py:build(depth=4).
         data: Your own function of data, as recorded: data.py:load.
     """
     missing = "holds no recorded training, which nnbench drift record makes"
@@ -211,6 +212,8 @@ def check(
     from nnbench.drift import golden, tables, words
 
     recorded = golden.read(folder)
+    # However it is typed: with or without white space between arguments.
+    model = None if model is None else notation.parse_one(model).label
     verdict = golden.check(recorded, tell_data, model=model, data=data, **vars(tolerated))
     answer(tables.verdict_as_json(verdict), words.check(verdict), as_json=as_json)
     if not verdict.passed:

@@ -9,7 +9,7 @@ from nnbench.cli.options import Asked
 from nnbench.cli.session import are_folders, measure, status
 from nnbench.errors import UserError
 from nnbench.show.terminal import answer, skipped
-from nnbench.workload import architecture as arch
+from nnbench.workload import networks as notation
 
 
 def explain(
@@ -22,17 +22,17 @@ def explain(
 ) -> int:
     """Say why one network takes longer to train than another: which phases, and how much each.
 
-    Two architectures are timed against each other, or looked up in a saved run. Two folders are
-    two runs that timed the same networks.
+    Two networks are timed against each other, or looked up in a saved run. Two folders are two runs
+    that timed the same networks.
 
     Args:
-        first: An architecture, such as 100x2, or a run's folder.
+        first: A network, such as 100x2, conv:32x4 or train.py:build(depth=4), or a run's folder.
         second: What it is compared with.
         saved: A run that holds both; default: measure them.
         unlike: Compare runs of unlike hosts or versions.
     """
     are_runs = are_folders(first, second)
-    networks = [] if are_runs else [arch.parse(first), arch.parse(second)]
+    networks = [] if are_runs else [notation.parse_one(first), notation.parse_one(second)]
     if networks and networks[0] == networks[1]:
         raise UserError(f"{first} and {second} are the same network: name two")
     study = asked.study(() if are_runs else (first, second))

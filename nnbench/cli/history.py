@@ -106,7 +106,7 @@ class Measured(Asked, blocks=1):
     """What is measured at each commit, and where that is kept."""
 
     architectures: str | None = None
-    "What to train, such as 6,6 or 6x5."
+    "What to train, such as 6,6 or conv:32x4, or several with ; between them."
     model: Models = ()
 
     def of_commits(self) -> Study:

@@ -19,10 +19,10 @@ if TYPE_CHECKING:
     from nnbench.workload.datasets import Dataset
 
 ARCHITECTURES = (
-    "6,6 or '[100, 100]' or 6x5 (five layers of 6), or a grid: depth=1..8 width=4,16,64; "
-    "default: 6,6 100,100 6x5."
+    "6,6 or 6x5 (five layers of 6), conv:32x4, train.py:build(depth=4), model.keras, or a grid: "
+    "depth=1..8 width=4,16,64; default: 6,6 100,100 6x5."
 )
-MODEL = "Your own: train.py:build, a function that returns a Keras model"
+MODEL = "Your own: train.py:build(depth=4), a function that returns a Keras model, or model.keras"
 
 Record = TypeVar("Record", bound=type)
 

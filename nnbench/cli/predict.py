@@ -15,7 +15,7 @@ from nnbench.cli.options import (
     tell_data,
 )
 from nnbench.show.terminal import answer, skipped
-from nnbench.workload.networks import architectures
+from nnbench.workload.networks import dense_chains
 
 
 def predict(
@@ -28,11 +28,13 @@ def predict(
 ) -> None:
     """How long a network would train, by the cost model that `nnbench calibrate` made here.
 
+    The model is of chains of Dense layers on tables: other networks are timed by `nnbench run`.
+
     Args:
         architecture: 6,6 or 64x8, or a grid; again for more.
         rows: Rows of data; default: 1372.
     """
-    networks = architectures(architecture)
+    networks = dense_chains(architecture, "predict")
     check_calibrated(output.results, machine)
     from nnbench.costs.setting import shape_of
 

@@ -1,17 +1,20 @@
 """`nnbench race`."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 from nnbench.cli.options import Architectures, Fresh, Models, Name, Output, Trained, options, within
 from nnbench.cli.session import measure, status
+from nnbench.errors import UserError
+from nnbench.race.goal import LOSS, USUAL_SHARE, Goal
 from nnbench.show.terminal import answer, skipped
-from nnbench.workload import quantities
+from nnbench.workload import quantities, tasks
 from nnbench.workload.study import MOST_LAUNCHES, Effort, Networks, Study
 
 if TYPE_CHECKING:
     from nnbench.store.runs import Run
+    from nnbench.workload.case import Case
 
 Loss = Annotated[float, within("loss", -1e30, 1e30)]
 
@@ -55,35 +58,62 @@ def race(
     *architectures: Architectures,
     model: Models = (),
     target_loss: Loss | None = None,
+    to: str | None = None,
+    held_out: str | None = None,
     asked: Raced = Raced(),
     name: Name = None,
     fresh: Fresh = False,
 ) -> int:
-    """Train networks over several seeds: which gets to a loss first, and which is worth its time.
+    """Train networks over several seeds: which gets to a loss or metric first, which is worth it.
 
     A command that was interrupted goes on where it stopped when it is given again; with --name,
     another --target-loss is answered from what was trained before.
 
     Args:
         target_loss: The loss to get to; default: the lowest that all networks get to.
+        to: "val_loss<0.3", "val_accuracy>0.9", "accuracy>0.9": what to get to; val_ is of rows that
+            are held out. Without a value: what all networks get to.
+        held_out: Share of the rows that are validated on, not trained on; default: 20% where --to
+            begins with val_.
     """
+    if to is not None and target_loss is not None:
+        raise UserError("--to and --target-loss name two goals: give one of them")
+    goal, target = Goal.parse(to) if to is not None else (LOSS, target_loss)
+    share = held_out or (USUAL_SHARE if goal.validates else None)
+    validated = None if share is None else quantities.parse_share(share)
     launches = asked.effort.launches()
     networks = Networks(architectures, model)
     study = Study(networks, asked.data, asked.training, asked.machine, launches).or_networks()
     study.check()
     from nnbench.measure.loss_curve_trial import KIND
 
-    run = measure(study, asked.output, name=name, fresh=fresh, kinds=(KIND,), sweeps=0)
-    tell_race(run, target_loss, as_json=asked.output.as_json)
+    data = study.load()
+    cases = [replace(case, held_out=validated, metric=goal.metric) for case in study.cases(data)]
+    check_metric(cases[0])
+    trials: dict[str, Any] = {"kinds": (KIND,), "sweeps": 0, "cases": cases}
+    run = measure(study, asked.output, data, name=name, fresh=fresh, **trials)
+    tell_race(run, target, goal, as_json=asked.output.as_json)
     return status(run)
 
 
-def tell_race(finished: "Run", target_loss: float | None, *, as_json: bool) -> None:
+def check_metric(case: "Case") -> None:
+    """Raise UserError for the share of right answers where there are none."""
+    wanted = "accuracy" in (case.metric or "") and case.model is None
+    if wanted and tasks.kind(case.training.task) == tasks.REGRESSION:
+        raise UserError(
+            f"{case.metric} is of classes, and {case.data} is a {case.training.task}: "
+            "race to val_loss, or to mean_absolute_error"
+        )
+
+
+def tell_race(
+    finished: "Run", target: float | None, goal: Goal | None = None, *, as_json: bool
+) -> None:
     """Write the page of a race and print its tables and sentences, or JSON."""
     from nnbench.race import page, tables, words
     from nnbench.race.time_to_loss import Race
 
-    found = Race.of(finished, target_loss)
+    found = Race.of(finished, target, goal)
     skipped(finished.damage)
     written = page.write(finished, found)
     races = [tables.as_json(one) for one in found]

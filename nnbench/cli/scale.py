@@ -8,9 +8,8 @@ from cyclopts import Parameter
 from nnbench.cli.options import Asked, Data, Fresh, Name, options
 from nnbench.cli.session import measure, status
 from nnbench.errors import UserError
-from nnbench.scale import AXES
+from nnbench.scale import axes
 from nnbench.show.terminal import answer, skipped
-from nnbench.workload.case import one_of
 
 
 @options("Data")
@@ -19,7 +18,8 @@ class ScaleData(Data):
     """Data to train on along width, depth and batch."""
 
     data: str = "synthetic"
-    "Default: made, 1,000 rows of 4 features; 4,096 along batch. Along rows it is made always."
+    """Default: made as the network takes it, such as 1,000 rows of 4 features; along batch twice
+    the largest. Along rows it is made always: synthetic:images=28x28x1 says how."""
 
 
 @dataclass(frozen=True)
@@ -31,34 +31,39 @@ class ScaleAsked(Asked, epochs=4, blocks=1, limit=300.0):
 
 def scale(
     *axis: Annotated[str, Parameter(required=True)],
+    network: str | None = None,
     asked: ScaleAsked = ScaleAsked(),
     name: Name = None,
     fresh: Fresh = False,
 ) -> int:
-    """Time how the cost grows with rows, width, depth or batch size, and draw it.
+    """Time how the cost grows with rows, width, depth, batch size or another number, and draw it.
 
-    Networks cannot be named: an axis makes its own, since all but one size stays the same.
+    One network is varied in one number at a time, all else stays the same.
 
     Args:
-        axis: rows, width, depth, batch: any of them.
+        axis: rows, width, depth, batch, a family's setting or a parameter of your function: any of
+            them, with usual sizes or with your own, such as depth=1..8 or kernel=3,5,7.
+        network: What is varied: 6x2, lstm:16x2, train.py:build(width=64); default: 6x2.
     """
-    for each in axis:
-        one_of("axis", each, tuple(AXES))
-        if axis.count(each) > 1:
-            raise UserError(f"'{each}' is named twice: name it once")
-    study = asked.study()
+    study = asked.study((network,) if network else ())
     study.check()
+    varied = axes.base(study.networks)
+    chosen = [axes.read(each, varied) for each in axis]
+    names = [each.name for each in chosen]
+    for name in names:
+        if names.count(name) > 1:
+            raise UserError(f"'{name}' is named twice: name it once")
     from nnbench.scale import charts, scaling, tables
 
-    given = None if asked.data == ScaleData() else asked.data.load()
-    along = {each: scaling.cases(each, study, given) for each in axis}
+    given = None if scaling.is_made(study) else asked.data.load()
+    along = {each: scaling.cases(each, study, given) for each in chosen}
     # Two axes may share a case: it is measured once.
     wanted = list({case.key: case for cases in along.values() for case in cases}.values())
     trials: dict[str, Any] = {"kinds": ("phases",), "sweeps": 5, "cases": wanted}
-    data = given or Data(wanted[0].data).load()
+    data = given or Data(wanted[0].data, as_=asked.data.as_).load()
     finished = measure(study, asked.output, data, name=name, fresh=fresh, **trials)
     skipped(finished.damage)
-    found = {each: scaling.series(finished, each, cases) for each, cases in along.items()}
+    found = {each.name: scaling.series(finished, each, cases) for each, cases in along.items()}
     written = [charts.write(series, finished.folder) for series in found.values() if series]
     shown = [table for series in found.values() for table in tables.scaling(series)]
     answer(tables.as_json(found, written), [*shown, *written], as_json=asked.output.as_json)

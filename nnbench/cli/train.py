@@ -1,9 +1,9 @@
 """`nnbench train`."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
@@ -21,8 +21,15 @@ from nnbench.cli.options import (
 from nnbench.errors import UserError
 from nnbench.machine import devices, whole_file
 from nnbench.show.terminal import note, print_json, say
-from nnbench.workload import architecture as arch
+from nnbench.workload import networks as notation
+from nnbench.workload import tasks
+from nnbench.workload.architecture import Architecture
 from nnbench.workload.study import Networks, Study
+
+if TYPE_CHECKING:
+    from nnbench.workload.case import Case
+    from nnbench.workload.datasets import Dataset
+    from nnbench.workload.networks import Network
 
 
 @options("Data")
@@ -59,7 +66,7 @@ def train(
     """Train one network, watch its loss, and be told whether it has converged.
 
     Args:
-        architecture: 6,6 or 6x5; default: 6,6, or 6 for a regression.
+        architecture: 6,6, conv:32x4 or train.py:build(depth=4); default: 6,6; 6 for a regression.
         seed: Seed of weights and order.
         weights: Print the initial and final weights.
         save: Folder for weights, history, model and chart; default: results/train-TIME.
@@ -68,14 +75,17 @@ def train(
     if len(machine.backends) + len(machine.devices) + len(machine.paths) > 3:
         raise UserError("one training has one backend, one device and one path")
     if architecture is not None:
-        arch.parse(architecture)
+        notation.parse_one(architecture)
     from nnbench.show.progress import Bar
     from nnbench.training import charts, loss_curve, session, tables
 
-    loaded = Study(Networks((architecture,) if architecture else ()), data).load()
+    study = Study(Networks.named([architecture] if architecture else []), data)
+    loaded = study.load()
     wanted = training.training(loaded.task, loaded.kind)
     network, wanted = session.chosen(architecture, wanted, go_on_from)
-    loaded.check_takes(network)
+    asked = replace(study, networks=Networks.named([network.label]), machine=machine)
+    # Says what does not fit, and knows the batches of data that make their own.
+    case = replace(asked.cases(loaded)[0], training=wanted)
     usual = 8000 if loaded.name == "instagram" else 2000
     epochs = usual if training.epochs is None else training.epochs
     folder = save or Path("results") / f"train-{datetime.now(UTC):%Y%m%d-%H%M%S}"
@@ -86,8 +96,7 @@ def train(
     devices.mute_native_code()
     devices.start(machine.backends[0], machine.device, machine.threads)
     if not as_json:
-        counted = tables.counted(network, wanted, loaded)
-        tables.print_network(tables.describe(network.label, counted, wanted))
+        tell_network(case, loaded)
     with Bar(epochs, "epochs", quiet=quiet) as bar:
         trained, model = session.train(
             network,
@@ -101,13 +110,55 @@ def train(
         )
     verdict = loss_curve.judge(trained.losses)
     session.save(trained, model, folder)
-    predictions = model.predict(loaded.features, verbose=0)
+    predictions = judged(model, network, loaded)
     chart = charts.write(trained, loaded, predictions, folder / "training.png")
     if as_json:
         print_json(tables.as_json(trained, verdict, chart))
         return
     if weights:
-        tables.print_weights(trained)
+        tables.print_weights(trained, names_of(model, case))
     tables.print_training(trained, verdict, predictions, loaded)
+    own = {name: values[-1] for name, values in model.history.history.items() if name != "loss"}
+    if own:
+        told = ", ".join(f"{name} {value:.4g}" for name, value in own.items())
+        say(f"by the model's own metrics: {told}")
     say(f"weights, history and model: {folder}")
     say(str(chart))
+
+
+def tell_network(case: "Case", data: "Dataset") -> None:
+    """Print the layers of what is trained; of a person's model that cannot be counted, why."""
+    from nnbench.training import tables
+
+    try:
+        if case.architecture is None:
+            shown = tables.describe(case.label, tables.counted_own(case, data))
+        else:
+            counted = tables.counted(case.architecture, case.training, data)
+            shown = tables.describe(case.label, counted, case.training)
+    except UserError as failure:
+        note(str(failure))
+        return
+    tables.print_network(shown)
+
+
+def judged(model: Any, network: "Network", data: "Dataset") -> Any:
+    """Predictions that can be held against the labels; None where it is not known how.
+
+    A person's own model may put out anything: numbers are compared where they are as the labels.
+    """
+    if data.stream is not None:
+        return None
+    found = model.predict(data.training_data.x, verbose=0)
+    if isinstance(network, Architecture):
+        return found
+    alike = getattr(found, "shape", None) == getattr(data.labels, "shape", ())
+    return found if alike and tasks.kind(data.task) == tasks.REGRESSION else None
+
+
+def names_of(model: Any, case: "Case") -> list[str]:
+    """What the arrays of weights are called."""
+    if case.is_dense_chain:
+        kinds = ("kernel", "bias")
+        return [f"layer {n // 2 + 1}, {kinds[n % 2]}" for n in range(len(model.weights))]
+    return [weight.path for weight in model.weights]

@@ -9,6 +9,7 @@ from nnbench.workload import quantities
 from nnbench.workload.architecture import Architecture
 from nnbench.workload.case import Case, Training
 from nnbench.workload.datasets import synthetic
+from nnbench.workload.families import TABLE
 from nnbench.workload.study import Data, Machine, TrainingOptions
 
 LEAST_EPOCHS, MOST_EPOCHS = 3, 30
@@ -49,6 +50,11 @@ def shape_of(data: Data, rows: int | None = None) -> DataShape:
     count = int(named) if named and re.fullmatch(r"\d{1,9}", named, re.ASCII) else None
     if data.data:
         loaded = replace(data, features=named if count is None else None).load()
+        if loaded.kind != TABLE:
+            raise UserError(
+                f"the cost model is of Dense layers on tables: {loaded.name} is {loaded.kind}, on "
+                "which nnbench run times networks"
+            )
         found = DataShape(loaded.rows, loaded.width, loaded.task, loaded.name, loaded.notes)
     elif named and count is None:
         raise UserError(f"features '{named}' are columns of a CSV: name it with --data")

@@ -132,7 +132,7 @@ def train(
     layers, outputs = _layer_outputs(model, data.first(MOST_ROWS).x)
     order = AS_GIVEN
     if observe_order and case.training.shuffle:
-        order = _observed_order(case, code, seed, data.rows)
+        order = _observed_order(case, code, seed, data)
     return Trajectory(
         names=_weight_names(model),
         epochs=tuple(kept),
@@ -243,24 +243,25 @@ def _layer_outputs(model: Any, features: nest.Nest) -> tuple[list[str], list[Arr
         return [], []
     layers = [layer for layer in model.layers if not isinstance(layer, keras.layers.InputLayer)]
     try:
-        inputs = model.inputs if len(model.inputs) > 1 else model.inputs[0]
+        # As the model takes them, by name or by place.
+        inputs = model.inputs[0] if isinstance(model, keras.Sequential) else model.input
         tapped = keras.Model(inputs, [layer.output for layer in layers])
     except (AttributeError, ValueError):
         return [], []
     found = tapped(features, training=False)
-    outputs = found if isinstance(found, list) else [found]
     numbers = itertools.count(1)
     positions = [f"{next(numbers)} " if layer.weights else "" for layer in layers]
     names = [f"{at}{type(one).__name__}" for at, one in zip(positions, layers, strict=True)]
-    return names, [_array(output)[:OUTPUT_ROWS] for output in outputs]
+    outputs = found if isinstance(found, list) else [found]
+    return names, [_joined(output)[:OUTPUT_ROWS] for output in outputs]
 
 
-def _observed_order(case: Case, code: str, seed: int, rows: int) -> str:
+def _observed_order(case: Case, code: str, seed: int, data: TrainingData) -> str:
     """A digest of the rows' order in two epochs of `fit`, drawn anew as in the training."""
     import keras
 
     policies.apply(code, seed)
-    keras_model.for_case(case)
+    keras_model.make_weights(keras_model.for_case(case), data.first(case.batch_rows).x)
     seen: list[Array] = []
 
     class Looker(keras.Model):  # type: ignore[misc]
@@ -275,7 +276,7 @@ def _observed_order(case: Case, code: str, seed: int, rows: int) -> str:
 
     looker = Looker()
     looker.compile(optimizer="sgd", loss="mean_squared_error", run_eagerly=True)
-    numbers = np.arange(rows, dtype=np.float32)[:, None]
+    numbers = np.arange(data.rows, dtype=np.float32)[:, None]
     options = {"batch_size": case.batch_rows, "epochs": 2, "verbose": 0}
     looker.fit(numbers, numbers, shuffle=True, **options)
     return metrics.digest([np.concatenate(seen)])[:20]

@@ -10,6 +10,7 @@ so that the parts add up to the whole exactly.
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 import pandas as pd
@@ -21,10 +22,10 @@ from nnbench.machine import fingerprint
 from nnbench.phases import COLD, COMPILE, EPOCH, ONCE, TRACE, split_cold
 from nnbench.stats.estimate import RESAMPLES, Estimate, hodges_lehmann
 from nnbench.stats.interval import CONFIDENCE, Interval
-from nnbench.stats.summary import Measured, ratios_between_runs
+from nnbench.stats.summary import Measured, ratios_between_runs, step_flops
 from nnbench.store.runs import Run
-from nnbench.workload.architecture import Architecture
 from nnbench.workload.case import Case
+from nnbench.workload.networks import Network
 
 OVERHEAD, STEPS, REST = "epoch overhead", "later steps", "rest"
 PARTS = (*ONCE, OVERHEAD, STEPS, REST)
@@ -39,13 +40,33 @@ Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
+class Counts:
+    """Trainable parameters, FLOPs of a step, and the layers that these leave out; None: unknown."""
+
+    parameters: int | None
+    flops: int | None
+    not_counted: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, run: Run, case: Case) -> Self:
+        """By arithmetic, or as the run's trials have counted the network that they built."""
+        trials = [one for one in run.good_trials() if one["case"] == case.key]
+        parameters = (one["parameters"] for one in trials if one.get("parameters") is not None)
+        # Keras numbers layers by process: the names of one trial are enough.
+        left_out = next((one["not_counted"] for one in trials if "not_counted" in one), ())
+        known = case.parameters or next(parameters, None)
+        return cls(known, step_flops(case, trials), tuple(left_out))
+
+
+@dataclass(frozen=True)
 class Attribution:
     """Why `second` takes as long as it does, compared with `first`; both are names.
 
     `parts` (`PARTS`, second minus first, in seconds) add up to `whole`; `shares` are of them and of
     `GROUPS`. `epoch` is the difference of two steady epochs, `epochs_flip` the epochs at which
     both take equally long (infinite: never), `ratios` are second / first by phase. `count`
-    launches stand behind the intervals, or blocks where there was one launch (`units`).
+    launches stand behind the intervals, or blocks where there was one launch (`units`). `counts`
+    are of the first and the second.
     """
 
     first: str
@@ -62,15 +83,16 @@ class Attribution:
     ratios: dict[str, Estimate]
     units: str
     count: int
+    counts: tuple[Counts, Counts]
 
 
-def of_networks(run: Run, first: Architecture, second: Architecture) -> list[Attribution]:
+def of_networks(run: Run, first: Network, second: Network) -> list[Attribution]:
     """Compare on every backend, device and path that timed both. Raises UserError without any."""
-    mine = {case.comparable: case for case in run.cases.values() if case.architecture == second}
+    mine = {case.comparable: case for case in run.cases.values() if case.label == second.label}
     pairs = [
         (case, mine[case.comparable])
         for case in run.cases.values()
-        if case.architecture == first and case.comparable in mine
+        if case.label == first.label and case.comparable in mine
     ]
     if not pairs:
         held = ", ".join(dict.fromkeys(case.label for case in run.cases.values()))
@@ -109,7 +131,8 @@ def between_cases(run: Run, first: Case, second: Case) -> Attribution:
     draws = _Draws(_centres(differences), _centres(differences[drawn]), len(differences) - 1)
     labels, times = (first.label, second.label), (_medians(before, names), _medians(after, names))
     ratios, units = measured.ratios(second, first), "launches" if several else "blocks"
-    return _attribution(labels, (first, second), times, draws, ratios, units)
+    counts = Counts.of(run, first), Counts.of(run, second)
+    return _attribution(labels, (first, second), times, draws, ratios, units, counts)
 
 
 def between_runs(first: Run, second: Run, case: Case) -> Attribution:
@@ -137,7 +160,8 @@ def between_runs(first: Run, second: Run, case: Case) -> Attribution:
         if label.startswith(start)
     }
     names = str(first.folder), str(second.folder)
-    return _attribution(names, (case, case), (before, after), draws, ratios, "launches")
+    counts = Counts.of(first, case), Counts.of(second, case)
+    return _attribution(names, (case, case), (before, after), draws, ratios, "launches", counts)
 
 
 def _by_block(blocks: pd.DataFrame, case: Case) -> pd.DataFrame:
@@ -219,6 +243,7 @@ def _attribution(
     draws: _Draws,
     ratios: dict[str, Estimate],
     units: str,
+    counts: tuple[Counts, Counts],
 ) -> Attribution:
     before_s, after_s = (float(_centres(each)[_MEASURED.index(COLD)]) for each in times)
     return Attribution(
@@ -234,4 +259,5 @@ def _attribution(
         ratios,
         units,
         draws.freedom + 1,
+        counts,
     )

@@ -30,14 +30,28 @@ class RowsFlip:
     second_longer_at_least: bool
 
 
-def asks(found: Attribution) -> bool:
-    """Whether one of the two has more layers and the other more weights."""
-    first, second = found.first_case, found.second_case
-    if first.architecture is None or second.architecture is None:
+def are_alike(found: Attribution) -> bool:
+    """Whether the two are of one family with equal settings, so that only sizes part them."""
+    first, second = found.first_case.architecture, found.second_case.architecture
+    if first is None or second is None:
         return False
-    layers = second.architecture.depth - first.architecture.depth
-    weights = (second.parameters or 0) - (first.parameters or 0)
-    return layers * weights < 0
+    return (first.family, first.settings) == (second.family, second.settings)
+
+
+def more_layers(found: Attribution) -> int:
+    """How many layers (of a transformer, blocks) the second has more; 0 if they are not alike."""
+    first, second = found.first_case.architecture, found.second_case.architecture
+    if first is None or second is None or not are_alike(found):
+        return 0
+    return second.depth - first.depth
+
+
+def asks(found: Attribution) -> bool:
+    """Whether one of the two, which are alike, has more layers and the other more weights."""
+    before, after = (one.parameters for one in found.counts)
+    if before is None or after is None:
+        return False
+    return more_layers(found) * (after - before) < 0
 
 
 def saved_rows_flip(results: Path, found: Attribution) -> tuple[RowsFlip | None, list[str]]:
@@ -45,9 +59,9 @@ def saved_rows_flip(results: Path, found: Attribution) -> tuple[RowsFlip | None,
 
     None without one, or where nothing is asked.
     """
-    if not asks(found):
-        return None, []
     first, second = found.first_case, found.second_case
+    if not (asks(found) and first.is_dense_chain):
+        return None, []
     model, left_out = load_if_any(results, Setting.of(first))
     flip = rows_flip(model, first, second, first.cold_epochs) if model else None
     return flip, left_out

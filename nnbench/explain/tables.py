@@ -52,6 +52,9 @@ def as_json(found: Attribution, sentences: Sequence[str], chart: Path) -> dict[s
         "whole": part(COLD, found.whole),
         "shares": {name: (of.value, of.low, of.high) for name, of in found.shares.items()},
         "epochs_flip": found.epochs_flip,
+        "parameters": [one.parameters for one in found.counts],
+        "step_flops": [one.flops for one in found.counts],
+        "not_counted": [one.not_counted for one in found.counts],
         "sentences": sentences,
         "chart": chart,
     }

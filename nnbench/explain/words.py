@@ -11,7 +11,7 @@ from nnbench.explain.attribution import (
     TRACE_AND_COMPILE,
     Attribution,
 )
-from nnbench.explain.crossover import RowsFlip, asks
+from nnbench.explain.crossover import RowsFlip, are_alike, asks, more_layers
 from nnbench.phases import BUILD, COLD, FIRST_STEP, PREPARE, STEP
 from nnbench.show import units
 from nnbench.stats.interval import Interval
@@ -31,7 +31,7 @@ NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight",
 
 def tell(found: Attribution, rows: RowsFlip | None) -> list[str]:
     """All there is to say; `rows` is what a cost model says, None where there is none."""
-    return [*sentences(found), *layers_against_units(found, rows)]
+    return [*sentences(found), *counts(found), *layers_against_units(found, rows)]
 
 
 def sentences(found: Attribution) -> list[str]:
@@ -73,12 +73,29 @@ def _whole(found: Attribution) -> str:
 
 
 def _layers(found: Attribution) -> str:
-    first, second = found.first_case.architecture, found.second_case.architecture
-    more = (second.depth if second else 0) - (first.depth if first else 0)
-    if more == 0:
+    network, more = found.second_case.architecture, more_layers(found)
+    if more == 0 or network is None:
         return "it"
     number = NUMBERS[abs(more)] if abs(more) < len(NUMBERS) else str(abs(more))
-    return f"{number} {'more' if more > 0 else 'fewer'} layer{'s' if abs(more) > 1 else ''}"
+    several = "s" if abs(more) > 1 else ""
+    return f"{number} {'more' if more > 0 else 'fewer'} {network.kind.layer}{several}"
+
+
+def counts(found: Attribution) -> list[str]:
+    """Parameters and FLOPs of both, as far as they are known, and what these leave out."""
+    names = list(dict.fromkeys((found.first_case.label, found.second_case.label)))
+    told: list[str] = []
+    left_out: list[str] = []
+    for name, one in zip(names, found.counts, strict=False):
+        least = "at least " if one.not_counted else ""
+        parts = [] if one.parameters is None else [f"{one.parameters:,} parameters"]
+        parts += [] if one.flops is None else [f"{least}{units.flops(one.flops)} a step"]
+        told += [f"{name} has {' and '.join(parts)}"] if parts else []
+        left_out += one.not_counted
+    said = [f"{'; '.join(told)}."] if told else []
+    if left_out:
+        said.append(f"Not counted among the FLOPs: {', '.join(dict.fromkeys(left_out))}.")
+    return said
 
 
 def _other_way(found: Attribution) -> list[str]:
@@ -122,14 +139,16 @@ def _more(value_s: float) -> str:
 def layers_against_units(found: Attribution, rows: RowsFlip | None) -> list[str]:
     """Whether layers cost more than units, and where that turns; empty for one network alone."""
     first, second = found.first_case, found.second_case
-    if first == second or first.architecture is None or second.architecture is None:
+    if first == second or second.architecture is None or not are_alike(found):
         return []
+    family = second.architecture.kind
+    question = f"{family.layer}s cost more than {family.unit}"
     if not asks(found):
         return [
-            f"Whether layers cost more than units, {found.first} and {found.second} cannot tell: "
-            "it takes one network with more layers and another with more weights."
+            f"Whether {question}, {found.first} and {found.second} cannot tell: "
+            f"it takes one network with more {family.layer}s and another with more weights."
         ]
-    sign = 1 if second.architecture.depth > first.architecture.depth else -1
+    sign = 1 if more_layers(found) > 0 else -1
     deeper, wider = (found.second, found.first)[::sign]
     excess_s = sign * found.whole.value
     if not found.whole.excludes_zero:
@@ -142,9 +161,10 @@ def layers_against_units(found: Attribution, rows: RowsFlip | None) -> list[str]
         )
     where = f"{first.context}, {first.cold_epochs} epochs, {first.rows:,} rows"
     return [
-        f"Do layers cost more than units? On {where}: {answer}.",
+        f"Do {question}? On {where}: {answer}.",
         _epochs_flip(found, sign * found.epoch.value, deeper, wider),
-        _rows_flip(found, rows),
+        # The cost model, which knows of other numbers of rows, is of chains of Dense layers.
+        *([_rows_flip(found, rows)] if first.is_dense_chain else []),
     ]
 
 

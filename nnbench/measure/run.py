@@ -26,10 +26,10 @@ from nnbench.measure.schedule import ONE_SIDE, SWEEPS, Planned, plan_round, star
 from nnbench.measure.trial import KINDS, STEP_KIND
 from nnbench.stats.summary import widest_interval
 from nnbench.store import runs
+from nnbench.workload import user_model
 from nnbench.workload.case import Case
 from nnbench.workload.datasets import Dataset
 from nnbench.workload.study import MOST_LAUNCHES, Study
-from nnbench.workload.user_model import UserModel
 
 FAILURES_ALLOWED = 2
 
@@ -70,9 +70,10 @@ def specification(
     `kinds` are the trials of each case in a block besides its `sweeps` of step samples; `looked`
     is what a first look adds, see `measure.effort`.
     """
-    effort, named = study.effort, study.networks.parsed()
+    effort = study.effort
+    own = [user_model.parse(case.model) for case in cases if case.model]
     # An edited model is another one: what was measured of the old must not be gone on with.
-    models = {one.reference: one.digest() for one in named if isinstance(one, UserModel)}
+    models = {one.reference: one.digest() for one in own}
     code = {"models": models} if models else {}
     usual = kinds == KINDS and sweeps == SWEEPS
     return {

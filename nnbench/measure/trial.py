@@ -146,7 +146,13 @@ def warm_up_case(case: Case) -> None:
         model.optimizer.build(model.trainable_variables)
 
 
-def train(case: Case, model: Any, data: TrainingData, callbacks: Sequence[Any] = ()) -> list[float]:
+def train(
+    case: Case,
+    model: Any,
+    data: TrainingData,
+    callbacks: Sequence[Any] = (),
+    held_out: TrainingData | None = None,
+) -> list[float]:
     """Train by `fit` for the case's epochs; return the loss of each, if the model logs one."""
     return fit(
         model,
@@ -157,6 +163,7 @@ def train(case: Case, model: Any, data: TrainingData, callbacks: Sequence[Any] =
         batch_size=case.training.batch_size,
         shuffle=case.training.shuffle,
         callbacks=callbacks,
+        validation_data=held_out and held_out.arguments,
     )
 
 
@@ -240,7 +247,9 @@ def _phases_compiled(case: Case, data: TrainingData) -> Trained:
     return samples_s, [float(loss) for loss in logs.get("loss", ())[-1:]], model
 
 
-def prepared_for(case: Case, model: Any, data: TrainingData) -> compiled.Prepared:
+def prepared_for(
+    case: Case, model: Any, data: TrainingData, held_out: TrainingData | None = None
+) -> compiled.Prepared:
     """The case's training on the compiled path, ready to be traced, compiled and run."""
     return compiled.prepare(
         model,
@@ -250,6 +259,7 @@ def prepared_for(case: Case, model: Any, data: TrainingData) -> compiled.Prepare
         batch_size=case.batch_rows,
         shuffle=case.training.shuffle,
         jit_compile=keras_model.jit_compile(case),
+        validation_data=held_out and held_out.arguments,
     )
 
 

@@ -21,21 +21,23 @@ def loss_against_time(race: Race) -> Figure:
     """Median loss of each network against both clocks, with intervals over seeds and the target."""
     figure = Figure(figsize=(10, 4.4), layout="constrained")
     axes = figure.subplots(1, 2, sharey=True)
+    target = race.shown(race.target)
     for axis, clock in zip(axes, CLOCKS, strict=True):
         for number, racer in enumerate(race.racers):
             _band(axis, race, racer, clock, number)
             time = racer.time_to(race.target, clock)
             if time.reached:
-                axis.plot([time.value], [race.target], "o", color=_colour(number), markersize=6)
-        if math.isfinite(race.target):
-            axis.axhline(race.target, color="black", linewidth=0.8, linestyle="--")
+                axis.plot([time.value], [target], "o", color=_colour(number), markersize=6)
+        if math.isfinite(target):
+            axis.axhline(target, color="black", linewidth=0.8, linestyle="--")
         _dress(axis, clock, TIMES[clock])
     _loss_axis(axes[0])
-    axes[0].set_ylabel(f"loss ({race.case.training.loss})")
-    if math.isfinite(race.target):
+    own = race.goal.metric is not None or race.case.architecture is None
+    axes[0].set_ylabel(race.goal.name + ("" if own else f" ({race.case.training.loss})"))
+    if math.isfinite(target):
         position = {"xycoords": ("axes fraction", "data"), "textcoords": "offset points"}
-        text = f"target {race.target:.3g}"
-        axes[0].annotate(text, (0.01, race.target), (0, 3), fontsize=8, **position)
+        text = f"target {target:.3g}"
+        axes[0].annotate(text, (0.01, target), (0, 3), fontsize=8, **position)
     figures.legend_above(figure)
     _footnote(figure, race)
     return figure
@@ -49,6 +51,7 @@ def _band(axis: Axes, race: Race, racer: Racer, clock: str, number: int) -> None
     shown = np.isfinite(middle)
     finite = shown & np.isfinite(high)
     colour, style = _colour(number), STYLES[number // len(SERIES_COLOURS) % len(STYLES)]
+    middle, low, high = (race.goal.sign * each for each in (middle, low, high))
     band = moments_s[finite], low[finite], high[finite]
     axis.fill_between(*band, color=colour, alpha=0.18, linewidth=0)
     line = moments_s[shown], middle[shown]
@@ -61,7 +64,11 @@ def pareto(race: Race) -> Figure:
     axes = figure.subplots(1, 2, sharey=True)
     for axis, clock in zip(axes, CLOCKS, strict=True):
         front = race.front(clock)
-        corners = [(one.whole(clock).value, one.final_loss.value) for one in front]
+        corners = [
+            (one.whole(clock).value, race.shown(one.final_loss.value))
+            for one in front
+            if one.final_loss.reached
+        ]
         axis.step(*zip(*corners, strict=True), where="post", color="#999999", zorder=1)
         points = [
             (racer.whole(clock), racer.final_loss, racer, _colour(number))
@@ -70,24 +77,27 @@ def pareto(race: Race) -> Figure:
         ]
         points.sort(key=lambda point: (point[0].value, point[1].value))
         for turn, (time, loss, racer, colour) in enumerate(points):
-            _point(axis, time, loss, colour, filled=racer in front)
-            point = (time.value, loss.value)
+            point = (time.value, race.shown(loss.value))
+            _point(axis, race, time, loss, colour, filled=racer in front)
             figures.name_point(axis, racer.label, point, right=turn % 2 == 0)
         axis.margins(x=0.22, y=0.14)
         _dress(axis, clock, f"time for {race.epochs:,} epochs")
     _loss_axis(axes[0])
-    axes[0].set_ylabel("loss at the end")
+    axes[0].set_ylabel(f"{race.goal.name} at the end")
     _footnote(figure, race)
     return figure
 
 
-def _point(axis: Axes, time: Median, loss: Median, colour: str, *, filled: bool) -> None:
+def _point(
+    axis: Axes, race: Race, time: Median, loss: Median, colour: str, *, filled: bool
+) -> None:
     # An infinite end (a seed that diverged) cannot be drawn: the bar ends at the point.
     high = loss.high if np.isfinite(loss.high) else loss.value
-    up, across = [[loss.value - loss.low], [high - loss.value]], figures.bar_lengths([time])
+    up = [[loss.value - loss.low], [high - loss.value]][:: race.goal.sign]
+    across = figures.bar_lengths([time])
     style: dict[str, Any] = {"fmt": "o", "markersize": 7, "capsize": 3, "linewidth": 1.1}
     inside = colour if filled else "white"
-    point = [time.value], [loss.value]
+    point = [time.value], [race.shown(loss.value)]
     axis.errorbar(*point, up, across, color=colour, markerfacecolor=inside, **style)
 
 

@@ -11,13 +11,13 @@ from nnbench.store.runs import Run
 
 PAGE = "race.html"
 
-LOSS = (
+CURVES = (
     "Steady epochs only on the left; on the right what is paid once, before and in the first "
-    "epoch, counts too. Bands are intervals of the median over seeds. Left and below is better."
+    "epoch, counts too. Bands are intervals of the median over seeds."
 )
 PARETO = (
-    "Each network after all its epochs. Filled and joined: no other is better in both time and "
-    "loss. Hollow: another is quicker and has the lower loss."
+    "Each network after all its epochs. Filled and joined: no other is better in both. Hollow: "
+    "another is quicker and ends better."
 )
 
 
@@ -25,18 +25,20 @@ def write(run: Run, races: Sequence[Race]) -> Path:
     """Write the page of a run's races into its folder."""
     parts: list[Part] = []
     for one in races:
-        where = one.case.context
+        where, name = one.case.context, one.goal.name
+        what = name[:1].upper() + name[1:]
+        curves = f"{CURVES} Left and {'above' if one.goal.rises else 'below'} is better."
         stem = where.replace(", ", "-").replace(":", "").replace(" ", "")
         table, loss, pareto = tables.table(one), charts.loss_against_time(one), charts.pareto(one)
         parts += [
             Part(table.title, table.caption, table),
-            Part(f"Loss against wall-clock, {where}", LOSS, figure=loss, name=f"{stem}-loss"),
-            Part(f"Time against loss, {where}", PARETO, figure=pareto, name=f"{stem}-pareto"),
+            Part(f"{what} against wall-clock, {where}", curves, figure=loss, name=f"{stem}-loss"),
+            Part(f"Time against {name}, {where}", PARETO, figure=pareto, name=f"{stem}-pareto"),
         ]
     host = run.fingerprint
     return html.write(
         run.folder / PAGE,
-        title="Time to a loss",
+        title=f"Time to a {races[0].goal.name}",
         subtitle=f"{run.created} on {host['host']}: {host['cpu']}, {host['cpus']} CPUs",
         sentences=[f"{one.case.context}: {text}" for one in races for text in words.sentences(one)],
         warnings=list(dict.fromkeys(text for one in races for text in words.warnings(one))),

@@ -14,11 +14,11 @@ from nnbench.stats.median import Median
 def table(race: Race) -> Table:
     """A row a network: weights, time to the target on both clocks, seeds there, loss, ratio."""
     return Table(
-        title=f"{race.case.context}: time to a loss of {race.target:.4g} on {race.case.data}, "
-        f"{race.epochs:,} epochs at most",
+        title=f"{race.case.context}: time to a {race.goal.name} of "
+        f"{race.shown(race.target):.4g} on {race.case.data}, {race.epochs:,} epochs at most",
         columns=(
             *("network", "weights", "to target, training", "from cold", "seeds there"),
-            *("an epoch", "loss at the end", f"to target, {race.case.label} = 1"),
+            *("an epoch", f"{race.goal.name} at the end", f"to target, {race.case.label} = 1"),
         ),
         rows=[_row(race, one) for one in race.racers],
         caption=f"medians over seeds, {units.share(race.confidence)} intervals below; "
@@ -36,7 +36,7 @@ def _row(race: Race, racer: Racer) -> list[Cell]:
         _time(racer.time_to(race.target, COLD)),
         Cell(f"{trained.count - trained.censored} of {trained.count}"),
         Cell(units.seconds(racer.whole().value / race.epochs)),
-        _loss(racer.final_loss),
+        _loss(race, racer.final_loss),
         _ratio(ratio),
     ]
 
@@ -48,11 +48,12 @@ def _time(found: Median) -> Cell:
     return Cell(units.seconds(found.value) if found.reached else "not reached", low)
 
 
-def _loss(found: Median) -> Cell:
+def _loss(race: Race, found: Median) -> Cell:
     if not found.reached:
         return Cell("diverged")
-    high = f"{found.high:.3g}" if math.isfinite(found.high) else "diverged"
-    return Cell(f"{found.value:.3g}", f"{found.low:.3g}–{high}")
+    worst = f"{race.shown(found.high):.3g}" if math.isfinite(found.high) else "diverged"
+    ends = [f"{race.shown(found.low):.3g}", worst][:: race.goal.sign]
+    return Cell(f"{race.shown(found.value):.3g}", "–".join(ends))
 
 
 def _ratio(found: Median | None) -> Cell:
@@ -68,7 +69,8 @@ def as_json(race: Race) -> dict[str, Any]:
     target, front = race.target, race.front()
     return {
         "place": race.case.context,
-        "target_loss": target,
+        "goal": race.goal.name,
+        "target_loss": race.shown(target),
         "epochs": race.epochs,
         "networks": [
             {
@@ -77,7 +79,7 @@ def as_json(race: Race) -> dict[str, Any]:
                 "seeds": [curve.seed for curve in one.curves],
                 "time_to_target_s": {c: _plain(one.time_to(target, c)) for c in CLOCKS},
                 "time_for_all_epochs_s": {c: _plain(one.whole(c)) for c in CLOCKS},
-                "final_loss": _plain(one.final_loss),
+                "final_loss": _plain(one.final_loss, race.goal.sign),
                 "ratio_to_first": _plain(one.ratio(race.racers[0], target)),
                 "on_pareto_front": one in front,
             }
@@ -89,9 +91,10 @@ def as_json(race: Race) -> dict[str, Any]:
     }
 
 
-def _plain(found: Median | None) -> dict[str, Any] | None:
+def _plain(found: Median | None, sign: int = 1) -> dict[str, Any] | None:
     if found is None:
         return None
-    spread = {"value": found.value, "low": found.low, "high": found.high}
+    low, high = (found.low, found.high)[::sign]
+    spread = {"value": sign * found.value, "low": sign * low, "high": sign * high}
     counts = {"seeds": found.count, "not_reached": found.censored}
     return {**spread, "confidence": found.confidence, **counts}

@@ -1,4 +1,8 @@
-"""What the curves of a race say: time to a target loss, and which network is worth its time."""
+"""What the curves of a race say: time to a target, and which network is worth its time.
+
+All numbers here are of a value that is to fall, such as the loss: those of a metric that is to rise
+(see `goal`) are turned, and turned again where they are shown.
+"""
 
 import itertools
 import math
@@ -11,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nnbench.errors import UserError
+from nnbench.race.goal import LOSS, Goal
 from nnbench.stats.median import Median, median
 from nnbench.store.runs import TRIALS_FILE, Run
 from nnbench.workload.case import Case
@@ -24,7 +29,10 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Curve:
-    """One seeded training: the loss of each epoch, and seconds from nothing to its end."""
+    """One seeded training: the loss of each epoch, and seconds from nothing to its end.
+
+    `losses` are of whatever is to fall: a metric that is to rise is turned.
+    """
 
     seed: int
     losses: Array
@@ -108,14 +116,19 @@ class Race:
 
     racers: Sequence[Racer]
     target: float
+    goal: Goal = LOSS
 
     @classmethod
-    def of(cls, run: Run, target: float | None = None) -> list[Self]:
-        """Races to `target`, else the lowest common loss. Raises UserError if none ended."""
+    def of(cls, run: Run, target: float | None = None, goal: Goal | None = None) -> list[Self]:
+        """Races to `target`, else to what all get to; the goal is the cases' unless named.
+
+        Raises UserError if none ended, or if the goal was not recorded.
+        """
+        goal = goal or Goal.of(next(iter(run.cases.values())))
         curves: dict[str, list[Curve]] = {}
         for trial in run.good_trials():
             if trial["trial_kind"] == KIND:
-                curves.setdefault(trial["case"], []).append(_curve(trial))
+                curves.setdefault(trial["case"], []).append(_curve(run, trial, goal))
         if not curves:
             raise UserError(f"no training ended well: {run.folder / TRIALS_FILE} says why")
         found: dict[tuple[Any, ...], list[Racer]] = {}
@@ -123,8 +136,13 @@ class Race:
             if key in curves:
                 found.setdefault(case.comparable, []).append(Racer(case, curves[key]))
         return [
-            cls(one, _common_target(one) if target is None else target) for one in found.values()
+            cls(one, _common_target(one) if target is None else goal.sign * target, goal)
+            for one in found.values()
         ]
+
+    def shown(self, value: float) -> float:
+        """A value as it is shown."""
+        return self.goal.sign * value
 
     @property
     def case(self) -> Case:
@@ -197,6 +215,9 @@ def _changes(leads: Sequence[Lead]) -> list[Lead]:
     return [next(same) for _, same in itertools.groupby(leads, key=lambda lead: lead[1])]
 
 
-def _curve(trial: dict[str, Any]) -> Curve:
-    losses = [math.inf if loss is None else loss for loss in trial["losses"]]
-    return Curve(trial["seed"], np.array(losses, float), np.array(trial["ended_s"], float))
+def _curve(run: Run, trial: dict[str, Any], goal: Goal) -> Curve:
+    known = {"loss": trial["losses"], **trial.get("logs", {})}
+    if goal.name not in known:
+        raise UserError(f"{run.folder} holds no {goal.name}: it holds {', '.join(known)}")
+    values = [math.inf if one is None else goal.sign * one for one in known[goal.name]]
+    return Curve(trial["seed"], np.array(values, float), np.array(trial["ended_s"], float))

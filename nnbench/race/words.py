@@ -1,8 +1,10 @@
 """What a race says in sentences."""
 
+from nnbench.race.goal import LOSS
 from nnbench.race.time_to_loss import TRAINED, Race
 from nnbench.show import units
 from nnbench.stats.median import LEAST_FOR_WANTED
+from nnbench.workload.case import SPLIT_SEED
 
 
 def sentences(race: Race) -> list[str]:
@@ -12,7 +14,8 @@ def sentences(race: Race) -> list[str]:
     if len(race.racers) > 1:
         beaten = [one.label for one in race.racers if one not in front]
         found.append(
-            f"Over {race.epochs:,} epochs of each, no other is better in both time and loss than "
+            f"Over {race.epochs:,} epochs of each, no other is better in both time and "
+            f"{race.goal.name} than "
             f"{', '.join(one.label for one in front)}"
             + (f"; {_all(beaten, 'is', 'are')} beaten in both." if beaten else ".")
         )
@@ -25,10 +28,13 @@ def _all(labels: list[str], one: str, several: str) -> str:
 
 def _target(race: Race) -> list[str]:
     within = f"within {race.epochs:,} epochs with half of"
+    name, target = race.goal.name, f"{race.shown(race.target):.4g}"
     if not race.winners:
+        easier = "lower" if race.goal.rises else "higher"
+        option = "--target-loss" if race.goal == LOSS else f"value of {name}"
         return [
-            f"No network gets to a loss of {race.target:.4g} {within} its seeds: give more "
-            "--epochs or a higher --target-loss."
+            f"No network gets to a {name} of {target} {within} its seeds: give more "
+            f"--epochs or a {easier} {option}."
         ]
     found = []
     for clock, (best, rivals) in race.winners.items():
@@ -36,7 +42,7 @@ def _target(race: Race) -> list[str]:
         kind = "of training alone" if clock == TRAINED else "from nothing"
         others = ", ".join(one.label for one in rivals)
         found.append(
-            f"{best.label} is first at a loss of {race.target:.4g}, after {time} {kind}"
+            f"{best.label} is first at a {name} of {target}, after {time} {kind}"
             + (f"; {others} cannot be told apart from it." if rivals else ".")
         )
     missing = [one.label for one in race.racers if not one.time_to(race.target).reached]
@@ -49,10 +55,10 @@ def _leaders(race: Race) -> str:
     first, *others = race.lasting_leaders
     if not others:
         every = "every" if len(race.leaders) == 1 else "nearly every"
-        return f"{first[1].label} has the lowest loss at {every} moment."
+        return f"{first[1].label} has the {race.goal.best} at {every} moment."
     changes = [f"from {units.seconds(moment_s)} on {one.label}" for moment_s, one in others]
     parts = ", ".join([f"at first {first[1].label}", *changes])
-    return f"With a given time to train, the lowest loss has {parts}."
+    return f"With a given time to train, the {race.goal.best} has {parts}."
 
 
 def warnings(race: Race) -> list[str]:
@@ -66,4 +72,13 @@ def warnings(race: Race) -> list[str]:
         )
     if len(counts) > 1:
         found.append("Some trainings did not end: networks stand on unequal numbers of seeds.")
-    return [*found, "The loss is Keras' mean over the epoch's batches, on the data trained on."]
+    case = race.case
+    if case.held_out is not None:
+        found.append(
+            f"{case.held_out_rows:,} of {case.rows:,} rows, drawn with seed {SPLIT_SEED}, are held "
+            "out; to validate on them is a part of each epoch's time."
+        )
+    if not race.goal.validates:
+        what = "loss" if race.goal.metric is None else race.goal.name
+        found.append(f"The {what} is Keras' mean over the epoch's batches, on the data trained on.")
+    return found

@@ -14,13 +14,6 @@ from nnbench.show import units
 from nnbench.show.figures import bar_lengths, footnote, log_seconds_axis, save_figure, span
 from nnbench.show.palette import SERIES_COLOURS
 
-AXIS_WORDS = {
-    "rows": "rows (full batch)",
-    "width": "width of each of 2 layers",
-    "depth": "depth, layers of 6",
-    "batch": "rows in a batch",
-}
-
 
 def draw(found: Sequence[Series]) -> Figure:
     """The figure of the series of one axis; a dotted line shows growth in proportion."""
@@ -31,14 +24,15 @@ def draw(found: Sequence[Series]) -> Figure:
     for panel, phase in zip(panels, phases, strict=True):
         _draw(panel, [each for each in found if each.phase == phase], colours)
     launches = span(time.launches for each in found for time in each.times)
-    text = f"95 % intervals; each point from {launches} launches."
+    network = found[0].axis.network.label
+    text = f"{network}; 95 % intervals; each point from {launches} launches."
     footnote(figure, f"{text} Exponents are of the upper half of the sizes.")
     return figure
 
 
 def write(found: Sequence[Series], folder: Path) -> Path:
     """Draw the series of one axis into a folder; return the chart's path."""
-    path = folder / f"scale-{found[0].axis}.png"
+    path = folder / f"scale-{found[0].axis.name}.png"
     save_figure(draw(found), path)
     return path
 
@@ -56,10 +50,10 @@ def _draw(panel: Axes, mine: Sequence[Series], colours: dict[str, str]) -> None:
     panel.plot(sizes, last * sizes / sizes[-1], ":", color="#888888", label="in proportion")
     values = [time.value for each in mine for time in each.times]
     panel.set(xscale="log", yscale="log", ylim=(min(values) / 2, 2 * max(values)))
-    panel.set(title=mine[0].phase, xlabel=AXIS_WORDS[longest.axis])
+    panel.set(title=mine[0].phase, xlabel=longest.axis.words)
     shown = longest.sizes if len(longest.sizes) <= 6 else longest.sizes[::2]
     panel.xaxis.set_major_locator(FixedLocator(list(shown)))
-    panel.xaxis.set_major_formatter("{x:,.0f}")
+    panel.xaxis.set_major_formatter("{x:,.10g}")
     panel.xaxis.set_minor_locator(NullLocator())
     log_seconds_axis(panel.yaxis)
     panel.grid(alpha=0.3)

@@ -19,15 +19,18 @@ def scaling(found: Sequence[Series]) -> Iterator[Table]:
             for size in sorted({size for each in mine for size in each.sizes})
         ]
         rows += [None, [Cell("~ size^"), *(cell(each.exponent, EXPONENT) for each in mine)]]
-        axis, caption = mine[0].axis, "95 % intervals below each figure"
+        axis, caption = mine[0].axis.name, "95 % intervals below each figure"
         columns = [axis, *(each.phase for each in mine)]
-        yield Table(f"Along {axis}: {context}", columns, rows, caption, texts=0)
+        yield Table(
+            f"{mine[0].axis.network.label} along {axis}: {context}", columns, rows, caption, texts=0
+        )
 
 
 def as_json(found: dict[str, list[Series]], pictures: Sequence[Path]) -> dict[str, Any]:
     """The series of each axis, for `show.plain`; times in seconds."""
     axes = {axis: [_series(each) for each in series] for axis, series in found.items()}
-    return {"axes": axes, "charts": pictures}
+    networks = [each.axis.network.label for series in found.values() for each in series]
+    return {"network": networks[0] if networks else None, "axes": axes, "charts": pictures}
 
 
 def _series(each: Series) -> dict[str, Any]:

@@ -32,7 +32,7 @@ IDENTITY = {
 }
 """What no two records of a kind have in common."""
 
-OPTIONAL = {"first_epoch_s", "noise", "samples_s", "steps_per_sample"}
+OPTIONAL = {"first_epoch_s", "logs", "noise", "not_counted", "samples_s", "steps_per_sample"}
 """What a trial has or has not."""
 
 LOOKED = {"start_s", "once_s", "step_s", "epoch_s"}
@@ -180,6 +180,9 @@ def _check_trial(record: Field, run: Run) -> None:
     record["steps_per_sample"].whole(1, least=1)
     for name in ("parameters", "peak_host_bytes", "peak_device_bytes", "host_bytes_before"):
         record[name].whole(0)
+    record["step_flops"].whole(0)
+    for one in record["not_counted"].entries([]):
+        one.text()
     for one in (record["loss"], *record["noise"].members({}).values()):
         one.number(0, least=-fields.LARGEST_MEASURED, most=fields.LARGEST_MEASURED)
     good = record["outcome"].value == "ok"
@@ -197,6 +200,11 @@ def _check_curve(record: Field) -> None:
         record["ended_s"].refuse("has not one moment for each of its losses")
     for one in losses:
         one.number(0)
+    for log in record["logs"].members({}).values():
+        if len(log.entries()) != len(losses):
+            log.refuse("has not one value for each of the losses")
+        for one in log.entries():
+            one.number(0)
     for sooner, later in itertools.pairwise([0.0, *(one.number(most=LONGEST_S) for one in ended)]):
         if later <= sooner:
             record["ended_s"].refuse("does not grow")

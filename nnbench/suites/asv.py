@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from nnbench.phases import BUILD, COLD, COMPILE, EPOCH, FIRST_STEP, PREPARE, STEP, TRACE
 from nnbench.suites.reading import Reading
-from nnbench.workload import architecture, user_code
+from nnbench.workload import networks, user_model
 
 if TYPE_CHECKING:
     from nnbench.workload.study import Study
@@ -77,12 +77,20 @@ def _figure(name: str, what: str, unit: str) -> Callable[..., Answer]:
     )
 
 
+def _labels(text: str) -> list[str]:
+    """The networks of a text by their names. A function's file need not be there to be named."""
+    if user_model.is_model(text) and "(" not in text:
+        return [text]
+    return [one.label for one in networks.parse([text])]
+
+
 class TrainingSuite(ABC):
     """Every phase of a training as asv benchmarks, with drift and memory.
 
-    Set `model`: an architecture such as `"6x5"`, a reference to a function that returns a
-    compiled Keras model such as `"my_project.models:build"`, or a list of these. The rest has
-    defaults, those of `nnbench run`'s options where they have the same name. `backends` that are
+    Set `model`: a network such as `"6x5"`, `"conv:32x4"`, `"my_project.models:build"` or
+    `"my_project.models:build(depth=4)"`, functions that return a Keras model, a saved model, a grid
+    of these, or a list. The rest has defaults, those of `nnbench run`'s options where they have the
+    same name; `data` and `batch_size` None are what the network takes usually. `backends` that are
     not installed are skipped (n/a); `launches` fresh processes for each backend and device
     measure every case `blocks` times. `keep` is a folder, from that of `asv.conf.json`, where the
     studies stay as runs that `nnbench report` can show.
@@ -90,7 +98,7 @@ class TrainingSuite(ABC):
     An edit of the class keeps its history until you change `version`.
     """
 
-    data: ClassVar[str] = "banknotes"
+    data: ClassVar[str | None] = None
     backends: ClassVar[Sequence[str]] = ("jax",)
     paths: ClassVar[Sequence[str]] = ("fit",)
     devices: ClassVar[Sequence[str]] = ("cpu",)
@@ -122,15 +130,14 @@ class TrainingSuite(ABC):
     @property
     @abstractmethod
     def model(self) -> str | Sequence[str]:
-        """What is trained: one architecture or reference, or several."""
+        """What is trained: one network, or several."""
 
     @property
     def models(self) -> tuple[str, ...]:
         """The models by the names that benchmarks carry: `6,6` is called `6x2`."""
         named = (self.model,) if isinstance(self.model, str) else tuple(self.model)
-        return tuple(
-            one if user_code.is_reference(one) else architecture.parse(one).label for one in named
-        )
+        labels = (_labels(one) for one in named)
+        return tuple(dict.fromkeys(label for each in labels for label in each))
 
     @property
     def params(self) -> list[list[Label]]:
@@ -141,7 +148,7 @@ class TrainingSuite(ABC):
     @property
     def param_names(self) -> list[str]:
         """What asv calls them."""
-        own = any(user_code.is_reference(one) for one in self.models)
+        own = any(user_model.is_model(one) for one in self.models)
         return ["model" if own else "architecture", "backend", "path", "device"]
 
     @property
@@ -169,7 +176,7 @@ class TrainingSuite(ABC):
             backend=",".join(self.backends),
             path=",".join(self.paths),
             device=",".join(self.devices),
-            batch="full" if self.batch_size is None else str(self.batch_size),
+            batch=None if self.batch_size is None else str(self.batch_size),
             **{name: getattr(self, name) for name in SAME_NAMES},
         )
 

@@ -43,7 +43,7 @@ class TrainingBenchmark:
     def __call__(
         self,
         model: Model,
-        data: Model = "banknotes",
+        data: Model | None = None,
         *,
         backend: str | None = None,
         path: str = "fit",
@@ -56,9 +56,10 @@ class TrainingBenchmark:
     ) -> TrainingResult:
         """Measure every phase of a training in worker processes of its own.
 
-        `model` is a function at the top of a module that returns a compiled Keras model, a
-        reference to one (`"my_project.models:build"`), or an architecture (`"6x5"`). `data` is
-        a function that returns `(x, y)`, or what `nnbench run --data` takes. `backend` None is
+        `model` is a function at the top of a module that returns a Keras model, a reference to one
+        (`"my_project.models:build(depth=4)"`), a saved model, or an architecture (`"6x5"`,
+        `"conv:32x4"`). `data` is a function that returns what `fit` takes, or what `nnbench run
+        --data` takes; None and a `batch_size` of None are as there. `backend` None is
         chosen as `nnbench run` does. `launches` processes take `blocks` (2) turns each; a trial
         over `limit_s` seconds is given up. `options` are any others of `nnbench run`, such as
         `epochs`, `optimizer` or `dtype`. Fails the test for what cannot be measured.
@@ -71,17 +72,19 @@ class TrainingBenchmark:
         try:
             study = Study.of(
                 [reference_to(model)],
-                data=reference_to(data),
+                data=None if data is None else reference_to(data),
                 backend=backend,
                 path=path,
                 device=device,
-                batch="full" if batch_size is None else str(batch_size),
+                batch=None if batch_size is None else str(batch_size),
                 launches=launches,
                 limit=limit_s,
                 **options,
             )
-            (reading,) = self.measure(study, drift=drift)
-            return self.of(reading)
+            readings = self.measure(study, drift=drift)
+            if len(readings) != 1:
+                raise UserError(f"{reference_to(model)} is {len(readings)} networks: name one")
+            return self.of(readings[0])
         except UserError as mistake:
             pytest.fail(str(mistake), pytrace=False)
 

@@ -12,18 +12,23 @@ from nnbench.show.palette import SERIES_COLOURS
 from nnbench.training.session import Session
 from nnbench.workload import tasks
 from nnbench.workload.datasets import Dataset
+from nnbench.workload.user_model import UserModel
+
+Predictions = NDArray[np.float32] | None
 
 
-def write(session: Session, data: Dataset, predictions: NDArray[np.float32], path: Path) -> Path:
+def write(session: Session, data: Dataset, predictions: Predictions, path: Path) -> Path:
     """Save the loss and, for a regression, labels against `predictions` (rows, outputs) as PNG."""
-    regression = tasks.kind(data.task) == tasks.REGRESSION
+    numbers = tasks.kind(data.task) == tasks.REGRESSION
+    regression = numbers and predictions is not None
     figure = Figure(figsize=(10 if regression else 6, 4), layout="constrained")
     axes = figure.subplots(1, 2 if regression else 1, squeeze=False)[0]
     _loss(axes[0], session)
-    if regression:
+    if predictions is not None and regression:
         _predictions(axes[1], data, predictions)
-    title = f"{session.architecture.label} on {session.data}, {session.training.optimizer}"
-    figure.suptitle(title, fontsize=11)
+    own = isinstance(session.architecture, UserModel)
+    title = f"{session.architecture.label} on {session.data}"
+    figure.suptitle(title if own else f"{title}, {session.training.optimizer}", fontsize=11)
     save_figure(figure, path, dpi=130)
     return path
 
@@ -33,7 +38,7 @@ def _loss(axis: Axes, session: Session) -> None:
     axis.plot(epochs, session.losses, color=SERIES_COLOURS[0], linewidth=1.5)
     if min(session.losses) > 0:
         axis.set_yscale("log")
-    axis.set(xlabel="epoch", ylabel=f"loss ({session.training.loss})")
+    axis.set(xlabel="epoch", ylabel=session.loss_name)
     axis.set_title(f"loss, {session.losses[-1]:.4g} at the end", fontsize=10)
     axis.grid(alpha=0.3)
 

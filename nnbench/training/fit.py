@@ -19,6 +19,7 @@ def fit(
     batch_size: int | None = None,
     shuffle: bool = True,
     callbacks: Sequence[Any] = (),
+    validation_data: Any = None,
 ) -> list[float]:
     """Return the loss of every epoch, none where the model logs none; data as in `Model.fit`.
 
@@ -36,5 +37,6 @@ def fit(
         shuffle=shuffle and made in (None, streams.PY_DATASET),
         verbose=0,
         callbacks=list(callbacks),
+        validation_data=validation_data,
     )
     return [float(loss) for loss in history.history.get("loss", ())]

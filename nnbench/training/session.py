@@ -18,11 +18,13 @@ from nnbench.errors import UserError, first_line
 from nnbench.machine import fields, keras_import, npz, whole_file
 from nnbench.training.compiled.fast_fit import fast_fit
 from nnbench.training.fit import fit
-from nnbench.workload import architecture as arch
-from nnbench.workload import keras_model, tasks
+from nnbench.workload import keras_model, networks, tasks
 from nnbench.workload.architecture import Architecture
-from nnbench.workload.case import Training
+from nnbench.workload.case import Case, Training
 from nnbench.workload.datasets import Dataset
+from nnbench.workload.datasets.arrays import make_stream
+from nnbench.workload.networks import Network
+from nnbench.workload.user_model import UserModel
 
 if TYPE_CHECKING:
     import keras
@@ -31,13 +33,15 @@ Weights = list[NDArray[np.float32]]
 
 DESCRIPTION = "training.json"
 INITIAL, FINAL, MODEL = "initial_weights.npz", "final_weights.npz", "model.keras"
+STATE = "model.weights.h5"
+"""In place of the model, where a person's class does not say how it is made again."""
 
 
 @dataclass(frozen=True)
 class Session:
     """A finished training: weights as Keras lists them (kernel, bias of each layer in turn)."""
 
-    architecture: Architecture
+    architecture: Network
     training: Training
     data: str
     seed: int | None
@@ -45,15 +49,24 @@ class Session:
     initial_weights: Weights
     final_weights: Weights
 
+    @property
+    def loss_name(self) -> str:
+        """The loss with its kind; a person's own model knows its kind by itself."""
+        own = isinstance(self.architecture, UserModel)
+        return "loss" if own else f"loss ({self.training.loss})"
 
-def chosen(
-    text: str | None, training: Training, saved_in: Path | None
-) -> tuple[Architecture, Training]:
+
+def chosen(text: str | None, training: Training, saved_in: Path | None) -> tuple[Network, Training]:
     """What is trained: the network named or else usual; those of a session that is gone on with."""
-    network = arch.parse(text or ("6" if tasks.kind(training.task) == tasks.REGRESSION else "6,6"))
+    usual = "6" if tasks.kind(training.task) == tasks.REGRESSION else "6,6"
+    network = networks.parse_one(text or usual)
     if saved_in is None:
         return network, training
     saved = read(saved_in)
+    if not text and isinstance(saved.architecture, UserModel):
+        raise UserError(
+            f"{saved_in} holds a training of {saved.architecture}: name that, if it is yours to run"
+        )
     if text and saved.architecture != network:
         raise UserError(
             f"{saved_in} holds a {saved.architecture}, not a {network}: name that or none"
@@ -67,7 +80,7 @@ def chosen(
 
 
 def train(
-    architecture: Architecture,
+    architecture: Network,
     training: Training,
     data: Dataset,
     *,
@@ -88,7 +101,7 @@ def train(
     if seed is not None:
         keras_import.set_random_seed(seed)
     if go_on_from is None:
-        model = keras_model.build(architecture, training, data.shape, data.vocabulary)
+        model = _built(architecture, training, data)
         earlier: list[float] = []
         initial = model.get_weights()
     else:
@@ -101,14 +114,19 @@ def train(
     )
     rows, shuffle = training.batch_size or data.rows, training.shuffle
     options: dict[str, Any] = {"batch_size": rows, "shuffle": shuffle, "callbacks": [teller]}
+    given = data.training_data if data.stream is None else make_stream(data.name)
+    arrays, options["sample_weight"] = (given.x, given.y), given.sample_weight
     if path == "fit":
-        losses = fit(model, data.features, data.labels, epochs=epochs, **options)
+        losses = fit(model, *arrays, epochs=epochs, **options)
     else:
-        jit = keras_model.JIT_COMPILE[training.jit]
+        own = isinstance(architecture, UserModel)
+        jit = None if own else keras_model.JIT_COMPILE[training.jit]
         options |= {"epochs": epochs, "verbose": 0, "jit_compile": jit}
         options |= {"callback_every": max(1, epochs // 100)}
-        history = fast_fit(model, data.features, data.labels, **options).history
-        losses = [float(loss) for loss in history["loss"]]
+        history = fast_fit(model, *arrays, **options).history
+        losses = [float(loss) for loss in history.get("loss", ())]
+    if not losses:
+        raise UserError(f"{architecture} logs no loss: there is no curve to watch")
     final, all_losses = model.get_weights(), earlier + losses
     session = Session(architecture, training, data.name, seed, all_losses, initial, final)
     return session, model
@@ -129,7 +147,13 @@ def save(session: Session, model: "keras.Model", folder: Path) -> None:
         np.savez(folder / INITIAL, *session.initial_weights)
         np.savez(folder / FINAL, *session.final_weights)
         with keras_import.without_tensorflow():
-            model.save(folder / MODEL)
+            try:
+                model.save(folder / MODEL)
+            except (NotImplementedError, TypeError, ValueError):
+                if not isinstance(session.architecture, UserModel):
+                    raise
+                (folder / MODEL).unlink(missing_ok=True)
+                model.save_weights(folder / STATE)
     except OSError as failure:
         raise UserError(f"{folder} cannot be written: {failure.strerror}") from failure
     whole_file.write(folder / DESCRIPTION, json.dumps(description, indent=1) + "\n")
@@ -144,7 +168,7 @@ def read(folder: Path) -> Session:
         plain = fields.read(folder / DESCRIPTION)
         seed, losses = plain["seed"], plain["losses"].entries()
         return Session(
-            architecture=arch.parse(plain["architecture"].text()),
+            architecture=networks.parse_one(plain["architecture"].text()),
             training=plain["training"].record(Training),
             data=plain["data"].text(),
             seed=None if seed.value is None else seed.whole(),
@@ -170,9 +194,20 @@ def _read_weights(path: Path) -> Weights:
     return cast("Weights", found)
 
 
+def _built(network: Network, training: Training, data: Dataset) -> "keras.Model":
+    """The compiled network with its weights."""
+    if isinstance(network, Architecture):
+        return keras_model.build(network, training, data.shape, data.vocabulary)
+    sizes = data.rows, max(1, data.width)
+    case = Case(None, training, data.name, data.digest, *sizes, model=network.label)
+    model = keras_model.for_case(case)
+    keras_model.make_weights(model, data.training_data.first(case.batch_rows).x)
+    return model
+
+
 def _restored(folder: Path, saved: Session, data: Dataset) -> "keras.Model":
     """The network and its optimizer's state; no layer is made because the file names it."""
-    model = keras_model.build(saved.architecture, saved.training, data.shape, data.vocabulary)
+    model = _built(saved.architecture, saved.training, data)
     model.optimizer.build(model.trainable_variables)
     shapes = [[one.shape for one in each] for each in (model.get_weights(), saved.initial_weights)]
     if shapes[0] != shapes[1]:
@@ -182,7 +217,7 @@ def _restored(folder: Path, saved: Session, data: Dataset) -> "keras.Model":
         )
     try:
         with keras_import.without_tensorflow():
-            model.load_weights(folder / MODEL)
+            model.load_weights(folder / (MODEL if (folder / MODEL).exists() else STATE))
     except (OSError, KeyError, TypeError, AttributeError, *npz.UNREADABLE) as failure:
         raise _damaged(folder / MODEL, failure) from failure
     return model

@@ -184,28 +184,28 @@ def _not_counted(shown: dict[str, Any]) -> Iterator[str]:
         yield f"the update by {shown['optimizer']}"
 
 
-def print_weights(session: Session) -> None:
+def print_weights(session: Session, names: Sequence[str]) -> None:
     """Initial and final weights, the first few values of each array."""
     console = open_console()
     shown = {"initial weights": session.initial_weights, "final weights": session.final_weights}
     with np.printoptions(precision=4, threshold=100, edgeitems=3, linewidth=100):
         for title, weights in shown.items():
             console.print(title)
-            for position, values in enumerate(weights):
-                kind = "kernel" if position % 2 == 0 else "bias"
-                console.print(f"layer {position // 2 + 1}, {kind} {values.shape}", style="dim")
+            for name, values in zip(names, weights, strict=True):
+                console.print(f"{name} {values.shape}", style="dim")
                 console.print(str(values))
 
 
 def print_training(
-    session: Session, verdict: Verdict, predictions: NDArray[np.float32], data: Dataset
+    session: Session, verdict: Verdict, predictions: NDArray[np.float32] | None, data: Dataset
 ) -> None:
-    """How a training ended: loss, how good `predictions` (rows, outputs) are, verdict."""
+    """How a training ended: loss, how good `predictions` (rows, outputs) are, if any, verdict."""
     say(
-        f"loss ({session.training.loss}): {session.losses[0]:.4g} after the first epoch, "
+        f"{session.loss_name}: {session.losses[0]:.4g} after the first epoch, "
         f"{session.losses[-1]:.4g} after {len(session.losses)}"
     )
-    if tasks.kind(data.task) != tasks.REGRESSION and np.isfinite(session.losses[-1]):
+    told = tasks.kind(data.task) not in (tasks.REGRESSION, tasks.OWN)
+    if told and predictions is not None and np.isfinite(session.losses[-1]):
         say(f"accuracy on the training data: {_accuracy(predictions, data)}")
     say(verdict.text)
 

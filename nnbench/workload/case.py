@@ -19,6 +19,8 @@ OPTIMIZERS = tuple(dense.UPDATE_FLOPS)
 ACTIVATIONS = ("relu", "tanh", "sigmoid", "linear")
 PRECISIONS = tuple(dense.BYTES_PER_VALUE)
 JIT = ("auto", "on", "off")
+SPLIT_SEED = 0
+"""Of the draw of rows that are held out: the same for all that are compared."""
 
 
 @dataclass(frozen=True)
@@ -80,6 +82,10 @@ class Case:
     """Number of tokens, where a row is made of them."""
     parts: str | None = None
     """Names and shapes of what `fit` is given where it is more than an array x and an array y."""
+    held_out: float | None = None
+    """Share of the rows that are validated on after each epoch instead of trained on."""
+    metric: str | None = None
+    """What Keras measures besides the loss, such as `accuracy`."""
 
     def __post_init__(self) -> None:
         if (self.architecture is None) == (self.model is None):
@@ -90,19 +96,32 @@ class Case:
         one_of("backend", self.backend, BACKENDS)
         one_of("path", self.path, PATHS)
         check_epochs(self.cold_epochs)
-        if self.training.batch_size is not None and self.training.batch_size >= self.rows:
+        if self.held_out is not None and not 0 < self.held_out_rows < self.rows:
+            raise UserError(f"{self.held_out:g} of {self.rows} rows leaves none on one side")
+        batch_size = self.training.batch_size
+        if batch_size is not None and batch_size >= self.trained_rows:
             # A batch of all rows or more is the full batch: one name for one thing.
             object.__setattr__(self, "training", replace(self.training, batch_size=None))
 
     @property
+    def held_out_rows(self) -> int:
+        """Rows that are validated on."""
+        return round(self.rows * (self.held_out or 0))
+
+    @property
+    def trained_rows(self) -> int:
+        """Rows that are trained on."""
+        return self.rows - self.held_out_rows
+
+    @property
     def steps_per_epoch(self) -> int:
         """Batches in one epoch, the last one possibly smaller."""
-        return -(-self.rows // self.batch_rows)
+        return -(-self.trained_rows // self.batch_rows)
 
     @property
     def batch_rows(self) -> int:
         """Rows in one (full) batch."""
-        return self.training.batch_size or self.rows
+        return self.training.batch_size or self.trained_rows
 
     @property
     def label(self) -> str:
@@ -172,7 +191,8 @@ class Case:
         label = self.architecture.label if self.architecture else None
         plain = {**asdict(self), "architecture": label}
         # What came later is left out where it says nothing, so that older runs keep their keys.
-        absent = [name for name in ("model", "shape", "vocabulary", "parts") if plain[name] is None]
+        later = ("model", "shape", "vocabulary", "parts", "held_out", "metric")
+        absent = [name for name in later if plain[name] is None]
         return {name: value for name, value in plain.items() if name not in absent}
 
     @classmethod

@@ -1,7 +1,7 @@
 """A Keras model from an architecture. Keras must have been started by `devices.start`."""
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from nnbench.workload import own_model, tasks
@@ -28,13 +28,15 @@ def for_case(case: Case) -> "keras.Model":
     option of the training.
     """
     if case.architecture is not None:
-        return build(case.architecture, case.training, case.row_shape, case.vocabulary)
+        metrics = () if case.metric is None else (case.metric,)
+        shape, vocabulary = case.row_shape, case.vocabulary
+        return build(case.architecture, case.training, shape, vocabulary, metrics)
     assert case.model is not None
     model = own_model.make(case.model)
     compiled = bool(model.compiled and model.optimizer is not None)
     own_model.check_options(case.model, case.training, compiled=compiled)
     if not compiled:
-        _compile(model, case.training)
+        _compile(model, case.training, () if case.metric is None else (case.metric,))
     return model
 
 
@@ -60,6 +62,7 @@ def build(
     training: Training,
     shape: tuple[int, ...],
     vocabulary: int | None = None,
+    metrics: Sequence[str] = (),
 ) -> "keras.Model":
     """The compiled network; `shape` is that of a row of features, and the output layer the task's.
 
@@ -84,17 +87,18 @@ def build(
             family, knobs = architecture.kind, architecture.knobs
             made = family.hidden(made, architecture.widths, training.activation, knobs)
             model = keras.Model(inputs, output(made))
-    _compile(model, training)
+    _compile(model, training, metrics)
     return model
 
 
-def _compile(model: "keras.Model", training: Training) -> None:
+def _compile(model: "keras.Model", training: Training, metrics: Sequence[str]) -> None:
     import keras
 
     optimizer: Any = training.optimizer
     if optimizer == "momentum":
         optimizer = keras.optimizers.SGD(momentum=0.9)
-    model.compile(optimizer, loss=training.loss, jit_compile=JIT_COMPILE[training.jit])
+    jit = JIT_COMPILE[training.jit]
+    model.compile(optimizer, loss=training.loss, metrics=[*metrics] or None, jit_compile=jit)
 
 
 @contextlib.contextmanager

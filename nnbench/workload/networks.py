@@ -8,6 +8,7 @@
 
 import itertools
 import re
+import shlex
 from collections.abc import Iterator, Sequence
 
 from nnbench.errors import UserError
@@ -45,6 +46,26 @@ def parse(texts: Sequence[str]) -> list[Network]:
     if not found:
         raise UserError("no network was named: try 6,6 100,100 6x5")
     return list(dict.fromkeys(found))
+
+
+def parse_one(text: str) -> Network:
+    """Read one network. Raises UserError for none or several."""
+    found = parse([text])
+    if len(found) > 1:
+        raise UserError(f"'{text}' is {len(found)} networks: name one")
+    return found[0]
+
+
+def dense_chains(texts: Sequence[str], command: str) -> list[Architecture]:
+    """Read chains of Dense layers for a command that knows no others, else UserError."""
+    found = parse(texts)
+    for one in found:
+        if isinstance(one, UserModel) or one.family != "dense":
+            raise UserError(
+                f"{command} knows chains of Dense layers: {one.label} is timed by "
+                f"nnbench run {shlex.quote(one.label)}"
+            )
+    return [one for one in found if isinstance(one, Architecture)]
 
 
 def architectures(texts: Sequence[str]) -> list[Architecture]:
@@ -87,13 +108,13 @@ def _groups(words: Sequence[str]) -> Iterator[tuple[str, dict[str, str]]]:
 
 def _grid(head: str, axes: dict[str, str]) -> list[Network]:
     if user_model.is_model(head):
-        values = [_values(axis, text) for axis, text in axes.items()]
+        lists = [values(axis, text) for axis, text in axes.items()]
         base = user_model.parse(head) if "(" in head else None
         fixed = {name: str(value) for name, value in base.arguments} if base else {}
         reference = head.partition("(")[0]
         return [
             user_model.with_arguments(reference, {**fixed, **dict(zip(axes, one, strict=True))})
-            for one in _product(axes, values)
+            for one in _product(axes, lists)
         ]
     family = FAMILIES[head or "dense"]
     for axis in axes:
@@ -108,26 +129,26 @@ def _grid(head: str, axes: dict[str, str]) -> list[Network]:
             told = f"{present}= is there, " if present in axes else ""
             raise UserError(f"a grid needs both parts: {told}{missing}= is missing")
     axes = {axis: axes[axis] for axis in (*AXES, *(one for one in axes if one not in AXES))}
-    values = [_values(axis, text) for axis, text in axes.items()]
+    lists = [values(axis, text) for axis, text in axes.items()]
     found: list[Network] = []
-    for one in _product(axes, values):
+    for one in _product(axes, lists):
         given = dict(zip(axes, one, strict=True))
         depth, width = (_size(axis, given.pop(axis), axes[axis]) for axis in AXES)
         found.append(Architecture((width,) * depth, family.name, family.settings(given)))
     return found
 
 
-def _product(axes: dict[str, str], values: list[list[str]]) -> Iterator[tuple[str, ...]]:
+def _product(axes: dict[str, str], lists: list[list[str]]) -> Iterator[tuple[str, ...]]:
     """Every combination, the last axis changing first."""
     count = 1
-    for one in values:
+    for one in lists:
         count *= len(one)
     if count > MOST:
         raise UserError(f"this grid has {count:,} networks: {MOST:,} at most")
-    return itertools.product(*values)
+    return itertools.product(*lists)
 
 
-def _values(axis: str, text: str) -> list[str]:
+def values(axis: str, text: str) -> list[str]:
     """The values of an axis, in order: `1..3,8` is four; UserError for an endless range."""
     values: list[str] = []
     for part in text.split(","):

@@ -56,6 +56,8 @@ TRAINED = [
 NAMES = [("--name", value) for value in [LONG, "../../x", "/tmp/x", "..", ""]]
 NETWORKS = ["", "0", DIGITS, f"{DIGITS}x2", "6x0", f"6x{10**6}", "6,,6", "[6", "2.5", "\x1b[2J"]
 GRIDS = ["depth=1..10000 width=1..10000", "depth=1", f"depth={DIGITS} width=1", "width=2..1"]
+OTHERS = ["conv:32x4", "package.module:build", "package.module:build(depth=4)"]
+"""Networks of which the cost model knows nothing."""
 
 REFUSED = {
     "run": [
@@ -71,18 +73,20 @@ REFUSED = {
         *(("hight",), ("rows", "rows"), ("depth", "--limit", "nan"), ("depth", "--name", "..")),
         (),
     ],
-    "calibrate": [("--budget", value) for value in ["0", "nan", "long", ""]],
+    "calibrate": [*(("--budget", value) for value in ["0", "nan", "long", ""]), ("conv:8x2",)],
     "predict": [
         *((one,) for one in NETWORKS),
         *(("6,6", "--rows", one) for one in COUNTS),
         (),
         ("6,6",),
+        *((one,) for one in OTHERS),
     ],
     "explain": [("6,6",), ("6,6", "6x2"), ("6,6", "0"), ("6,6", "6x3", "--limit", "nan")],
     "report": [(), ("--nothing",)],
     "advise": [
         *((), ("0",), ("--params", "0"), ("--budget-per-epoch", "0"), ("6", "--rows", "1")),
         ("6,6",),
+        *((one,) for one in OTHERS),
     ],
     "race": [("--seeds", "0"), ("--seeds", "300"), ("--target-loss", "nan"), ("--limit", "nan")],
     "show": [*((one,) for one in NETWORKS), ("6,6", "--batch", "0")],
@@ -169,3 +173,10 @@ def test_what_was_refused_names_the_option_or_its_kind_and_the_mend(answered):
     }
     for command, (_, _, errors, _) in answered([["run", "6,6", *one] for one in told]):
         assert told[tuple(command[2:])] in errors
+
+
+def test_what_the_cost_model_does_not_know_is_named_with_the_command_that_times_it(answered):
+    commands = [[name, one] for name in ("predict", "advise", "calibrate") for one in OTHERS]
+    for command, (_, _, errors, _) in answered(commands):
+        assert "chains of Dense layers" in errors
+        assert f"{command[1]} is timed by nnbench run" in errors

@@ -8,7 +8,7 @@ import pytest
 from projects import nnbench_in
 from trajectories import made
 
-from nnbench.drift import diagnosis, golden
+from nnbench.drift import diagnosis, golden, trajectory
 from nnbench.errors import UserError
 from nnbench.workload.study import Data
 
@@ -224,3 +224,50 @@ def test_a_record_is_not_overwritten(nnbench, project):
     answer = nnbench("drift", "record", "kept", *RECORD)
     assert answer.returncode == 2
     assert "already" in answer.stderr
+
+
+BY_NAME = """
+import keras
+import numpy as np
+
+class Own(keras.Model):
+    def __init__(self, width):
+        super().__init__()
+        self.inner, self.outer = keras.layers.Dense(width), keras.layers.Dense(1)
+
+    def call(self, named):
+        return self.outer(self.inner(named["a"]))
+
+def own(width: int = 2):
+    model = Own(width)
+    model.compile("adam", "mean_squared_error")
+    return model
+
+def graph(width: int = 2):
+    a, b = keras.Input((3,), name="a"), keras.Input((2,), name="b")
+    both = keras.layers.Concatenate()([keras.layers.Dense(width)(a), b])
+    model = keras.Model({"a": a, "b": b}, keras.layers.Dense(1)(both))
+    model.compile("sgd", "mean_squared_error")
+    return model
+
+def load():
+    x = np.random.default_rng(0).normal(size=(30, 5)).astype("float32")
+    return {"a": x[:, :3], "b": x[:, 3:]}, x[:, :1]
+"""
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("function", ["own", "graph"])
+def test_ones_own_model_on_arrays_by_name_is_guarded(nnbench, tmp_path, function):
+    (tmp_path / "m.py").write_text(BY_NAME)
+    asked = ("--data", "m.py:load", "--backend", "jax", "--epochs", "2")
+    answer = nnbench("drift", "record", "g", "--model", f"m.py:{function}(width=3)", *asked)
+    assert answer.returncode == 0, answer.stderr
+    kept = trajectory.read(tmp_path / "g" / "trajectory.npz")
+    assert kept.weights[0].shape[-2:] == (3, 3)
+    assert len(kept.layers) == (3 if function == "graph" else 0)
+    # However it is typed, it is the same model.
+    again = ("--model", f"m.py:{function}( width = 3 )", "--data", "m.py:load")
+    answer = nnbench("drift", "check", "g", *again)
+    assert answer.returncode == 0, answer.stderr
+    assert "as recorded" in answer.stdout

@@ -110,6 +110,50 @@ def test_the_question_is_not_answered_by_networks_that_do_not_ask_it(tmp_path):
     assert "cannot tell" in said[-1]
 
 
+def of_others(folder, first, second, counted=None, **options):
+    run = make_run(folder, {first: TIMES[WIDE], second: TIMES[DEEP]}, counted=counted, **options)
+    (found,) = attribution.of_networks(run, parse(first), parse(second))
+    return found
+
+
+IMAGES = {"shape": "8x8x1", "data": "digits"}
+
+
+def test_of_one_family_layers_are_told_against_its_own_units(tmp_path):
+    counted = {
+        "conv:64x2": {"parameters": 40_000, "step_flops": 3_000_000_000},
+        "conv:8x5": {"parameters": 3_000, "step_flops": 200_000_000, "not_counted": ["Odd odd_1"]},
+    }
+    found = of_others(tmp_path, "conv:64x2", "conv:8x5", counted, spread=0.002, **IMAGES)
+    said = words.tell(found, None)
+    assert "tracing and compiling three more layers" in said[0]
+    first, second = "conv:64x2 has 40,000 parameters", "conv:8x5 has 3,000 parameters"
+    more, fewer = "3.00 GFLOP a step", "at least 200 MFLOP a step"
+    assert f"{first} and {more}; {second} and {fewer}." in said
+    assert "Not counted among the FLOPs: Odd odd_1." in said
+    (answer,) = [one for one in said if one.startswith("Do layers cost more than filters?")]
+    assert "yes, the deeper conv:8x5" in answer
+    assert not any("cost model" in one or "calibrate" in one for one in said)
+    told = plain(as_json(found, said, tmp_path))
+    assert (told["parameters"], told["step_flops"]) == ([40_000, 3_000], [3 * 10**9, 2 * 10**8])
+
+
+@pytest.mark.parametrize(
+    ("first", "second"), [("conv:8x2", "lstm:8x5"), ("conv:8x2", "conv:8x5(norm=on)")]
+)
+def test_of_networks_that_sizes_do_not_part_no_layer_is_blamed(tmp_path, first, second):
+    found = of_others(tmp_path, first, second, spread=0.002, **IMAGES)
+    said = " ".join(words.tell(found, None))
+    assert "tracing and compiling it" in said
+    assert "layer" not in said
+
+
+def test_blocks_of_a_transformer_are_called_so(tmp_path):
+    said = words.tell(of_others(tmp_path, "transformer:8x2", "transformer:8x5", **IMAGES), None)
+    assert "three more blocks" in said[0]
+    assert "Whether blocks cost more than units" in said[-1]
+
+
 def test_one_launch_of_one_block_has_no_interval_and_says_so(tmp_path):
     found = explained(tmp_path, launches=1, blocks=1)
     assert not found.whole.has_interval

@@ -10,7 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from races import NETWORKS, ONCE_S, make_race
 
-from nnbench.race import page, tables, words
+from nnbench.errors import UserError
+from nnbench.race import charts, page, tables, words
+from nnbench.race.goal import Goal
 from nnbench.race.time_to_loss import COLD, TRAINED, Curve, Race
 from nnbench.show.plain import plain
 from nnbench.stats.median import median
@@ -129,6 +131,117 @@ def test_the_page_of_a_race_is_one_file(tmp_path):
     assert "https://" not in text
 
 
+@pytest.mark.parametrize(
+    ("text", "name", "rises", "value"),
+    [
+        ("loss<0.05", "loss", False, 0.05),
+        ("val_loss <= 3e-1", "val_loss", False, 0.3),
+        ("val_accuracy>0.9", "val_accuracy", True, 0.9),
+        ("val_accuracy", "val_accuracy", True, None),
+        ("mean_absolute_error", "mean_absolute_error", False, None),
+        ("mae<2", "mae", False, 2.0),
+    ],
+)
+def test_goals_are_read(text, name, rises, value):
+    assert Goal.parse(text) == (Goal(name, rises), value)
+
+
+@pytest.mark.parametrize("text", ["", "<1", "loss=1", "loss<", "loss<x", "loss<nan", "a b<1"])
+def test_what_is_no_goal_is_told_with_one_that_is(text):
+    with pytest.raises(UserError, match="is no goal: write"):
+        Goal.parse(text)
+
+
+def accuracies(losses):
+    return {"val_accuracy": (1 - losses).tolist(), "val_loss": (losses + 1).tolist()}
+
+
+def test_a_metric_that_rises_is_raced_to_as_a_loss_that_falls(tmp_path):
+    watched = {"held_out": 0.2, "metric": "accuracy"}
+    run = make_race(tmp_path, NETWORKS, logs=accuracies, **watched)
+    (falling,), (rising,) = (
+        Race.of(run, *goal) for goal in ((0.2, Goal()), (0.8, Goal("val_accuracy", True)))
+    )
+    first, second = plain(tables.as_json(falling)), plain(tables.as_json(rising))
+    assert (second["goal"], second["target_loss"]) == ("val_accuracy", 0.8)
+    for one, other in zip(first["networks"], second["networks"], strict=True):
+        assert other["time_to_target_s"] == one["time_to_target_s"]
+        assert other["on_pareto_front"] == one["on_pareto_front"]
+        for end, opposite in (("value", "value"), ("low", "high"), ("high", "low")):
+            assert other["final_loss"][end] == pytest.approx(1 - one["final_loss"][opposite])
+    said = words.sentences(rising)
+    assert "is first at a val_accuracy of 0.8," in said[0]
+    assert any("the highest val_accuracy has" in one for one in said)
+    noted = " ".join(words.warnings(rising))
+    assert "274 of 1,372 rows, drawn with seed 0, are held out" in noted
+    assert "trained on" not in noted
+    # As it is shown, accuracy rises: the best curve ends highest.
+    lines = charts.loss_against_time(rising).axes[0].get_lines()
+    (best,) = [line for line in lines if line.get_label() == "100x2"]
+    assert best.get_ydata()[-1] == pytest.approx(0.99, abs=0.01)
+    # What a race was for is known again where nobody says it.
+    assert Race.of(run)[0].goal == Goal("val_accuracy", True)
+    assert "val_accuracy" in page.write(run, [rising]).read_text()
+
+
+def test_what_was_not_recorded_is_named(race, tmp_path):
+    run = make_race(tmp_path / "other", NETWORKS, logs=accuracies, held_out=0.2)
+    with pytest.raises(UserError, match="holds no val_auc: it holds loss, val_accuracy, val_loss"):
+        Race.of(run, 0.9, Goal("val_auc", True))
+
+
+OWN = """
+import keras
+
+def build(width: int = 4, measured=True):
+    layers = [keras.layers.Dense(width, "relu"), keras.layers.Dense(1, "sigmoid")]
+    model = keras.Sequential([keras.Input((4,)), *layers])
+    model.compile("adam", "binary_crossentropy", metrics=["accuracy"] if measured else [])
+    return model
+"""
+
+
+@pytest.mark.parametrize(
+    ("backend", "path"),
+    [
+        ("jax", "fit"),
+        *(
+            pytest.param(*one, marks=pytest.mark.long)
+            for one in (("jax", "compiled"), ("torch", "compiled"), ("tensorflow", "fit"))
+        ),
+    ],
+)
+def test_a_race_to_a_metric_of_rows_held_out(nnbench, tmp_path, backend, path):
+    (tmp_path / "m.py").write_text(OWN)
+    small = ("--data", "synthetic:rows=50", "--seeds", "1", "--epochs", "3", "--batch", "16")
+    networks = ("2", "m.py:build(width=3)", "m.py:build(measured=off)")
+    where = ("--backend", backend, "--path", path, "--name", "r", "--json", "--quiet")
+    answer = nnbench("race", *networks, "--to", "val_accuracy>0.01", *small, *where)
+    assert answer.returncode == 1, answer.stderr
+    assert "m.py:build(measured=False) measures no accuracy: it has" in answer.stderr
+    (told,) = json.loads(answer.stdout)["races"]
+    assert told["goal"] == "val_accuracy"
+    assert [one["architecture"] for one in told["networks"]] == ["2x1", "m.py:build(width=3)"]
+    for one in told["networks"]:
+        assert 0 <= one["final_loss"]["value"] <= 1
+    assert any("10 of 50 rows, drawn with seed 0, are held out" in one for one in told["warnings"])
+    records = (tmp_path / "results" / "races" / "r" / "trials.jsonl").read_text().splitlines()
+    trials = [one for one in map(json.loads, records) if one.get("outcome") == "ok"]
+    assert {len(one["logs"]["val_loss"]) for one in trials} == {3}
+    assert all(one["losses"] != one["logs"]["val_loss"] for one in trials)
+
+
+@pytest.mark.long
+def test_rows_held_out_are_the_same_on_both_paths(nnbench, tmp_path):
+    small = ("--data", "synthetic:images=4x4x1,rows=40", "--seeds", "1", "--epochs", "3")
+    asked = ("race", "conv:2x1", "--to", "val_loss", "--held-out", "25%", "--backend", "jax")
+    answer = nnbench(*asked, *small, "--path", "fit,compiled", "--name", "r", "--quiet")
+    assert answer.returncode == 0, answer.stderr
+    records = (tmp_path / "results" / "races" / "r" / "trials.jsonl").read_text().splitlines()
+    fit, compiled = (one for one in map(json.loads, records) if "logs" in one)
+    assert compiled["logs"]["val_loss"][0] == pytest.approx(fit["logs"]["val_loss"][0], rel=0.05)
+
+
 @pytest.mark.long
 def test_a_race_for_real_is_resumed_and_answers_another_target(nnbench, tmp_path):
     race = ("race", "4", "16", "--seeds", "1", "--epochs", "40", "--name", "r", "--backend", "jax")
@@ -172,7 +285,12 @@ def test_the_report_of_a_race_is_its_page(nnbench, tmp_path):
 
 
 def test_mistakes_are_one_line(nnbench):
-    for arguments in (("6", "--seeds", "0"), ("6y",), ("6", "--path", "quick")):
+    of_numbers = ("6", "--data", "instagram")
+    for arguments in (
+        *(("6", "--seeds", "0"), ("6y",), ("6", "--path", "quick"), ("6", "--to", "val_loss=1")),
+        *(("6", "--to", "val_loss", "--target-loss", "1"), ("6", "--held-out", "200%")),
+        (*of_numbers, "--to", "val_accuracy>0.9"),
+    ):
         answer = nnbench("race", *arguments, "--backend", "jax")
         assert answer.returncode == 2
         assert len(answer.stderr.strip().splitlines()) == 1

@@ -23,6 +23,19 @@ def build():
     )
     model.compile("adam", "sparse_categorical_crossentropy")
     return model
+
+class Own(keras.Model):
+    def __init__(self, width):
+        super().__init__()
+        self.inner, self.outer = keras.layers.Dense(width), keras.layers.Dense(1)
+
+    def call(self, named):
+        return self.outer(self.inner(named["a"]))
+
+def own(width: int = 2):
+    model = Own(width)
+    model.compile("adam", "mean_squared_error")
+    return model
 """
 DATA = """
 import numpy as np
@@ -30,6 +43,10 @@ import numpy as np
 def load():
     rng = np.random.default_rng(0)
     return rng.normal(size=(40, 3)).astype("float32"), rng.integers(0, 2, 40)
+
+def by_name():
+    x, y = load()
+    return {"a": x}, y[:, None].astype("float32"), np.ones(len(x), "float32")
 """
 TESTS = """
 import os
@@ -43,6 +60,20 @@ def test_it_stays_cheap(training_benchmark):
     assert result.parameters == 3 * 5 + 5 + 5 * 2 + 2
     assert result.seconds("step") < min(result.seconds("compile"), result.seconds("cold")) / 3
     assert result.peak_host_bytes > 50e6
+"""
+OTHERS = """
+SMALL = dict(backend="jax", epochs=2, launches=1, blocks=1)
+
+def test_a_subclassed_model_with_arguments_on_arrays_by_name(training_benchmark):
+    model, data = "my_project.models:own(width=3)", "my_project.data:by_name"
+    result = training_benchmark(model, data, **SMALL)
+    assert result.reading.model == model
+    assert result.parameters == 3 * 3 + 3 + 3 + 1
+    assert result.drift["repeat_max_ulp"] == 0
+
+def test_a_family_on_its_usual_kind_of_data(training_benchmark):
+    data = "synthetic:sequences=5x2,rows=40"
+    assert training_benchmark("lstm:3x1", data, drift=False, **SMALL).seconds("step") > 0
 """
 MISTAKES = """
 def test_forgotten(training_benchmark):
@@ -117,6 +148,13 @@ def test_the_fixture_keeps_a_training_with_pytest_benchmark(python, project):
     assert kept["stats"]["median"] == pytest.approx(sum(told["phases_s"]["step"]["blocks"]) / 2)
     assert told["fingerprint"]["versions"]["jax"]
     assert told["drift"]["weights_digest"] > 0
+
+
+@pytest.mark.long
+def test_the_fixture_takes_every_network(python, project, tmp_path):
+    (tmp_path / "test_others.py").write_text(OTHERS)
+    answer = call([python, "-m", "pytest", "-q", tmp_path / "test_others.py"], project)
+    assert "2 passed" in answer.stdout
 
 
 @pytest.mark.long
@@ -214,6 +252,19 @@ def test_a_suite_asks_what_the_command_line_can():
         batch="10", dtype="bfloat16", optimizer="sgd", loss="hinge", jit="off"
     )
     assert (asked.machine.backend, asked.effort.launches) == ("jax,torch", 3)
+
+
+def test_a_suite_takes_every_network_and_the_data_that_it_trains_on():
+    class Suite(TrainingSuite):
+        model = ("conv:8x2( norm = on )", "lstm depth=1,2 width=4", "p.models:build( depth=2 )")
+
+    labels = ["conv:8x2(norm=on)", "lstm:4x1", "lstm:4x2", "p.models:build(depth=2)"]
+    assert [*Suite().models] == labels
+    assert Suite().param_names[0] == "model"
+    asked = Suite().study()
+    assert asked.networks == Networks(tuple(labels[:3]), (labels[3],))
+    assert asked.networks.usual_data() == "digits"
+    assert asked.training.training("classification-10", "images").batch_size == 32
 
 
 def test_backends_that_are_not_installed_are_skipped(monkeypatch):

@@ -92,6 +92,55 @@ def test_what_is_missing_is_named(kept, name):
     assert f"holds no saved training: {name} is missing" in refusal(kept)
 
 
+OWN = """
+import keras
+import numpy as np
+
+class Own(keras.Model):
+    def __init__(self, width):
+        super().__init__()
+        self.inner, self.outer = keras.layers.Dense(width), keras.layers.Dense(1)
+
+    def call(self, named):
+        return self.outer(self.inner(named["a"]))
+
+def build(width: int = 2):
+    model = Own(width)
+    model.compile("adam", "mean_squared_error", metrics=["mae"])
+    return model
+
+def load():
+    x = np.random.default_rng(0).normal(size=(30, 3)).astype("float32")
+    return {"a": x}, x[:, :1]
+"""
+
+
+@pytest.mark.long
+def test_ones_own_model_is_trained_saved_and_gone_on_with(nnbench, tmp_path):
+    (tmp_path / "m.py").write_text(OWN)
+    own = ("--data", "m.py:load", "--backend", "jax", "--epochs", "2", "--quiet")
+    answer = nnbench("train", "m.py:build(width=3)", *own, "--save", "kept", "--weights")
+    assert answer.returncode == 0, answer.stderr
+    assert "by the model's own metrics: mae" in answer.stdout
+    assert "dense/kernel (3, 3)" in answer.stdout
+    assert "Traceback" not in answer.stderr
+    answer = nnbench("train", *own, "--go-on-from", "kept")
+    assert answer.returncode == 2
+    assert "holds a training of m.py:build(width=3): name that" in answer.stderr
+    again = ("train", "m.py:build( width=3 )", *own, "--go-on-from", "kept", "--json")
+    answer = nnbench(*again)
+    assert answer.returncode == 0, answer.stderr
+    before = json.loads((tmp_path / "kept" / session.DESCRIPTION).read_text())["losses"]
+    assert json.loads(answer.stdout)["losses"][:2] == before
+
+
+@pytest.mark.long
+def test_a_family_is_trained_on_its_kind_of_data(nnbench):
+    answer = nnbench("train", "lstm:3x1", *TRAIN[2:], "--data", "synthetic:sequences=4x2,rows=40")
+    assert answer.returncode == 0, answer.stderr
+    assert "accuracy on the training data" in answer.stdout
+
+
 PLANTED = {"module": "evil", "class_name": "Evil", "config": {}, "registered_name": None}
 
 

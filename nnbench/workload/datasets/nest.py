@@ -39,6 +39,17 @@ class TrainingData:
         """Number of rows of arrays."""
         return rows(self.x)
 
+    @property
+    def arguments(self) -> tuple[Nest, ...]:
+        """As Keras takes them in one: `(x, y)` or `(x, y, sample_weight)`."""
+        given = self.x, self.y, self.sample_weight
+        return given if self.sample_weight is not None else given[:2]
+
+    def at(self, places: Array) -> "TrainingData":
+        """The rows at these places of arrays."""
+        parts = (self.x, self.y, self.sample_weight)
+        return TrainingData(*(mapped(lambda one: one[places], part) for part in parts))
+
     def first(self, count: int) -> "TrainingData":
         """The first rows of arrays."""
         return TrainingData(

@@ -50,6 +50,8 @@ class Family:
     hidden: Hidden
     knobs: Mapping[str, Knob] = field(default_factory=dict)
     check: Callable[[tuple[int, ...], Mapping[str, Value]], str | None] = lambda widths, knobs: None
+    layer: str = "layer"
+    """What its depth counts."""
 
     def settings(self, given: Mapping[str, str]) -> tuple[tuple[str, Value], ...]:
         """Read knobs as typed; those at their default are left out. UserError for unknown ones."""

@@ -59,4 +59,5 @@ TRANSFORMER = Family(
         "wider": Knob(4, "width of a block's inner Dense layer, in widths", least=1),
     },
     check=_check,
+    layer="block",
 )
