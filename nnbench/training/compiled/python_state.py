@@ -10,6 +10,9 @@ from typing import Any
 
 import numpy as np
 
+OF_ONE_CALL = "_losses"
+"""What a layer adds to the loss, which Keras empties before each call of the model."""
+
 PLAIN = (int, float, complex, str, bytes, type(None), np.generic)
 
 
@@ -21,7 +24,7 @@ class Held:
             (part, name, value, _copied(value))
             for part in parts
             for name, value in vars(part).items()
-            if _is_plain(value)
+            if name != OF_ONE_CALL and _is_plain(value)
         ]
         self._random, self._numpy = random.getstate(), np.random.get_state()  # noqa: NPY002
 
