@@ -138,7 +138,8 @@ def _outputs_in_a_list() -> Made:
 
     inputs = keras.Input((6,))
     made = layers.Dense(16, "relu")(inputs)
-    model = keras.Model(inputs, [layers.Dense(1)(made), layers.Dense(2)(made)])
+    ends = [layers.Dense(1, name="one")(made), layers.Dense(2, name="two")(made)]
+    model = keras.Model(inputs, ends)
     model.compile("adam", ["mse", "mae"], loss_weights=[0.5, 2.0])
     y = [_numbers(100, 1), _numbers(100, 2)]
     weights = [np.linspace(0.1, 2, 100), np.linspace(2, 0.1, 100)]
@@ -434,7 +435,12 @@ def _own_compute_loss() -> Made:
 
     class Weighed(keras.Model):
         def compute_loss(
-            self, x: Any = None, y: Any = None, y_pred: Any = None, **more: Any
+            self,
+            x: Any = None,
+            y: Any = None,
+            y_pred: Any = None,
+            sample_weight: Any = None,
+            training: bool = True,
         ) -> Any:
             found = ops.mean(ops.square(y - y_pred)) + 0.1 * ops.mean(ops.abs(y_pred))
             self.tracker.update_state(found)

@@ -51,7 +51,7 @@ def _check(in_backend: InBackend, backend: str, names: tuple[str, ...], weights:
 
 
 def test_thirty_epochs_are_those_of_fit(in_backend: InBackend) -> None:
-    _check(in_backend, "torch", QUICK, CLOSE)
+    _check(in_backend, "jax", QUICK, CLOSE)
 
 
 @pytest.mark.long
