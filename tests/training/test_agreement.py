@@ -33,8 +33,8 @@ print(json.dumps(found))
 CLOSE = 1e-5
 QUICK = ("residual:32x3(norm=on)", "outputs with loss weights", "frozen layers")
 LONG = (
-    *("conv1d:8x3(norm=on)", "separable:8x3", "transformer:16x2(heads=2) on tokens"),
-    *("own train_step", "masks, a loss at each step", "no targets"),
+    *("conv1d:8x3", "separable:8x3", "own train_step", "masks, a loss at each step"),
+    "no targets",
 )
 
 
@@ -59,5 +59,4 @@ def test_thirty_epochs_are_those_of_fit(in_backend: InBackend) -> None:
 def test_thirty_epochs_of_families_and_models_are_those_of_fit(
     in_backend: InBackend, backend: str
 ) -> None:
-    # A key's bias in attention has no gradient but rounding, which Adam makes a whole step of.
-    _check(in_backend, backend, LONG, 0.05)
+    _check(in_backend, backend, LONG, 10 * CLOSE)
