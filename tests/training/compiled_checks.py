@@ -6,6 +6,7 @@
 import inspect
 import os
 import random
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -605,6 +606,26 @@ def test_no_step_changes_the_data_of_the_next_epoch(batch_size: int) -> None:
         kept = y.copy()
         check(compiled_with(OwnStep, loss=None), x, y, batch_size=batch_size, epochs=4)
         np.testing.assert_array_equal(y, kept)
+
+
+class Reconstructs(layers.Layer):
+    def call(self, given: Any) -> Any:
+        x, made = given
+        self.add_loss(keras.ops.mean(keras.ops.square(x - made)))
+        return made
+
+
+def test_a_layer_that_adds_to_the_loss_is_compiled_without_targets() -> None:
+    def build() -> Any:
+        inputs = keras.Input((FEATURES,))
+        made = layers.Dense(FEATURES)(layers.Dense(3, "tanh")(inputs))
+        model = keras.Model(inputs, Reconstructs()([inputs, made]))
+        model.compile("adam")
+        return model
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", UserWarning)
+        check(build, data()[0], None, epochs=4)
 
 
 def reads_the_count() -> Any:

@@ -10,6 +10,9 @@ from typing import Any
 
 import numpy as np
 
+OF_A_CALL = ("_called", "_losses")
+"""Keras' own marks on a layer: that it has been called, and what this call adds to the loss."""
+
 PLAIN = (int, float, complex, str, bytes, type(None), np.generic)
 
 
@@ -21,7 +24,7 @@ class Held:
             (part, name, value, _copied(value))
             for part in parts
             for name, value in vars(part).items()
-            if _is_plain(value)
+            if name not in OF_A_CALL and _is_plain(value)
         ]
         self._random, self._numpy = random.getstate(), np.random.get_state()  # noqa: NPY002
 
