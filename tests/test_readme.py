@@ -38,6 +38,22 @@ QUICK = (
 )
 """Commands that train nothing and need nothing of those before them; all others are long."""
 
+MODEL = """def build(depth=2, width=8):
+    import keras
+
+    hidden = [keras.layers.Dense(width, activation="relu") for _ in range(depth)]
+    model = keras.Sequential([keras.Input((3,)), *hidden, keras.layers.Dense(1)])
+    model.compile("adam", "mse")
+    return model
+"""
+DATA = """import numpy as np
+
+
+def load():
+    x = np.random.default_rng(0).normal(size=(64, 3))
+    return x, x.sum(axis=1, keepdims=True)
+"""
+
 
 def commands():
     blocks = FENCED.findall((ROOT / "README.md").read_text())
@@ -52,12 +68,14 @@ def commands():
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory):
-    """A clone with two commits, a CSV, the sample, and two runs to compare."""
+    """A clone with two commits, a CSV, a model with its data, the sample, two runs to compare."""
     folder = tmp_path_factory.mktemp("readme") / "project"
     ignored = shutil.ignore_patterns(".git", ".venv", "__pycache__", ".*_cache", "20*", ".nnbench")
     shutil.copytree(ROOT, folder, ignore=ignored, symlinks=True)
     rows = "".join(f"{i % 9},{i * i % 7},{i % 2}\n" for i in range(60))
     (folder / "my.csv").write_text("width,height,fake\n" + rows)
+    (folder / "train.py").write_text(MODEL)
+    (folder / "data.py").write_text(DATA)
     git(folder, "init", "-q")
     commit_all(folder, "one")
     commit_all(folder, "two")

@@ -26,7 +26,6 @@ from nnbench.drift import plan, policies
 from nnbench.errors import UserError
 from nnbench.machine import whole_file
 from nnbench.show.terminal import answer, note, print_json, print_table, say, skipped
-from nnbench.workload import networks as notation
 from nnbench.workload.study import Networks, Study
 
 if TYPE_CHECKING:
@@ -212,8 +211,6 @@ def check(
     from nnbench.drift import golden, tables, words
 
     recorded = golden.read(folder)
-    # However it is typed: with or without white space between arguments.
-    model = None if model is None else notation.parse_one(model).label
     verdict = golden.check(recorded, tell_data, model=model, data=data, **vars(tolerated))
     answer(tables.verdict_as_json(verdict), words.check(verdict), as_json=as_json)
     if not verdict.passed:

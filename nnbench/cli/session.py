@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from nnbench.cli import Interrupted
 from nnbench.cli.options import Output, tell_backend, tell_data
+from nnbench.machine import whole_file
 from nnbench.show.terminal import note
 from nnbench.workload.study import Study
 
@@ -62,6 +63,9 @@ def measure(
 
     if environments is not None:
         plan["sides"] = list(environments)
+    # What these refuse is told before anything else is.
+    whole_file.check_folder(output.results, ": name another folder with --results")
+    _ = plan.get("cases") or study.cases(data)
     tell_backend(study.machine, quiet=output.quiet)
     tell_data(data)
     made = None

@@ -16,14 +16,14 @@ def show(
 ) -> None:
     """Layers, parameters, FLOPs and bytes of networks, a line for each layer, training none."""
     study = Study(Networks(architectures or NOTEBOOK), data, training, machine)
+    study.networks.parsed()
     from nnbench.training import tables
 
-    study.networks.parsed()
     loaded = study.load()
-    tell_data(loaded)
     # A network is the same on each backend, device and path: the first will do.
     found = {case.label: case for case in reversed(study.cases(loaded))}
     cases = list(reversed(found.values()))
+    tell_data(loaded)
     if not all(case.is_dense_chain for case in cases):
         devices.mute_native_code()
         devices.start(machine.backends[0], "cpu")

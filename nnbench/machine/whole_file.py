@@ -44,8 +44,8 @@ def write(path: Path, content: bytes | str) -> Path:
     return path
 
 
-def check_folder(folder: Path) -> None:
-    """Raise UserError if no file can be written into a folder, before work is done for it.
+def check_folder(folder: Path, mend: str = "") -> None:
+    """Raise UserError, which ends with `mend`, if no file can be written into a folder.
 
     No folder that is made for this is left.
     """
@@ -55,7 +55,7 @@ def check_folder(folder: Path) -> None:
         for one in made:
             one.rmdir()
     except UserError as failure:
-        raise UserError(str(failure).replace("/.writable", "", 1)) from failure
+        raise UserError(str(failure).replace("/.writable", "", 1) + mend) from failure
 
 
 def check_name(name: str | None) -> None:

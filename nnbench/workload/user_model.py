@@ -63,8 +63,13 @@ def confirm(where: object, recorded: str | None, named: str | None, option: str)
     if named is None:
         if recorded is not None and is_model(recorded):
             raise UserError(f"{where} names code to run: add {option} {recorded} if that is yours")
-    elif recorded is None or Path(recorded) != Path(named):
+    elif recorded is None or _spelled(recorded) != _spelled(named):
         raise UserError(f"{where} is of {recorded}, not of {named}: name that, or record it anew")
+
+
+def _spelled(text: str) -> Path:
+    """A reference however it was typed: with or without white space between arguments."""
+    return Path("".join(text.split()))
 
 
 def parse(text: str) -> UserModel:

@@ -249,7 +249,7 @@ def test_a_suite_asks_what_the_command_line_can():
     asked = Suite().study()
     assert asked.networks == Networks(("6x2",), ("train.py:build",))
     assert asked.training == TrainingOptions(
-        batch="10", dtype="bfloat16", optimizer="sgd", loss="hinge", jit="off"
+        epochs=30, batch="10", dtype="bfloat16", optimizer="sgd", loss="hinge", jit="off"
     )
     assert (asked.machine.backend, asked.effort.launches) == ("jax,torch", 3)
 
