@@ -109,6 +109,14 @@ def size_bytes(array: Any) -> int:
     return VALUE_BYTES[kind] * int(math.prod(array.shape))
 
 
+def _output_bytes(layer: Any, output: Any) -> int:
+    """What an output takes; on Torch, Keras traces layers of mixed precision in float32."""
+    computes = VALUE_BYTES.get(getattr(layer, "compute_dtype", None) or "")
+    if computes is None or keras_kind(layer) is None or "float" not in str(output.dtype):
+        return size_bytes(output)
+    return min(size_bytes(output), computes * int(math.prod(output.shape)))
+
+
 def is_graph(layer: Any) -> bool:
     """Whether all that a layer does is to call others, and Keras' own operations."""
     return keras_kind(layer) in GRAPHS
@@ -194,7 +202,7 @@ class _Recorder:
                 self._makers.setdefault(id(one), maker)
             self._alive += [*tensors, *outputs]
             made.outputs = [tuple(one.shape) for one in outputs]
-            made.output_bytes = sum(map(size_bytes, outputs))
+            made.output_bytes = sum(_output_bytes(layer, one) for one in outputs)
             return answer
 
         return recorded
