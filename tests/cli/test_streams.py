@@ -94,6 +94,8 @@ def test_after_ctrl_c_the_same_command_is_named_and_goes_on(tmp_path):
         command,
         cwd=tmp_path,
         start_new_session=True,
+        # Tests that run in a shell's background have inherited that Ctrl-C is ignored.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
