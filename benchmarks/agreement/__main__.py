@@ -6,6 +6,7 @@
 A file has `build()`, which returns a compiled model, and `load()`, which returns `x, y`.
 """
 
+import functools
 import json
 import os
 import subprocess
@@ -64,15 +65,23 @@ def main() -> None:
         TABLE.write_text(HEAD + text)
 
 
+def _keep_to(place: int) -> None:
+    if hasattr(os, "sched_setaffinity"):
+        usable = sorted(os.sched_getaffinity(0))
+        os.sched_setaffinity(0, {usable[place % len(usable)]})
+
+
 def measured(names: list[str], folder: Path, backends: tuple[str, ...] = BACKENDS) -> Found:
     """Histories and weights of each network on each backend, in processes that run side by side."""
     processes = {}
-    for backend in backends:
+    for place, backend in enumerate(backends):
         command = [sys.executable, "-m", "benchmarks.agreement.worker", backend, str(folder)]
         processes[backend] = subprocess.Popen(
             [*command, *names],
             cwd=ROOT,
             env={**os.environ, **devices.environment(backend, "cpu", 1)},
+            # One thread takes the first processor that it may: each process has one of its own.
+            preexec_fn=functools.partial(_keep_to, place),
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
