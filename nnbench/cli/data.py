@@ -69,6 +69,8 @@ def show(data: str, /, *, columns: Columns = Columns(), as_json: AsJson = False)
     for number, row in enumerate(found.first_rows, start=1):
         lines.append(f"row {number}: " + listed([f"{value:.4g}" for value in row], MOST_COLUMNS))
     about = [f"{found.name}: {found.task}, {found.rows:,} rows", found.source]
+    if found.first_batch is not None:
+        about.append(f"all below is of its first batch, {found.first_batch:,} rows")
     shown = [about, columns_shown, *lines, f"digest {found.digest[:12]}"]
     answer(found, shown, as_json=as_json)
 

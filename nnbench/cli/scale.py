@@ -55,7 +55,7 @@ def scale(
             raise UserError(f"'{name}' is named twice: name it once")
     from nnbench.scale import charts, scaling, tables
 
-    given = None if scaling.is_made(study) else asked.data.load()
+    given = None if scaling.is_made(study) else study.load()
     along = {each: scaling.cases(each, study, given) for each in chosen}
     # Two axes may share a case: it is measured once.
     wanted = list({case.key: case for cases in along.values() for case in cases}.values())

@@ -207,6 +207,7 @@ class ColumnSummary:
 class Description:
     """Columns (labels last), the first rows in order.
 
+    Of a stream all but `rows` is of its first batch, which has `first_batch` rows.
     `class_counts` holds the rows of each class, or of several labels a row those that have each;
     None for a regression.
     """
@@ -219,6 +220,7 @@ class Description:
     columns: list[ColumnSummary]
     class_counts: dict[int, int] | None
     first_rows: list[tuple[float, ...]]
+    first_batch: int | None = None
 
 
 def describe(data: Dataset, *, first: int = 5) -> Description:
@@ -241,6 +243,7 @@ def describe(data: Dataset, *, first: int = 5) -> Description:
         columns=columns,
         class_counts=dict(enumerate(counts)) if counts else None,
         first_rows=list(zip(*flat, strict=True)),
+        first_batch=data.stream.batch_rows if data.stream else None,
     )
 
 
