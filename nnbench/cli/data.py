@@ -50,7 +50,7 @@ def show(data: str, /, *, columns: Columns = Columns(), as_json: AsJson = False)
     found = datasets.describe(replace(columns, data=data).load())
     rows = [
         (one.name, one.role, *(f"{x:.4g}" for x in (one.mean, one.sd, one.minimum, one.maximum)))
-        for role in ("feature", "label")
+        for role in ("feature", "label", "weight")
         for one in [one for one in found.columns if one.role == role][:MOST_COLUMNS]
     ]
     names = ("column", "role", "mean", "deviation", "least", "greatest")

@@ -210,6 +210,25 @@ def test_what_a_model_raises_in_training_is_an_outcome_and_the_worker_answers_on
     assert not any("site-packages" in frame or "nnbench/" in frame for frame in frames)
 
 
+@pytest.mark.parametrize(
+    ("load", "columns"),
+    [
+        ("load_weighted", ["x0", "x5", "y", "sample_weight"]),
+        ("load_outputs", ["kind", "size (1)"]),
+        ("load_alone", ["x0", "x5"]),
+        ("load_subclassed", ["numbers (6)", "tokens (5)"]),
+    ],
+)
+def test_data_of_any_structure_is_shown(nnbench, tmp_path, load, columns):
+    shutil.copy(OWN, tmp_path / "own_models.py")
+    answer = nnbench("data", "show", f"own_models.py:{load}")
+    assert answer.returncode == 0, answer.stderr
+    lines = [line.strip() for line in answer.stdout.splitlines()]
+    for column in columns:
+        assert any(line.startswith(f"{column} ") for line in lines), answer.stdout
+    assert "more columns" not in answer.stdout
+
+
 def test_what_a_function_of_data_raises_is_told_by_its_frames(nnbench, tmp_path):
     shutil.copy(OWN, tmp_path / "own_models.py")
     answer = nnbench("data", "show", "own_models.py:load_broken")
@@ -235,6 +254,18 @@ def test_streams_that_cannot_be_trained_on_are_one_line(trials, tmp_path, monkey
     with pytest.raises(UserError, match=told) as caught:
         datasets.load(f"own_models.py:{load}")
     assert len(str(caught.value).splitlines()) == 1
+
+
+@pytest.mark.long
+def test_of_a_stream_its_first_batch_is_shown_and_that_is_said(nnbench, tmp_path):
+    shutil.copy(OWN, tmp_path / "own_models.py")
+    answer = nnbench("data", "show", "own_models.py:load_batches")
+    assert answer.returncode == 0, answer.stderr
+    told = answer.stdout.splitlines()
+    assert told[0].endswith("40 rows")
+    assert "all below is of its first batch, 16 rows" in told
+    asked = json.loads(nnbench("data", "show", "own_models.py:load_batches", "--json").stdout)
+    assert (asked["rows"], asked["first_batch"]) == (40, 16)
 
 
 @pytest.mark.long

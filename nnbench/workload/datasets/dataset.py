@@ -123,6 +123,11 @@ class Dataset:
                 f"{network} cannot be trained on {self.name} ({self.parts}): an architecture takes "
                 "an array x and an array y; name your own model with --model"
             )
+        if self.task == tasks.OWN:
+            raise UserError(
+                f"{network} cannot be trained on {self.name} as {tasks.OWN}: "
+                "that is for your own model, named with --model"
+            )
         wanted = tasks.label_shapes(self.task)
         if self.labels.shape[1:] not in wanted:
             raise UserError(
