@@ -7,6 +7,7 @@ from dataclasses import asdict
 import numpy as np
 import pytest
 from fuzz.damage import in_json
+from projects import nnbench_process
 
 from nnbench.errors import UserError
 from nnbench.training import session
@@ -183,14 +184,14 @@ def batches():
 
 
 @pytest.mark.long
-def test_what_ones_own_model_raises_is_told_by_its_places(nnbench, tmp_path):
+def test_what_ones_own_model_raises_is_told_by_its_places(tmp_path):
     (tmp_path / "m.py").write_text(FAILING)
     own = ("--data", "m.py:load", "--backend", "jax", "--quiet")
     for command in (
         ("train", "m.py:build(whole=False)", *own),
         ("show", "m.py:build(whole=False)"),
     ):
-        answer = nnbench(*command, *(own[:-1] if command[0] == "show" else ()))
+        answer = nnbench_process(tmp_path, *command, *(own[:-1] if command[0] == "show" else ()))
         assert answer.returncode == 2
         assert "Traceback" not in answer.stderr
         assert "no attribute nothing" in answer.stderr
