@@ -113,7 +113,7 @@ def train(
     UserError for a model that cannot be built.
     """
     if data.is_stream:
-        raise UserError(f"{case.data} makes its batches anew: drift compares trainings on arrays")
+        raise anew(case)
     policies.apply(code, seed)
     model = keras_model.for_case(case)
     keras_model.make_weights(model, data.first(case.batch_rows).x)
@@ -147,6 +147,11 @@ def train(
         order=order,
         classes=nest.is_plain(data.y) and _are_classes(data.y),
     )
+
+
+def anew(case: Case) -> UserError:
+    """Why nothing is compared on a stream."""
+    return UserError(f"{case.data} makes its batches anew: drift compares trainings on arrays")
 
 
 def _by_fit(
