@@ -50,9 +50,9 @@ def scale(
     varied = axes.base(study.networks)
     chosen = [axes.read(each, varied) for each in axis]
     names = [each.name for each in chosen]
-    for name in names:
-        if names.count(name) > 1:
-            raise UserError(f"'{name}' is named twice: name it once")
+    for one in names:
+        if names.count(one) > 1:
+            raise UserError(f"'{one}' is named twice: name it once")
     from nnbench.scale import charts, scaling, tables
 
     given = None if scaling.is_made(study) else study.load()
