@@ -265,4 +265,4 @@ def test_going_on_takes_weights_from_a_model_file_and_no_code(nnbench, tmp_path)
     assert "nnbench: the training saved in kept/model.keras is damaged" in answer.stderr
     answer = nnbench(*TRAIN, "--go-on-from", "kept", "--data", "synthetic:rows=60,features=5")
     assert answer.returncode == 2
-    assert "is of other data than rows of 5 features" in answer.stderr
+    assert "is of other data than rows of shape (5,)" in answer.stderr
