@@ -209,6 +209,48 @@ def load_two():
     return load_batches(), load_batches()
 
 
+def build_fails():
+    """Is made, but cannot be called."""
+    import keras
+
+    class Fails(keras.Model):
+        def __init__(self):
+            super().__init__()
+            self.out = dense(1)
+
+        def call(self, x):
+            return halved(self, x)
+
+    model = Fails()
+    model.compile("adam", "mse")
+    return model
+
+
+def halved(model, x):
+    return model.uot(x) / 2
+
+
+def build_no_loss():
+    """Logs another name than `loss`."""
+    import keras
+
+    class Totals(keras.Sequential):
+        def get_metrics_result(self):
+            return {"total": super().get_metrics_result()["loss"]}
+
+    model = Totals([keras.Input((6,)), dense(1)])
+    model.compile("sgd", "mse")
+    return model
+
+
+def load_broken():
+    return load_of("rows")
+
+
+def load_of(what):
+    raise KeyError(f"there are no {what}")
+
+
 def build_broken(width: int = 3):
     return widened(width)
 

@@ -12,6 +12,7 @@ import os
 import shlex
 import signal
 import sys
+from collections.abc import Sequence
 from difflib import get_close_matches
 from typing import Any
 
@@ -107,6 +108,15 @@ def _told(mistake: Exception) -> str:
     return f"there is no command '{name}': {hint}"
 
 
+def _details(mistake: Exception) -> Sequence[str]:
+    """Lines below a mistake: where in a person's own code something was raised."""
+    if not isinstance(mistake, UserError):
+        return ()
+    from nnbench.workload import user_code
+
+    return mistake.details or user_code.told(mistake)[1:]
+
+
 def _unwind(number: int, _: object) -> None:
     """Remove scratch folders on the way out; a second signal does not interrupt that."""
     for one in ENDING:
@@ -127,7 +137,7 @@ def main() -> None:
         status = build(next(iter(sys.argv[1:]), ""))(exit_on_error=False, print_error=False)
         sys.stdout.flush()
     except (cyclopts.CycloptsError, UserError) as mistake:
-        _end(2, _told(mistake), *getattr(mistake, "details", ()))
+        _end(2, _told(mistake), *_details(mistake))
     except Interrupted:
         again = shlex.join(word for word in sys.argv[1:] if word != "--fresh")
         _end(130, f"interrupted; what was measured is kept, and this goes on: nnbench {again}")

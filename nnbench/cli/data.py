@@ -50,7 +50,7 @@ def show(data: str, /, *, columns: Columns = Columns(), as_json: AsJson = False)
     found = datasets.describe(replace(columns, data=data).load())
     rows = [
         (one.name, one.role, *(f"{x:.4g}" for x in (one.mean, one.sd, one.minimum, one.maximum)))
-        for role in ("feature", "label")
+        for role in ("feature", "label", "weight")
         for one in [one for one in found.columns if one.role == role][:MOST_COLUMNS]
     ]
     names = ("column", "role", "mean", "deviation", "least", "greatest")
@@ -69,6 +69,8 @@ def show(data: str, /, *, columns: Columns = Columns(), as_json: AsJson = False)
     for number, row in enumerate(found.first_rows, start=1):
         lines.append(f"row {number}: " + listed([f"{value:.4g}" for value in row], MOST_COLUMNS))
     about = [f"{found.name}: {found.task}, {found.rows:,} rows", found.source]
+    if found.first_batch is not None:
+        about.append(f"all below is of its first batch, {found.first_batch:,} rows")
     shown = [about, columns_shown, *lines, f"digest {found.digest[:12]}"]
     answer(found, shown, as_json=as_json)
 

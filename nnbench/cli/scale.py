@@ -50,12 +50,12 @@ def scale(
     varied = axes.base(study.networks)
     chosen = [axes.read(each, varied) for each in axis]
     names = [each.name for each in chosen]
-    for name in names:
-        if names.count(name) > 1:
-            raise UserError(f"'{name}' is named twice: name it once")
+    for one in names:
+        if names.count(one) > 1:
+            raise UserError(f"'{one}' is named twice: name it once")
     from nnbench.scale import charts, scaling, tables
 
-    given = None if scaling.is_made(study) else asked.data.load()
+    given = None if scaling.is_made(study) else study.load()
     along = {each: scaling.cases(each, study, given) for each in chosen}
     # Two axes may share a case: it is measured once.
     wanted = list({case.key: case for cases in along.values() for case in cases}.values())

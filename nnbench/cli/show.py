@@ -4,6 +4,7 @@ from nnbench.cli.options import Architectures, AsJson, Data, Machine, Training, 
 from nnbench.errors import UserError
 from nnbench.machine import devices
 from nnbench.show.terminal import print_json
+from nnbench.workload import user_code
 from nnbench.workload.study import NOTEBOOK, Networks, Study
 
 
@@ -36,7 +37,7 @@ def show(
                 counted = tables.counted(case.architecture, case.training, loaded)
                 told = tables.describe(case.label, counted, case.training)
         except UserError as failure:
-            failed.append(str(failure))
+            failed.append(failure)
             continue
         shown.append(told)
         if not as_json:
@@ -44,4 +45,5 @@ def show(
     if as_json and shown:
         print_json(shown)
     if failed:
-        raise UserError("; ".join(failed))
+        places = [line for one in failed for line in user_code.told(one)[1:]]
+        raise UserError("; ".join(map(str, failed)), *places)

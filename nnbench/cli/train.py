@@ -97,7 +97,7 @@ def train(
     devices.start(machine.backends[0], machine.device, machine.threads)
     if not as_json:
         tell_network(case, loaded)
-    with Bar(epochs, "epochs", quiet=quiet) as bar:
+    with Bar(epochs, "epochs", quiet=quiet) as bar, session.own_failures_told(network):
         trained, model = session.train(
             network,
             wanted,
@@ -147,13 +147,15 @@ def judged(model: Any, network: "Network", data: "Dataset") -> Any:
 
     A person's own model may put out anything: numbers are compared where they are as the labels.
     """
-    if data.stream is not None:
-        return None
-    found = model.predict(data.training_data.x, verbose=0)
     if isinstance(network, Architecture):
-        return found
-    alike = getattr(found, "shape", None) == getattr(data.labels, "shape", ())
-    return found if alike and tasks.kind(data.task) == tasks.REGRESSION else None
+        return model.predict(data.training_data.x, verbose=0)
+    if data.stream is not None or tasks.kind(data.task) != tasks.REGRESSION:
+        return None
+    try:
+        found = model.predict(data.training_data.x, verbose=0)
+    except Exception:  # noqa: BLE001 - it has been trained; not all can do more
+        return None
+    return found if getattr(found, "shape", None) == getattr(data.labels, "shape", ()) else None
 
 
 def names_of(model: Any, case: "Case") -> list[str]:

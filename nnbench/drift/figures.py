@@ -19,9 +19,13 @@ def drift_figures(case: Case, epochs: int) -> dict[str, float]:
     - `fit_compiled_max_ulp`, `fit_compiled_relative_l2`: the other path from equal initial weights
       and in the order given, against this one;
     - `first_differing_epoch`, `loss_difference`: of the other path, too;
-    - `final_loss`: the last of the first training.
+    - `final_loss`: the last of the first training, where the model logs one.
+
+    Raises UserError for data that make their batches anew.
     """
     data = datasets.load(case.data, task=case.training.task if case.model is None else None)
+    if data.stream is not None:
+        raise worker.anew(case)
     data = data.taken_by([case.architecture])
     code = policies.POLICIES["keras"].code_for(case.backend)
     unshuffled = replace(case.training, shuffle=False)
@@ -40,6 +44,6 @@ def drift_figures(case: Case, epochs: int) -> dict[str, float]:
         "fit_compiled_relative_l2": paths.relative_l2,
         "first_differing_epoch": paths.first_epoch,
         "loss_difference": paths.loss_difference,
-        "final_loss": first.losses[-1],
+        **({"final_loss": first.losses[-1]} if first.losses else {}),
     }
     return {name: -1.0 if value is None else float(value) for name, value in figures.items()}

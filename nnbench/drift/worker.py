@@ -34,7 +34,7 @@ MOST_ROWS, OUTPUT_ROWS = 4096, 256
 """Rows that layers are given at most, and of which their outputs are kept."""
 
 REFUSALS = (ArithmeticError, ImportError, LookupError, RuntimeError, TypeError, ValueError)
-"""What Keras, its backends and a person's own code raise for a training that cannot be."""
+"""What Keras and its backends raise for a training that cannot be; one's own code may anything."""
 
 Weights = list[list[Array]]
 """The weights of a network after each epoch that is kept."""
@@ -53,7 +53,9 @@ def open_room(started: serve.Started) -> serve.Room:
             return answers[request["kind"]](request, case, started.data_of(case))
         except UserError as mistake:
             return {"error": "\n".join(user_code.told(mistake))}
-        except REFUSALS as failure:
+        except Exception as failure:
+            if case.model is None and not isinstance(failure, REFUSALS):
+                raise
             reason, *details = user_code.told(failure)
             what = f"{case.label} cannot be trained so on {case.backend}: {reason}"
             return {"error": "\n".join([what, *details])}
@@ -111,7 +113,7 @@ def train(
     UserError for a model that cannot be built.
     """
     if data.is_stream:
-        raise UserError(f"{case.data} makes its batches anew: drift compares trainings on arrays")
+        raise anew(case)
     policies.apply(code, seed)
     model = keras_model.for_case(case)
     keras_model.make_weights(model, data.first(case.batch_rows).x)
@@ -145,6 +147,11 @@ def train(
         order=order,
         classes=nest.is_plain(data.y) and _are_classes(data.y),
     )
+
+
+def anew(case: Case) -> UserError:
+    """Why nothing is compared on a stream."""
+    return UserError(f"{case.data} makes its batches anew: drift compares trainings on arrays")
 
 
 def _by_fit(

@@ -19,6 +19,7 @@ from nnbench.measure.process import Worker, WorkerLostError, data_file
 from nnbench.measure.schedule import SWEEPS
 from nnbench.show import units
 from nnbench.store import runs
+from nnbench.workload import user_model
 from nnbench.workload.case import Case
 from nnbench.workload.datasets import Dataset
 from nnbench.workload.study import USUAL_BLOCKS, USUAL_EPOCHS, USUAL_LAUNCHES, Study
@@ -284,6 +285,8 @@ def looked(data: Dataset, cases: Sequence[Case], limit_s: float) -> dict[str, Lo
                     for case in [one for one in left if one.worker == first.worker]:
                         left.remove(case)
                         told = worker.ask(case, limit_s, kind=first_look.KIND, seed=0)
+                        if told["outcome"] != "ok":
+                            continue
                         times = {name: told[name] for name in ("once_s", "step_s", "epoch_s")}
                         found[usual_key(case)] = Look.rounded(start_s=start_s, **times)
                 except WorkerLostError:
@@ -292,15 +295,19 @@ def looked(data: Dataset, cases: Sequence[Case], limit_s: float) -> dict[str, Lo
 
 
 def seen(folders: Iterable[Path], cases: Sequence[Case]) -> dict[str, Look] | None:
-    """What the first of these folders to hold a run of these cases on this host says of them."""
+    """What the first of these folders to hold a run of these cases on this host says of them.
+
+    Of one's own models as they are now: one that was edited since is another.
+    """
     here, wanted = fingerprint.take(), {usual_key(case) for case in cases}
+    models = user_model.digests(case.model for case in cases)
     for folder in folders:
         try:
             run = runs.described(folder)
         except UserError:
             continue
         known = {usual_key(case) for case in run.cases.values()}
-        looks = run.specification.get("look")
-        if looks and known == wanted and not fingerprint.unlike(run.fingerprint, here):
+        looks, alike = run.specification.get("look"), run.specification.get("models", {}) == models
+        if looks and alike and known == wanted and not fingerprint.unlike(run.fingerprint, here):
             return {key: Look(**one) for key, one in looks.items()}
     return None

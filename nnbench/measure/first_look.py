@@ -35,6 +35,8 @@ def measure(case: Case, data: TrainingData) -> dict[str, Any]:
 
 def _fit(case: Case, data: TrainingData) -> tuple[float, float, int]:
     """Seconds from nothing to the end of the first step, of an epoch of few batches, and these."""
+    if data.is_stream:
+        return _stream(case, data)
     began_ns = perf_counter_ns()
     model = keras_model.for_case(case)
 
@@ -50,6 +52,24 @@ def _fit(case: Case, data: TrainingData) -> tuple[float, float, int]:
     if few_s > FINE_S or batches == 1:
         return once_s, few_s, 1
     return once_s, float(np.diff(ended_ns(batches, 3)).min()) / 1e9, batches
+
+
+def _stream(case: Case, data: TrainingData) -> tuple[float, float, int]:
+    """The same of the first batches of a stream, with the time that these take."""
+    import keras
+
+    class Few(keras.callbacks.Callback):  # type: ignore[misc]
+        def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+            # The logs are numbers: the device has finished.
+            ended_ns.append(perf_counter_ns())
+            self.model.stop_training = len(ended_ns) > BATCHES
+
+    ended_ns: list[int] = []
+    began_ns = perf_counter_ns()
+    # In two epochs there are two steps, even of a single batch.
+    trial.train(replace(case, cold_epochs=2), keras_model.for_case(case), data, [Few()])
+    once_s, few_s = (ended_ns[0] - began_ns) / 1e9, (ended_ns[-1] - ended_ns[0]) / 1e9
+    return once_s, few_s, len(ended_ns) - 1
 
 
 def _compiled(case: Case, data: TrainingData) -> tuple[float, float, int]:

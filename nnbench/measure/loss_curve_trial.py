@@ -7,6 +7,7 @@ readings, so long that reading costs next to nothing, and lays those in between 
 """
 
 import math
+from collections.abc import Iterable
 from time import perf_counter_ns
 from typing import Any
 
@@ -35,11 +36,6 @@ def measure(case: Case, seed: int, data: TrainingData) -> dict[str, Any]:
     keras_import.set_random_seed(seed)
     by_path = _fit if case.path == "fit" else _compiled
     logs, ended_s = by_path(case, trained, held_out)
-    wanted = case.metric or "loss"
-    if wanted not in logs:
-        raise UserError(
-            f"{case.label} measures no {wanted}: it has {', '.join(logs)}; compile it with it"
-        )
     found = {name: [_finite(one) for one in values] for name, values in logs.items()}
     losses = found.pop("loss", [None] * case.cold_epochs)
     asked = case.metric is not None or held_out is not None
@@ -51,6 +47,15 @@ def measure(case: Case, seed: int, data: TrainingData) -> dict[str, Any]:
         "ended_s": ended_s,
         "outcome": "ok",
     }
+
+
+def _check_measured(case: Case, logs: Iterable[str]) -> None:
+    """Raise UserError unless an epoch measures what is raced to."""
+    wanted = case.metric or "loss"
+    if wanted not in logs:
+        raise UserError(
+            f"{case.label} measures no {wanted}: it has {', '.join(logs)}; compile it with it"
+        )
 
 
 def _finite(value: Any) -> float | None:
@@ -72,10 +77,14 @@ def _split(case: Case, data: TrainingData) -> tuple[TrainingData, TrainingData |
 
 
 def _fit(case: Case, data: TrainingData, held_out: TrainingData | None) -> tuple[Logs, list[float]]:
+    import keras
+
     clock = trial.epoch_clock(case)
+    # Told by the first epoch, not by the last.
+    check = keras.callbacks.LambdaCallback(on_epoch_end=lambda _, logs: _check_measured(case, logs))
     began_ns = perf_counter_ns()
     model = keras_model.for_case(case)
-    trial.train(case, model, data, [clock], held_out)
+    trial.train(case, model, data, [clock, check], held_out)
     return model.history.history, ((clock.ended_ns - began_ns) / 1e9).tolist()
 
 
@@ -91,7 +100,9 @@ def _compiled(
     together = 1
     while done[-1] < case.cold_epochs:
         together = min(together, case.cold_epochs - done[-1])
-        for name, values in prepared.run(together).items():
+        ran = prepared.run(together)
+        _check_measured(case, ran)
+        for name, values in ran.items():
             logs.setdefault(name, []).extend(np.asarray(values, dtype=np.float64).tolist())
         done.append(done[-1] + together)
         read_ns.append(perf_counter_ns())

@@ -71,9 +71,8 @@ def specification(
     is what a first look adds, see `measure.effort`.
     """
     effort = study.effort
-    own = [user_model.parse(case.model) for case in cases if case.model]
     # An edited model is another one: what was measured of the old must not be gone on with.
-    models = {one.reference: one.digest() for one in own}
+    models = user_model.digests(case.model for case in cases)
     code = {"models": models} if models else {}
     usual = kinds == KINDS and sweeps == SWEEPS
     return {

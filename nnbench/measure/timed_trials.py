@@ -44,6 +44,10 @@ def _warm_up(started: serve.Started) -> None:
         raise UserError(f"{case.model} cannot be trained on {case.data}: {reason}") from failure
 
 
+def _failed(failure: Exception) -> dict[str, Any]:
+    return {"outcome": FAILED, "message": "\n".join(user_code.told(failure))}
+
+
 def _trials(started: serve.Started) -> serve.Answer:
     warm: set[str] = set()
     timers: dict[str, trial.StepTimer] = {}
@@ -54,7 +58,13 @@ def _trials(started: serve.Started) -> serve.Answer:
             return measured(request)
         except UserError as mistake:
             # It was found before anything ran that other trials could suffer from.
-            return {"outcome": FAILED, "message": "\n".join(user_code.told(mistake))}
+            return _failed(mistake)
+        except Exception as failure:
+            case = Case.from_json(request["case"])
+            # On a GPU an error may outlive its cause: there another process takes over.
+            if case.model is None or case.device != "cpu":
+                raise
+            return _failed(failure)
 
     def measured(request: dict[str, Any]) -> dict[str, Any]:
         case, kind = Case.from_json(request["case"]), request["kind"]

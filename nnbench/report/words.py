@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from nnbench.errors import first_line
-from nnbench.phases import COLD, COMPILE, EPOCH, STEP, TRACE, ColdParts
+from nnbench.phases import COLD, COMPILE, DATA, EPOCH, STEP, TRACE, ColdParts
 from nnbench.show import units
 from nnbench.show.intervals import RATIO, SECONDS, sentence
 from nnbench.stats.summary import CaseSummary
@@ -43,6 +43,7 @@ def _group_sentences(group: Group) -> Iterator[str]:
     if several:
         yield _comparison(group, COLD, f"a cold training of {group.first.cold_epochs} epochs")
     yield from _where_the_time_goes(group.summaries)
+    yield from _waits(group.summaries)
     if several:
         yield _comparison(group, STEP, "one step in the steady state")
         yield from _order(group)
@@ -90,6 +91,17 @@ def _where_the_time_goes(summaries: Sequence[CaseSummary]) -> Iterator[str]:
     for parts, label in (split[-1], split[0]) if len(split) > 1 else split:
         told = [f"{units.share(part)} to {name}" for name, part in _shares(parts) if part >= 0.01]
         yield f"The {units.seconds(parts.cold_s)} that {label} takes cold go {_list(told)}."
+
+
+def _waits(summaries: Sequence[CaseSummary]) -> Iterator[str]:
+    """Of data that make their batches as they are trained on: what of an epoch that takes."""
+    for one in summaries:
+        if {DATA, EPOCH} <= one.times.keys():
+            waits_s, epoch_s = one.times[DATA].value, one.times[EPOCH].value
+            yield (
+                f"Of an epoch of {one.case.label}, {units.seconds(epoch_s)}, fit waits "
+                f"{units.seconds(waits_s)} for its batches: {units.share(waits_s / epoch_s)}."
+            )
 
 
 def _shares(parts: ColdParts) -> list[tuple[str, float]]:

@@ -8,6 +8,7 @@ from nnbench.errors import UserError, first_line
 from nnbench.measure import serve
 from nnbench.measure.process import Worker, WorkerLostError, data_file
 from nnbench.show.terminal import note
+from nnbench.workload import user_code
 from nnbench.workload.case import Case
 from nnbench.workload.datasets import Dataset
 
@@ -46,9 +47,14 @@ def open_room(started: serve.Started) -> serve.Room:
     """Answer each case by its figures."""
 
     def answer(request: dict[str, Any]) -> dict[str, Any]:
+        case = Case.from_json(request["case"])
         try:
-            return drift_figures(Case.from_json(request["case"]), epochs=EPOCHS)
+            return drift_figures(case, epochs=EPOCHS)
         except UserError as mistake:
             return {"error": str(mistake)}
+        except Exception as failure:
+            if case.model is None:
+                raise
+            return {"error": user_code.reason(failure)}
 
     return {}, answer

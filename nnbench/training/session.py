@@ -5,8 +5,9 @@ the loss of every epoch), `initial_weights.npz` and `final_weights.npz` (plain a
 `model.keras`, Keras' own format, of whose weights and optimizer's state training goes on.
 """
 
+import contextlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -18,7 +19,7 @@ from nnbench.errors import UserError, first_line
 from nnbench.machine import fields, keras_import, npz, whole_file
 from nnbench.training.compiled.fast_fit import fast_fit
 from nnbench.training.fit import fit
-from nnbench.workload import keras_model, networks, tasks
+from nnbench.workload import keras_model, networks, tasks, user_code
 from nnbench.workload.architecture import Architecture
 from nnbench.workload.case import Case, Training
 from nnbench.workload.datasets import Dataset
@@ -79,6 +80,20 @@ def chosen(text: str | None, training: Training, saved_in: Path | None) -> tuple
     return saved.architecture, saved.training
 
 
+@contextlib.contextmanager
+def own_failures_told(network: Network) -> Iterator[None]:
+    """Whatever a person's own model raises within is a UserError, with the places in their code."""
+    try:
+        yield
+    except UserError:
+        raise
+    except Exception as failure:
+        if isinstance(network, Architecture):
+            raise
+        reason = user_code.reason(failure)
+        raise UserError(f"{network} cannot be trained: {reason}") from failure
+
+
 def train(
     architecture: Network,
     training: Training,
@@ -109,9 +124,12 @@ def train(
         model = _restored(go_on_from, saved, data)
         earlier, initial = saved.losses, saved.initial_weights
 
-    teller = keras.callbacks.LambdaCallback(
-        on_epoch_end=lambda epoch, logs: on_epoch(epoch + 1, float(logs.get("loss", np.nan)))
-    )
+    def ended(epoch: int, logs: dict[str, Any]) -> None:
+        if "loss" not in logs:
+            raise UserError(f"{architecture} logs no loss: there is no curve to watch")
+        on_epoch(epoch + 1, float(logs["loss"]))
+
+    teller = keras.callbacks.LambdaCallback(on_epoch_end=ended)
     rows, shuffle = training.batch_size or data.rows, training.shuffle
     options: dict[str, Any] = {"batch_size": rows, "shuffle": shuffle, "callbacks": [teller]}
     given = data.training_data if data.stream is None else make_stream(data.name)
@@ -124,9 +142,7 @@ def train(
         options |= {"epochs": epochs, "verbose": 0, "jit_compile": jit}
         options |= {"callback_every": max(1, epochs // 100)}
         history = fast_fit(model, *arrays, **options).history
-        losses = [float(loss) for loss in history.get("loss", ())]
-    if not losses:
-        raise UserError(f"{architecture} logs no loss: there is no curve to watch")
+        losses = [float(loss) for loss in history["loss"]]
     final, all_losses = model.get_weights(), earlier + losses
     session = Session(architecture, training, data.name, seed, all_losses, initial, final)
     return session, model
@@ -149,8 +165,8 @@ def save(session: Session, model: "keras.Model", folder: Path) -> None:
         with keras_import.without_tensorflow():
             try:
                 model.save(folder / MODEL)
-            except (NotImplementedError, TypeError, ValueError):
-                if not isinstance(session.architecture, UserModel):
+            except Exception as failure:
+                if isinstance(failure, OSError) or isinstance(session.architecture, Architecture):
                     raise
                 (folder / MODEL).unlink(missing_ok=True)
                 model.save_weights(folder / STATE)

@@ -24,6 +24,9 @@ OPTIONS |= {"precision": "dtype", "jit": "jit"}
 MADE_ALREADY = ("activation", "precision")
 """What cannot be set once a model is made."""
 
+SHORT_NAMES = ("mse", "mae", "mape", "msle", "kld", "bce")
+"""Of losses and metrics."""
+
 _NOT_KERAS = re.compile(r"(?:Could not locate (?:class|function)|Unknown \w+:) '(\w+)'")
 
 _understood = functools.cache(user_model.parse)
@@ -100,8 +103,10 @@ def _read(file: str) -> "keras.Model":
     import keras
 
     _set(_usual())
+    # Of an .h5 Keras does not know these again, which it wrote itself.
+    short = {name: keras.losses.get(name) for name in SHORT_NAMES} if file.endswith(".h5") else None
     try:
-        model = keras.saving.load_model(file, safe_mode=True)
+        model = keras.saving.load_model(file, custom_objects=short, safe_mode=True)
     except Exception as failure:
         raise UserError(f"{file} {_unreadable(failure)}") from failure
     if not isinstance(model, keras.Model):

@@ -71,6 +71,8 @@ def outputs(task: str) -> int:
 
 def label_shapes(task: str) -> tuple[tuple[int, ...], ...]:
     """What a row of labels may have for a shape, if an architecture is to learn the task."""
+    if task == OWN:
+        return ()
     of, count = _parts(task)
     one = of == CLASSIFICATION or count == 1
     return ((1,), ()) if one else ((count,),)

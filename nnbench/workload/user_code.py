@@ -89,8 +89,8 @@ def reason(failure: BaseException) -> str:
     """What was raised, in a line, with the place in a person's own code if there is one."""
     if isinstance(failure, UserError):
         return str(failure)
-    # Keras begins with where it was and ends with what it was given, TensorFlow ends with why.
-    text = " ".join(" ".join(lines(failure)).partition("Arguments received by")[0].split())
+    # Keras begins with where it was, TensorFlow ends with why.
+    text = " ".join(" ".join(lines(failure)).split())
     if len(text) > REASON_LENGTH:
         text = f"{text[: REASON_LENGTH // 2]} ... {text[-REASON_LENGTH // 2 :]}"
     own = _own_frames(failure)
@@ -115,8 +115,8 @@ def told(failure: BaseException) -> list[str]:
 
 
 def lines(failure: BaseException) -> list[str]:
-    """An error's lines that say something, without colours."""
-    text = COLOURS.sub("", str(failure))
+    """An error's lines that say something, without colours and what Keras' layer was given."""
+    text = COLOURS.sub("", str(failure)).partition("Arguments received by")[0]
     return [line.rstrip() for line in text.splitlines() if line.strip()]
 
 

@@ -6,7 +6,7 @@ and with which default. A function of an installed module is asked when it is ca
 
 import ast
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -46,6 +46,12 @@ class UserModel:
     def is_saved(self) -> bool:
         """Whether it is a file that Keras saved."""
         return self.reference.endswith(SAVED)
+
+
+def digests(labels: Iterable[str | None]) -> dict[str, str | None]:
+    """`UserModel.digest` of each reference that is among these networks."""
+    found = [parse(label) for label in dict.fromkeys(labels) if label is not None]
+    return {one.reference: one.digest() for one in found}
 
 
 def is_model(text: str) -> bool:

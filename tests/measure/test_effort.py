@@ -1,7 +1,9 @@
 """What a run leaves open follows from a first look: plans from made step times, and real ones."""
 
 import json
+import shutil
 from dataclasses import asdict, replace
+from pathlib import Path
 
 import pytest
 from runs import FINGERPRINT, TIMES_S, make_run
@@ -129,6 +131,76 @@ def test_a_plan_is_kept_for_the_same_cases_on_the_same_host(data, tmp_path, monk
     assert {case.cold_epochs for case in more.cases} == {30}
     with pytest.raises(pytest.fail.Exception, match="looked at again"):
         effort.settle(Study.of(["conv:8x2"], backend="jax"), data, effort.folders(tmp_path))
+
+
+def test_an_edited_model_is_looked_at_again(tmp_path, monkeypatch):
+    monkeypatch.setattr(effort.fingerprint, "take", lambda: FINGERPRINT)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "own.py").write_text(OWN)
+    cases = Study.of(["own.py:build"], backend="jax").cases(Study.of(["6,6"]).load())
+    looks = {effort.usual_key(cases[0]): Look(4.0, 1.0, 0.03, 2.0)}
+    looked = {"look": {key: asdict(look) for key, look in looks.items()}}
+    study = Study.of(["own.py:build"], backend="jax")
+    wanted = measuring.specification(study, cases, looked=looked)
+    runs.create(tmp_path, "before", wanted, FINGERPRINT)
+    assert effort.seen(effort.folders(tmp_path), cases) == looks
+    (tmp_path / "own.py").write_text(OWN.replace("Dense(1)", "Dense(2000)"))
+    assert effort.seen(effort.folders(tmp_path), cases) is None
+
+
+def test_what_cannot_be_trained_is_passed_over_by_a_look(data, monkeypatch):
+    class Refusing:
+        def __init__(self, case, arrays, log):
+            self.case = case
+
+        def __enter__(self):
+            return self
+
+        def __exit__(self, *_):
+            pass
+
+        def wait_until_ready(self, limit_s):
+            pass
+
+        def ask(self, case, limit_s, **_):
+            if case.path == "compiled":
+                return {"outcome": "failed", "message": "refused"}
+            return {"outcome": "ok", "once_s": 1.0, "step_s": 0.1, "epoch_s": 0.5}
+
+    monkeypatch.setattr(effort, "Worker", Refusing)
+    cases = Study.of(["conv:8x1"], backend="jax", path="fit,compiled").cases(data)
+    found = effort.looked(data, cases, 10.0)
+    assert list(found) == [effort.usual_key(cases[0])]
+
+
+LOOK = """
+import json
+from nnbench.measure import first_look
+from nnbench.workload import datasets
+from nnbench.workload.datasets.arrays import make_stream
+from nnbench.workload.study import Study
+
+data = datasets.load("own_models.py:{load}")
+case, = Study.of(["own_models.py:build_streamed"], epochs=3, backend="{backend}").cases(data)
+print(json.dumps([case.steps_per_epoch, first_look.measure(case, make_stream(data.name))]))
+"""
+
+
+@pytest.mark.parametrize(
+    ("backend", "load"),
+    [
+        ("torch", "load_loader"),
+        pytest.param("torch", "load_batches", marks=pytest.mark.long),
+        pytest.param("jax", "load_batches", marks=pytest.mark.long),
+        pytest.param("tensorflow", "load_tfdata", marks=pytest.mark.long),
+    ],
+)
+def test_a_stream_is_looked_at_by_its_first_batches(in_backend, tmp_path, backend, load):
+    shutil.copy(Path(__file__).parents[1] / "own_models.py", tmp_path)
+    steps, look = json.loads(in_backend(backend, LOOK.format(load=load, backend=backend)))
+    assert (steps, look["outcome"]) == (3, "ok")
+    assert look["step_s"] > 0
+    assert look["epoch_s"] == pytest.approx(3 * look["step_s"])
 
 
 def replace_epochs(study, epochs):

@@ -322,6 +322,7 @@ def test_what_keras_was_given_is_no_reason():
         "ValueError: Exception encountered when calling Odd.call(). wrong shape"
     )
     assert "Arguments" not in reason
+    assert not any("Arguments" in line for line in user_code.told(failure_of(act)))
 
 
 def test_only_frames_of_ones_own_code_are_told():

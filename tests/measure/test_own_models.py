@@ -141,10 +141,11 @@ case, = Study.of(["own_models.py:build_uncompiled"], **options).cases(data)
 model = keras_model.for_case(case)
 print(type(model.optimizer).__name__, model.optimizer.momentum, model.loss, model.jit_compile)
 
-own_model.make("own_models.py:build_weighted").save("saved.keras")
-print(own_model.make("saved.keras").count_params())
 lambdas = keras.Sequential([keras.Input((6,)), keras.layers.Lambda(lambda x: x)])
-lambdas.save("lambda.keras")
+for ending in ("keras", "h5"):
+    own_model.make("own_models.py:build_weighted").save(f"saved.{ending}")
+    print(own_model.make(f"saved.{ending}").count_params())
+    lambdas.save(f"lambda.{ending}")
 
 class Mine(keras.layers.Layer):
     def call(self, x):
@@ -152,9 +153,10 @@ class Mine(keras.layers.Layer):
 
 keras.Sequential([keras.Input((6,)), Mine()]).save("mine.keras")
 open("text.keras", "w").write("no model")
-for name in ("lambda", "mine", "text"):
+open("text.h5", "w").write("no model")
+for name in ("lambda.keras", "lambda.h5", "mine.keras", "text.keras", "text.h5"):
     try:
-        own_model.make(f"{name}.keras")
+        own_model.make(name)
     except Exception as failure:
         print(failure)
 """
@@ -164,10 +166,13 @@ def test_models_are_made_as_their_owner_and_the_command_say(in_backend, trials):
     told = in_backend("torch", MADE).splitlines()
     assert told[0] == "bfloat16 float32"
     assert told[1] == "SGD 0.9 sparse_categorical_crossentropy False"
-    assert told[2] == str(6 * 4 + 4 + 4 + 1)
-    assert told[3].startswith("lambda.keras holds code of its own in a Lambda layer")
-    assert told[4].startswith("mine.keras uses 'Mine', which is not of Keras")
-    assert told[5] == "text.keras is no model that Keras saved, or it is damaged"
+    assert told[2:4] == 2 * [str(6 * 4 + 4 + 4 + 1)]
+    for place, ending in enumerate(("keras", "h5")):
+        code = f"lambda.{ending} holds code of its own in a Lambda layer"
+        assert told[4 + place].startswith(code)
+        said = f"text.{ending} is no model that Keras saved, or it is damaged"
+        assert told[7 + place] == said
+    assert told[6].startswith("mine.keras uses 'Mine', which is not of Keras")
 
 
 @pytest.mark.parametrize(
@@ -196,6 +201,46 @@ def test_a_failure_is_told_by_the_frames_of_ones_own_code(trials):
     ]
 
 
+def test_what_a_model_raises_in_training_is_an_outcome_and_the_worker_answers_on(trials):
+    fit, compiled = trials("torch", "build_fails", "load_weighted", batch="16")
+    assert (fit["outcome"], compiled["outcome"]) == ("failed", "failed")
+    reason, *frames = fit["message"].splitlines()
+    assert "'Fails' object has no attribute 'uot'" in reason
+    assert any("in halved: return model.uot(x) / 2" in frame for frame in frames)
+    assert not any("site-packages" in frame or "nnbench/" in frame for frame in frames)
+
+
+@pytest.mark.parametrize(
+    ("load", "columns"),
+    [
+        ("load_weighted", ["x0", "x5", "y", "sample_weight"]),
+        ("load_outputs", ["kind", "size (1)"]),
+        ("load_alone", ["x0", "x5"]),
+        ("load_subclassed", ["numbers (6)", "tokens (5)"]),
+    ],
+)
+def test_data_of_any_structure_is_shown(nnbench, tmp_path, load, columns):
+    shutil.copy(OWN, tmp_path / "own_models.py")
+    answer = nnbench("data", "show", f"own_models.py:{load}")
+    assert answer.returncode == 0, answer.stderr
+    lines = [line.strip() for line in answer.stdout.splitlines()]
+    for column in columns:
+        assert any(line.startswith(f"{column} ") for line in lines), answer.stdout
+    assert "more columns" not in answer.stdout
+
+
+def test_what_a_function_of_data_raises_is_told_by_its_frames(nnbench, tmp_path):
+    shutil.copy(OWN, tmp_path / "own_models.py")
+    answer = nnbench("data", "show", "own_models.py:load_broken")
+    assert answer.returncode == 2
+    reason, *frames = answer.stderr.splitlines()
+    assert reason.startswith("nnbench: own_models.py:load_broken failed: KeyError: ")
+    assert [frame.partition(" in ")[2].partition(":")[0] for frame in frames] == [
+        "load_broken",
+        "load_of",
+    ]
+
+
 @pytest.mark.parametrize(
     ("load", "told"),
     [
@@ -209,6 +254,18 @@ def test_streams_that_cannot_be_trained_on_are_one_line(trials, tmp_path, monkey
     with pytest.raises(UserError, match=told) as caught:
         datasets.load(f"own_models.py:{load}")
     assert len(str(caught.value).splitlines()) == 1
+
+
+@pytest.mark.long
+def test_of_a_stream_its_first_batch_is_shown_and_that_is_said(nnbench, tmp_path):
+    shutil.copy(OWN, tmp_path / "own_models.py")
+    answer = nnbench("data", "show", "own_models.py:load_batches")
+    assert answer.returncode == 0, answer.stderr
+    told = answer.stdout.splitlines()
+    assert told[0].endswith("40 rows")
+    assert "all below is of its first batch, 16 rows" in told
+    asked = json.loads(nnbench("data", "show", "own_models.py:load_batches", "--json").stdout)
+    assert (asked["rows"], asked["first_batch"]) == (40, 16)
 
 
 @pytest.mark.long

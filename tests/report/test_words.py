@@ -55,6 +55,13 @@ def test_slower_faster_and_not_told_apart_follow_the_intervals(tmp_path):
     assert re.search(r"not told apart from 6x2: 9x1", cold)
 
 
+def test_what_of_an_epoch_waits_for_its_batches_is_told(tmp_path):
+    told = text(story(tmp_path, {"6,6": {"epoch": 0.04, "data": 0.01}, "8": {}}, spread=0.001))
+    assert re.search(r"Of an epoch of 6x2, [\d.]+ ms, fit waits [\d.]+ ms for its", told)
+    assert re.search(r"batches: 25 %\.", told)
+    assert "epoch of 8x1, " not in told
+
+
 def test_the_largest_part_comes_first_and_parts_have_percentages(tmp_path):
     tracing = text(story(tmp_path / "a", {"6,6": {"trace": 5.0}}))
     assert re.search(r"go 8\d % to tracing and compiling", tracing)

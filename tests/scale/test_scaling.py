@@ -1,5 +1,6 @@
 """How cost grows along an axis, from runs of known growth."""
 
+import importlib
 import json
 
 import numpy as np
@@ -189,3 +190,16 @@ def test_scaling_is_told_as_plain_data(tmp_path):
     assert told["sizes"] == [*axes.AXES["depth"]]
     assert told["times_s"][0]["low"] < told["times_s"][0]["value"]
     assert told["exponent"][0] == pytest.approx(1.0, abs=0.05)
+
+
+@pytest.mark.parametrize("asked", [("--name", "mine"), ()])
+def test_a_run_along_an_axis_has_the_name_that_was_asked_for(nnbench, monkeypatch, asked):
+    names = []
+
+    def measure(*_, name, **__):
+        names.append(name)
+        raise UserError("seen")
+
+    monkeypatch.setattr(importlib.import_module("nnbench.cli.scale"), "measure", measure)
+    assert nnbench("scale", "depth=1,2", *asked, "--backend", "jax").stderr == "nnbench: seen\n"
+    assert names == [asked[1] if asked else None]

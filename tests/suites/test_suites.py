@@ -1,7 +1,9 @@
 """What other people's projects use, in such a project, installed from a wheel."""
 
 import json
+import shutil
 import sys
+from pathlib import Path
 
 import pytest
 from projects import call, commit_all, environment_with_wheel, git
@@ -286,3 +288,29 @@ def test_functions_are_found_by_their_names():
     assert reference_to(call).endswith("projects.py:call")
     with pytest.raises(UserError, match="at the top of a module"):
         reference_to(lambda: None)
+
+
+FIGURES = """
+import json
+from nnbench.suites import drift_process
+from nnbench.workload import datasets
+from nnbench.workload.study import Study
+
+_, answer = drift_process.open_room(None)
+drift_process.EPOCHS = 2
+for model, load in (("no_loss", "weighted"), ("fails", "weighted"), ("streamed", "batches")):
+    data = datasets.load(f"own_models.py:load_{load}")
+    case, = Study.of([f"own_models.py:build_{model}"], backend="torch").cases(data)
+    print(json.dumps(answer({"case": case.to_json()})))
+"""
+
+
+def test_drift_of_ones_own_models_is_figures_or_a_line(in_backend, tmp_path):
+    shutil.copy(Path(__file__).parents[1] / "own_models.py", tmp_path)
+    no_loss, fails, streamed = map(json.loads, in_backend("torch", FIGURES).splitlines())
+    assert no_loss["repeat_max_ulp"] == 0
+    assert "final_loss" not in no_loss
+    assert "has no attribute 'uot'" in fails["error"]
+    assert streamed["error"] == (
+        "own_models.py:load_batches makes its batches anew: drift compares trainings on arrays"
+    )

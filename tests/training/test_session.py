@@ -7,6 +7,7 @@ from dataclasses import asdict
 import numpy as np
 import pytest
 from fuzz.damage import in_json
+from projects import nnbench_process
 
 from nnbench.errors import UserError
 from nnbench.training import session
@@ -134,6 +135,101 @@ def test_ones_own_model_is_trained_saved_and_gone_on_with(nnbench, tmp_path):
     assert json.loads(answer.stdout)["losses"][:2] == before
 
 
+FAILING = """
+import keras, numpy as np
+
+class Fails(keras.Model):
+    def __init__(self, whole):
+        super().__init__()
+        self.whole, self.outer = whole, keras.layers.Dense(1)
+
+    def call(self, x, training=False):
+        return self.outer(x if training or self.whole else missing(x))
+
+    def get_metrics_result(self):
+        found = super().get_metrics_result()
+        return found if self.whole else {"total": found["loss"]}
+
+def missing(x):
+    return x.nothing
+
+def build(whole=True):
+    model = Fails(whole)
+    model.compile("adam", "mean_squared_error")
+    return model
+
+def quiet():
+    class Quiet(keras.Sequential):
+        def get_metrics_result(self):
+            return {"total": super().get_metrics_result()["loss"]}
+
+    model = Quiet([keras.Input((3,)), keras.layers.Dense(1)])
+    model.compile("adam", "mean_squared_error")
+    return model
+
+def load():
+    x = np.random.default_rng(0).normal(size=(30, 3)).astype("float32")
+    return x, x[:, :1]
+
+def batches():
+    class Batches(keras.utils.PyDataset):
+        def __len__(self):
+            return 3
+
+        def __getitem__(self, number):
+            return [one[10 * number : 10 * number + 10] for one in load()]
+
+    return Batches()
+"""
+
+
+@pytest.mark.long
+def test_what_ones_own_model_raises_is_told_by_its_places(tmp_path):
+    (tmp_path / "m.py").write_text(FAILING)
+    own = ("--data", "m.py:load", "--backend", "jax", "--quiet")
+    for command in (
+        ("train", "m.py:build(whole=False)", *own),
+        ("show", "m.py:build(whole=False)"),
+    ):
+        answer = nnbench_process(tmp_path, *command, *(own[:-1] if command[0] == "show" else ()))
+        assert answer.returncode == 2
+        assert "Traceback" not in answer.stderr
+        assert "no attribute nothing" in answer.stderr
+        assert "in missing: return x.nothing" in answer.stderr
+
+
+@pytest.mark.long
+def test_a_model_without_a_loss_has_no_curve_and_that_is_told_at_once(nnbench, tmp_path):
+    (tmp_path / "m.py").write_text(FAILING)
+    own = ("m.py:quiet", "--data", "m.py:load", "--backend", "jax", "--quiet")
+    answer = nnbench("train", *own, "--epochs", "1000000")
+    assert answer.returncode == 2
+    assert answer.stderr.splitlines()[-1] == (
+        "nnbench: m.py:quiet logs no loss: there is no curve to watch"
+    )
+    for path in ("fit", "compiled"):
+        answer = nnbench("race", *own, "--seeds", "2", "--epochs", "100000", "--path", path)
+        assert answer.returncode == 2
+        assert "m.py:quiet measures no loss: it has total" in answer.stderr
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("options", [("--data", "m.py:batches"), ("--path", "compiled")])
+def test_a_subclassed_model_is_trained_on_streams_and_compiled(nnbench, tmp_path, options):
+    (tmp_path / "m.py").write_text(FAILING)
+    options = ("--backend", "jax", "--epochs", "3", "--quiet", "--data", "m.py:load", *options)
+    answer = nnbench("train", "m.py:build", *options, "--save", "kept")
+    assert answer.returncode == 0, answer.stderr
+    assert "after 3" in answer.stdout
+    before = json.loads((tmp_path / "kept" / session.DESCRIPTION).read_text())["losses"]
+    again = ("train", "m.py:build", *options, "--go-on-from", "kept", "--json")
+    answer = nnbench(*again)
+    assert answer.returncode == 0, answer.stderr
+    losses = json.loads(answer.stdout)["losses"]
+    assert losses[:3] == before
+    assert len(losses) == 6
+
+
 @pytest.mark.long
 def test_a_family_is_trained_on_its_kind_of_data(nnbench):
     answer = nnbench("train", "lstm:3x1", *TRAIN[2:], "--data", "synthetic:sequences=4x2,rows=40")
@@ -169,4 +265,4 @@ def test_going_on_takes_weights_from_a_model_file_and_no_code(nnbench, tmp_path)
     assert "nnbench: the training saved in kept/model.keras is damaged" in answer.stderr
     answer = nnbench(*TRAIN, "--go-on-from", "kept", "--data", "synthetic:rows=60,features=5")
     assert answer.returncode == 2
-    assert "is of other data than rows of 5 features" in answer.stderr
+    assert "is of other data than rows of shape (5,)" in answer.stderr

@@ -100,7 +100,7 @@ def made(tmp_path, monkeypatch):
         arrays.answer(f"made.py:{name}", "data.npz", "problem")
         problem = tmp_path / "problem"
         if problem.exists():
-            raise UserError(problem.read_text())
+            raise UserError(*problem.read_text().split("\n"))
         return datasets.load("data.npz", **options)
 
     return load

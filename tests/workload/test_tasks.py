@@ -317,3 +317,10 @@ def test_a_race_over_several_labels(nnbench):
     spec = "synthetic:rows=200,labels=3"
     answer = nnbench("race", "8", "--target-loss", "0.69", "--data", spec, *options)
     assert answer.returncode == 0, answer.stderr
+
+
+def test_targets_without_a_task_are_for_ones_own_model(tmp_path):
+    np.savez(tmp_path / "data.npz", x=REAL, y=SEVERAL[:, :1])
+    data = datasets.load(str(tmp_path / "data.npz"), task=tasks.OWN)
+    with pytest.raises(UserError, match=r"6x2 cannot be trained on .* as own: .* --model"):
+        data.check_takes(arch.parse("6,6"))

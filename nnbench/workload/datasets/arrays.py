@@ -65,7 +65,7 @@ def load_function(reference: str, *, task: str | None) -> Dataset:
         except subprocess.TimeoutExpired:
             raise UserError(f"{reference} gave no data within {LIMIT_S} s") from None
         if problem.exists():
-            raise UserError(problem.read_text(encoding="utf-8"))
+            raise UserError(*problem.read_text(encoding="utf-8").split("\n"))
         if ended.returncode != 0 or not file.exists():
             last = ended.stderr.decode(errors="replace").strip().splitlines()[-1:]
             reason = ": ".join([f"its process ended with status {ended.returncode}", *last])
@@ -81,7 +81,10 @@ def load_function(reference: str, *, task: str | None) -> Dataset:
 
 
 def answer(reference: str, file: str, problem: str) -> None:
-    """Call a person's function and write its arrays, or in one line why there are none."""
+    """Call a person's function and write its arrays, or why there are none.
+
+    That is one line, and below it the places in their code.
+    """
     try:
         made = _made(reference)
         if kind := streams.kind_of(made):
@@ -91,8 +94,8 @@ def answer(reference: str, file: str, problem: str) -> None:
             told, first = {}, _parts(reference, made)
         np.savez(file, **told, **nest.pack(_plain_parts(reference, *first)))  # type: ignore[arg-type]
     except UserError as mistake:
-        told_so = " ".join(str(mistake).split())
-        Path(problem).write_text(told_so, encoding="utf-8", errors="backslashreplace")
+        told_so = (" ".join(line.splitlines()) for line in user_code.told(mistake))
+        Path(problem).write_text("\n".join(told_so), encoding="utf-8", errors="backslashreplace")
 
 
 def make_stream(reference: str) -> TrainingData:

@@ -123,6 +123,11 @@ class Dataset:
                 f"{network} cannot be trained on {self.name} ({self.parts}): an architecture takes "
                 "an array x and an array y; name your own model with --model"
             )
+        if self.task == tasks.OWN:
+            raise UserError(
+                f"{network} cannot be trained on {self.name} as {tasks.OWN}: "
+                "that is for your own model, named with --model"
+            )
         wanted = tasks.label_shapes(self.task)
         if self.labels.shape[1:] not in wanted:
             raise UserError(
@@ -207,6 +212,7 @@ class ColumnSummary:
 class Description:
     """Columns (labels last), the first rows in order.
 
+    Of a stream all but `rows` is of its first batch, which has `first_batch` rows.
     `class_counts` holds the rows of each class, or of several labels a row those that have each;
     None for a regression.
     """
@@ -219,6 +225,7 @@ class Description:
     columns: list[ColumnSummary]
     class_counts: dict[int, int] | None
     first_rows: list[tuple[float, ...]]
+    first_batch: int | None = None
 
 
 def describe(data: Dataset, *, first: int = 5) -> Description:
@@ -241,6 +248,7 @@ def describe(data: Dataset, *, first: int = 5) -> Description:
         columns=columns,
         class_counts=dict(enumerate(counts)) if counts else None,
         first_rows=list(zip(*flat, strict=True)),
+        first_batch=data.stream.batch_rows if data.stream else None,
     )
 
 
