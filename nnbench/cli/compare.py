@@ -70,7 +70,7 @@ def compare(
         if not os.path.exists(one):  # noqa: PTH110 - a name may be too long
             checkout.find(one)
     # A mistake in the data is told before environments are made.
-    data = study.data.load() if measured_now else None
+    data = study.load() if measured_now else None
     from nnbench.report import comparison
 
     measured: list[Run] = []

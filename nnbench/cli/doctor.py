@@ -28,7 +28,7 @@ def doctor(
     findings = examination.examine(output.results)
     floor, measured = None, []
     if measure:
-        data = study.data.load()
+        data = study.load()
         tell_data(data)
         with Bar(0, "trials", quiet=output.quiet) as bar:
             floor, run = noise_floor.measure(study, data, bar.watch)

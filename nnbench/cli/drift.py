@@ -65,7 +65,7 @@ class Seeded(Trained):
         network = Networks.named([self.model or self.architecture or "6,6"])
         study = Study(network, self.data, self.training, self.machine)
         study.check()
-        loaded = self.data.load()
+        loaded = study.load()
         tell_data(loaded)
         return loaded, study.cases(loaded)
 

@@ -229,7 +229,7 @@ def record(
     from nnbench.history import record as recording
     from nnbench.show.progress import Bar
 
-    data = study.data.load()
+    data = study.load()
     cases = study.cases(data)
     parts = recording.plan(chosen, study, cases, together=together)
     tell_backend(study.machine, quiet=measured.output.quiet)
@@ -267,7 +267,7 @@ def bisect(
 
     chosen = halving.chosen(first, last, phase)
     tell_backend(study.machine, quiet=measured.output.quiet)
-    data = study.data.load()
+    data = study.load()
     tell_data(data)
     made: list[Run] = []
 

@@ -55,7 +55,7 @@ def measure(
     as `cases` other than the study's.
     """
     study.check()
-    data = data or study.data.load()
+    data = data or study.load()
     from nnbench.measure import run as measuring
 
     cases = plan.pop("cases", None) or study.cases(data)

@@ -21,7 +21,8 @@ def drift_figures(case: Case, epochs: int) -> dict[str, float]:
     - `first_differing_epoch`, `loss_difference`: of the other path, too;
     - `final_loss`: the last of the first training.
     """
-    data = datasets.load(case.data, task=case.training.task if case.model is None else None)
+    own = case.model is not None
+    data = datasets.load(case.data, task=None if own else case.training.task, as_given=own)
     code = policies.POLICIES["keras"].code_for(case.backend)
     unshuffled = replace(case.training, shuffle=False)
     ordered = replace(case, training=unshuffled, cold_epochs=epochs)

@@ -55,7 +55,7 @@ class Started:
     def data_of(self, case: Case) -> tuple[Array, Array]:
         """Features (rows, columns) and labels (rows, 1) of a case's data set."""
         if case.data not in self.arrays:
-            loaded = datasets.load(case.data)
+            loaded = datasets.load(case.data, as_given=case.model is not None)
             self.arrays[case.data] = loaded.features, loaded.labels
         return self.arrays[case.data]
 

@@ -33,7 +33,7 @@ def measure(
     Raises UserError for what cannot be measured.
     """
     with tempfile.TemporaryDirectory() as scratch, _importable():
-        data = study.data.load()
+        data = study.load()
         study = installed(study)
         cases = study.cases(data)
         here = fingerprint.take()

@@ -75,7 +75,7 @@ class Data:
         if self.as_ is not None:
             tasks.classes(self.as_)
 
-    def load(self) -> "Dataset":
+    def load(self, *, as_given: bool = False) -> "Dataset":
         """The data set. Raises UserError as `datasets.load` does."""
         from nnbench.workload import datasets
 
@@ -85,6 +85,7 @@ class Data:
             label=self.label,
             task=self.as_,
             standardise=self.standardise,
+            as_given=as_given,
         )
 
 
@@ -270,6 +271,10 @@ class Study:
         if self.networks.architectures:
             arch.parse_many(self.networks.architectures)
         _ = self.machine.backends
+
+    def load(self) -> "Dataset":
+        """Its data; classes of arrays keep their numbers where a person's own model is trained."""
+        return self.data.load(as_given=bool(self.networks.model))
 
     def cases(self, data: "Dataset", *, shuffle: bool = True) -> list[Case]:
         """Every combination of backend, device, path and network; UserError for unknown ones."""

@@ -24,15 +24,17 @@ CHILD = "import sys; from nnbench.workload.datasets import arrays; arrays.answer
 Array = npt.NDArray[Any]
 
 
-def load_npz(path: Path, *, name: str, source: str, task: str | None) -> Dataset:
+def load_npz(
+    path: Path, *, name: str, source: str, task: str | None, as_given: bool = False
+) -> Dataset:
     """Read arrays `x` and `y`, rows first; UserError if they are not there or not finite."""
     found = npz.read(path, ("x", "y"), mend=f"write it with np.savez({path.name!r}, x=..., y=...)")
     if len(found) < 2:
         raise UserError(f"{path} needs the arrays x and y: np.savez({path.name!r}, x=..., y=...)")
-    return _data_set(found["x"], found["y"], name=name, source=source, task=task)
+    return _data_set(found["x"], found["y"], name=name, source=source, task=task, as_given=as_given)
 
 
-def load_function(reference: str, *, task: str | None) -> Dataset:
+def load_function(reference: str, *, task: str | None, as_given: bool = False) -> Dataset:
     """Call a function for (x, y) in its own process: it may import a framework. Else UserError."""
     user_code.check(reference)
     with tempfile.TemporaryDirectory() as scratch:
@@ -51,7 +53,9 @@ def load_function(reference: str, *, task: str | None) -> Dataset:
             raise UserError(f"{reference} gave no data ({reason})")
         found = npz.read(file)
         source = f"your function {reference}"
-        return _data_set(found["x"], found["y"], name=reference, source=source, task=task)
+        return _data_set(
+            found["x"], found["y"], name=reference, source=source, task=task, as_given=as_given
+        )
 
 
 def answer(reference: str, file: str, problem: str) -> None:
@@ -116,7 +120,9 @@ def _plain(reference: str, letter: str, made: Any) -> Array:
     return array
 
 
-def _data_set(x: Array, y: Array, *, name: str, source: str, task: str | None) -> Dataset:
+def _data_set(
+    x: Array, y: Array, *, name: str, source: str, task: str | None, as_given: bool
+) -> Dataset:
     if task is not None:
         tasks.classes(task)
     for letter, array, kinds in (("x", x, "fiub"), ("y", y, "fiubU")):
@@ -135,7 +141,7 @@ def _data_set(x: Array, y: Array, *, name: str, source: str, task: str | None) -
         )
     if not x.size or not y.size:
         raise UserError(f"{name} has rows of no numbers: x has shape {x.shape} and y {y.shape}")
-    labels = _labels(y, task, f"y of {name}")
+    labels = _labels(y, task, f"y of {name}", as_given=as_given)
     if x.dtype.kind in "fb":
         x = x.astype(np.float32)
     return Dataset(
@@ -150,8 +156,8 @@ def _data_set(x: Array, y: Array, *, name: str, source: str, task: str | None) -
     )
 
 
-def _labels(y: Array, task: str | None, where: str) -> Labels:
-    """Labels as they were given, for a person's own loss, unless they are texts or it is asked."""
+def _labels(y: Array, task: str | None, where: str, *, as_given: bool) -> Labels:
+    """Labels by the rules of `classes`; `as_given` leaves numbers to a person's own loss."""
     if y.dtype.kind == "U":
         if y.ndim != 1 and y.shape[1:] != (1,):
             raise UserError(f"{where} is text of shape {y.shape}: one text a row can be a class")
@@ -167,7 +173,7 @@ def _labels(y: Array, task: str | None, where: str) -> Labels:
     found = classes.of_numbers(numbers, task, where)
     if found.task == tasks.REGRESSION or np.array_equal(found.values, numbers):
         return Labels(given, found.task, found.note)
-    if task is None:
+    if task is None and as_given:
         # A run trains all its networks on the same labels, and own models are among them.
         told = (
             "y as given, for your own loss may need it so; a regression to an architecture "
