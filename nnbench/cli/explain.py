@@ -33,9 +33,7 @@ def explain(
     """
     are_runs = are_folders(first, second)
     if are_runs and saved:
-        raise UserError(
-            "--run is to look up networks, and two folders are named: drop one"
-        )
+        raise UserError("--run is to look up networks, and two folders are named: drop one")
     networks = [] if are_runs else [arch.parse(first), arch.parse(second)]
     if networks and networks[0] == networks[1]:
         raise UserError(f"{first} and {second} are the same network: name two")
