@@ -32,6 +32,8 @@ def explain(
         unlike: Compare runs of unlike hosts or versions.
     """
     are_runs = are_folders(first, second)
+    if are_runs and saved:
+        raise UserError("--run is to look up networks, and two folders are named: drop one")
     networks = [] if are_runs else [notation.parse_one(first), notation.parse_one(second)]
     if networks and networks[0] == networks[1]:
         raise UserError(f"{first} and {second} are the same network: name two")

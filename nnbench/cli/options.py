@@ -94,7 +94,7 @@ Fresh = Annotated[
 class Data(study.Data):
     """Options of `workload.study.Data`."""
 
-    def load(self) -> "Dataset":
+    def load(self, *, as_given: bool = False) -> "Dataset":
         """The same; what has to be downloaded first is said, since that can take minutes."""
         from nnbench.workload.datasets import from_keras
 
@@ -102,7 +102,7 @@ class Data(study.Data):
             recipe = from_keras.parse(str(self.data))
             if not recipe.is_here:
                 note(f"{recipe.name}: keras.datasets downloads it")
-        return super().load()
+        return super().load(as_given=as_given)
 
 
 @options("Training")

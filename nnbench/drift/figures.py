@@ -23,7 +23,8 @@ def drift_figures(case: Case, epochs: int) -> dict[str, float]:
 
     Raises UserError for data that make their batches anew.
     """
-    data = datasets.load(case.data, task=case.training.task if case.model is None else None)
+    own = case.model is not None
+    data = datasets.load(case.data, task=None if own else case.training.task, as_given=own)
     if data.stream is not None:
         raise worker.anew(case)
     data = data.taken_by([case.architecture])

@@ -159,7 +159,8 @@ def check(
     user_model.confirm(golden.folder, golden.data.data, data, "--data")
     user_model.confirm(golden.folder, case.model or f"the network {case.label}", model, "--model")
     try:
-        loaded = golden.data.load().taken_by([case.architecture])
+        loaded = golden.data.load(as_given=case.model is not None)
+        loaded = loaded.taken_by([case.architecture])
     except UserError as mistake:
         raise UserError(f"what {golden.folder} was recorded with: {mistake}") from None
     if loaded.digest != case.data_digest:

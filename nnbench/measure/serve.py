@@ -58,9 +58,13 @@ class Started:
     def data_of(self, case: Case) -> TrainingData:
         """What `fit` is given of a case's data set; a stream is made by a person's function."""
         if case.data not in self.data:
-            loaded = None if self.is_stream else datasets.load(case.data)
-            self.data[case.data] = loaded.training_data if loaded else make_stream(case.data)
+            self.data[case.data] = make_stream(case.data) if self.is_stream else _loaded(case)
         return self.data[case.data]
+
+
+def _loaded(case: Case) -> TrainingData:
+    loaded = datasets.load(case.data, as_given=case.model is not None)
+    return loaded.taken_by([case.architecture]).training_data
 
 
 def main() -> None:

@@ -100,7 +100,7 @@ class Data:
         if self.as_ is not None:
             tasks.check_asked(self.as_)
 
-    def load(self) -> "Dataset":
+    def load(self, *, as_given: bool = False) -> "Dataset":
         """The data set, bank notes where none is named. Raises UserError as `datasets.load`."""
         from nnbench.workload import datasets
 
@@ -110,6 +110,7 @@ class Data:
             label=self.label,
             task=self.as_,
             standardise=self.standardise,
+            as_given=as_given,
         )
 
 
@@ -315,10 +316,15 @@ class Study:
         _ = self.machine.backends
 
     def load(self) -> "Dataset":
-        """Its data, as its networks take them. Raises UserError as `datasets.load` does."""
+        """Its data, as its networks take them. Raises UserError as `datasets.load` does.
+
+        Classes of arrays keep their numbers where a person's own model is trained.
+        """
         networks = self.or_networks().networks
-        named = self.data.data or networks.usual_data()
-        return replace(self.data, data=named).load().taken_by(networks.parsed())
+        parsed = networks.parsed()
+        own = any(isinstance(one, UserModel) for one in parsed)
+        named = replace(self.data, data=self.data.data or networks.usual_data())
+        return named.load(as_given=own).taken_by(parsed)
 
     def cases(self, data: "Dataset", *, shuffle: bool = True) -> list[Case]:
         """Every combination of backend, device, path and network; UserError for unknown ones."""

@@ -6,6 +6,7 @@ import math
 import pytest
 from runs import FINGERPRINT, TIMES_S, make_run
 
+from nnbench.cli.explain import explain
 from nnbench.errors import UserError
 from nnbench.explain import attribution, charts, words
 from nnbench.explain.attribution import PARTS
@@ -200,6 +201,12 @@ def test_a_run_without_the_network_names_what_it_holds(tmp_path):
     run = make_run(tmp_path, TIMES)
     with pytest.raises(UserError, match=r"100x2, 6x5"):
         attribution.of_networks(run, parse("8x8"), parse(DEEP))
+
+
+def test_a_run_to_look_networks_up_in_goes_with_no_folders(tmp_path):
+    saved = make_run(tmp_path, {"100x2": {}, "6x5": {}}).folder
+    with pytest.raises(UserError, match=r"--run .* networks, and two folders are named"):
+        explain(str(saved), str(saved), saved=saved)
 
 
 def test_the_chart_ends_at_the_whole(tmp_path):

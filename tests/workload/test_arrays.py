@@ -8,6 +8,7 @@ import pytest
 from nnbench.errors import UserError
 from nnbench.workload import datasets
 from nnbench.workload.datasets import arrays
+from nnbench.workload.study import Study
 
 X = np.arange(60.0).reshape(30, 2)
 THREE = np.arange(30) % 3
@@ -183,13 +184,27 @@ def saved(folder, **content):
     return str(folder / "mine.npz")
 
 
-def test_labels_of_arrays_stay_as_they_were_given(tmp_path):
-    three = datasets.load(saved(tmp_path, x=X, y=THREE))
+@pytest.mark.parametrize("numbers", [(-1, 1), (1, 2), (-1.0, 1.0)])
+def test_two_numbers_of_arrays_are_classes(tmp_path, numbers):
+    y = np.array(numbers)[THREE % 2]
+    found = datasets.load(saved(tmp_path, x=X, y=y))
+    assert (found.task, set(found.labels.ravel())) == ("classification", {0, 1})
+    assert "2 classes, numbered from 0: " in found.source
+    assert "--as regression takes the numbers" in found.source
+    asked = datasets.load(saved(tmp_path, x=X, y=y), task="regression")
+    assert (asked.task, set(asked.labels.ravel())) == ("regression", set(numbers))
+
+
+def test_labels_of_arrays_stay_as_they_were_given_to_ones_own_model(tmp_path):
+    three = datasets.load(saved(tmp_path, x=X, y=THREE), as_given=True)
     assert (three.task, three.labels.dtype.kind) == ("classification-3", "i")
-    signs = datasets.load(saved(tmp_path, x=X, y=THREE % 2 * 2 - 1))
+    file = saved(tmp_path, x=X, y=THREE % 2 * 2 - 1)
+    (tmp_path / "mine.py").write_text("def build():\n    ...\n")
+    signs = Study.of([f"{tmp_path}/mine.py:build"], data=file).load()
     assert (signs.task, set(signs.labels.ravel())) == ("regression", {-1, 1})
+    assert Study.of(["6,6"], data=file).load().task == "classification"
     assert "a regression to an architecture (--as classification" in signs.source
-    asked = datasets.load(saved(tmp_path, x=X, y=THREE % 2 * 2 - 1), task="classification")
+    asked = datasets.load(file, task="classification")
     assert (asked.task, set(asked.labels.ravel())) == ("classification", {0, 1})
 
 

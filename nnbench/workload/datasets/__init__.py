@@ -40,6 +40,7 @@ def load(
     label: str | None = None,
     task: str | None = None,
     standardise: bool = False,
+    as_given: bool = False,
 ) -> Dataset:
     """Load and check the data that `spec` names.
 
@@ -50,8 +51,9 @@ def load(
     `x` and `y`, or `data.py:load`, a function that returns such a pair. `label`, one column or
     several with commas, must be given for a table; `features` defaults to every other column of
     numbers and `task` to what the labels look like (see `classes`). `standardise` scales each
-    feature to mean 0 and standard deviation 1. Raises UserError for data that is not there or
-    cannot be trained on.
+    feature to mean 0 and standard deviation 1. `as_given` is for a person's own model: classes of
+    arrays, such as -1 and 1, keep their numbers, which its loss may need. Raises UserError for data
+    that is not there or cannot be trained on.
     """
     choice = Choice(label, features, task, standardise)
     if spec.partition(":")[0] == synthetic.PREFIX:
@@ -86,8 +88,9 @@ def load(
         if choice.of_columns:
             raise UserError(f"{spec} has no columns to choose: give x and y as they are trained on")
         if path.suffix == ".npz":
-            return load_npz(path, name=spec, source=f"your file {path}", task=task)
-        return load_function(spec, task=task)
+            source = f"your file {path}"
+            return load_npz(path, name=spec, source=source, task=task, as_given=as_given)
+        return load_function(spec, task=task, as_given=as_given)
     # os.path's answer for a name that is too long is no; Path's is an error.
     there = os.path.exists(path)  # noqa: PTH110
     if not spec or (path.name == spec and not path.suffix and not there):

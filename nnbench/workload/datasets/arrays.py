@@ -27,7 +27,9 @@ LIMIT_S = 600
 CHILD = "import sys; from nnbench.workload.datasets import arrays; arrays.answer(*sys.argv[1:])"
 
 
-def load_npz(path: Path, *, name: str, source: str, task: str | None) -> Dataset:
+def load_npz(
+    path: Path, *, name: str, source: str, task: str | None, as_given: bool = False
+) -> Dataset:
     """Read arrays `x` and `y`, rows first; UserError if they are not there or not finite.
 
     There may be a `sample_weight`, and several arrays in place of one: `x/image` and `x/mask`.
@@ -36,7 +38,7 @@ def load_npz(path: Path, *, name: str, source: str, task: str | None) -> Dataset
     data = nest.unpack(npz.read(path, nest.PARTS, mend=mend))
     if data.x is None or data.y is None:
         raise UserError(f"{path} needs the arrays x and y: np.savez({path.name!r}, x=..., y=...)")
-    return _data_set(data, name=name, source=source, task=task)
+    return _data_set(data, name=name, source=source, task=task, as_given=as_given)
 
 
 def load_shipped(known: Arrays) -> Dataset:
@@ -53,7 +55,7 @@ def load_shipped(known: Arrays) -> Dataset:
     )
 
 
-def load_function(reference: str, *, task: str | None) -> Dataset:
+def load_function(reference: str, *, task: str | None, as_given: bool = False) -> Dataset:
     """Call a function for (x, y) in its own process: it may import a framework. Else UserError."""
     user_code.check(reference)
     with tempfile.TemporaryDirectory() as scratch:
@@ -77,7 +79,8 @@ def load_function(reference: str, *, task: str | None) -> Dataset:
             stream = replace(stream, code=user_code.digest(reference))
         source = f"your function {reference}"
         data = nest.unpack(found)
-        return _data_set(data, name=reference, source=source, task=task, stream=stream)
+        told_by = {"name": reference, "source": source}
+        return _data_set(data, **told_by, task=task, as_given=as_given, stream=stream)
 
 
 def answer(reference: str, file: str, problem: str) -> None:
@@ -205,7 +208,13 @@ def _plain(reference: str, letter: str, made: Any) -> Array:
 
 
 def _data_set(
-    data: TrainingData, *, name: str, source: str, task: str | None, stream: Stream | None = None
+    data: TrainingData,
+    *,
+    name: str,
+    source: str,
+    task: str | None,
+    as_given: bool = False,
+    stream: Stream | None = None,
 ) -> Dataset:
     if task is not None:
         tasks.check_asked(task)
@@ -231,7 +240,7 @@ def _data_set(
             f"sample_weight of {name} has shape {weights.shape}: give one number for each row"
         )
     if nest.is_plain(data.y) and stream is None:
-        labels = _labels(data.y, task, f"y of {name}")
+        labels = _labels(data.y, task, f"y of {name}", as_given=as_given)
     else:
         labels = Labels(nest.mapped(_numbers, data.y), task or tasks.OWN)
     features = nest.mapped(
@@ -280,8 +289,8 @@ def _numbers(labels: Array) -> Array:
     return labels.astype(np.float32) if labels.dtype.kind in "fb" else labels
 
 
-def _labels(y: Array, task: str | None, where: str) -> Labels:
-    """Labels as they were given, for a person's own loss, unless they are texts or it is asked."""
+def _labels(y: Array, task: str | None, where: str, *, as_given: bool) -> Labels:
+    """Labels by the rules of `classes`; `as_given` leaves numbers to a person's own loss."""
     if y.dtype.kind == "U":
         if y.ndim != 1 and y.shape[1:] != (1,):
             raise UserError(f"{where} is text of shape {y.shape}: one text a row can be a class")
@@ -301,7 +310,7 @@ def _labels(y: Array, task: str | None, where: str) -> Labels:
     found = classes.of_numbers(numbers, task, where)
     if found.task == tasks.REGRESSION or np.array_equal(found.values, numbers):
         return Labels(given, found.task, found.note)
-    if task is None:
+    if task is None and as_given:
         # A run trains all its networks on the same labels, and own models are among them.
         told = (
             "y as given, for your own loss may need it so; a regression to an architecture "
