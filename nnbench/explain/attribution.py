@@ -81,8 +81,8 @@ class Attribution:
     epochs_flip: Interval
     epoch: Interval
     ratios: dict[str, Estimate]
-    units: str
-    count: int
+    sampled: str
+    """What its intervals are formed over, such as `5 launches`."""
     counts: tuple[Counts, Counts]
 
 
@@ -245,6 +245,7 @@ def _attribution(
     units: str,
     counts: tuple[Counts, Counts],
 ) -> Attribution:
+    count = draws.freedom + 1
     before_s, after_s = (float(_centres(each)[_MEASURED.index(COLD)]) for each in times)
     return Attribution(
         *names,
@@ -257,7 +258,6 @@ def _attribution(
         draws.flip(cases[0].cold_epochs),
         draws.interval(EPOCH),
         ratios,
-        units,
-        draws.freedom + 1,
+        f"{count} {units if count > 1 else units.removesuffix('s')}",
         counts,
     )

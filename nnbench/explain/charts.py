@@ -49,7 +49,7 @@ def waterfall(found: Attribution) -> Figure:
     footnote(
         figure,
         f"{case.context}; {case.data}, {case.rows:,} rows, {case.batch_rows:,} a batch. 95 % "
-        f"intervals from {found.count} {found.units}; rest is what no part explains.",
+        f"intervals from {found.sampled}; rest is what no part explains.",
     )
     return figure
 

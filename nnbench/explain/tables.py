@@ -23,7 +23,7 @@ def table(found: Attribution) -> Table:
         f"{case.context}: {case.data}, {case.rows:,} rows, {batch}; {case.cold_epochs} epochs cold",
         ("part", f"{found.second} minus {found.first}", "95 % interval", "share"),
         [*rows, None, whole],
-        f"95 % intervals from {found.count} {found.units}; {found.first} takes "
+        f"95 % intervals from {found.sampled}; {found.first} takes "
         f"{units.seconds(found.first_cold_s)}, {found.second} {units.seconds(found.second_cold_s)}",
         bold=frozenset({len(rows) + 1}),
     )
