@@ -73,20 +73,24 @@ def build(
     import keras
 
     units, activation = tasks.outputs(training.task), tasks.output_activation(training.task)
-    output = keras.layers.Dense(units, activation=activation, dtype="float32")
+
+    def output() -> Any:
+        # Made last, since each layer draws the seed of its weights when it is made.
+        return keras.layers.Dense(units, activation=activation, dtype="float32")
+
     with _precision(training.precision):
         if architecture.family == "dense" and len(shape) == 1 and vocabulary is None:
             hidden = [
                 keras.layers.Dense(width, activation=training.activation)
                 for width in architecture.widths
             ]
-            model = keras.Sequential([keras.Input(shape), *hidden, output])
+            model = keras.Sequential([keras.Input(shape), *hidden, output()])
         else:
             inputs = keras.Input(shape, dtype="int32" if vocabulary else None)
             made = _as_taken(architecture, inputs, vocabulary)
             family, knobs = architecture.kind, architecture.knobs
             made = family.hidden(made, architecture.widths, training.activation, knobs)
-            model = keras.Model(inputs, output(made))
+            model = keras.Model(inputs, output()(made))
     _compile(model, training, metrics)
     return model
 

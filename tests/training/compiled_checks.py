@@ -759,7 +759,7 @@ def test_arguments_that_are_refused(arguments: dict[str, Any], message: str) -> 
 
 
 def test_data_that_is_not_in_memory_is_refused() -> None:
-    with pytest.raises(UserError, match="arrays held in memory, not on generator"):
+    with pytest.raises(UserError, match="arrays held in memory, not on a generator"):
         fast_fit(classifier(), (row for row in data()), verbose=0)
 
 
