@@ -155,9 +155,9 @@ def test_layers_in_layers_frozen_odd_and_small_are_counted_right(in_backend, bac
 
 @pytest.mark.long
 def test_families_and_applications_agree_with_torch_and_xla():
-    applications = ("MobileNet", "ResNet50", "DenseNet121")
-    families = ("64x4", "residual:64x4", "conv:16x4(norm=on)", "conv1d:16x4", "separable:16x4")
-    families += ("lstm:32x2", "gru:32x2", "transformer:64x4")
+    # The table of docs/counts.md, by the same script, has all of them.
+    applications = ("MobileNet",)
+    families = ("64x4", "conv:16x2(norm=on)", "separable:16x2", "lstm:32x2", "transformer:64x2")
     ran = subprocess.run(
         [sys.executable, COMPARED, *families, *applications], capture_output=True, text=True
     )
