@@ -157,7 +157,7 @@ def test_layers_in_layers_frozen_odd_and_small_are_counted_right(in_backend, bac
 def test_families_and_applications_agree_with_torch_and_xla():
     # The table of docs/counts.md, by the same script, has all of them.
     applications = ("MobileNet",)
-    families = ("64x4", "conv:16x2(norm=on)", "separable:16x2", "lstm:32x2", "transformer:64x2")
+    families = ("64x4", "conv:16x4(norm=on)", "separable:16x4", "lstm:32x2", "transformer:64x4")
     ran = subprocess.run(
         [sys.executable, COMPARED, *families, *applications], capture_output=True, text=True
     )
