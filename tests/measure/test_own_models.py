@@ -60,16 +60,18 @@ PARAMETERS = {
     "tokens": 20 * 4 + 3 * (4 * 3 + 3 * 3 + 2 * 3) + 3 * 3 + 3,
     "mixed": 6 * 4 + 4 + 4 + 1,
 }
-QUICK = ("list", "outputs", "subclassed", "alone")
-"""Of these one backend is tried in every test run."""
+ON_TORCH = ("list", "outputs", "subclassed", "alone")
+"""Tried in every test run; the long ones try each kind on one more backend."""
+ON_JAX = ("list", "weighted", "uncompiled", "tokens")
+ON_TENSORFLOW = ("outputs", "subclassed", "alone", "mixed")
 
 
 @pytest.mark.parametrize(
     ("backend", "kind"),
     [
-        pytest.param(backend, kind, marks=() if backend == "torch" and kind in QUICK else LONG)
-        for backend in ("torch", "jax", "tensorflow")
-        for kind in PARAMETERS
+        *(("torch", kind) for kind in ON_TORCH),
+        *(pytest.param("jax", kind, marks=LONG) for kind in ON_JAX),
+        *(pytest.param("tensorflow", kind, marks=LONG) for kind in ON_TENSORFLOW),
     ],
 )
 def test_ones_own_models_are_measured_on_both_paths(trials, backend, kind):

@@ -30,7 +30,7 @@ if BACKEND == "torch":
     from nnbench.training.compiled.torch_recording import Recording
 
 EPOCHS = 30
-ARCHITECTURES = int(os.environ.get("NNBENCH_COMPILED_ARCHITECTURES", "6"))
+ARCHITECTURES = int(os.environ.get("NNBENCH_COMPILED_ARCHITECTURES", "2"))
 """Drawn architectures on each backend; 30 of them take minutes where TensorFlow's fit is slow."""
 
 ROWS, FEATURES = 70, 5

@@ -32,7 +32,7 @@ print(json.dumps(found))
 
 CLOSE = 1e-5
 QUICK = ("residual:32x3(norm=on)", "outputs with loss weights", "frozen layers")
-LONG = ("conv1d:8x3", "own train_step", "masks, a loss at each step")
+LONG = ("conv1d:8x3", "own train_step")
 
 
 def _check(in_backend: InBackend, backend: str, names: tuple[str, ...], weights: float) -> None:
