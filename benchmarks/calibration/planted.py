@@ -18,17 +18,17 @@ _build_without_extra_work = build
 EXTRA_PRODUCTS = {repeats}
 
 
-def build(architecture: Architecture, training: Training, features: int) -> "keras.Sequential":
-    """The network, with so many extra products of {size} x {size} in every step."""
+def build(architecture, training, shape, vocabulary=None, metrics=()) -> "keras.Sequential":
+    """The chain of Dense layers, with so many extra products of {size} x {size} in every step."""
     import keras
     import numpy as np
 
 {layer}
-    plain = _build_without_extra_work(architecture, training, features)
+    plain = _build_without_extra_work(architecture, training, shape, vocabulary, metrics)
     if not EXTRA_PRODUCTS:
         return plain
     model = keras.Sequential(
-        [keras.Input((features,)), *plain.layers[:-1], ExtraWork(), plain.layers[-1]]
+        [keras.Input(shape), *plain.layers[:-1], ExtraWork(), plain.layers[-1]]
     )
     model.compile(
         optimizer=plain.optimizer,
