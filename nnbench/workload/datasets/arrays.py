@@ -79,8 +79,9 @@ def load_function(reference: str, *, task: str | None, as_given: bool = False) -
             stream = replace(stream, code=user_code.digest(reference))
         source = f"your function {reference}"
         data = nest.unpack(found)
-        told_by = {"name": reference, "source": source}
-        return _data_set(data, **told_by, task=task, as_given=as_given, stream=stream)
+        return _data_set(
+            data, name=reference, source=source, task=task, as_given=as_given, stream=stream
+        )
 
 
 def answer(reference: str, file: str, problem: str) -> None:
