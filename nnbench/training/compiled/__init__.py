@@ -17,13 +17,14 @@ A training goes through stages, so that each can be timed by itself:
 """
 
 import importlib
+from dataclasses import replace
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from nnbench.errors import UserError
-from nnbench.training.compiled import python_state, refusals
+from nnbench.training.compiled import kept, python_state, refusals
 from nnbench.training.compiled.data import LONGEST_RUN, Task, batches, split
 
 Logs = dict[str, NDArray[Any]]
@@ -46,6 +47,9 @@ class Program(Protocol):
 
     def distrust(self) -> None:
         """Python may have changed what a step depends on."""
+
+    def take(self, task: Task | None) -> None:
+        """Train on another task of the same shapes from now on; None lets go of the data."""
 
 
 class Prepared:
@@ -116,6 +120,18 @@ class Prepared:
         """Weights, optimizer state, metrics and seeds into the Keras model."""
         self.program.sync()
 
+    def keep(self) -> None:
+        """Let go of the data, and be there when the model is trained on such data again."""
+        self.program.take(None)
+        kept.keep(self.model, self.task, self)
+
+    def _again(self, task: Task) -> "Prepared":
+        self.task, self.epochs_done = task, 0
+        self.program.take(task)
+        self.program.distrust()
+        self._held = python_state.held(self.model), python_state.held(self.model)
+        return self
+
 
 def prepare(
     model: Any,
@@ -159,15 +175,19 @@ def prepare(
         batch_size = validation_batch_size or batch_size
         validation = batches(tested, truth, weights, batch_size, validation_steps)
         validation = validation.first(validation_steps)
-    built_now = _build(model, training.first(1).data)
     shuffles = bool(shuffle) and shuffle != "batch" and training.steps > 1
-    if shuffles and seed is None:
-        seed = keras.random.SeedGenerator().state.numpy()[0].item()
     name = keras.backend.backend()
     if jit_compile is None or (jit_compile == "auto" and name != "tensorflow"):
         jit_compile = model.jit_compile
-    jit = bool(jit_compile)
-    task = Task(training, shuffles, seed or 0, validation, validation_freq, built_now, jit)
+    task = Task(training, shuffles, 0, validation, validation_freq, False, bool(jit_compile))
+    known: Prepared | None = kept.find(model, task)
+    if known is None:
+        task = replace(task, built_now=_build(model, training.first(1).data))
+    if shuffles:
+        drawn = keras.random.SeedGenerator().state.numpy()[0].item() if seed is None else seed
+        task = replace(task, seed=drawn or 0)
+    if known is not None:
+        return known._again(task)
     backend: Any = importlib.import_module(f"{__name__}.{name}")
     return Prepared(model, task, backend.Program(model, task))
 

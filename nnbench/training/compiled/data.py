@@ -34,6 +34,15 @@ class Batches:
         """Rows in all batches but the last."""
         return (self.steps - 1) * self.batch_size
 
+    @property
+    def shapes(self) -> Any:
+        """Shape and type of each array, in their structure."""
+        import keras
+
+        return keras.tree.map_structure(
+            lambda a: (a.shape, str(a.dtype)), self.data, none_is_leaf=False
+        )
+
     def first(self, steps: int | None) -> "Batches":
         """The first batches; None (or 0, as in `fit`) is all of them."""
         import keras

@@ -141,6 +141,7 @@ def _train(
         prepared.sync()
         if epochs > 0:
             model.optimizer.finalize_variable_values(model.trainable_weights)
+    prepared.keep()
     listeners.on_train_end(last_logs)
     return history
 

@@ -21,10 +21,8 @@ class Program:
     def __init__(self, model: Any, task: Task) -> None:
         self._model = model
         self._task = task
-        self._data = _mapped(tf.convert_to_tensor, task.training.data)
-        validation = np.zeros(0, np.float32) if task.validation is None else task.validation.data
-        self._validation = _mapped(tf.convert_to_tensor, validation)
         self._program: Any = None
+        self.take(task)
 
     def trace(self) -> None:
         """Python to a graph."""
@@ -48,17 +46,28 @@ class Program:
     def distrust(self) -> None:
         """`fit` compiles its step once as well."""
 
+    def take(self, task: Task | None) -> None:
+        """See `compiled.Program`."""
+        self._data = self._validation = None
+        if task is not None:
+            self._task = task
+            self._data = _mapped(tf.convert_to_tensor, task.training.data)
+            nothing = np.zeros(0, np.float32)
+            validation = nothing if task.validation is None else task.validation.data
+            self._validation = _mapped(tf.convert_to_tensor, validation)
+
     def _arguments(self, first_epoch: int, epochs: int) -> tuple[Any, ...]:
         validates = np.zeros(LONGEST_RUN, bool)
         validates[:epochs] = [self._task.validates(first_epoch + n) for n in range(epochs)]
+        seed = tf.constant(self._task.seed, tf.int64)
         counts = tf.constant(first_epoch, tf.int32), tf.constant(epochs, tf.int32)
-        return *counts, tf.constant(validates), self._data, self._validation
+        return seed, *counts, tf.constant(validates), self._data, self._validation
 
     def _epochs(
-        self, first_epoch: Any, epochs: Any, validates: Any, data: Any, validation: Any
+        self, seed: Any, first_epoch: Any, epochs: Any, validates: Any, data: Any, validation: Any
     ) -> dict[str, Any]:
         traced = tf.function(self._epoch, autograph=False).get_concrete_function(
-            first_epoch, validates[0], data, validation
+            seed, first_epoch, validates[0], data, validation
         )
         history = {
             name: tf.zeros([LONGEST_RUN, *logged.shape], logged.dtype)
@@ -66,7 +75,7 @@ class Program:
         }
 
         def recorded(number: Any, history: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
-            logs = traced(first_epoch + number, validates[number], data, validation)
+            logs = traced(seed, first_epoch + number, validates[number], data, validation)
             history = {
                 name: tf.tensor_scatter_nd_update(history[name], [[number]], value[tf.newaxis])
                 for name, value in logs.items()
@@ -81,11 +90,15 @@ class Program:
         )
         return history  # type: ignore[no-any-return]
 
-    def _epoch(self, epoch: Any, validates: Any, data: Any, validation: Any) -> dict[str, Any]:
+    def _epoch(
+        self, seed: Any, epoch: Any, validates: Any, data: Any, validation: Any
+    ) -> dict[str, Any]:
         training = self._task.training
         order = None
         if self._task.shuffles:
-            keys = tf.random.stateless_uniform([training.rows], [self._task.seed, epoch])
+            keys = tf.random.stateless_uniform(
+                [training.rows], tf.stack([seed, tf.cast(epoch, tf.int64)])
+            )
             order = tf.argsort(keys, stable=True)
         self._model.reset_metrics()
         logs = _flat(self._pass_over(self._model.train_step, training, data, order))

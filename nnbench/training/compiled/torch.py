@@ -32,15 +32,8 @@ class Program:
     """See `compiled.Program`."""
 
     def __init__(self, model: Any, task: Task) -> None:
-        import keras
-
         self._model = model
-        self._task = task
-        to_device = functools.partial(
-            keras.tree.map_structure, keras.ops.convert_to_tensor, none_is_leaf=False
-        )
-        self._data = to_device(task.training.data)
-        self._validation = None if task.validation is None else to_device(task.validation.data)
+        self.take(task)
         self._variables = list(itertools.chain(*state_variables(model)))
         self._steps: dict[int, Step] = {}
         self._state: Tensors | None = None
@@ -90,6 +83,19 @@ class Program:
     def distrust(self) -> None:
         """See `compiled.Program`."""
         self._doubtful = True
+
+    def take(self, task: Task | None) -> None:
+        """See `compiled.Program`."""
+        import keras
+
+        self._data = self._validation = None
+        if task is not None:
+            self._task = task
+            to_device = functools.partial(
+                keras.tree.map_structure, keras.ops.convert_to_tensor, none_is_leaf=False
+            )
+            self._data = to_device(task.training.data)
+            self._validation = task.validation and to_device(task.validation.data)
 
     def _checked(self, batch: Any) -> Step:
         import keras

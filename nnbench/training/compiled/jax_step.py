@@ -1,0 +1,122 @@
+"""What both forms of a compiled training on JAX are made of: a step, its order, fresh metrics."""
+
+from typing import Any
+
+import jax
+import jax.extend.core
+import jax.numpy as jnp
+import keras
+from jax import lax
+
+from nnbench.training.compiled import jax_dense_chain
+from nnbench.training.compiled.data import Task, state_variables
+from nnbench.training.compiled.jax_dense_chain import DenseChain, lower
+
+State = tuple[list[jax.Array], ...]
+"""Values of trainable, non-trainable, optimizer and metrics variables, as Keras orders them."""
+
+Logs = dict[str, Any]
+
+
+class Parts:
+    """A model's step on a task's data. Data lie on the device."""
+
+    def __init__(self, model: Any, task: Task) -> None:
+        self.model = model
+        self.take(task)
+        self.stepping = lower(model, task.training.data, task.training.batch_size)
+        # Python runs once for each size of batch, however often programs are traced, as with `fit`.
+        self.test_step = jax.jit(model.test_step, inline=True)
+        full_batch = task.training.steps == 1 and isinstance(self.stepping, DenseChain)
+        step = self.stepping.full_batch_step if full_batch else self.stepping.train_step
+        self.train_step = jax.jit(step, inline=True)
+        self.takes_features_first = full_batch
+
+    def take(self, task: Task | None) -> None:
+        """Put a task's data on the device, or let go of those that are there."""
+        self.data = self.validation = self.key = None
+        if task is not None:
+            # `jnp.asarray` would compile a program for each shape.
+            self.task, self.data = task, jax.device_put(task.training.data)
+            self.validation = task.validation and jax.device_put(task.validation.data)
+            self.key = jax.random.key(task.seed) if task.shuffles else None
+
+    def compiled(self, lowered: Any) -> Any:
+        """StableHLO to machine code."""
+        options = jax_dense_chain.compiler_options(self.stepping, self.task.training.batch_size)
+        try:
+            return lowered.compile(options)
+        except jax.errors.JaxRuntimeError:
+            # Another XLA need not know these options.
+            if not options:
+                raise
+            return lowered.compile()
+
+    def values(self) -> State:
+        """The state as the model's variables hold it."""
+        return tuple([one.value for one in group] for group in state_variables(self.model))
+
+    def convolves(self) -> bool:
+        """Whether a step holds a convolution; this traces it."""
+        rows = self.task.training.batch_size
+        batch = jax.eval_shape(lambda data: rows_of(data, 0, rows), self.data)
+        traced = self.train_step.trace(self.values(), batch)
+        return "conv_general_dilated" in _primitives(traced.jaxpr.jaxpr)
+
+    def order(self, key: jax.Array | None, epoch: Any) -> jax.Array | None:
+        """The rows' order in an epoch, None where they are not shuffled."""
+        if key is None:
+            return None
+        # One sort where `jax.random.permutation` takes two from 1,626 rows on, to part rows that
+        # draw the same 32 bits: they stay in their order here, which one pair in 2^32 does.
+        key = jax.random.fold_in(key, epoch)
+        return jnp.argsort(jax.random.bits(key, (self.task.training.rows,)))
+
+    def fresh_metrics(self) -> list[jax.Array]:
+        """The values that `reset_metrics` would set, without setting them."""
+        with keras.StatelessScope() as scope:
+            self.model.reset_metrics()
+        values = []
+        for variable in self.model.metrics_variables:
+            value = scope.get_current_value(variable)
+            value = variable.value if value is None else value
+            values.append(jnp.asarray(value, variable.dtype))
+        return values
+
+    def logs(self, logs: Any, metrics: list[jax.Array]) -> Logs:
+        """What `fit` logs after a step that returned `logs`, by name."""
+        with keras.StatelessScope(zip(self.model.metrics_variables, metrics, strict=True)):
+            return flat(self.model._get_metrics_result_or_logs(logs))
+
+
+def rows_of(data: Any, begin: Any, count: int) -> Any:
+    """So many rows of each array from `begin` on, which need not be known."""
+    return jax.tree.map(lambda a: lax.dynamic_slice_in_dim(a, begin, count), data)
+
+
+@jax.jit  # type: ignore[untyped-decorator]
+def copied(state: State) -> State:
+    """A program may overwrite its input's buffers; the model keeps its own until it is done."""
+    return jax.tree.map(jnp.copy, state)  # type: ignore[no-any-return]
+
+
+def same_types(new: Any, old: Any) -> Any:
+    """A state keeps its types from step to step, weak ones included."""
+    return jax.tree.map(lambda n, o: lax.convert_element_type(n, o.dtype), new, old)
+
+
+def flat(logs: Logs) -> Logs:
+    """Logs by name, those of several outputs too."""
+    found: Logs = {}
+    for name, value in logs.items():
+        found |= flat(value) if isinstance(value, dict) else {name: jnp.asarray(value)}
+    return found
+
+
+def _primitives(jaxpr: Any) -> set[str]:
+    found: set[str] = set()
+    for equation in jaxpr.eqns:
+        found.add(equation.primitive.name)
+        for inner in jax.extend.core.jaxprs_in_params(equation.params):
+            found |= _primitives(inner)
+    return found
