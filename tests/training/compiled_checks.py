@@ -3,10 +3,12 @@
 `test_compiled.py` runs this file in a process for each backend.
 """
 
+import gc
 import inspect
 import os
 import random
 import warnings
+import weakref
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -710,6 +712,96 @@ def test_a_stateful_network_with_a_fixed_batch_trains_before_and_after_a_fit() -
     theirs = fitted.fit(x[..., None], y, **options)
     fast = fast_fit(compiled, x[..., None], y, **options)
     np.testing.assert_allclose(fast.history["loss"], theirs.history["loss"], rtol=CLOSE)
+
+
+def programs(model: Any) -> list[Any]:
+    kept = vars(model)["_nnbench_kept"]
+    return [prepared.program for _, _, prepared in kept.programs]
+
+
+@pytest.mark.parametrize("batch_size", [ROWS, 32])
+def test_a_second_training_needs_no_new_program(batch_size: int) -> None:
+    fitted, compiled = check(classifier, *data(), batch_size=batch_size, epochs=2)
+    (first,) = programs(compiled)
+    for x, y in (data(), tuple(part[::-1].copy() for part in data())):
+        options = {"batch_size": batch_size, "epochs": 3, "verbose": 0, "shuffle": False}
+        theirs = fitted.fit(x, y, **options)
+        ours = fast_fit(compiled, x, y, **options)
+        assert_same(fitted, compiled, theirs, ours)
+        assert programs(compiled) == [first]
+
+
+def test_another_program_is_made_of_what_has_changed() -> None:
+    fitted, compiled = check(classifier, *data(), epochs=2)
+
+    def frozen() -> None:
+        for model in (fitted, compiled):
+            model.layers[0].trainable = False
+            model.compile("adam", "binary_crossentropy")
+
+    x, y = data()
+    for change, rows in ((frozen, ROWS), (lambda: None, ROWS // 2)):
+        change()
+        options = {"epochs": 2, "verbose": 0, "shuffle": False}
+        known = programs(compiled)
+        theirs, ours = (
+            train(x[:rows], y[:rows], **options)
+            for train in (fitted.fit, lambda *data, **told: fast_fit(compiled, *data, **told))
+        )
+        assert_same(fitted, compiled, theirs, ours)
+        assert len(programs(compiled)) == len(known) + 1
+
+
+def test_what_is_kept_goes_with_its_model() -> None:
+    model = classifier()
+    fast_fit(model, *data(), verbose=0)
+    gone = weakref.ref(model)
+    del model
+    gc.collect()
+    assert gone() is None
+
+
+@pytest.mark.skipif(BACKEND != "jax", reason="XLA's convolutions in a loop")
+def test_convolutions_take_a_program_a_step() -> None:
+    from nnbench.training.compiled.jax_steps import Steps
+
+    def build() -> Any:
+        model = keras.Sequential(
+            [
+                keras.Input((12, 12, 1)),
+                layers.Conv2D(4, 3, activation="tanh"),
+                layers.GlobalAveragePooling2D(),
+                layers.Dense(1),
+            ]
+        )
+        model.compile("adam", "mse", metrics=["mae"])
+        return model
+
+    x = np.random.default_rng(0).normal(size=(70, 12, 12, 1)).astype("float32")
+    y = x.mean((1, 2))
+    for more in ({}, {"validation_split": 0.2}, {"batch_size": 70}):
+        check(build, x, y, epochs=3, **more)
+    model = build()
+    fast_fit(model, x, y, verbose=0)
+    (program,) = programs(model)
+    assert isinstance(program._steps, Steps)
+    assert program._steps._compiled
+
+
+@pytest.mark.skipif(BACKEND != "jax", reason="how JAX draws it")
+@pytest.mark.parametrize("rows", [1, 2, 3, 7, 100, 1372])
+def test_an_order_is_every_row_once_wherever_it_may_lie(rows: int) -> None:
+    import jax
+
+    from nnbench.training.compiled import jax_order
+
+    draw = jax.jit(jax.vmap(lambda key: jax_order.drawn(key, rows)))
+    orders = np.asarray(draw(jax.random.split(jax.random.key(0), 600)))
+    assert (np.sort(orders, axis=1) == np.arange(rows)).all()
+    # Every row comes about as often first as another: beyond 5 deviations once in 10^6.
+    first = np.bincount(orders[:, 0], minlength=rows)
+    expected = 600 / rows
+    assert (np.abs(first - expected) <= 5 * np.sqrt(expected) + 3).all()
 
 
 def test_every_argument_of_fit_is_taken_in_its_order() -> None:

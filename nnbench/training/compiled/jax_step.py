@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import keras
 from jax import lax
 
-from nnbench.training.compiled import jax_dense_chain
+from nnbench.training.compiled import jax_dense_chain, jax_order
 from nnbench.training.compiled.data import Task, state_variables
 from nnbench.training.compiled.jax_dense_chain import DenseChain, lower
 
@@ -67,10 +67,7 @@ class Parts:
         """The rows' order in an epoch, None where they are not shuffled."""
         if key is None:
             return None
-        # One sort where `jax.random.permutation` takes two from 1,626 rows on, to part rows that
-        # draw the same 32 bits: they stay in their order here, which one pair in 2^32 does.
-        key = jax.random.fold_in(key, epoch)
-        return jnp.argsort(jax.random.bits(key, (self.task.training.rows,)))
+        return jax_order.drawn(jax.random.fold_in(key, epoch), self.task.training.rows)
 
     def fresh_metrics(self) -> list[jax.Array]:
         """The values that `reset_metrics` would set, without setting them."""
