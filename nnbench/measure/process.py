@@ -113,7 +113,9 @@ class Worker:
         self._warm_up = warm_up
         if environment.project:
             configuration["project"] = environment.project.to_json()
-        variables = os.environ | environment.variables | devices.environment(*warm_up.worker)
+        # What compiles is timed: it must not come from a cache on disk.
+        variables = os.environ | {"JAX_ENABLE_COMPILATION_CACHE": "false"}
+        variables |= environment.variables | devices.environment(*warm_up.worker)
         variables |= dict(settings or {})
         with log.open("wb") as errors:
             self._process = Child(

@@ -76,6 +76,8 @@ def _trials(started: serve.Started) -> serve.Answer:
             return timers[case.key].measure()
         if case.key not in warm:
             trial.warm_up_case(case)
+            if kind == loss_curve_trial.KIND:
+                loss_curve_trial.warm_up(case, data)
             warm.add(case.key)
         if kind == first_look.KIND:
             return first_look.measure(case, data)

@@ -135,7 +135,11 @@ def warm_up(case: Case, data: TrainingData) -> None:
     """Spend what the first training of a process costs: libraries, thread pools, allocators."""
     if case.training.batch_size and not case.is_dense_chain and not data.is_stream:
         data = data.first(WARM_STEPS * case.training.batch_size)
-    train(replace(case, cold_epochs=2), keras_model.for_case(case), data)
+    model = keras_model.for_case(case)
+    if case.path == "fit":
+        train(replace(case, cold_epochs=2), model, data)
+    else:
+        prepared_for(case, model, data).run(2)
 
 
 def warm_up_case(case: Case) -> None:

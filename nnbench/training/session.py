@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from nnbench.errors import UserError, first_line
 from nnbench.machine import fields, keras_import, npz, whole_file
+from nnbench.training.compiled import program_cache
 from nnbench.training.compiled.fast_fit import fast_fit
 from nnbench.training.fit import fit
 from nnbench.workload import keras_model, networks, tasks, user_code
@@ -116,7 +117,8 @@ def train(
     if seed is not None:
         keras_import.set_random_seed(seed)
     if go_on_from is None:
-        model = _built(architecture, training, data)
+        with program_cache.on_disk():
+            model = _built(architecture, training, data)
         earlier: list[float] = []
         initial = model.get_weights()
     else:

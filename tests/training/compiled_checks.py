@@ -18,7 +18,7 @@ import pytest
 
 from nnbench.errors import UserError
 from nnbench.machine import devices
-from nnbench.training.compiled import prepare
+from nnbench.training.compiled import prepare, program_cache
 from nnbench.training.compiled.fast_fit import fast_fit
 
 BACKEND = os.environ.get("NNBENCH_CHECK_COMPILED")
@@ -153,7 +153,7 @@ def test_no_sum_over_thousands_of_rows_takes_logarithms_row_by_row() -> None:
     prepared = prepare(dense(drawn), *data(rows=5000), batch_size=5000)
     prepared.compile()
     program: Any = prepared.program
-    functions = program._compiled.as_text().split("\n\n")
+    functions = program._form._compiled.as_text().split("\n\n")
     assert any(" log(" in function for function in functions)
     assert not any(" log(" in one and " reduce(" in one for one in functions)
 
@@ -759,6 +759,43 @@ def test_what_is_kept_goes_with_its_model() -> None:
     del model
     gc.collect()
     assert gone() is None
+
+
+@pytest.mark.skipif(BACKEND != "jax", reason="of JAX's programs on disk")
+def test_programs_are_on_disk_for_the_next_training(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import jax
+
+    found: list[str] = []
+    jax.monitoring.register_event_listener(lambda event, **_: found.append(event))
+    x, y = data()
+
+    def hits(chosen: Path | str) -> int:
+        monkeypatch.setenv("NNBENCH_CACHE", str(chosen))
+        keras.utils.set_random_seed(1)
+        model = classifier()
+        del found[:]
+        losses.append(fast_fit(model, x, y, batch_size=35, epochs=2, verbose=0).history["loss"])
+        return found.count("/jax/compilation_cache/cache_hits")
+
+    losses: list[Any] = []
+    before = dict(jax.config.values)
+    assert hits(tmp_path) == 0
+    kept = [*tmp_path.rglob("*-cache")]
+    assert kept
+    assert hits(tmp_path) > 0
+    for path in kept:
+        path.write_bytes(path.read_bytes()[:-9])
+    assert hits(tmp_path) == 0
+    hits(tmp_path)
+    assert hits(tmp_path) > 0
+    assert hits("off") == 0
+    monkeypatch.setattr(program_cache, "MOST_BYTES", 1)
+    hits(tmp_path)
+    assert not [*tmp_path.rglob("*-cache")]
+    assert all(one == losses[0] for one in losses)
+    assert dict(jax.config.values) == before
 
 
 @pytest.mark.skipif(BACKEND != "jax", reason="XLA's convolutions in a loop")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nnbench.errors import UserError
-from nnbench.training.compiled import Logs, Prepared, prepare, python_state, refusals
+from nnbench.training.compiled import Logs, Prepared, prepare, program_cache, python_state, refusals
 from nnbench.training.compiled.data import state_variables
 
 if TYPE_CHECKING:
@@ -92,10 +92,11 @@ def fast_fit(
     try:
         validates = bool(validation_split) or validation_data is not None
         refusals.check_callbacks(given, validates=validates)
-        prepared = prepare(model, x, y, seed=seed, jit_compile=jit_compile, **options)
-        held = python_state.held(model)
-        if epochs > initial_epoch:
-            prepared.compile()
+        with program_cache.on_disk():
+            prepared = prepare(model, x, y, seed=seed, jit_compile=jit_compile, **options)
+            held = python_state.held(model)
+            if epochs > initial_epoch:
+                prepared.compile()
     except UserError as refusal:
         return fit_instead(refusal)
     prepared.epochs_done = initial_epoch

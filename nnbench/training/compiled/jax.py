@@ -38,6 +38,7 @@ class Program:
 
     def trace(self) -> None:
         """Python to StableHLO."""
+        self._parts.begin_trace()
         convolves = jax.default_backend() == "cpu" and self._parts.convolves()
         self._form = self._steps if convolves else self._loop
         self._form.trace()

@@ -110,7 +110,8 @@ class Loop:
         self, step: Any, state: Any, batches: Batches, data: Any, order: jax.Array | None
     ) -> tuple[Any, Logs]:
         """Take every batch in turn; the last one may be smaller. The logs are those of `fit`."""
-        cut = batches.rows_before_last
+        even = batches.steps > 1 and batches.rows % batches.batch_size == 0
+        cut = batches.rows if even else batches.rows_before_last
         if order is None:
             before, last = (
                 jax.tree.map(lambda a: a[:cut], data),
@@ -119,15 +120,19 @@ class Loop:
         else:
             before, last = order[:cut], jax.tree.map(lambda a: a[order[cut:]], data)
 
-        def one(state: Any, batch: Any) -> tuple[Any, None]:
+        def one(state: Any, batch: Any) -> tuple[Any, Logs]:
             if order is not None:
                 batch = jax.tree.map(lambda a: a[batch], data)
-            return same_types(step(state, batch)[1], state), None
+            logs, new = step(state, batch)
+            return same_types(new, state), logs
 
         if cut:
             in_batches = jax.tree.map(
                 lambda a: a.reshape(-1, batches.batch_size, *a.shape[1:]), before
             )
-            state, _ = lax.scan(one, state, in_batches)
-        logs, state = step(state, last)
+            # XLA leaves out those that nobody reads.
+            state, logs = lax.scan(one, state, in_batches)
+            logs = jax.tree.map(lambda a: a[-1], logs)
+        if not even:
+            logs, state = step(state, last)
         return state, self._parts.logs(logs, state[-1])

@@ -24,13 +24,17 @@ class Parts:
     def __init__(self, model: Any, task: Task) -> None:
         self.model = model
         self.take(task)
-        self.stepping = lower(model, task.training.data, task.training.batch_size)
-        # Python runs once for each size of batch, however often programs are traced, as with `fit`.
-        self.test_step = jax.jit(model.test_step, inline=True)
-        full_batch = task.training.steps == 1 and isinstance(self.stepping, DenseChain)
+
+    def begin_trace(self) -> None:
+        """Steps whose Python runs anew, and once for each size of batch, as with `fit`."""
+        model, training = self.model, self.task.training
+        self.stepping = lower(model, training.data, training.batch_size)
+        full_batch = training.steps == 1 and isinstance(self.stepping, DenseChain)
         step = self.stepping.full_batch_step if full_batch else self.stepping.train_step
-        self.train_step = jax.jit(step, inline=True)
         self.takes_features_first = full_batch
+        # JAX knows a function that it has traced again; these are others.
+        self.train_step = jax.jit(lambda *given: step(*given), inline=True)
+        self.test_step = jax.jit(lambda *given: model.test_step(*given), inline=True)
 
     def take(self, task: Task | None) -> None:
         """Put a task's data on the device, or let go of those that are there."""
@@ -58,6 +62,8 @@ class Parts:
 
     def convolves(self) -> bool:
         """Whether a step holds a convolution; this traces it."""
+        if isinstance(self.stepping, DenseChain):
+            return False
         rows = self.task.training.batch_size
         batch = jax.eval_shape(lambda data: rows_of(data, 0, rows), self.data)
         traced = self.train_step.trace(self.values(), batch)

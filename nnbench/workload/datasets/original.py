@@ -2,7 +2,6 @@
 
 import hashlib
 import io
-import os
 import tempfile
 import zipfile
 from collections.abc import Sequence
@@ -11,7 +10,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from nnbench.errors import UserError
-from nnbench.machine import whole_file
+from nnbench.machine import cache, whole_file
 from nnbench.workload.datasets import file_text
 from nnbench.workload.datasets.from_csv import Choice, load_csv
 
@@ -44,12 +43,7 @@ class Fetched:
 
 def cached_path() -> Path:
     """Where the standardised original is kept; NNBENCH_CACHE moves the folder."""
-    folder = os.environ.get("NNBENCH_CACHE")
-    if folder:
-        return Path(folder).expanduser() / "bank_note_original.csv"
-    import pooch
-
-    return Path(pooch.os_cache("nnbench")) / "bank_note_original.csv"
+    return cache.folder() / "bank_note_original.csv"
 
 
 def fetch(*, from_file: str | Path | None = None, mirrors: Sequence[str] = MIRRORS) -> Fetched:
