@@ -49,13 +49,22 @@ class TrainTraining(Training):
     "Default: 2000; 8000 for instagram."
 
 
+@options("Machine")
+@dataclass(frozen=True)
+class TrainMachine(Machine):
+    """What trains it."""
+
+    path: str = "compiled"
+    "compiled (all epochs as one program; fit where that cannot be), or fit (Keras' own)."
+
+
 def train(
     architecture: str | None = None,
     /,
     *,
     data: TrainData = TrainData(),
     training: TrainTraining = TrainTraining(),
-    machine: Machine = Machine(),
+    machine: TrainMachine = TrainMachine(),
     seed: Seed | None = None,
     weights: bool = False,
     save: Path | None = None,
@@ -107,6 +116,7 @@ def train(
             seed=seed,
             go_on_from=go_on_from,
             on_epoch=lambda epoch, value: bar.show(epoch, f"loss {value:.4g}"),
+            on_refusal=lambda reason: note(f"{reason}; that is done now"),
         )
     verdict = loss_curve.judge(trained.losses)
     session.save(trained, model, folder)

@@ -105,12 +105,14 @@ def train(
     seed: int | None = None,
     go_on_from: Path | None = None,
     on_epoch: Callable[[int, float], None] = lambda epoch, loss: None,
+    on_refusal: Callable[[str], None] = lambda reason: None,
 ) -> tuple[Session, "keras.Model"]:
     """Train a network; `devices.start` has been called; `seed` sets all of Keras' randomness.
 
     `go_on_from` is the folder of a session of the same `architecture`; UserError if it is not.
     `on_epoch` is told finished epochs, from 1, and their loss: every one with `fit`, about a
-    hundred of them on the compiled path.
+    hundred of them on the compiled path. `on_refusal` is told why that path does not train it:
+    then `fit` does.
     """
     import keras
 
@@ -126,9 +128,12 @@ def train(
         model = _restored(go_on_from, saved, data)
         earlier, initial = saved.losses, saved.initial_weights
 
+    told: list[int] = []
+
     def ended(epoch: int, logs: dict[str, Any]) -> None:
         if "loss" not in logs:
             raise UserError(f"{architecture} logs no loss: there is no curve to watch")
+        told.append(epoch)
         on_epoch(epoch + 1, float(logs["loss"]))
 
     teller = keras.callbacks.LambdaCallback(on_epoch_end=ended)
@@ -136,15 +141,21 @@ def train(
     options: dict[str, Any] = {"batch_size": rows, "shuffle": shuffle, "callbacks": [teller]}
     given = data.training_data if data.stream is None else make_stream(data.name)
     arrays, options["sample_weight"] = (given.x, given.y), given.sample_weight
-    if path == "fit":
-        losses = fit(model, *arrays, epochs=epochs, **options)
-    else:
+    losses: list[float] | None = None
+    if path != "fit":
         own = isinstance(architecture, UserModel)
         jit = None if own else keras_model.JIT_COMPILE[training.jit]
-        options |= {"epochs": epochs, "verbose": 0, "jit_compile": jit}
-        options |= {"callback_every": max(1, epochs // 100)}
-        history = fast_fit(model, *arrays, **options).history
-        losses = [float(loss) for loss in history["loss"]]
+        more: dict[str, Any] = {"epochs": epochs, "verbose": 0, "jit_compile": jit}
+        more |= {"callback_every": max(1, epochs // 100)}
+        try:
+            history = fast_fit(model, *arrays, **options, **more).history
+            losses = [float(loss) for loss in history["loss"]]
+        except UserError as refusal:
+            if told:
+                raise
+            on_refusal(str(refusal))
+    if losses is None:
+        losses = fit(model, *arrays, epochs=epochs, **options)
     final, all_losses = model.get_weights(), earlier + losses
     session = Session(architecture, training, data.name, seed, all_losses, initial, final)
     return session, model

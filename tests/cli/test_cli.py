@@ -123,13 +123,14 @@ def test_train_tells_draws_saves_and_goes_on(nnbench, tmp_path):
 
 
 @pytest.mark.long
-def test_train_on_the_compiled_path_ends_where_fit_does(nnbench):
+def test_train_on_the_compiled_path_ends_where_fit_does(nnbench, tmp_path):
     arguments = ("train", "6,6", "--epochs", "40", "--seed", "1", "--backend", "jax", "--json")
     plain, compiled = (
         json.loads(nnbench(*arguments, "--path", path).stdout)["losses"]
         for path in ("fit", "compiled")
     )
     assert compiled == pytest.approx(plain, rel=1e-4)
+    assert [*(tmp_path / "cache" / "programs").rglob("*-cache")]
 
 
 def test_one_training_has_one_backend(nnbench):

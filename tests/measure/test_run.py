@@ -22,6 +22,8 @@ def measured(folder, *arguments):
     assert answer.stderr == ""
     told = json.loads(answer.stdout)
     assert (folder / told["report"]).exists()
+    # What is timed as compiling is compiled.
+    assert not [*(folder / "cache").rglob("*-cache")]
     return {(one["backend"], one["path"], one["architecture"]): one for one in told["cases"]}, told
 
 

@@ -1,9 +1,9 @@
 """JAX: Keras' own stateless training step, all epochs in one XLA program or one program a step.
 
 The step is `model.train_step(state, batch)`, as in `fit`. One program for all epochs saves calling
-one for each step. But XLA's convolutions on a CPU are several times slower within a loop than
-without (docs/compiled-path.md): a network that has some takes a program a step, and the loop only
-where both are timed and it is the faster one.
+one for each step. But on a CPU XLA's convolutions are several times slower within a loop than
+without, and large products somewhat (docs/compiled-path.md): a network that has some takes a
+program a step, and the loop only where both are timed and it is the faster one.
 """
 
 from time import perf_counter
@@ -16,6 +16,9 @@ from nnbench.training.compiled.data import Task, state_variables
 from nnbench.training.compiled.jax_loop import Loop
 from nnbench.training.compiled.jax_step import Parts, State, copied
 from nnbench.training.compiled.jax_steps import Steps
+
+MUCH = 1e8
+"""FLOPs of products in a step, from which on they take it longer than a call from Python does."""
 
 SLOW_S = 2e-3
 """From here on a step takes so long that calling its program from Python is a few percent of it."""
@@ -33,33 +36,40 @@ class Program:
         self._model = model
         self._parts = Parts(model, task)
         self._loop, self._steps = Loop(self._parts), Steps(self._parts)
-        self._form: Loop | Steps = self._loop
+        self._chosen: Loop | Steps = self._loop
         self._state: State | None = None
+
+    @property
+    def form(self) -> str:
+        """See `compiled.Program`."""
+        if self._chosen is self._loop:
+            return "one XLA program of all epochs"
+        return "an XLA program a step: convolutions and large products take longer within a loop"
 
     def trace(self) -> None:
         """Python to StableHLO."""
         self._parts.begin_trace()
-        convolves = jax.default_backend() == "cpu" and self._parts.convolves()
-        self._form = self._steps if convolves else self._loop
-        self._form.trace()
+        by_steps = jax.default_backend() == "cpu" and self._parts.product_flops() > MUCH
+        self._chosen = self._steps if by_steps else self._loop
+        self._chosen.trace()
 
     def compile(self) -> None:
         """StableHLO to machine code; both forms where either may be the faster one."""
-        self._form.compile()
-        if self._form is self._loop:
+        self._chosen.compile()
+        if self._chosen is self._loop:
             return
         step_s = self._steps.step_s()
         if step_s < SLOW_S and step_s * self._parts.task.training.steps < TRIED_S:
             self._loop.trace()
             self._loop.compile()
             forms: tuple[Loop | Steps, ...] = (self._steps, self._loop)
-            self._form = min(forms, key=self._epoch_s)
+            self._chosen = min(forms, key=self._epoch_s)
 
     def run(self, first_epoch: int, epochs: int) -> dict[str, NDArray[Any]]:
         """See `compiled.Program`."""
         state = self._state if self._state is not None else copied(self._parts.values())
         self._state = None
-        self._state, logs = self._form.run(state, first_epoch, epochs)
+        self._state, logs = self._chosen.run(state, first_epoch, epochs)
         return logs
 
     def sync(self) -> None:

@@ -1,5 +1,6 @@
 """What both forms of a compiled training on JAX are made of: a step, its order, fresh metrics."""
 
+import math
 from typing import Any
 
 import jax
@@ -60,14 +61,13 @@ class Parts:
         """The state as the model's variables hold it."""
         return tuple([one.value for one in group] for group in state_variables(self.model))
 
-    def convolves(self) -> bool:
-        """Whether a step holds a convolution; this traces it."""
+    def product_flops(self) -> float:
+        """FLOPs of a step's matrix products, infinite where it convolves; this traces it."""
         if isinstance(self.stepping, DenseChain):
-            return False
+            return 0.0
         rows = self.task.training.batch_size
         batch = jax.eval_shape(lambda data: rows_of(data, 0, rows), self.data)
-        traced = self.train_step.trace(self.values(), batch)
-        return "conv_general_dilated" in _primitives(traced.jaxpr.jaxpr)
+        return _product_flops(self.train_step.trace(self.values(), batch).jaxpr.jaxpr)
 
     def order(self, key: jax.Array | None, epoch: Any) -> jax.Array | None:
         """The rows' order in an epoch, None where they are not shuffled."""
@@ -116,10 +116,16 @@ def flat(logs: Logs) -> Logs:
     return found
 
 
-def _primitives(jaxpr: Any) -> set[str]:
-    found: set[str] = set()
+def _product_flops(jaxpr: Any) -> float:
+    found = 0.0
     for equation in jaxpr.eqns:
-        found.add(equation.primitive.name)
-        for inner in jax.extend.core.jaxprs_in_params(equation.params):
-            found |= _primitives(inner)
+        name, options = equation.primitive.name, equation.params
+        if name == "conv_general_dilated":
+            return math.inf
+        if name == "dot_general":
+            (summed, _), _ = options["dimension_numbers"]
+            left, made = equation.invars[0].aval, equation.outvars[0].aval
+            found += 2.0 * made.size * math.prod(left.shape[axis] for axis in summed)
+        times = options["length"] if name == "scan" else 1
+        found += times * sum(map(_product_flops, jax.extend.core.jaxprs_in_params(options)))
     return found
