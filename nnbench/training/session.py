@@ -148,7 +148,7 @@ def train(
         more: dict[str, Any] = {"epochs": epochs, "verbose": 0, "jit_compile": jit}
         more |= {"callback_every": max(1, epochs // 100)}
         try:
-            history = fast_fit(model, *arrays, **options, **more).history
+            history = fast_fit(model, *arrays, **(options | more)).history
             losses = [float(loss) for loss in history["loss"]]
         except UserError as refusal:
             if told:
