@@ -33,6 +33,9 @@ Logs = dict[str, NDArray[Any]]
 class Program(Protocol):
     """What each backend's file offers; made from a model and a `Task`."""
 
+    form: str
+    """How it trains and why so, in a few words; known once it is compiled."""
+
     def trace(self) -> None:
         """Python to a graph, once."""
 
@@ -150,14 +153,16 @@ def prepare(
     steps_per_epoch: int | None = None,
     validation_steps: int | None = None,
     jit_compile: bool | str | None = None,
+    epochs: int | None = None,
 ) -> Prepared:
     """Make a compiled Keras model and arrays ready to train; arguments as in `Model.fit`.
 
     `batch_size` None is Keras' 32. `seed` decides the order of the rows (None draws it from
     Python's `random`, which `keras.utils.set_random_seed` seeds). An order within a batch changes
     a sum's last digits only: `shuffle="batch"` and a full batch are not shuffled. `jit_compile`
-    None is what the model was compiled with, else it is as in `Model.compile`, but that "auto" is
-    XLA on TensorFlow, wherever it can be had. Raises UserError for a model or data that the
+    None is what the model was compiled with, else it is as in `Model.compile`, but that "auto" on
+    TensorFlow is XLA where that is the faster one when both are timed. That is tried only if it may
+    pay within `epochs`, None being many. Raises UserError for a model or data that the
     compiled path does not train.
     """
     import keras
@@ -179,7 +184,8 @@ def prepare(
     name = keras.backend.backend()
     if jit_compile is None or (jit_compile == "auto" and name != "tensorflow"):
         jit_compile = model.jit_compile
-    task = Task(training, shuffles, 0, validation, validation_freq, False, bool(jit_compile))
+    jit = "auto" if jit_compile == "auto" else bool(jit_compile)
+    task = Task(training, shuffles, 0, validation, validation_freq, False, jit, epochs)
     known: Prepared | None = kept.find(model, task)
     if known is None:
         task = replace(task, built_now=_build(model, training.first(1).data))

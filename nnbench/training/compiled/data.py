@@ -60,7 +60,8 @@ class Task:
 
     Where it `shuffles`, another order of the rows is drawn for every epoch from `seed`. A
     validation follows every n-th epoch, or those listed in `validate_on`, counted from 1. `jit`:
-    compile with XLA on TensorFlow, with Inductor on Torch.
+    compile with XLA on TensorFlow ("auto": where that is faster), with Inductor on Torch. `epochs`:
+    how many are to be trained, if that is known.
     """
 
     training: Batches
@@ -69,7 +70,8 @@ class Task:
     validation: Batches | None
     validate_on: int | list[int]
     built_now: bool
-    jit: bool
+    jit: bool | str
+    epochs: int | None = None
 
     def validates(self, epoch: int) -> bool:
         """Whether epoch `epoch` (counted from 0) ends with a validation."""

@@ -92,8 +92,10 @@ def fast_fit(
     try:
         validates = bool(validation_split) or validation_data is not None
         refusals.check_callbacks(given, validates=validates)
+        more: dict[str, Any] = {"seed": seed, "jit_compile": jit_compile}
+        more["epochs"] = max(0, epochs - initial_epoch)
         with program_cache.on_disk():
-            prepared = prepare(model, x, y, seed=seed, jit_compile=jit_compile, **options)
+            prepared = prepare(model, x, y, **more, **options)
             held = python_state.held(model)
             if epochs > initial_epoch:
                 prepared.compile()
@@ -125,6 +127,8 @@ def _train(
     )
     history = model.history
     model.stop_training = False
+    if verbose and epochs > 0:
+        sys.stdout.write(f"Trained as {prepared.program.form}\n")
     listeners.on_train_begin()
     # BackupAndRestore says in on_train_begin where to go on.
     prepared.epochs_done = model._initial_epoch or prepared.epochs_done
