@@ -22,7 +22,8 @@ compiled program is the one that takes the first step.
 `compile`, bounded as with XLA on TensorFlow.
 
 `step` calls the train function of `fit` on one batch that is already on the device, several
-times between two clock readings. `epoch` is what a user of `fit` waits for: its steps, and
+times between two clock readings; with Keras' `steps_per_execution` such a call is that many steps,
+and is divided by them, as the first call is on TensorFlow. `epoch` is what a user of `fit` waits for: its steps, and
 what Keras does around them (input pipeline, callbacks, metrics). What an epoch costs beyond its
 steps is the *overhead* of the epoch.
 

@@ -47,11 +47,11 @@ def load_outputs():
     return X, {"kind": THREE, "size": X[:, :1]}
 
 
-def build_weighted(width=4, name="made"):
+def build_weighted(width=4, name="made", steps=1):
     import keras
 
     model = keras.Sequential([keras.Input((6,)), dense(width, "tanh"), dense(1)], name=name)
-    model.compile("sgd", "mse")
+    model.compile("sgd", "mse", steps_per_execution=steps)
     return model
 
 

@@ -88,7 +88,7 @@ def variants(backend: str, widths: list[int]) -> dict[str, Callable[[], float]]:
             )
         )
 
-    def loop(jit: Any = "auto") -> Callable[[], float]:
+    def loop(jit: Any = True if backend == "tensorflow" else "auto") -> Callable[[], float]:
         prepared = compiled.prepare(
             model("auto"), data.features, data.labels, batch_size=data.rows, jit_compile=jit
         )

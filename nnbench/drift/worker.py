@@ -173,6 +173,10 @@ def _by_fit(
 def _compiled(
     model: Any, case: Case, data: TrainingData, kept: list[int], weights: Weights
 ) -> list[float]:
+    jit = keras_model.jit_compile(case)
+    if jit == "auto" and case.backend == "tensorflow":
+        # Chosen by time it may be another program in another process, which rounds otherwise.
+        jit = True
     prepared = compiled.prepare(
         model,
         data.x,
@@ -180,7 +184,7 @@ def _compiled(
         sample_weight=data.sample_weight,
         batch_size=case.batch_rows,
         shuffle=case.training.shuffle,
-        jit_compile=keras_model.jit_compile(case),
+        jit_compile=jit,
     )
     losses: list[float] = []
     for before, epoch in itertools.pairwise(kept):

@@ -21,7 +21,7 @@ from nnbench.measure.boundaries import Marks, timed_ns
 from nnbench.phases import BUILD, COLD, COMPILE, DATA, EPOCH, FIRST_STEP, PREPARE, STEP, TRACE
 from nnbench.training import compiled
 from nnbench.training.compiled import data as compiled_data
-from nnbench.training.compiled.fast_fit import fast_fit
+from nnbench.training.compiled.fast_fit import train_prepared
 from nnbench.training.fit import fit
 from nnbench.workload import keras_model
 from nnbench.workload.case import Case
@@ -186,7 +186,7 @@ def _cold(case: Case, data: TrainingData) -> Trained:
 def _phases(case: Case, data: TrainingData) -> Trained:
     bounds = boundaries.of(case.backend)
     build_ns, model = timed_ns(lambda: keras_model.for_case(case), bounds.wait)
-    marks = Marks(case.batch_rows)
+    marks = Marks(case.batch_rows, case.steps_per_epoch)
     bounds.hook_first_step(model, marks)
     clock = epoch_clock(case)
     marks.fit_called = perf_counter_ns()
@@ -219,10 +219,10 @@ def _waited_ns(case: Case, model: Any, data: TrainingData) -> int:
 def _cold_compiled(case: Case, data: TrainingData) -> Trained:
     begin_ns = perf_counter_ns()
     model = keras_model.for_case(case)
-    rows, epochs, shuffle = case.batch_rows, case.cold_epochs, case.training.shuffle
-    jit = keras_model.jit_compile(case)
-    options = {"shuffle": shuffle, "jit_compile": jit, "sample_weight": data.sample_weight}
-    history = fast_fit(model, data.x, data.y, rows, epochs, verbose=0, **options)
+    # As `fast_fit`, but that the program is that of a long training, whose phases are measured.
+    prepared = prepared_for(case, model, data)
+    prepared.compile()
+    history = train_prepared(prepared, epochs=case.cold_epochs)
     duration_ns = perf_counter_ns() - begin_ns
     return {COLD: [duration_ns / 1e9]}, history.history.get("loss", []), model
 
@@ -294,14 +294,15 @@ def epoch_clock(case: Case) -> Any:
 
 
 def _taker(case: Case, data: TrainingData, model: Any) -> tuple[Callable[[int], Any], int]:
-    """A function that trains so many steps or, on the compiled path, epochs, and steps in one."""
+    """A function that makes so many calls or, on the compiled path, trains epochs; steps in one."""
     if case.path == "compiled":
         prepared = prepared_for(case, model or keras_model.for_case(case), data)
         return prepared.run, case.steps_per_epoch
     if model is None:
         model = keras_model.for_case(case)
         train(replace(case, cold_epochs=WARM_EPOCHS), model, data)
-    return boundaries.of(case.backend).stepper(model, batch_of(case, data)), 1
+    take = boundaries.of(case.backend).stepper(model, batch_of(case, data))
+    return take, int(model.steps_per_execution)
 
 
 class StepTimer:

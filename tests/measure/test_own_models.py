@@ -15,18 +15,20 @@ LONG = pytest.mark.long
 # Trials as a worker answers them, without its process: what it prints is by path.
 TRIALS = """
 import json
+from nnbench.machine import keras_import
 from nnbench.measure import serve, timed_trials
 from nnbench.workload import datasets
 from nnbench.workload.study import Study
 
 found = []
 data = datasets.load({data!r})
-study = Study.of([{model!r}], epochs=3, backend={backend!r}, path="fit,compiled", **{options!r})
+study = Study.of({models!r}, epochs=3, backend={backend!r}, path="fit,compiled", **{options!r})
 given = {{}} if data.stream else {{data.name: data.training_data}}
 for case in study.cases(data):
     started = serve.Started(case, given, data.stream is not None, 0.0, 0.0)
     answer = timed_trials._trials(started)
     record = {{}}
+    keras_import.set_random_seed(0)
     for kind in ("phases", "step"):
         if record.get("outcome", "ok") == "ok":
             said = answer({{"case": case.to_json(), "kind": kind, "seed": 0}})
@@ -39,12 +41,14 @@ print(json.dumps(found))
 
 @pytest.fixture
 def trials(in_backend, tmp_path):
-    """Records of the trials of a model on both paths."""
+    """Records of the trials of a model, or of several between spaces, on both paths."""
     shutil.copy(OWN, tmp_path / "own_models.py")
 
     def run(backend, model, data, **options):
-        model, data = (name if "." in name else f"own_models.py:{name}" for name in (model, data))
-        code = TRIALS.format(model=model, data=data, backend=backend, options=options)
+        *models, data = (
+            name if "." in name else f"own_models.py:{name}" for name in (*model.split(), data)
+        )
+        code = TRIALS.format(models=models, data=data, backend=backend, options=options)
         return json.loads(in_backend(backend, code))
 
     return run
@@ -87,6 +91,21 @@ def test_an_own_training_step_without_a_loss_and_without_targets(trials):
     for record in (fit, compiled):
         assert (record["outcome"], record["loss"]) == ("ok", None), record
     assert fit["parts"] == "x 6"
+
+
+@pytest.mark.parametrize(
+    "backend", [pytest.param(backend, marks=LONG) for backend in ("jax", "tensorflow")]
+)
+def test_several_steps_in_a_call_count_as_several_and_train_all_batches(trials, backend):
+    models = "build_weighted build_weighted(steps=4)"
+    single, several, _, compiled = trials(backend, models, "load_weighted", batch="4")
+    for record in (several, compiled):
+        assert record["outcome"] == "ok", record["message"]
+    # 40 rows are 10 steps: two calls of four and one of two, and no batch is left out.
+    assert several["loss"] == pytest.approx(single["loss"], rel=1e-5)
+    assert several["samples_s"]["first_step"]
+    assert several["steps_per_sample"] % 4 == 0
+    assert compiled["steps_per_sample"] % 10 == 0
 
 
 STREAMS = {

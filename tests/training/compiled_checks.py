@@ -706,10 +706,13 @@ def test_jit_compile_is_respected_and_a_compiler_that_fails_is_worded() -> None:
     x, y = data("regression")
     check(build, x, y, epochs=3)
     with pytest.raises(UserError, match=r"the compiler does not take the model: .*EagerPyFunc"):
-        fast_fit(build(), x, y, verbose=0, jit_compile="auto")
+        fast_fit(build(), x, y, verbose=0, jit_compile=True)
     with pytest.warns(UserWarning, match="trained with model.fit now"):
-        history = fast_fit(build(), x, y, verbose=0, jit_compile="auto", otherwise="fit")
+        history = fast_fit(build(), x, y, verbose=0, jit_compile=True, otherwise="fit")
     assert len(history.history["loss"]) == 1
+    model = build()
+    fast_fit(model, x, y, verbose=0, jit_compile="auto")
+    assert programs(model)[0].form == "a graph of all epochs: no step of it can be tried and undone"
 
 
 @pytest.mark.skipif(BACKEND == "torch", reason="Keras' own fit fails on it there")
@@ -856,6 +859,88 @@ def test_an_order_is_every_row_once_wherever_it_may_lie(rows: int) -> None:
     assert (np.abs(first - expected) <= 5 * np.sqrt(expected) + 3).all()
 
 
+@pytest.mark.skipif(BACKEND != "tensorflow", reason="of TensorFlow's two compilers")
+class TestWhetherXlaIsTaken:
+    """What is chosen depends on the machine's load; what a choice leaves behind must not."""
+
+    def test_a_choice_leaves_no_trace_and_is_told(self) -> None:
+        import tensorflow as tf
+
+        class Counts(layers.Layer):
+            """Counts its calls in a variable that Keras does not know."""
+
+            def __init__(self) -> None:
+                super().__init__()
+                self.hidden = [tf.Variable(0.0)]
+
+            def call(self, x: Any) -> Any:
+                self.hidden[0].assign_add(1.0)
+                return x
+
+        def build() -> Any:
+            inner = [Counts(), layers.BatchNormalization(), layers.Dense(1)]
+            return keras.Sequential([keras.Input((FEATURES,)), *inner])
+
+        fitted, model = twins(compiled_with(build, metrics=["mae"]))
+        validation = data("regression", rows=20)
+        options = {"batch_size": 32, "shuffle": False, "validation_data": validation}
+        prepared = prepare(model, *data("regression"), jit_compile="auto", **options)
+
+        def held() -> list[Any]:
+            variables = [*model.optimizer.variables, *model.layers[0].hidden]
+            return [*map(np.copy, state(model)), *(one.numpy() for one in variables)]
+
+        before = held()
+        prepared.compile()
+        for mine, other in zip(held(), before, strict=True):
+            np.testing.assert_array_equal(mine, other)
+        program: Any = prepared.program
+        assert "times as fast" in program.form
+        theirs = fitted.fit(*data("regression"), epochs=3, verbose=0, **options).history
+        for name, values in prepared.run(3).items():
+            np.testing.assert_allclose(values, theirs[name], rtol=CLOSE)
+
+    def test_xla_is_tried_only_where_the_epochs_may_pay_for_it(self) -> None:
+        model, (x, y) = classifier(), data()
+        fast_fit(model, x, y, epochs=2, verbose=0, jit_compile="auto")
+        (program,) = programs(model)
+        assert program.form == "a graph of all epochs: too short a training to try XLA"
+        prepare(model, x, y, jit_compile="auto", epochs=10**7)
+        assert "times as fast" in program.form
+
+    @pytest.mark.parametrize(("batch_size", "times"), [(35, 1), (32, 2), (ROWS, 1)])
+    def test_a_step_is_in_the_graph_once_for_each_size_of_batch(
+        self, batch_size: int, times: int
+    ) -> None:
+        prepared = prepare(classifier(), *data(), batch_size=batch_size, jit_compile=True)
+        prepared.trace()
+        program: Any = prepared.program
+        definition = program._graph._program.graph.as_graph_def()
+        nodes = [node for one in definition.library.function for node in one.node_def]
+        name = program._passes.train.name.decode()
+        assert sum(node.attr["f"].func.name == name for node in nodes) == times
+
+    def test_convolutions_and_random_numbers_decide_before_any_clock(self) -> None:
+        losses = []
+        for model, jit in zip(twins(compiled_with(convolved)), (False, True), strict=True):
+            options = {"batch_size": 35, "shuffle": False, "jit_compile": jit}
+            prepared = prepare(model, *data("regression"), **options)
+            losses.append(prepared.run(4)["loss"])
+        assert prepared.program.form == "a graph of all epochs, XLA for each step"
+        np.testing.assert_allclose(*losses, rtol=CLOSE)
+        prepared = prepare(compiled_with(dropped)(), *data("regression"), jit_compile="auto")
+        prepared.compile()
+        assert prepared.program.form.endswith("XLA would draw other random numbers than fit")
+
+    def test_every_form_takes_the_rows_in_the_same_order(self) -> None:
+        losses = []
+        for jit in (False, True):
+            _, model = twins(classifier)
+            given = {"seed": 4, "epochs": 3, "batch_size": 35, "verbose": 0, "jit_compile": jit}
+            losses.append(fast_fit(model, *data(), **given).history["loss"])
+        np.testing.assert_allclose(*losses, rtol=CLOSE)
+
+
 def test_every_argument_of_fit_is_taken_in_its_order() -> None:
     theirs = list(inspect.signature(keras.Model.fit).parameters)[1:]
     assert list(inspect.signature(fast_fit).parameters)[1 : len(theirs) + 1] == theirs
@@ -908,5 +993,9 @@ def test_data_that_is_not_in_memory_is_refused() -> None:
 
 
 def test_verbose_says_where_it_is(capsys: pytest.CaptureFixture[str]) -> None:
-    fast_fit(classifier(), *data(), epochs=3, verbose=2)
-    assert "Epoch 3/3 - loss: " in capsys.readouterr().out
+    model = classifier()
+    fast_fit(model, *data(), epochs=3, verbose=2)
+    *told, last = capsys.readouterr().out.splitlines()
+    form = getattr(programs(model)[0], "form", "")
+    assert told[0] == f"Trained as {form}" or not form
+    assert last.startswith("Epoch 3/3 - loss: ")

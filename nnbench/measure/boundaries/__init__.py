@@ -1,6 +1,7 @@
 """Where one phase ends and the next begins: one module a backend, with the functions below."""
 
 import importlib
+import itertools
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
@@ -10,12 +11,20 @@ from typing import Any, Protocol
 
 @dataclass
 class Marks:
-    """Clock readings, in ns, that bound the phases inside one `fit`; rows in its full batches."""
+    """Clock readings, in ns, that bound the phases inside one `fit`.
+
+    `batch_rows` are those of its full batches, `epoch_steps` the batches of an epoch.
+    """
 
     batch_rows: int
+    epoch_steps: int = 1
     fit_called: int = 0
     first_step_reached: int = 0
     durations_ns: dict[str, int] = field(default_factory=dict)
+
+    def steps(self, model: Any) -> int:
+        """Steps that the first call of the train function takes."""
+        return min(int(model.steps_per_execution), self.epoch_steps)
 
 
 @dataclass
@@ -32,6 +41,19 @@ class DataClock:
         finally:
             self.waited_ns[-1] += perf_counter_ns() - begin
 
+    def batches(self, iterator: Iterator[Any], count: int) -> Iterator[Any]:
+        """The iterator's next so many, or those that are left, timed; StopIteration if none is."""
+        first = self.next(iterator)
+
+        def others() -> Iterator[Any]:
+            for _ in range(count - 1):
+                try:
+                    yield self.next(iterator)
+                except StopIteration:
+                    return
+
+        return itertools.chain([first], others())
+
 
 class Boundaries(Protocol):
     """What each backend's module offers."""
@@ -40,7 +62,8 @@ class Boundaries(Protocol):
         """Make the next `fit` mark trace, compile and first step, then run as if never hooked."""
 
     def stepper(self, model: Any, batch: Any) -> Callable[[int], None]:
-        """Return a function that takes n steps on a batch, as `fit` hands it on, and waits."""
+        """Return a function that calls the train function n times on a batch, as `fit` does, and
+        waits; each call takes the model's `steps_per_execution`."""
 
     def timed_data(self, model: Any, clock: DataClock) -> AbstractContextManager[None]:
         """Within it, `fit` takes each batch of a stream by the clock's `next`."""

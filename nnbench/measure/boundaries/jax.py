@@ -27,18 +27,22 @@ def hook_first_step(model: Any, marks: Marks) -> None:
     step = inspect.getclosurevars(train).nonlocals["step_function"]
 
     def first_step(state: Any, iterator: Any) -> Any:
+        result = first_of_all(state, next(iterator))
+        model.train_function = train
+        for batch in itertools.islice(iterator, model.steps_per_execution - 1):
+            result = step(result[1], batch)
+        return result
+
+    def first_of_all(state: Any, batch: Any) -> Any:
         marks.first_step_reached = perf_counter_ns()
-        batch = next(iterator)
         if not model.jit_compile:
             marks.durations_ns[FIRST_STEP], result = timed_ns(lambda: step(state, batch), wait)
-            model.train_function = train
             return result
         marks.durations_ns[TRACE], lowered = timed_ns(
             lambda: step.trace(state, batch).lower(), wait
         )
         marks.durations_ns[COMPILE], program = timed_ns(lowered.compile, wait)
         marks.durations_ns[FIRST_STEP], result = timed_ns(lambda: program(state, batch), wait)
-        model.train_function = train
         return result
 
     model.train_function = first_step
@@ -63,7 +67,8 @@ def stepper(model: Any, batch: Any) -> Callable[[int], None]:
 def timed_data(model: Any, clock: DataClock) -> Iterator[None]:
     """See `Boundaries`."""
     train = model.train_function
-    model.train_function = lambda state, iterator: train(state, iter([clock.next(iterator)]))
+    count = model.steps_per_execution
+    model.train_function = lambda state, batches: train(state, clock.batches(batches, count))
     try:
         yield
     finally:

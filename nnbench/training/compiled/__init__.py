@@ -2,7 +2,7 @@
 
 It is the same training as `Model.fit`: the model's own `train_step`, with its loss, metrics,
 optimizer, random layers and moving statistics, on the same batches. What `fit` does around the
-epochs and steps is gone. More may change with it: on TensorFlow XLA compiles the program, and
+epochs and steps is gone. More may change with it: on TensorFlow XLA may compile the program, and
 `fit` only with `jit_compile=True`; on JAX narrow chains of Dense layers run in another memory
 layout. `causes.py` says for a case which of these separate it from `fit`.
 

@@ -42,7 +42,7 @@ def _compiler(case: Case) -> tuple[str, ...]:
     # Keras' auto is XLA on JAX and on TensorFlow's GPUs.
     if jit == "on" or (jit == "auto" and (case.backend == "jax" or on_gpu)):
         return ()
-    return ("XLA, which compiles that path and not fit unless --jit on",)
+    return ("XLA, which compiles that path where it is faster so, and not fit unless --jit on",)
 
 
 def _layout(case: Case) -> tuple[str, ...]:

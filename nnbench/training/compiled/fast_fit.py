@@ -51,9 +51,9 @@ def fast_fit(
     """Train a compiled Keras model as `model.fit` would, all epochs in one compiled program.
 
     Arguments mean what they mean in `Model.fit`. Four are new: `seed` decides the shuffling,
-    `jit_compile` overrides what the model was compiled with ("auto" is XLA on TensorFlow, wherever
-    it can be had), `callback_every=k` calls callbacks for every k-th epoch (and the last) only,
-    which is faster since they stop the program, and `otherwise="fit"` trains with `model.fit`,
+    `jit_compile` overrides what the model was compiled with ("auto" is XLA on TensorFlow, where it
+    pays within these epochs: both are timed), `callback_every=k` calls callbacks for every k-th
+    epoch (and the last) only, which is faster since they stop the program, and `otherwise="fit"` trains with `model.fit`,
     with a warning, where the compiled path cannot. Callbacks that hear of an epoch's beginning or
     of the training's are called for every epoch, whatever k. `verbose` prints a line whenever
     Python has the word.
@@ -105,7 +105,7 @@ def fast_fit(
     before = _values(model) if given and callback_every > 1 else []
     try:
         epochs = min(epochs, keras.config.max_epochs() or epochs)
-        return _train(prepared, given, epochs, verbose, callback_every)
+        return train_prepared(prepared, given, epochs, verbose, callback_every)
     except refusals.LeftOutError as refusal:
         for variable, value in zip(chain(*state_variables(model)), before, strict=True):
             variable.assign(value)
@@ -115,20 +115,26 @@ def fast_fit(
         )
 
 
-def _train(
-    prepared: Prepared, given: list[Any], epochs: int, verbose: str | int, callback_every: int
+def train_prepared(
+    prepared: Prepared,
+    given: Sequence[Any] = (),
+    epochs: int = 1,
+    verbose: str | int = 0,
+    callback_every: int = 1,
 ) -> Any:
+    """Train up to epoch number `epochs`, and call the `given` callbacks; returns the history."""
     import keras
 
     model = prepared.model
     steps = prepared.task.training.steps
     listeners = keras.callbacks.CallbackList(
-        given, add_history=True, model=model, verbose=verbose, epochs=epochs, steps=steps
+        list(given), add_history=True, model=model, verbose=verbose, epochs=epochs, steps=steps
     )
     history = model.history
     model.stop_training = False
-    if verbose and epochs > 0:
-        sys.stdout.write(f"Trained as {prepared.program.form}\n")
+    form = getattr(prepared.program, "form", "")
+    if verbose and form and epochs > prepared.epochs_done:
+        sys.stdout.write(f"Trained as {form}\n")
     listeners.on_train_begin()
     # BackupAndRestore says in on_train_begin where to go on.
     prepared.epochs_done = model._initial_epoch or prepared.epochs_done

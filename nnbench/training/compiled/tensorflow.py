@@ -96,7 +96,7 @@ class Program:
             self._take_form(NOTHING, "XLA would draw other random numbers than fit")
         elif jit == "auto" and not draws:
             if any(node.op in OUT_OF_SIGHT or _draws(node) for node in self._passes.nodes):
-                self._take_form(NOTHING, "no step of it can be tried and taken back")
+                self._take_form(NOTHING, "no step of it can be tried and undone")
         else:
             self._take_form(self._with_xla() if jit else NOTHING)
 

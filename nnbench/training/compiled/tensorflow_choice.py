@@ -58,7 +58,10 @@ def timed(plain: Graph, with_xla: Callable[[], Graph], data: Data, made_s: float
             return Found(plain, True, "XLA does not take it")
         plain_s = xla_s = float("inf")
         for _ in range(SAMPLES):
-            plain_s, xla_s = min(plain_s, _taken_s(plain, arguments)), min(xla_s, _taken_s(xla, arguments))
+            plain_s, xla_s = (
+                min(plain_s, _taken_s(plain, arguments)),
+                min(xla_s, _taken_s(xla, arguments)),
+            )
             if plain_s + xla_s > 2 * SLOW_S:
                 break
     ratio = plain_s / xla_s
