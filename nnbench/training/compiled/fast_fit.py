@@ -53,10 +53,10 @@ def fast_fit(
     Arguments mean what they mean in `Model.fit`. Four are new: `seed` decides the shuffling,
     `jit_compile` overrides what the model was compiled with ("auto" is XLA on TensorFlow, where it
     pays within these epochs: both are timed), `callback_every=k` calls callbacks for every k-th
-    epoch (and the last) only, which is faster since they stop the program, and `otherwise="fit"` trains with `model.fit`,
-    with a warning, where the compiled path cannot. Callbacks that hear of an epoch's beginning or
-    of the training's are called for every epoch, whatever k. `verbose` prints a line whenever
-    Python has the word.
+    epoch (and the last) only, which is faster since they stop the program, and `otherwise="fit"`
+    trains with `model.fit`, with a warning, where the compiled path cannot. Callbacks that hear of
+    an epoch's beginning or of the training's are called for every epoch, whatever k. `verbose`
+    prints how it is trained, and a line whenever Python has the word.
 
     Afterwards the model holds weights, optimizer state, metrics and seeds as after `fit`. Returns
     the `History`. Raises UserError for a model, data or callback that the compiled path does not
