@@ -23,9 +23,9 @@ compiled program is the one that takes the first step.
 
 `step` calls the train function of `fit` on one batch that is already on the device, several
 times between two clock readings; with Keras' `steps_per_execution` such a call is that many steps,
-and is divided by them, as the first call is on TensorFlow. `epoch` is what a user of `fit` waits for: its steps, and
-what Keras does around them (input pipeline, callbacks, metrics). What an epoch costs beyond its
-steps is the *overhead* of the epoch.
+and is divided by them, as the first call is on TensorFlow. `epoch` is what a user of `fit` waits
+for: its steps, and what Keras does around them (input pipeline, callbacks, metrics). What an epoch
+costs beyond its steps is the *overhead* of the epoch.
 
 `data` is measured where data make their batches as they are trained on (`tf.data`, `PyDataset`,
 `DataLoader`): how long, in one epoch, the loop of `fit` waits in `next()` of the iterator. It is a

@@ -36,8 +36,8 @@ HEAD = """# How closely the compiled path follows `fit`, by family
 `python -m benchmarks.agreement` measures this. Each network is trained for 30 epochs with `fit` and
 with `fast_fit`, from equal weights and seeds and in the same order, on one thread of a CPU; another
 machine gives other last digits. "TensorFlow, XLA" is `jit_compile=True`, which `nnbench run`
-takes where it is the faster one, while its `fit` runs without XLA. "fit and fit" is the yardstick: the largest difference of
-`fit` on two backends from the same weights.
+takes where it is the faster one, while its `fit` runs without XLA. "fit and fit" is the yardstick:
+the largest difference of `fit` on two backends from the same weights.
 
 - *loss*: the largest relative difference of a loss of an epoch; 1e-5 is wanted.
 - *weights*: the largest difference of a weight at the end, relative to the largest of its variable

@@ -770,6 +770,17 @@ def test_another_program_is_made_of_what_has_changed() -> None:
         assert len(programs(compiled)) == len(known) + 1
 
 
+def test_of_the_data_nothing_is_kept() -> None:
+    x, y = data()
+    model = classifier()
+    fast_fit(model, x, y, verbose=0, validation_data=(x, y))
+    gone = weakref.ref(x)
+    del x
+    gc.collect()
+    assert programs(model)
+    assert gone() is None
+
+
 def test_what_is_kept_goes_with_its_model() -> None:
     model = classifier()
     fast_fit(model, *data(), verbose=0)
@@ -926,7 +937,7 @@ class TestWhetherXlaIsTaken:
             options = {"batch_size": 35, "shuffle": False, "jit_compile": jit}
             prepared = prepare(model, *data("regression"), **options)
             losses.append(prepared.run(4)["loss"])
-        assert prepared.program.form == "a graph of all epochs, XLA for each step"
+        assert prepared.program.form == "a graph of all epochs, with an XLA program a step"
         np.testing.assert_allclose(*losses, rtol=CLOSE)
         prepared = prepare(compiled_with(dropped)(), *data("regression"), jit_compile="auto")
         prepared.compile()

@@ -59,7 +59,7 @@ def _expect_end_of_data(graph_function: Any, exhausted: Any) -> None:
         logs = graph_function(exhausted)
     except tf.errors.OutOfRangeError:
         return
-    # A graph of several steps looks whether there is a batch for each, and says that there was none.
+    # A graph of several steps looks for a batch before each, and returns nothing without one.
     if not logs.has_value():
         return
     raise RuntimeError("the step ran although there were no data: compile cannot be bounded")

@@ -127,6 +127,7 @@ class Prepared:
         """Let go of the data, and be there when the model is trained on such data again."""
         self.program.take(None)
         kept.keep(self.model, self.task, self)
+        self.task = self.task.without_data()
 
     def _again(self, task: Task) -> "Prepared":
         self.task, self.epochs_done = task, 0

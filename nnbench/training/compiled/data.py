@@ -4,7 +4,7 @@ Conversion (data types, class weights, checks of row counts, the validation spli
 same adapters that `fit` uses, so that a batch here holds the very numbers of a batch there.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from nnbench.errors import UserError
@@ -72,6 +72,11 @@ class Task:
     built_now: bool
     jit: bool | str
     epochs: int | None = None
+
+    def without_data(self) -> "Task":
+        """The same, as far as a program that is kept has to know it."""
+        tested = self.validation and replace(self.validation, data=None)
+        return replace(self, training=replace(self.training, data=None), validation=tested)
 
     def validates(self, epoch: int) -> bool:
         """Whether epoch `epoch` (counted from 0) ends with a validation."""

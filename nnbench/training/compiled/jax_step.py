@@ -45,6 +45,8 @@ class Parts:
             self.task, self.data = task, jax.device_put(task.training.data)
             self.validation = task.validation and jax.device_put(task.validation.data)
             self.key = jax.random.key(task.seed) if task.shuffles else None
+        else:
+            self.task = self.task.without_data()
 
     def compiled(self, lowered: Any) -> Any:
         """StableHLO to machine code."""

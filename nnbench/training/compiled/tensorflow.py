@@ -17,8 +17,8 @@ from nnbench.training.compiled.tensorflow_graph import ALL, NOTHING, STEP, Data,
 
 FORMS = {
     NOTHING: "a graph of all epochs",
-    STEP: "a graph of all epochs, XLA for each step",
-    ALL: "XLA for all epochs",
+    STEP: "a graph of all epochs, with an XLA program a step",
+    ALL: "one XLA program of all epochs",
 }
 
 OUT_OF_SIGHT = ("EagerPyFunc", "PyFunc", "PyFuncStateless")
@@ -41,7 +41,7 @@ class Program:
     def trace(self) -> None:
         """Python to a graph."""
         begin = perf_counter()
-        self._passes = Passes(self._model, self._task)
+        self._passes = Passes(self._model, self._data.task)
         if self._xla is None:
             self._pin()
         self._graph = Graph(self._passes, self._data, self._xla or NOTHING)
@@ -76,7 +76,7 @@ class Program:
         """See `compiled.Program`."""
         self._data: Any = None
         if task is not None:
-            self._task = task
+            self._task = task.without_data()
             self._data = Data(task)
             if self._graph is not None:
                 # More epochs than before may be worth a trial.

@@ -70,7 +70,7 @@ class Graph:
 
     def __init__(self, passes: Passes, data: Data, xla: str) -> None:
         self._xla = xla
-        self._passes, self._task = passes, data.task
+        self._passes, self._task = passes, data.task.without_data()
         function = tf.function(self._epochs, jit_compile=xla == ALL or None, autograph=False)
         self._program = function.get_concrete_function(*data.arguments(0, 0))
 

@@ -96,6 +96,8 @@ class Program:
             )
             self._data = to_device(task.training.data)
             self._validation = task.validation and to_device(task.validation.data)
+        else:
+            self._task = self._task.without_data()
 
     def _checked(self, batch: Any) -> Step:
         import keras
