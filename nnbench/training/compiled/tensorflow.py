@@ -35,6 +35,8 @@ class Program:
         self._graph: Any = None
         self._xla: str | None = None
         self._made_s = 0.0
+        variables = model.non_trainable_variables
+        self._draws = any(one.name == "seed_generator_state" for one in variables)
         self.form = ""
         self.take(task)
 
@@ -44,7 +46,7 @@ class Program:
         self._passes = Passes(self._model, self._data.task)
         if self._xla is None:
             self._pin()
-        self._graph = Graph(self._passes, self._data, self._xla or NOTHING)
+        self._graph = self._made(self._xla or NOTHING)
         self._made_s = perf_counter() - begin
 
     def compile(self) -> None:
@@ -57,7 +59,7 @@ class Program:
             if self._xla != ALL:
                 raise
             self._take_form(STEP)
-            self._graph = Graph(self._passes, self._data, STEP)
+            self._graph = self._made(STEP)
             self._graph.compile(self._data)
         self._made_s += perf_counter() - begin
         self._choose()
@@ -82,13 +84,17 @@ class Program:
                 # More epochs than before may be worth a trial.
                 self._choose()
 
+    def _made(self, xla: str) -> Graph:
+        # Where XLA need not be, each size of batch that it is spared is a compilation less.
+        spared = self._task.jit == "auto" and not self._draws
+        return Graph(self._passes, self._data, xla, full_only=spared)
+
     def _take_form(self, xla: str, why: str = "") -> None:
         self._xla, self.form = xla, FORMS[xla] + (why and f": {why}")
 
     def _pin(self) -> None:
         """Decide on XLA where nothing has to be timed for it."""
-        model, jit = self._model, self._task.jit
-        draws = any(v.name == "seed_generator_state" for v in model.non_trainable_variables)
+        model, jit, draws = self._model, self._task.jit, self._draws
         unsupported = [one.name for one in model._flatten_layers() if not one.supports_jit]
         if jit and unsupported:
             self._take_form(NOTHING, f"layer '{unsupported[0]}' is not made for XLA")
@@ -110,9 +116,7 @@ class Program:
         if self._xla is not None:
             return
         xla = self._with_xla()
-        found = choice.timed(
-            self._graph, lambda: Graph(self._passes, self._data, xla), self._data, self._made_s
-        )
+        found = choice.timed(self._graph, lambda: self._made(xla), self._data, self._made_s)
         if found.decided:
             self._take_form(xla if found.graph is not self._graph else NOTHING, found.why)
             self._graph = found.graph

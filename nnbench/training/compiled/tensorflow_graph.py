@@ -68,8 +68,9 @@ class Data:
 class Graph:
     """All epochs as one program; their number is an argument, so one serves all."""
 
-    def __init__(self, passes: Passes, data: Data, xla: str) -> None:
-        self._xla = xla
+    def __init__(self, passes: Passes, data: Data, xla: str, *, full_only: bool = False) -> None:
+        """`full_only`: of steps, XLA takes those of training on full batches, for one program."""
+        self._xla, self._full_only = xla, full_only
         self._passes, self._task = passes, data.task.without_data()
         function = tf.function(self._epochs, jit_compile=xla == ALL or None, autograph=False)
         self._program = function.get_concrete_function(*data.arguments(0, 0))
@@ -159,7 +160,7 @@ class Graph:
     ) -> dict[str, Any]:
         """Take every batch in turn; the logs are those of the epoch, as `fit` finds them."""
         traced = step
-        if self._xla == STEP:
+        if self._xla == STEP and not (self._full_only and traced is not self._passes.train):
             # A function of its own: XLA takes it for each size of batch as it meets them.
             step = tf.function(lambda batch: traced(batch), jit_compile=True, autograph=False)
 
@@ -193,7 +194,8 @@ class Graph:
                 parallel_iterations=1,
             )
             # A last batch of another size is in the program by itself.
-            logs = step(rows(batches.rows_before_last, uneven))
+            last = rows(batches.rows_before_last, uneven)
+            logs = traced(last) if self._xla == STEP and self._full_only else step(last)
         else:
             _, logs = tf.while_loop(
                 lambda number, _: number < alike,
