@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from nnbench.training.compiled import tensorflow_choice as choice
 from nnbench.training.compiled.data import Task
-from nnbench.training.compiled.tensorflow_graph import ALL, NOTHING, STEP, Data, Graph, Passes
+from nnbench.training.compiled.tensorflow_graph import ALL, NOTHING, STEP, Graph
+from nnbench.training.compiled.tensorflow_parts import Data, Passes
 
 FORMS = {
     NOTHING: "a graph of all epochs",

@@ -10,7 +10,8 @@ from math import ceil
 from time import perf_counter
 from typing import Any
 
-from nnbench.training.compiled.tensorflow_graph import Data, Graph, longest
+from nnbench.training.compiled.tensorflow_graph import Graph
+from nnbench.training.compiled.tensorflow_parts import Data, longest
 
 SAMPLE_S = 0.03
 """Steps that are timed together take so long, if there are enough of them."""
