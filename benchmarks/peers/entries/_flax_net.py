@@ -64,7 +64,9 @@ class _Net(nnx.Module):
 def _dense(task, rngs):
     sides = itertools.pairwise((task.x.shape[1], *task.widths))
     layers = [
-        part for n, m in sides for part in (nnx.Linear(n, m, kernel_init=GLOROT, rngs=rngs), nnx.relu)
+        part
+        for n, m in sides
+        for part in (nnx.Linear(n, m, kernel_init=GLOROT, rngs=rngs), nnx.relu)
     ]
     return _Net(task, rngs, layers, task.widths[-1])
 
@@ -76,9 +78,7 @@ def _convolution(n, m, rngs, bias=True):
 def _convnet(task, rngs):
     _, rows, columns, channels = task.x.shape
     sides = itertools.pairwise((channels, peers.FILTERS, 2 * peers.FILTERS))
-    layers = [
-        part for n, m in sides for part in (_convolution(n, m, rngs), nnx.relu, _halved)
-    ]
+    layers = [part for n, m in sides for part in (_convolution(n, m, rngs), nnx.relu, _halved)]
     cells = rows // 4 * (columns // 4) * 2 * peers.FILTERS
     return _Net(task, rngs, [*layers, lambda x: x.reshape(len(x), -1)], cells)
 

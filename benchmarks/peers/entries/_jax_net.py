@@ -80,7 +80,9 @@ def affine(layer, x):
 
 
 def convolve(w, x):
-    return lax.conv_general_dilated(x, w, (1, 1), "SAME", dimension_numbers=("NHWC", "HWIO", "NHWC"))
+    return lax.conv_general_dilated(
+        x, w, (1, 1), "SAME", dimension_numbers=("NHWC", "HWIO", "NHWC")
+    )
 
 
 def _dense(task):
@@ -133,11 +135,13 @@ def _resnet(task):
 
     def normed(layer, statistics, z):
         z = convolve(layer["w"], z)
-        found = jnp.mean(z, (0, 1, 2)), jnp.var(z, (0, 1, 2))
-        scale = layer["scale"] * lax.rsqrt(found[1] + peers.NORM_EPSILON)
+        mean, variance = jnp.mean(z, (0, 1, 2)), jnp.var(z, (0, 1, 2))
+        scale = layer["scale"] * lax.rsqrt(variance + peers.NORM_EPSILON)
         share = peers.NORM_MOMENTUM
-        moved = tuple(share * old + (1 - share) * new for old, new in zip(statistics, found))
-        return (z - found[0]) * scale + layer["b"], moved
+        moved = jax.tree.map(
+            lambda old, new: share * old + (1 - share) * new, statistics, (mean, variance)
+        )
+        return (z - mean) * scale + layer["b"], moved
 
     def apply(weights, statistics, z):
         layers = list(zip(weights["convolutions"], statistics, strict=True))
@@ -153,18 +157,18 @@ def _resnet(task):
     return make, apply
 
 
-def _recurrent(task, gates, biases, cell, carry):
+def _recurrent(task, gates, bias, cell, carry, **more):
     """A layer whose inputs are multiplied for all steps at once, before the loop over them."""
     units = peers.UNITS
 
     def make(numbers):
         wide = gates * units
         weights = {
-            "in": {"w": glorot(numbers, task.x.shape[-1], wide), "b": biases[0]},
+            "in": {"w": glorot(numbers, task.x.shape[-1], wide), "b": bias},
             "w": orthogonal(numbers, units, wide),
             "out": linear(numbers, units, task.classes),
         }
-        return weights | {"b": bias for bias in biases[1:]}, ()
+        return weights | more, ()
 
     def apply(weights, statistics, x):
         z = affine(weights["in"], x).swapaxes(0, 1)
@@ -186,7 +190,7 @@ def _lstm(task):
         return (h, c), None
 
     forgets = jnp.zeros(4 * units).at[units : 2 * units].set(1)
-    return _recurrent(task, 4, [forgets], cell, lambda zeros: (zeros, zeros))
+    return _recurrent(task, 4, forgets, cell, lambda zeros: (zeros, zeros))
 
 
 def _gru(task):
@@ -199,8 +203,8 @@ def _gru(task):
         kept = jax.nn.sigmoid(z_u + h_u)
         return kept * h + (1 - kept) * new, None
 
-    biases = [jnp.zeros(3 * units), jnp.zeros(3 * units)]
-    return _recurrent(task, 3, biases, cell, lambda zeros: zeros)
+    bias = jnp.zeros(3 * units)
+    return _recurrent(task, 3, bias, cell, lambda zeros: zeros, b=jnp.copy(bias))
 
 
 def _transformer(task):
