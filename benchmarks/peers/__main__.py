@@ -35,6 +35,9 @@ FULL_BATCH_EPOCHS = 50
 APART = 1 / 3
 """Of the first epoch's loss: so far from the others' median the last loss may be."""
 
+BACKENDS = {"tensorflow": "tensorflow", "torch": "torch", "jax": "jax", "flax": "jax"}
+"""What names of entries hold, and the backend that this means."""
+
 FEATURES = ("sse4_2", "avx", "avx2", "fma", "avx512f", "avx512_vnni", "avx512_bf16", "amx_tile")
 ISA = {
     "avx2": {
@@ -47,8 +50,15 @@ ISA = {
 """What limits oneDNN, Torch, MKL and OpenBLAS; XLA has a flag for it."""
 
 
+COLUMNS = "{:31}  {:>22}  {:24}  {:24}  {}"
+HEADINGS = (
+    *("", "us per epoch (smallest)", "to the fastest [95 %]", "to nnbench, same backend"),
+    "loss of the first epochs",
+)
+
+
 class LeftOutError(Exception):
-    """A peer cannot take part."""
+    """A peer cannot take part: not installed, not for this net, or it failed."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +72,7 @@ class Machine:
     def environment(self, entry: str) -> dict[str, str]:
         settings = {
             **os.environ,
-            **devices.environment(backend(entry), "cpu", self.threads),
+            **devices.environment(backend(entry) or "jax", "cpu", self.threads),
             "NNBENCH_PEER_THREADS": str(self.threads),
         }
         if self.isa:
@@ -85,8 +95,7 @@ class Peer:
 
     def __init__(self, name: str, net: str, source: str, machine: Machine, once: str = "") -> None:
         self.name = name
-        self.epochs = 1
-        """Of a block."""
+        self.epochs = 1  # Of a block.
         self.process = subprocess.Popen(
             [sys.executable, "-m", "benchmarks.peers.worker", name, net, source, once],
             stdin=subprocess.PIPE,
@@ -98,8 +107,6 @@ class Peer:
         )
         try:
             ready = self._answer()
-            if "problem" in ready:
-                raise LeftOutError(ready["problem"])
         except LeftOutError:
             self.close()
             raise
@@ -141,7 +148,10 @@ class Peer:
         answer = self.process.stdout.readline()  # type: ignore[union-attr]
         if not answer:
             raise LeftOutError("its process ended")
-        return json.loads(answer)
+        read = json.loads(answer)
+        if "problem" in read:
+            raise LeftOutError(read["problem"])
+        return read
 
 
 @dataclass
@@ -158,6 +168,8 @@ class Found:
 
     def over(self, other: "Found") -> str:
         """The ratio of the times, with its interval."""
+        if self is other:
+            return "1"
         pairs = [
             (launch, mine / theirs)
             for launch, both in enumerate(zip(self.times, other.times, strict=True))
@@ -252,26 +264,26 @@ def _report(net: str, asked: task.Task, found: dict[str, Found]) -> None:
         return
     rows = len(asked.x)
     rate, flops = float("nan"), 0.0
-    title = f"{net}: {rows} rows in batches of {asked.batch_size}, us per epoch, median (smallest)"
+    title = f"{net}: {rows} rows in batches of {asked.batch_size}"
     if product:
         rate = 6 * PRODUCT_SIDE**2 * rows / statistics.median(product.all_times)
         sides = itertools.pairwise((asked.x.shape[1], *asked.widths, 1))
         flops = 6 * rows * sum(n * m for n, m in sides)
         title += f"; product {rate / 1e3:.0f} GFLOP/s"
-    print(f"\n{title}; ratios with 95 % intervals to the fastest, to nnbench on the same backend")
+    print(f"\n{title}\n  {COLUMNS.format(*HEADINGS)}")
     in_order = sorted(found, key=lambda name: statistics.median(found[name].all_times))
     for name in in_order:
         one, own = found[name], found.get(f"nnbench_{backend(name)}")
         median = statistics.median(one.all_times)
-        parts = [
-            f"  {name:31} {median:10.1f} ({min(one.all_times):10.1f})",
-            f"{one.over(found[in_order[0]]):26}",
-            f"{one.over(own) if own else '':26}",
-            f"loss {one.losses[0]:.3f} to {one.losses[1]:.3f}",
-        ]
-        if product:
-            parts.append(f"utilisation {flops / median / rate:5.1%}")
-        print("  ".join([*parts, one.how]).rstrip(), flush=True)
+        cells = COLUMNS.format(
+            name,
+            f"{median:.1f} ({min(one.all_times):.1f})",
+            one.over(found[in_order[0]]),
+            one.over(own) if own else "",
+            f"{one.losses[0]:.3f} to {one.losses[1]:.3f}",
+        )
+        use = f"utilisation {flops / median / rate:.1%}" if product else ""
+        print("  " + "  ".join(filter(None, [cells, use, one.how])), flush=True)
 
 
 def _report_start(names: Sequence[str], options: argparse.Namespace) -> None:
@@ -307,7 +319,7 @@ def _start_s(name: str, source: str, machine: Machine) -> float:
 def _print_machine(options: argparse.Namespace) -> None:
     about = fingerprint.take()
     limit = f", limited to {options.isa}" if options.isa else ""
-    print(f"{about['cpu']}, {options.threads} threads: {', '.join(_features())}{limit}")
+    print(f"{about['cpu']}, --threads {options.threads}: {', '.join(_features())}{limit}")
     print(", ".join(f"{name} {version}" for name, version in about["versions"].items()))
 
 
@@ -325,9 +337,9 @@ def _entries() -> list[Path]:
     return [path for path in ENTRIES.glob("*.py") if not path.stem.startswith("_")]
 
 
-def backend(entry: str) -> str:
-    """What an entry runs on; of scikit-learn it does not matter."""
-    return next((name for name in ("tensorflow", "torch") if name in entry), "jax")
+def backend(entry: str) -> str | None:
+    """What an entry runs on, of Keras' backends."""
+    return next((name for part, name in BACKENDS.items() if part in entry), None)
 
 
 def _bind(threads: int) -> None:

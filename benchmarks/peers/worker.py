@@ -21,14 +21,14 @@ def main(entry: str, net: str, source: str, once: str) -> None:
         np.random.seed(0)  # noqa: NPY002
         given = task.load(net, source, once=once == "once")
         prepared = importlib.import_module(f"benchmarks.peers.entries.{entry}").prepare(given)
-    except (ImportError, NotImplementedError) as failure:
-        say(problem=str(failure))
-        return
-    say(parameters=prepared.parameters, how=prepared.how)
-    for line in sys.stdin:
-        begin = perf_counter()
-        loss = prepared.train(int(line))
-        say(taken_s=perf_counter() - begin, loss=loss)
+        say(parameters=prepared.parameters, how=prepared.how)
+        for line in sys.stdin:
+            begin = perf_counter()
+            loss = prepared.train(int(line))
+            say(taken_s=perf_counter() - begin, loss=loss)
+    except Exception as failure:
+        say(problem=" ".join(f"{type(failure).__name__}: {failure}".split())[:200])
+        raise
 
 
 if __name__ == "__main__":
