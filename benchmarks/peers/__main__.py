@@ -183,6 +183,9 @@ def main() -> None:
     options = _options()
     names = options.peers.split(",") if options.peers else sorted(p.stem for p in _entries())
     try:
+        devices.check_threads(options.threads)
+        if min(options.blocks, options.launches) < 1:
+            raise UserError("there is at least 1 block and 1 launch")
         nets = [START_NET] if options.start else options.nets.split(",")
         tasks = {net: task.load(net, options.data) for net in nets}
         unknown = set(names) - {path.stem for path in _entries()}

@@ -75,10 +75,14 @@ def load(net: str, source: str, *, once: bool = False) -> Task:
     Rows that fill no batch are left out: hand-written loops drop them, or make a second program.
     """
     if net not in DATA:
-        dense = architecture.parse(net)
+        known = ", ".join(DATA)
+        unknown = UserError(f"no peer trains '{net}': choose from {known}, or widths such as 6x2")
+        try:
+            dense = architecture.parse(net)
+        except UserError:
+            raise unknown from None
         if dense.family != "dense":
-            known = ", ".join(DATA)
-            raise UserError(f"no peer trains '{net}': choose from {known}, or widths such as 6x2")
+            raise unknown
         data = datasets.load(source)
         return Task("dense", dense.widths, data.features, data.labels, 1, data.rows, once)
     data = datasets.load(DATA[net])
