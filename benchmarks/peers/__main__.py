@@ -30,7 +30,7 @@ PRODUCT_SIDE = 1024
 
 START_NET, START_EPOCHS = "6x2", 2000
 
-CHECKED_EPOCHS = 5
+CHECKED_EPOCHS = 10
 FULL_BATCH_EPOCHS = 50
 APART = 1 / 3
 """Of the first epoch's loss: so far from the others' median the last loss may be."""
