@@ -252,7 +252,7 @@ def _untrained(found: dict[str, Found]) -> list[str]:
     losses = {name: one.losses for name, one in found.items() if name != "product"}
     if not losses:
         return []
-    begin, usual = np.median(list(losses.values()), axis=0)
+    begin, usual = np.nanmedian(list(losses.values()), axis=0)
     return [
         name
         for name, (first, last) in losses.items()
