@@ -8,11 +8,19 @@ import random
 import statistics
 import subprocess
 import sys
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from time import perf_counter
 
-from nnbench.machine import devices
-from nnbench.workload import architecture, datasets
+import numpy as np
+
+from benchmarks.peers import task
+from nnbench.errors import UserError
+from nnbench.machine import devices, fingerprint
+from nnbench.show.intervals import RATIO, sentence
+from nnbench.stats.estimate import nested_estimate
 
 ENTRIES = Path(__file__).parent / "entries"
 NETS = "6x2,100x2,6x5,6x20,512x2,1024x4"
@@ -22,138 +30,319 @@ PRODUCT_SIDE = 1024
 
 START_NET, START_EPOCHS = "6x2", 2000
 
+CHECKED_EPOCHS = 10
+FULL_BATCH_EPOCHS = 50
+APART = 1 / 3
+"""Of the first epoch's loss: so far from the others' median the last loss may be."""
+
+BACKENDS = {"tensorflow": "tensorflow", "torch": "torch", "jax": "jax", "flax": "jax"}
+"""What names of entries hold, and the backend that this means."""
+
+FEATURES = ("sse4_2", "avx", "avx2", "fma", "avx512f", "avx512_vnni", "avx512_bf16", "amx_tile")
+ISA = {
+    "avx2": {
+        "ONEDNN_MAX_CPU_ISA": "AVX2",
+        "ATEN_CPU_CAPABILITY": "avx2",
+        "MKL_ENABLE_INSTRUCTIONS": "AVX2",
+        "OPENBLAS_CORETYPE": "Haswell",
+    }
+}
+"""What limits oneDNN, Torch, MKL and OpenBLAS; XLA has a flag for it."""
+
+
+COLUMNS = "{:31}  {:>22}  {:24}  {:24}  {}"
+HEADINGS = (
+    *("", "us per epoch (smallest)", "to the fastest [95 %]", "to nnbench, same backend"),
+    "loss of the first epochs",
+)
+
+
+class LeftOutError(Exception):
+    """A peer cannot take part: not installed, not for this net, or it failed."""
+
+
+@dataclass(frozen=True)
+class Machine:
+    """What a worker runs on; `cache` is a folder for compiled programs, None for no cache."""
+
+    threads: int
+    isa: str | None
+    cache: str | None = None
+
+    def environment(self, entry: str) -> dict[str, str]:
+        settings = {
+            **os.environ,
+            **devices.environment(backend(entry) or "jax", "cpu", self.threads),
+            "NNBENCH_PEER_THREADS": str(self.threads),
+        }
+        if self.isa:
+            flags = [settings.get("XLA_FLAGS", ""), f"--xla_cpu_max_isa={self.isa.upper()}"]
+            settings |= {**ISA[self.isa], "XLA_FLAGS": " ".join(flags).strip()}
+        if self.cache and entry.startswith("nnbench_"):
+            settings["NNBENCH_CACHE"] = self.cache
+        elif self.cache:
+            settings |= {
+                "JAX_COMPILATION_CACHE_DIR": self.cache,
+                "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
+                "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",
+                "TORCHINDUCTOR_CACHE_DIR": self.cache,
+            }
+        return settings
+
 
 class Peer:
-    """A worker process and how many epochs it trains in a block of each net."""
+    """A worker process that trains one net; LeftOutError if it cannot."""
 
-    def __init__(self, name: str, threads: int, source: str) -> None:
+    def __init__(self, name: str, net: str, source: str, machine: Machine, once: str = "") -> None:
         self.name = name
-        self.epochs: dict[str, int] = {}
+        self.epochs = 1  # Of a block.
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "benchmarks.peers.worker", name, source],
+            [sys.executable, "-m", "benchmarks.peers.worker", name, net, source, once],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             text=True,
-            env=_environment(name, threads),
-            preexec_fn=lambda: _bind(threads),
+            env=machine.environment(name),
+            preexec_fn=lambda: _bind(machine.threads),
         )
+        try:
+            ready = self._answer()
+        except LeftOutError:
+            self.close()
+            raise
+        self.parameters, self.how = ready["parameters"], ready["how"]
 
-    def train(self, net: str, epochs: int) -> float:
-        """Seconds for `epochs` more epochs."""
-        assert self.process.stdin
-        assert self.process.stdout
-        widths = list(architecture.parse(net).widths)
-        self.process.stdin.write(json.dumps({"net": widths, "epochs": epochs}) + "\n")
-        self.process.stdin.flush()
-        answer = self.process.stdout.readline()
-        if not answer:
-            raise RuntimeError(f"{self.name} stopped")
-        return float(json.loads(answer))
+    def train(self, epochs: int) -> tuple[float, float]:
+        """Seconds for so many epochs more, and the loss of the last one."""
+        try:
+            self.process.stdin.write(f"{epochs}\n")  # type: ignore[union-attr]
+            self.process.stdin.flush()  # type: ignore[union-attr]
+        except BrokenPipeError:
+            raise LeftOutError("its process ended") from None
+        answer = self._answer()
+        return answer["taken_s"], answer["loss"]
 
-    def warm_up(self, net: str) -> None:
-        """Compile, then find how many epochs make a block."""
-        self.train(net, 1)
-        epochs, seconds = 1, self.train(net, 1)
-        while seconds < BLOCK_S / 3 and epochs < 10**5:
-            epochs = max(2 * epochs, int(epochs * BLOCK_S / max(seconds, 1e-6)))
-            seconds = self.train(net, epochs)
-        self.epochs[net] = epochs
+    def warm_up(self, checked: int) -> tuple[float, float]:
+        """Compile, then find how many epochs make a block. Losses of epochs 1 and `checked`."""
+        _, first = self.train(1)
+        _, last = self.train(checked - 1)
+        taken_s, _ = self.train(self.epochs)
+        while taken_s < BLOCK_S / 3 and self.epochs < 10**5:
+            longer = int(self.epochs * BLOCK_S / max(taken_s, 1e-6))
+            self.epochs = max(2 * self.epochs, longer)
+            taken_s, _ = self.train(self.epochs)
+        return first, last
 
-    def block(self, net: str) -> float:
+    def block(self) -> float:
         """Microseconds per epoch."""
-        return self.train(net, self.epochs[net]) / self.epochs[net] * 1e6
+        return self.train(self.epochs)[0] / self.epochs * 1e6
 
     def close(self) -> None:
         self.process.stdin.close()  # type: ignore[union-attr]
-        self.process.wait(30)
+        try:
+            self.process.wait(30)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+
+    def _answer(self) -> dict:
+        answer = self.process.stdout.readline()  # type: ignore[union-attr]
+        if not answer:
+            raise LeftOutError("its process ended")
+        read = json.loads(answer)
+        if "problem" in read:
+            raise LeftOutError(read["problem"])
+        return read
+
+
+@dataclass
+class Found:
+    """Of one peer and net: microseconds per epoch by launch and round, and its losses."""
+
+    losses: tuple[float, float]
+    how: str
+    times: list[list[float]] = field(default_factory=list)
+
+    @property
+    def all_times(self) -> list[float]:
+        return list(itertools.chain(*self.times))
+
+    def over(self, other: "Found") -> str:
+        """The ratio of the times, with its interval."""
+        if self is other:
+            return "1"
+        pairs = [
+            (launch, mine / theirs)
+            for launch, both in enumerate(zip(self.times, other.times, strict=True))
+            for mine, theirs in zip(*both, strict=True)
+        ]
+        launches, ratios = zip(*pairs, strict=True)
+        return sentence(nested_estimate(ratios, launches), RATIO)
 
 
 def main() -> None:
     options = _options()
     names = options.peers.split(",") if options.peers else sorted(p.stem for p in _entries())
-    if options.start:
-        _report_start(names, options)
+    try:
+        devices.check_threads(options.threads)
+        if min(options.blocks, options.launches) < 1:
+            raise UserError("there is at least 1 block and 1 launch")
+        nets = [START_NET] if options.start else options.nets.split(",")
+        tasks = {net: task.load(net, options.data) for net in nets}
+        unknown = set(names) - {path.stem for path in _entries()}
+        if unknown:
+            raise UserError(f"no peer '{unknown.pop()}': {ENTRIES.name}/ has a file for each")
+        _print_machine(options)
+        if options.start:
+            _report_start(names, options)
+        for net, asked in tasks.items() if not options.start else ():
+            _report(net, asked, _measure(names, net, asked, options))
+    except UserError as mistake:
+        sys.exit(f"benchmarks.peers: {mistake}")
+
+
+def _measure(
+    names: Sequence[str], net: str, asked: task.Task, options: argparse.Namespace
+) -> dict[str, Found]:
+    """Every peer that can train the net, in rounds over all of them, in fresh processes."""
+    found: dict[str, Found] = {}
+    for launch in range(options.launches):
+        peers = []
+        for name in names if launch == 0 else list(found):
+            try:
+                peer = Peer(name, net, options.data, Machine(options.threads, options.isa))
+                peers.append(peer)
+                losses = peer.warm_up(CHECKED_EPOCHS if asked.steps > 1 else FULL_BATCH_EPOCHS)
+            except LeftOutError as failure:
+                peers = [peer for peer in peers if peer.name != name]
+                found.pop(name, None)
+                print(f"left out: {name} ({failure})", file=sys.stderr)
+            else:
+                found.setdefault(name, Found(losses, peer.how))
+        if launch == 0:
+            _check_parameters(net, peers)
+            for name in _untrained(found):
+                first, last = found.pop(name).losses
+                print(
+                    f"left out: {name} (its loss went from {first:.3g} to {last:.3g})",
+                    file=sys.stderr,
+                )
+        taking_part = [peer for peer in peers if peer.name in found]
+        times: dict[str, list[float]] = {peer.name: [] for peer in taking_part}
+        order = random.Random(launch)
+        for _ in range(options.blocks):
+            for peer in order.sample(taking_part, len(taking_part)):
+                times[peer.name].append(peer.block())
+        for peer in peers:
+            peer.close()
+        for name, taken in times.items():
+            found[name].times.append(taken)
+    return {name: one for name, one in found.items() if len(one.times) == options.launches}
+
+
+def _check_parameters(net: str, peers: Sequence[Peer]) -> None:
+    """Raise UserError unless all peers train as many parameters."""
+    counts = {peer.name: peer.parameters for peer in peers if peer.parameters is not None}
+    if len(set(counts.values())) > 1:
+        told = ", ".join(f"{name} {count}" for name, count in counts.items())
+        raise UserError(f"the peers do not train the same {net}: parameters of {told}")
+
+
+def _untrained(found: dict[str, Found]) -> list[str]:
+    """Peers whose loss does not fall, or falls otherwise than the others'."""
+    losses = {name: one.losses for name, one in found.items() if name != "product"}
+    if not losses:
+        return []
+    begin, usual = np.nanmedian(list(losses.values()), axis=0)
+    return [
+        name
+        for name, (first, last) in losses.items()
+        if not (last < first and abs(last - usual) < APART * begin)
+    ]
+
+
+def _report(net: str, asked: task.Task, found: dict[str, Found]) -> None:
+    product = found.pop("product", None)
+    if not found:
+        print(f"\n{net}: no peer trains it here")
         return
-    peers = [Peer(name, options.threads, options.data) for name in names]
-    for net in options.nets.split(","):
-        peers = _ready(peers, net)
-        _report(net, options.data, _measure(peers, net, options.blocks))
-    for peer in peers:
+    rows = len(asked.x)
+    rate, flops = float("nan"), 0.0
+    title = f"{net}: {rows} rows in batches of {asked.batch_size}"
+    if product:
+        rate = 6 * PRODUCT_SIDE**2 * rows / statistics.median(product.all_times)
+        sides = itertools.pairwise((asked.x.shape[1], *asked.widths, 1))
+        flops = 6 * rows * sum(n * m for n, m in sides)
+        title += f"; product {rate / 1e3:.0f} GFLOP/s"
+    print(f"\n{title}\n  {COLUMNS.format(*HEADINGS)}")
+    in_order = sorted(found, key=lambda name: statistics.median(found[name].all_times))
+    for name in in_order:
+        one, own = found[name], found.get(f"nnbench_{backend(name)}")
+        median = statistics.median(one.all_times)
+        cells = COLUMNS.format(
+            name,
+            f"{median:.1f} ({min(one.all_times):.1f})",
+            one.over(found[in_order[0]]),
+            one.over(own) if own else "",
+            f"{one.losses[0]:.3f} to {one.losses[1]:.3f}",
+        )
+        use = f"utilisation {flops / median / rate:.1%}" if product else ""
+        print("  " + "  ".join(filter(None, [cells, use, one.how])), flush=True)
+
+
+def _report_start(names: Sequence[str], options: argparse.Namespace) -> None:
+    """Each peer with a cache of its own: empty at its first start, and as that left it."""
+    times: dict[str, list[tuple[float, ...]]] = {name: [] for name in names if name != "product"}
+    for _ in range(options.blocks):
+        for name in random.sample(list(times), len(times)):
+            with tempfile.TemporaryDirectory() as cache:
+                machine = Machine(options.threads, options.isa, cache)
+                try:
+                    both = [_start_s(name, options.data, machine) for _ in range(2)]
+                    times[name].append(tuple(both))
+                except LeftOutError as failure:
+                    times.pop(name)
+                    print(f"left out: {name} ({failure})", file=sys.stderr)
+    trained = f"{START_EPOCHS} epochs of {START_NET}"
+    print(f"s from process start to {trained}, median of {options.blocks}: first start, later ones")
+    for name in sorted(times, key=lambda name: statistics.median(s[1] for s in times[name])):
+        first, later = (statistics.median(part) for part in zip(*times[name], strict=True))
+        print(f"  {name:31} {first:8.2f} {later:8.2f}")
+
+
+def _start_s(name: str, source: str, machine: Machine) -> float:
+    begin = perf_counter()
+    peer = Peer(name, START_NET, source, machine, once="once")
+    try:
+        peer.train(START_EPOCHS)
+        return perf_counter() - begin
+    finally:
         peer.close()
 
 
-def _ready(peers: list[Peer], net: str) -> list[Peer]:
-    """Those that can train the net, compiled and warmed up."""
-    ready = []
-    for peer in peers:
-        try:
-            peer.warm_up(net)
-            ready.append(peer)
-        except (RuntimeError, BrokenPipeError) as failure:
-            print(f"left out: {failure} (is it installed?)", file=sys.stderr)
-    return ready
+def _print_machine(options: argparse.Namespace) -> None:
+    about = fingerprint.take()
+    limit = f", limited to {options.isa}" if options.isa else ""
+    print(f"{about['cpu']}, --threads {options.threads}: {', '.join(_features())}{limit}")
+    print(", ".join(f"{name} {version}" for name, version in about["versions"].items()))
 
 
-def _measure(peers: list[Peer], net: str, blocks: int) -> dict[str, list[float]]:
-    """Microseconds per epoch of every block, in rounds over all peers."""
-    times: dict[str, list[float]] = {peer.name: [] for peer in peers}
-    order = random.Random(0)
-    for _ in range(blocks):
-        for peer in order.sample(peers, len(peers)):
-            times[peer.name].append(peer.block(net))
-    return times
-
-
-def _report(net: str, source: str, times: dict[str, list[float]]) -> None:
-    data = datasets.load(source)
-    sides = itertools.pairwise((data.width, *architecture.parse(net).widths, 1))
-    weights = sum(n * m for n, m in sides)
-    flops = 6 * weights * len(data.features)
-    product = times.pop("product", None)
-    peak = 6 * PRODUCT_SIDE**2 * len(data.features)
-    rate = peak / statistics.median(product) if product else float("nan")
-    print(f"\n{net}: us per epoch, median (smallest); product {rate / 1e3:.0f} GFLOP/s")
-    fastest = min(times, key=lambda name: statistics.median(times[name]))
-    for name in sorted(times, key=lambda name: statistics.median(times[name])):
-        ratio = statistics.median(a / b for a, b in zip(times[name], times[fastest], strict=True))
-        median = statistics.median(times[name])
-        print(
-            f"  {name:22} {median:10.1f} ({min(times[name]):10.1f})  {ratio:8.2f}x"
-            f"  utilisation {flops / median / rate:5.1%}",
-            flush=True,
-        )
-
-
-def _report_start(names: list[str], options: argparse.Namespace) -> None:
-    times: dict[str, list[float]] = {name: [] for name in names if name != "product"}
-    for _ in range(options.blocks):
-        for name in random.sample(list(times), len(times)):
-            begin = perf_counter()
-            peer = Peer(name, options.threads, options.data)
-            try:
-                peer.train(START_NET, START_EPOCHS)
-                times[name].append(perf_counter() - begin)
-            except RuntimeError:
-                times.pop(name)
-            peer.close()
-    trained = f"{START_EPOCHS} epochs of {START_NET}"
-    print(f"s from process start to {trained}, median of {options.blocks}")
-    for name in sorted(times, key=lambda name: statistics.median(times[name])):
-        print(f"  {name:22} {statistics.median(times[name]):8.2f}")
+def _features() -> list[str]:
+    """Of `FEATURES`, those that Linux says the CPU has."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return ["features unknown"]
+    flags = next((line.split() for line in lines if line.startswith("flags")), [])
+    return [name for name in FEATURES if name in flags] or ["features unknown"]
 
 
 def _entries() -> list[Path]:
     return [path for path in ENTRIES.glob("*.py") if not path.stem.startswith("_")]
 
 
-def _environment(name: str, threads: int) -> dict[str, str]:
-    backend = next((b for b in ("tensorflow", "jax", "torch") if name.endswith(b)), "jax")
-    return {
-        **os.environ,
-        **devices.environment(backend, "cpu", threads),
-        "NNBENCH_PEER_THREADS": str(threads),
-    }
+def backend(entry: str) -> str | None:
+    """What an entry runs on, of Keras' backends."""
+    return next((name for part, name in BACKENDS.items() if part in entry), None)
 
 
 def _bind(threads: int) -> None:
@@ -164,10 +353,12 @@ def _bind(threads: int) -> None:
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="benchmarks.peers", description=__doc__)
     parser.add_argument("--peers", help="names of files in entries/, comma-separated")
-    parser.add_argument("--nets", default=NETS)
+    parser.add_argument("--nets", default=NETS, help=f"widths as in 6x2, {', '.join(task.DATA)}")
     parser.add_argument("--data", default="banknotes", help="or synthetic:rows=8000,features=4")
     parser.add_argument("--threads", type=int, default=devices.usable_cpus())
     parser.add_argument("--blocks", type=int, default=9)
+    parser.add_argument("--launches", type=int, default=1, help="each starts all peers anew")
+    parser.add_argument("--isa", choices=list(ISA), help="use no newer instructions of the CPU")
     parser.add_argument("--start", action="store_true", help="time from process start instead")
     return parser.parse_args()
 

@@ -1,16 +1,5 @@
-import jax
-
-from benchmarks.peers.entries import _jax_net
+from benchmarks.peers.entries import _jax_net, _steps
 
 
-def prepare(x, y, widths):
-    state, step = _jax_net.start(x, y, widths)
-    step = jax.jit(step, donate_argnums=0)
-
-    def train(epochs):
-        nonlocal state
-        for _ in range(epochs):
-            state, _ = step(state)
-        jax.block_until_ready(state)
-
-    return train
+def prepare(task):
+    return _steps.prepare_pure(task, *_jax_net.start(task))

@@ -1,5 +1,5 @@
 from benchmarks.peers.entries import _fit
 
 
-def prepare(x, y, widths):
-    return _fit.prepare(x, y, widths, "torch")
+def prepare(task):
+    return _fit.prepare(task, "torch")

@@ -1,5 +1,5 @@
 from benchmarks.peers.entries import _nnbench
 
 
-def prepare(x, y, widths):
-    return _nnbench.prepare(x, y, widths, "torch")
+def prepare(task):
+    return _nnbench.prepare(task, "torch")

@@ -1,5 +1,5 @@
 from benchmarks.peers.entries import _torch_net
 
 
-def prepare(x, y, widths):
-    return _torch_net.prepare(x, y, widths, fused=True, compile_it=True)
+def prepare(task):
+    return _torch_net.prepare(task, fused=True, compile_it=True)
