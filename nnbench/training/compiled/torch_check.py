@@ -12,10 +12,9 @@ from typing import Any
 import torch
 
 from nnbench.training.compiled import python_state
-from nnbench.training.compiled.torch_recording import Tensors
+from nnbench.training.compiled.torch_recording import Logs, Tensors
 
-Logs = dict[str, torch.Tensor]
-Step = Callable[[Tensors, Any], tuple[Logs, Tensors]]
+Step = Callable[[Any], Logs]
 Outcome = tuple[Logs, Tensors, bool]
 
 LATER = 10_007
@@ -23,38 +22,39 @@ LATER = 10_007
 
 
 @contextlib.contextmanager
-def put_back(model: Any, variables: list[Any]) -> Iterator[python_state.Held]:
-    """Whatever steps change meanwhile is put back: variables, Python's state, random numbers."""
+def put_back(model: Any, state: Tensors) -> Iterator[python_state.Held]:
+    """Whatever steps change meanwhile is put back: tensors, Python's state, random numbers."""
     gpus = [torch.cuda.current_device()] if torch.cuda.is_available() else []
-    before = values(variables)
+    before = values(state)
+    gradients = [weight.value.grad for weight in model.trainable_variables]
     held = python_state.held(model)
     with torch.random.fork_rng(devices=gpus), _assigned() as others:
         try:
             yield held
         finally:
-            assign(variables, before)
-            for variable in variables:
-                others.pop(id(variable), None)
             for variable, value in list(others.values()):
                 variable.assign(value)
+            assign(state, before)
+            for weight, gradient in zip(model.trainable_variables, gradients, strict=True):
+                weight.value.grad = gradient
             held.put_back()
 
 
-def agrees(model: Any, variables: list[Any], recorded: Step, own: Step, batch: Any) -> bool:
+def agrees(model: Any, state: Tensors, recorded: Step, own: Step, batch: Any) -> bool:
     """Whether both take the same steps; `batch` is one like that recorded."""
-    for state, other in _probes(model, variables, own, batch):
-        theirs = _outcome(model, variables, own, state, other)
-        ours = _outcome(model, variables, recorded, state, other)
+    for values_before, other in _probes(model, state, own, batch):
+        theirs = _outcome(model, state, own, values_before, other)
+        ours = _outcome(model, state, recorded, values_before, other)
         if theirs[2] or not same(ours, theirs):
             return False
     return True
 
 
-def repeats(model: Any, variables: list[Any], own: Step, batch: Any) -> bool:
+def repeats(model: Any, state: Tensors, own: Step, batch: Any) -> bool:
     """Whether the model's own step is the same twice: if not, it cannot be put back either."""
-    state = values(variables)
-    first = _outcome(model, variables, own, state, batch)
-    return same(first, _outcome(model, variables, own, state, batch))
+    before = values(state)
+    first = _outcome(model, state, own, before, batch)
+    return same(first, _outcome(model, state, own, before, batch))
 
 
 def same(one: tuple[Logs, Tensors, Any], other: tuple[Logs, Tensors, Any]) -> bool:
@@ -65,15 +65,16 @@ def same(one: tuple[Logs, Tensors, Any], other: tuple[Logs, Tensors, Any]) -> bo
     return all(_close(a, b) for a, b in [*pairs, *zip(one[1], other[1], strict=True)])
 
 
-def values(variables: list[Any]) -> Tensors:
-    """Copies of what variables hold."""
-    return [variable.value.detach().clone() for variable in variables]
+def values(state: Tensors) -> Tensors:
+    """Copies of what tensors hold."""
+    return [tensor.detach().clone() for tensor in state]
 
 
-def assign(variables: list[Any], new: Tensors) -> None:
-    """Set variables."""
-    for variable, value in zip(variables, new, strict=True):
-        variable.assign(value)
+def assign(state: Tensors, new: Tensors) -> None:
+    """Set tensors."""
+    with torch.no_grad():
+        for tensor, value in zip(state, new, strict=True):
+            tensor.detach().copy_(value)
 
 
 def fresh(batch: Any) -> Any:
@@ -83,9 +84,7 @@ def fresh(batch: Any) -> Any:
     return keras.tree.map_structure(torch.clone, batch, none_is_leaf=False)
 
 
-def _probes(
-    model: Any, variables: list[Any], own: Step, batch: Any
-) -> Iterator[tuple[Tensors, Any]]:
+def _probes(model: Any, state: Tensors, own: Step, batch: Any) -> Iterator[tuple[Tensors, Any]]:
     """A state after a step and another much later, each with a batch of other numbers."""
     import keras
 
@@ -94,22 +93,22 @@ def _probes(
         return 0.9 * turned if array.is_floating_point() else turned
 
     changed = keras.tree.map_structure(other, batch, none_is_leaf=False)
-    _, after, _ = _outcome(model, variables, own, values(variables), changed)
+    _, after, _ = _outcome(model, state, own, values(state), changed)
     yield after, changed
-    counts = {id(one) for one in model.optimizer.variables if one.name == "iteration"}
+    counts = {id(one.value) for one in model.optimizer.variables if one.name == "iteration"}
     later = [0.9 * value if value.is_floating_point() else value for value in after]
-    for position, variable in enumerate(variables):
-        if id(variable) in counts:
+    for position, tensor in enumerate(state):
+        if id(tensor) in counts:
             later[position] = later[position] + LATER
     yield later, batch
 
 
-def _outcome(model: Any, variables: list[Any], step: Step, state: Tensors, batch: Any) -> Outcome:
-    with put_back(model, variables) as held:
-        assign(variables, state)
-        logs, new = step([value.clone() for value in state], fresh(batch))
+def _outcome(model: Any, state: Tensors, step: Step, before: Tensors, batch: Any) -> Outcome:
+    with put_back(model, state) as held:
+        assign(state, before)
+        logs = step(fresh(batch))
         logs = {name: torch.as_tensor(value).detach().clone() for name, value in logs.items()}
-        return logs, [value.detach().clone() for value in new], held.changed()
+        return logs, values(state), held.changed()
 
 
 def _close(one: torch.Tensor, other: torch.Tensor) -> bool:
