@@ -272,7 +272,8 @@ def _packed(data: Any, batch: Tensors) -> Any:
     import keras
 
     parts = iter(batch)
-    return keras.tree.map_structure(lambda _: next(parts).clone(), data, none_is_leaf=False)
+    flat = [None if one is None else next(parts).clone() for one in keras.tree.flatten(data)]
+    return keras.tree.pack_sequence_as(data, flat)
 
 
 def _sizes(batches: Batches, data: Any) -> list[Any]:

@@ -42,7 +42,7 @@ def put_back(model: Any, state: Tensors) -> Iterator[python_state.Held]:
 
 def agrees(model: Any, state: Tensors, recorded: Step, own: Step, batch: Any) -> bool:
     """Whether both take the same steps; `batch` is one like that recorded."""
-    for values_before, other in _probes(model, state, own, batch):
+    for values_before, other in _probes(model, state, recorded, batch):
         theirs = _outcome(model, state, own, values_before, other)
         ours = _outcome(model, state, recorded, values_before, other)
         if theirs[2] or not same(ours, theirs):
@@ -84,7 +84,7 @@ def fresh(batch: Any) -> Any:
     return keras.tree.map_structure(torch.clone, batch, none_is_leaf=False)
 
 
-def _probes(model: Any, state: Tensors, own: Step, batch: Any) -> Iterator[tuple[Tensors, Any]]:
+def _probes(model: Any, state: Tensors, step: Step, batch: Any) -> Iterator[tuple[Tensors, Any]]:
     """A state after a step and another much later, each with a batch of other numbers."""
     import keras
 
@@ -93,7 +93,7 @@ def _probes(model: Any, state: Tensors, own: Step, batch: Any) -> Iterator[tuple
         return 0.9 * turned if array.is_floating_point() else turned
 
     changed = keras.tree.map_structure(other, batch, none_is_leaf=False)
-    _, after, _ = _outcome(model, state, own, values(state), changed)
+    _, after, _ = _outcome(model, state, step, values(state), changed)
     yield after, changed
     counts = {id(one.value) for one in model.optimizer.variables if one.name == "iteration"}
     later = [0.9 * value if value.is_floating_point() else value for value in after]

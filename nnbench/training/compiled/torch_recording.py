@@ -52,7 +52,7 @@ class Recording:
 
     def compile(self, batch: Any) -> None:
         """Compile with Inductor, which it does at the first call: this one."""
-        if self._tape.draws:
+        if self._tape.in_python:
             return
         graph = torch_tape.graph(self._tape)
         self._run = self.quiet = torch.compile(graph, fullgraph=True, dynamic=False)
@@ -60,7 +60,7 @@ class Recording:
 
     def capture(self, batch: Any) -> None:
         """Make it a CUDA graph: one launch a step, on a copy of the batch."""
-        if self._tape.draws:
+        if self._tape.in_python:
             return
         held = [tensor.clone() for tensor in leaves(batch)]
         self._run, self.quiet = _captured(self._run, held), _captured(self.quiet, held)
@@ -112,7 +112,7 @@ def record(model: Any, step: Callable[[Any], Logs], batch: Any) -> Recording:
         raise
     except (RuntimeError, ValueError, TypeError, AttributeError, NotImplementedError) as failure:
         # Whatever stopped it comes up again in the model's own step if it is a mistake.
-        raise NotRecordable("") from failure
+        raise NotRecordable from failure
     finally:
         watch.put_back()
         for weight, gradient in zip(model.trainable_variables, before, strict=True):

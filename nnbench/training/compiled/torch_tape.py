@@ -10,7 +10,7 @@ import functools
 import operator
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -27,6 +27,12 @@ SHAPES_ONLY = {"ones_like", "zeros_like", "full_like", "new_zeros", "new_ones", 
 
 WRITES_UNTOLD = {"native_batch_norm": (3, 4), "cudnn_batch_norm": (3, 4)}
 """Arguments that an operation writes into, though its schema does not say so."""
+
+ONLY_READ = {("_fused_adam_", "grads")}
+"""Arguments that are not written into as they are used here, though the schema says so."""
+
+EMPTY = {"empty", "empty_like", "empty_strided", "new_empty", "new_empty_strided"}
+TOTALS = (aten.sum.default, aten.sum.dim_IntList, aten.mean.default, aten.mean.dim)
 
 COPIES = (aten.clone.default, aten._to_copy.default)
 
@@ -51,7 +57,8 @@ class Op:
     kwargs: Any
     outs: Any
     writes: frozenset[int] = frozenset()
-    draws: bool = False
+    counts: bool = False
+    """It draws random numbers, or hands a value to Python: it stays where it is."""
 
     def reads(self) -> list[int]:
         """Numbers of the tensors among its arguments."""
@@ -62,13 +69,22 @@ class Op:
         return [ref.number for ref in _leaves(self.outs, Ref)]
 
 
+@dataclass(frozen=True)
+class Read:
+    """A value that was handed to Python, before the operation of this number."""
+
+    tensor: torch.Tensor
+    value: Any
+    before: int
+
+
 class Watch(TorchDispatchMode):  # type: ignore[misc]
     """Holds every operation that runs meanwhile, and what it overwrites that was there before."""
 
     def __init__(self) -> None:
         super().__init__()
         self.seen: list[tuple[Any, Any, Any, Any]] = []
-        self.read: list[tuple[torch.Tensor, int]] = []
+        self.read: list[Read] = []
         self.before: dict[int, tuple[torch.Tensor, torch.Tensor]] = {}
         self._made: set[int] = set()
 
@@ -76,7 +92,7 @@ class Watch(TorchDispatchMode):  # type: ignore[misc]
         kwargs = kwargs or {}
         if func is aten._local_scalar_dense.default:
             value = func(*args)
-            self.read.append((args[0], value))
+            self.read.append(Read(args[0], value, len(self.seen)))
             return value
         for tensor in _written(func, args, kwargs):
             root = _root(tensor)
@@ -87,9 +103,8 @@ class Watch(TorchDispatchMode):  # type: ignore[misc]
             if _named(func) not in FREE_OF_VALUES:
                 raise NotRecordable(LOOKS)
             return result
-        if torch.Tag.dynamic_output_shape in func.tags and _by_values(func, args):
-            raise NotRecordable("makes tensors whose shape depends on values")
-        self._made.update(map(_root, _leaves(result, torch.Tensor)))
+        if func is not aten.lift_fresh.default:
+            self._made.update(map(_root, _leaves(result, torch.Tensor)))
         self.seen.append((func, args, kwargs, result))
         return result
 
@@ -101,13 +116,6 @@ class Watch(TorchDispatchMode):  # type: ignore[misc]
 
 
 LOOKS = "looks at values in Python"
-
-
-def _by_values(func: Any, args: Any) -> bool:
-    """Whether the shape of the result follows from values; that of `x[integers]` does not."""
-    if func is not aten.index.Tensor:
-        return True
-    return any(i is not None and i.dtype in (torch.bool, torch.uint8) for i in args[1])
 
 
 def _leaves(value: Any, kind: type) -> Iterator[Any]:
@@ -137,7 +145,9 @@ def _writes(func: Any) -> tuple[tuple[int, str], ...]:
     return tuple(
         (position, argument.name)
         for position, argument in enumerate(func._schema.arguments)
-        if position in untold or (argument.alias_info is not None and argument.alias_info.is_write)
+        if position in untold
+        or (argument.alias_info is not None and argument.alias_info.is_write)
+        and (_named(func), argument.name) not in ONLY_READ
     )
 
 
@@ -162,8 +172,10 @@ class Tape:
     outputs: list[int]
     outside: set[int]
     """Tensors that are there before it runs."""
-    fixed: set[int] = field(default_factory=set)
+    fixed: set[int]
     """Tensors that are the same whenever the tape runs."""
+    read: list[int]
+    """Tensors whose value was looked at in Python."""
 
     @property
     def written(self) -> set[int]:
@@ -171,9 +183,9 @@ class Tape:
         return set().union(*(op.writes for op in self.ops))
 
     @property
-    def draws(self) -> bool:
-        """Whether it draws random numbers by seeds that it computes."""
-        return any(op.call is seed_with for op in self.ops)
+    def in_python(self) -> bool:
+        """Whether it hands values to Python: as seeds, or as an argument."""
+        return any(op.call in (seed_with, torch.Tensor.item) for op in self.ops)
 
 
 def seed_with(generator: torch.Generator, seed: torch.Tensor) -> None:
@@ -182,7 +194,7 @@ def seed_with(generator: torch.Generator, seed: torch.Tensor) -> None:
 
 
 def wind(watch: Watch, inputs: list[torch.Tensor], outputs: list[torch.Tensor]) -> Tape:
-    """A tape of what was watched. Raises NotRecordable where a value left for Python."""
+    """A tape of what was watched. Raises NotRecordable where there can be none."""
     return _Winder(watch, inputs).tape(outputs)
 
 
@@ -200,24 +212,47 @@ class _Winder:
         self._inputs = [self._add(tensor) for tensor in inputs]
 
     def tape(self, outputs: list[torch.Tensor]) -> Tape:
-        for func, args, kwargs, result in self._watch.seen:
+        for number, (func, args, kwargs, result) in enumerate(self._watch.seen):
             if func is aten.lift_fresh.default:
-                self._fixed.add(_root(result))
+                self._lift(args[0])
             elif func is aten.set_.source_Storage or func._schema.name.endswith("::set_"):
-                raise NotRecordable("")
-            self._op(func, args, kwargs, result)
-        if self._unseen:
-            raise NotRecordable(LOOKS)
+                raise NotRecordable
+            given, named = self._with_values(number, args, kwargs)
+            self._op(func, given, named, result)
         numbers = [self._ref(tensor).number for tensor in outputs]
+        read = [self._ref(one.tensor).number for one in self._unseen]
         roots = [_root(tensor) for tensor in self._tensors]
-        tape = Tape(self._ops, self._tensors, roots, self._inputs, numbers, self._outside)
-        written = tape.written
-        made_fresh = self._fixed - written
-        if {roots[number] for number in self._outside} & self._fixed & written:
-            # A constant that is written into would start from what the last step left.
-            raise NotRecordable("")
-        tape.fixed = {number for number in self._outside if roots[number] in made_fresh}
-        return tape
+        fixed = {number for number in self._outside if roots[number] in self._fixed}
+        return Tape(self._ops, self._tensors, roots, self._inputs, numbers, self._outside, fixed, read)
+
+    def _lift(self, made: torch.Tensor) -> None:
+        """A tensor of Python's numbers: the same in each step, which may write into it."""
+        if id(made) in self._numbers:
+            return
+        before = self._watch.before.pop(_root(made), None)
+        if before is None:
+            self._fixed.add(_root(made))
+            return
+        self._fixed.add(_root(before[1]))
+        source = self._ref(before[1])
+        self._ops.append(Op(aten.clone.default, [source], {}, self._out(made)))
+
+    def _with_values(self, number: int, args: Any, kwargs: Any) -> tuple[Any, Any]:
+        """Arguments that were read out of tensors just before, as rates are: read again."""
+        for read in [read for read in self._unseen if read.before == number]:
+            if read.value not in _leaves((args, *kwargs.values()), float):
+                continue
+            self._unseen.remove(read)
+            value = Ref(len(self._tensors))
+            self._tensors.append(read.tensor)
+            self._ops.append(Op(torch.Tensor.item, [self._ref(read.tensor)], {}, value, counts=True))
+
+            def again(one: Any, read: Read = read, value: Ref = value) -> Any:
+                return value if one == read.value else one
+
+            args = _mapped(args, float, again)
+            kwargs = {name: _mapped(one, float, again) for name, one in kwargs.items()}
+        return args, kwargs
 
     def _op(self, func: Any, args: Any, kwargs: Any, result: Any) -> None:
         generator = kwargs.get("generator")
@@ -227,7 +262,7 @@ class _Winder:
         given = _mapped(args, torch.Tensor, self._ref)
         named = {name: _mapped(value, torch.Tensor, self._ref) for name, value in kwargs.items()}
         outs = _mapped(result, torch.Tensor, self._out)
-        draws = torch.Tag.nondeterministic_seeded in func.tags
+        draws = torch.Tag.nondeterministic_seeded in func.tags and _named(func) not in EMPTY
         self._ops.append(Op(func, given, named, outs, writes, draws))
 
     def _seeded(self, generator: torch.Generator) -> torch.Generator:
@@ -236,14 +271,14 @@ class _Winder:
         if known is not None:
             return known
         seed = generator.initial_seed()
-        for position, (tensor, value) in enumerate(self._unseen):
-            if isinstance(value, int) and value & 0xFFFFFFFF == seed:
-                del self._unseen[position]
+        for read in self._unseen:
+            if isinstance(read.value, int) and read.value & 0xFFFFFFFF == seed:
                 break
         else:
             raise NotRecordable("draws from a generator of its own")
+        self._unseen.remove(read)
         own = self._generators[id(generator)] = torch.Generator(generator.device)
-        self._ops.append(Op(seed_with, (own, self._ref(tensor)), {}, None, draws=True))
+        self._ops.append(Op(seed_with, [own, self._ref(read.tensor)], {}, None, counts=True))
         return own
 
     def _add(self, tensor: torch.Tensor) -> int:
@@ -271,75 +306,121 @@ class _Winder:
             call = aten.as_strided.default
             self._ops.append(Op(call, (Ref(views[0]), *where), {}, Ref(number)))
         else:
-            raise NotRecordable("")
+            raise NotRecordable
         return Ref(number)
 
 
 def simplify(tape: Tape) -> None:
-    """Leave out what changes nothing: aliases, copies, what is known beforehand, repetitions."""
-    written_until = Counter(root for op in tape.ops for root in op.writes)
-    last, known = written_until, Counter()  # type: ignore[var-annotated]
-    instead: dict[int, int] = {}
-    first: dict[Any, Any] = {}
-    kept: list[Op] = []
+    """Leave out what changes nothing: aliases, copies, what is known beforehand, repetitions.
 
-    def current(ref: Ref) -> Ref:
-        return Ref(instead.get(ref.number, ref.number))
+    Raises NotRecordable where Python has looked at a value that is not always the same.
+    """
+    _Simplifier(tape).run()
 
-    def settled(number: int) -> bool:
-        """Whether nothing writes into it any more."""
-        root = tape.roots[number]
-        return known[root] == last[root]
 
-    for op in tape.ops:
-        if instead:
-            op.args = _mapped(op.args, Ref, current)
-            op.kwargs = {name: _mapped(value, Ref, current) for name, value in op.kwargs.items()}
-        known.update(op.writes)
+class _Simplifier:
+    def __init__(self, tape: Tape) -> None:
+        self._tape = tape
+        self._last = Counter(root for op in tape.ops for root in op.writes)
+        self._known: Counter[int] = Counter()
+        self._instead: dict[int, int] = {}
+        self._first: dict[Any, Op] = {}
+        self._empty: set[int] = set()
+
+    def run(self) -> None:
+        tape = self._tape
+        tape.ops = [op for op in tape.ops if self._stays(op)]
+        if not tape.fixed.issuperset(self._instead.get(number, number) for number in tape.read):
+            raise NotRecordable(LOOKS)
+        if any(map(self._is_shaped_by_values, tape.ops)):
+            raise NotRecordable("makes tensors whose shape depends on values")
+        tape.outputs = [self._instead.get(number, number) for number in tape.outputs]
+
+    def _stays(self, op: Op) -> bool:
+        op.args = _mapped(op.args, Ref, self._current)
+        op.kwargs = {name: _mapped(value, Ref, self._current) for name, value in op.kwargs.items()}
+        self._known.update(op.writes)
         makes, reads = op.makes(), op.reads()
-        if op.writes or op.draws or not makes:
-            kept.append(op)
-            continue
-        alias = _alias(tape, op, makes, settled)
+        alias = self._alias(op, makes)
         if alias is not None:
-            instead[makes[0]] = alias
-        elif _is_fixed(tape, op, reads) and all(map(settled, makes)):
-            tape.fixed.update(makes)
-            tape.outside.update(makes)
-        else:
-            key = _key(op, [known[tape.roots[number]] for number in reads])
-            same = first.setdefault(key, op) if all(map(settled, makes)) else op
-            if same is op:
-                kept.append(op)
-            else:
-                instead.update(zip(makes, same.makes(), strict=True))
-    tape.ops = kept
-    tape.outputs = [instead.get(number, number) for number in tape.outputs]
+            self._instead[makes[0]] = alias
+            return False
+        self._empty.difference_update(self._tape.roots[number] for number in reads)
+        if op.writes or op.counts or not makes:
+            return True
+        if _named(op.call) in EMPTY:
+            self._empty.add(self._tape.roots[makes[0]])
+        if not all(map(self._settled, makes)):
+            return True
+        if _is_fixed(self._tape, op, reads):
+            self._tape.fixed.update(makes)
+            self._tape.outside.update(makes)
+            return False
+        first = self._first.setdefault(self._key(op, reads), op)
+        self._instead.update(zip(makes, first.makes(), strict=True) if first is not op else ())
+        return first is op
 
+    def _is_shaped_by_values(self, op: Op) -> bool:
+        if torch.Tag.dynamic_output_shape not in getattr(op.call, "tags", ()):
+            return False
+        if op.call is not aten.index.Tensor:
+            return True
+        by = [ref.number for ref in _leaves(op.args[1], Ref)]
+        kinds = [self._tape.tensors[number].dtype for number in by if number not in self._tape.fixed]
+        return torch.bool in kinds or torch.uint8 in kinds
 
-def _alias(tape: Tape, op: Op, makes: list[int], settled: Any) -> int | None:
-    """The tensor that the result of an operation is, or may as well be."""
-    if len(makes) != 1 or not op.args or not isinstance(op.args[0], Ref):
+    def _current(self, ref: Ref) -> Ref:
+        return Ref(self._instead.get(ref.number, ref.number))
+
+    def _settled(self, number: int) -> bool:
+        """Whether nothing writes into it any more."""
+        root = self._tape.roots[number]
+        return self._known[root] == self._last[root]
+
+    def _key(self, op: Op, reads: list[int]) -> Any:
+        versions = tuple(self._known[self._tape.roots[number]] for number in reads)
+        return op.call, repr(op.args), repr(op.kwargs), versions
+
+    def _alias(self, op: Op, makes: list[int]) -> int | None:
+        """The tensor that the result of an operation is, or may as well be."""
+        tape = self._tape
+        if len(makes) != 1 or not op.args or op.counts:
+            return None
+        made = makes[0]
+        source = self._source(op, made)
+        if source is None or not _alike(tape.tensors[source], tape.tensors[made]):
+            return None
+        if tape.roots[source] == tape.roots[made]:
+            same = tape.tensors[source].storage_offset() == tape.tensors[made].storage_offset()
+            return source if same and not op.writes else None
+        return source if self._settled(source) and self._settled(made) else None
+
+    def _source(self, op: Op, made: int) -> int | None:
+        """What a copy is of."""
+        tape, refs = self._tape, [one.number for one in op.args if isinstance(one, Ref)]
+        if op.call is aten.copy_.default:
+            fills = tape.roots[made] in self._empty and self._last[tape.roots[made]] == 1
+            return refs[1] if fills else None
+        if op.call is aten.where.self and refs[0] in tape.fixed:
+            condition = tape.tensors[refs[0]]
+            return refs[1 if bool(condition) else 2] if condition.numel() == 1 else None
+        if not refs or op.args[0] != Ref(refs[0]) or op.writes:
+            return None
+        if op.call in COPIES or op.call in TOTALS or tape.roots[refs[0]] == tape.roots[made]:
+            return refs[0]
         return None
-    source, made = op.args[0].number, makes[0]
-    one, other = tape.tensors[source], tape.tensors[made]
+
+
+def _alike(one: torch.Tensor, other: torch.Tensor) -> bool:
+    """Whether they have the same cells in the same places."""
     if one.dtype != other.dtype or one.device != other.device or one.shape != other.shape:
-        return None
-    if one.stride() != other.stride() or one.is_conj() or one.is_neg():
-        return None
-    if tape.roots[source] == tape.roots[made]:
-        return source if one.storage_offset() == other.storage_offset() else None
-    if op.call in COPIES and settled(source) and settled(made):
-        return source
-    return None
+        return False
+    strides = zip(one.shape, one.stride(), other.stride(), strict=True)
+    return all(a == b or size == 1 for size, a, b in strides) and not one.is_conj()
 
 
 def _is_fixed(tape: Tape, op: Op, reads: list[int]) -> bool:
     return _named(op.call) in SHAPES_ONLY or all(number in tape.fixed for number in reads)
-
-
-def _key(op: Op, versions: list[int]) -> Any:
-    return op.call, repr(op.args), repr(op.kwargs), tuple(versions)
 
 
 def needed(tape: Tape, outputs: list[int]) -> list[Op]:
@@ -348,7 +429,7 @@ def needed(tape: Tape, outputs: list[int]) -> list[Op]:
     roots = {tape.roots[number] for number in (*outputs, *tape.outside)}
     kept = []
     for op in reversed(tape.ops):
-        if not (op.draws or op.writes & roots or wanted.intersection(op.makes())):
+        if not (op.counts or op.writes & roots or wanted.intersection(op.makes())):
             continue
         kept.append(op)
         reads = op.reads()
