@@ -50,15 +50,24 @@ class Program:
         """See `compiled.Program`."""
         if not self._recordings:
             return f"fit's own step: its training step {self._why_not}"
-        by = ", by Inductor" if self._task.jit else ", as a CUDA graph" * _on_gpu(self._data)
+        by = ", by Inductor" if self._task.jit else ", as a CUDA graph" * self._on_gpu
         return "recorded step" + by
 
     def trace(self) -> None:
         """Record a step for each size of batch; see `torch_recording` for what cannot be."""
+        import keras
+
         self._recordings, self._why_not = {}, ""
+        sizes = _sizes(self._task.training, self._data)
         self._state = [variable.value for variable in self._variables()]
+        self._keras_own = type(self._model).train_step is keras.Model.train_step
         with _training_mode(self._model):
-            for batch in _sizes(self._task.training, self._data):
+            if not self._keras_own:
+                # It may make variables when it is first taken, as those of more optimizers.
+                with torch_check.put_back(self._model, self._state):
+                    self._own_step(fresh(sizes[0]))
+                self._state = [variable.value for variable in self._variables()]
+            for batch in sizes:
                 recorded = self._checked(batch)
                 if recorded is None:
                     self._recordings = {}
@@ -70,10 +79,13 @@ class Program:
         """Hand the recordings to Inductor if the model was compiled with `jit_compile=True`."""
         for batch in _sizes(self._task.training, self._data):
             recorded = self._recordings.get(_rows(batch))
-            if recorded is None or not (self._task.jit or _on_gpu(self._data)):
+            if recorded is None or not (self._task.jit or self._on_gpu):
                 continue
-            with torch_check.put_back(self._model, [*self._state, *recorded.touched]):
+            state = self._all_of(recorded)
+            before = torch_check.values(state)
+            with self._random_numbers_kept():
                 (recorded.compile if self._task.jit else recorded.capture)(batch)
+            torch_check.assign(state, before)
 
     def run(self, first_epoch: int, epochs: int) -> dict[str, NDArray[Any]]:
         """See `compiled.Program`."""
@@ -111,6 +123,7 @@ class Program:
             )
             self._data = to_device(task.training.data)
             self._validation = task.validation and to_device(task.validation.data)
+            self._on_gpu = bool(_leaf(self._data).is_cuda)
 
     def _variables(self) -> Iterator[Any]:
         return itertools.chain(*state_variables(self._model))
@@ -127,7 +140,7 @@ class Program:
         state = self._state if recorded is None else self._all_of(recorded)
         if recorded and torch_check.agrees(model, state, recorded, own, batch):
             return recorded
-        if not torch_check.repeats(model, state, own, batch):
+        if self._keras_own and not torch_check.repeats(model, state, own, batch):
             raise UserError(refusals.UNREPEATABLE)
         self._not_as_recorded(DIFFERS if recorded else self._why_not)
         return None
@@ -222,8 +235,7 @@ class Program:
             return self._own_step(self._packed(batch))
         state = self._all_of(recorded)
         before = torch_check.values(state)
-        gpus = [torch.cuda.current_device()] if _on_gpu(self._data) else []
-        with torch.random.fork_rng(devices=gpus):
+        with self._random_numbers_kept():
             logs = recorded(self._packed(batch))
         expected = logs, torch_check.values(state), None
         torch_check.assign(state, before)
@@ -231,6 +243,10 @@ class Program:
         if not torch_check.same(expected, (taken, torch_check.values(state), None)):
             self._not_as_recorded(f"{DIFFERS}, after a callback")
         return taken
+
+    def _random_numbers_kept(self) -> Any:
+        gpus = [torch.cuda.current_device()] if self._on_gpu else []
+        return torch.random.fork_rng(devices=gpus)
 
     def _own_step(self, batch: Any) -> Logs:
         logs = self._model.train_step(batch)
@@ -290,10 +306,6 @@ def _rows(batch: Any) -> int:
 
 def _leaf(data: Any) -> torch.Tensor:
     return leaves(data)[0]
-
-
-def _on_gpu(data: Any) -> bool:
-    return bool(_leaf(data).is_cuda)
 
 
 def _flat(logs: dict[str, Any]) -> Logs:

@@ -8,11 +8,13 @@ all that it changed is put back.
 import contextlib
 from collections.abc import Callable, Iterator
 from typing import Any
+from unittest import mock
 
 import torch
 
 from nnbench.training.compiled import python_state
 from nnbench.training.compiled.torch_recording import Logs, Tensors
+from nnbench.training.compiled.torch_tape import Guard
 
 Step = Callable[[Any], Logs]
 Outcome = tuple[Logs, Tensors, bool]
@@ -28,12 +30,14 @@ def put_back(model: Any, state: Tensors) -> Iterator[python_state.Held]:
     before = values(state)
     gradients = [weight.value.grad for weight in model.trainable_variables]
     held = python_state.held(model)
-    with torch.random.fork_rng(devices=gpus), _assigned() as others:
+    guard = Guard()
+    with torch.random.fork_rng(devices=gpus), _created() as created:
         try:
-            yield held
+            with guard:
+                yield held
         finally:
-            for variable, value in list(others.values()):
-                variable.assign(value)
+            guard.put_back()
+            assign(created[::2], created[1::2])
             assign(state, before)
             for weight, gradient in zip(model.trainable_variables, gradients, strict=True):
                 weight.value.grad = gradient
@@ -124,22 +128,16 @@ def _close(one: torch.Tensor, other: torch.Tensor) -> bool:
 
 
 @contextlib.contextmanager
-def _assigned() -> Iterator[dict[int, tuple[Any, torch.Tensor]]]:
-    """Every variable that is assigned meanwhile, with its value before: also what no list names."""
+def _created() -> Iterator[Tensors]:
+    """The tensor of every variable that is made meanwhile, each followed by its first value."""
     from keras import Variable
 
-    owner: Any = next(kind for kind in Variable.__mro__ if "assign" in vars(kind))
-    plain = owner.assign
-    found: dict[int, tuple[Any, torch.Tensor]] = {}
+    plain, found = Variable._initialize, []
 
     def watched(variable: Any, value: Any) -> Any:
-        # None within a stateless scope's recording, where nothing is assigned.
-        if id(variable) not in found and variable._value is not None:
-            found[id(variable)] = variable, variable._value.detach().clone()
-        return plain(variable, value)
+        plain(variable, value)
+        if variable._value.device.type != "meta":
+            found.extend((variable._value, variable._value.detach().clone()))
 
-    owner.assign = watched
-    try:
+    with mock.patch.object(Variable, "_initialize", watched):
         yield found
-    finally:
-        owner.assign = plain

@@ -78,34 +78,23 @@ class Read:
     before: int
 
 
-class Watch(TorchDispatchMode):  # type: ignore[misc]
-    """Holds every operation that runs meanwhile, and what it overwrites that was there before."""
+class Guard(TorchDispatchMode):  # type: ignore[misc]
+    """Remembers what is overwritten meanwhile of the tensors that were there before."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.seen: list[tuple[Any, Any, Any, Any]] = []
-        self.read: list[Read] = []
         self.before: dict[int, tuple[torch.Tensor, torch.Tensor]] = {}
         self._made: set[int] = set()
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
-        if func is aten._local_scalar_dense.default:
-            value = func(*args)
-            self.read.append(Read(args[0], value, len(self.seen)))
-            return value
         for tensor in _written(func, args, kwargs):
             root = _root(tensor)
             if root not in self._made and root not in self.before:
                 self.before[root] = tensor, tensor.detach().clone()
         result = func(*args, **kwargs)
-        if isinstance(result, bool | int | float):
-            if _named(func) not in FREE_OF_VALUES:
-                raise NotRecordable(LOOKS)
-            return result
         if func is not aten.lift_fresh.default:
             self._made.update(map(_root, _leaves(result, torch.Tensor)))
-        self.seen.append((func, args, kwargs, result))
         return result
 
     def put_back(self) -> None:
@@ -113,6 +102,26 @@ class Watch(TorchDispatchMode):  # type: ignore[misc]
         with torch.no_grad():
             for tensor, value in self.before.values():
                 tensor.detach().copy_(value)
+
+
+class Watch(Guard):
+    """Holds every operation that runs meanwhile, too."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seen: list[tuple[Any, Any, Any, Any]] = []
+        self.read: list[Read] = []
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        result = super().__torch_dispatch__(func, types, args, kwargs)
+        if func is aten._local_scalar_dense.default:
+            self.read.append(Read(args[0], result, len(self.seen)))
+        elif isinstance(result, bool | int | float):
+            if _named(func) not in FREE_OF_VALUES:
+                raise NotRecordable(LOOKS)
+        else:
+            self.seen.append((func, args, kwargs or {}, result))
+        return result
 
 
 LOOKS = "looks at values in Python"
@@ -240,7 +249,8 @@ class _Winder:
     def _with_values(self, number: int, args: Any, kwargs: Any) -> tuple[Any, Any]:
         """Arguments that were read out of tensors just before, as rates are: read again."""
         for read in [read for read in self._unseen if read.before == number]:
-            if read.value not in _leaves((args, *kwargs.values()), float):
+            floats = _leaves((args, *kwargs.values()), float)
+            if not isinstance(read.value, float) or read.value not in floats:
                 continue
             self._unseen.remove(read)
             value = Ref(len(self._tensors))
