@@ -115,7 +115,7 @@ class Program:
         """See `compiled.Program`."""
         import keras
 
-        self._data = self._validation = None
+        self._data = self._validation = self._parts = self._in_order = None
         if task is not None:
             self._task = task
             to_device = functools.partial(
@@ -123,7 +123,9 @@ class Program:
             )
             self._data = to_device(task.training.data)
             self._validation = task.validation and to_device(task.validation.data)
-            self._on_gpu = bool(_leaf(self._data).is_cuda)
+            self._parts = leaves(self._data)
+            self._in_order = list(_cut(self._parts, task.training.batch_size))
+            self._on_gpu = bool(self._parts[0].is_cuda)
 
     def _variables(self) -> Iterator[Any]:
         return itertools.chain(*state_variables(self._model))
@@ -209,20 +211,20 @@ class Program:
         generator = torch.Generator()
         generator.manual_seed((self._task.seed << 24) + epoch)
         order = torch.randperm(self._task.training.rows, generator=generator)
-        return order.to(_leaf(self._data).device)
+        return order.to(self._parts[0].device)
 
     def _batches(self, order: torch.Tensor | None) -> Iterator[Tensors]:
         """The tensors of each batch in turn, views of the data if nothing writes into them."""
-        data, size = leaves(self._data), self._task.training.batch_size
         if order is None:
             written = any(one.writes_into_batch for one in self._recordings.values())
-            for batch in _cut(data, size):
+            for batch in self._in_order:
                 yield [part.clone() for part in batch] if written else batch
             return
-        row_bytes = sum(one[0].nbytes for one in data)
+        size = self._task.training.batch_size
+        row_bytes = sum(part[0].nbytes for part in self._parts)
         rows = size * max(1, GATHERED_BYTES // max(1, row_bytes * size))
         for some in order.split(rows):
-            yield from _cut([one.index_select(0, some) for one in data], size)
+            yield from _cut([part.index_select(0, some) for part in self._parts], size)
 
     def _packed(self, batch: Tensors) -> Any:
         return _packed(self._data, batch)
@@ -301,11 +303,7 @@ def _sizes(batches: Batches, data: Any) -> list[Any]:
 
 
 def _rows(batch: Any) -> int:
-    return len(_leaf(batch))
-
-
-def _leaf(data: Any) -> torch.Tensor:
-    return leaves(data)[0]
+    return len(leaves(batch)[0])
 
 
 def _flat(logs: dict[str, Any]) -> Logs:
