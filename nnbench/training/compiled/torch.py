@@ -14,7 +14,6 @@ callbacks have had their word; where they differ, the bare loop takes over, with
 import contextlib
 import functools
 import itertools
-import operator
 import warnings
 from collections.abc import Iterator
 from typing import Any
@@ -23,8 +22,9 @@ import torch
 from numpy.typing import NDArray
 
 from nnbench.errors import UserError
-from nnbench.training.compiled import refusals, torch_check, torch_recording
+from nnbench.training.compiled import python_state, refusals, torch_check, torch_recording
 from nnbench.training.compiled.data import Batches, Task, state_variables
+from nnbench.training.compiled.python_state import Held
 from nnbench.training.compiled.torch_check import fresh
 from nnbench.training.compiled.torch_recording import Logs, Recording, Tensors, leaves
 from nnbench.training.compiled.torch_tape import NotRecordable
@@ -50,8 +50,7 @@ class Program:
         """See `compiled.Program`."""
         if not self._recordings:
             return f"fit's own step: its training step {self._why_not}"
-        by = ", by Inductor" if self._task.jit else ", as a CUDA graph" * self._on_gpu
-        return "recorded step" + by
+        return "recorded step" + next(iter(self._recordings.values())).compiled
 
     def trace(self) -> None:
         """Record a step for each size of batch; see `torch_recording` for what cannot be."""
@@ -62,18 +61,20 @@ class Program:
         self._state = [variable.value for variable in self._variables()]
         self._keras_own = type(self._model).train_step is keras.Model.train_step
         with _training_mode(self._model):
+            held = python_state.held(self._model)
             if not self._keras_own:
                 # It may make variables when it is first taken, as those of more optimizers.
-                with torch_check.put_back(self._model, self._state):
+                with torch_check.put_back(self._model, self._state, held):
                     self._own_step(fresh(sizes[0]))
                 self._state = [variable.value for variable in self._variables()]
             for batch in sizes:
-                recorded = self._checked(batch)
+                recorded = self._checked(batch, held)
                 if recorded is None:
                     self._recordings = {}
-                    return
+                    break
                 self._recordings[_rows(batch)] = recorded
-        self._reset = self._recorded_reset()
+            self._reset = self._recorded_reset(held)
+        self._places = self._places_now()
 
     def compile(self) -> None:
         """Hand the recordings to Inductor if the model was compiled with `jit_compile=True`."""
@@ -83,13 +84,13 @@ class Program:
                 continue
             state = self._all_of(recorded)
             before = torch_check.values(state)
-            with self._random_numbers_kept():
+            with torch_check.numbers_kept():
                 (recorded.compile if self._task.jit else recorded.capture)(batch)
             torch_check.assign(state, before)
 
     def run(self, first_epoch: int, epochs: int) -> dict[str, NDArray[Any]]:
         """See `compiled.Program`."""
-        if any(map(operator.is_not, self._state, (v.value for v in self._variables()))):
+        if self._places != self._places_now():
             self.trace()
             self.compile()
         if self._task.built_now and not self._begun:
@@ -115,7 +116,9 @@ class Program:
         """See `compiled.Program`."""
         import keras
 
-        self._data = self._validation = self._parts = self._in_order = None
+        self._data = self._validation = None
+        self._parts: Tensors = []
+        self._in_order: list[Tensors] = []
         if task is not None:
             self._task = task
             to_device = functools.partial(
@@ -127,34 +130,38 @@ class Program:
             self._in_order = list(_cut(self._parts, task.training.batch_size))
             self._on_gpu = bool(self._parts[0].is_cuda)
 
+    def _places_now(self) -> list[tuple[int, int]]:
+        """Where the model's tensors lie, as a recording knows them."""
+        return [(id(one.value), one.value.data_ptr()) for one in self._variables()]
+
     def _variables(self) -> Iterator[Any]:
         return itertools.chain(*state_variables(self._model))
 
-    def _checked(self, batch: Any) -> Recording | None:
+    def _checked(self, batch: Any, held: Held) -> Recording | None:
         """A recording that takes the model's own step; None with the reason in `_why_not`."""
         model, own = self._model, self._own_step
         recorded = None
-        with torch_check.put_back(model, self._state):
+        with torch_check.put_back(model, self._state, held, guarded=False):
             try:
                 recorded = torch_recording.record(model, own, fresh(batch))
             except NotRecordable as reason:
                 self._why_not = str(reason) or "cannot be recorded"
         state = self._state if recorded is None else self._all_of(recorded)
-        if recorded and torch_check.agrees(model, state, recorded, own, batch):
+        if recorded and torch_check.agrees(model, state, held, recorded, own, batch):
             return recorded
-        if self._keras_own and not torch_check.repeats(model, state, own, batch):
+        if self._keras_own and not torch_check.repeats(model, state, held, own, batch):
             raise UserError(refusals.UNREPEATABLE)
         self._not_as_recorded(DIFFERS if recorded else self._why_not)
         return None
 
-    def _recorded_reset(self) -> Any:
+    def _recorded_reset(self, held: Held) -> Any:
         """Resetting the metrics, as a recording if that is all there is to it."""
         model = self._model
-        with torch_check.put_back(model, self._state) as held:
-            with contextlib.suppress(NotRecordable):
-                recorded = torch_recording.record(model, lambda _: model.reset_metrics() or {}, [])
-                if not held.changed():
-                    return recorded.quiet
+        kept = torch_check.put_back(model, self._state, held, guarded=False)
+        with kept, contextlib.suppress(NotRecordable):
+            recorded = torch_recording.record(model, lambda _: model.reset_metrics() or {}, [])
+            if not held.changed():
+                return recorded.quiet
         return model.reset_metrics
 
     def _all_of(self, recorded: Recording) -> Tensors:
@@ -237,18 +244,14 @@ class Program:
             return self._own_step(self._packed(batch))
         state = self._all_of(recorded)
         before = torch_check.values(state)
-        with self._random_numbers_kept():
+        with torch_check.numbers_kept():
             logs = recorded(self._packed(batch))
-        expected = logs, torch_check.values(state), None
+        expected = logs, torch_check.values(state)
         torch_check.assign(state, before)
         taken = self._own_step(self._packed(batch))
-        if not torch_check.same(expected, (taken, torch_check.values(state), None)):
+        if not torch_check.same(expected, (taken, torch_check.values(state))):
             self._not_as_recorded(f"{DIFFERS}, after a callback")
         return taken
-
-    def _random_numbers_kept(self) -> Any:
-        gpus = [torch.cuda.current_device()] if self._on_gpu else []
-        return torch.random.fork_rng(devices=gpus)
 
     def _own_step(self, batch: Any) -> Logs:
         logs = self._model.train_step(batch)

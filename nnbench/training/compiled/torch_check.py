@@ -12,29 +12,30 @@ from unittest import mock
 
 import torch
 
-from nnbench.training.compiled import python_state
+from nnbench.training.compiled.python_state import Held
 from nnbench.training.compiled.torch_recording import Logs, Tensors
 from nnbench.training.compiled.torch_tape import Guard
 
 Step = Callable[[Any], Logs]
-Outcome = tuple[Logs, Tensors, bool]
+Outcome = tuple[Logs, Tensors]
 
 LATER = 10_007
 """Steps: where a learning rate that follows the count of steps is another one."""
 
 
 @contextlib.contextmanager
-def put_back(model: Any, state: Tensors) -> Iterator[python_state.Held]:
-    """Whatever steps change meanwhile is put back: tensors, Python's state, random numbers."""
-    gpus = [torch.cuda.current_device()] if torch.cuda.is_available() else []
+def put_back(model: Any, state: Tensors, held: Held, guarded: bool = True) -> Iterator[None]:
+    """Whatever steps change meanwhile is put back: tensors, Python's state, random numbers.
+
+    Tensors that are not in `state` only if they are guarded, which takes a while.
+    """
     before = values(state)
     gradients = [weight.value.grad for weight in model.trainable_variables]
-    held = python_state.held(model)
     guard = Guard()
-    with torch.random.fork_rng(devices=gpus), _created() as created:
+    with numbers_kept(), _created() as created:
         try:
-            with guard:
-                yield held
+            with guard if guarded else contextlib.nullcontext():
+                yield
         finally:
             guard.put_back()
             assign(created[::2], created[1::2])
@@ -44,24 +45,32 @@ def put_back(model: Any, state: Tensors) -> Iterator[python_state.Held]:
             held.put_back()
 
 
-def agrees(model: Any, state: Tensors, recorded: Step, own: Step, batch: Any) -> bool:
+def numbers_kept() -> Any:
+    """Torch's global generators are afterwards as they were."""
+    gpus = [torch.cuda.current_device()] if torch.cuda.is_available() else []
+    return torch.random.fork_rng(devices=gpus)
+
+
+def agrees(model: Any, state: Tensors, held: Held, recorded: Step, own: Step, batch: Any) -> bool:
     """Whether both take the same steps; `batch` is one like that recorded."""
-    for values_before, other in _probes(model, state, recorded, batch):
-        theirs = _outcome(model, state, own, values_before, other)
-        ours = _outcome(model, state, recorded, values_before, other)
-        if theirs[2] or not same(ours, theirs):
-            return False
+    with put_back(model, state, held, guarded=False):
+        for before, other in _probes(model, state, recorded, batch):
+            theirs = _outcome(state, own, before, other)
+            if held.changed() or not same(_outcome(state, recorded, before, other), theirs):
+                return False
     return True
 
 
-def repeats(model: Any, state: Tensors, own: Step, batch: Any) -> bool:
+def repeats(model: Any, state: Tensors, held: Held, own: Step, batch: Any) -> bool:
     """Whether the model's own step is the same twice: if not, it cannot be put back either."""
-    before = values(state)
-    first = _outcome(model, state, own, before, batch)
-    return same(first, _outcome(model, state, own, before, batch))
+    outcomes = []
+    for _ in range(2):
+        with put_back(model, state, held):
+            outcomes.append(_outcome(state, own, values(state), batch))
+    return same(*outcomes)
 
 
-def same(one: tuple[Logs, Tensors, Any], other: tuple[Logs, Tensors, Any]) -> bool:
+def same(one: Outcome, other: Outcome) -> bool:
     """Whether two steps gave the same logs and state, but for a sum's last digits."""
     if one[0].keys() != other[0].keys():
         return False
@@ -97,7 +106,7 @@ def _probes(model: Any, state: Tensors, step: Step, batch: Any) -> Iterator[tupl
         return 0.9 * turned if array.is_floating_point() else turned
 
     changed = keras.tree.map_structure(other, batch, none_is_leaf=False)
-    _, after, _ = _outcome(model, state, step, values(state), changed)
+    _, after = _outcome(state, step, values(state), changed)
     yield after, changed
     counts = {id(one.value) for one in model.optimizer.variables if one.name == "iteration"}
     later = [0.9 * value if value.is_floating_point() else value for value in after]
@@ -107,12 +116,11 @@ def _probes(model: Any, state: Tensors, step: Step, batch: Any) -> Iterator[tupl
     yield later, batch
 
 
-def _outcome(model: Any, state: Tensors, step: Step, before: Tensors, batch: Any) -> Outcome:
-    with put_back(model, state) as held:
-        assign(state, before)
+def _outcome(state: Tensors, step: Step, before: Tensors, batch: Any) -> Outcome:
+    assign(state, before)
+    with numbers_kept():
         logs = step(fresh(batch))
-        logs = {name: torch.as_tensor(value).detach().clone() for name, value in logs.items()}
-        return logs, values(state), held.changed()
+    return {name: value.detach().clone() for name, value in logs.items()}, values(state)
 
 
 def _close(one: torch.Tensor, other: torch.Tensor) -> bool:
@@ -132,7 +140,8 @@ def _created() -> Iterator[Tensors]:
     """The tensor of every variable that is made meanwhile, each followed by its first value."""
     from keras import Variable
 
-    plain, found = Variable._initialize, []
+    plain: Any = Variable._initialize
+    found: Tensors = []
 
     def watched(variable: Any, value: Any) -> Any:
         plain(variable, value)

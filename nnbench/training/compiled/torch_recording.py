@@ -1,6 +1,7 @@
 """Recording a Keras training step on Torch: the step as it is, watched while it is taken."""
 
 import contextlib
+import functools
 import warnings
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -37,9 +38,14 @@ class Recording:
         self.writes_into_batch = not tape.written.isdisjoint(
             tape.roots[number] for number in tape.inputs
         )
+        self.compiled = ""
+        """By what, in words that follow "recorded step"."""
         self._run: Any = torch_tape.function(tape, tape.outputs)
-        self.quiet: Any = torch_tape.function(tape, [])
-        """Takes the step with the tensors of a batch, and tells nothing."""
+
+    @functools.cached_property
+    def quiet(self) -> Any:
+        """What takes the step with the tensors of a batch, and tells nothing."""
+        return torch_tape.function(self._tape, [])
 
     def told(self, *batch: torch.Tensor) -> Logs:
         """Take the step with the tensors of a batch; they may be written into."""
@@ -55,15 +61,17 @@ class Recording:
         if self._tape.in_python:
             return
         graph = torch_tape.graph(self._tape)
-        self._run = self.quiet = torch.compile(graph, fullgraph=True, dynamic=False)
+        self._run = vars(self)["quiet"] = torch.compile(graph, fullgraph=True, dynamic=False)
         self(batch)
+        self.compiled = ", compiled by Inductor"
 
     def capture(self, batch: Any) -> None:
         """Make it a CUDA graph: one launch a step, on a copy of the batch."""
         if self._tape.in_python:
             return
+        self.compiled = " as a CUDA graph"
         held = [tensor.clone() for tensor in leaves(batch)]
-        self._run, self.quiet = _captured(self._run, held), _captured(self.quiet, held)
+        self._run, vars(self)["quiet"] = (_captured(one, held) for one in (self._run, self.quiet))
 
 
 def _captured(step: Any, held: Tensors) -> Any:
@@ -134,7 +142,7 @@ def _quicker_optimizer(optimizer: Any) -> Iterator[None]:
     from keras.src.backend.torch import core
     from keras.src.backend.torch.optimizers import torch_adam, torch_nadam
 
-    plain = getattr(type(optimizer), "_parallel_update_step", None)
+    plain: Any = getattr(type(optimizer), "_parallel_update_step", None)
 
     def adam(gradients: Any, variables: Any, learning_rate: Any) -> None:
         if not _fused_adam(optimizer, gradients, variables, learning_rate):

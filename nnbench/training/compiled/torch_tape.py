@@ -39,9 +39,9 @@ BOUND_ALIKE = {"alpha", "reduction", "rounding_mode", "generator"}
 
 _BOUND = {
     torch._C._VariableFunctions: (
-        "add sub mul div mm bmm addmm relu sigmoid tanh exp log sqrt rsqrt neg abs square reciprocal "
-        "pow rsub clamp where eq ne ge gt le lt sum mean t transpose embedding cat convolution "
-        "native_layer_norm bernoulli squeeze unsqueeze"
+        "add sub mul div mm bmm addmm relu sigmoid tanh exp log sqrt rsqrt neg abs square "
+        "reciprocal pow rsub clamp where eq ne ge gt le lt sum mean t transpose embedding "
+        "cat convolution native_layer_norm bernoulli squeeze unsqueeze"
     ),
     torch._C.TensorBase: "view expand permute copy_ add_ sub_ mul_ logical_and_",
     torch._C._nn: "gelu leaky_relu elu",
@@ -86,10 +86,12 @@ class Op:
     counts: bool = False
     """It draws random numbers, or hands a value to Python: it stays where it is."""
 
+    @functools.cached_property
     def reads(self) -> list[int]:
         """Numbers of the tensors among its arguments."""
         return [ref.number for ref in _leaves((self.args, *self.kwargs.values()), Ref)]
 
+    @functools.cached_property
     def makes(self) -> list[int]:
         """Numbers of its results."""
         return [ref.number for ref in _leaves(self.outs, Ref)]
@@ -181,9 +183,12 @@ def _writes(func: Any) -> tuple[tuple[int, str], ...]:
         (position, argument.name)
         for position, argument in enumerate(func._schema.arguments)
         if position in untold
-        or (argument.alias_info is not None and argument.alias_info.is_write)
-        and (_named(func), argument.name) not in ONLY_READ
+        or (_is_written(argument) and (_named(func), argument.name) not in ONLY_READ)
     )
+
+
+def _is_written(argument: Any) -> bool:
+    return argument.alias_info is not None and bool(argument.alias_info.is_write)
 
 
 def _written(func: Any, args: Any, kwargs: Any) -> Iterator[torch.Tensor]:
@@ -258,7 +263,9 @@ class _Winder:
         read = [self._ref(one.tensor).number for one in self._unseen]
         roots = [_root(tensor) for tensor in self._tensors]
         fixed = {number for number in self._outside if roots[number] in self._fixed}
-        return Tape(self._ops, self._tensors, roots, self._inputs, numbers, self._outside, fixed, read)
+        return Tape(
+            self._ops, self._tensors, roots, self._inputs, numbers, self._outside, fixed, read
+        )
 
     def _lift(self, made: torch.Tensor) -> None:
         """A tensor of Python's numbers: the same in each step, which may write into it."""
@@ -281,7 +288,9 @@ class _Winder:
             self._unseen.remove(read)
             value = Ref(len(self._tensors))
             self._tensors.append(read.tensor)
-            self._ops.append(Op(torch.Tensor.item, [self._ref(read.tensor)], {}, value, counts=True))
+            self._ops.append(
+                Op(torch.Tensor.item, [self._ref(read.tensor)], {}, value, counts=True)
+            )
 
             def again(one: Any, read: Read = read, value: Ref = value) -> Any:
                 return value if one == read.value else one
@@ -377,7 +386,7 @@ class _Simplifier:
         op.args = _mapped(op.args, Ref, self._current)
         op.kwargs = {name: _mapped(value, Ref, self._current) for name, value in op.kwargs.items()}
         self._known.update(op.writes)
-        makes, reads = op.makes(), op.reads()
+        makes, reads = op.makes, op.reads
         self._view_of_one_cell(op, makes)
         alias = self._alias(op, makes)
         if alias is not None:
@@ -399,12 +408,12 @@ class _Simplifier:
             self._tape.outside.update(makes)
             return False
         first = self._first.setdefault(self._key(op, reads), op)
-        self._instead.update(zip(makes, first.makes(), strict=True) if first is not op else ())
+        self._instead.update(zip(makes, first.makes, strict=True) if first is not op else ())
         return first is op
 
     def _in_place(self) -> list[Op]:
         """`x.copy_(x + y)` as `x += y`."""
-        used = Counter(number for op in self._tape.ops for number in op.reads())
+        used = Counter(number for op in self._tape.ops for number in op.reads)
         used.update(self._tape.outputs)
         kept: list[Op] = []
         for op in self._tape.ops:
@@ -413,7 +422,9 @@ class _Simplifier:
                 whole = made.outs == op.args[1] and made.args[0] == op.args[0]
                 one, other = (self._tape.tensors[ref.number] for ref in op.args[:2])
                 if whole and used[op.args[1].number] == 1 and _alike(one, other):
-                    kept[-1] = replace(op, call=IN_PLACE[made.call], args=made.args, kwargs=made.kwargs)
+                    kept[-1] = replace(
+                        op, call=IN_PLACE[made.call], args=made.args, kwargs=made.kwargs
+                    )
                     continue
             kept.append(op)
         return kept
@@ -424,7 +435,9 @@ class _Simplifier:
         if op.call is not aten.index.Tensor:
             return True
         by = [ref.number for ref in _leaves(op.args[1], Ref)]
-        kinds = [self._tape.tensors[number].dtype for number in by if number not in self._tape.fixed]
+        kinds = [
+            self._tape.tensors[number].dtype for number in by if number not in self._tape.fixed
+        ]
         return torch.bool in kinds or torch.uint8 in kinds
 
     def _view_of_one_cell(self, op: Op, makes: list[int]) -> None:
@@ -503,10 +516,10 @@ def needed(tape: Tape, outputs: list[int]) -> list[Op]:
     roots = {tape.roots[number] for number in (*outputs, *tape.outside)}
     kept = []
     for op in reversed(tape.ops):
-        if not (op.counts or op.writes & roots or wanted.intersection(op.makes())):
+        if not (op.counts or op.writes & roots or wanted.intersection(op.makes)):
             continue
         kept.append(op)
-        reads = op.reads()
+        reads = op.reads
         wanted.update(reads)
         roots.update(tape.roots[number] for number in reads)
     return kept[::-1]
@@ -526,7 +539,7 @@ def graph(tape: Tape) -> fx.GraphModule:
     for op in needed(tape, tape.outputs):
         named = {name: _mapped(value, Ref, node) for name, value in op.kwargs.items()}
         result = made.call_function(op.call, tuple(_mapped(op.args, Ref, node)), named)
-        given = set(op.reads())
+        given = set(op.reads)
         for position, out in enumerate(op.outs if isinstance(op.outs, list) else [op.outs]):
             if isinstance(out, Ref) and out.number not in given:
                 nodes[out.number] = (
@@ -554,15 +567,17 @@ class _Writer:
         self._tape = tape
         self.names: dict[str, Any] = {}
         self._named: dict[int, str] = {}
+        self._own = {out for op in tape.ops for out in op.makes}
+        self._from_before = {tape.roots[one] for one in (*tape.outside, *tape.inputs)}
 
     def lines(self, ops: list[Op], outputs: list[int]) -> list[str]:
         """Each operation in a line; what is not used again is let go of."""
-        local = {number for op in ops for number in op.makes()} - self._tape.outside
+        local = {number for op in ops for number in op.makes} - self._tape.outside
         local.update(self._tape.inputs)
         done = set(outputs)
         lines: list[str] = []
         for op in reversed(ops):
-            used = [number for number in dict.fromkeys((*op.reads(), *op.makes()))]
+            used = dict.fromkeys((*op.reads, *op.makes))
             over = [number for number in used if number in local and number not in done]
             done.update(over)
             if over:
@@ -575,22 +590,20 @@ class _Writer:
         given = [self._text(argument) for argument in op.args]
         given += [f"{name}={self._text(value)}" for name, value in op.kwargs.items()]
         call = f"{self._name(quickest(op))}({', '.join(given)})"
-        given = set(op.reads())
-        if not set(op.makes()) - given:
+        before = set(op.reads)
+        if before.issuperset(op.makes):
             return call
         if isinstance(op.outs, Ref):
             return f"t{op.outs.number} = {call}"
         outs = [
-            f"t{out.number}" if isinstance(out, Ref) and out.number not in given else "_"
+            f"t{out.number}" if isinstance(out, Ref) and out.number not in before else "_"
             for out in op.outs
         ]
         return f"{''.join(out + ', ' for out in outs)}= {call}"
 
     def _result(self, number: int) -> str:
         """An output that is no tensor of the step's own would change with the next."""
-        own = {out for op in self._tape.ops for out in op.makes()}
-        outside = {self._tape.roots[one] for one in (*self._tape.outside, *self._tape.inputs)}
-        if number in own and self._tape.roots[number] not in outside:
+        if number in self._own and self._tape.roots[number] not in self._from_before:
             return f"t{number}"
         return f"{self._text(Ref(number))}.clone()"
 
