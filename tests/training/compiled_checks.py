@@ -711,7 +711,9 @@ class Constants(layers.Layer):
 
 
 def momentum() -> Any:
-    return keras.optimizers.SGD(keras.optimizers.schedules.CosineDecay(0.01, 30), momentum=0.9)
+    warms_up = {"warmup_target": 0.02, "warmup_steps": 4}
+    rate = keras.optimizers.schedules.CosineDecay(0.001, 30, **warms_up)
+    return keras.optimizers.SGD(rate, momentum=0.9)
 
 
 def stack(*inner: Any) -> Any:

@@ -143,7 +143,9 @@ class Program:
         recorded = None
         with torch_check.put_back(model, self._state, held, guarded=False):
             try:
-                recorded = torch_recording.record(model, own, fresh(batch))
+                recorded = torch_recording.record(
+                    model, own, fresh(batch), fused=not self._task.jit
+                )
             except NotRecordable as reason:
                 self._why_not = str(reason) or "cannot be recorded"
         state = self._state if recorded is None else self._all_of(recorded)

@@ -95,19 +95,29 @@ def _captured(step: Any, held: Tensors) -> Any:
     return replay
 
 
-def record(model: Any, step: Callable[[Any], Logs], batch: Any) -> Recording:
+def record(model: Any, step: Callable[[Any], Logs], batch: Any, *, fused: bool = True) -> Recording:
     """Take a step of the model and record it. Raises NotRecordable.
 
     All that the step changes is put back, but for what Keras or Python keep beside tensors.
+    `fused`: with operations that Inductor does not know.
     """
+    import keras
+
     inputs = leaves(batch)
     watch = Watch()
     before = [weight.value.grad for weight in model.trainable_variables]
     last = [torch.zeros_like(weight.value) for weight in model.trainable_variables]
     for weight, gradient in zip(model.trainable_variables, last, strict=True):
         weight.value.grad = gradient
+    # Keras would word what a layer raises anew.
+    filters = keras.config.is_traceback_filtering_enabled()
+    keras.config.disable_traceback_filtering()
     try:
-        with warnings.catch_warnings(), _quicker_optimizer(model.optimizer):
+        with (
+            warnings.catch_warnings(),
+            _quicker_optimizer(model.optimizer, fused),
+            _both_ways(watch),
+        ):
             warnings.simplefilter("ignore")
             with _Unread(), watch:
                 logs = step(batch)
@@ -122,6 +132,8 @@ def record(model: Any, step: Callable[[Any], Logs], batch: Any) -> Recording:
         # Whatever stopped it comes up again in the model's own step if it is a mistake.
         raise NotRecordable from failure
     finally:
+        if filters:
+            keras.config.enable_traceback_filtering()
         watch.put_back()
         for weight, gradient in zip(model.trainable_variables, before, strict=True):
             weight.value.grad = gradient
@@ -137,7 +149,31 @@ class _Unread(TorchFunctionMode):  # type: ignore[misc]
 
 
 @contextlib.contextmanager
-def _quicker_optimizer(optimizer: Any) -> Iterator[None]:
+def _both_ways(watch: Watch) -> Iterator[None]:
+    """`keras.ops.cond` takes both ways where they only compute, as in a rate that warms up."""
+    from keras.src.backend.torch import core
+
+    plain: Any = core.cond
+
+    def cond(chosen: Any, one_way: Any, other_way: Any) -> Any:
+        if not isinstance(chosen, torch.Tensor) or chosen.is_meta:
+            return plain(chosen, one_way, other_way)
+        outer, watch.only_values = watch.only_values, True
+        ends = one_way(), other_way()
+        watch.only_values = outer
+        # Through the way that is not taken no gradient may flow, not even 0 times infinity.
+        if not all(isinstance(end, torch.Tensor) and not end.requires_grad for end in ends):
+            raise NotRecordable(torch_tape.LOOKS)
+        if ends[0].shape != ends[1].shape or ends[0].dtype != ends[1].dtype:
+            raise NotRecordable(torch_tape.LOOKS)
+        return torch.where(chosen, *ends)
+
+    with mock.patch.object(core, "cond", cond):
+        yield
+
+
+@contextlib.contextmanager
+def _quicker_optimizer(optimizer: Any, fused: bool) -> Iterator[None]:
     """Adam in one operation; Nadam without its way through NumPy."""
     from keras.src.backend.torch import core
     from keras.src.backend.torch.optimizers import torch_adam, torch_nadam
@@ -145,7 +181,7 @@ def _quicker_optimizer(optimizer: Any) -> Iterator[None]:
     plain: Any = getattr(type(optimizer), "_parallel_update_step", None)
 
     def adam(gradients: Any, variables: Any, learning_rate: Any) -> None:
-        if not _fused_adam(optimizer, gradients, variables, learning_rate):
+        if not fused or not _fused_adam(optimizer, gradients, variables, learning_rate):
             plain(optimizer, gradients, variables, learning_rate)
 
     def nadam(gradients: Any, variables: Any, learning_rate: Any) -> None:

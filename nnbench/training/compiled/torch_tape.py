@@ -139,8 +139,12 @@ class Watch(Guard):
         super().__init__()
         self.seen: list[tuple[Any, Any, Any, Any]] = []
         self.read: list[Read] = []
+        self.only_values = False
+        """Whether nothing may be written or drawn now."""
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if self.only_values and (_writes(func) or torch.Tag.nondeterministic_seeded in func.tags):
+            raise NotRecordable(LOOKS)
         result = super().__torch_dispatch__(func, types, args, kwargs)
         if func is aten._local_scalar_dense.default:
             self.read.append(Read(args[0], result, len(self.seen)))
