@@ -28,9 +28,6 @@ if BACKEND is None:
 keras: Any = devices.start(BACKEND, "cpu")
 layers = keras.layers
 
-if BACKEND == "torch":
-    from nnbench.training.compiled.torch_recording import Recording
-
 EPOCHS = 30
 ARCHITECTURES = int(os.environ.get("NNBENCH_COMPILED_ARCHITECTURES", "2"))
 """Drawn architectures on each backend; 30 of them take minutes where TensorFlow's fit is slow."""
@@ -567,11 +564,6 @@ def test_a_layer_that_cannot_be_traced_is_named() -> None:
         fast_fit(model, x, y, verbose=0)
 
 
-@pytest.mark.skipif(BACKEND != "torch", reason="no other backend can")
-def test_torch_takes_a_step_that_cannot_be_recorded() -> None:
-    check(compiled_with(peeking), *data("regression"), epochs=3)
-
-
 class SetsTheFactor(keras.callbacks.Callback):
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
         self.model.layers[0].factor = 3.0 + epoch
@@ -651,12 +643,12 @@ def reads_the_count() -> Any:
 
 
 @pytest.mark.skipif(BACKEND != "torch", reason="elsewhere fit holds it as well, or cannot")
-@pytest.mark.parametrize("optimizer", [keras.optimizers.Nadam, reads_the_count])
-def test_torch_records_nothing_that_is_read_out(optimizer: Any) -> None:
-    _, model = twins(compiled_with(functional, optimizer))
-    with pytest.warns(UserWarning, match="it is taken as fit takes it"):
+def test_torch_records_nothing_that_is_read_out() -> None:
+    build = compiled_with(functional, reads_the_count)
+    _, model = twins(build)
+    with pytest.warns(UserWarning, match="hands values to NumPy: it is taken as fit takes it"):
         fast_fit(model, *data("regression"), verbose=0)
-    check(compiled_with(functional, optimizer), *data("regression"), epochs=4)
+    check(build, *data("regression"), epochs=4)
 
 
 @pytest.mark.skipif(BACKEND != "torch", reason="elsewhere a step runs in Python once")
@@ -683,8 +675,104 @@ def test_a_check_of_a_recording_leaves_no_trace() -> None:
     for mine, other in zip(before, after, strict=True):
         np.testing.assert_array_equal(mine, other)
     program: Any = prepared.program
-    assert all(isinstance(step, Recording) for step in program._steps.values())
+    assert program.form == "recorded step"
     assert random.random() == drawn[0]
+
+
+class TwoSteps(keras.Model):
+    """A training step of its own, with an optimizer of its own and a seed."""
+
+    def __init__(self, clears: bool = True) -> None:
+        super().__init__()
+        self.made, self.judged = layers.Dense(FEATURES), layers.Dense(1)
+        self.seeds, self.clears = keras.random.SeedGenerator(3), clears
+        self.mean = keras.metrics.Mean(name="loss")
+
+    def compile(self, *given: Any, **named: Any) -> None:
+        super().compile(*given, **named)
+        self.second = keras.optimizers.SGD(0.01, momentum=0.9)
+
+    def call(self, x: Any) -> Any:
+        return self.judged(self.made(x))
+
+    @property
+    def metrics(self) -> list[Any]:
+        return [self.mean]
+
+    def train_step(self, batch: Any) -> Any:
+        x, y = batch
+        for layer, optimizer in ((self.made, self.optimizer), (self.judged, self.second)):
+            if self.clears:
+                self.zero_grad()
+            noise = keras.random.normal(x.shape, seed=self.seeds)
+            loss = keras.ops.mean(keras.ops.square(self(x + noise) - y))
+            loss.backward()
+            weights = layer.trainable_weights
+            optimizer.apply([weight.value.grad for weight in weights], weights)
+        self.mean.update_state(loss)
+        return {"loss": self.mean.result(), "last": loss}
+
+
+class Constants(layers.Layer):
+    """Looks at a constant, and writes into another."""
+
+    def call(self, x: Any) -> Any:
+        import torch
+
+        times = torch.tensor(0.0)
+        while times < 2:
+            times = times + 1
+        return x * times + torch.tensor([0.0] * FEATURES, device=x.device).add_(x.detach().mean(0))
+
+
+def momentum() -> Any:
+    warms_up = {"warmup_target": 0.02, "warmup_steps": 4}
+    rate = keras.optimizers.schedules.CosineDecay(0.001, 30, **warms_up)
+    return keras.optimizers.SGD(rate, momentum=0.9)
+
+
+def stack(*inner: Any) -> Any:
+    return lambda: keras.Sequential([keras.Input((FEATURES,)), *(one() for one in inner)])
+
+
+@pytest.mark.skipif(BACKEND != "torch", reason="of recordings")
+@pytest.mark.parametrize(
+    ("build", "optimizer"),
+    [
+        (lambda: dropped(seed=3), momentum),
+        (dropped, momentum),
+        (stack(lambda: layers.GaussianDropout(0.2, seed=1), lambda: layers.Dense(1)), "nadam"),
+        (stack(lambda: layers.Dense(4), layers.BatchNormalization, lambda: layers.Dense(1)), "sgd"),
+        (stack(lambda: layers.Reshape((FEATURES, 1)), lambda: layers.GRU(1, dropout=0.2)), "lion"),
+        (stack(Constants, lambda: layers.Dense(1)), "rmsprop"),
+        (TwoSteps, momentum),
+    ],
+    ids=["seeded", "unseeded", "noise", "batchnorm", "gru", "constants", "own step"],
+)
+def test_torch_records_and_trains_bit_for_bit(build: Any, optimizer: Any) -> None:
+    fitted, compiled = twins(compiled_with(build, optimizer))
+    options = {"epochs": 4, "batch_size": 32, "shuffle": False, "verbose": 0}
+    histories = []
+    for train in (fitted.fit, lambda *given, **told: fast_fit(compiled, *given, **told)):
+        keras.utils.set_random_seed(5)
+        histories.append(train(*data("regression"), **options).history)
+    assert histories[0] == histories[1]
+    for mine, other in zip(state(compiled), state(fitted), strict=True):
+        np.testing.assert_array_equal(mine, other)
+    assert [program.form for program in programs(compiled)] == ["recorded step"]
+
+
+@pytest.mark.skipif(BACKEND != "torch", reason="of recordings")
+@pytest.mark.parametrize(
+    ("build", "why"),
+    [(lambda: TwoSteps(False), "adds to the gradients"), (peeking, "looks at values in Python")],
+)
+def test_torch_says_what_it_cannot_record(build: Any, why: str) -> None:
+    build = compiled_with(build, momentum)
+    with pytest.warns(UserWarning, match=f"the model's training step {why}"):
+        _, compiled = check(build, *data("regression"), epochs=3)
+    (program,) = programs(compiled)
+    assert program.form.startswith(f"fit's own step: its training step {why}")
 
 
 @pytest.mark.skipif(BACKEND != "tensorflow", reason="of TensorFlow's two compilers")

@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-OF_A_CALL = ("_called", "_losses")
-"""Keras' own marks on a layer: that it has been called, and what this call adds to the loss."""
+OF_A_CALL = ("_called", "_losses", "training")
+"""Marks on a layer: that it has been called, what this call adds to the loss, and its mode."""
 
 PLAIN = (int, float, complex, str, bytes, type(None), np.generic)
 

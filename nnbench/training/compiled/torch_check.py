@@ -8,56 +8,69 @@ all that it changed is put back.
 import contextlib
 from collections.abc import Callable, Iterator
 from typing import Any
+from unittest import mock
 
 import torch
 
-from nnbench.training.compiled import python_state
-from nnbench.training.compiled.torch_recording import Tensors
+from nnbench.training.compiled.python_state import Held
+from nnbench.training.compiled.torch_recording import Logs, Tensors
+from nnbench.training.compiled.torch_tape import Guard
 
-Logs = dict[str, torch.Tensor]
-Step = Callable[[Tensors, Any], tuple[Logs, Tensors]]
-Outcome = tuple[Logs, Tensors, bool]
+Step = Callable[[Any], Logs]
+Outcome = tuple[Logs, Tensors]
 
 LATER = 10_007
 """Steps: where a learning rate that follows the count of steps is another one."""
 
 
 @contextlib.contextmanager
-def put_back(model: Any, variables: list[Any]) -> Iterator[python_state.Held]:
-    """Whatever steps change meanwhile is put back: variables, Python's state, random numbers."""
-    gpus = [torch.cuda.current_device()] if torch.cuda.is_available() else []
-    before = values(variables)
-    held = python_state.held(model)
-    with torch.random.fork_rng(devices=gpus), _assigned() as others:
+def put_back(model: Any, state: Tensors, held: Held, guarded: bool = True) -> Iterator[None]:
+    """Whatever steps change meanwhile is put back: tensors, Python's state, random numbers.
+
+    Tensors that are not in `state` only if they are guarded, which takes a while.
+    """
+    before = values(state)
+    gradients = [weight.value.grad for weight in model.trainable_variables]
+    guard = Guard()
+    with numbers_kept(), _created() as created:
         try:
-            yield held
+            with guard if guarded else contextlib.nullcontext():
+                yield
         finally:
-            assign(variables, before)
-            for variable in variables:
-                others.pop(id(variable), None)
-            for variable, value in list(others.values()):
-                variable.assign(value)
+            guard.put_back()
+            assign(created[::2], created[1::2])
+            assign(state, before)
+            for weight, gradient in zip(model.trainable_variables, gradients, strict=True):
+                weight.value.grad = gradient
             held.put_back()
 
 
-def agrees(model: Any, variables: list[Any], recorded: Step, own: Step, batch: Any) -> bool:
+def numbers_kept() -> Any:
+    """Torch's global generators are afterwards as they were."""
+    gpus = [torch.cuda.current_device()] if torch.cuda.is_available() else []
+    return torch.random.fork_rng(devices=gpus)
+
+
+def agrees(model: Any, state: Tensors, held: Held, recorded: Step, own: Step, batch: Any) -> bool:
     """Whether both take the same steps; `batch` is one like that recorded."""
-    for state, other in _probes(model, variables, own, batch):
-        theirs = _outcome(model, variables, own, state, other)
-        ours = _outcome(model, variables, recorded, state, other)
-        if theirs[2] or not same(ours, theirs):
-            return False
+    with put_back(model, state, held, guarded=False):
+        for before, other in _probes(model, state, recorded, batch):
+            theirs = _outcome(state, own, before, other)
+            if held.changed() or not same(_outcome(state, recorded, before, other), theirs):
+                return False
     return True
 
 
-def repeats(model: Any, variables: list[Any], own: Step, batch: Any) -> bool:
+def repeats(model: Any, state: Tensors, held: Held, own: Step, batch: Any) -> bool:
     """Whether the model's own step is the same twice: if not, it cannot be put back either."""
-    state = values(variables)
-    first = _outcome(model, variables, own, state, batch)
-    return same(first, _outcome(model, variables, own, state, batch))
+    outcomes = []
+    for _ in range(2):
+        with put_back(model, state, held):
+            outcomes.append(_outcome(state, own, values(state), batch))
+    return same(*outcomes)
 
 
-def same(one: tuple[Logs, Tensors, Any], other: tuple[Logs, Tensors, Any]) -> bool:
+def same(one: Outcome, other: Outcome) -> bool:
     """Whether two steps gave the same logs and state, but for a sum's last digits."""
     if one[0].keys() != other[0].keys():
         return False
@@ -65,15 +78,16 @@ def same(one: tuple[Logs, Tensors, Any], other: tuple[Logs, Tensors, Any]) -> bo
     return all(_close(a, b) for a, b in [*pairs, *zip(one[1], other[1], strict=True)])
 
 
-def values(variables: list[Any]) -> Tensors:
-    """Copies of what variables hold."""
-    return [variable.value.detach().clone() for variable in variables]
+def values(state: Tensors) -> Tensors:
+    """Copies of what tensors hold."""
+    return [tensor.detach().clone() for tensor in state]
 
 
-def assign(variables: list[Any], new: Tensors) -> None:
-    """Set variables."""
-    for variable, value in zip(variables, new, strict=True):
-        variable.assign(value)
+def assign(state: Tensors, new: Tensors) -> None:
+    """Set tensors."""
+    with torch.no_grad():
+        for tensor, value in zip(state, new, strict=True):
+            tensor.detach().copy_(value)
 
 
 def fresh(batch: Any) -> Any:
@@ -83,9 +97,7 @@ def fresh(batch: Any) -> Any:
     return keras.tree.map_structure(torch.clone, batch, none_is_leaf=False)
 
 
-def _probes(
-    model: Any, variables: list[Any], own: Step, batch: Any
-) -> Iterator[tuple[Tensors, Any]]:
+def _probes(model: Any, state: Tensors, step: Step, batch: Any) -> Iterator[tuple[Tensors, Any]]:
     """A state after a step and another much later, each with a batch of other numbers."""
     import keras
 
@@ -94,22 +106,21 @@ def _probes(
         return 0.9 * turned if array.is_floating_point() else turned
 
     changed = keras.tree.map_structure(other, batch, none_is_leaf=False)
-    _, after, _ = _outcome(model, variables, own, values(variables), changed)
+    _, after = _outcome(state, step, values(state), changed)
     yield after, changed
-    counts = {id(one) for one in model.optimizer.variables if one.name == "iteration"}
+    counts = {id(one.value) for one in model.optimizer.variables if one.name == "iteration"}
     later = [0.9 * value if value.is_floating_point() else value for value in after]
-    for position, variable in enumerate(variables):
-        if id(variable) in counts:
+    for position, tensor in enumerate(state):
+        if id(tensor) in counts:
             later[position] = later[position] + LATER
     yield later, batch
 
 
-def _outcome(model: Any, variables: list[Any], step: Step, state: Tensors, batch: Any) -> Outcome:
-    with put_back(model, variables) as held:
-        assign(variables, state)
-        logs, new = step([value.clone() for value in state], fresh(batch))
-        logs = {name: torch.as_tensor(value).detach().clone() for name, value in logs.items()}
-        return logs, [value.detach().clone() for value in new], held.changed()
+def _outcome(state: Tensors, step: Step, before: Tensors, batch: Any) -> Outcome:
+    assign(state, before)
+    with numbers_kept():
+        logs = step(fresh(batch))
+    return {name: value.detach().clone() for name, value in logs.items()}, values(state)
 
 
 def _close(one: torch.Tensor, other: torch.Tensor) -> bool:
@@ -125,22 +136,17 @@ def _close(one: torch.Tensor, other: torch.Tensor) -> bool:
 
 
 @contextlib.contextmanager
-def _assigned() -> Iterator[dict[int, tuple[Any, torch.Tensor]]]:
-    """Every variable that is assigned meanwhile, with its value before: also what no list names."""
+def _created() -> Iterator[Tensors]:
+    """The tensor of every variable that is made meanwhile, each followed by its first value."""
     from keras import Variable
 
-    owner: Any = next(kind for kind in Variable.__mro__ if "assign" in vars(kind))
-    plain = owner.assign
-    found: dict[int, tuple[Any, torch.Tensor]] = {}
+    plain: Any = Variable._initialize
+    found: Tensors = []
 
     def watched(variable: Any, value: Any) -> Any:
-        # None within a stateless scope's recording, where nothing is assigned.
-        if id(variable) not in found and variable._value is not None:
-            found[id(variable)] = variable, variable._value.detach().clone()
-        return plain(variable, value)
+        plain(variable, value)
+        if variable._value.device.type != "meta":
+            found.extend((variable._value, variable._value.detach().clone()))
 
-    owner.assign = watched
-    try:
+    with mock.patch.object(Variable, "_initialize", watched):
         yield found
-    finally:
-        owner.assign = plain

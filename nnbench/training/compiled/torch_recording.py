@@ -1,18 +1,20 @@
-"""Recording a Keras training step on Torch as one graph of tensor operations."""
+"""Recording a Keras training step on Torch: the step as it is, watched while it is taken."""
 
+import contextlib
+import functools
 import warnings
+from collections.abc import Callable, Iterator
 from typing import Any
+from unittest import mock
 
 import torch
-from torch import fx
-from torch.fx.experimental.proxy_tensor import make_fx
 from torch.overrides import TorchFunctionMode
 
+from nnbench.training.compiled import torch_tape
+from nnbench.training.compiled.torch_tape import NotRecordable, Tape, Watch
+
 Tensors = list[torch.Tensor]
-
-ALIASES = (torch.ops.aten.detach.default, torch.ops.aten.lift_fresh_copy.default)
-"""Operations that only matter to a gradient tape, or to whoever writes into a constant."""
-
+Logs = dict[str, torch.Tensor]
 
 READ_OUT = {
     torch.Tensor.numpy: "NumPy",
@@ -22,84 +24,119 @@ READ_OUT = {
 }
 """Ways to a tensor's values that a recording does not see; those of `item` are seen, and fail."""
 
-
-class NotRecordable(RuntimeError):  # noqa: N818 (an answer, not a mistake)
-    """Why a step cannot be recorded, in words that follow "its training step"."""
+FAR = 1e9
+"""A count of steps at which a power of Adam's betas is 0."""
 
 
 class Recording:
-    """A recorded step: state and batch to logs and new state; the state may be written to."""
+    """A recorded step: it changes its tensors in place and returns the logs."""
 
-    def __init__(self, graph: fx.GraphModule, log_names: list[str]) -> None:
-        self._run: Any = graph.forward
-        self._graph = graph
-        self._names = log_names
+    def __init__(self, tape: Tape, names: list[str], touched: Tensors) -> None:
+        self._tape, self._names = tape, names
+        self.touched = touched
+        """Tensors that it changes."""
+        self.writes_into_batch = not tape.written.isdisjoint(
+            tape.roots[number] for number in tape.inputs
+        )
+        self.compiled = ""
+        """By what, in words that follow "recorded step"."""
+        self._run: Any = torch_tape.function(tape, tape.outputs)
 
-    def __call__(self, state: Tensors, batch: Any) -> tuple[dict[str, torch.Tensor], Tensors]:
-        """Take the step."""
+    @functools.cached_property
+    def quiet(self) -> Any:
+        """What takes the step with the tensors of a batch, and tells nothing."""
+        return torch_tape.function(self._tape, [])
+
+    def told(self, *batch: torch.Tensor) -> Logs:
+        """Take the step with the tensors of a batch; they may be written into."""
+        return dict(zip(self._names, self._run(*batch), strict=True))
+
+    def __call__(self, batch: Any) -> Logs:
+        """Take the step as the model would."""
         with torch.no_grad():
-            results = self._run(*state, *_leaves(batch))
-        count = len(self._names)
-        return dict(zip(self._names, results[:count], strict=True)), list(results[count:])
+            return self.told(*leaves(batch))
 
-    def compile(self, state: Tensors, batch: Any) -> None:
-        """Compile with Inductor, which it does at the first call: this one, on copies."""
-        self._run = torch.compile(self._graph, fullgraph=True, dynamic=False)
-        with torch.random.fork_rng(devices=[]):
-            self(state, batch)
+    def compile(self, batch: Any) -> None:
+        """Compile with Inductor, which it does at the first call: this one."""
+        if self._tape.in_python:
+            return
+        graph = torch_tape.graph(self._tape)
+        self._run = vars(self)["quiet"] = torch.compile(graph, fullgraph=True, dynamic=False)
+        self(batch)
+        self.compiled = ", compiled by Inductor"
 
-    def capture(self, state: Tensors, batch: Any) -> None:
-        """Make it a CUDA graph: one launch a step, on copies of the state and the batch."""
-        held = [tensor.clone() for tensor in (*state, *_leaves(batch))]
-        stream = torch.cuda.Stream()
-        stream.wait_stream(torch.cuda.current_stream())
-        with torch.random.fork_rng(devices=[torch.cuda.current_device()]), torch.no_grad():
-            with torch.cuda.stream(stream):
-                for _ in range(3):
-                    self._graph.forward(*held)
-            torch.cuda.current_stream().wait_stream(stream)
-            captured = torch.cuda.CUDAGraph()
-            with torch.cuda.graph(captured):
-                results = self._graph.forward(*held)
-
-        def replay(*inputs: torch.Tensor) -> Tensors:
-            for kept, given in zip(held, inputs, strict=True):
-                if kept.data_ptr() != given.data_ptr():
-                    kept.copy_(given)
-            captured.replay()
-            return [result.clone() for result in results]
-
-        self._run = replay
+    def capture(self, batch: Any) -> None:
+        """Make it a CUDA graph: one launch a step, on a copy of the batch."""
+        if self._tape.in_python:
+            return
+        self.compiled = " as a CUDA graph"
+        held = [tensor.clone() for tensor in leaves(batch)]
+        self._run, vars(self)["quiet"] = (_captured(one, held) for one in (self._run, self.quiet))
 
 
-def record(model: Any, state_variables: list[Any], batch: Any) -> Recording:
-    """Record `model.train_step` for this size of batch, on copies. Raises NotRecordable."""
+def _captured(step: Any, held: Tensors) -> Any:
+    stream = torch.cuda.Stream()
+    stream.wait_stream(torch.cuda.current_stream())
+    with torch.inference_mode():
+        with torch.cuda.stream(stream):
+            for _ in range(3):
+                step(*held)
+        torch.cuda.current_stream().wait_stream(stream)
+        captured = torch.cuda.CUDAGraph()
+        with torch.cuda.graph(captured):
+            results = step(*held)
+
+    def replay(*batch: torch.Tensor) -> Tensors:
+        for kept, given in zip(held, batch, strict=True):
+            kept.copy_(given)
+        captured.replay()
+        return [result.clone() for result in results]
+
+    return replay
+
+
+def record(model: Any, step: Callable[[Any], Logs], batch: Any, *, fused: bool = True) -> Recording:
+    """Take a step of the model and record it. Raises NotRecordable.
+
+    All that the step changes is put back, but for what Keras or Python keep beside tensors.
+    `fused`: with operations that Inductor does not know.
+    """
     import keras
 
-    names: list[str] = []
-    count = len(state_variables)
-
-    def step(*tensors: torch.Tensor) -> Tensors:
-        packed = keras.tree.pack_sequence_as(batch, list(tensors[count:]))
-        with _Unread():
-            logs, state = _step(model, state_variables, list(tensors[:count]), packed)
-        names[:] = list(logs)
-        return [*logs.values(), *state]
-
-    copies = [variable.value.detach().clone() for variable in state_variables]
-    inputs = [leaf.clone() for leaf in _leaves(batch)]
+    inputs = leaves(batch)
+    watch = Watch()
+    before = [weight.value.grad for weight in model.trainable_variables]
+    last = [torch.zeros_like(weight.value) for weight in model.trainable_variables]
+    for weight, gradient in zip(model.trainable_variables, last, strict=True):
+        weight.value.grad = gradient
+    # Keras would word what a layer raises anew.
+    filters = keras.config.is_traceback_filtering_enabled()
+    keras.config.disable_traceback_filtering()
     try:
-        with warnings.catch_warnings():
+        with (
+            warnings.catch_warnings(),
+            _quicker_optimizer(model.optimizer, fused),
+            _both_ways(watch),
+        ):
             warnings.simplefilter("ignore")
-            graph = make_fx(step)(*copies, *inputs)
+            with _Unread(), watch:
+                logs = step(batch)
+        tape = torch_tape.wind(watch, inputs, list(logs.values()))
+        if not tape.written.isdisjoint(one.untyped_storage()._cdata for one in last):
+            raise NotRecordable("adds to the gradients of the step before")
+        torch_tape.simplify(tape)
+        return Recording(tape, list(logs), [tensor for tensor, _ in watch.before.values()])
     except NotRecordable:
         raise
     except (RuntimeError, ValueError, TypeError, AttributeError, NotImplementedError) as failure:
         # Whatever stopped it comes up again in the model's own step if it is a mistake.
-        raise NotRecordable("") from failure
+        raise NotRecordable from failure
     finally:
-        model._losses_override.clear()
-    return Recording(_without_aliases(graph), names)
+        if filters:
+            keras.config.enable_traceback_filtering()
+        watch.put_back()
+        for weight, gradient in zip(model.trainable_variables, before, strict=True):
+            weight.value.grad = gradient
 
 
 class _Unread(TorchFunctionMode):  # type: ignore[misc]
@@ -111,63 +148,105 @@ class _Unread(TorchFunctionMode):  # type: ignore[misc]
         return func(*args, **(kwargs or {}))
 
 
-def _step(
-    model: Any, state_variables: list[Any], state: Tensors, batch: Any
-) -> tuple[dict[str, torch.Tensor], Tensors]:
-    import keras
+@contextlib.contextmanager
+def _both_ways(watch: Watch) -> Iterator[None]:
+    """`keras.ops.cond` takes both ways where they only compute, as in a rate that warms up."""
+    from keras.src.backend.torch import core
 
-    x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(batch)
-    count = len(model.trainable_variables)
-    weights = [tensor.detach().requires_grad_() for tensor in state[:count]]
-    mapping = list(zip(state_variables, [*weights, *state[count:]], strict=True))
-    with keras.StatelessScope(mapping, collect_losses=True) as scope:
-        training = {"training": True} if model._call_has_training_arg else {}
-        y_pred = model(x, **training)
-        losses = model.losses
-        if losses:
-            model._losses_override.clear()
-            model._losses_override = losses
-        loss = model._compute_loss(
-            x=x, y=y, y_pred=y_pred, sample_weight=sample_weight, training=True
-        )
-        if losses:
-            model._losses_override.clear()
-        model._loss_tracker.update_state(loss, sample_weight=len(_leaves(x)[0]))
-        scaled = model.optimizer.scale_loss(loss)
-        gradients = torch.autograd.grad(scaled, weights, allow_unused=True)
-        with torch.no_grad():
-            model.optimizer.apply(list(gradients), model.trainable_variables)
-            logs = model.compute_metrics(x, y, y_pred, sample_weight=sample_weight)
-            if type(model).compute_metrics is not keras.Model.compute_metrics:
-                logs = model._get_metrics_result_or_logs(logs)
-    if set(scope.state_mapping) - {id(variable) for variable in state_variables}:
-        raise NotRecordable("changes a variable that is not among the model's or its optimizer's")
-    new_state = [scope.get_current_value(variable) for variable in state_variables]
-    flat_logs = {name: torch.as_tensor(value) for name, value in logs.items()}
-    return flat_logs, [value.detach() for value in new_state]
+    plain: Any = core.cond
+
+    def cond(chosen: Any, one_way: Any, other_way: Any) -> Any:
+        if not isinstance(chosen, torch.Tensor) or chosen.is_meta:
+            return plain(chosen, one_way, other_way)
+        outer, watch.only_values = watch.only_values, True
+        ends = one_way(), other_way()
+        watch.only_values = outer
+        # Through the way that is not taken no gradient may flow, not even 0 times infinity.
+        if not all(isinstance(end, torch.Tensor) and not end.requires_grad for end in ends):
+            raise NotRecordable(torch_tape.LOOKS)
+        if ends[0].shape != ends[1].shape or ends[0].dtype != ends[1].dtype:
+            raise NotRecordable(torch_tape.LOOKS)
+        return torch.where(chosen, *ends)
+
+    with mock.patch.object(core, "cond", cond):
+        yield
 
 
-def _leaves(batch: Any) -> Tensors:
+@contextlib.contextmanager
+def _quicker_optimizer(optimizer: Any, fused: bool) -> Iterator[None]:
+    """Adam in one operation; Nadam without its way through NumPy."""
+    from keras.src.backend.torch import core
+    from keras.src.backend.torch.optimizers import torch_adam, torch_nadam
+
+    plain: Any = getattr(type(optimizer), "_parallel_update_step", None)
+
+    def adam(gradients: Any, variables: Any, learning_rate: Any) -> None:
+        if not fused or not _fused_adam(optimizer, gradients, variables, learning_rate):
+            plain(optimizer, gradients, variables, learning_rate)
+
+    def nadam(gradients: Any, variables: Any, learning_rate: Any) -> None:
+        with mock.patch.object(core, "convert_to_numpy", lambda value: value):
+            plain(optimizer, gradients, variables, learning_rate)
+
+    quicker: dict[Any, Any] = {
+        torch_adam.Adam._parallel_update_step: adam,
+        torch_nadam.Nadam._parallel_update_step: nadam,
+    }
+    found = quicker.get(plain)
+    if found is None:
+        yield
+        return
+    vars(optimizer)["_parallel_update_step"] = found
+    try:
+        yield
+    finally:
+        del vars(optimizer)["_parallel_update_step"]
+
+
+def _fused_adam(optimizer: Any, gradients: Any, variables: Any, learning_rate: Any) -> bool:
+    """Keras' Adam by Torch's fused operation, which takes Keras' step size at a far step."""
+    from keras import ops
+
+    weights = [variable.value for variable in variables]
+    places = [optimizer._get_variable_index(variable) for variable in variables]
+
+    def slots(kept: Any) -> Tensors:
+        return [kept[place].value for place in places]
+
+    first, second = slots(optimizer._momentums), slots(optimizer._velocities)
+    highest = slots(optimizer._velocity_hats) if optimizer.amsgrad else []
+    dtype, device = weights[0].dtype, weights[0].device
+    alike = all(
+        one.dtype == dtype and one.device == device and one.is_contiguous()
+        for one in (*weights, *first, *second, *highest)
+    )
+    if not alike or dtype not in (torch.float32, torch.float64):
+        return False
+    count = ops.cast(optimizer.iterations + 1, dtype)
+    of_first = ops.power(ops.cast(optimizer.beta_1, dtype), count)
+    of_second = ops.power(ops.cast(optimizer.beta_2, dtype), count)
+    rate = ops.cast(learning_rate, dtype) * ops.sqrt(1 - of_second) / (1 - of_first)
+    far = torch.full((), FAR, device=device)
+    torch._fused_adam_(
+        weights,
+        [gradient.contiguous() for gradient in gradients],
+        first,
+        second,
+        highest,
+        [far] * len(weights),
+        lr=rate,
+        beta1=optimizer.beta_1,
+        beta2=optimizer.beta_2,
+        weight_decay=0.0,
+        eps=optimizer.epsilon,
+        amsgrad=optimizer.amsgrad,
+        maximize=False,
+    )
+    return True
+
+
+def leaves(batch: Any) -> Tensors:
+    """The tensors of a batch."""
     import keras
 
     return [leaf for leaf in keras.tree.flatten(batch) if leaf is not None]
-
-
-def _without_aliases(graph: fx.GraphModule) -> fx.GraphModule:
-    for node in list(graph.graph.nodes):
-        if node.target in ALIASES and not _is_written_to(node):
-            node.replace_all_uses_with(node.args[0])
-            graph.graph.erase_node(node)
-    graph.graph.set_codegen(fx.graph.CodeGen())
-    graph.graph.lint()
-    graph.recompile()
-    return graph
-
-
-def _is_written_to(node: fx.Node) -> bool:
-    """Whether an operation writes into a constant's copy; a state's alias may be written to."""
-    if node.target is torch.ops.aten.detach.default:
-        return False
-    return any(
-        getattr(user.target, "__name__", "").split(".")[0].endswith("_") for user in node.users
-    )
