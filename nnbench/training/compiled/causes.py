@@ -18,7 +18,7 @@ MOST_SUMMED_APART = 4096
 def unlike_fit(case: Case) -> tuple[str, ...]:
     """What differs between an epoch of this case with `fit` and on the compiled path, in words."""
     around = "the framework's work around each epoch and step"
-    return (around, *_compiler(case), *_layout(case))
+    return (around, *_compiler(case), *_layout(case), *_optimizer(case))
 
 
 def same_compiler(case: Case) -> str | None:
@@ -43,6 +43,14 @@ def _compiler(case: Case) -> tuple[str, ...]:
     if jit == "on" or (jit == "auto" and (case.backend == "jax" or on_gpu)):
         return ()
     return ("XLA, which compiles that path where it is faster so, and not fit unless --jit on",)
+
+
+def _optimizer(case: Case) -> tuple[str, ...]:
+    if case.backend != "torch" or case.training.jit == "on":
+        return ()
+    if case.model is not None:
+        return ("Adam as one fused operation, if that is its optimizer",)
+    return ("Adam as one fused operation",) if case.training.optimizer == "adam" else ()
 
 
 def _layout(case: Case) -> tuple[str, ...]:
