@@ -11,7 +11,7 @@ import warnings
 import weakref
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
@@ -659,10 +659,20 @@ def test_torch_refuses_a_step_that_counts_out_of_sight() -> None:
         fast_fit(model, *data("regression"), verbose=0)
 
 
+class Doubles(layers.Layer):
+    made: ClassVar[list[Any]] = []
+
+    def call(self, x: Any) -> Any:
+        doubled = 2 * x
+        if getattr(doubled, "requires_grad", False) and not doubled.is_meta:
+            self.made.append(weakref.ref(doubled))
+        return doubled
+
+
 @pytest.mark.skipif(BACKEND != "torch", reason="of recordings")
 def test_a_check_of_a_recording_leaves_no_trace() -> None:
     def build() -> Any:
-        inner = [layers.BatchNormalization(), layers.Dropout(0.3), layers.Dense(1)]
+        inner = [layers.BatchNormalization(), Doubles(), layers.Dropout(0.3), layers.Dense(1)]
         return keras.Sequential([keras.Input((FEATURES,)), *inner])
 
     _, model = twins(compiled_with(build, metrics=["mae"]))
@@ -676,6 +686,9 @@ def test_a_check_of_a_recording_leaves_no_trace() -> None:
         np.testing.assert_array_equal(mine, other)
     program: Any = prepared.program
     assert program.form == "recorded step"
+    assert Doubles.made
+    gc.collect()
+    assert not any(made() is not None for made in Doubles.made)
     assert random.random() == drawn[0]
 
 

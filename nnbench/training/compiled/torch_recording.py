@@ -151,6 +151,7 @@ class _Unread(TorchFunctionMode):  # type: ignore[misc]
 @contextlib.contextmanager
 def _both_ways(watch: Watch) -> Iterator[None]:
     """`keras.ops.cond` takes both ways where they only compute, as in a rate that warms up."""
+    import keras
     from keras.src.backend.torch import core
 
     plain: Any = core.cond
@@ -159,17 +160,28 @@ def _both_ways(watch: Watch) -> Iterator[None]:
         if not isinstance(chosen, torch.Tensor) or chosen.is_meta:
             return plain(chosen, one_way, other_way)
         outer, watch.only_values = watch.only_values, True
-        ends = one_way(), other_way()
-        watch.only_values = outer
-        # Through the way that is not taken no gradient may flow, not even 0 times infinity.
-        if not all(isinstance(end, torch.Tensor) and not end.requires_grad for end in ends):
-            raise NotRecordable(torch_tape.LOOKS)
-        if ends[0].shape != ends[1].shape or ends[0].dtype != ends[1].dtype:
-            raise NotRecordable(torch_tape.LOOKS)
-        return torch.where(chosen, *ends)
+        try:
+            ends = one_way(), other_way()
+            return keras.tree.map_structure(functools.partial(_either, chosen), *ends)
+        except (NotRecordable, ValueError, TypeError):
+            # It may be the same way each time.
+            watch.only_values = outer
+            return plain(chosen, one_way, other_way)
+        finally:
+            watch.only_values = outer
 
     with mock.patch.object(core, "cond", cond):
         yield
+
+
+def _either(chosen: torch.Tensor, one: Any, other: Any) -> torch.Tensor:
+    ends = one, other
+    # Through the way that is not taken no gradient may flow, not even 0 times infinity.
+    if not all(isinstance(end, torch.Tensor) and not end.requires_grad for end in ends):
+        raise NotRecordable(torch_tape.LOOKS)
+    if one.shape != other.shape or one.dtype != other.dtype:
+        raise NotRecordable(torch_tape.LOOKS)
+    return torch.where(chosen, one, other)
 
 
 @contextlib.contextmanager

@@ -210,7 +210,7 @@ class Tape:
     """Operations in order, from `inputs` to `outputs`."""
 
     ops: list[Op]
-    tensors: list[torch.Tensor]
+    tensors: list[Any]
     roots: list[int]
     inputs: list[int]
     outputs: list[int]
@@ -384,6 +384,10 @@ class _Simplifier:
             raise NotRecordable(LOOKS)
         if any(map(self._is_shaped_by_values, tape.ops)):
             raise NotRecordable("makes tensors whose shape depends on values")
+        # What the step made when it was recorded may go.
+        used = {number for op in tape.ops for number in op.reads}.union(tape.outputs)
+        used &= tape.outside
+        tape.tensors = [one if place in used else None for place, one in enumerate(tape.tensors)]
         tape.outputs = [self._instead.get(number, number) for number in tape.outputs]
 
     def _stays(self, op: Op) -> bool:
