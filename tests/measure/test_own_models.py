@@ -41,12 +41,12 @@ print(json.dumps(found))
 
 @pytest.fixture
 def trials(in_backend, tmp_path):
-    """Records of the trials of a model, or of several between spaces, on both paths."""
+    """Records of the trials of a model, or of several with `|` between, on both paths."""
     shutil.copy(OWN, tmp_path / "own_models.py")
 
     def run(backend, model, data, **options):
         *models, data = (
-            name if "." in name else f"own_models.py:{name}" for name in (*model.split(), data)
+            name if "." in name else f"own_models.py:{name}" for name in (*model.split("|"), data)
         )
         code = TRIALS.format(models=models, data=data, backend=backend, options=options)
         return json.loads(in_backend(backend, code))
@@ -97,7 +97,7 @@ def test_an_own_training_step_without_a_loss_and_without_targets(trials):
     "backend", [pytest.param(backend, marks=LONG) for backend in ("jax", "tensorflow")]
 )
 def test_several_steps_in_a_call_count_as_several_and_train_all_batches(trials, backend):
-    models = "build_weighted build_weighted(steps=4)"
+    models = "build_weighted|build_weighted(steps=4)"
     single, several, _, compiled = trials(backend, models, "load_weighted", batch="4")
     for record in (several, compiled):
         assert record["outcome"] == "ok", record["message"]
