@@ -23,7 +23,7 @@ ADDED = {
     "nnbench race": "--seeds 2 --epochs 30 --quiet",
     "nnbench history record": "--launches 1 --epochs 3 --no-numbers --quiet",
     "nnbench train": "--epochs 20 --quiet",
-    "nnbench scale": "--launches 1 --quiet",
+    "nnbench scale": "--launches 1 --blocks 1 --epochs 3 --quiet",
     "python -m pytest benchmarks": "--benchmark-disable",
     "nnbench drift record": "--epochs 3",
     "nnbench drift check": "",

@@ -176,7 +176,7 @@ def test_a_project_of_ones_own_is_recorded(nnbench, tmp_path, two_commits):
 def test_a_project_of_ones_own_is_bisected(nnbench, tmp_path, two_commits):
     found = nnbench(
         *("history", "bisect", "HEAD~1", "HEAD", *two_commits),
-        *("--phase", "trace", "--launches", "3", "--json"),
+        *("--phase", "trace", "--launches", "2", "--json"),
     )
     assert found.returncode == 0, found.stderr
     outcome = json.loads(found.stdout)

@@ -35,10 +35,10 @@ def on_two_backends(tmp_path_factory):
     return measured(tmp_path_factory.mktemp("run"), "4,4", "8", "--backend", "jax,tensorflow")
 
 
-@pytest.fixture(scope="module", params=["jax", pytest.param("tensorflow", marks=LONG)])
-def on_both_paths(tmp_path_factory, request):
+@pytest.fixture(scope="module")
+def on_both_paths(tmp_path_factory):
     folder = tmp_path_factory.mktemp("run")
-    return measured(folder, "4", "--backend", request.param, "--path", "fit,compiled")
+    return measured(folder, "4", "--backend", "jax", "--path", "fit,compiled")
 
 
 def seconds(case, phase):
@@ -81,7 +81,7 @@ def test_the_compiled_path_is_taken_apart_as_well(on_both_paths):
 
 
 @pytest.mark.alone
-@pytest.mark.parametrize("backend", ["jax", "tensorflow", "torch"])
+@pytest.mark.parametrize("backend", ["tensorflow", "torch"])
 def test_the_whole_is_about_as_long_as_its_parts(tmp_path, backend):
     for case in measured(tmp_path, "4,4", "8", "--backend", backend)[0].values():
         assert seconds(case, EPOCH) > seconds(case, STEP) * 0.5

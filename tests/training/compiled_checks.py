@@ -29,7 +29,7 @@ keras: Any = devices.start(BACKEND, "cpu")
 layers = keras.layers
 
 EPOCHS = 30
-ARCHITECTURES = int(os.environ.get("NNBENCH_COMPILED_ARCHITECTURES", "2"))
+ARCHITECTURES = int(os.environ.get("NNBENCH_COMPILED_ARCHITECTURES", "1"))
 """Drawn architectures on each backend; 30 of them take minutes where TensorFlow's fit is slow."""
 
 IN_TURN = os.environ.get("NNBENCH_COMPILED_ARCHITECTURES") is None
