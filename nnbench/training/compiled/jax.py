@@ -2,11 +2,10 @@
 
 The step is `model.train_step(state, batch)`, as in `fit`. One program for all epochs saves calling
 one for each step. But on a CPU XLA's convolutions are several times slower within a loop than
-without, and large products somewhat (docs/compiled-path.md): a network that has some takes a
-program a step, and the loop only where both are timed and it is the faster one.
+without, and very large products by a tenth (docs/compiled-path.md): a network that has some takes
+a program a step, beside which a call from Python is little.
 """
 
-from time import perf_counter
 from typing import Any
 
 import jax
@@ -17,16 +16,8 @@ from nnbench.training.compiled.jax_loop import Loop
 from nnbench.training.compiled.jax_step import Parts, State, copied
 from nnbench.training.compiled.jax_steps import Steps
 
-MUCH = 1e8
-"""FLOPs of products in a step, from which on they take it longer than a call from Python does."""
-
-SLOW_S = 2e-3
-"""From here on a step takes so long that calling its program from Python is a few percent of it."""
-
-TRIED_S = 0.5
-"""An epoch up to so long is taken to see which form is the faster one."""
-
-TIMES = 3
+MUCH = 1e10
+"""FLOPs of products in a step from which on a loop costs them more than calls from Python would."""
 
 
 class Program:
@@ -44,7 +35,7 @@ class Program:
         """See `compiled.Program`."""
         if self._chosen is self._loop:
             return "one XLA program of all epochs"
-        return "an XLA program a step: convolutions and large products take longer within a loop"
+        return "an XLA program a step: convolutions and huge products take longer in a loop"
 
     def trace(self) -> None:
         """Python to StableHLO."""
@@ -54,16 +45,8 @@ class Program:
         self._chosen.trace()
 
     def compile(self) -> None:
-        """StableHLO to machine code; both forms where either may be the faster one."""
+        """StableHLO to machine code."""
         self._chosen.compile()
-        if self._chosen is self._loop:
-            return
-        step_s = self._steps.step_s()
-        if step_s < SLOW_S and step_s * self._parts.task.training.steps < TRIED_S:
-            self._loop.trace()
-            self._loop.compile()
-            forms: tuple[Loop | Steps, ...] = (self._steps, self._loop)
-            self._chosen = min(forms, key=self._epoch_s)
 
     def run(self, first_epoch: int, epochs: int) -> dict[str, NDArray[Any]]:
         """See `compiled.Program`."""
@@ -87,13 +70,3 @@ class Program:
     def take(self, task: Task | None) -> None:
         """See `compiled.Program`."""
         self._parts.take(task)
-
-    def _epoch_s(self, form: Loop | Steps) -> float:
-        """The least that an epoch takes, on copies of the state."""
-        taken = []
-        for _ in range(TIMES):
-            state = jax.block_until_ready(copied(self._parts.values()))
-            begin = perf_counter()
-            form.run(state, 0, 1)
-            taken.append(perf_counter() - begin)
-        return min(taken)

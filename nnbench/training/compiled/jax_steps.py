@@ -1,7 +1,6 @@
 """JAX: one XLA program for each size of batch, called from Python for every step."""
 
 from collections.abc import Callable
-from time import perf_counter
 from typing import Any
 
 import jax
@@ -9,10 +8,7 @@ import numpy as np
 from jax import lax
 
 from nnbench.training.compiled.data import Batches
-from nnbench.training.compiled.jax_step import Logs, Parts, State, copied, rows_of, same_types
-
-TIMED = 8
-"""Steps that are timed together, where an epoch has so many."""
+from nnbench.training.compiled.jax_step import Logs, Parts, State, rows_of, same_types
 
 
 class Steps:
@@ -62,18 +58,6 @@ class Steps:
             for name, value in blank.items()
         }
 
-    def step_s(self) -> float:
-        """What one step takes, timed on a copy of the state."""
-        count = min(TIMED, self._parts.task.training.steps)
-        state = copied(self._parts.values())
-        order = self._order(0)
-        state, _ = self._pass_over("train", state, order, count)
-        jax.block_until_ready(state)
-        begin = perf_counter()
-        state, _ = self._pass_over("train", state, order, count)
-        jax.block_until_ready(state)
-        return (perf_counter() - begin) / count
-
     def _passes(self) -> list[tuple[str, Batches, Any]]:
         task, parts = self._parts.task, self._parts
         found = [("train", task.training, parts.data)]
@@ -84,14 +68,12 @@ class Steps:
     def _order(self, epoch: int) -> Any:
         return self._compiled["order", 0](self._parts.key, np.int32(epoch))
 
-    def _pass_over(
-        self, name: str, state: State, order: Any, steps: int | None = None
-    ) -> tuple[State, Logs]:
-        """Take every batch in turn, or the first ones; the logs are those of `fit`."""
+    def _pass_over(self, name: str, state: State, order: Any) -> tuple[State, Logs]:
+        """Take every batch in turn; the logs are those of `fit`."""
         batches, data = next((b, d) for key, b, d in self._passes() if key == name)
         kept, metrics = state[:3], self._metrics
         logs: Logs = {}
-        for number in range(batches.steps if steps is None else steps):
+        for number in range(batches.steps):
             begin = number * batches.batch_size
             program = self._compiled[name, min(batches.batch_size, batches.rows - begin)]
             kept, metrics, logs = program(kept, metrics, data, order, np.int32(begin))
