@@ -128,11 +128,12 @@ def _close(one: torch.Tensor, other: torch.Tensor) -> bool:
         return False
     if not other.is_floating_point():
         return bool(torch.equal(one, other))
-    # Kernels of a GPU may add in any order.
-    precise = 1e-6 if other.dtype in (torch.float32, torch.float64) else 1e-2
+    # Kernels of a GPU may add in any order. Beside the largest element a small one is rounding,
+    # of which a deep network has more; what is read out into Python is another number altogether.
+    precise = 3e-6 if other.dtype in (torch.float32, torch.float64) else 1e-2
     scale = torch.nan_to_num(other).abs().max().item() if other.numel() else 0.0
     close = precise * (100 if other.is_cuda else 1)
-    return bool(torch.allclose(one, other, rtol=close, atol=close * scale / 10, equal_nan=True))
+    return bool(torch.allclose(one, other, rtol=close, atol=close * scale, equal_nan=True))
 
 
 @contextlib.contextmanager
