@@ -110,8 +110,8 @@ def train(
     """Train a network; `devices.start` has been called; `seed` sets all of Keras' randomness.
 
     `go_on_from` is the folder of a session of the same `architecture`; UserError if it is not.
-    `on_epoch` is told finished epochs, from 1, and their loss: every one with `fit`, about a
-    hundred of them on the compiled path. `on_refusal` is told why that path does not train it:
+    `on_epoch` is told finished epochs, from 1, and their loss: every one with `fit`, about 25
+    of them on the compiled path. `on_refusal` is told why that path does not train it:
     then `fit` does.
     """
     import keras
@@ -146,7 +146,7 @@ def train(
         own = isinstance(architecture, UserModel)
         jit = None if own else keras_model.JIT_COMPILE[training.jit]
         more: dict[str, Any] = {"epochs": epochs, "verbose": 0, "jit_compile": jit}
-        more |= {"callback_every": max(1, epochs // 100)}
+        more |= {"callback_every": max(1, epochs // 25)}
         try:
             history = fast_fit(model, *arrays, **(options | more)).history
             losses = [float(loss) for loss in history["loss"]]

@@ -5,15 +5,16 @@ import os
 import numpy as np
 
 from benchmarks.peers import task as peers
-from nnbench.machine import devices
+from nnbench.machine import devices, keras_import
 from nnbench.workload import keras_model
 from nnbench.workload.architecture import Architecture
 from nnbench.workload.case import Training
 
 
 def start(backend):
-    keras = devices.start(backend, "cpu", int(os.environ["NNBENCH_PEER_THREADS"]))
-    keras.utils.set_random_seed(0)
+    devices.start(backend, "cpu", int(os.environ["NNBENCH_PEER_THREADS"]))
+    # Keras' own imports TensorFlow, whatever the backend.
+    keras_import.set_random_seed(0)
 
 
 def model(task, **compiling):
