@@ -59,9 +59,8 @@ def worker(backend: str, file: str, jit: str | None) -> None:
     ready_s = perf_counter() - begin_s
     timers = epoch_timer(fit), epoch_timer(prepared.run)
     ratios = [timers[0]() / timers[1]() for _ in range(ROUNDS)]
-    form = getattr(prepared.program, "form", "")
-    answer = {"steady": float(np.median(ratios)), "ready": ready_s / first_s, "form": form}
-    print(json.dumps(answer))
+    answer = {"steady": float(np.median(ratios)), "ready": ready_s / first_s}
+    print(json.dumps(answer | {"form": prepared.program.form}))
 
 
 def main() -> None:

@@ -95,7 +95,7 @@ def parse(text: str) -> Architecture:
         given = _settings(text, settings)
     name, colon, widths = inner.rpartition(":")
     family = _family(name.strip() if colon else "dense", text)
-    return Architecture(_widths(text, widths.strip()), family.name, family.settings(given))
+    return Architecture(_widths(text, widths.strip(), family), family.name, family.settings(given))
 
 
 def _family(name: str, text: str) -> Family:
@@ -119,7 +119,7 @@ def _settings(text: str, inner: str) -> dict[str, str]:
     return found
 
 
-def _widths(text: str, inner: str) -> tuple[int, ...]:
+def _widths(text: str, inner: str, family: Family) -> tuple[int, ...]:
     if inner.startswith("[") and inner.endswith("]"):
         inner = inner[1:-1]
     widths: list[int] = []
@@ -138,8 +138,8 @@ def _widths(text: str, inner: str) -> tuple[int, ...]:
         elif _WIDTH.fullmatch(part):
             widths.append(int(part))
         else:
-            raise UserError(
-                f"architecture '{text}' is not understood at '{part}': "
-                "write 6,6 or [100, 100] or 6x5 (five layers of 6)"
-            )
+            example = "6,6 or [100, 100] or 6x5 (five layers of 6)"
+            if family.name != "dense":
+                example = f"{family.name}:8,8 or {family.name}:8x5 (five {family.layer}s of 8)"
+            raise UserError(f"architecture '{text}' is not understood at '{part}': write {example}")
     return tuple(widths)

@@ -13,6 +13,7 @@ from typing import Any
 
 from nnbench.errors import UserError
 from nnbench.workload import user_code
+from nnbench.workload.families import FAMILIES
 
 Value = int | float | bool | str
 SAVED = (".keras", ".h5")
@@ -55,8 +56,10 @@ def digests(labels: Iterable[str | None]) -> dict[str, str | None]:
 
 
 def is_model(text: str) -> bool:
-    """Whether `text` has the form of a network of one's own."""
+    """Whether `text` has the form of a network of one's own, and not of a family's."""
     reference = text.partition("(")[0].strip()
+    if reference.partition(":")[0] in FAMILIES:
+        return False
     return reference.endswith(SAVED) or user_code.is_reference(reference)
 
 

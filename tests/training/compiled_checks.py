@@ -20,6 +20,7 @@ from nnbench.errors import UserError
 from nnbench.machine import devices
 from nnbench.training.compiled import prepare, program_cache
 from nnbench.training.compiled.fast_fit import fast_fit
+from nnbench.workload import datasets
 
 BACKEND = os.environ.get("NNBENCH_CHECK_COMPILED")
 if BACKEND is None:
@@ -891,6 +892,19 @@ def test_what_is_kept_goes_with_its_model() -> None:
     assert gone() is None
 
 
+@pytest.mark.skipif(BACKEND != "torch", reason="of recordings")
+def test_torch_records_a_deep_chain_whose_gradients_are_small() -> None:
+    banknotes = datasets.load("banknotes")
+    keras.utils.set_random_seed(0)
+    hidden = [layers.Dense(6, "relu") for _ in range(20)]
+    model = keras.Sequential([keras.Input((4,)), *hidden, layers.Dense(1, "sigmoid")])
+    model.compile("adam", "binary_crossentropy")
+    x, y = banknotes.features, banknotes.labels
+    prepared = prepare(model, x, y, batch_size=len(x))
+    prepared.compile()
+    assert prepared.program.form == "recorded step"
+
+
 @pytest.mark.skipif(BACKEND != "jax", reason="of JAX's programs on disk")
 def test_programs_are_on_disk_for_the_next_training(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -929,7 +943,7 @@ def test_programs_are_on_disk_for_the_next_training(
 
 
 @pytest.mark.skipif(BACKEND != "jax", reason="XLA's convolutions in a loop")
-def test_convolutions_take_a_program_a_step() -> None:
+def test_convolutions_take_a_program_a_step(capsys: pytest.CaptureFixture[str]) -> None:
     from nnbench.training.compiled.jax_steps import Steps
 
     def build() -> Any:
@@ -951,8 +965,10 @@ def test_convolutions_take_a_program_a_step() -> None:
     model = build()
     fast_fit(model, x, y, verbose=0)
     (program,) = programs(model)
-    assert isinstance(program._steps, Steps)
-    assert program._steps._compiled
+    assert isinstance(program._chosen, Steps)
+    assert program._chosen._compiled
+    fast_fit(classifier(), *data(), verbose=1)
+    assert "Trained as one XLA program of all epochs" in capsys.readouterr().out
 
 
 @pytest.mark.skipif(BACKEND != "jax", reason="how JAX draws it")

@@ -99,6 +99,8 @@ def test_arguments_have_the_types_of_their_parameters(train):
         (["conv:32x4(kernel=0)"], "out of range"),
         (["conv:32x4(norm=maybe)"], "on or off"),
         (["convolution:32x4"], "'convolution'"),
+        (["conv:x"], "not understood at 'x': write conv:8,8 or conv:8x5 (five layers of 8)"),
+        (["transformer:build(depth=2)"], "not understood at 'build'"),
         (["transformer:30x2"], "does not divide into 4 heads"),
         (["lstm"], "'lstm'"),
         (["lstm depth=1"], "width= is missing"),

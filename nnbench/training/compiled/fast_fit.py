@@ -132,9 +132,8 @@ def train_prepared(
     )
     history = model.history
     model.stop_training = False
-    form = getattr(prepared.program, "form", "")
-    if verbose and form and epochs > prepared.epochs_done:
-        sys.stdout.write(f"Trained as {form}\n")
+    if verbose and epochs > prepared.epochs_done:
+        sys.stdout.write(f"Trained as {prepared.program.form}\n")
     listeners.on_train_begin()
     # BackupAndRestore says in on_train_begin where to go on.
     prepared.epochs_done = model._initial_epoch or prepared.epochs_done
