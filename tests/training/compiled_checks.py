@@ -686,7 +686,7 @@ def test_a_check_of_a_recording_leaves_no_trace() -> None:
     for mine, other in zip(before, after, strict=True):
         np.testing.assert_array_equal(mine, other)
     program: Any = prepared.program
-    assert program.form == "recorded step"
+    assert program.form == "a recorded step"
     assert Doubles.made
     gc.collect()
     assert not any(made() is not None for made in Doubles.made)
@@ -773,7 +773,7 @@ def test_torch_records_and_trains_bit_for_bit(build: Any, optimizer: Any) -> Non
     assert histories[0] == histories[1]
     for mine, other in zip(state(compiled), state(fitted), strict=True):
         np.testing.assert_array_equal(mine, other)
-    assert [program.form for program in programs(compiled)] == ["recorded step"]
+    assert [program.form for program in programs(compiled)] == ["a recorded step"]
 
 
 @pytest.mark.skipif(BACKEND != "torch", reason="of recordings")
@@ -902,7 +902,7 @@ def test_torch_records_a_deep_chain_whose_gradients_are_small() -> None:
     x, y = banknotes.features, banknotes.labels
     prepared = prepare(model, x, y, batch_size=len(x))
     prepared.compile()
-    assert prepared.program.form == "recorded step"
+    assert prepared.program.form == "a recorded step"
 
 
 @pytest.mark.skipif(BACKEND != "jax", reason="of JAX's programs on disk")

@@ -50,7 +50,7 @@ class Program:
         """See `compiled.Program`."""
         if not self._recordings:
             return f"fit's own step: its training step {self._why_not}"
-        return "recorded step" + next(iter(self._recordings.values())).compiled
+        return "a recorded step" + next(iter(self._recordings.values())).compiled
 
     def trace(self) -> None:
         """Record a step for each size of batch; see `torch_recording` for what cannot be."""
