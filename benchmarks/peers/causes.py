@@ -33,7 +33,7 @@ FACTORS = {
     },
     "jax": {
         "loop instead of fit, Keras' layout": ("fit", "loop"),
-        "layout of narrow chains": ("loop", "compiled"),
+        "layout and options of narrow chains": ("loop", "compiled"),
         "fit / compiled": ("fit", "compiled"),
     },
     "torch": {"fit / compiled": ("fit", "compiled")},

@@ -1,5 +1,7 @@
 """`nnbench train`."""
 
+import importlib
+import threading
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -86,7 +88,8 @@ def train(
     if architecture is not None:
         notation.parse_one(architecture)
     from nnbench.show.progress import Bar
-    from nnbench.training import charts, loss_curve, session, tables
+    from nnbench.training import loss_curve, session, tables
+    from nnbench.training.compiled import program_cache
 
     study = Study(Networks.named([architecture] if architecture else []), data)
     loaded = study.load()
@@ -104,6 +107,9 @@ def train(
     note(f"starting {machine.backends[0]}", quiet=quiet)
     devices.mute_native_code()
     devices.start(machine.backends[0], machine.device, machine.threads)
+    # While the backend compiles and trains; nothing is timed here.
+    drawing = threading.Thread(target=importlib.import_module, args=("nnbench.training.charts",))
+    drawing.start()
     if not as_json:
         tell_network(case, loaded)
     with Bar(epochs, "epochs", quiet=quiet) as bar, session.own_failures_told(network):
@@ -120,7 +126,11 @@ def train(
         )
     verdict = loss_curve.judge(trained.losses)
     session.save(trained, model, folder)
-    predictions = judged(model, network, loaded)
+    with program_cache.on_disk():
+        predictions = judged(model, network, loaded)
+    drawing.join()
+    from nnbench.training import charts
+
     chart = charts.write(trained, loaded, predictions, folder / "training.png")
     if as_json:
         print_json(tables.as_json(trained, verdict, chart))

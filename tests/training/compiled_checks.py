@@ -157,14 +157,18 @@ def test_dense_chains_over_thousands_of_rows_train_as_with_fit() -> None:
 
 
 @pytest.mark.skipif(BACKEND != "jax", reason="of XLA's programs")
-def test_no_sum_over_thousands_of_rows_takes_logarithms_row_by_row() -> None:
+def test_few_cells_in_thousands_of_rows_take_no_logarithms_row_by_row_and_one_core() -> None:
     drawn = Drawn((4,), ("relu",), "classification", "adam", 5000)
     prepared = prepare(dense(drawn), *data(rows=5000), batch_size=5000)
     prepared.compile()
     program: Any = prepared.program
-    functions = program._chosen._compiled.as_text().split("\n\n")
+    text = program._chosen._compiled.as_text()
+    functions = text.split("\n\n")
     assert any(" log(" in function for function in functions)
     assert not any(" log(" in one and " reduce(" in one for one in functions)
+    # Nor is so little work parted over cores.
+    assert "fusion(" in text
+    assert 'partitions":["' not in text
 
 
 @pytest.mark.skipif(BACKEND != "jax", reason="of XLA's options")

@@ -11,6 +11,9 @@ WIDEST = 64
 FEWEST_ROWS = 128
 """Rows in a batch below which they do (for both numbers see docs/compiled-path.md)."""
 
+MOST_ON_ONE_CORE = 2**15
+"""Cells of the widest layer, all rows together, up to which one core is faster than two."""
+
 MOST_SUMMED_APART = 4096
 """Rows in a batch up to which XLA takes the logarithms of the losses first, then their sum."""
 
@@ -60,7 +63,9 @@ def _layout(case: Case) -> tuple[str, ...]:
         return (f"the memory layout, if it is a chain of Dense layers up to {WIDEST} wide",)
     if case.training.precision != "float32" or max(case.architecture.widths) > WIDEST:
         return ()
-    layout = f"the memory layout, which is another for Dense layers up to {WIDEST} wide"
-    if case.batch_rows <= MOST_SUMMED_APART or case.device != "cpu":
-        return (layout,)
-    return (layout, f"an option of XLA for their batches of more than {MOST_SUMMED_APART:,} rows")
+    found = [f"the memory layout, which is another for Dense layers up to {WIDEST} wide"]
+    if case.device == "cpu" and case.batch_rows * max(case.architecture.widths) <= MOST_ON_ONE_CORE:
+        found.append("an option of XLA by which their elementwise work stays on one core")
+    if case.device == "cpu" and case.batch_rows > MOST_SUMMED_APART:
+        found.append(f"an option of XLA for their batches of more than {MOST_SUMMED_APART:,} rows")
+    return tuple(found)

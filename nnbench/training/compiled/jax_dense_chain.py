@@ -13,10 +13,19 @@ import jax
 import keras
 from jax import lax
 
-from nnbench.training.compiled.causes import FEWEST_ROWS, MOST_SUMMED_APART, WIDEST
+from nnbench.training.compiled.causes import (
+    FEWEST_ROWS,
+    MOST_ON_ONE_CORE,
+    MOST_SUMMED_APART,
+    WIDEST,
+)
 
 PRODUCTS_ONLY = {"xla_cpu_experimental_ynn_fusion_type": "LIBRARY_FUSION_TYPE_INDIVIDUAL_DOT"}
 """Products by YNNPACK, sums by XLA: YNNPACK takes a sum's logarithms one row after the other."""
+
+ON_ONE_CORE = {"xla_disable_hlo_passes": "cpu-parallel-task-assigner"}
+"""No elementwise work is parted over cores: each time a core waits for the other, which takes longer
+than so little work."""
 
 ELEMENTWISE = {
     *("elu", "exponential", "gelu", "hard_sigmoid", "leaky_relu", "linear", "relu", "relu6"),
@@ -69,9 +78,17 @@ def lower(model: Any, batch: Any, rows: int) -> Any:
 
 
 def compiler_options(stepping: Any, rows: int) -> dict[str, str]:
-    """What the program of `lower`'s answer is best compiled with, for so many rows in a batch."""
-    sums_slowly = isinstance(stepping, DenseChain) and rows > MOST_SUMMED_APART
-    return PRODUCTS_ONLY if sums_slowly and jax.default_backend() == "cpu" else {}
+    """What the program of `lower`'s answer is best compiled with, for so many rows in a batch.
+
+    For the numbers see docs/compiled-path.md.
+    """
+    if not isinstance(stepping, DenseChain) or jax.default_backend() != "cpu":
+        return {}
+    cells = rows * max(layer.units for layer in stepping.layers)
+    return {
+        **(PRODUCTS_ONLY if rows > MOST_SUMMED_APART else {}),
+        **(ON_ONE_CORE if cells <= MOST_ON_ONE_CORE else {}),
+    }
 
 
 def features_first(data: Any) -> Any:
