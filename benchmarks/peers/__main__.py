@@ -78,9 +78,7 @@ class Machine:
         if self.isa:
             flags = [settings.get("XLA_FLAGS", ""), f"--xla_cpu_max_isa={self.isa.upper()}"]
             settings |= {**ISA[self.isa], "XLA_FLAGS": " ".join(flags).strip()}
-        if self.cache and entry.startswith("nnbench_"):
-            settings["NNBENCH_CACHE"] = self.cache
-        elif self.cache:
+        if self.cache:
             settings |= {
                 "JAX_COMPILATION_CACHE_DIR": self.cache,
                 "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",

@@ -27,12 +27,18 @@ print(pandas.DataFrame({"a": [1]}).a[0], matplotlib.pyplot.__name__)
 
 def test_what_is_put_off_is_there_when_it_is_asked_for(in_fresh_backend):
     code = """
+import gc
 import sys
+import keras
 from keras.src.backend.jax import nn
 assert "requests" not in sys.modules
+assert gc.isenabled()
 put_off = {"scipy.sparse", "jax.experimental.sparse.linalg", "jax.experimental.pallas.tpu"}
+put_off |= {"h5py", "rich.console"}
 assert not put_off & set(sys.modules), put_off & set(sys.modules)
 print(nn.splash_attention_mask.CausalMask.__name__, nn.splash_attention_kernel.SegmentIds.__name__)
+keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)]).summary(print_fn=str.lower)
+keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)]).save("saved.keras")
 from jax.experimental.pallas.ops.tpu.splash_attention import splash_attention_mask
 assert splash_attention_mask.CausalMask is nn.splash_attention_mask.CausalMask
 import jax.experimental.sparse
