@@ -73,7 +73,8 @@ def repeats(model: Any, state: Tensors, held: Held, own: Step, batch: Any) -> bo
     for _ in range(2):
         with put_back(model, state, held):
             outcomes.append(_outcome(state, own, values(state), batch))
-    return same(*outcomes)
+    one, other = outcomes
+    return same(one, other)
 
 
 def same(one: Outcome, other: Outcome, roughly: bool = False) -> bool:

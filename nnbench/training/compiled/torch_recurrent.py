@@ -43,10 +43,7 @@ def in_few_operations() -> Iterator[None]:
     """Keras' recurrent layers are computed as told above."""
     import keras
 
-    with (
-        _asking(keras.layers.LSTM, "lstm", _lstm),
-        _asking(keras.layers.GRU, "gru", _gru),
-    ):
+    with _asking(keras.layers.LSTM, "lstm", _lstm), _asking(keras.layers.GRU, "gru", _gru):
         yield
 
 
@@ -119,10 +116,10 @@ def _tensors(x: Any, form: Any, *states: Any) -> list[Any]:
     """Input, weights and states as tensors of the weights' dtype, as Keras makes them."""
     from keras.src.backend import convert_to_tensor
 
-    given = (form[name] for name in ("kernel", "recurrent_kernel", "bias"))
-    weights = [None if one is None else convert_to_tensor(one) for one in given]
-    x, *states_ = (convert_to_tensor(one, dtype=weights[0].dtype) for one in (x, *states))
-    return [x, *weights, *states_]
+    kernel, recurrent = map(convert_to_tensor, (form["kernel"], form["recurrent_kernel"]))
+    bias = None if form["bias"] is None else convert_to_tensor(form["bias"])
+    x, *before = (convert_to_tensor(one, dtype=kernel.dtype) for one in (x, *states))
+    return [x, kernel, recurrent, bias, *before]
 
 
 def _is_known(x: torch.Tensor, kernel: torch.Tensor, mask: Any, form: Any) -> bool:

@@ -13,37 +13,41 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+
+def _gru_back(ctx: Any, gradient: Tensor) -> Any:
+    return torch.ops.nnbench.gru_backward(gradient, *ctx.saved_tensors)
+
+
+def _lstm_back(ctx: Any, *gradients: Tensor) -> Any:
+    return *torch.ops.nnbench.lstm_backward(*gradients, *ctx.saved_tensors), None
 
 
 class Gru(torch.autograd.Function):  # type: ignore[misc]
     """All states of a GRU from the first, which it is given, to the last: time + 1."""
 
     @staticmethod
-    def forward(ctx: Any, projected: Tensor, before: Tensor, recurrent: Tensor, bias: Tensor) -> Any:
-        states, *made = torch.ops.nnbench.gru(projected, before, recurrent, bias)
-        ctx.save_for_backward(recurrent, states, *made)
+    def forward(ctx: Any, *given: Tensor) -> Any:
+        """Takes what `gru` takes."""
+        states, *made = torch.ops.nnbench.gru(*given)
+        ctx.save_for_backward(given[2], states, *made)
         return states
 
-    @staticmethod
-    @torch.autograd.function.once_differentiable
-    def backward(ctx: Any, gradient: Tensor) -> Any:
-        return torch.ops.nnbench.gru_backward(gradient, *ctx.saved_tensors)
+    backward = staticmethod(once_differentiable(_gru_back))
 
 
 class Lstm(torch.autograd.Function):  # type: ignore[misc]
-    """All states and all carries of an LSTM; where `shown` is 0, the state stays as it is."""
+    """All states and all carries of an LSTM, time + 1; where `shown` is 0, a state stays."""
 
     @staticmethod
-    def forward(ctx: Any, projected: Tensor, *given: Tensor) -> Any:
-        states, carries, *made = torch.ops.nnbench.lstm(projected, *given)
-        _, _, recurrent, shown = given
-        ctx.save_for_backward(recurrent, shown, states, carries, *made)
+    def forward(ctx: Any, *given: Tensor) -> Any:
+        """Takes what `lstm` takes."""
+        states, carries, *made = torch.ops.nnbench.lstm(*given)
+        ctx.save_for_backward(*given[3:], states, carries, *made)
         return states, carries
 
-    @staticmethod
-    @torch.autograd.function.once_differentiable
-    def backward(ctx: Any, *gradients: Tensor) -> Any:
-        return *torch.ops.nnbench.lstm_backward(*gradients, *ctx.saved_tensors), None
+    backward = staticmethod(once_differentiable(_lstm_back))
 
 
 def gru(
@@ -71,7 +75,12 @@ def gru(
 
 
 def gru_backward(
-    gradient: Tensor, recurrent: Tensor, states: Tensor, products: Tensor, gates: Tensor, new: Tensor
+    gradient: Tensor,
+    recurrent: Tensor,
+    states: Tensor,
+    products: Tensor,
+    gates: Tensor,
+    new: Tensor,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Gradients of all that `gru` takes, from that of the states."""
     steps, rows, units = new.shape
@@ -90,8 +99,8 @@ def gru_backward(
         of_state.addcmul_(of_after, kept).addmm_(of_product, back)
     of_projected = flat.clone()
     torch.mul(of_states[1:], by_new, out=of_projected[:, :, 2 * units :])
-    of_recurrent, of_bias = _of_weights(states, flat)
-    return of_projected, of_states[0].clone(), of_recurrent, of_bias
+    of_recurrent = _of_recurrent(states, flat)
+    return of_projected, of_states[0].clone(), of_recurrent, flat.sum((0, 1))
 
 
 def lstm(
@@ -105,7 +114,7 @@ def lstm(
     units = wide // 4
     states, carries = (projected.new_empty(steps + 1, rows, units) for _ in range(2))
     states[0], carries[0] = before, carry
-    gates, (new, bent) = projected.clone(), projected.new_empty(2, steps, rows, units)
+    gates, new, bent = projected.clone(), *(torch.empty_like(states[1:]) for _ in range(2))
     parts = states, states[1:], carries, carries[1:], gates, *gates.split(units, 2), new, bent
     for state, after, held, holds, gate, entry, kept, inner, told, made, tanh, seen in _by_step(
         *parts, shown
@@ -153,7 +162,7 @@ def lstm_backward(
         torch.mul(of_after, by_told, out=of_told)
         of_held.addcmul_(of_holds, keeps)
         of_state.addcmul_(of_after, stays).addmm_(of_gate, back)
-    of_recurrent, _ = _of_weights(states, flat)
+    of_recurrent = _of_recurrent(states, flat)
     return flat, of_states[0].clone(), of_carries[0].clone(), of_recurrent
 
 
@@ -161,10 +170,9 @@ def _by_step(*parts: Tensor) -> Iterator[tuple[Tensor, ...]]:
     return zip(*(part.unbind() for part in parts), strict=False)
 
 
-def _of_weights(states: Tensor, of_products: Tensor) -> tuple[Tensor, Tensor]:
-    """Gradients of the recurrent kernel and of a bias, from that of the states' products."""
-    together = of_products.flatten(0, 1)
-    return states[:-1].flatten(0, 1).t().mm(together), together.sum(0)
+def _of_recurrent(states: Tensor, of_products: Tensor) -> Tensor:
+    """Gradient of the recurrent kernel, from that of the states' products with it."""
+    return states[:-1].flatten(0, 1).t().mm(of_products.flatten(0, 1))
 
 
 _LIBRARY = torch.library.Library("nnbench", "DEF")
