@@ -839,6 +839,35 @@ def test_torch_takes_recurrent_layers_in_few_operations(form: str) -> None:
     assert plain == (backend.lstm, backend.gru, layers.LSTM.inner_loop, layers.GRU.inner_loop)
 
 
+class Smooth(keras.Model):
+    """Its loss holds a gradient, so its training takes a gradient of a gradient."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.inner = [layers.LSTM(2, return_sequences=True), layers.GRU(2), layers.Dense(1)]
+
+    def call(self, x: Any) -> Any:
+        for layer in self.inner:
+            x = layer(x)
+        return x
+
+    def compute_loss(self, x: Any, y: Any, y_pred: Any, sample_weight: Any, training: bool) -> Any:
+        import torch
+
+        x = x.clone().requires_grad_()
+        (slope,) = torch.autograd.grad(self(x).sum(), x, create_graph=True)
+        return keras.ops.mean((y - y_pred) ** 2) + keras.ops.mean(slope**2)
+
+
+@pytest.mark.skipif(BACKEND != "torch", reason="of recordings")
+def test_a_gradient_of_a_gradient_goes_through_recurrent_layers_as_with_fit() -> None:
+    x, y = data("regression")
+    _, compiled = check(compiled_with(Smooth, momentum, loss=None), x[..., None], y, epochs=3)
+    (program,) = programs(compiled)
+    assert program.form == "a recorded step"
+    assert not any(one.adds_in_another_order for one in program._recordings.values())
+
+
 @pytest.mark.skipif(BACKEND != "torch", reason="of recordings")
 @pytest.mark.parametrize(
     ("build", "optimizer"),
