@@ -9,7 +9,9 @@ import os
 import random
 import warnings
 import weakref
+from collections import Counter
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -753,6 +755,123 @@ def stack(*inner: Any) -> Any:
     return lambda: keras.Sequential([keras.Input((FEATURES,)), *(one() for one in inner)])
 
 
+def sequence(kind: str, units: int = 3, both_ways: bool = False, **more: Any) -> Any:
+    """What makes a layer that returns a sequence."""
+
+    def make() -> Any:
+        layer = getattr(layers, kind)(units, return_sequences=True, **more)
+        return layers.Bidirectional(layer) if both_ways else layer
+
+    return make
+
+
+class Answers(layers.Layer):
+    """Begins a sequence with the last state of another, with layers of two kinds."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.supports_masking = True
+        self.asks = layers.LSTM(3, return_state=True, return_sequences=True, use_bias=False)
+        self.tells = layers.GRU(3, return_state=True, return_sequences=True)
+
+    def compute_mask(self, *_: Any) -> None:
+        """There are no time steps in what it returns."""
+
+    def call(self, x: Any, mask: Any = None) -> Any:
+        asked, hidden, carry = self.asks(x, mask=mask)
+        told, last = self.tells(asked, mask=mask, initial_state=[keras.ops.tanh(carry)])
+        return keras.ops.concatenate([told[:, 0], told[:, 2], last, hidden, carry], 1)
+
+
+STEPS = partial(layers.Reshape, (FEATURES, 1))
+TOKENS = partial(layers.Embedding, 4, 3, mask_zero=True)
+LAST = layers.Flatten, partial(layers.Dense, 1, dtype="float32")
+
+RECURRENT = {
+    "lstm": [STEPS, sequence("LSTM"), partial(layers.LSTM, 2, go_backwards=True, dropout=0.2)],
+    "gru": [STEPS, sequence("GRU"), partial(layers.GRU, 2, go_backwards=True, dropout=0.2)],
+    "both ways": [
+        *(STEPS, sequence("LSTM", both_ways=True), sequence("GRU", both_ways=True)),
+        lambda: layers.Bidirectional(layers.LSTM(2), merge_mode="sum"),
+    ],
+    "states": [STEPS, Answers],
+    "masked": [
+        *(TOKENS, sequence("LSTM"), sequence("GRU", both_ways=True)),
+        *(sequence("LSTM", go_backwards=True, zero_output_for_mask=True), partial(layers.GRU, 2)),
+    ],
+    "masked states": [TOKENS, Answers],
+    "double": [STEPS, sequence("LSTM", dtype="float64"), sequence("GRU", dtype="float64")],
+    "dropout from step to step": [
+        *(STEPS, sequence("LSTM", recurrent_dropout=0.2), sequence("GRU", recurrent_dropout=0.2))
+    ],
+    "other forms": [
+        *(STEPS, sequence("LSTM", activation="relu"), sequence("GRU", reset_after=False)),
+        *(sequence("LSTM", unroll=True), sequence("GRU", use_cudnn=False)),
+    ],
+    "half": [STEPS, *(sequence(one, dtype="mixed_bfloat16") for one in ("LSTM", "GRU"))],
+}
+IN_FEW_OPERATIONS = {
+    "lstm": {"mkldnn_rnn_layer": 2},
+    "gru": {"gru": 2},
+    "both ways": {"mkldnn_rnn_layer": 4, "gru": 2},
+    "states": {"mkldnn_rnn_layer": 1, "gru": 1},
+    "masked": {"lstm": 2, "gru": 3},
+    "masked states": {"lstm": 1, "gru": 1},
+    "double": {"lstm": 1, "gru": 1},
+}
+"""Operations that each of them takes for all time steps; the others take Keras' for each."""
+
+
+@pytest.mark.skipif(BACKEND != "torch", reason="of recordings")
+@pytest.mark.parametrize("form", RECURRENT)
+def test_torch_takes_recurrent_layers_in_few_operations(form: str) -> None:
+    from keras.src import backend
+
+    from nnbench.training.compiled import torch_recurrent
+
+    plain = backend.lstm, backend.gru, layers.LSTM.inner_loop, layers.GRU.inner_loop
+    x, y = data("regression")
+    if TOKENS in RECURRENT[form]:
+        x = np.abs(2 * x).astype("int64") % 4
+    taken = IN_FEW_OPERATIONS.get(form, {})
+    _, compiled = check(compiled_with(stack(*RECURRENT[form], *LAST), momentum), x, y, epochs=4)
+    (program,) = programs(compiled)
+    assert program.form == "a recorded step"
+    for recording in program._recordings.values():
+        own = filter(torch_recurrent.is_own, recording._tape.ops)
+        assert Counter(str(op.call).split(".")[1] for op in own) == taken
+    assert plain == (backend.lstm, backend.gru, layers.LSTM.inner_loop, layers.GRU.inner_loop)
+
+
+class Smooth(keras.Model):
+    """Its loss holds a gradient, so its training takes a gradient of a gradient."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.inner = [layers.LSTM(2, return_sequences=True), layers.GRU(2), layers.Dense(1)]
+
+    def call(self, x: Any) -> Any:
+        for layer in self.inner:
+            x = layer(x)
+        return x
+
+    def compute_loss(self, x: Any, y: Any, y_pred: Any, sample_weight: Any, training: bool) -> Any:
+        import torch
+
+        x = x.clone().requires_grad_()
+        (slope,) = torch.autograd.grad(self(x).sum(), x, create_graph=True)
+        return keras.ops.mean((y - y_pred) ** 2) + keras.ops.mean(slope**2)
+
+
+@pytest.mark.skipif(BACKEND != "torch", reason="of recordings")
+def test_a_gradient_of_a_gradient_goes_through_recurrent_layers_as_with_fit() -> None:
+    x, y = data("regression")
+    _, compiled = check(compiled_with(Smooth, momentum, loss=None), x[..., None], y, epochs=3)
+    (program,) = programs(compiled)
+    assert program.form == "a recorded step"
+    assert not any(one.adds_in_another_order for one in program._recordings.values())
+
+
 @pytest.mark.skipif(BACKEND != "torch", reason="of recordings")
 @pytest.mark.parametrize(
     ("build", "optimizer"),
@@ -761,7 +880,7 @@ def stack(*inner: Any) -> Any:
         (dropped, momentum),
         (stack(lambda: layers.GaussianDropout(0.2, seed=1), lambda: layers.Dense(1)), "nadam"),
         (stack(lambda: layers.Dense(4), layers.BatchNormalization, lambda: layers.Dense(1)), "sgd"),
-        (stack(lambda: layers.Reshape((FEATURES, 1)), lambda: layers.GRU(1, dropout=0.2)), "lion"),
+        (stack(*RECURRENT["dropout from step to step"], *LAST), "lion"),
         (stack(Constants, lambda: layers.Dense(1)), "rmsprop"),
         (TwoSteps, momentum),
     ],

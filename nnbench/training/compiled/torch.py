@@ -22,7 +22,13 @@ import torch
 from numpy.typing import NDArray
 
 from nnbench.errors import UserError
-from nnbench.training.compiled import python_state, refusals, torch_check, torch_recording
+from nnbench.training.compiled import (
+    python_state,
+    refusals,
+    torch_check,
+    torch_recording,
+    torch_recurrent,
+)
 from nnbench.training.compiled.data import Batches, Task, state_variables
 from nnbench.training.compiled.python_state import Held
 from nnbench.training.compiled.torch_check import fresh
@@ -142,17 +148,19 @@ class Program:
     def _checked(self, batch: Any, held: Held) -> Recording | None:
         """A recording that takes the model's own step; None with the reason in `_why_not`."""
         model, own = self._model, self._own_step
-        recorded = None
-        with torch_check.put_back(model, self._state, held, guarded=False):
-            try:
-                recorded = torch_recording.record(
-                    model, own, fresh(batch), fused=not self._task.jit
-                )
-            except NotRecordable as reason:
-                self._why_not = str(reason) or "cannot be recorded"
-        state = self._state if recorded is None else self._all_of(recorded)
-        if recorded and torch_check.agrees(model, state, held, recorded, own, batch):
-            return recorded
+        fused = not self._task.jit
+        for recurrent in (True, False) if fused and torch_recurrent.are_in(model) else (False,):
+            recorded = None
+            with torch_check.put_back(model, self._state, held, guarded=False):
+                try:
+                    recorded = torch_recording.record(
+                        model, own, fresh(batch), fused=fused, recurrent=recurrent
+                    )
+                except NotRecordable as reason:
+                    self._why_not = str(reason) or "cannot be recorded"
+            state = self._state if recorded is None else self._all_of(recorded)
+            if recorded and torch_check.agrees(model, state, held, recorded, own, batch):
+                return recorded
         if self._keras_own and not torch_check.repeats(model, state, held, own, batch):
             raise UserError(refusals.UNREPEATABLE)
         self._not_as_recorded(DIFFERS if recorded else self._why_not)
@@ -253,7 +261,8 @@ class Program:
         expected = logs, torch_check.values(state)
         torch_check.assign(state, before)
         taken = self._own_step(self._packed(batch))
-        if not torch_check.same(expected, (taken, torch_check.values(state))):
+        outcome = taken, torch_check.values(state)
+        if not torch_check.same(expected, outcome, recorded.adds_in_another_order):
             self._not_as_recorded(f"{DIFFERS}, after a callback")
         return taken
 

@@ -10,7 +10,7 @@ from unittest import mock
 import torch
 from torch.overrides import TorchFunctionMode
 
-from nnbench.training.compiled import torch_tape
+from nnbench.training.compiled import torch_recurrent, torch_tape
 from nnbench.training.compiled.torch_tape import NotRecordable, Tape, Watch
 
 Tensors = list[torch.Tensor]
@@ -38,6 +38,8 @@ class Recording:
         self.writes_into_batch = not tape.written.isdisjoint(
             tape.roots[number] for number in tape.inputs
         )
+        self.adds_in_another_order = any(map(torch_recurrent.is_own, tape.ops))
+        """Than the model's own step."""
         self.compiled = ""
         """By what, in words that follow "recorded step"."""
         self._run: Any = torch_tape.function(tape, tape.outputs)
@@ -95,11 +97,18 @@ def _captured(step: Any, held: Tensors) -> Any:
     return replay
 
 
-def record(model: Any, step: Callable[[Any], Logs], batch: Any, *, fused: bool = True) -> Recording:
+def record(
+    model: Any,
+    step: Callable[[Any], Logs],
+    batch: Any,
+    *,
+    fused: bool = True,
+    recurrent: bool = False,
+) -> Recording:
     """Take a step of the model and record it. Raises NotRecordable.
 
     All that the step changes is put back, but for what Keras or Python keep beside tensors.
-    `fused`: with operations that Inductor does not know.
+    `fused`: with operations that Inductor does not know; `recurrent`: those of recurrent layers.
     """
     import keras
 
@@ -117,6 +126,7 @@ def record(model: Any, step: Callable[[Any], Logs], batch: Any, *, fused: bool =
             warnings.catch_warnings(),
             _quicker_optimizer(model.optimizer, fused),
             _both_ways(watch),
+            torch_recurrent.in_few_operations() if recurrent else contextlib.nullcontext(),
         ):
             warnings.simplefilter("ignore")
             with _Unread(), watch:
