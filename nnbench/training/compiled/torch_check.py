@@ -19,7 +19,7 @@ from nnbench.training.compiled.torch_tape import Guard
 Step = Callable[[Any], Logs]
 Outcome = tuple[Logs, Tensors]
 
-ROUGHLY = 3e-4
+ROUGHLY = 3e-5
 """Of a tensor's norm: so far a tensor may be off whose sums are of another order."""
 
 LATER = 10_007
