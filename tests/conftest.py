@@ -12,7 +12,10 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
+from unittest import mock
 
+import projects
 import pytest
 from backends import Backend
 from hypothesis import HealthCheck, settings
@@ -64,6 +67,10 @@ def _own_surroundings(
             surroundings.setenv("KERAS_BACKEND", "jax")
             if pytestconfig.option.markexpr != "alone":
                 surroundings.setenv("XLA_FLAGS", QUICK_TO_COMPILE)
+            else:
+                from nnbench.measure import schedule
+
+                surroundings.setattr(projects, "SWEEPS", schedule.SWEEPS)
         surroundings.setenv("KERAS_HOME", str(tmp_path_factory.mktemp("keras")))
         surroundings.setenv("NNBENCH_CACHE", str(tmp_path_factory.mktemp("cache")))
         yield
@@ -94,8 +101,8 @@ def once(tmp_path_factory: pytest.TempPathFactory) -> Once:
 def nnbench(tmp_path: Path) -> Command:
     """Run `nnbench` in an empty folder, as a person would (see `projects.nnbench_in`)."""
 
-    def call(*arguments: str | Path, **environment: str) -> subprocess.CompletedProcess[str]:
-        return nnbench_in(tmp_path, *arguments, **environment)
+    def call(*arguments: str | Path, **options: Any) -> subprocess.CompletedProcess[str]:
+        return nnbench_in(tmp_path, *arguments, **options)
 
     return call
 
@@ -151,15 +158,24 @@ def wheel(once: Once) -> Path:
 
 
 @pytest.fixture
-def calibrated(once: Once, tmp_path: Path) -> dict[str, object]:
-    """A calibration of JAX's `fit` that stands in the test's own folder; what it told."""
+def calibration(once: Once) -> Path:
+    """A folder with a calibration of JAX's `fit`, and what it told."""
 
     def make(folder: Path) -> None:
-        answer = nnbench_in(folder, "calibrate", *CALIBRATION, "--json", "--quiet")
+        from nnbench.costs import design
+
+        with mock.patch.object(design, "DEPTHS", (1, 6)):
+            answer = nnbench_in(folder, "calibrate", *CALIBRATION, "--json", "--quiet")
         assert answer.returncode == 0, answer.stderr
         (folder / "told.json").write_text(answer.stdout)
 
-    shutil.copytree(once("calibrated", make), tmp_path, dirs_exist_ok=True)
+    return once("calibrated", make)
+
+
+@pytest.fixture
+def calibrated(calibration: Path, tmp_path: Path) -> dict[str, object]:
+    """The calibration in the test's own folder; what it told."""
+    shutil.copytree(calibration, tmp_path, dirs_exist_ok=True)
     (told,) = json.loads((tmp_path / "told.json").read_text())
     return told
 
