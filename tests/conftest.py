@@ -42,8 +42,12 @@ CALIBRATION = ("--backend", "jax", "--path", "fit", "--budget", "1s")
 
 LONGEST = (
     *("test_readme.py", "training/test_compiled.py", "suites/test_asv_suite.py"),
-    *("drift/test_drift.py", "measure/test_run.py", "report/test_page.py", "cli/test_history.py"),
-    *("drift/test_golden.py", "suites/test_suites.py", "workload/test_user_code.py"),
+    *("training/test_fit_table.py", "suites/test_suites.py", "training/test_session.py"),
+    *("measure/test_own_models.py", "race/test_race.py", "drift/test_drift.py"),
+    *("drift/test_golden.py", "workload/test_counting.py", "costs/test_costs.py"),
+    *("workload/test_tasks.py", "measure/test_run.py", "measure/test_kill.py"),
+    *("measure/test_failures.py", "cli/test_history.py", "workload/test_classes.py"),
+    *("measure/test_environments.py", "report/test_page.py", "workload/test_user_code.py"),
 )
 """Files that take longest: begun first, so that none is left to one process at the end."""
 

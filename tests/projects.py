@@ -48,7 +48,7 @@ def shortened(*, pictures):
     with contextlib.ExitStack() as here:
         here.enter_context(mock.patch.object(effort, "SWEEPS", SWEEPS))
         if not pictures:
-            here.enter_context(mock.patch.object(figures, "png", lambda figure, dpi=0: b""))
+            here.enter_context(mock.patch.object(figures, "png", return_value=b""))
         yield
 
 
@@ -56,7 +56,8 @@ def nnbench_in(folder, *arguments, pictures=False, **environment):
     """Run `nnbench` in a folder, as a person would; data that are fetched stay there, too.
 
     The command runs in this process, where what it imports need not be imported for each test,
-    one that trains in a fork of another, on JAX. It samples steps less often, and its charts are empty files unless `pictures` are asked for.
+    one that trains in a fork of another, on JAX. It samples steps less often, and its charts are
+    empty files unless `pictures` are asked for.
     """
     arguments = [str(argument) for argument in arguments]
     if arguments and arguments[0] in TRAINS_ITSELF:

@@ -55,7 +55,7 @@ import os
 from my_project.models import build
 
 DRIFT = "DRIFT" in os.environ
-SMALL = dict(backend="jax", epochs=3, launches=1, blocks=2)
+SMALL = dict(backend="jax", epochs=3, launches=1, blocks=2 if DRIFT else 1)
 
 def test_it_stays_cheap(training_benchmark):
     result = training_benchmark(build, "my_project.data:load", **SMALL, drift=DRIFT)
