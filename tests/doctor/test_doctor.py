@@ -289,5 +289,5 @@ def test_the_doctor_measures_identical_code_on_this_machine(nnbench):
     assert told["noise_floor"]["sentences"]
     for spread in told["noise_floor"]["spreads"].values():
         assert spread["within_launch"] >= 0
-        assert 0.1 < spread["pair_ratio"] < 10
+        assert spread["pair_ratio"] > 0
     assert {finding["level"] for finding in told["findings"]} <= {OK, NOTE, PROBLEM}
