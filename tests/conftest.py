@@ -163,12 +163,12 @@ def wheel(once: Once) -> Path:
 
 @pytest.fixture
 def calibration(once: Once) -> Path:
-    """A folder with a calibration of JAX's `fit`, and what it told."""
+    """A folder with a calibration of JAX's `fit`, of small networks, and what it told."""
 
     def make(folder: Path) -> None:
         from nnbench.costs import design
 
-        with mock.patch.object(design, "DEPTHS", (1, 6)):
+        with mock.patch.multiple(design, DEPTHS=(1, 6), ROWS=(500, 2000)):
             answer = nnbench_in(folder, "calibrate", *CALIBRATION, "--json", "--quiet")
         assert answer.returncode == 0, answer.stderr
         (folder / "told.json").write_text(answer.stdout)
