@@ -8,7 +8,7 @@ ARGS ?=
 PYTEST := $(BIN)/python -m pytest -p no:benchmark --durations 20
 TWO := --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
-.PHONY: run test test-long test-all lint clean
+.PHONY: run test test-all lint clean
 
 run: $(VENV)/run.stamp
 	$(BIN)/nnbench run $(ARGS)
@@ -21,13 +21,9 @@ else
 endif
 
 # Tests whose outcome hangs on timings are marked `alone` and run by themselves.
-test-long: $(VENV)/test.stamp
-	$(PYTEST) $(TWO) -m "long and not alone"
+test-all: $(VENV)/test.stamp
+	$(PYTEST) $(TWO) -m "not alone"
 	$(PYTEST) -m alone
-
-test-all:
-	$(MAKE) test
-	$(MAKE) test-long
 
 lint: $(VENV)/test.stamp
 	$(BIN)/ruff check .

@@ -12,7 +12,10 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
+from unittest import mock
 
+import projects
 import pytest
 from backends import Backend
 from hypothesis import HealthCheck, settings
@@ -39,8 +42,12 @@ CALIBRATION = ("--backend", "jax", "--path", "fit", "--budget", "1s")
 
 LONGEST = (
     *("test_readme.py", "training/test_compiled.py", "suites/test_asv_suite.py"),
-    *("drift/test_drift.py", "measure/test_run.py", "report/test_page.py", "cli/test_history.py"),
-    *("drift/test_golden.py", "suites/test_suites.py", "workload/test_user_code.py"),
+    *("training/test_fit_table.py", "suites/test_suites.py", "training/test_session.py"),
+    *("measure/test_own_models.py", "race/test_race.py", "drift/test_drift.py"),
+    *("drift/test_golden.py", "workload/test_counting.py", "costs/test_costs.py"),
+    *("workload/test_tasks.py", "measure/test_run.py", "measure/test_kill.py"),
+    *("measure/test_failures.py", "cli/test_history.py", "workload/test_classes.py"),
+    *("measure/test_environments.py", "report/test_page.py", "workload/test_user_code.py"),
 )
 """Files that take longest: begun first, so that none is left to one process at the end."""
 
@@ -64,6 +71,10 @@ def _own_surroundings(
             surroundings.setenv("KERAS_BACKEND", "jax")
             if pytestconfig.option.markexpr != "alone":
                 surroundings.setenv("XLA_FLAGS", QUICK_TO_COMPILE)
+            else:
+                from nnbench.measure import schedule
+
+                surroundings.setattr(projects, "SWEEPS", schedule.SWEEPS)
         surroundings.setenv("KERAS_HOME", str(tmp_path_factory.mktemp("keras")))
         surroundings.setenv("NNBENCH_CACHE", str(tmp_path_factory.mktemp("cache")))
         yield
@@ -94,8 +105,8 @@ def once(tmp_path_factory: pytest.TempPathFactory) -> Once:
 def nnbench(tmp_path: Path) -> Command:
     """Run `nnbench` in an empty folder, as a person would (see `projects.nnbench_in`)."""
 
-    def call(*arguments: str | Path, **environment: str) -> subprocess.CompletedProcess[str]:
-        return nnbench_in(tmp_path, *arguments, **environment)
+    def call(*arguments: str | Path, **options: Any) -> subprocess.CompletedProcess[str]:
+        return nnbench_in(tmp_path, *arguments, **options)
 
     return call
 
@@ -151,15 +162,24 @@ def wheel(once: Once) -> Path:
 
 
 @pytest.fixture
-def calibrated(once: Once, tmp_path: Path) -> dict[str, object]:
-    """A calibration of JAX's `fit` that stands in the test's own folder; what it told."""
+def calibration(once: Once) -> Path:
+    """A folder with a calibration of JAX's `fit`, of small networks, and what it told."""
 
     def make(folder: Path) -> None:
-        answer = nnbench_in(folder, "calibrate", *CALIBRATION, "--json", "--quiet")
+        from nnbench.costs import design
+
+        with mock.patch.multiple(design, DEPTHS=(1, 6), ROWS=(500, 2000)):
+            answer = nnbench_in(folder, "calibrate", *CALIBRATION, "--json", "--quiet")
         assert answer.returncode == 0, answer.stderr
         (folder / "told.json").write_text(answer.stdout)
 
-    shutil.copytree(once("calibrated", make), tmp_path, dirs_exist_ok=True)
+    return once("calibrated", make)
+
+
+@pytest.fixture
+def calibrated(calibration: Path, tmp_path: Path) -> dict[str, object]:
+    """The calibration in the test's own folder; what it told."""
+    shutil.copytree(calibration, tmp_path, dirs_exist_ok=True)
     (told,) = json.loads((tmp_path / "told.json").read_text())
     return told
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from unittest import mock
 
 import pytest
+from forked import Forks
 
 from nnbench.cli import main
 
@@ -30,17 +31,38 @@ LIMIT_S = 900
 TRAINS_ITSELF = {"train"}
 """Commands that start a backend in their own process; all others leave that to workers."""
 
+FORKS = Forks()
+
 FRAMEWORKS = {"keras", "tensorflow", "jax", "torch"}
 
+SWEEPS = 4
+"""Of steps, in commands that are run here: tests that hang on timings set the usual number."""
 
-def nnbench_in(folder, *arguments, **environment):
+
+@contextlib.contextmanager
+def shortened(*, pictures):
+    """What makes measurements exact and charts readable is most of a small command's time."""
+    from nnbench.measure import effort
+    from nnbench.show import figures
+
+    with contextlib.ExitStack() as here:
+        here.enter_context(mock.patch.object(effort, "SWEEPS", SWEEPS))
+        if not pictures:
+            here.enter_context(mock.patch.object(figures, "png", return_value=b""))
+        yield
+
+
+def nnbench_in(folder, *arguments, pictures=False, **environment):
     """Run `nnbench` in a folder, as a person would; data that are fetched stay there, too.
 
-    The command runs in this process, where what it imports need not be imported for each test.
+    The command runs in this process, where what it imports need not be imported for each test,
+    one that trains in a fork of another, on JAX. It samples steps less often, and its charts are
+    empty files unless `pictures` are asked for.
     """
     arguments = [str(argument) for argument in arguments]
     if arguments and arguments[0] in TRAINS_ITSELF:
-        return nnbench_process(folder, *arguments, **environment)
+        settings = {**os.environ, "NNBENCH_CACHE": str(folder / "cache"), **environment}
+        return FORKS.run(folder, arguments, settings)
     out, errors, status = io.StringIO(), io.StringIO(), 0
     ended_by = {one: signal.getsignal(one) for one in (signal.SIGTERM, signal.SIGHUP)}
     with contextlib.ExitStack() as here:
@@ -50,6 +72,7 @@ def nnbench_in(folder, *arguments, **environment):
         here.enter_context(contextlib.chdir(folder))
         here.enter_context(contextlib.redirect_stdout(out))
         here.enter_context(contextlib.redirect_stderr(errors))
+        here.enter_context(shortened(pictures=pictures))
         here.enter_context(warnings.catch_warnings())
         warnings.filterwarnings("ignore", message="Cyclopts application invoked")
         for one, known in ended_by.items():

@@ -7,9 +7,7 @@ import itertools
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
-
-import pandas as pd
+from typing import TYPE_CHECKING, Any
 
 from nnbench.errors import DamageError
 from nnbench.machine import fields
@@ -17,6 +15,9 @@ from nnbench.machine.fields import Field
 from nnbench.store import folder as folders
 from nnbench.store.folder import Writer as Writer
 from nnbench.workload.case import Case
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 RUN_FILE = "run.json"
 TRIALS_FILE = folders.RECORDS_FILE
@@ -75,8 +76,11 @@ class Run:
         """Trials that ended well, in order."""
         return [trial for trial in self.trials if trial["outcome"] == "ok"]
 
-    def samples(self) -> pd.DataFrame:
+    def samples(self) -> "pd.DataFrame":
         """A row a good sample; `position` counts them in a phase's block, steps by sweeps."""
+        # Workers know the outcomes of this module: they start without what takes half a second.
+        import pandas as pd
+
         rows = [
             (
                 *(trial[name] for name in OF_A_TRIAL),

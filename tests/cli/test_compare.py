@@ -125,8 +125,8 @@ def test_a_commit_is_measured_against_the_present_and_a_real_slowdown_is_found(p
     answer = subprocess.run(
         [
             *(sys.executable, "-m", "nnbench", "compare", "--against", "HEAD~1", "--json"),
-            *("--backend", "jax", "--launches", "5", "--architectures", "16,16"),
-            *("--epochs", "5", "--quiet"),
+            *("--backend", "jax", "--launches", "4", "--architectures", "16,16"),
+            *("--epochs", "3", "--blocks", "1", "--quiet"),
         ],
         cwd=project,
         env={**os.environ, "PYTHONPATH": str(project)},

@@ -89,7 +89,7 @@ def test_a_folder_that_was_removed_is_told(tmp_path):
 @pytest.mark.long
 def test_after_ctrl_c_the_same_command_is_named_and_goes_on(tmp_path):
     command = [sys.executable, "-m", "nnbench", "run", "4", "--backend", "jax", "--name", "a b"]
-    command += ["--launches", "2", "--blocks", "1", "--epochs", "3", "--limit", "600", "--fresh"]
+    command += ["--launches", "1", "--blocks", "1", "--epochs", "3", "--limit", "600", "--fresh"]
     process = subprocess.Popen(
         command,
         cwd=tmp_path,
@@ -112,7 +112,7 @@ def test_after_ctrl_c_the_same_command_is_named_and_goes_on(tmp_path):
     again = told.partition("goes on: ")[2]
     assert "what was measured is kept" in told
     assert again == (
-        "nnbench run 4 --backend jax --name 'a b' --launches 2 --blocks 1 --epochs 3 --limit 600"
+        "nnbench run 4 --backend jax --name 'a b' --launches 1 --blocks 1 --epochs 3 --limit 600"
     )
     before = trials.read_bytes()
     status, out, errors = shell(tmp_path, f"{again} --quiet --json")

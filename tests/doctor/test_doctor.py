@@ -280,7 +280,7 @@ def test_a_noise_floor_of_too_little_or_of_several_cases_is_a_mistake(study):
         check(study)
 
 
-@pytest.mark.alone
+@pytest.mark.long
 def test_the_doctor_measures_identical_code_on_this_machine(nnbench):
     answer = nnbench("doctor", "--backend", "jax", "--launches", "2", "--json", "--quiet")
     assert answer.returncode == 0, answer.stderr
@@ -289,5 +289,5 @@ def test_the_doctor_measures_identical_code_on_this_machine(nnbench):
     assert told["noise_floor"]["sentences"]
     for spread in told["noise_floor"]["spreads"].values():
         assert spread["within_launch"] >= 0
-        assert 0.2 < spread["pair_ratio"] < 5
+        assert spread["pair_ratio"] > 0
     assert {finding["level"] for finding in told["findings"]} <= {OK, NOTE, PROBLEM}

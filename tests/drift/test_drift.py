@@ -26,7 +26,7 @@ STUDY = (*STUDY, "--quiet", "--name", "small")
 def folder(tmp_path_factory):
     """A folder in which the study has been run."""
     here = tmp_path_factory.mktemp("drift")
-    answer = nnbench_in(here, *STUDY)
+    answer = nnbench_in(here, *STUDY, pictures=True)
     assert answer.returncode == 0, answer.stderr
     (here / "printed.txt").write_text(answer.stdout)
     return here

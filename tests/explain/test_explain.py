@@ -223,7 +223,7 @@ def test_the_chart_ends_at_the_whole(tmp_path):
 def test_a_saved_run_is_explained_by_the_cost_model_that_there_is(nnbench, calibrated, tmp_path):
     times = {"100x2": {**TIMES_S, "step": 0.003}, "6x5": {**TIMES_S, "trace": 0.9}}
     run = make_run(tmp_path, times, backends=("jax",))
-    why = nnbench("explain", "100x2", "6x5", "--run", run.folder)
+    why = nnbench("explain", "100x2", "6x5", "--run", run.folder, pictures=True)
     assert why.returncode == 0, why.stderr
     assert "Do layers cost more than units? On jax, cpu, 30 epochs" in why.stdout
     assert "By the cost model" in why.stdout

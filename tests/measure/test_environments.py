@@ -149,7 +149,7 @@ def nnbench_in(folder, *arguments):
 
 SMALL = (
     *("--architectures", "3", "--data", "synthetic:rows=32,features=3", "--backend", "jax"),
-    *("--epochs", "3", "--launches", "2", "--quiet"),
+    *("--epochs", "2", "--blocks", "1", "--quiet"),
 )
 
 
@@ -157,7 +157,9 @@ SMALL = (
 def test_a_commit_from_before_the_move_is_compared_with_the_present(both_sides_of_the_move):
     folder = both_sides_of_the_move
     told = json.loads(
-        nnbench_in(folder, "compare", "--against", BEFORE_THE_MOVE[:9], *SMALL, "--json")
+        nnbench_in(
+            folder, "compare", "--against", BEFORE_THE_MOVE[:9], *SMALL, "--launches", "2", "--json"
+        )
     )
     assert told["first"].startswith(BEFORE_THE_MOVE[:9])
     phases = {one["label"].rpartition(" ")[2] for one in told["comparisons"]}
@@ -169,7 +171,7 @@ def test_a_commit_from_before_the_move_is_compared_with_the_present(both_sides_o
 @pytest.mark.long
 def test_commits_on_both_sides_of_the_move_are_recorded(both_sides_of_the_move):
     folder = both_sides_of_the_move
-    nnbench_in(folder, "history", "record", BEFORE_THE_MOVE, "HEAD", *SMALL)
+    nnbench_in(folder, "history", "record", BEFORE_THE_MOVE, "HEAD", *SMALL, "--launches", "1")
     (file,) = (folder / "results").glob("commits-*/numerics.jsonl")
     found = [json.loads(line) for line in file.read_text().splitlines()]
     assert {one["commit"] for one in found} == {BEFORE_THE_MOVE, git(folder, "rev-parse", "HEAD")}

@@ -294,7 +294,7 @@ def test_a_sweep_goes_on_where_a_model_fails_and_streams_show_what_they_take(nnb
     shutil.copy(OWN, tmp_path / "own_models.py")
     models = ("own_models.py:build_broken width=2,3", "own_models.py:build_streamed")
     answer = nnbench(
-        *("run", *models, "--data", "own_models.py:load_batches", "--backend", "torch"),
+        *("run", *models, "--data", "own_models.py:load_batches", "--backend", "jax"),
         *("--path", "fit,compiled", "--launches", "1", "--blocks", "1", "--epochs", "3"),
     )
     assert answer.returncode == 1, answer.stderr
@@ -307,7 +307,7 @@ def test_a_sweep_goes_on_where_a_model_fails_and_streams_show_what_they_take(nnb
     assert "weights" in header.split()
     again = nnbench(
         *("run", *models, "--data", "own_models.py:load_batches", "--batch", "8"),
-        *("--backend", "torch"),
+        *("--backend", "jax"),
     )
     assert again.returncode == 2
     assert "makes its own batches, of 16 rows: leave --batch 8 out" in again.stderr

@@ -174,7 +174,7 @@ def test_what_cannot_be_varied_is_one_line(text, network, told):
 def test_a_setting_of_a_family_is_timed_and_drawn_by_its_name(nnbench, tmp_path):
     size = ("--data", "synthetic:images=6x6x1,rows=32", "--epochs", "2", "--launches", "1")
     named = ("--network", "conv:2x1", "--backend", "jax", "--json", "--quiet", *size)
-    answer = nnbench("scale", "kernel=1,3", *named)
+    answer = nnbench("scale", "kernel=1,3", *named, pictures=True)
     assert answer.returncode == 0, answer.stderr
     told = json.loads(answer.stdout)
     assert told["network"] == "conv:2x1"

@@ -44,7 +44,11 @@ def clone(tmp_path_factory):
         '{wheel_file}"\n    ]', f'{{wheel_file}}",\n "python -c \\"{write}\\""\n    ]'
     )
     configuration.write_text(text)
-    commit_all(folder, "one, with a configuration that installs no framework")
+    schedule = folder / "nnbench" / "measure" / "schedule.py"
+    usual = schedule.read_text()
+    assert "SWEEPS = 30" in usual
+    schedule.write_text(usual.replace("SWEEPS = 30", "SWEEPS = 10"))
+    commit_all(folder, "one, which installs no framework and takes fewer samples of steps")
     commit_all(folder, "two, the same code")
     network = folder / "nnbench" / "workload" / "keras_model.py"
     slow = network.read_text().replace(

@@ -7,7 +7,7 @@ import subprocess
 import sys
 
 import pytest
-from projects import nnbench_process
+from projects import FORKS, nnbench_in
 
 OWN = """
 import numpy as np
@@ -39,6 +39,11 @@ def own(tmp_path):
     return "--data", "own.py:load", "--backend", "jax"
 
 
+def forked(folder, *arguments):
+    """`show` in a process that may start a backend."""
+    return FORKS.run(folder, arguments, dict(os.environ))
+
+
 def shown_at(folder, columns, *arguments):
     """What `nnbench show` writes to a terminal so wide, line by line."""
     leader, follower = pty.openpty()
@@ -62,9 +67,7 @@ def shown_at(folder, columns, *arguments):
 
 
 def test_own_models_are_shown_whole_with_what_is_not_counted(tmp_path, own):
-    answer = nnbench_process(
-        tmp_path, "show", "own.py:build", "own.py:build(width=16)", *own, "--json"
-    )
+    answer = forked(tmp_path, "show", "own.py:build", "own.py:build(width=16)", *own, "--json")
     assert answer.returncode == 0, answer.stderr
     narrow, wide = json.loads(answer.stdout)
     assert (narrow["parameters"], wide["parameters"]) == (4 * 8 + 8 + 12, 4 * 16 + 16 + 20)
@@ -78,7 +81,7 @@ def test_own_models_are_shown_whole_with_what_is_not_counted(tmp_path, own):
 
 
 def test_a_failure_in_ones_own_function_is_told_and_the_rest_is_shown(tmp_path, own):
-    answer = nnbench_process(tmp_path, "show", "own.py:build", "own.py:broken", *own)
+    answer = forked(tmp_path, "show", "own.py:build", "own.py:broken", *own)
     assert answer.returncode == 2
     assert "total" in answer.stdout
     assert "my mistake (own.py:" in answer.stderr
@@ -110,9 +113,9 @@ def test_a_run_of_any_network_tells_flops_and_their_share_of_the_machines_rate(t
     networks = ("conv:4x1", "lstm:4x1", "mine.py:build")
     options = ("--data", "digits", "--backend", "jax", "--batch", "128", "--json")
     few = ("--launches", "1", "--blocks", "1", "--epochs", "2", "--model", networks[-1])
-    ran = nnbench_process(tmp_path, "run", *networks[:-1], *options, *few)
+    ran = nnbench_in(tmp_path, "run", *networks[:-1], *options, *few)
     assert ran.returncode == 0, ran.stderr
-    counted = json.loads(nnbench_process(tmp_path, "show", *networks, *options).stdout)
+    counted = json.loads(forked(tmp_path, "show", *networks, *options).stdout)
     told = {one["architecture"] or one["model"]: one for one in json.loads(ran.stdout)["cases"]}
     for one in counted:
         case = told[one["architecture"]]
