@@ -24,7 +24,8 @@ from nnbench.show import figures, progress
 from nnbench.training import charts, loss_curve, session, tables
 
 warnings.filterwarnings("ignore", message="os.fork")
-assert len(os.listdir("/proc/self/task")) == 1, "what has threads cannot be forked"
+if len(os.listdir("/proc/self/task")) > 1:
+    raise SystemExit("what has threads cannot be forked")
 
 def command(asked):
     os.chdir(asked["folder"])
@@ -69,8 +70,8 @@ class Forks:
 
     def run(
         self, folder: Path, arguments: list[str], environment: dict[str, str]
-    ) -> "subprocess.CompletedProcess[str]":
-        """Run `nnbench` in a folder, in just this environment."""
+    ) -> "subprocess.CompletedProcess[str] | None":
+        """Run `nnbench` in a folder, in just this environment; None where that cannot be."""
         if self._process is None or self._process.poll() is not None:
             self._process = subprocess.Popen(
                 [sys.executable, "-c", SERVE],
@@ -82,8 +83,13 @@ class Forks:
         with tempfile.NamedTemporaryFile("r") as out, tempfile.NamedTemporaryFile("r") as errors:
             asked = {"folder": str(folder), "arguments": arguments, "environment": environment}
             asked |= {"out": out.name, "errors": errors.name, "limit_s": LIMIT_S}
-            self._process.stdin.write(json.dumps(asked) + "\n")
-            self._process.stdin.flush()
-            status = int(self._process.stdout.readline())
+            try:
+                self._process.stdin.write(json.dumps(asked) + "\n")
+                self._process.stdin.flush()
+            except BrokenPipeError:
+                return None
+            status = self._process.stdout.readline()
+            if not status:
+                return None
             told = out.read(), errors.read()
-        return subprocess.CompletedProcess(arguments, status, *told)
+        return subprocess.CompletedProcess(arguments, int(status), *told)

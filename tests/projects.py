@@ -62,7 +62,8 @@ def nnbench_in(folder, *arguments, pictures=False, **environment):
     arguments = [str(argument) for argument in arguments]
     if arguments and arguments[0] in TRAINS_ITSELF:
         settings = {**os.environ, "NNBENCH_CACHE": str(folder / "cache"), **environment}
-        return FORKS.run(folder, arguments, settings)
+        forked = FORKS.run(folder, arguments, settings)
+        return forked or nnbench_process(folder, *arguments, **environment)
     out, errors, status = io.StringIO(), io.StringIO(), 0
     ended_by = {one: signal.getsignal(one) for one in (signal.SIGTERM, signal.SIGHUP)}
     with contextlib.ExitStack() as here:
