@@ -24,7 +24,7 @@ PRODUCTS_ONLY = {"xla_cpu_experimental_ynn_fusion_type": "LIBRARY_FUSION_TYPE_IN
 """Products by YNNPACK, sums by XLA: YNNPACK takes a sum's logarithms one row after the other."""
 
 ON_ONE_CORE = {"xla_disable_hlo_passes": "cpu-parallel-task-assigner"}
-"""No elementwise work is parted over cores: a core waits for the other each time, which takes longer
+"""No elementwise work is parted over cores: one waits for the other each time, which takes longer
 than so little work."""
 
 ELEMENTWISE = {
