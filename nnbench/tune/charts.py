@@ -1,0 +1,82 @@
+"""The figure of a tuning: each setting's time of an epoch as a ratio to the present one."""
+
+from typing import Any
+
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, NullFormatter
+
+from nnbench.show import figures, units
+from nnbench.show.palette import SERIES_COLOURS
+from nnbench.tune.finding import Finding, Setting
+from nnbench.tune.words import now
+
+SAME, CHANGING, NOW = SERIES_COLOURS[0], SERIES_COLOURS[1], "#555555"
+MOST_BARS = 28
+
+
+def ratios(found: Finding) -> Figure:
+    """A bar a setting on a logarithmic axis, from 1 to its ratio; the fastest on top."""
+    shown = [one for one in found.settings if one is not found.present]
+    # The slowest would stretch the axis: what counts is how the fastest differ.
+    shown = shown[: MOST_BARS - 1]
+    shown.append(found.present)
+    shown.sort(key=lambda one: -one.ratio.value)
+    figure = Figure(figsize=(9, 1.6 + 0.27 * len(shown)), layout="constrained")
+    axis = figure.subplots()
+    for place, one in enumerate(shown):
+        _bar(found, axis, place, one)
+    axis.axvline(1, color="black", linewidth=0.8)
+    axis.set_xscale("log")
+    low, high = axis.get_xlim()
+    axis.set_xlim(low / 1.15, high * 1.6)
+    axis.xaxis.set_major_locator(figures.log_ticks(*axis.get_xlim()))
+    axis.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}×"))
+    axis.xaxis.set_minor_formatter(NullFormatter())
+    axis.set_yticks(range(len(shown)), [_name(found, one) for one in shown], fontsize=8)
+    axis.set_ylim(-0.7, len(shown) - 0.3)
+    axis.set_xlabel("time of an epoch, now = 1: left is faster")
+    axis.grid(axis="x", alpha=0.3)
+    axis.set_axisbelow(True)
+    labels = {"same training": SAME, "changes the training": CHANGING}
+    for label, colour in labels.items():
+        if any(_colour(found, one) == colour for one in shown):
+            axis.barh([0], [0], left=1, color=colour, label=label)
+    figures.legend_above(figure)
+    case = found.present.case
+    launches = figures.span(one.ratio.launches for one in shown)
+    figures.footnote(
+        figure,
+        f"now: {now(found)}; {case.device}; {case.data}, {found.rows:,} rows. 95 % intervals of "
+        f"paired ratios, {launches} launches.",
+    )
+    return figure
+
+
+def _bar(found: Finding, axis: Any, place: int, one: Setting) -> None:
+    ratio = one.ratio
+    ends = sorted((ratio.value, 1.0))
+    colour, chosen = _colour(found, one), one in [each.setting for each in found.answers]
+    style = {"height": 0.62, "color": colour, "alpha": 0.9 if chosen else 0.45}
+    axis.barh(place, ends[1] - ends[0], left=ends[0], **style)
+    if one is not found.present and ratio.has_interval:
+        # An interval of two launches may go on beyond the axis.
+        reach = figures.bar_lengths([ratio])
+        reach = [[min(reach[0][0], 0.8 * ratio.value)], [min(reach[1][0], 4 * ratio.value)]]
+        bar: dict[str, Any] = {"color": "black", "capsize": 2.5, "linewidth": 1.0}
+        axis.errorbar(ratio.value, place, xerr=reach, **bar)
+    high = min(ratio.high, 5 * ratio.value) if ratio.has_interval else ratio.value
+    text = "1" if one is found.present else units.ratio(ratio.value)
+    right: dict[str, Any] = {"textcoords": "offset points", "va": "center", "fontsize": 8}
+    weight = "bold" if chosen else "normal"
+    at = (max(ratio.value, high, 1.0), place)
+    axis.annotate(text, at, xytext=(5, 0), fontweight=weight, **right)
+
+
+def _name(found: Finding, one: Setting) -> str:
+    return f"{one.name} (now)" if one is found.present else one.name
+
+
+def _colour(found: Finding, one: Setting) -> str:
+    if one is found.present:
+        return NOW
+    return SAME if one.keeps else CHANGING

@@ -1,0 +1,121 @@
+"""What a tuning says in sentences."""
+
+import math
+
+from nnbench.drift.metrics import Drift
+from nnbench.show import intervals, units
+from nnbench.show.intervals import RATIO
+from nnbench.show.units import seconds
+from nnbench.stats.verdict import MARGIN
+from nnbench.tune.finding import Answer, Finding, Trained
+
+KINDS = {True: "with the same training", False: "where the training may change"}
+
+FEW_LAUNCHES = 3
+
+
+def sentences(found: Finding) -> list[str]:
+    """The finding first: what to take; then what it changes, costs and holds."""
+    told = [_fastest(found, one) for one in found.answers]
+    if found.same is None:
+        nothing = "Nothing that was tried and keeps the training is faster than it is now"
+        told.insert(0, f"{nothing} ({now(found)}).")
+    for one in found.answers:
+        told += _about(found, one)
+    return told
+
+
+def now(found: Finding) -> str:
+    """The present setting in words: `tensorflow, fit, batches of 32`."""
+    case = found.present.case
+    rows = "one batch of all rows" if case.training.batch_size is None else ""
+    return f"{found.present.name}, {rows or f'batches of {case.batch_rows:,}'}"
+
+
+def _fastest(found: Finding, one: Answer) -> str:
+    mine, present = one.setting, found.present
+    what = f"Fastest {KINDS[mine.keeps]}: {mine.name}"
+    if one is found.changing and found.same is not None:
+        what = f"Faster still, but it changes the training: {mine.name}"
+    return (
+        f"{what}: an epoch takes {intervals.sentence(mine.ratio, RATIO)} the time that it takes "
+        f"now ({now(found)}), {seconds(mine.epoch_s.value)} instead of "
+        f"{seconds(present.epoch_s.value)}."
+    )
+
+
+def _about(found: Finding, one: Answer) -> list[str]:
+    told = [_once(found, one)]
+    if one.alike:
+        told.append(f"It cannot be distinguished from {'; '.join(one.alike)}.")
+    told.append(f"{_drift(found, one.trained)} {_memory(found, one.trained)}".strip())
+    name = one.setting.name
+    return [f"{name}: {text[:1].lower()}{text[1:]}" for text in told]
+
+
+def _once(found: Finding, one: Answer) -> str:
+    once, before = one.setting.once_s, found.present.once_s
+    told = f"Building, tracing and compiling it takes {seconds(once)} once, now {seconds(before)}"
+    if one.pays_from > 1:
+        return f"{told}: it is ahead from epoch {one.pays_from:,} on."
+    return f"{told}."
+
+
+def _drift(found: Finding, trained: Trained) -> str:
+    if trained.drift is None:
+        return f"What it changes numerically is not known: {trained.problem}."
+    told = f"After {found.epochs} epochs from the same weights and seed {apart(trained.drift)}"
+    again = found.again
+    if again is None or again.drift is None:
+        return f"{told}."
+    if again.drift.bitwise:
+        return f"{told}; trained twice, the present one is equal in every bit."
+    return f"{told}; trained twice, of the present one {apart(again.drift)}."
+
+
+def apart(drift: Drift) -> str:
+    """How far two trainings are apart, in part of a sentence."""
+    if drift.bitwise:
+        return "weights and losses are equal in every bit"
+    losses = _distance(drift.loss_difference)
+    if not drift.comparable:
+        return f"losses are {losses} apart at most, and weights have other shapes"
+    return (
+        f"losses are {losses} apart at most and weights {_distance(drift.relative_l2)} "
+        f"(relative), {units.share(drift.disagreement)} of answers differ"
+    )
+
+
+def _distance(value: float) -> str:
+    return f"{value:.1e}" if math.isfinite(value) else "not finitely"
+
+
+def _memory(found: Finding, trained: Trained) -> str:
+    mine, before = trained.peak_bytes, found.present_peak_bytes
+    if mine is None or before is None:
+        return ""
+    size, ratio = units.data_size(mine), units.ratio(mine / before)
+    return f"A new process holds {size} at its peak, {ratio} of now ({units.data_size(before)})."
+
+
+def warnings(found: Finding) -> list[str]:
+    """What limits the answer, what was left out and what failed."""
+    told = []
+    case = found.present.case
+    if found.rows < case.trained_rows:
+        told.append(
+            f"An epoch takes long: the first {found.rows:,} of {case.trained_rows:,} rows were "
+            "timed. What an epoch costs beside its steps weighs more in them than in all."
+        )
+    few = min((one.setting.ratio.launches for one in found.answers), default=FEW_LAUNCHES)
+    if few < FEW_LAUNCHES:
+        many = "1 launch" if few == 1 else f"{few} launches"
+        told.append(f"An answer rests on {many}: give a larger --budget.")
+    if any(one.alike for one in found.answers):
+        within = units.share(MARGIN)
+        told.append(
+            f"Of settings within {within} of the fastest the one of fewest changes is told."
+        )
+    told += list(found.left_out)
+    told += [f"Not timed: {name}: {why.splitlines()[0]}" for name, why in found.failed.items()]
+    return told
