@@ -60,8 +60,8 @@ def _bar(found: Finding, axis: Any, place: int, one: Setting) -> None:
     axis.barh(place, ends[1] - ends[0], left=ends[0], **style)
     if one is not found.present and ratio.has_interval:
         # An interval of two launches may go on beyond the axis.
-        reach = figures.bar_lengths([ratio])
-        reach = [[min(reach[0][0], 0.8 * ratio.value)], [min(reach[1][0], 4 * ratio.value)]]
+        (below,), (above,) = figures.bar_lengths([ratio])
+        reach = [[min(below, 0.8 * ratio.value)], [min(above, 4 * ratio.value)]]
         bar: dict[str, Any] = {"color": "black", "capsize": 2.5, "linewidth": 1.0}
         axis.errorbar(ratio.value, place, xerr=reach, **bar)
     high = min(ratio.high, 5 * ratio.value) if ratio.has_interval else ratio.value

@@ -19,6 +19,7 @@ from nnbench.measure.process import DataFile, Worker, WorkerLostError, data_file
 from nnbench.store.folder import Writer
 from nnbench.tune import halving, saved
 from nnbench.tune import space as spaces
+from nnbench.tune.finding import named
 from nnbench.tune.halving import Rung
 from nnbench.tune.saved import OK, READY_EPOCHS, Process, Tuning, process_of
 from nnbench.workload.case import Case
@@ -66,7 +67,7 @@ class _Execution:
     workers: dict[Process, Worker] = field(default_factory=dict)
 
     def run(self) -> None:
-        if not self.tuning.of("look"):
+        if self.tuning.look is None:
             self._look()
         while rung := self.tuning.unfinished or self._next():
             self.stage = f"{rung.stage}, {len(rung.cases)} settings"
@@ -97,7 +98,7 @@ class _Execution:
 
     def _keep(self, record: dict[str, Any]) -> None:
         self.writer.append(record)
-        self.tuning.records.append(record)
+        self.tuning = self.tuning.plus(record)
 
     def _tell(self, now: str) -> None:
         self.watch(self.tuning.spent_s, now, self.stage)
@@ -106,10 +107,10 @@ class _Execution:
     def limit_s(self) -> float:
         """Seconds after which a setting is given up."""
         given = self.tuning.specification["limit_s"]
-        looks = self.tuning.of("look")
-        if given or not looks:
+        look = self.tuning.look
+        if given or look is None:
             return float(given or max(FIRST_LIMIT_S, LIMIT_SHARE * self.tuning.budget_s))
-        present_s = PATIENCE * (looks[0]["once_s"] + READY_EPOCHS * looks[0]["epoch_s"])
+        present_s: float = PATIENCE * (look["once_s"] + READY_EPOCHS * look["epoch_s"])
         return max(LEAST_LIMIT_S, LIMIT_SHARE * self.tuning.budget_s, present_s)
 
     def _name(self, case: Case) -> str:
@@ -117,12 +118,11 @@ class _Execution:
 
     def _look(self) -> None:
         present, self.stage = self.tuning.present, "a first look"
-        began_s = time.monotonic()
         with self._stopping():
             self._start([present], launch=-1, rung=-1)
             if not self.workers:
-                raise UserError(f"the present setting, {self._name(present)}, cannot be started")
-            told, began_s = self._asked(present, "look"), time.monotonic()
+                self._refuse()
+            told = self._asked(present, "look")
         if told["outcome"] != OK:
             reason, *details = str(told.get("message", told["outcome"])).splitlines()
             raise UserError(f"{present.label} cannot be trained as it is: {reason}", *details)
@@ -239,8 +239,6 @@ class _Execution:
 
     def _train(self) -> None:
         """The present setting twice, and those that are named once, from the same start."""
-        from nnbench.tune.finding import named
-
         present = self.tuning.present
         for case in (present, *named(self.tuning)):
             have = self.tuning.trainings(case.key)
@@ -263,8 +261,9 @@ class _Execution:
     def _train_one(self, case: Case, repeat: int, peak: dict[str, Any]) -> None:
         self._tell(f"drift of {self._name(case)}")
         reference = self.tuning.trainings(self.tuning.present.key)[:1]
-        epoch_s = self.tuning.of("look")[0]["epoch_s"]
-        epochs = max(2, min(self.tuning.epochs, int(SLOW_TRAINING_S / epoch_s)))
+        look = self.tuning.look
+        assert look is not None
+        epochs = max(2, min(self.tuning.epochs, int(SLOW_TRAINING_S / look["epoch_s"])))
         unshuffled = replace(case.training, shuffle=False)
         told = self._asked(
             replace(case, training=unshuffled, cold_epochs=epochs),
@@ -275,5 +274,6 @@ class _Execution:
             given=reference[0].get("file") if reference else None,
         )
         peaks = {name: one for name, one in peak.items() if name.startswith("peak_")}
+        told["wall_s"] += peak.pop("wall_s", 0.0)
         record = {"kind": "training", "case": case.key, "repeat": repeat, "epochs": epochs}
         self._keep({**record, **peaks, **told})

@@ -1,4 +1,4 @@
-"""What a tuning says, computed once: the fastest settings, how sure that is, and what they change."""
+"""What a tuning says, computed once: the fastest settings, how sure that is, what they change."""
 
 import math
 from collections.abc import Sequence
@@ -34,7 +34,7 @@ class Setting:
     keeps: bool
     ratio: Estimate
     epoch_s: Estimate
-    once_s: float
+    once_s: Estimate
     last: bool
 
 
@@ -205,7 +205,7 @@ def _answer(
     present = next(one for one in settings if one.case == tuning.present)
     whole = tuning.present.trained_rows / tuning.rows
     gained_s = whole * (present.epoch_s.value - mine.epoch_s.value)
-    more_s = mine.once_s - present.once_s
+    more_s = mine.once_s.value - present.once_s.value
     pays_from = max(1, math.ceil(more_s / gained_s)) if gained_s > 0 else 1
     written = code.to_write(tuning.present, case)
     return Answer(mine, _trained(tuning, case), tuple(alike), pays_from, written)

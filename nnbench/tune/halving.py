@@ -24,7 +24,8 @@ from typing import Protocol
 
 import numpy as np
 
-from nnbench.tune.space import BACKEND, JIT, THREADS, Space, Value
+from nnbench.tune import space as spaces
+from nnbench.tune.space import Space, Value
 from nnbench.workload.case import Case
 
 SINGLE, COMBINED, HALVED = "single changes", "combinations", "halving"
@@ -32,13 +33,13 @@ SINGLE, COMBINED, HALVED = "single changes", "combinations", "halving"
 WIDTH = 3
 """So many of the fastest are combined with further changes."""
 
-SHARES = (0.35, 0.25, 0.15)
+SHARES = (0.3, 0.2, 0.12, 0.1, 0.08)
 """Of the budget, for the single changes and the two rungs of combinations."""
 
 FIRST_KEPT, LAST_KEPT = 4, 2
 """Settings of each kind in the first rung of halving, and in the last ones."""
 
-MOST_HALVINGS = 8
+MOST_HALVINGS = 6
 TURNS, LAST_TURNS = 3, 6
 """Times that each setting's turn comes in a rung."""
 
@@ -110,7 +111,7 @@ def next_rung(known: Known) -> Rung | None:
     halvings = sum(rung.stage == HALVED for rung in known.rungs)
     if number < len(SHARES) and not halvings:
         share_s = min(SHARES[number] * known.budget_s, 0.6 * left_s)
-        fastest = _fastest(known, WIDTH - 1)
+        fastest = _fastest(known, 1)
         new = _affordable(known, combinations(known), [known.space.present, *fastest], share_s)
         if new:
             cases = [known.space.present, *fastest, *new]
@@ -184,22 +185,22 @@ def combinations(known: Known) -> list[Case]:
 def effect(known: Known, parent: Case, factor: str, other: Value) -> float:
     """What a change was worth so far on the parent's path: the geometric mean of its ratios.
 
-    1 where it was not tried there; of what a backend does in its own way, only its own counts.
+    Of those on its backend; else half as much, in logarithms, as on the others; 1 where there are
+    none.
     """
-    space, found = known.space, []
+    space = known.space
+    here: list[float] = []
+    elsewhere: list[float] = []
     for case, ratio in known.ranked.values():
-        if case.path != parent.path or (
-            factor in (JIT, THREADS) and case.backend != parent.backend
-        ):
+        if case.path != parent.path or spaces.value(case, factor) == other:
             continue
-        made = (
-            None
-            if factor == BACKEND and case.backend == other
-            else space.changed(case, factor, other)
-        )
+        made = space.changed(case, factor, other)
         if made is not None and made.key != case.key and made.key in known.ranked:
-            found.append(known.ranked[made.key][1] / ratio)
-    return float(np.exp(np.mean(np.log(found)))) if found else 1.0
+            worth = math.log(known.ranked[made.key][1] / ratio)
+            (here if case.backend == parent.backend else elsewhere).append(worth)
+    if here:
+        return math.exp(np.mean(here))
+    return math.exp(np.mean(elsewhere) / 2) if elsewhere else 1.0
 
 
 def _affordable(

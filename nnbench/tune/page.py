@@ -10,8 +10,8 @@ from nnbench.tune.finding import Finding
 PAGE = "tune.html"
 
 READING = (
-    "Each bar goes from 1, which is now, to the setting's ratio, with its 95 % interval. Ratios are "
-    "of the same turn: settings take turns, so that what slows the machine hits all of them."
+    "Each bar goes from 1, which is now, to the setting's ratio, with its 95 % interval. Ratios "
+    "are of the same turn: settings take turns, so that what slows the machine hits all of them."
 )
 TITLES = {True: "The same training, faster", False: "Faster still, with another training"}
 

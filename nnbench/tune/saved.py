@@ -12,8 +12,9 @@ Its records by `kind`:
 - `done`: nothing is missing.
 """
 
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -43,37 +44,60 @@ READY_EPOCHS = 3
 Process = tuple[Any, ...]
 """What a process is tied to."""
 
-WARM_S = 1.0
-"""What a new process spends before it prepares its first setting, besides its start."""
+STARTS_S = {backend: 1.0 + start_s for backend, start_s in effort.STARTS_S.items()}
+"""Of a process that has been used once."""
+
+USUAL_TURN_S, LEAST_S = 0.3, 1e-6
+
+MOST_RESERVED = 0.35
+"""Of the budget, for the last stage."""
 
 
 @dataclass(frozen=True)
 class Tuning:
-    """A tuning as read from its folder; `damage` names lines that could not be used."""
+    """A tuning as read from its folder; `damage` names lines that could not be used.
+
+    It does not change: `plus` makes another one of it and a record.
+    """
 
     folder: Path
     created: str
     specification: dict[str, Any]
     fingerprint: dict[str, Any]
-    records: list[dict[str, Any]] = field(default_factory=list)
+    records: Sequence[dict[str, Any]] = ()
     damage: list[str] = field(default_factory=list)
+
+    def plus(self, *records: dict[str, Any]) -> "Tuning":
+        """The same with further records."""
+        return replace(self, records=[*self.records, *records])
 
     def of(self, kind: str) -> list[dict[str, Any]]:
         """The records of a kind, in order."""
-        return [one for one in self.records if one["kind"] == kind]
+        return self._by_kind.get(kind, [])
 
-    @property
+    @cached_property
+    def _by_kind(self) -> dict[str, list[dict[str, Any]]]:
+        found: dict[str, list[dict[str, Any]]] = {}
+        for one in self.records:
+            found.setdefault(one["kind"], []).append(one)
+        return found
+
+    @cached_property
     def present(self) -> Case:
         """The setting that all others are compared with."""
         return Case.from_json(self.specification["present"])
 
     @property
-    def rows(self) -> int:
-        """Rows that are timed: all, or the first where an epoch takes long."""
-        looks = self.of("look")
-        return int(looks[0]["rows"]) if looks else self.present.trained_rows
+    def look(self) -> dict[str, Any] | None:
+        """What the present setting takes about; None before the first look."""
+        return next(iter(self.of("look")), None)
 
     @property
+    def rows(self) -> int:
+        """Rows that are timed: all, or the first where an epoch takes long."""
+        return int(self.look["rows"]) if self.look else self.present.trained_rows
+
+    @cached_property
     def space(self) -> Space:
         """What can be tried."""
         return Space(self.present, self.specification["values"], self.rows)
@@ -83,7 +107,7 @@ class Tuning:
         """Seconds to measure for."""
         return float(self.specification["budget_s"])
 
-    @property
+    @cached_property
     def rungs(self) -> list[Rung]:
         """The rungs so far."""
         return [
@@ -108,27 +132,27 @@ class Tuning:
         """Whether nothing is missing."""
         return bool(self.of("done"))
 
-    @property
+    @cached_property
     def spent_s(self) -> float:
         """Seconds that all of it took so far."""
         return float(sum(one.get("wall_s", 0.0) for one in self.records))
 
-    @property
+    @cached_property
     def cases(self) -> dict[str, Case]:
         """Every setting of any rung, by its key."""
         return {case.key: case for rung in self.rungs for case in rung.cases}
 
-    @property
+    @cached_property
     def prepared(self) -> dict[str, dict[str, Any]]:
         """By setting, what came of it when it was last prepared or timed."""
         return {one["case"]: one for one in self.records if one["kind"] in ("ready", "time")}
 
-    @property
+    @cached_property
     def tried(self) -> set[str]:
         """Keys of all settings that were prepared, whatever came of it."""
         return {one["case"] for one in self.of("ready")}
 
-    @property
+    @cached_property
     def failed(self) -> dict[str, str]:
         """Settings that could not be had or timed, with the reason."""
         bad = {
@@ -138,20 +162,25 @@ class Tuning:
         }
         return {key: why for key, why in bad.items() if key != self.present.key}
 
+    @cached_property
+    def _times_s(self) -> dict[str, dict[tuple[int, int], float]]:
+        found: dict[str, dict[tuple[int, int], float]] = {}
+        for one in self.of("time"):
+            if one["outcome"] == OK:
+                turn = one["launch"], one["turn"]
+                found.setdefault(one["case"], {})[turn] = one["epoch_s"]
+        return found
+
     def epochs_s(self, key: str) -> dict[tuple[int, int], float]:
         """A setting's time of an epoch, by launch and turn."""
-        return {
-            (one["launch"], one["turn"]): one["epoch_s"]
-            for one in self.of("time")
-            if one["case"] == key and one["outcome"] == OK
-        }
+        return self._times_s.get(key, {})
 
     def ratios(self, key: str, to: str | None = None) -> dict[tuple[int, int], float]:
         """Its time over the present setting's, or another's, in the same turn of a launch."""
         mine, theirs = self.epochs_s(key), self.epochs_s(to or self.present.key)
         return {turn: mine[turn] / theirs[turn] for turn in mine if turn in theirs}
 
-    @property
+    @cached_property
     def ranked(self) -> dict[str, tuple[Case, float]]:
         """By key, every setting that was timed and its ratio to the present one."""
         failed, found = self.failed, {}
@@ -174,23 +203,22 @@ class Tuning:
         return self._estimate(self.epochs_s(key))
 
     def _estimate(self, values: dict[tuple[int, int], float]) -> Estimate:
-        halved = {rung.number for rung in self.rungs if rung.stage == HALVED}
-        later = {one["launch"] for one in self.of("time") if one["rung"] in halved}
-        told = {turn: one for turn, one in values.items() if turn[0] in later}
+        told = {turn: one for turn, one in values.items() if turn[0] in self._later}
         if len({launch for launch, _ in told}) >= 2:
             values = told
         return nested_estimate(list(values.values()), [launch for launch, _ in values])
 
-    def once_s(self, key: str) -> float:
-        """What is paid once (build, trace, compile), the median over launches."""
-        return float(np.median([one["once_s"] for one in self._good("ready", key)]))
+    @cached_property
+    def _later(self) -> set[int]:
+        """Launches of the rungs of halving."""
+        halved = {rung.number for rung in self.rungs if rung.stage == HALVED}
+        return {one["launch"] for one in self.of("time") if one["rung"] in halved}
 
-    def jit(self, key: str) -> bool | None:
-        """Whether Keras compiles its step with `jit_compile`."""
-        return next((bool(one["jit_compiled"]) for one in self._good("ready", key)), None)
-
-    def _good(self, kind: str, key: str) -> list[dict[str, Any]]:
-        return [one for one in self.of(kind) if one["case"] == key and one["outcome"] == OK]
+    def once_s(self, key: str) -> Estimate:
+        """What is paid once (build, trace, compile), a value a launch."""
+        ready = [one for one in self.of("ready") if one["case"] == key and one["outcome"] == OK]
+        values_s = [max(one["once_s"], LEAST_S) for one in ready]
+        return nested_estimate(values_s, [one["launch"] for one in ready])
 
     def trainings(self, key: str) -> list[dict[str, Any]]:
         """Its trainings from a seed."""
@@ -209,34 +237,62 @@ class Tuning:
         each = (self._ready_s(case) + turns * self._turn_s(case) for case in named.values())
         return sum(starts.values()) + sum(each)
 
-    @property
+    @cached_property
     def reserve_s(self) -> float:
         """What the last stage will take: three processes, and the trainings of each."""
-        case = self.present
-        once_s = self._start_s(case) + 2 * self._ready_s(case)
-        looks = self.of("look")
-        training_s = self.epochs * looks[0]["epoch_s"] if looks else 0.0
-        return min(0.25 * self.budget_s, 3 * (once_s + training_s))
+        once_s = self._start_s(self.present) + 2 * self._ready_s(self.present)
+        training_s = self.epochs * self.look["epoch_s"] if self.look else 0.0
+        return min(MOST_RESERVED * self.budget_s, 3 * (once_s + training_s))
 
     def _start_s(self, case: Case) -> float:
-        known = [one["wall_s"] for one in self.of("start") if one["backend"] == case.backend]
-        return float(np.median(known)) if known else effort.STARTS_S[case.backend] + WARM_S
+        """By the starts of this backend, else typical, as slow as the present one's was."""
+        known = self._starts_s.get(case.backend)
+        if known:
+            return float(np.median(known))
+        now = self.present.backend
+        slow = np.median(self._starts_s.get(now) or [STARTS_S[now]]) / STARTS_S[now]
+        return float(STARTS_S[case.backend] * slow)
+
+    @cached_property
+    def _starts_s(self) -> dict[str, list[float]]:
+        found: dict[str, list[float]] = {}
+        for one in self.of("start"):
+            found.setdefault(one["backend"], []).append(one["wall_s"])
+        return found
 
     def _ready_s(self, case: Case) -> float:
-        """Of the same setting, else of those of its backend and path, else typical."""
-        ready = [(self.cases[one["case"]], one["wall_s"]) for one in self.of("ready")]
-        mine = [wall_s for one, wall_s in ready if one == case]
-        like = [wall_s for one, wall_s in ready if one.comparable == case.comparable]
-        if mine or like:
-            return float(np.median(mine or like))
-        look = effort.Look.typical(case)
-        return look.once_s + 3 * look.epoch_s
+        """Of the same setting, else of its backend and path, else as slow as the first look was."""
+        known = self._readies_s.get(case.key) or self._readies_s.get(case.comparable)
+        if known:
+            return float(np.median(known))
+        slow, epoch_s = 1.0, 0.0
+        if self.look:
+            slow = self.look["once_s"] / effort.Look.typical(self.present).once_s
+            epoch_s = self.look["epoch_s"]
+        return max(0.5, slow) * effort.Look.typical(case).once_s + READY_EPOCHS * epoch_s
+
+    @cached_property
+    def _readies_s(self) -> dict[Any, list[float]]:
+        found: dict[Any, list[float]] = {}
+        for one in self.of("ready"):
+            if one["case"] in self.cases:
+                place = self.cases[one["case"]].comparable
+                found.setdefault(one["case"], []).append(one["wall_s"])
+                found.setdefault(place, []).append(one["wall_s"])
+        return found
 
     def _turn_s(self, case: Case) -> float:
-        times = [one for one in self.of("time") if one["outcome"] == OK]
-        mine = [one["wall_s"] for one in times if one["case"] == case.key]
-        walls_s = mine or [one["wall_s"] for one in times]
-        return float(np.median(walls_s)) if walls_s else 0.3
+        known = self._turns_s.get(case.key) or self._turns_s.get("")
+        return float(np.median(known)) if known else USUAL_TURN_S
+
+    @cached_property
+    def _turns_s(self) -> dict[str, list[float]]:
+        """By setting, and of all of them under no name."""
+        found: dict[str, list[float]] = {}
+        for one in self.of("time"):
+            found.setdefault(one["case"], []).append(one["wall_s"])
+            found.setdefault("", []).append(one["wall_s"])
+        return found
 
 
 def _centre(ratios: dict[tuple[int, int], float]) -> float:
@@ -285,6 +341,7 @@ def specification(
 def read(folder: Path) -> Tuning:
     """Read a tuning. Raises UserError if there is none, or it is of an unknown schema."""
     tuning = FORMAT.read(folder, Tuning, _check)
+    found: list[dict[str, Any]] = []
 
     def use(record: Field) -> None:
         kind = record["kind"].text()
@@ -293,10 +350,10 @@ def read(folder: Path) -> Tuning:
         CHECKS[kind](record)
         if "wall_s" in record.value:
             record["wall_s"].number(above=-1)
-        tuning.records.append(record.value)
+        found.append(record.value)
 
     folders.records(folder, tuning.damage, use)
-    return tuning
+    return tuning.plus(*found)
 
 
 def _check(wanted: Field) -> None:
@@ -360,7 +417,7 @@ def _check_start(record: Field) -> None:
     folders.set_whole_numbers(record, ["launch", "rung"])
 
 
-CHECKS = {
+CHECKS: dict[str, Callable[[Field], object]] = {
     "look": _check_look,
     "rung": _check_rung,
     "end": lambda record: folders.set_whole_numbers(record, ["rung"]),
@@ -368,5 +425,5 @@ CHECKS = {
     "ready": _check_ready,
     "time": _check_time,
     "training": _check_training,
-    "done": lambda record: None,
+    "done": Field.members,
 }

@@ -101,8 +101,8 @@ class Space:
         if factor == STEPS:
             if backend == "torch":
                 return None  # Keras refuses it there.
-            steps = -(-self.rows // case.batch_rows)
-            other = None if other is None else min(int(other), steps)
+            most = -(-self.rows // case.batch_rows)
+            other = None if other is None else min(int(other), most)
             other = self.values[STEPS][0] if other == 1 else other
         if factor == JIT and backend == "jax" and (path == "compiled" or other == "off"):
             return None  # It is compiled in any case, or made for debugging.

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from nnbench.show import intervals, units
+from nnbench.show import intervals
 from nnbench.show.intervals import RATIO, SECONDS
 from nnbench.show.table import Cell, Table
 from nnbench.tune.finding import Answer, Finding, Setting, Trained
@@ -50,7 +50,7 @@ def _row(found: Finding, one: Setting) -> list[Cell]:
         Cell(f"{one.name} (now)" if is_now else one.name),
         Cell("1") if is_now else ratio,
         intervals.cell(one.epoch_s, SECONDS),
-        Cell(units.seconds(one.once_s)),
+        intervals.cell(one.once_s, SECONDS),
         Cell(str(one.ratio.launches)),
     ]
 
@@ -80,15 +80,16 @@ def as_json(found: Finding, page: Path) -> dict[str, Any]:
 
 
 def _setting(one: Setting) -> dict[str, Any]:
-    ratio, epoch_s = one.ratio, one.epoch_s
+    parts = {"ratio": one.ratio, "epoch_s": one.epoch_s, "once_s": one.once_s}
     return {
         "name": one.name,
         "changes": one.changes,
         "keeps_training": one.keeps,
-        "ratio": {"value": ratio.value, "low": ratio.low, "high": ratio.high},
-        "epoch_s": {"value": epoch_s.value, "low": epoch_s.low, "high": epoch_s.high},
-        "once_s": one.once_s,
-        "launches": ratio.launches,
+        **{
+            name: {"value": each.value, "low": each.low, "high": each.high}
+            for name, each in parts.items()
+        },
+        "launches": one.ratio.launches,
         "timed_to_the_end": one.last,
         "case": one.case.to_json(),
     }

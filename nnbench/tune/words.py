@@ -3,8 +3,8 @@
 import math
 
 from nnbench.drift.metrics import Drift
-from nnbench.show import intervals, units
-from nnbench.show.intervals import RATIO
+from nnbench.show import units
+from nnbench.show.intervals import RATIO, SECONDS, sentence
 from nnbench.show.units import seconds
 from nnbench.stats.verdict import MARGIN
 from nnbench.tune.finding import Answer, Finding, Trained
@@ -16,12 +16,12 @@ FEW_LAUNCHES = 3
 
 def sentences(found: Finding) -> list[str]:
     """The finding first: what to take; then what it changes, costs and holds."""
-    told = [_fastest(found, one) for one in found.answers]
+    told = []
     if found.same is None:
         nothing = "Nothing that was tried and keeps the training is faster than it is now"
-        told.insert(0, f"{nothing} ({now(found)}).")
+        told.append(f"{nothing} ({now(found)}).")
     for one in found.answers:
-        told += _about(found, one)
+        told += [_fastest(found, one), *_about(found, one)]
     return told
 
 
@@ -38,7 +38,7 @@ def _fastest(found: Finding, one: Answer) -> str:
     if one is found.changing and found.same is not None:
         what = f"Faster still, but it changes the training: {mine.name}"
     return (
-        f"{what}: an epoch takes {intervals.sentence(mine.ratio, RATIO)} the time that it takes "
+        f"{what}: an epoch takes {sentence(mine.ratio, RATIO)} the time that it takes "
         f"now ({now(found)}), {seconds(mine.epoch_s.value)} instead of "
         f"{seconds(present.epoch_s.value)}."
     )
@@ -48,14 +48,13 @@ def _about(found: Finding, one: Answer) -> list[str]:
     told = [_once(found, one)]
     if one.alike:
         told.append(f"It cannot be distinguished from {'; '.join(one.alike)}.")
-    told.append(f"{_drift(found, one.trained)} {_memory(found, one.trained)}".strip())
-    name = one.setting.name
-    return [f"{name}: {text[:1].lower()}{text[1:]}" for text in told]
+    told += [_drift(found, one.trained), _memory(found, one.trained)]
+    return [text for text in told if text]
 
 
 def _once(found: Finding, one: Answer) -> str:
-    once, before = one.setting.once_s, found.present.once_s
-    told = f"Building, tracing and compiling it takes {seconds(once)} once, now {seconds(before)}"
+    once, before = (sentence(each.once_s, SECONDS) for each in (one.setting, found.present))
+    told = f"To build, trace and compile it takes {once} once, now {before}"
     if one.pays_from > 1:
         return f"{told}: it is ahead from epoch {one.pays_from:,} on."
     return f"{told}."
@@ -64,13 +63,13 @@ def _once(found: Finding, one: Answer) -> str:
 def _drift(found: Finding, trained: Trained) -> str:
     if trained.drift is None:
         return f"What it changes numerically is not known: {trained.problem}."
-    told = f"After {found.epochs} epochs from the same weights and seed {apart(trained.drift)}"
+    told = f"After {found.epochs} epochs from the same seed and weights, {apart(trained.drift)}"
     again = found.again
     if again is None or again.drift is None:
         return f"{told}."
     if again.drift.bitwise:
-        return f"{told}; trained twice, the present one is equal in every bit."
-    return f"{told}; trained twice, of the present one {apart(again.drift)}."
+        return f"{told}; as it is now, two trainings are equal in every bit."
+    return f"{told}; of two trainings as it is now, {apart(again.drift)}."
 
 
 def apart(drift: Drift) -> str:
@@ -113,9 +112,7 @@ def warnings(found: Finding) -> list[str]:
         told.append(f"An answer rests on {many}: give a larger --budget.")
     if any(one.alike for one in found.answers):
         within = units.share(MARGIN)
-        told.append(
-            f"Of settings within {within} of the fastest the one of fewest changes is told."
-        )
+        told.append(f"Within {within} of the fastest the setting of fewest changes is told.")
     told += list(found.left_out)
     told += [f"Not timed: {name}: {why.splitlines()[0]}" for name, why in found.failed.items()]
     return told
