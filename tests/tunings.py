@@ -1,5 +1,6 @@
 """Tunings on simulated times: the real rule, the real records, no process."""
 
+import json
 import random
 
 from nnbench.tune import halving, saved
@@ -9,6 +10,7 @@ from nnbench.workload.architecture import parse
 from nnbench.workload.case import Case, Training
 
 BACKENDS = ("tensorflow", "jax", "torch")
+GRIDS = {}
 START_S, READY_S, TURN_S = 3.0, 1.5, 0.2
 
 
@@ -68,10 +70,13 @@ def _timed(tuning, rung, epoch_s, drawn, noise, ready_s):
 
 def everything(space):
     """Every setting that can be had by changes, one after the other: the full grid."""
-    found, left = {}, [space.present]
-    while left:
-        case = left.pop()
-        if case.key not in found:
-            found[case.key] = case
-            left += [made for _, _, made in space.moves(case)]
-    return list(found.values())
+    named = json.dumps([space.present.to_json(), space.values, space.rows])
+    if named not in GRIDS:
+        found, left = {}, [space.present]
+        while left:
+            case = left.pop()
+            if case not in found:
+                found[case] = True
+                left += [made for _, _, made in space.moves(case)]
+        GRIDS[named] = list(found)
+    return GRIDS[named]

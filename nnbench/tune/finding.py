@@ -89,9 +89,9 @@ class Finding:
     def of(cls, tuning: Tuning) -> Self:
         """Raises UserError where too little was timed, or a file of it is damaged."""
         ranked = tuning.ranked
-        if tuning.present.key not in ranked:
+        if tuning.present not in ranked:
             raise UserError(f"{tuning.folder} holds no timing yet: give the same command again")
-        settings = [_setting(tuning, case) for case, _ in ranked.values()]
+        settings = [_setting(tuning, case) for case in ranked]
         settings.sort(key=lambda one: one.ratio.value)
         present = next(one for one in settings if one.case == tuning.present)
         same, changing = _chosen(tuning)
@@ -143,21 +143,21 @@ def _setting(tuning: Tuning, case: Case) -> Setting:
         ratio=tuning.ratio(case.key),
         epoch_s=tuning.epoch_s(case.key),
         once_s=tuning.once_s(case.key),
-        last=case.key in _last(tuning),
+        last=case in _last(tuning),
     )
 
 
-def _last(tuning: Tuning) -> set[str]:
+def _last(tuning: Tuning) -> list[Case]:
     """Settings that were timed to the end: in the last rung of halving, else in any."""
     halved = [rung for rung in tuning.rungs if rung.stage == HALVED]
-    keys = {case.key for case in halved[-1].cases} if halved else set(tuning.ranked)
-    return keys & tuning.ranked.keys()
+    cases = halved[-1].cases if halved else list(tuning.ranked)
+    return [case for case in cases if case in tuning.ranked]
 
 
 def _chosen(tuning: Tuning) -> tuple[Case | None, Case | None]:
     """The fastest that keeps the training, and one that changes it and is faster still."""
-    space, ranked = tuning.space, tuning.ranked
-    last = [ranked[key][0] for key in _last(tuning) if key != tuning.present.key]
+    space = tuning.space
+    last = [case for case in _last(tuning) if case != tuning.present]
     same = _fastest(tuning, [case for case in last if space.keeps_training(case)], None)
     others = [case for case in last if not space.keeps_training(case)]
     return same, _fastest(tuning, others, same)

@@ -17,6 +17,7 @@ timed in every rung: all others are ratios to it. What a rung consists of follow
 of those before it alone.
 """
 
+import itertools
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -77,12 +78,12 @@ class Known(Protocol):
         """The rungs so far."""
 
     @property
-    def tried(self) -> set[str]:
-        """Keys of all settings that were prepared, whatever came of it."""
+    def tried(self) -> set[Case]:
+        """All settings that were prepared, whatever came of it."""
 
     @property
-    def ranked(self) -> Mapping[str, tuple[Case, float]]:
-        """By key, every setting that was timed and its ratio to the present one."""
+    def ranked(self) -> Mapping[Case, float]:
+        """Every setting that was timed, with its ratio to the present one."""
 
     @property
     def spent_s(self) -> float:
@@ -140,9 +141,8 @@ def _halved(known: Known, number: int, halvings: int, left_s: float) -> Rung | N
 
 def _fastest(known: Known, count: int) -> list[Case]:
     """The fastest of each kind, so many, but for the present setting."""
-    space = known.space
-    order = sorted(known.ranked.values(), key=lambda one: one[1])
-    others = [case for case, _ in order if case.key != space.present.key]
+    space, ratios = known.space, known.ranked
+    others = [case for case in sorted(ratios, key=lambda one: ratios[one]) if case != space.present]
     same = [case for case in others if space.keeps_training(case)]
     changing = [case for case in others if not space.keeps_training(case)]
     return [*same[:count], *changing[:count]]
@@ -153,33 +153,27 @@ def combinations(known: Known) -> list[Case]:
 
     Those that keep the training and those that change it take turns.
     """
-    space = known.space
-    expected: dict[str, tuple[Case, float]] = {}
+    space, ratios = known.space, known.ranked
+    expected: dict[Case, float] = {}
     for parent in _fastest(known, WIDTH):
         for factor, other, made in space.moves(parent):
-            if made.key in known.tried:
-                continue
-            ratio = known.ranked[parent.key][1] * effect(known, parent, factor, other)
-            if ratio < expected.get(made.key, (made, math.inf))[1]:
-                expected[made.key] = made, ratio
-    least = {True: math.inf, False: math.inf}
-    for case, ratio in known.ranked.values():
-        kept = space.keeps_training(case)
-        least[kept] = min(least[kept], ratio)
+            if made not in known.tried:
+                ratio = ratios[parent] * effect(known, parent, factor, other)
+                expected[made] = min(ratio, expected.get(made, math.inf))
     # What changes the training is worth naming only where it is faster than what keeps it.
-    least[False] = min(least.values())
-    order = sorted(expected.values(), key=lambda one: one[1])
+    least = {True: min(ratio for case, ratio in ratios.items() if space.keeps_training(case))}
+    least[False] = min(ratios.values())
+    order = sorted(expected, key=lambda one: expected[one])
     sides = [
         [
             case
-            for case, ratio in order
-            if space.keeps_training(case) is kept and ratio <= HOPELESS * least[kept]
+            for case in order
+            if space.keeps_training(case) is kept and expected[case] <= HOPELESS * least[kept]
         ]
         for kept in (True, False)
     ]
-    return [
-        side[place] for place in range(max(map(len, sides))) for side in sides if place < len(side)
-    ]
+    turns = itertools.zip_longest(*sides)
+    return [case for turn in turns for case in turn if case is not None]
 
 
 def effect(known: Known, parent: Case, factor: str, other: Value) -> float:
@@ -191,12 +185,12 @@ def effect(known: Known, parent: Case, factor: str, other: Value) -> float:
     space = known.space
     here: list[float] = []
     elsewhere: list[float] = []
-    for case, ratio in known.ranked.values():
+    for case, ratio in known.ranked.items():
         if case.path != parent.path or spaces.value(case, factor) == other:
             continue
         made = space.changed(case, factor, other)
-        if made is not None and made.key != case.key and made.key in known.ranked:
-            worth = math.log(known.ranked[made.key][1] / ratio)
+        if made is not None and made != case and made in known.ranked:
+            worth = math.log(known.ranked[made] / ratio)
             (here if case.backend == parent.backend else elsewhere).append(worth)
     if here:
         return math.exp(np.mean(here))

@@ -148,9 +148,9 @@ class Tuning:
         return {one["case"]: one for one in self.records if one["kind"] in ("ready", "time")}
 
     @cached_property
-    def tried(self) -> set[str]:
-        """Keys of all settings that were prepared, whatever came of it."""
-        return {one["case"] for one in self.of("ready")}
+    def tried(self) -> set[Case]:
+        """All settings that were prepared, whatever came of it."""
+        return {self.cases[one["case"]] for one in self.of("ready") if one["case"] in self.cases}
 
     @cached_property
     def failed(self) -> dict[str, str]:
@@ -181,13 +181,13 @@ class Tuning:
         return {turn: mine[turn] / theirs[turn] for turn in mine if turn in theirs}
 
     @cached_property
-    def ranked(self) -> dict[str, tuple[Case, float]]:
-        """By key, every setting that was timed and its ratio to the present one."""
-        failed, found = self.failed, {}
+    def ranked(self) -> dict[Case, float]:
+        """Every setting that was timed, with its ratio to the present one."""
+        found = {}
         for key, case in self.cases.items():
             ratios = self.ratios(key)
-            if ratios and key not in failed:
-                found[key] = case, float(_centre(ratios))
+            if ratios and key not in self.failed:
+                found[case] = _centre(ratios)
         return found
 
     def ratio(self, key: str, to: str | None = None) -> Estimate:

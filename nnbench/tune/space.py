@@ -98,33 +98,39 @@ class Space:
         backend, path = case.backend, case.path
         if factor in (STEPS, SOURCE) and path != "fit":
             return None
-        if factor == STEPS:
-            if backend == "torch":
-                return None  # Keras refuses it there.
-            most = -(-self.rows // case.batch_rows)
-            other = None if other is None else min(int(other), most)
-            other = self.values[STEPS][0] if other == 1 else other
+        if factor == STEPS and backend == "torch":
+            return None  # Keras refuses it there.
         if factor == JIT and backend == "jax" and (path == "compiled" or other == "off"):
             return None  # It is compiled in any case, or made for debugging.
         if factor == BATCH and not self._fits(other):
             return None
         if factor == PATH:
-            now = self.present.training
-            kept = now if other == "fit" == self.present.path else None
-            steps = kept.steps_per_execution if kept and backend != "torch" else None
-            training = replace(
-                case.training, steps_per_execution=steps, source=kept.source if kept else None
-            )
-            return replace(case, path=str(other), training=training)
+            return self._on_path(case, str(other))
         if factor == BACKEND:
             # "auto" is something else on each backend.
             case = _with(case, JIT, self.values[JIT][0])
             case = _with(case, STEPS, None) if other == "torch" else case
         try:
-            made = _with(case, factor, other)
+            return self._capped(_with(case, factor, other))
         except UserError:
             return None
-        return made
+
+    def _capped(self, case: Case) -> Case:
+        """With as many steps at once as an epoch has."""
+        steps, most = case.training.steps_per_execution, -(-self.rows // case.batch_rows)
+        if steps is None or steps <= most or case.training == self.present.training:
+            return case
+        return _with(case, STEPS, most if most > 1 else self.values[STEPS][0])
+
+    def _on_path(self, case: Case, path: str) -> Case:
+        now, training = self.present.training, replace(case.training, source=None)
+        training = replace(training, steps_per_execution=None)
+        if path == "fit" == self.present.path:
+            steps = None if case.backend == "torch" else now.steps_per_execution
+            training = replace(training, steps_per_execution=steps, source=now.source)
+        if path == "compiled" and case.backend == "jax":
+            training = replace(training, jit=now.jit)
+        return replace(case, path=path, training=training)
 
     def _fits(self, batch: Value) -> bool:
         if self.rows == self.present.trained_rows:
@@ -136,7 +142,7 @@ class Space:
         for factor in FACTORS:
             for other in self.values[factor]:
                 made = None if other == value(case, factor) else self.changed(case, factor, other)
-                if made is not None and made.key != case.key:
+                if made is not None and made != case:
                     yield factor, other, made
 
     def single_changes(self) -> list[Case]:
@@ -144,7 +150,7 @@ class Space:
 
         A path is worth something else on each backend: those two are not taken one by one.
         """
-        found: dict[str, Case] = {}
+        found: list[Case] = []
         for path in self.values[PATH]:
             for backend in self.values[BACKEND]:
                 made: Case | None = self.present
@@ -153,16 +159,16 @@ class Space:
                 if made and backend != made.backend:
                     made = self.changed(made, BACKEND, backend)
                 if made:
-                    found[made.key] = made
-        ordered = sorted(found.values(), key=self._distance)
-        others = {made.key: made for _, _, made in self.moves(self.present)}
-        return list({one.key: one for one in [*ordered, *others.values()]}.values())
+                    found.append(made)
+        found.sort(key=self._distance)
+        others = (made for _, _, made in self.moves(self.present))
+        return list(dict.fromkeys([*found, *others]))
 
     def _distance(self, case: Case) -> tuple[bool, bool, bool]:
         now = self.present
         # All compiled paths come before the other `fit`s: most is won there.
         other = case.backend != now.backend
-        return case.key != now.key, other and case.path == now.path, other
+        return case != now, other and case.path == now.path, other
 
     def changes(self, case: Case) -> dict[str, Value]:
         """What of a case is not as it is now: the factors with their values."""
