@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullFormatter
 
@@ -12,6 +13,9 @@ from nnbench.tune.words import now
 
 SAME, CHANGING, NOW = SERIES_COLOURS[0], SERIES_COLOURS[1], "#555555"
 MOST_BARS = 28
+
+REACH = 1.6
+"""The axis goes on so many times beyond the bars."""
 
 
 def ratios(found: Finding) -> Figure:
@@ -27,8 +31,9 @@ def ratios(found: Finding) -> Figure:
         _bar(found, axis, place, one)
     axis.axvline(1, color="black", linewidth=0.8)
     axis.set_xscale("log")
-    low, high = axis.get_xlim()
-    axis.set_xlim(low / 1.15, high * 1.6)
+    # The interval of few launches may go on beyond the axis.
+    values = [1.0, *(one.ratio.value for one in shown)]
+    axis.set_xlim(min(values) / REACH, max(values) * REACH)
     axis.xaxis.set_major_locator(figures.log_ticks(*axis.get_xlim()))
     axis.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}×"))
     axis.xaxis.set_minor_formatter(NullFormatter())
@@ -52,28 +57,20 @@ def ratios(found: Finding) -> Figure:
     return figure
 
 
-def _bar(found: Finding, axis: Any, place: int, one: Setting) -> None:
-    ratio = one.ratio
-    ends = sorted((ratio.value, 1.0))
-    colour, chosen = _colour(found, one), one in [each.setting for each in found.answers]
-    style = {"height": 0.62, "color": colour, "alpha": 0.9 if chosen else 0.45}
-    axis.barh(place, ends[1] - ends[0], left=ends[0], **style)
-    if one is not found.present and ratio.has_interval:
-        # An interval of two launches may go on beyond the axis.
-        (below,), (above,) = figures.bar_lengths([ratio])
-        reach = [[min(below, 0.8 * ratio.value)], [min(above, 4 * ratio.value)]]
+def _bar(found: Finding, axis: Axes, place: int, one: Setting) -> None:
+    ends = sorted((one.ratio.value, 1.0))
+    chosen = one in [each.setting for each in found.answers]
+    style: dict[str, Any] = {"height": 0.62, "alpha": 0.9 if chosen else 0.45}
+    axis.barh(place, ends[1] - ends[0], left=ends[0], color=_colour(found, one), **style)
+    if one is not found.present:
         bar: dict[str, Any] = {"color": "black", "capsize": 2.5, "linewidth": 1.0}
-        axis.errorbar(ratio.value, place, xerr=reach, **bar)
-    high = min(ratio.high, 5 * ratio.value) if ratio.has_interval else ratio.value
-    text = "1" if one is found.present else units.ratio(ratio.value)
-    right: dict[str, Any] = {"textcoords": "offset points", "va": "center", "fontsize": 8}
-    weight = "bold" if chosen else "normal"
-    at = (max(ratio.value, high, 1.0), place)
-    axis.annotate(text, at, xytext=(5, 0), fontweight=weight, **right)
+        axis.errorbar(one.ratio.value, place, xerr=figures.bar_lengths([one.ratio]), **bar)
 
 
 def _name(found: Finding, one: Setting) -> str:
-    return f"{one.name} (now)" if one is found.present else one.name
+    if one is found.present:
+        return f"{one.name} (now)   1"
+    return f"{one.name}   {units.ratio(one.ratio.value)}"
 
 
 def _colour(found: Finding, one: Setting) -> str:

@@ -7,7 +7,7 @@ for a while hits all alike, and a turn's ratios are of neighbours in time.
 
 import random
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -119,7 +119,7 @@ class _Execution:
     def _look(self) -> None:
         present, self.stage = self.tuning.present, "a first look"
         with self._stopping():
-            self._start([present], launch=-1, rung=-1)
+            self._start([present], self._new_launch)
             if not self.workers:
                 self._refuse()
             told = self._asked(present, "look")
@@ -135,8 +135,8 @@ class _Execution:
         self._keep({"kind": "look", **record, "rows": rows, "wall_s": told["wall_s"]})
 
     def _time(self, rung: Rung) -> None:
-        launch = 1 + max((one["launch"] for one in self.tuning.of("start")), default=-1)
-        self._start(rung.cases, launch, rung.number)
+        launch = self._new_launch
+        self._start(rung.cases, launch)
         ready = self._prepare(rung, launch)
         if self.tuning.present.key not in {case.key for case in ready}:
             self._refuse()
@@ -177,7 +177,7 @@ class _Execution:
             case = left.pop(0)
             is_late = self.tuning.spent_s > rung.until_s and len(ready) >= halving.LEAST_TRIED
             process = process_of(case)
-            if is_late or (process not in self.workers and not self._again(case, launch, rung)):
+            if is_late or (process not in self.workers and not self._again(case, launch)):
                 continue
             self._tell(f"compiling {self._name(case)}")
             told = self._asked(case, "ready")
@@ -191,14 +191,18 @@ class _Execution:
                 left = lost + left
         return ready
 
-    def _again(self, case: Case, launch: int, rung: Rung) -> bool:
+    def _again(self, case: Case, launch: int) -> bool:
         """Start a process anew, after one was lost."""
         if case.key in self.tuning.failed:
             return False
-        self._start([case], launch, rung.number)
+        self._start([case], launch)
         return process_of(case) in self.workers
 
-    def _start(self, cases: Any, launch: int, rung: int) -> None:
+    @property
+    def _new_launch(self) -> int:
+        return 1 + max((one["launch"] for one in self.tuning.of("start")), default=-1)
+
+    def _start(self, cases: Sequence[Case], launch: int) -> None:
         """Start the processes of these settings together, and wait for each."""
         first: dict[Process, Case] = {}
         for case in cases:
@@ -207,10 +211,10 @@ class _Execution:
         logs = self.tuning.folder / "logs"
         began_s = time.monotonic()
         for process, case in first.items():
-            log = logs / f"launch-{launch + 1:04d}-{case.backend}-{case.key}.log"
+            log = logs / f"launch-{launch:04d}-{case.backend}-{case.key}.log"
             self.workers[process] = Worker(case, self.arrays, log, room="nnbench.tune.worker")
         for process, case in first.items():
-            told: dict[str, Any] = {"kind": "start", "launch": launch, "rung": rung}
+            told: dict[str, Any] = {"kind": "start", "launch": launch}
             told |= dict(zip(("backend", "device", "threads"), case.worker, strict=True))
             try:
                 self.workers[process].wait_until_ready()
@@ -246,7 +250,7 @@ class _Execution:
             if len(have) >= wanted:
                 continue
             with self._stopping():
-                self._start([case], launch=self._after_all(), rung=-1)
+                self._start([case], self._new_launch)
                 if process_of(case) not in self.workers:
                     continue
                 self._tell(f"memory of {self._name(case)}")
@@ -254,9 +258,6 @@ class _Execution:
                 for repeat in range(len(have), wanted):
                     if process_of(case) in self.workers:
                         self._train_one(case, repeat, peak)
-
-    def _after_all(self) -> int:
-        return 1 + max((one["launch"] for one in self.tuning.of("start")), default=-1)
 
     def _train_one(self, case: Case, repeat: int, peak: dict[str, Any]) -> None:
         self._tell(f"drift of {self._name(case)}")

@@ -203,12 +203,17 @@ def _answer(
         if one.case != tuning.present and not _differ(tuning, one.case, case)
     ]
     present = next(one for one in settings if one.case == tuning.present)
-    whole = tuning.present.trained_rows / tuning.rows
-    gained_s = whole * (present.epoch_s.value - mine.epoch_s.value)
-    more_s = mine.once_s.value - present.once_s.value
-    pays_from = max(1, math.ceil(more_s / gained_s)) if gained_s > 0 else 1
+    pays_from = _pays_from(mine, present, tuning.present.trained_rows / tuning.rows)
     written = code.to_write(tuning.present, case)
     return Answer(mine, _trained(tuning, case), tuple(alike), pays_from, written)
+
+
+def _pays_from(mine: Setting, present: Setting, epochs_in_one: float) -> int:
+    """The epoch from which on it is ahead, where it is sure that more is paid once."""
+    more_s = mine.once_s.value - present.once_s.value
+    gained_s = epochs_in_one * (present.epoch_s.value - mine.epoch_s.value)
+    is_sure = mine.once_s.low > present.once_s.high
+    return max(1, math.ceil(more_s / gained_s)) if is_sure and gained_s > 0 else 1
 
 
 def _differ(tuning: Tuning, case: Case, other: Case) -> bool:

@@ -157,7 +157,7 @@ def combinations(known: Known) -> list[Case]:
     expected: dict[Case, float] = {}
     for parent in _fastest(known, WIDTH):
         for factor, other, made in space.moves(parent):
-            if made not in known.tried:
+            if made not in known.tried and not _is_lost(known, made):
                 ratio = ratios[parent] * effect(known, parent, factor, other)
                 expected[made] = min(ratio, expected.get(made, math.inf))
     # What changes the training is worth naming only where it is faster than what keeps it.
@@ -174,6 +174,12 @@ def combinations(known: Known) -> list[Case]:
     ]
     turns = itertools.zip_longest(*sides)
     return [case for turn in turns for case in turn if case is not None]
+
+
+def _is_lost(known: Known, case: Case) -> bool:
+    """Whether nothing ended well that was tried on this backend and path."""
+    tried = [one for one in known.tried if (one.backend, one.path) == (case.backend, case.path)]
+    return bool(tried) and not any(one in known.ranked for one in tried)
 
 
 def effect(known: Known, parent: Case, factor: str, other: Value) -> float:

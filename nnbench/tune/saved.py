@@ -414,7 +414,7 @@ def _check_training(record: Field) -> None:
 
 def _check_start(record: Field) -> None:
     record["backend"].text()
-    folders.set_whole_numbers(record, ["launch", "rung"])
+    folders.set_whole_numbers(record, ["launch"])
 
 
 CHECKS: dict[str, Callable[[Field], object]] = {

@@ -114,5 +114,8 @@ def warnings(found: Finding) -> list[str]:
         within = units.share(MARGIN)
         told.append(f"Within {within} of the fastest the setting of fewest changes is told.")
     told += list(found.left_out)
-    told += [f"Not timed: {name}: {why.splitlines()[0]}" for name, why in found.failed.items()]
+    reasons: dict[str, list[str]] = {}
+    for name, why in found.failed.items():
+        reasons.setdefault(why.splitlines()[0], []).append(name)
+    told += [f"Not timed: {'; '.join(names)}: {why}" for why, names in reasons.items()]
     return told

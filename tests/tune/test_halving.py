@@ -38,8 +38,8 @@ def tuned():
     return simulated(new(), apart)
 
 
-def test_the_fastest_of_each_kind_is_found_among_more_than_a_thousand(tuned):
-    assert len(everything(tuned.space)) > 1000
+def test_the_fastest_of_each_kind_is_found_among_many_hundreds(tuned):
+    assert len(everything(tuned.space)) > 800
     same, changing = named(tuned)
     assert keeps(tuned, same)
     assert not keeps(tuned, changing)
