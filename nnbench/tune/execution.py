@@ -67,16 +67,25 @@ class _Execution:
     workers: dict[Process, Worker] = field(default_factory=dict)
 
     def run(self) -> None:
-        if self.tuning.look is None:
-            self._look()
-        while rung := self.tuning.unfinished or self._next():
-            self.stage = f"{rung.stage}, {len(rung.cases)} settings"
+        goes_on = True
+        while goes_on:
             with self._stopping():
-                self._time(rung)
-            self._keep({"kind": "end", "rung": rung.number})
+                if self.tuning.look is None:
+                    self._look()
+                goes_on = self._went_on()
         self.stage = "drift and memory"
         self._train()
         self._keep({"kind": "done"})
+
+    def _went_on(self) -> bool:
+        """Time the next rung, or what is left of one; false if there is none."""
+        rung = self.tuning.unfinished or self._next()
+        if rung is None:
+            return False
+        self.stage = f"{rung.stage}, {len(rung.cases)} settings"
+        self._time(rung)
+        self._keep({"kind": "end", "rung": rung.number})
+        return True
 
     def _next(self) -> Rung | None:
         rung = halving.next_rung(self.tuning)
@@ -118,11 +127,10 @@ class _Execution:
 
     def _look(self) -> None:
         present, self.stage = self.tuning.present, "a first look"
-        with self._stopping():
-            self._start([present], self._new_launch)
-            if not self.workers:
-                self._refuse()
-            told = self._asked(present, "look")
+        self._start([present], self._new_launch)
+        if not self.workers:
+            self._refuse()
+        told = self._asked(present, "look")
         if told["outcome"] != OK:
             reason, *details = str(told.get("message", told["outcome"])).splitlines()
             raise UserError(f"{present.label} cannot be trained as it is: {reason}", *details)
@@ -203,10 +211,11 @@ class _Execution:
         return 1 + max((one["launch"] for one in self.tuning.of("start")), default=-1)
 
     def _start(self, cases: Sequence[Case], launch: int) -> None:
-        """Start the processes of these settings together, and wait for each."""
+        """Start the processes of these settings that do not live, together, and wait for each."""
         first: dict[Process, Case] = {}
         for case in cases:
-            first.setdefault(process_of(case), case)
+            if process_of(case) not in self.workers:
+                first.setdefault(process_of(case), case)
         self._tell(f"starting {', '.join(dict.fromkeys(case.backend for case in first.values()))}")
         logs = self.tuning.folder / "logs"
         began_s = time.monotonic()

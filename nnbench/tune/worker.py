@@ -30,7 +30,7 @@ from nnbench.measure import first_look, memory, serve, trial
 from nnbench.store.runs import FAILED
 from nnbench.training.compiled.data import LONGEST_RUN
 from nnbench.tune.saved import OK, READY_EPOCHS, SAME
-from nnbench.workload import keras_model, user_code
+from nnbench.workload import keras_model, own_model, user_code
 from nnbench.workload.case import Case
 from nnbench.workload.datasets.nest import TrainingData
 
@@ -134,11 +134,7 @@ def _is_another(case: Case) -> bool:
     usual = keras_model.for_case(
         replace(case, training=replace(training, precision=keras_model.USUAL))
     )
-    return _policies(usual) == _policies(keras_model.for_case(case))
-
-
-def _policies(model: Any) -> list[str]:
-    return [layer.dtype_policy.name for layer in model._flatten_layers(include_self=False)]
+    return own_model.policies(usual) == own_model.policies(keras_model.for_case(case))
 
 
 def _fit(case: Case, model: Any, data: TrainingData, epochs: int) -> Any:

@@ -42,13 +42,18 @@ def make(text: str, policy: str | None = None) -> "keras.Model":
     if own.is_saved:
         raise UserError(f"{text} keeps the precision that it was saved with: leave --dtype out")
     model = _called(own, policy)
-    if not any(_computes_by(layer, policy) for layer in model._flatten_layers(include_self=False)):
+    if policy not in policies(model):
         raise UserError(f"{text} sets its precision by itself: leave --dtype out")
     return model
 
 
-def _computes_by(layer: Any, policy: str) -> bool:
-    return bool(layer.dtype_policy.name == policy)
+def policies(model: "keras.Model") -> list[str]:
+    """The dtype policies of its layers, in order; models within and inputs have none of their own."""
+    import keras
+
+    layers = model._flatten_layers(include_self=False)
+    plain = (keras.Model, keras.layers.InputLayer)
+    return [layer.dtype_policy.name for layer in layers if not isinstance(layer, plain)]
 
 
 def set_options(text: str, model: "keras.Model", training: Training) -> None:
