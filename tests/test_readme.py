@@ -20,6 +20,7 @@ ADDED = {
     "nnbench run": f"{SHORT_RUN} --launches 1",
     "nnbench explain": SHORT_RUN,
     "nnbench calibrate": "--budget 1s --quiet",
+    "nnbench tune": "--budget 1s --keep backend --quiet",
     "nnbench race": "--seeds 2 --epochs 30 --quiet",
     "nnbench history record": "--launches 1 --epochs 3 --no-numbers --quiet",
     "nnbench train": "--epochs 20 --quiet",

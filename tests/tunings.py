@@ -69,14 +69,8 @@ def _timed(tuning, rung, epoch_s, drawn, noise, ready_s):
 
 
 def everything(space):
-    """Every setting that can be had by changes, one after the other: the full grid."""
+    """The full grid, made once for each space."""
     named = json.dumps([space.present.to_json(), space.values, space.rows])
     if named not in GRIDS:
-        found, left = {}, [space.present]
-        while left:
-            case = left.pop()
-            if case not in found:
-                found[case] = True
-                left += [made for _, _, made in space.moves(case)]
-        GRIDS[named] = list(found)
+        GRIDS[named] = space.everything()
     return GRIDS[named]

@@ -45,15 +45,28 @@ Watcher = Callable[[float, str, str], None]
 """Is told the seconds spent, what is going on, and the stage."""
 
 
+Plan = Callable[[Tuning], Rung | None]
+"""The rung that follows those of a tuning; None where there is none."""
+
+
 def execute(folder: Path, data: Dataset, watch: Watcher) -> Tuning:
     """Time what is missing of a tuning; what fails or dies is an outcome of its setting.
 
     Raises UserError where the present setting cannot be trained, or the disk fails.
     """
     with closing(Writer(folder)) as writer, data_file(data) as arrays:
-        execution = _Execution(saved.read(folder), writer, arrays, watch)
+        execution = _Execution(saved.read(folder), writer, arrays, watch, halving.next_rung)
         if not execution.tuning.is_complete:
-            execution.run()
+            execution.search()
+            execution.train()
+        return execution.tuning
+
+
+def time_rungs(folder: Path, data: Dataset, watch: Watcher, plan: Plan) -> Tuning:
+    """Time the rungs of another plan, one after the other; raises as `execute` does."""
+    with closing(Writer(folder)) as writer, data_file(data) as arrays:
+        execution = _Execution(saved.read(folder), writer, arrays, watch, plan)
+        execution.search()
         return execution.tuning
 
 
@@ -63,19 +76,18 @@ class _Execution:
     writer: Writer
     arrays: DataFile
     watch: Watcher
+    plan: Plan
     stage: str = ""
     workers: dict[Process, Worker] = field(default_factory=dict)
 
-    def run(self) -> None:
+    def search(self) -> None:
+        """Look at the present setting, then time rung after rung."""
         goes_on = True
         while goes_on:
             with self._stopping():
                 if self.tuning.look is None:
                     self._look()
                 goes_on = self._went_on()
-        self.stage = "drift and memory"
-        self._train()
-        self._keep({"kind": "done"})
 
     def _went_on(self) -> bool:
         """Time the next rung, or what is left of one; false if there is none."""
@@ -88,7 +100,7 @@ class _Execution:
         return True
 
     def _next(self) -> Rung | None:
-        rung = halving.next_rung(self.tuning)
+        rung = self.plan(self.tuning)
         if rung is not None:
             until_s = None if rung.until_s == float("inf") else rung.until_s
             plan = {"rung": rung.number, "stage": rung.stage, "turns": rung.turns}
@@ -250,9 +262,9 @@ class _Execution:
                 told["message"] = f"not ready within {self.limit_s:.0f} s: --limit allows more"
         return {**told, "wall_s": time.monotonic() - began_s}
 
-    def _train(self) -> None:
-        """The present setting twice, and those that are named once, from the same start."""
-        present = self.tuning.present
+    def train(self) -> None:
+        """Train the present setting twice, and those that are named once, from the same start."""
+        present, self.stage = self.tuning.present, "drift and memory"
         for case in (present, *named(self.tuning)):
             have = self.tuning.trainings(case.key)
             wanted = 2 if case.key == present.key else 1
@@ -267,6 +279,7 @@ class _Execution:
                 for repeat in range(len(have), wanted):
                     if process_of(case) in self.workers:
                         self._train_one(case, repeat, peak)
+        self._keep({"kind": "done"})
 
     def _train_one(self, case: Case, repeat: int, peak: dict[str, Any]) -> None:
         self._tell(f"drift of {self._name(case)}")

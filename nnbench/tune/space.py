@@ -145,6 +145,17 @@ class Space:
                 if made is not None and made != case:
                     yield factor, other, made
 
+    def everything(self) -> list[Case]:
+        """Every setting that changes lead to, one after the other: the full grid."""
+        found: dict[Case, None] = {}
+        left = [self.present]
+        while left:
+            case = left.pop()
+            if case not in found:
+                found[case] = None
+                left += [made for _, _, made in self.moves(case)]
+        return list(found)
+
     def single_changes(self) -> list[Case]:
         """The present setting on every backend and path, then each other single change of it.
 
