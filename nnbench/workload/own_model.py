@@ -48,7 +48,7 @@ def make(text: str, policy: str | None = None) -> "keras.Model":
 
 
 def policies(model: "keras.Model") -> list[str]:
-    """The dtype policies of its layers in order; models within and inputs have none of their own."""
+    """The dtype policies of its layers, in order, but of models within it and of inputs."""
     import keras
 
     layers = model._flatten_layers(include_self=False)
