@@ -18,6 +18,9 @@ from nnbench.tune.halving import HALVED
 from nnbench.tune.saved import Tuning
 from nnbench.workload.case import Case
 
+FEW_LAUNCHES = 3
+"""An interval of fewer launches is very wide: Student's t of one degree of freedom is 12.7."""
+
 
 @dataclass(frozen=True)
 class Setting:
@@ -184,10 +187,14 @@ def _fastest(tuning: Tuning, cases: Sequence[Case], than: Case | None) -> Case |
 
 
 def _is_faster(tuning: Tuning, case: Case, than: Case) -> bool:
-    if not tuning.ratios(case.key, than.key):
+    """By its interval; or in every single turn, where an interval of few launches says nothing."""
+    ratios = tuning.ratios(case.key, than.key)
+    if not ratios:
         return False
     ratio = tuning.ratio(case.key, than.key)
-    return ratio.has_interval and ratio.high < 1
+    if ratio.has_interval and ratio.high < 1:
+        return True
+    return ratio.launches < FEW_LAUNCHES and max(ratios.values()) * (1 + MARGIN) < 1
 
 
 def _answer(

@@ -7,11 +7,9 @@ from nnbench.show import units
 from nnbench.show.intervals import RATIO, SECONDS, sentence
 from nnbench.show.units import seconds
 from nnbench.stats.verdict import MARGIN
-from nnbench.tune.finding import Answer, Finding, Trained
+from nnbench.tune.finding import FEW_LAUNCHES, Answer, Finding, Trained
 
 KINDS = {True: "with the same training", False: "where the training may change"}
-
-FEW_LAUNCHES = 3
 
 
 def sentences(found: Finding) -> list[str]:
@@ -109,7 +107,9 @@ def warnings(found: Finding) -> list[str]:
     few = min((one.setting.ratio.launches for one in found.answers), default=FEW_LAUNCHES)
     if few < FEW_LAUNCHES:
         many = "1 launch" if few == 1 else f"{few} launches"
-        told.append(f"An answer rests on {many}: give a larger --budget.")
+        sure = all(one.setting.ratio.excludes_one for one in found.answers)
+        turns = "" if sure else ", where it was faster in every turn, its interval includes 1"
+        told.append(f"An answer rests on {many}{turns}: give a larger --budget.")
     if any(one.alike for one in found.answers):
         within = units.share(MARGIN)
         told.append(f"Within {within} of the fastest the setting of fewest changes is told.")

@@ -89,6 +89,21 @@ def test_where_all_are_equal_nothing_is_named():
     assert named(simulated(new(budget_s=120), lambda case: 0.02)) == []
 
 
+def test_what_is_faster_in_every_turn_is_named_where_two_launches_differ_much():
+    pace = iter([1.0, 0.1])
+
+    def uneven(case):
+        return 0.02 if case.path == "fit" else 0.002 * next(pace)
+
+    kept = ("backend", "jit", "steps", "source", "threads", "batch", "precision")
+    tuning = simulated(new(budget_s=16, backends=("jax",), keep=kept), uneven)
+    (same,) = named(tuning)
+    ratio = tuning.ratio(same.key)
+    assert ratio.launches == 2
+    assert ratio.value < 0.2
+    assert ratio.high > 1
+
+
 def test_of_equal_ones_the_setting_of_fewest_changes_is_named():
     def tied(case):
         return 0.02 if case.backend == "tensorflow" else 0.01
