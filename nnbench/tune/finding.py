@@ -74,7 +74,7 @@ class Finding:
 
     `rows` of all were timed; `epochs` were trained for the drift; `again` is the present setting's
     drift from itself. `same` keeps the training, `changing` does not and is faster; None where
-    nothing is.
+    nothing is. So many single changes were `not_reached` within the budget.
     """
 
     tuning: Tuning
@@ -85,6 +85,7 @@ class Finding:
     again: Trained | None
     failed: dict[str, str]
     left_out: Sequence[str]
+    not_reached: int
     rows: int
     epochs: int
 
@@ -112,6 +113,7 @@ class Finding:
                 if key in tuning.cases
             },
             left_out=tuning.specification["left_out"],
+            not_reached=len({*tuning.space.single_changes()} - tuning.tried),
             rows=tuning.rows,
             epochs=trainings[0]["epochs"] if trainings else tuning.epochs,
         )

@@ -72,6 +72,7 @@ def as_json(found: Finding, page: Path) -> dict[str, Any]:
         "now_again": _trained(found.again),
         "settings": [_setting(one) for one in found.settings],
         "failed": found.failed,
+        "not_reached": found.not_reached,
         "spent_s": found.tuning.spent_s,
         "budget_s": found.tuning.budget_s,
         "sentences": sentences(found),

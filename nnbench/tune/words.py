@@ -16,7 +16,7 @@ def sentences(found: Finding) -> list[str]:
     """The finding first: what to take; then what it changes, costs and holds."""
     told = []
     if found.same is None:
-        nothing = "Nothing that was tried and keeps the training is faster than it is now"
+        nothing = "Nothing that was tried and keeps the training was found to be faster than now"
         told.append(f"{nothing} ({now(found)}).")
     for one in found.answers:
         told += [_fastest(found, one), *_about(found, one)]
@@ -104,12 +104,15 @@ def warnings(found: Finding) -> list[str]:
             f"An epoch takes long: the first {found.rows:,} of {case.trained_rows:,} rows were "
             "timed. What an epoch costs beside its steps weighs more in them than in all."
         )
-    few = min((one.setting.ratio.launches for one in found.answers), default=FEW_LAUNCHES)
+    last = [one.ratio for one in found.settings if one.last and one is not found.present]
+    few = min((ratio.launches for ratio in last), default=FEW_LAUNCHES)
     if few < FEW_LAUNCHES:
         many = "1 launch" if few == 1 else f"{few} launches"
-        sure = all(one.setting.ratio.excludes_one for one in found.answers)
-        turns = "" if sure else ", where it was faster in every turn, its interval includes 1"
-        told.append(f"An answer rests on {many}{turns}: give a larger --budget.")
+        unsure = any(not one.setting.ratio.excludes_one for one in found.answers)
+        turns = "; faster in every turn, but its interval includes 1" if unsure else ""
+        told.append(f"What was timed to the end rests on {many}{turns}: a larger --budget helps.")
+    if found.not_reached:
+        told.append(f"{found.not_reached} single changes were not reached within the budget.")
     if any(one.alike for one in found.answers):
         within = units.share(MARGIN)
         told.append(f"Within {within} of the fastest the setting of fewest changes is told.")

@@ -68,7 +68,7 @@ def test_nothing_faster_is_a_finding(folder):
     found = Finding.of(simulated(new(folder=folder, budget_s=60), lambda case: 0.02))
     assert found.answers == []
     first = words.sentences(found)[0]
-    assert first.startswith("Nothing that was tried and keeps the training is faster")
+    assert first.startswith("Nothing that was tried and keeps the training was found to be faster")
     assert tables.table(found).bold == frozenset()
     assert tables.as_json(found, Path("x"))["same_training"] is None
 
