@@ -69,6 +69,13 @@ def load_uncompiled():
     return X, THREE
 
 
+def build_float():
+    import keras
+
+    made = [keras.layers.Dense(3, "softmax", dtype="float32")]
+    return keras.Sequential([keras.Input((6,), dtype="float32"), *made])
+
+
 def build_subclassed():
     import keras
 

@@ -24,6 +24,7 @@ ROOMS = [
     "explain",
     "race",
     "drift",
+    "tune",
     "doctor",
     "history",
     "report",

@@ -26,6 +26,8 @@ OPTIONS = {
     "activation": "--activation",
     "precision": "--dtype",
     "jit": "--jit",
+    "steps_per_execution": "--steps-per-execution",
+    "source": "--source",
 }
 """Fields of a training that a cost model is for, and the options that set them."""
 
@@ -101,6 +103,8 @@ class Setting:
         unusual = self._unusual
         if "jit" in unusual:
             unusual["jit"] = f"jit-{unusual['jit']}"
+        if "steps_per_execution" in unusual:
+            unusual["steps_per_execution"] = f"{unusual['steps_per_execution']}-at-once"
         return [self.path, *unusual.values()]
 
     @property

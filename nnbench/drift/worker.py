@@ -90,6 +90,7 @@ def _time(request: dict[str, Any], case: Case, data: TrainingData) -> dict[str, 
     model = keras_model.for_case(case)
     size, shuffle = case.training.batch_size, case.training.shuffle
     given = {"sample_weight": data.sample_weight, "batch_size": size, "shuffle": shuffle}
+    given["source"] = case.training.source
     run = partial(fit, model, data.x, data.y, **given)
     run(epochs=2)
     began_s = time.perf_counter()
@@ -166,6 +167,7 @@ def _by_fit(
 
     size, shuffle = case.training.batch_size, case.training.shuffle
     given = {"sample_weight": data.sample_weight, "batch_size": size, "shuffle": shuffle}
+    given["source"] = case.training.source
     run = partial(fit, model, data.x, data.y, **given)
     return run(epochs=kept[-1], callbacks=[Keeper()])
 

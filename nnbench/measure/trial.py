@@ -168,6 +168,7 @@ def train(
         shuffle=case.training.shuffle,
         callbacks=callbacks,
         validation_data=held_out and held_out.arguments,
+        source=case.training.source,
     )
 
 

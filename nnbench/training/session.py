@@ -155,7 +155,7 @@ def train(
                 raise
             on_refusal(str(refusal))
     if losses is None:
-        losses = fit(model, *arrays, epochs=epochs, **options)
+        losses = fit(model, *arrays, epochs=epochs, source=training.source, **options)
     final, all_losses = model.get_weights(), earlier + losses
     session = Session(architecture, training, data.name, seed, all_losses, initial, final)
     return session, model

@@ -19,6 +19,8 @@ OPTIMIZERS = tuple(dense.UPDATE_FLOPS)
 ACTIVATIONS = ("relu", "tanh", "sigmoid", "linear")
 PRECISIONS = tuple(dense.BYTES_PER_VALUE)
 JIT = ("auto", "on", "off")
+SOURCES = ("arrays", "tf.data", "pydataset")
+"""What hands batches to `fit`, see `training.sources`."""
 SPLIT_SEED = 0
 """Of the draw of rows that are held out: the same for all that are compared."""
 
@@ -28,7 +30,9 @@ class Training:
     """What, besides the architecture, defines a network and its training.
 
     `batch_size` None is one batch of all rows, `loss` None the task's usual one; `jit` is Keras'
-    `jit_compile`, of which "auto" means another thing on each backend and device.
+    `jit_compile`, of which "auto" means another thing on each backend and device. The last two are
+    options of `fit`: None is one step, or what one's own model was compiled with, and the data as
+    they are.
     """
 
     task: str = tasks.CLASSIFICATION
@@ -39,12 +43,18 @@ class Training:
     batch_size: int | None = None
     shuffle: bool = True
     jit: str = "auto"
+    steps_per_execution: int | None = None
+    source: str | None = None
 
     def __post_init__(self) -> None:
         one_of("optimizer", self.optimizer, OPTIMIZERS)
         one_of("activation", self.activation, ACTIVATIONS)
         one_of("precision", self.precision, PRECISIONS)
         one_of("jit", self.jit, JIT)
+        if self.source is not None:
+            one_of("source", self.source, SOURCES)
+        if self.steps_per_execution is not None and self.steps_per_execution < 1:
+            raise UserError(f"{self.steps_per_execution} steps cannot be executed: use 1 or more")
         losses = tasks.losses(self.task)
         if self.loss is None:
             object.__setattr__(self, "loss", next(iter(losses), None))
@@ -96,6 +106,13 @@ class Case:
         one_of("backend", self.backend, BACKENDS)
         one_of("path", self.path, PATHS)
         check_epochs(self.cold_epochs)
+        if self.path != "fit" and {self.training.steps_per_execution, self.training.source} != {
+            None
+        }:
+            raise UserError(
+                f"steps per execution and the source of data are options of fit: the {self.path} "
+                "path has none"
+            )
         if self.held_out is not None and not 0 < self.held_out_rows < self.rows:
             raise UserError(f"{self.held_out:g} of {self.rows} rows leaves none on one side")
         batch_size = self.training.batch_size
@@ -193,6 +210,10 @@ class Case:
         # What came later is left out where it says nothing, so that older runs keep their keys.
         later = ("model", "shape", "vocabulary", "parts", "held_out", "metric")
         absent = [name for name in later if plain[name] is None]
+        training = plain["training"]
+        for name in ("steps_per_execution", "source"):
+            if training[name] is None:
+                del training[name]
         return {name: value for name, value in plain.items() if name not in absent}
 
     @classmethod

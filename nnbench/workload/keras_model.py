@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     import keras
 
 DTYPE_POLICY = {"float32": "float32", "bfloat16": "mixed_bfloat16", "float16": "mixed_float16"}
+USUAL = Training().precision
+"""One's own model is made in this one or in its own."""
+
 JIT_COMPILE: dict[str, str | bool] = {"auto": "auto", "on": True, "off": False}
 
 
@@ -32,11 +35,13 @@ def for_case(case: Case) -> "keras.Model":
         shape, vocabulary = case.row_shape, case.vocabulary
         return build(case.architecture, case.training, shape, vocabulary, metrics)
     assert case.model is not None
-    model = own_model.make(case.model)
+    precision = case.training.precision
+    model = own_model.make(case.model, None if precision == USUAL else DTYPE_POLICY[precision])
     compiled = bool(model.compiled and model.optimizer is not None)
     own_model.check_options(case.model, case.training, compiled=compiled)
     if not compiled:
         _compile(model, case.training, () if case.metric is None else (case.metric,))
+    own_model.set_options(case.model, model, case.training)
     return model
 
 
@@ -101,8 +106,13 @@ def _compile(model: "keras.Model", training: Training, metrics: Sequence[str]) -
     optimizer: Any = training.optimizer
     if optimizer == "momentum":
         optimizer = keras.optimizers.SGD(momentum=0.9)
-    jit = JIT_COMPILE[training.jit]
-    model.compile(optimizer, loss=training.loss, metrics=[*metrics] or None, jit_compile=jit)
+    model.compile(
+        optimizer,
+        loss=training.loss,
+        metrics=[*metrics] or None,
+        jit_compile=JIT_COMPILE[training.jit],
+        steps_per_execution=training.steps_per_execution or 1,
+    )
 
 
 @contextlib.contextmanager

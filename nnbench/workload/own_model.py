@@ -18,10 +18,9 @@ if TYPE_CHECKING:
     import keras
 
 OPTIONS = {"optimizer": "optimizer", "loss": "loss", "activation": "activation"}
-OPTIONS |= {"precision": "dtype", "jit": "jit"}
 """Fields of a training by the options that set them."""
 
-MADE_ALREADY = ("activation", "precision")
+MADE_ALREADY = ("activation",)
 """What cannot be set once a model is made."""
 
 SHORT_NAMES = ("mse", "mae", "mape", "msle", "kld", "bce")
@@ -32,10 +31,42 @@ _NOT_KERAS = re.compile(r"(?:Could not locate (?:class|function)|Unknown \w+:) '
 _understood = functools.cache(user_model.parse)
 
 
-def make(text: str) -> "keras.Model":
-    """The model that `text` names, as it is made. Raises UserError where there is none."""
+def make(text: str, policy: str | None = None) -> "keras.Model":
+    """The model that `text` names, as it is made, or under a dtype policy.
+
+    Raises UserError where there is none, or where it does not go by the policy.
+    """
     own = _understood(text)
-    return _read(own.reference) if own.is_saved else _called(own)
+    if policy is None:
+        return _read(own.reference) if own.is_saved else _called(own)
+    if own.is_saved:
+        raise UserError(f"{text} keeps the precision that it was saved with: leave --dtype out")
+    model = _called(own, policy)
+    if policy not in policies(model):
+        raise UserError(f"{text} sets its precision by itself: leave --dtype out")
+    return model
+
+
+def policies(model: "keras.Model") -> list[str]:
+    """The dtype policies of its layers, in order, but of models within it and of inputs."""
+    import keras
+
+    layers = model._flatten_layers(include_self=False)
+    plain = (keras.Model, keras.layers.InputLayer)
+    return [layer.dtype_policy.name for layer in layers if not isinstance(layer, plain)]
+
+
+def set_options(text: str, model: "keras.Model", training: Training) -> None:
+    """Set what a compiled model can be told of later. Raises UserError for what it refuses."""
+    if training.jit != "auto":
+        wanted = training.jit == "on"
+        if wanted and model.run_eagerly:
+            raise UserError(f"{text} is compiled with run_eagerly: --jit on cannot change that")
+        model.jit_compile = wanted
+        if bool(model.jit_compile) != wanted:
+            raise UserError(f"{text} has a layer that does not support --jit on: leave it out")
+    if training.steps_per_execution is not None:
+        model.steps_per_execution = training.steps_per_execution
 
 
 def check_options(text: str, training: Training, *, compiled: bool) -> None:
@@ -57,12 +88,14 @@ class _Function:
     settings: tuple[Any, str, str]
 
 
-def _called(own: user_model.UserModel) -> "keras.Model":
+def _called(own: user_model.UserModel, policy: str | None = None) -> "keras.Model":
     import keras
 
     known = _loaded(own.reference)
     # What one function sets for all of Keras must not befall the next.
     _set(known.settings)
+    if policy is not None:
+        keras.config.set_dtype_policy(policy)
     try:
         model = known.function(**dict(own.arguments))
     except (Exception, SystemExit) as failure:

@@ -132,6 +132,10 @@ class TrainingOptions:
     "Numbers: float32, bfloat16 or float16 (mixed precision)."
     jit: str = "auto"
     "Keras' jit_compile: auto, on or off."
+    steps_per_execution: int | None = None
+    "Batches that fit trains in one call; default: 1, or as your own model was compiled."
+    source: str | None = None
+    "What hands arrays to fit: arrays, tf.data or pydataset; default: arrays."
 
     def __post_init__(self) -> None:
         """Raise UserError for what no training can have."""
@@ -139,8 +143,13 @@ class TrainingOptions:
         quantities.check("batch size", self.batch_size, 1, MOST_ROWS)
         if self.loss is not None:
             one_of("loss", self.loss, tasks.ALL_LOSSES)
+        quantities.check("steps per execution", self.steps_per_execution, 1, MOST_ROWS)
         Training(
-            optimizer=self.optimizer, activation=self.activation, precision=self.dtype, jit=self.jit
+            optimizer=self.optimizer,
+            activation=self.activation,
+            precision=self.dtype,
+            jit=self.jit,
+            source=self.source,
         )
 
     @property
@@ -169,6 +178,8 @@ class TrainingOptions:
             batch_size=usual if self.batch is None else self.batch_size,
             shuffle=shuffle,
             jit=self.jit,
+            steps_per_execution=self.steps_per_execution,
+            source=self.source,
         )
 
 

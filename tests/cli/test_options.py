@@ -82,6 +82,13 @@ REFUSED = {
         *((one,) for one in OTHERS),
     ],
     "explain": [("6,6",), ("6,6", "6x2"), ("6,6", "0"), ("6,6", "6x3", "--limit", "nan")],
+    "tune": [
+        *((), ("0",), ("6,6 5,5",), ("6,6", "--keep", "luck"), ("6,6", "--path", "fit,compiled")),
+        *(("6,6", "--budget", value) for value in ("0", "nan")),
+        *(("6,6", "--limit", "nan"), ("6,6", "--epochs", "1"), ("6,6", "--name", "..")),
+        *(("6,6", "--steps-per-execution", one) for one in COUNTS),
+        ("6,6", "--source", "[/]"),
+    ],
     "report": [(), ("--nothing",)],
     "advise": [
         *((), ("0",), ("--params", "0"), ("--budget-per-epoch", "0"), ("6", "--rows", "1")),

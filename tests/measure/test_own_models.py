@@ -200,16 +200,47 @@ def test_models_are_made_as_their_owner_and_the_command_say(in_backend, trials):
     ("model", "options", "told"),
     [
         ("build_weighted", {"optimizer": "momentum"}, "--optimizer momentum cannot change that"),
-        ("build_weighted", {"jit": "on"}, "is compiled as it is: --jit on cannot change that"),
-        ("build_uncompiled", {"dtype": "bfloat16"}, "is made as it is: --dtype bfloat16"),
+        ("build_uncompiled", {"activation": "tanh"}, "is made as it is: --activation tanh"),
+        ("build_float", {"dtype": "bfloat16"}, "sets its precision by itself: leave --dtype out"),
         ("build_broken", {}, "ValueError: no network is 3 wide (own_models.py:"),
     ],
 )
 def test_what_goes_against_a_model_is_told_and_not_ignored(trials, model, options, told):
-    data = "load_uncompiled" if model == "build_uncompiled" else "load_weighted"
+    data = "load_weighted" if model in ("build_weighted", "build_broken") else "load_uncompiled"
     for record in trials("torch", model, data, **options):
         assert record["outcome"] == "failed"
         assert told in record["message"]
+
+
+SET_LATER = """
+from nnbench.training.fit import fit
+from nnbench.workload import datasets, keras_model
+from nnbench.workload.study import Study
+
+data = datasets.load("own_models.py:load_weighted")
+for options in ({}, {"jit": "on"}, {"steps_per_execution": 2}, {"dtype": "bfloat16"}):
+    study = Study.of(["own_models.py:build_weighted"], batch="16", **options)
+    case = study.cases(data)[0]
+    model = keras_model.for_case(case)
+    print(model.jit_compile, model.steps_per_execution, model.layers[0].compute_dtype)
+    given = data.training_data
+    for source in ("arrays", "tf.data", "pydataset"):
+        weights = {"sample_weight": given.sample_weight, "source": source}
+        model.set_weights([weight * 0 + 0.1 for weight in model.get_weights()])
+        losses = fit(model, given.x, given.y, epochs=2, batch_size=16, shuffle=False, **weights)
+        print(*(f"{loss:.3f}" for loss in losses))
+"""
+
+
+@LONG
+def test_a_compiled_model_is_told_more_and_all_sources_hand_on_the_same(in_backend, trials):
+    told = in_backend("tensorflow", SET_LATER).splitlines()
+    assert told[0] == "False 1 float32"
+    assert told[4] == "True 1 float32"
+    assert told[8] == "False 2 float32"
+    assert told[12] == "False 1 bfloat16"
+    for begin in range(1, len(told), 4):
+        assert len(set(told[begin : begin + 3])) == 1
 
 
 def test_a_failure_is_told_by_the_frames_of_ones_own_code(trials):

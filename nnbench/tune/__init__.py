@@ -1,0 +1,1 @@
+"""What to change to train faster, without another network?"""
