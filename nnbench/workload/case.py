@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Self
 
@@ -19,6 +20,7 @@ OPTIMIZERS = tuple(dense.UPDATE_FLOPS)
 ACTIVATIONS = ("relu", "tanh", "sigmoid", "linear")
 PRECISIONS = tuple(dense.BYTES_PER_VALUE)
 JIT = ("auto", "on", "off")
+PIECE = re.compile(r"(?:cut|forward|update):\d{1,5}", re.ASCII)
 SPLIT_SEED = 0
 """Of the draw of rows that are held out: the same for all that are compared."""
 
@@ -86,6 +88,8 @@ class Case:
     """Share of the rows that are validated on after each epoch instead of trained on."""
     metric: str | None = None
     """What Keras measures besides the loss, such as `accuracy`."""
+    piece: str | None = None
+    """Of the network's step only this piece is timed, such as `cut:3`, see `measure.pieces`."""
 
     def __post_init__(self) -> None:
         if (self.architecture is None) == (self.model is None):
@@ -96,6 +100,8 @@ class Case:
         one_of("backend", self.backend, BACKENDS)
         one_of("path", self.path, PATHS)
         check_epochs(self.cold_epochs)
+        if self.piece is not None and not PIECE.fullmatch(self.piece):
+            raise UserError(f"unknown piece '{self.piece}' of a step")
         if self.held_out is not None and not 0 < self.held_out_rows < self.rows:
             raise UserError(f"{self.held_out:g} of {self.rows} rows leaves none on one side")
         batch_size = self.training.batch_size
@@ -191,7 +197,7 @@ class Case:
         label = self.architecture.label if self.architecture else None
         plain = {**asdict(self), "architecture": label}
         # What came later is left out where it says nothing, so that older runs keep their keys.
-        later = ("model", "shape", "vocabulary", "parts", "held_out", "metric")
+        later = ("model", "shape", "vocabulary", "parts", "held_out", "metric", "piece")
         absent = [name for name in later if plain[name] is None]
         return {name: value for name, value in plain.items() if name not in absent}
 
