@@ -160,7 +160,7 @@ class Update(Piece):
     def compute_loss(self, *_: Any, **__: Any) -> Any:
         """The sum of all weights times their gradients."""
         products = (ops.sum(ops.cast(one, factor.dtype) * factor) for one, factor in self.pairs)
-        return sum((ops.cast(one, "float32") for one in products), super().compute_loss())
+        return sum((ops.cast(one, "float32") for one in products), super().compute_loss(y_pred=[]))
 
 
 class _Nothing(keras.optimizers.schedules.LearningRateSchedule):  # type: ignore[misc]
