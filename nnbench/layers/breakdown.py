@@ -10,7 +10,6 @@ A layer without weights that cannot be told apart from nothing counts with the o
 compiler makes one loop of both, or it costs as little as it should.
 """
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -24,13 +23,17 @@ from nnbench.layers.listed import UPDATED, Listed
 from nnbench.measure.pieces import CUT, FORWARD, UPDATE
 from nnbench.stats.estimate import centre
 from nnbench.stats.interval import Interval
-from nnbench.stats.summary import Measured, product_rates
+from nnbench.stats.summary import product_rates
 from nnbench.store.runs import Run
 from nnbench.workload.case import Case
 
 FORWARD_PASS, BACKWARD_PASS, UPDATE_PASS = "forward", "backward", "update"
 PASSES = (FORWARD_PASS, BACKWARD_PASS, UPDATE_PASS)
 LOSS, REST = "loss and metrics", "rest"
+
+UNDISTURBED = 0.1
+"""Of a block's samples the quantile that stands for it: what else the machine does only adds time,
+and a layer is the small difference of two steps."""
 
 Array = NDArray[np.float64]
 
@@ -40,8 +43,8 @@ class Group:
     """Layers that are told together, mostly one; times in seconds, shares of the whole step.
 
     `passes_s` and `pass_shares` are by `PASSES`. `utilisation` is the FLOPs a second of its forward
-    and backward pass as a share of the machine's product rate, `pass_utilisation` that of each; None
-    where it is not known.
+    and backward pass as a share of the machine's product rate, `pass_utilisation` that of each;
+    None where it is not known.
     """
 
     layers: tuple[Listed, ...]
@@ -118,12 +121,10 @@ class Breakdown:
 def of(run: Run) -> list[Breakdown]:
     """The breakdown of each network of a run. Raises UserError for a run of something else."""
     looked = plan.of(run)
-    measured = Measured.of(run)
-    values = measured.paired_values
-    times_s = {
-        str(key): dict(one.groupby("launch")["seconds"].median())
-        for key, one in values.groupby("case")
-    }
+    samples = run.samples()
+    blocks = samples.groupby(["case", "launch", "block"])["seconds"].quantile(UNDISTURBED)
+    by_launch = blocks.groupby(["case", "launch"]).median()
+    times_s = {str(key): dict(one.droplevel("case")) for key, one in by_launch.groupby("case")}
     found = []
     wholes = [case for case in run.cases.values() if case.piece is None]
     for whole, layers in zip(wholes, looked.values(), strict=True):
@@ -132,7 +133,7 @@ def of(run: Run) -> list[Breakdown]:
         failed = sum(not by_name[case.piece or ""] for case in cases)
         rates = product_rates(run, whole)
         rate = float(np.median(rates)) if rates else None
-        found.append(_breakdown(whole, layers, by_name, rate, failed))
+        found.append(taken_apart(whole, layers, by_name, rate, failed))
     return found
 
 
@@ -157,13 +158,17 @@ class _Times:
         return self._found[""]
 
 
-def _breakdown(
+def taken_apart(
     case: Case,
     layers: Sequence[Listed],
     by_name: Mapping[str, Mapping[Any, float]],
     rate: float | None,
     failed: int,
 ) -> Breakdown:
+    """The breakdown of a case by the seconds of its pieces, by their names and by launch.
+
+    The whole step's name is ''. Raises UserError where no launch has timed it and a cut.
+    """
     times = _Times(by_name)
     stops = [one for one in listed.stops(layers) if times.has(CUT, one)]
     if not times.launches or not by_name[""] or not times.has(CUT, 0) or not stops:
@@ -255,9 +260,3 @@ def _group(
             UPDATE_PASS: None,
         },
     )
-
-
-def widest(found: Breakdown) -> float:
-    """Half the width of the widest interval of a layer's share; NaN without intervals."""
-    halves = [(one.share.high - one.share.low) / 2 for one in found.groups]
-    return max(halves) if halves else math.nan

@@ -12,6 +12,8 @@ from nnbench.stats.interval import Interval
 COLOURS = dict(zip(PASSES, SERIES_COLOURS, strict=False))
 OTHERS = "#999999"
 LONGEST_NAME = 44
+BAR = 0.7
+"""How much of its row a bar takes."""
 
 
 def along_the_depth(found: Breakdown) -> Figure:
@@ -27,14 +29,14 @@ def along_the_depth(found: Breakdown) -> Figure:
         parts = [one.passes_s.get(name) for one in found.groups]
         widths = np.array([part.value if part else 0.0 for part in parts])
         left = np.where(widths < 0, below, above)
-        style = {"color": COLOURS[name], "height": 0.7, "label": name}
-        axis.barh(places[: len(widths)], widths, left=left, **style)
+        colour = COLOURS[name]
+        axis.barh(places[: len(widths)], widths, BAR, left, color=colour, label=name)
         below, above = below + np.minimum(widths, 0), above + np.maximum(widths, 0)
-    unsplit = [(at, one) for at, one in enumerate(found.groups) if not one.passes_s]
-    others = [*((at, one.time_s.value) for at, one in unsplit)]
-    others += [(len(found.groups), found.loss_s.value), (len(found.groups) + 1, found.rest_s.value)]
-    axis.barh(*zip(*others, strict=True), color=OTHERS, height=0.7, label="undivided")
+    unsplit = [at for at, one in enumerate(found.groups) if not one.passes_s]
     times = [time for _, time in whole]
+    others = [*unsplit, *range(len(found.groups), len(whole))]
+    lengths = [times[at].value for at in others]
+    axis.barh(places[others], lengths, BAR, color=OTHERS, label="undivided")
     ends = [time.value for time in times]
     reach = figures.bar_lengths(times)
     axis.errorbar(ends, places, xerr=reach, fmt="none", color="black", capsize=2, linewidth=1)

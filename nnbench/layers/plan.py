@@ -98,7 +98,7 @@ def as_compiled(case: Case, xla: bool | None) -> Case:
 
 def _turn_s(look: dict[str, Any]) -> float:
     """A piece's turn, on average: pieces go from nothing to the whole step."""
-    step_s = 0.6 * look["step_s"]
+    step_s: float = 0.6 * look["step_s"]
     untimed, timed = turn(step_s)
     return untimed * step_s + timed * max(step_s, 1.2 * SAMPLE_S)
 

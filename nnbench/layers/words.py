@@ -49,7 +49,7 @@ def _finding(found: Breakdown) -> str:
 def named(found: Breakdown, group: Group) -> str:
     """A layer with its place among those of its kind: `the second Conv2D (conv2d_1)`."""
     if len(group.layers) > 1:
-        return f"{group.name}, told as one,"
+        return f"{group.name} (told as one)"
     (one,) = group.layers
     alike = [each for other in found.groups for each in other.layers if each.kind == one.kind]
     place = alike.index(one)

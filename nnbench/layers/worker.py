@@ -40,6 +40,12 @@ def look(case: Case, data: TrainingData) -> dict[str, Any]:
     `xla` tells whether XLA compiles the whole on TensorFlow's compiled path; else it is None.
     """
     network = keras_model.for_case(case)
+    own = type(network).train_step
+    if not own.__module__.startswith("keras."):
+        raise UserError(
+            f"{case.label} takes a training step of its own ({own.__qualname__}), which no layer "
+            "of it tells: layers cuts the step of Keras' Model.fit"
+        )
     x = trial.inputs_of(trial.batch_of(case, data))
     keras_model.make_weights(network, x)
     layers = _listed(sequence.of_model(network, x), built.count(network, x).update_flops)

@@ -37,7 +37,7 @@ class Piece(keras.Model):  # type: ignore[misc]
 def _itself_for_gradient(output: Any) -> Any:
     itself = ops.stop_gradient(output)
 
-    @ops.custom_gradient
+    @ops.custom_gradient  # type: ignore[untyped-decorator]
     def nothing(output: Any) -> Any:
         return ops.zeros((), "float32"), lambda *_, upstream=None: itself
 
@@ -73,7 +73,9 @@ class Cut(Piece):
             # A compiler would compute what does not change from step to step only once.
             shift = ops.stop_gradient(self.shift)
             inputs = keras.tree.map_structure(lambda x: x + ops.cast(shift, x.dtype), inputs)
-        return super().call(inputs) if self.is_empty else self.run(inputs)
+        if self.is_empty:
+            return super().call(inputs)
+        return self.run(inputs)  # type: ignore[no-untyped-call]
 
     def compute_loss(
         self, x: Any = None, y: Any = None, y_pred: Any = None, *_: Any, **__: Any

@@ -48,7 +48,7 @@ def model(case: Case, batch: Any) -> "keras.Model":
         made = piece_models.Cut(run, called, forward_only=kind == FORWARD)
     made.compile(piece_models.without_learning(whole), jit_compile=bool(whole.jit_compile))
     made.product_flops = _product_flops(every)
-    return made  # type: ignore[no-any-return]
+    return made
 
 
 def _product_flops(called: list[Called]) -> float:

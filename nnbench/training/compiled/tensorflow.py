@@ -112,7 +112,8 @@ class Program:
         """What to leave to XLA: on a CPU its convolutions are several times slower in a loop."""
         # A piece of a network is told what the whole is.
         whole = getattr(self._model, "product_flops", 0.0)
-        convolves = whole == inf or any(node.op.startswith(("Conv", "Depthwise")) for node in self._passes.nodes)
+        operations = (node.op for node in self._passes.nodes)
+        convolves = whole == inf or any(op.startswith(("Conv", "Depthwise")) for op in operations)
         return STEP if convolves and not tf.config.list_logical_devices("GPU") else ALL
 
     def _choose(self) -> None:

@@ -54,6 +54,8 @@ class _Follower:
             self._follow(call, [whole], "")
 
     def _follow(self, call: Call, around: list[Call], path: str) -> None:
+        if not _is_lasting(call, around[-1]):
+            return
         self._take(call, around)
         name = f"{path}/{call.layer.name}" if path else call.layer.name
         if _is_followed(call):
@@ -81,6 +83,15 @@ class _Follower:
                 maker = self._untaken[-1]
             if maker in self._untaken:
                 self._untaken.remove(maker)
+
+
+def _is_lasting(call: Call, around: Call) -> bool:
+    """Whether each pass calls the same object: layers, and the operations of a graph."""
+    import keras
+
+    if isinstance(call.layer, keras.layers.Layer):
+        return True
+    return any(one is call.layer for one in getattr(around.layer, "operations", ()))
 
 
 def _is_followed(call: Call) -> bool:
