@@ -23,8 +23,8 @@ def shares(network, path):
     count = network.count(",") + 2
     pieces = [whole, *(replace(whole, piece=f"cut:{number}") for number in range(count + 1))]
     timers = [trial.StepTimer(one, loaded.training_data) for one in pieces]
-    turns = [[timer.measure()["samples_s"]["step"] for timer in timers] for _ in range(SWEEPS)]
-    step, *cuts = np.array(turns).min(axis=(0, 2))
+    turns = [[min(one.measure()["samples_s"]["step"]) for one in timers] for _ in range(SWEEPS)]
+    step, *cuts = np.array(turns).min(axis=0)
     return np.diff(cuts) / step
 
 

@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 from runs import case
 
+from nnbench.cli import layers as command
+from nnbench.cli.options import Effort, Machine
 from nnbench.errors import UserError
-from nnbench.layers import breakdown, charts, listed, tables, words
+from nnbench.layers import breakdown, charts, listed, plan, tables, words
 from nnbench.layers.breakdown import PASSES
 from nnbench.layers.listed import Listed
 from nnbench.layers.plan import few
@@ -60,7 +62,7 @@ def test_parts_are_what_each_layer_adds_and_add_up_to_the_whole():
     one = found()
     assert [group.name for group in one.groups] == ["conv2d + re_lu", "flatten + dense", "dense_1"]
     assert [group.time_s.value for group in one.groups] == pytest.approx([2e-3, 6e-3, 1e-3])
-    assert [group.name for group in one.sorted][0] == "flatten + dense"
+    assert one.sorted[0].name == "flatten + dense"
     seconds = sum(group.time_s.value for group in one.groups)
     assert seconds + one.loss_s.value + one.rest_s.value == pytest.approx(one.whole_s.value)
     dense = one.groups[1]
@@ -88,7 +90,7 @@ def test_what_takes_less_than_nothing_is_told_and_so_is_what_could_not_be_timed(
     )
     by_name = times() | {"cut:1": {}, "forward:1": {}, "forward:5": {}}
     one = breakdown.taken_apart(case("6x5"), LAYERS, by_name, RATE, failed=3)
-    assert [group.name for group in one.groups][0] == "conv2d + re_lu"
+    assert one.groups[0].name == "conv2d + re_lu"
     assert one.groups[-1].passes_s == {}
     assert "3 pieces of the step could not be timed" in " ".join(words.warnings(one))
     with pytest.raises(UserError, match="no launch that timed its whole step"):
@@ -132,14 +134,23 @@ def test_a_planted_layer_is_found_in_every_position_and_equal_layers_get_equal_s
 
 
 @pytest.mark.long
-def test_the_command_tells_where_the_time_goes_and_goes_on_where_it_stopped(nnbench):
-    command = ("layers", "24,24", "--backend", "jax", "--launches", "1", "--json")
-    answer = nnbench(*command, "--name", "one")
-    assert answer.returncode == 0, answer.stderr
-    told = json.loads(answer.stdout)
-    (one,) = told["found"]
+def test_the_command_tells_where_the_time_goes_and_goes_on_where_it_stopped(
+    tmp_path, monkeypatch, capsys
+):
+    monkeypatch.setattr(plan, "SWEEPS", 1)
+    monkeypatch.setattr(plan, "LEAST_SWEEPS", 1)
+    asked = command.LayersAsked(
+        machine=Machine(backend="jax"),
+        effort=Effort(launches=1),
+        output=command.LayersOutput(tmp_path, as_json=True),
+    )
+    assert command.layers("24", asked=asked, name="one") == 0
+    first = json.loads(capsys.readouterr().out)
+    (one,) = first["found"]
     assert {layer["kind"] for group in one["layers"] for layer in group["layers"]} == {"Dense"}
-    assert sum(group["parameters"] for group in one["layers"]) == 4 * 24 + 24 + 24 * 24 + 24 + 25
+    assert sum(group["parameters"] for group in one["layers"]) == 4 * 24 + 24 + 24 + 1
     assert one["product_flops_per_s"] > 0
-    again = nnbench(*command, "--name", "one")
-    assert json.loads(again.stdout)["found"] == told["found"]
+    assert (tmp_path / "one" / "layers.html").exists()
+    # All is measured: what was found is told again.
+    assert command.layers("24", asked=asked, name="one") == 0
+    assert json.loads(capsys.readouterr().out) == first

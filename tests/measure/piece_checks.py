@@ -98,7 +98,7 @@ for make, names in NAMES.items():
     called = sequence.of_model(model, x)
     assert sorted(one.name for one in called) == sorted(names), [one.name for one in called]
     last = len(names)
-    for count, forward_only in ((0, False), (1, True), (last // 2, False), (last, False)):
+    for count, forward_only in ((1, True), (last // 2, False), (last, False)):
         model, x = make()
         model.compile("adam", "mse")
         expected = values(model(x))
