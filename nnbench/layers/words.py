@@ -37,11 +37,12 @@ def _finding(found: Breakdown) -> str:
         for group in found.groups
         for name, share in group.pass_shares.items()
     ]
-    parts += [(found.loss_share, BESIDE[LOSS], None), (found.rest_share, BESIDE[REST], None)]
-    parts += [(one.share, named(found, one), one.utilisation) for one in found.groups]
-    # Of a layer, which is longer than each of its passes, the pass is told.
-    passes = parts[: len(parts) - len(found.groups)]
-    share, what, rate = max(passes, key=lambda one: one[0].value)
+    parts = parts or [(one.share, named(found, one), one.utilisation) for one in found.groups]
+    share, what, rate = max(parts, key=lambda one: one[0].value)
+    for other, name in ((found.loss_share, LOSS), (found.rest_share, REST)):
+        # What is no layer's is the finding where it is beyond doubt.
+        if other.value > share.value and not other.low < share.high:
+            share, what, rate = other, BESIDE[name], None
     used = "" if rate is None else f", at {units.share(rate)} of the machine's product rate"
     return f"{_share(share)} of a step is {what}{used}."
 

@@ -10,7 +10,7 @@ import numpy as np
 from nnbench.measure import trial
 from nnbench.workload.study import Study
 
-ROWS, SWEEPS = 2000, 7
+ROWS, SWEEPS = 2000, 5
 
 
 def shares(network, path):
