@@ -37,9 +37,9 @@ def along_the_depth(found: Breakdown) -> Figure:
     others = [*unsplit, *range(len(found.groups), len(whole))]
     lengths = [times[at].value for at in others]
     axis.barh(places[others], lengths, BAR, color=OTHERS, label="undivided")
-    ends = [time.value for time in times]
-    reach = figures.bar_lengths(times)
-    axis.errorbar(ends, places, xerr=reach, fmt="none", color="black", capsize=2, linewidth=1)
+    if all(time.has_interval for time in times):
+        ends, reach = [time.value for time in times], figures.bar_lengths(times)
+        axis.errorbar(ends, places, xerr=reach, fmt="none", color="black", capsize=2, linewidth=1)
     axis.axvline(0, color="black", linewidth=0.8)
     axis.set_yticks(places, [_short(name) for name, _ in whole], fontsize=8)
     axis.invert_yaxis()
@@ -50,10 +50,12 @@ def along_the_depth(found: Breakdown) -> Figure:
     axis.set_xlabel("time in a step")
     figures.legend_above(figure)
     case, step = found.case, units.seconds(found.whole_s.value)
+    several = found.launches > 1
+    sampled = f"95 % intervals from {found.launches} launches" if several else "one launch"
     figures.footnote(
         figure,
-        f"{case.label}: {case.context}; {case.data}, {case.batch_rows:,} rows a batch; the whole "
-        f"step takes {step}. 95 % intervals from {found.launches} launches.",
+        f"{case.label}: {case.context}; the whole step takes {step}; {sampled}.\n"
+        f"{case.data}, {case.batch_rows:,} rows a batch.",
     )
     return figure
 
