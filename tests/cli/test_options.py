@@ -82,6 +82,7 @@ REFUSED = {
         *((one,) for one in OTHERS),
     ],
     "explain": [("6,6",), ("6,6", "6x2"), ("6,6", "0"), ("6,6", "6x3", "--limit", "nan")],
+    "layers": [*((), ("0",), ("6,6 6x3",), ("6,6", "--launches", "0")), ("6x2", "--limit", "nan")],
     "report": [(), ("--nothing",)],
     "advise": [
         *((), ("0",), ("--params", "0"), ("--budget-per-epoch", "0"), ("6", "--rows", "1")),
