@@ -35,6 +35,9 @@ UNDISTURBED = 0.1
 """Of a block's samples the quantile that stands for it: what else the machine does only adds time,
 and a layer is the small difference of two steps."""
 
+MUCH = 0.1
+"""Parts below zero by this share of the step are told, whatever their intervals."""
+
 Array = NDArray[np.float64]
 
 
@@ -113,9 +116,14 @@ class Breakdown:
 
     @property
     def strange(self) -> list[str]:
-        """Names of parts that take less than nothing, beyond their intervals."""
+        """Names of parts that take less than nothing, beyond their intervals or by much."""
+        much_s = -MUCH * self.whole_s.value
         parts = {one.name: one.time_s for one in self.groups} | {LOSS: self.loss_s}
-        return [name for name, one in parts.items() if one.has_interval and one.high < 0]
+        return [
+            name
+            for name, one in parts.items()
+            if one.value < much_s or (one.has_interval and one.high < 0)
+        ]
 
 
 def of(run: Run) -> list[Breakdown]:
