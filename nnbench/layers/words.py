@@ -92,8 +92,8 @@ def warnings(found: Breakdown) -> list[str]:
         names = ", ".join(found.strange)
         told.append(
             f"The parts do not add up well: {names} would take less than nothing. The whole step "
-            "is computed otherwise than its pieces (a compiler joins them, or they run at once), or "
-            "the machine had other work."
+            "is computed otherwise than its pieces (a compiler joins them, or they run at once), "
+            "or the machine had other work."
         )
     halves = [one.share.high - one.share.low for one in found.groups if one.share.has_interval]
     if found.launches < 2:
