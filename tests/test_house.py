@@ -22,6 +22,7 @@ ROOMS = [
     "scale",
     "costs",
     "explain",
+    "layers",
     "race",
     "drift",
     "tune",

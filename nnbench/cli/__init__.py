@@ -30,6 +30,7 @@ COMMANDS = {
     "calibrate": "Fit what a network costs here, from trainings that it chooses and times.",
     "predict": "How long a network would train, by the cost model that calibrate made here.",
     "explain": "Say why one network takes longer than another: which phases, how much each.",
+    "layers": "Say which layer a training step spends its time on: forward, backward, update.",
     "tune": "What to change to train a network faster, without changing the network.",
     "report": "Write the report of a run again, and print its table.",
     "advise": "Which network to take, from the cost model of this machine, without training any.",

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from nnbench.errors import first_line
-from nnbench.measure import boundaries, memory
+from nnbench.measure import boundaries, memory, pieces
 from nnbench.measure.boundaries import Marks, timed_ns
 from nnbench.phases import BUILD, COLD, COMPILE, DATA, EPOCH, FIRST_STEP, PREPARE, STEP, TRACE
 from nnbench.training import compiled
@@ -297,13 +297,17 @@ def epoch_clock(case: Case) -> Any:
 def _taker(case: Case, data: TrainingData, model: Any) -> tuple[Callable[[int], Any], int]:
     """A function that makes so many calls or, on the compiled path, trains epochs; steps in one."""
     if case.path == "compiled":
-        prepared = prepared_for(case, model or keras_model.for_case(case), data)
+        prepared = prepared_for(case, model or _network(case, data), data)
         return prepared.run, case.steps_per_epoch
     if model is None:
-        model = keras_model.for_case(case)
+        model = _network(case, data)
         train(replace(case, cold_epochs=WARM_EPOCHS), model, data)
     take = boundaries.of(case.backend).stepper(model, batch_of(case, data))
     return take, int(model.steps_per_execution)
+
+
+def _network(case: Case, data: TrainingData) -> Any:
+    return pieces.model(case, batch_of(case, data)) if case.piece else keras_model.for_case(case)
 
 
 class StepTimer:

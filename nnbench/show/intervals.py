@@ -55,6 +55,7 @@ RATIO = Unit(units.ratio, units.ratio_range, _ratio_beside)
 CHANGE = _unit(units.change, ", ")
 BYTES = _unit(units.data_size)
 RATE = Unit(units.rate, lambda low, high: units.rate_beside(high, low, high), units.rate_beside)
+SHARE = Unit(units.share, units.share_range, lambda _, low, high: units.share_range(low, high)[:-2])
 EXPONENT = _unit(units.exponent)
 
 

@@ -116,6 +116,12 @@ def share(value: float) -> str:
     return f"{percent:.0f} %" if abs(percent) >= 10 else f"{percent:.1f} %"
 
 
+def share_range(low: float, high: float) -> str:
+    """An interval of a fraction: `58–65 %`, with the decimals of its upper end."""
+    decimals = 0 if abs(100 * high) >= 10 else 1
+    return f"{100 * low:.{decimals}f}–{100 * high:.{decimals}f} %".replace("–-", " to -")
+
+
 def exponent(value: float) -> str:
     """A power: `0.98`; never `-0.00`."""
     return f"{round(value, 2) + 0.0:.2f}"

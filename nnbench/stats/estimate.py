@@ -87,6 +87,24 @@ def nested_estimate(
     return Estimate(*interval, *counts, (bounds[1] - bounds[0]) / 2 / quantile)
 
 
+def centre(values: ArrayLike, seed: int = 0) -> Interval:
+    """The centre of what may be zero or negative, of `values` (n,), one a launch.
+
+    Hodges-Lehmann's, with its interval as in `nested_estimate`, but not on logarithms; without one
+    for a single value. Raises ValueError for no values.
+    """
+    units = np.asarray(values, dtype=np.float64)
+    if units.size == 0:
+        raise ValueError("an estimate needs at least one value")
+    found = float(hodges_lehmann(units))
+    bounds = signed_rank_bounds(units)
+    if bounds is None:
+        quantile = float(stats.t.ppf((1 + CONFIDENCE) / 2, max(1, len(units) - 1)))
+        reach = _bootstrap_error(units, seed) * quantile
+        bounds = found - reach, found + reach
+    return Interval(found, *bounds)
+
+
 def signed_rank_bounds(values: NDArray[np.float64]) -> tuple[float, float] | None:
     """The interval of Wilcoxon's signed-rank test around the centre of `values` (n,).
 

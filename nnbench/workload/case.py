@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Self
 
@@ -21,6 +22,7 @@ PRECISIONS = tuple(dense.BYTES_PER_VALUE)
 JIT = ("auto", "on", "off")
 SOURCES = ("arrays", "tf.data", "pydataset")
 """What hands batches to `fit`, see `training.sources`."""
+PIECE = re.compile(r"(?:cut|forward|update):\d{1,5}", re.ASCII)
 SPLIT_SEED = 0
 """Of the draw of rows that are held out: the same for all that are compared."""
 
@@ -96,6 +98,8 @@ class Case:
     """Share of the rows that are validated on after each epoch instead of trained on."""
     metric: str | None = None
     """What Keras measures besides the loss, such as `accuracy`."""
+    piece: str | None = None
+    """Of the network's step only this piece is timed, such as `cut:3`, see `measure.pieces`."""
 
     def __post_init__(self) -> None:
         if (self.architecture is None) == (self.model is None):
@@ -113,6 +117,8 @@ class Case:
                 f"steps per execution and the source of data are options of fit: the {self.path} "
                 "path has none"
             )
+        if self.piece is not None and not PIECE.fullmatch(self.piece):
+            raise UserError(f"unknown piece '{self.piece}' of a step")
         if self.held_out is not None and not 0 < self.held_out_rows < self.rows:
             raise UserError(f"{self.held_out:g} of {self.rows} rows leaves none on one side")
         batch_size = self.training.batch_size
@@ -208,7 +214,7 @@ class Case:
         label = self.architecture.label if self.architecture else None
         plain = {**asdict(self), "architecture": label}
         # What came later is left out where it says nothing, so that older runs keep their keys.
-        later = ("model", "shape", "vocabulary", "parts", "held_out", "metric")
+        later = ("model", "shape", "vocabulary", "parts", "held_out", "metric", "piece")
         absent = [name for name in later if plain[name] is None]
         training = plain["training"]
         for name in ("steps_per_execution", "source"):

@@ -82,6 +82,7 @@ REFUSED = {
         *((one,) for one in OTHERS),
     ],
     "explain": [("6,6",), ("6,6", "6x2"), ("6,6", "0"), ("6,6", "6x3", "--limit", "nan")],
+    "layers": [*((), ("0",), ("6,6 6x3",), ("6,6", "--launches", "0")), ("6x2", "--limit", "nan")],
     "tune": [
         *((), ("0",), ("6,6 5,5",), ("6,6", "--keep", "luck"), ("6,6", "--path", "fit,compiled")),
         *(("6,6", "--budget", value) for value in ("0", "nan")),

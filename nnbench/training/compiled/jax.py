@@ -40,7 +40,10 @@ class Program:
     def trace(self) -> None:
         """Python to StableHLO."""
         self._parts.begin_trace()
-        by_steps = jax.default_backend() == "cpu" and self._parts.product_flops() > MUCH
+        # A piece of a network is told what the whole is.
+        whole = getattr(self._model, "product_flops", 0.0)
+        flops = max(whole, self._parts.product_flops())
+        by_steps = jax.default_backend() == "cpu" and flops > MUCH
         self._chosen = self._steps if by_steps else self._loop
         self._chosen.trace()
 

@@ -7,6 +7,7 @@ the batch, which is what vector units want. It is the same arithmetic; a sum's t
 in another order. Loss, metrics, gradients and optimizer stay Keras' own.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import jax
@@ -64,9 +65,9 @@ class DenseChain:
         *hidden, last = self._model.layers
         z, contracted = x, 1
         for layer in hidden:
-            z = layer.activation(_product(layer, values, z, contracted))
+            z = layer.activation(product(layer, values, z, contracted))
             contracted = 0
-        return last.activation(_product(last, values, z, contracted).T), non_trainable, []
+        return last.activation(product(last, values, z, contracted).T), non_trainable, []
 
 
 def lower(model: Any, batch: Any, rows: int) -> Any:
@@ -97,10 +98,19 @@ def features_first(data: Any) -> Any:
     return lax.optimization_barrier(x.T), *rest
 
 
-def _product(layer: Any, values: Any, z: jax.Array, contracted: int) -> jax.Array:
+def prefix(layers: Sequence[Any], count: int, x: jax.Array) -> jax.Array:
+    """The outputs of the first `count` layers of a chain, cells x rows."""
+    z, contracted = x, 1
+    for layer in layers[:count]:
+        values = iter([one.value for one in layer.trainable_variables])
+        z, contracted = layer.activation(product(layer, values, z, contracted)), 0
+    return z
+
+
+def product(layer: Any, values: Any, z: jax.Array, contracted: int) -> jax.Array:
     """Cells x rows from `z`, whose features lie along axis `contracted`."""
-    product = lax.dot_general(next(values), z, (((0,), (contracted,)), ((), ())))
-    return product + next(values)[:, None] if layer.use_bias else product
+    found = lax.dot_general(next(values), z, (((0,), (contracted,)), ((), ())))
+    return found + next(values)[:, None] if layer.use_bias else found
 
 
 def _is_chain(model: Any, batch: Any) -> bool:

@@ -5,6 +5,7 @@ variables hold the state throughout. XLA makes some networks several times as fa
 several times as slow: where it is left to nnbench, both are timed on the real step.
 """
 
+from math import inf
 from time import perf_counter
 from typing import Any
 
@@ -109,7 +110,10 @@ class Program:
 
     def _with_xla(self) -> str:
         """What to leave to XLA: on a CPU its convolutions are several times slower in a loop."""
-        convolves = any(node.op.startswith(("Conv", "Depthwise")) for node in self._passes.nodes)
+        # A piece of a network is told what the whole is.
+        whole = getattr(self._model, "product_flops", 0.0)
+        operations = (node.op for node in self._passes.nodes)
+        convolves = whole == inf or any(op.startswith(("Conv", "Depthwise")) for op in operations)
         return STEP if convolves and not tf.config.list_logical_devices("GPU") else ALL
 
     def _choose(self) -> None:

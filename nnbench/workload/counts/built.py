@@ -51,6 +51,11 @@ def count(model: "keras.Model", batch: Any) -> NetworkCount:
     )
 
 
+def of_call(call: Call, seen: set[int]) -> list[LayerCount]:
+    """The lines of one call; `seen` are the weights that earlier lines have."""
+    return list(_lines(call, seen, ""))
+
+
 def _optimizer(model: "keras.Model") -> tuple[str, list[Any]]:
     """Its kind and its variables; a scaled loss' optimizer is the one inside."""
     optimizer = getattr(model, "optimizer", None)

@@ -36,7 +36,7 @@ class Call:
     parameters; `types` are those of the inputs, `output_bytes` is what the outputs take.
     `on_trained` tells whether any input depends on trainable weights, so that the backward pass
     needs its gradient; `is_needed` whether the backward pass needs its outputs. `calls` are those
-    made meanwhile.
+    made meanwhile. `takes` and `makes` tell tensors from each other within one pass.
     """
 
     layer: Any
@@ -47,6 +47,8 @@ class Call:
     on_trained: bool = False
     is_needed: bool = False
     calls: list["Call"] = field(default_factory=list)
+    takes: list[int] = field(default_factory=list)
+    makes: list[int] = field(default_factory=list)
 
 
 def of_model(model: "keras.Model", batch: Any) -> Call:
@@ -182,7 +184,7 @@ class _Recorder:
             trained = on_trained or bool(getattr(layer, "trainable_variables", ()))
             made = Call(layer, [tuple(one.shape) for one in tensors], on_trained=on_trained)
             made.types = [self._keras.backend.standardize_dtype(one.dtype) for one in tensors]
-            made.is_needed = trained
+            made.is_needed, made.takes = trained, [id(one) for one in tensors]
             for one in tensors:
                 if trained and id(one) in self._makers:
                     self._makers[id(one)].is_needed = True
@@ -202,6 +204,7 @@ class _Recorder:
                 self._makers.setdefault(id(one), maker)
             self._alive += [*tensors, *outputs]
             made.outputs = [tuple(one.shape) for one in outputs]
+            made.makes = [id(one) for one in outputs]
             made.output_bytes = sum(_output_bytes(layer, one) for one in outputs)
             return answer
 

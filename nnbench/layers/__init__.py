@@ -1,0 +1,1 @@
+"""`nnbench layers`: where does a step's time go, layer by layer?"""
