@@ -110,6 +110,14 @@ class Field:
         found = self._of_type(list, "is no list", default)
         return [self._inner(one, f"{self.place}[{place}]") for place, one in enumerate(found)]
 
+    def check_numbers(self, *, above: float, most: float) -> None:
+        """Raise DamageError unless this is a list of finite numbers within these bounds."""
+        found = self._of_type(list, "is no list")
+        # Most of what a run's file holds: the place of each is made only where one is refused.
+        if not all(type(one) is float and above < one <= most for one in found):
+            for one in self.entries():
+                one.number(above=above, most=most)
+
     def members(self, default: Mapping[str, Any] | None = None) -> dict[str, Self]:
         """The members of a mapping by their names."""
         found = self._of_type(dict, "is no mapping", default)

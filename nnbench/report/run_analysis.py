@@ -4,13 +4,12 @@ import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-import pandas as pd
-
 from nnbench.machine import noise
 from nnbench.phases import COLD, EPOCH, STEP
 from nnbench.report import words
 from nnbench.stats.estimate import Estimate
-from nnbench.stats.summary import CaseSummary, Measured, measured_share, summarise
+from nnbench.stats.blocks import Blocks
+from nnbench.stats.summary import CaseSummary, measured_share, summarise
 from nnbench.store.runs import Run
 from nnbench.workload.case import Case
 
@@ -57,7 +56,7 @@ class RunAnalysis:
 
     run: Run
     groups: tuple[Group, ...]
-    block_values: pd.DataFrame
+    values: Blocks
     measured_share: float | None
     blocks: int
     noisy: frozenset[tuple[int, int]]
@@ -73,12 +72,12 @@ class RunAnalysis:
 
 def analyse(run: Run) -> RunAnalysis:
     """Compute what a run says."""
-    measured = Measured.of(run)
-    summaries = summarise(run, measured)
+    blocks = Blocks.of(run)
+    summaries = summarise(run, blocks)
     found = []
     for context in dict.fromkeys(one.case.comparable for one in summaries):
         group = [one for one in summaries if one.case.comparable == context]
-        found.append(Group(tuple(group), _crossing(group, measured)))
+        found.append(Group(tuple(group), _crossing(group, blocks)))
     reasons = (
         f"launch {trial['launch']}, block {trial['block']}: {reason}"
         for trial in run.trials
@@ -87,26 +86,26 @@ def analyse(run: Run) -> RunAnalysis:
     return RunAnalysis(
         run=run,
         groups=tuple(found),
-        block_values=measured.blocks,
+        values=blocks,
         measured_share=measured_share(run),
         blocks=len({(trial["launch"], trial["block"]) for trial in run.trials}),
         noisy=frozenset(noise.noisy_blocks(run.trials)),
         noise_reasons=tuple(dict.fromkeys(reasons)),
-        sentences=words.sentences(found, _path_ratios(summaries, measured)),
+        sentences=words.sentences(found, _path_ratios(summaries, blocks)),
         warnings=words.warnings(run, summaries),
     )
 
 
-def _path_ratios(summaries: Sequence[CaseSummary], measured: Measured) -> list[PathRatio]:
+def _path_ratios(summaries: Sequence[CaseSummary], blocks: Blocks) -> list[PathRatio]:
     cases = [summary.case for summary in summaries]
     fits = [case for case in cases if case.path == "fit"]
     twins = [(case, replace(case, path="compiled")) for case in fits]
     known = [(case, twin) for case, twin in twins if twin in cases]
-    ratios = [(case, measured.ratios(case, twin).get(EPOCH)) for case, twin in known]
+    ratios = [(case, blocks.ratios(case, twin).get(EPOCH)) for case, twin in known]
     return [PathRatio(case, ratio) for case, ratio in ratios if ratio is not None]
 
 
-def _crossing(group: Sequence[CaseSummary], measured: Measured) -> Crossing | None:
+def _crossing(group: Sequence[CaseSummary], blocks: Blocks) -> Crossing | None:
     known = [one for one in group[1:] if {COLD, EPOCH, STEP} <= one.times.keys()]
     candidates = [
         (slow, fast)
@@ -116,7 +115,7 @@ def _crossing(group: Sequence[CaseSummary], measured: Measured) -> Crossing | No
     ]
     candidates.sort(key=lambda pair: pair[0].times[STEP].value / pair[1].times[STEP].value)
     for slow, fast in candidates[:PAIRS_TRIED]:
-        ratios = measured.ratios(slow.case, fast.case)
+        ratios = blocks.ratios(slow.case, fast.case)
         # Of a run that has lost records two networks may share no block.
         shared = {COLD, EPOCH, STEP} <= ratios.keys()
         if shared and ratios[COLD].excludes_one and ratios[STEP].excludes_one:

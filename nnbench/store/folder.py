@@ -187,7 +187,9 @@ def records(folder: Path, damage: list[str], use: Callable[[Field], None]) -> No
 def set_whole_numbers(record: Field, names: Iterable[str], **bounds: int) -> None:
     """Make whole numbers of a record's members, 3.0 too. Raises DamageError for anything else."""
     for name in names:
-        record.value[name] = record[name].whole(**bounds)
+        # What is a plain small number already needs no place to be named by.
+        if bounds or type(one := record.value.get(name)) is not int or not 0 <= one < 1 << 31:
+            record.value[name] = record[name].whole(**bounds)
 
 
 def read_fingerprint(plain: Field) -> Plain:

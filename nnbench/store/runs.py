@@ -7,9 +7,7 @@ import itertools
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
-
-import pandas as pd
+from typing import TYPE_CHECKING, Any
 
 from nnbench.errors import DamageError
 from nnbench.machine import fields
@@ -17,6 +15,9 @@ from nnbench.machine.fields import Field
 from nnbench.store import folder as folders
 from nnbench.store.folder import Writer as Writer
 from nnbench.workload.case import Case
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 RUN_FILE = "run.json"
 TRIALS_FILE = folders.RECORDS_FILE
@@ -34,6 +35,11 @@ IDENTITY = {
 
 OPTIONAL = {"first_epoch_s", "logs", "noise", "not_counted", "samples_s", "steps_per_sample"}
 """What a trial has or has not."""
+
+COUNTED = {
+    *("parameters", "step_flops", "peak_host_bytes", "peak_device_bytes", "host_bytes_before"),
+}
+"""What a trial counts, where it can."""
 
 LOOKED = {"start_s", "once_s", "step_s", "epoch_s"}
 """What a first look at a case tells, see `measure.effort`."""
@@ -75,8 +81,11 @@ class Run:
         """Trials that ended well, in order."""
         return [trial for trial in self.trials if trial["outcome"] == "ok"]
 
-    def samples(self) -> pd.DataFrame:
+    def samples(self) -> "pd.DataFrame":
         """A row a good sample; `position` counts them in a phase's block, steps by sweeps."""
+        # Half a second that a run without samples in a table does without.
+        import pandas as pd
+
         rows = [
             (
                 *(trial[name] for name in OF_A_TRIAL),
@@ -176,19 +185,19 @@ def _check_trial(record: Field, run: Run) -> None:
     for name in OPTIONAL & record.value.keys():
         if record.value[name] is None:
             record[name].refuse("is null")
-    record["first_epoch_s"].number(1, above=0, most=LONGEST_S)
-    record["steps_per_sample"].whole(1, least=1)
-    for name in ("parameters", "peak_host_bytes", "peak_device_bytes", "host_bytes_before"):
+    if "first_epoch_s" in record.value:
+        record["first_epoch_s"].number(1, above=0, most=LONGEST_S)
+    if "steps_per_sample" in record.value:
+        record["steps_per_sample"].whole(1, least=1)
+    for name in COUNTED & record.value.keys():
         record[name].whole(0)
-    record["step_flops"].whole(0)
     for one in record["not_counted"].entries([]):
         one.text()
     for one in (record["loss"], *record["noise"].members({}).values()):
         one.number(0, least=-fields.LARGEST_MEASURED, most=fields.LARGEST_MEASURED)
     good = record["outcome"].value == "ok"
     for samples in record["samples_s"].members(None if good else {}).values():
-        for one in samples.entries():
-            one.number(above=0, most=LONGEST_S)
+        samples.check_numbers(above=0, most=LONGEST_S)
     if good and record["trial_kind"].value == CURVE:
         _check_curve(record)
 
