@@ -113,8 +113,12 @@ def _lines(text: str, longest: int = LONGEST_LINE) -> str:
     return "\n".join(printable(line, longest) for line in text.split("\n"))
 
 
-def _make_printable(figure: Figure) -> None:
-    for text in figure.findobj(Text):
+def make_printable(figure: Figure) -> None:
+    """Make every text of a figure printable, those that axes write by themselves, too."""
+    # Of a figure without axes all texts are its own: to look for others takes longer than to draw.
+    own = figure.findobj(Text) if figure.axes else [one for one in figure.texts + figure.artists
+                                                    if isinstance(one, Text)]  # fmt: skip
+    for text in own:
         text.set_text(_lines(text.get_text()))
         text.set(parse_math=False, usetex=False)
     for legend in (*figure.legends, *(axes.get_legend() for axes in figure.axes)):
@@ -135,7 +139,7 @@ def png(figure: Figure, dpi: int) -> bytes:
     with mpl.rc_context(PLAIN), warnings.catch_warnings():
         # A box for a letter that the font lacks, and a crowded figure, say enough.
         warnings.filterwarnings("ignore", "Glyph |constrained_layout not applied")
-        _make_printable(figure)
+        make_printable(figure)
         figure.savefig(buffer, format="png", dpi=dpi, facecolor="white")
     return buffer.getvalue()
 

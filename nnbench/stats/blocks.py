@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nnbench.phases import EPOCH, PHASES, STEP
-from nnbench.stats.estimate import Estimate, centres, nested_estimate, steady_median
+from nnbench.stats.estimate import Estimate, centres, nested_difference, nested_estimate, steady_median
+from nnbench.stats.interval import Interval
 from nnbench.store.runs import Run
 from nnbench.workload.case import Case
 
@@ -172,6 +173,22 @@ class Blocks:
         """
         rows = ([(self.keys.index(case.key), None) for case in cases] for cases in (mine, base))
         return self._by_round(*rows, shared=("side", "round", "block"))
+
+    def difference(self, mine: Sequence[Case], base: Sequence[Case], phase: str) -> Interval | None:
+        """`mine` - `base` in seconds, the mean over pairs of cases, as `between` pairs them."""
+        if phase not in self.paired:
+            return None
+        shared = ("side", "round", "block")
+        pairs = []
+        for above, below in zip(mine, base, strict=True):
+            rows = (self.keys.index(case.key) for case in (above, below))
+            one, other = (self._placed(self.paired[phase], row, None, shared) for row in rows)
+            pairs.append({place: one[place] - other[place] for place in one if place in other})
+        places = sorted(set.intersection(*map(set, pairs)))
+        if not places:
+            return None
+        values = np.mean([[pair[place] for place in places] for pair in pairs], axis=0)
+        return nested_difference(values, [place[1] for place in places])
 
     def _by_round(
         self,

@@ -7,7 +7,7 @@ an interval is wider above the estimate than below it.
 import functools
 import itertools
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -32,6 +32,11 @@ class Estimate(Interval):
     launches: int
     log_error: float = math.nan
     confidence: float = CONFIDENCE
+
+    @property
+    def inverse(self) -> "Estimate":
+        """The same of the other side of a ratio."""
+        return replace(self, value=1 / self.value, low=1 / self.high, high=1 / self.low)
 
     @property
     def degrees_of_freedom(self) -> int:
@@ -81,6 +86,17 @@ def nested_estimate(
     interval = math.exp(centre), math.exp(low), math.exp(high)
     counts = len(observed) if samples is None else samples, len(observed), len(names)
     return Estimate(*interval, *counts, error)
+
+
+def nested_difference(values: ArrayLike, launches: ArrayLike) -> Interval:
+    """The same for a quantity of any sign, such as a difference: not on logarithms."""
+    observed, launch_of = np.asarray(values, dtype=np.float64), np.asarray(launches)
+    names = np.unique(launch_of)
+    several = len(names) > 1
+    medians = [np.median(observed[launch_of == name]) for name in names]
+    units = np.array(medians) if several else observed
+    centre, low, high, _ = (float(one[0]) for one in _centres(units[None]))
+    return Interval(centre, low, high)
 
 
 def centres(logs: NDArray[np.float64]) -> tuple[NDArray[np.float64], ...]:

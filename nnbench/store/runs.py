@@ -13,6 +13,7 @@ from nnbench.errors import DamageError
 from nnbench.machine import fields
 from nnbench.machine.fields import Field
 from nnbench.store import folder as folders
+from nnbench.store.folder import ASKED
 from nnbench.store.folder import Writer as Writer
 from nnbench.workload.case import Case
 
@@ -68,6 +69,11 @@ class Run:
         """The cases of the run by their keys, in the order they were named."""
         cases = [Case.from_json(plain) for plain in self.specification["cases"]]
         return {case.key: case for case in cases}
+
+    def name(self, case: Case) -> str:
+        """What a case's network was called by who asked: `100,100`; else its label."""
+        typed: dict[str, str] = self.specification.get(ASKED, {}).get("typed", {})
+        return typed.get(case.label, case.label)
 
     def before_round(self, number: int) -> "Run":
         """The same run with the records of the rounds before `number` only."""
@@ -159,6 +165,9 @@ def _check(wanted: Field) -> None:
         if set(look.value) != LOOKED:
             look.refuse("is no first look")
     wanted["fewer"].text("")
+    wanted[ASKED]["command"].text("")
+    for one in wanted[ASKED]["typed"].members({}).values():
+        one.text()
 
 
 def _check_launch(record: Field) -> None:
