@@ -215,10 +215,10 @@ def _tint(share: float) -> tuple[float, float, float, float]:
 
 def growth(group: Group, numbers: Numbers, phase: str, by: str) -> Chart | None:
     """A phase against parameters or depth, logarithmic; None where these are all the same."""
-    having = [one for one in group.summaries if phase in one.times]
+    having = [one for one in group.summaries if phase in one.times and _size(one, by)]
     sizes = {one.case.key: _size(one, by) for one in having}
     low, high = min(sizes.values(), default=1), max(sizes.values(), default=1)
-    if low == high or low < 1:
+    if low == high:
         return None
     panel = Panel(CARD_WIDTH, 236, left=62, bottom=42, top=8)
     panel.scale_x(low / (high / low) ** 0.06, high * (high / low) ** 0.06, log=True)
@@ -243,6 +243,11 @@ def growth(group: Group, numbers: Numbers, phase: str, by: str) -> Chart | None:
         panel.interval(one.times[phase], place, f"{told}, {by} {size:,}", number,
                        sign=sign(number), upright=True)  # fmt: skip
     return panel.done(readings.growth(group, phase, by, sizes))
+
+
+def without(group: Group, by: str) -> list[str]:
+    """Networks that have no place on an axis: their parameters or depth are not known."""
+    return [group.name(one.case) for one in group.summaries if not _size(one, by)]
 
 
 def _sizes(values: Sequence[int]) -> list[float] | None:

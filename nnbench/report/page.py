@@ -127,12 +127,13 @@ def _section(found: RunAnalysis, group: Group, numbers: dict[str, int]) -> dict[
 
     def growth() -> Iterator[Titled]:
         shown = dict.fromkeys((group.whole, STEP))
-        own = any(one.case.model for one in group.summaries)
         for by in ("parameters", "depth") if several else ():
-            for phase in shown if by == "parameters" or not own else ():
+            left_out = charts.without(group, by)
+            reading = f"Without {', '.join(left_out)}: {by} not known." if left_out else ""
+            for phase in shown:
                 chart = charts.growth(group, numbers, phase, by)
                 what = answer.WHAT[phase].capitalize()
-                yield f"{stem}-{by}-{phase}", f"{what} against {by}", chart, ""
+                yield f"{stem}-{by}-{phase}", f"{what} against {by}", chart, reading
 
     def samples() -> Iterator[Titled]:
         for phase in dict.fromkeys((group.whole, STEP)):

@@ -64,7 +64,7 @@ def ratio_map(group: Group, phase: str) -> str:
 
 def growth(group: Group, phase: str, by: str, sizes: Mapping[str, int]) -> str:
     """Of times against a size: the times of the smallest and of the largest network."""
-    having = [one for one in group.summaries if phase in one.times]
+    having = [one for one in group.summaries if phase in one.times and one.case.key in sizes]
     having.sort(key=lambda one: sizes[one.case.key])
     small, large = having[0], having[-1]
     ends = (

@@ -66,7 +66,7 @@ def all_figures(found: RunAnalysis, numbers: dict[str, int]) -> Table:
     first = found.groups[0]
     several = " of the same backend and path" if len(found.groups) > 1 else ""
     return Table(
-        "All figures",
+        "Every network",
         shown,
         [[row[name] for name in shown] for row in rows],
         f"95 % intervals below each figure; ratios to {first.name(first.first)}{several}",

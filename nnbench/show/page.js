@@ -1,4 +1,4 @@
-"use strict";
+
 (() => {
   const all = (what, where = document) => [...where.querySelectorAll(what)];
   const make = (name, words = {}, inside = "") => {

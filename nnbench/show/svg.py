@@ -23,7 +23,7 @@ from nnbench.show import palette
 from nnbench.show.figures import PLAIN, make_printable
 from nnbench.show.text import printable
 
-WIDTH = 460.0
+WIDTH = 400.0
 """Of a figure in the page's pixels: two stand side by side on a large screen."""
 
 FONT = 12.0
@@ -44,6 +44,7 @@ _NO_TURN = re.compile(r' transform="rotate\(-?0(?:\.0*)? [^"]*\)"')
 _COLOUR = re.compile(r"#[0-9a-f]{6}\b")
 _TAG = re.compile(r"<[^>]+>")
 _STYLE = re.compile(r'style="[^"]*"')
+_FILL = re.compile(r'\b(fill|stroke)="(#[0-9a-f]{6})"')
 _BLACK = "#000000"
 
 
@@ -123,7 +124,7 @@ def _inline(whole: str, chart: Chart, name: str) -> str:
         f'<svg class="chart" viewBox="0 0 {width:g} {height:g}" role="img" aria-label="{label}" '
         f'style="max-width:{1.2 * width:.0f}px;min-width:{min(width, 0.82 * width):.0f}px">'
     )
-    return text[: size.start()] + root + text[size.end() :].rstrip()
+    return root + text[size.end() :].rstrip()
 
 
 def _renamed(text: str, name: str) -> str:
@@ -154,7 +155,8 @@ def _marker(chart: Chart) -> Callable[[re.Match[str]], str]:
 
 def _tag(match: re.Match[str]) -> str:
     """A tag without what says nothing; the text between tags stays as it is."""
-    tag = _NO_TURN.sub("", _STYLE.sub(_restyled, match[0]))
+    tag = _FILL.sub(lambda one: f'style="{one[1]}:{_variable(one)}"', match[0])
+    tag = _NO_TURN.sub("", _STYLE.sub(_restyled, tag))
     tag = re.sub(r"\s+", " ", _LONG_NUMBER.sub(_shorter, tag))
     return tag.replace(" L ", "L").replace(" z", "z").replace('" >', '">')
 
@@ -170,6 +172,7 @@ def _restyled(match: re.Match[str]) -> str:
 
 
 def _variable(match: re.Match[str]) -> str:
-    if match[0] == _BLACK:
+    colour = match[match.lastindex or 0]
+    if colour == _BLACK:
         return "currentColor"
-    return f"var({palette.variable(match[0])})" if match[0] in palette.ON_DARK else match[0]
+    return f"var({palette.variable(colour)})" if colour in palette.ON_DARK else colour

@@ -1,7 +1,7 @@
 """A table of figures: made once, shown in the terminal and on a page."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True)
@@ -14,8 +14,8 @@ class Cell:
     text: str
     below: str = ""
     tone: str = ""
-    value: float | None = None
-    key: str = ""
+    value: float | None = field(default=None, compare=False)
+    key: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True)
