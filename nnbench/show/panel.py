@@ -130,7 +130,7 @@ class Panel:
         found: HasInterval,
         other: float,
         says: str,
-        series: int,
+        series: int | None,
         *,
         sign: tuple[str, str],
         upright: bool = False,
