@@ -43,4 +43,4 @@ def section(
 
 
 def _chart(title: str, figure: Figure) -> Chart:
-    return Chart(figure, f"{title} over commits")
+    return Chart(figure, f"{title} over commits", on_paper=True)

@@ -34,8 +34,10 @@ def finding(found: Answer) -> str:
     equal = sum(one.verdict == EQUIVALENT for one in found.comparisons)
     total = len(found.comparisons)
     if not differ:
-        told = f"No difference between {found.first} and {found.second}"
-        return f"{told}: {equal} of {total} are equivalent, {total - equal} not decided"
+        if equal == total:
+            return f"{found.first} and {found.second} are equivalent in all {total} comparisons"
+        told = f"No difference shown between {found.first} and {found.second}"
+        return f"{told}: {equal} of {total} are equivalent, {total - equal} need more launches"
     largest = max(differ, key=lambda one: abs(one.ratio.value - 1))
     change = units.change(largest.ratio.value)
     return f"{len(differ)} of {total} differ; most {largest.label}: {change} with {found.second}"

@@ -37,6 +37,7 @@ class Part:
     name: str = ""
     code: str = ""
     alt: str = ""
+    on_paper: bool = False
 
 
 def write(
@@ -66,7 +67,7 @@ def _chart(part: Part) -> Chart:
     if isinstance(part.figure, Chart):
         return part.figure
     assert part.figure is not None
-    return Chart(part.figure, part.alt or part.title)
+    return Chart(part.figure, part.alt or part.title, on_paper=part.on_paper)
 
 
 def save_chart(chart: Chart, path: Path) -> Markup:

@@ -45,16 +45,21 @@ _COLOUR = re.compile(r"#[0-9a-f]{6}\b")
 _TAG = re.compile(r"<[^>]+>")
 _STYLE = re.compile(r'style="[^"]*"')
 _FILL = re.compile(r'\b(fill|stroke)="(#[0-9a-f]{6})"')
+_SET_BY_STYLE = re.compile(r"var\(--c([0-9a-f]{6})\)|currentColor")
 _BLACK = "#000000"
 
 
 @dataclass(frozen=True)
 class Chart:
-    """A figure, and what its marks say: `alt` states what the whole of it shows."""
+    """A figure, and what its marks say: `alt` states what the whole of it shows.
+
+    `on_paper` is for figures whose own fills are light: on a dark page they keep a light ground.
+    """
 
     figure: Figure
     alt: str
     marks: list[tuple[int | None, str]] = field(default_factory=list)
+    on_paper: bool = False
 
     def mark(self, artist: Artist, text: str, series: int | None = None) -> None:
         """Let an artist say a text; it is of the network of this number."""
@@ -113,15 +118,16 @@ def _inline(whole: str, chart: Chart, name: str) -> str:
     text = _DROPPED.sub("", whole)
     text = _renamed(text, name)
     text = _GROUP.sub(_marker(chart), text)
-    text = _TAG.sub(_tag, text)
+    text = _TAG.sub(_as_it_is if chart.on_paper else _tag, text)
     text = re.sub(r">\s+<", "><", text)
     text = re.sub(r"(?:<g></g>)+", "", text)
     size = _ROOT.search(text)
     assert size is not None
     width, height = (float(one) for one in size.groups())
     label = escape(printable(chart.alt))
+    paper = " paper" if chart.on_paper else ""
     root = (
-        f'<svg class="chart" viewBox="0 0 {width:g} {height:g}" role="img" aria-label="{label}" '
+        f'<svg class="chart{paper}" viewBox="0 0 {width:g} {height:g}" role="img" aria-label="{label}" '
         f'style="max-width:{1.2 * width:.0f}px;min-width:{min(width, 0.82 * width):.0f}px">'
     )
     return root + text[size.end() :].rstrip()
@@ -159,6 +165,11 @@ def _tag(match: re.Match[str]) -> str:
     tag = _NO_TURN.sub("", _STYLE.sub(_restyled, tag))
     tag = re.sub(r"\s+", " ", _LONG_NUMBER.sub(_shorter, tag))
     return tag.replace(" L ", "L").replace(" z", "z").replace('" >', '">')
+
+
+def _as_it_is(match: re.Match[str]) -> str:
+    """The same with the colours that it was drawn in."""
+    return _SET_BY_STYLE.sub(lambda one: f"#{one[1] or '000000'}", _tag(match))
 
 
 def _shorter(match: re.Match[str]) -> str:
