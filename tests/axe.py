@@ -21,7 +21,7 @@ def _folder() -> Path:
 
 
 def source() -> str:
-    """Its code. Skips the test where it is not here and cannot be had, but never where CI is set."""
+    """Its code. Skips the test where it cannot be had, but never where CI is set."""
     path = _folder() / "node_modules" / "axe-core" / "axe.min.js"
     if not path.is_file():
         _fetch()
@@ -56,7 +56,7 @@ def violations(browser) -> list[str]:
     found = browser.execute_async_script(
         "const done = arguments[0];"
         "axe.run(document, {resultTypes: ['violations']}).then(r => done(JSON.stringify("
-        "r.violations.map(v => `${v.id}: ${v.help}: ${v.nodes.slice(0, 3).map(n => n.html.slice(0, 120))"
-        ".join(' | ')}`))))"
+        "r.violations.map(v => `${v.id}: ${v.help}: "
+        "${v.nodes.slice(0, 3).map(n => n.html.slice(0, 120)).join(' | ')}`))))"
     )
     return json.loads(found)

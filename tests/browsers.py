@@ -100,9 +100,7 @@ def open_at(
 ) -> None:
     """Open a page in a window so wide, on a light or dark screen, or as paper shows it."""
     scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
-    browser.execute_cdp_cmd(
-        "Emulation.setEmulatedMedia", {"media": media, "features": [scheme]}
-    )
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": media, "features": [scheme]})
     metrics = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 500}
     browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
     browser.get(page.as_uri())

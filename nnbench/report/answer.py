@@ -59,7 +59,9 @@ def finding(groups: Sequence[Group], axes: Sequence[Axis]) -> str:
 
 def _of_group(group: Group) -> str:
     phase = group.whole
-    times = {group.name(one.case): one.times[phase] for one in group.summaries if phase in one.times}
+    times = {
+        group.name(one.case): one.times[phase] for one in group.summaries if phase in one.times
+    }
     if len(times) < 2:
         name, time = next(iter(times.items()), (group.name(group.first), None))
         verb = "trains" if phase == COLD else f"takes {WHAT[phase]}"
@@ -147,7 +149,9 @@ def _times(group: Group) -> Iterator[str]:
         fastest = min(having, key=lambda one: one.times[phase].value)
         slowest = max(having, key=lambda one: one.times[phase].value)
         what = WHAT[phase] if phase != COLD else f"{group.first.cold_epochs} epochs from nothing"
-        told = f"{group.name(fastest.case)} takes {sentence(fastest.times[phase], SECONDS)} for {what}"
+        told = (
+            f"{group.name(fastest.case)} takes {sentence(fastest.times[phase], SECONDS)} for {what}"
+        )
         if slowest is not fastest:
             ratio = _estimate(group, phase, slowest, fastest)
             told += f", {group.name(slowest.case)} {ratio} as long"
@@ -219,7 +223,9 @@ def fastest_group(groups: Sequence[Group]) -> Group:
     """The backend and path with the quickest training."""
 
     def quickest(group: Group) -> float:
-        times = [one.times[group.whole].value for one in group.summaries if group.whole in one.times]
+        times = [
+            one.times[group.whole].value for one in group.summaries if group.whole in one.times
+        ]
         return min(times, default=float("inf"))
 
     return min(groups, key=quickest)

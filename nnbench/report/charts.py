@@ -182,7 +182,9 @@ def ratio_map(group: Group, phase: str) -> Chart | None:
     values = found.value[:, 0]
     reach = float(np.nanmax(np.abs(np.log(values)))) or 1.0
     left, bottom, height = 52.0, 44.0, 26.0
-    panel = Panel(WIDTH, bottom + 6 + height * len(depths), left=left, right=6, bottom=bottom, top=6)
+    panel = Panel(
+        WIDTH, bottom + 6 + height * len(depths), left=left, right=6, bottom=bottom, top=6
+    )
     size = (panel.across[1] - left) / len(widths), height
     for (depth, width), row in placed.items():
         if not math.isfinite(values[row]):
@@ -193,15 +195,15 @@ def ratio_map(group: Group, phase: str) -> Chart | None:
         tint = _tint(math.log(values[row]) / reach)
         panel.cell(place, size, told, facecolor=tint, edgecolor="#888888", linewidth=0.6)
         middle = place[0] + size[0] / 2, place[1] + size[1] / 2
-        text = _times_as(float(f"{values[row]:.3g}"))
+        text = units.ratio(values[row])
         room = FONT * size[0] / max(size[0], width_of(text) + 3)
         panel.text(middle, text, size=room, ha="center", va="center")
-    for place, width in enumerate(widths):
-        middle = left + (place + 0.5) * size[0]
-        panel.text((middle, bottom - 5), f"{width}", size=FONT - 1, ha="center", va="top")
-    for place, depth in enumerate(depths):
-        middle = bottom + (place + 0.5) * height
-        panel.text((left - 6, middle), f"{depth}", size=FONT - 1, ha="right", va="center")
+    for number, width in enumerate(widths):
+        across = left + (number + 0.5) * size[0]
+        panel.text((across, bottom - 5), f"{width}", size=FONT - 1, ha="center", va="top")
+    for number, depth in enumerate(depths):
+        upright = bottom + (number + 0.5) * height
+        panel.text((left - 6, upright), f"{depth}", size=FONT - 1, ha="right", va="center")
     panel.text((sum(panel.across) / 2, 6), "width", ha="center", va="bottom")
     panel.text((10, sum(panel.upright) / 2), "depth", ha="center", va="center", rotation=90)
     return panel.done(readings.ratio_map(group, phase))
@@ -350,10 +352,10 @@ def _block_map(
             end = place
             while end < len(steps) and steps[end] == steps[place]:
                 end += 1
-            if steps[place]:
+            if step := steps[place]:
                 corner = panel.x(place) - wide / 2, middle - row / 2
                 panel.cell(corner, (wide * (end - place), row), "",
-                           facecolor=_tint(steps[place] / 5), linewidth=0)  # fmt: skip
+                           facecolor=_tint(step / 5), linewidth=0)  # fmt: skip
             place = end
         told = f"{group.name(one.case)}: from {units.ratio(float(np.exp(np.nanmin(values))))} to "
         told += f"{units.ratio(float(np.exp(np.nanmax(values))))} of its median"

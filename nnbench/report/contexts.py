@@ -5,7 +5,7 @@ Networks of two contexts run in other processes, but in the same rounds: a round
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from nnbench.phases import COLD, EPOCH, STEP
 from nnbench.stats.blocks import Blocks
@@ -87,7 +87,8 @@ def _compared(
     phases: Sequence[str],
     values: Blocks,
 ) -> Axis | None:
-    found = {case: replace(case, **{name: base}) for case in cases if getattr(case, name) == one}
+    same: dict[str, Any] = {name: base}
+    found = {case: replace(case, **same) for case in cases if getattr(case, name) == one}
     twins = [(case, twin) for case, twin in found.items() if one != base and twin in cases]
     if not twins:
         return None

@@ -143,4 +143,3 @@ def _section(found: RunAnalysis, group: Group, numbers: dict[str, int]) -> dict[
 
     made = {name.__name__: _drawn(folder, name()) for name in (why, ratios, growth, samples)}
     return {"context": context, "first": group.first, **made}
-

@@ -40,7 +40,7 @@ def _from_cases(run: Run) -> str:
 
 def next_commands(found: "RunAnalysis") -> list[tuple[str, str]]:
     """What to ask next, and with which command."""
-    folder = shlex.quote(found.run.folder.name)
+    folder = shlex.quote(f"{found.run.folder.absolute().parent.name}/{found.run.folder.name}")
     told = []
     group = found.groups[0] if found.groups else None
     if group and len(group.summaries) > 1:
@@ -48,7 +48,7 @@ def next_commands(found: "RunAnalysis") -> list[tuple[str, str]]:
         times.sort(key=lambda one: one.times[group.whole].value)
         names = [shlex.quote(group.name(one.case)) for one in (times[0], times[-1])]
         told.append(
-            ("Why does one take longer?", f"nnbench explain {' '.join(names)} --run results/{folder}")
+            ("Why does one take longer?", f"nnbench explain {' '.join(names)} --run {folder}")
         )
     if found.trust.mend:
         told.append(("Would the figures hold?", found.trust.mend))

@@ -149,7 +149,9 @@ class Panel:
             markevery=[1], markersize=size, markerfacecolor=face, markeredgecolor=colour,
         )  # fmt: skip
 
-    def text(self, place: tuple[float, float], text: str, *, size: float = FONT, **style: Any) -> None:
+    def text(
+        self, place: tuple[float, float], text: str, *, size: float = FONT, **style: Any
+    ) -> None:
         """A text at a place in pixels, line below line."""
         lines = text.split("\n")
         x, y = place
@@ -185,7 +187,7 @@ class Panel:
 
     def y_axis(self, write: Callable[[float], str], *, count: int = 5) -> None:
         """Numbers on the left, a line of the grid for each."""
-        (left, right), (bottom, top) = self.across, self.upright
+        left, right = self.across
         edge = -math.inf
         for tick in self.y.ticks(count):
             place = self.y(tick)
@@ -207,7 +209,7 @@ class Panel:
 def of_rows(
     names: Sequence[str], width: float, *, least: float = 22, bottom: float = 40, top: float = 6
 ) -> tuple[Panel, list[float], float]:
-    """A panel with a row for each name, the first on top; the rows' middles and height in pixels."""
+    """A panel with a row for each name, the first on top; the rows' middles and height."""
     shown = [folded(name) for name in names]
     lines = max((name.count("\n") + 1 for name in shown), default=1)
     row = max(least, lines * FONT * LINE + 5)

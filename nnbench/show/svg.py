@@ -29,7 +29,7 @@ WIDTH = 400.0
 FONT = 12.0
 LONGEST_NAME = 22
 LETTER = 0.58
-"""Width of a letter as a part of its height, in any font without serifs, erring on the wide side."""
+"""Width of a letter as a part of its height, in fonts without serifs, rather too wide."""
 
 _DROPPED = re.compile(
     r"<\?xml.*?\?>|<!DOCTYPE.*?>|<metadata>.*?</metadata>|<!--.*?-->|<defs>\s*<style.*?</defs>",
@@ -127,7 +127,8 @@ def _inline(whole: str, chart: Chart, name: str) -> str:
     label = escape(printable(chart.alt))
     paper = " paper" if chart.on_paper else ""
     root = (
-        f'<svg class="chart{paper}" viewBox="0 0 {width:g} {height:g}" role="img" aria-label="{label}" '
+        f'<svg class="chart{paper}" viewBox="0 0 {width:g} {height:g}" role="img" '
+        f'aria-label="{label}" '
         f'style="max-width:{1.2 * width:.0f}px;min-width:{min(width, 0.82 * width):.0f}px">'
     )
     return root + text[size.end() :].rstrip()
@@ -143,7 +144,9 @@ def _renamed(text: str, name: str) -> str:
         return text
     text = _KEPT_ID.sub(lambda one: f'<{one[1]}{one[2]} id="{names[one[3]]}"', text)
     text = re.sub(r"url\(#([^)]+)\)", lambda one: f"url(#{names.get(one[1], one[1])})", text)
-    used = re.sub(r'xlink:href="#([^"]+)"', lambda one: f'href="#{names.get(one[1], one[1])}"', text)
+    used = re.sub(
+        r'xlink:href="#([^"]+)"', lambda one: f'href="#{names.get(one[1], one[1])}"', text
+    )
     return used.replace("xlink:", "")
 
 

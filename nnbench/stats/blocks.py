@@ -14,7 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nnbench.phases import EPOCH, PHASES, STEP
-from nnbench.stats.estimate import Estimate, centres, nested_difference, nested_estimate, steady_median
+from nnbench.stats.estimate import (
+    Estimate,
+    centres,
+    nested_difference,
+    nested_estimate,
+    steady_median,
+)
 from nnbench.stats.interval import Interval
 from nnbench.store.runs import Run
 from nnbench.workload.case import Case
@@ -133,9 +139,7 @@ class Blocks:
             known = np.isfinite(ratio)
             if known.any():
                 samples = int(self.counts[phase][above][known].sum())
-                found[phase] = nested_estimate(
-                    ratio[known], self.launches[known], samples=samples
-                )
+                found[phase] = nested_estimate(ratio[known], self.launches[known], samples=samples)
         return found
 
     def all_ratios(self, cases: Sequence[Case], phase: str) -> Ratios | None:
@@ -171,8 +175,10 @@ class Blocks:
         The cases may have run in other processes of the same rounds; a round is one unit, and
         counts only where all pairs were measured.
         """
-        rows = ([(self.keys.index(case.key), None) for case in cases] for cases in (mine, base))
-        return self._by_round(*rows, shared=("side", "round", "block"))
+        above, below = (
+            [(self.keys.index(case.key), None) for case in cases] for cases in (mine, base)
+        )
+        return self._by_round(above, below, ("side", "round", "block"))
 
     def difference(self, mine: Sequence[Case], base: Sequence[Case], phase: str) -> Interval | None:
         """`mine` - `base` in seconds, the mean over pairs of cases, as `between` pairs them."""

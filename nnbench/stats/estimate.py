@@ -73,9 +73,10 @@ def nested_estimate(
     From six launches on the interval is that of the signed-rank test (see `signed_rank_bounds`),
     which covers as often as it says however heavy the tails are. Fewer launches have none at
     95 %: there the standard error is that of the bootstrap that draws whole launches, of which
-    all draws are few enough to be taken, and is multiplied by Student's t (Hesterberg, "What Teachers Should Know About the Bootstrap", Am.
-    Stat. 69, 2015), since percentile intervals from five launches would be much too narrow. With
-    one launch its blocks are drawn instead, and the spread between launches stays unknown.
+    all draws are few enough to be taken, and is multiplied by Student's t (Hesterberg, "What
+    Teachers Should Know About the Bootstrap", Am. Stat. 69, 2015), since percentile intervals from
+    five launches would be much too narrow. With one launch its blocks are drawn instead, and the
+    spread between launches stays unknown.
 
     Raises ValueError for no values and for values that are not positive.
     """

@@ -7,11 +7,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, cast
 
 import numpy as np
 
-from nnbench.phases import COLD, EPOCH, PHASES, STEP, ColdParts, split_cold
+from nnbench.phases import COLD, EPOCH, STEP, ColdParts, split_cold
 from nnbench.stats.blocks import Blocks, value_of_block
 from nnbench.stats.estimate import Estimate, unpaired_ratio
 from nnbench.stats.interval import Interval
@@ -73,7 +73,8 @@ def block_values(samples: pd.DataFrame) -> pd.DataFrame:
     in_order = samples.sort_values(["trial", "position"], kind="stable")
     rows = []
     for key, series in in_order.groupby(BLOCK, sort=False)["seconds"]:
-        rows.append((*key, value_of_block(key[1], series.to_numpy()), len(series)))
+        named = cast("tuple[str, ...]", key)
+        rows.append((*named, value_of_block(named[1], series.to_list()), len(series)))
     return pd.DataFrame(rows, columns=[*BLOCK, "seconds", "samples"])
 
 

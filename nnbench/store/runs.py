@@ -38,7 +38,7 @@ OPTIONAL = {"first_epoch_s", "logs", "noise", "not_counted", "samples_s", "steps
 """What a trial has or has not."""
 
 COUNTED = {
-    *("parameters", "step_flops", "peak_host_bytes", "peak_device_bytes", "host_bytes_before"),
+    *("parameters", "step_flops", "peak_host_bytes", "peak_device_bytes", "host_bytes_before")
 }
 """What a trial counts, where it can."""
 
