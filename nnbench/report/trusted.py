@@ -47,7 +47,7 @@ def judge(run: Run, summaries: Sequence[CaseSummary], blocks: int, noisy: int) -
     if widest is not None:
         level = GOOD if widest <= NARROW else FAIR if widest <= WIDE else LOW
         mend = f"{again} --precision {5 if widest <= WIDE else 10}%"
-        found.append((level, f"intervals are within {_within(widest)}", mend))
+        found.append((level, f"intervals are within {within(widest)}", mend))
     share = noisy / blocks if blocks else 0.0
     level = GOOD if share <= SOME_NOISE else FAIR if share <= MUCH_NOISE else LOW
     found.append((level, noise_told(noisy, blocks), doctor))
@@ -74,7 +74,8 @@ def _of_launches(launches: int, again: str) -> tuple[str, str, str]:
     return level, f"{launches} launches", mend
 
 
-def _within(half_width: float) -> str:
+def within(half_width: float) -> str:
+    """How wide an interval is: a share to either side, or a factor where that says nothing."""
     if half_width > 1:
         return f"a factor of {units.significant(1 + 2 * half_width, 2)}"
     return f"±{units.share(half_width)}"

@@ -113,8 +113,7 @@ def _lines(text: str, longest: int = LONGEST_LINE) -> str:
     return "\n".join(printable(line, longest) for line in text.split("\n"))
 
 
-def make_printable(figure: Figure) -> None:
-    """Make every text of a figure printable, those that axes write by themselves, too."""
+def _make_printable(figure: Figure) -> None:
     # Of a figure without axes all texts are its own: to look for others takes longer than to draw.
     own = figure.findobj(Text) if figure.axes else [one for one in figure.texts + figure.artists
                                                     if isinstance(one, Text)]  # fmt: skip
@@ -139,8 +138,20 @@ def png(figure: Figure, dpi: int) -> bytes:
     with mpl.rc_context(PLAIN), warnings.catch_warnings():
         # A box for a letter that the font lacks, and a crowded figure, say enough.
         warnings.filterwarnings("ignore", "Glyph |constrained_layout not applied")
-        make_printable(figure)
+        _make_printable(figure)
         figure.savefig(buffer, format="png", dpi=dpi, facecolor="white")
+    return buffer.getvalue()
+
+
+def svg(figure: Figure) -> str:
+    """A figure as SVG without a ground of its own, its text as text, whatever that holds."""
+    buffer = io.StringIO()
+    figure.patch.set_visible(False)
+    settings = {**PLAIN, "svg.fonttype": "none", "svg.hashsalt": "nnbench"}
+    with mpl.rc_context(settings), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph |constrained_layout not applied")
+        _make_printable(figure)
+        figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
     return buffer.getvalue()
 
 

@@ -5,22 +5,18 @@ style (see `palette.style`), and each marked artist carries what it says, to be 
 points at it or comes to it by keyboard.
 """
 
-import io
 import itertools
 import re
-import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import matplotlib as mpl
 from markupsafe import Markup, escape
 from matplotlib.artist import Artist
 from matplotlib.figure import Figure
 
 from nnbench.machine import whole_file
-from nnbench.show import palette
-from nnbench.show.figures import PLAIN, make_printable
+from nnbench.show import figures, palette
 from nnbench.show.text import printable
 
 WIDTH = 400.0
@@ -94,15 +90,7 @@ def width_of(text: str, size: float = FONT) -> float:
 
 def draw(chart: Chart, name: str) -> Drawn:
     """Draw a chart; `name` makes what it defines differ from what others on the page define."""
-    buffer = io.StringIO()
-    chart.figure.patch.set_visible(False)
-    settings = {**PLAIN, "svg.fonttype": "none", "svg.hashsalt": "nnbench"}
-    with mpl.rc_context(settings), warnings.catch_warnings():
-        # A box for a letter that the font lacks, and a crowded figure, say enough.
-        warnings.filterwarnings("ignore", "Glyph |constrained_layout not applied")
-        make_printable(chart.figure)
-        chart.figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
-    whole = buffer.getvalue()
+    whole = figures.svg(chart.figure)
     file = whole.replace("<svg ", '<svg style="background:#fff" ', 1)
     return Drawn(file, Markup(_inline(whole, chart, name)))
 

@@ -318,12 +318,15 @@ class Study:
         """The line that asks for the same again: `nnbench run 6,6 100,100 --epochs 10`."""
         named = [*self.networks.architectures]
         named += [part for one in self.networks.model for part in ("--model", one)]
-        for part in (self.data, self.training, self.machine, self.effort):
+        # Which backend is used where none is named is another thing elsewhere.
+        machine = replace(self.machine, backend=",".join(self.machine.backends))
+        for part in (self.data, self.training, machine, self.effort):
             for one in fields(part):
                 value = getattr(part, one.name)
                 if value != one.default:
                     option = f"--{one.name.strip('_').replace('_', '-')}"
-                    named += [option] if value is True else [option, f"{value}"]
+                    text = f"{value:g}" if isinstance(value, float) else str(value)
+                    named += [option] if value is True else [option, text]
         return shlex.join(["nnbench", "run", *named])
 
     def check(self) -> None:

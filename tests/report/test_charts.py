@@ -1,6 +1,7 @@
 import re
 
 import pytest
+from matplotlib.colors import to_hex
 from matplotlib.patches import Rectangle
 from runs import make_run
 
@@ -110,7 +111,7 @@ def test_a_network_has_one_colour_and_sign_in_all_charts(tmp_path):
                 colour = (
                     artist.get_facecolor() if isinstance(artist, Rectangle) else artist.get_color()
                 )
-                seen.setdefault(series, set()).add(svg.mpl.colors.to_hex(colour))
+                seen.setdefault(series, set()).add(to_hex(colour))
     assert {series: len(colours) for series, colours in seen.items()} == {0: 1, 1: 1, 2: 1}
     assert len(set.union(*seen.values())) == 3
 
