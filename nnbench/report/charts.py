@@ -27,6 +27,10 @@ CARD_WIDTH, CARD_ROWS = 310.0, 8
 MAP_FROM = 13
 """From so many networks on a map of depth and width is drawn, too."""
 
+FARTHEST, FAR = 2.5, 5.0
+"""An interval that goes beyond this many times the longest value ends at the edge of its chart: of
+linear and of logarithmic ones. What it is stands in the table, and where one points at it."""
+
 MOST_LINES, MOST_COLUMNS = 8, 60
 """More networks than this are rows of a map of blocks; more blocks are taken together."""
 
@@ -43,7 +47,11 @@ def card(group: Group, phase: str, rows: Sequence[CaseSummary], numbers: Numbers
         return None
     names = [group.name(one.case) for one in having]
     panel, middles, row = of_rows(names, CARD_WIDTH, bottom=24)
-    ends = [time.high if time.has_interval else time.value for time in _times(having, phase)]
+    longest = max(time.value for time in _times(having, phase))
+    ends = [
+        min(time.high, FARTHEST * longest) if time.has_interval else time.value
+        for time in _times(having, phase)
+    ]
     written = max(width_of(units.seconds(time.value)) for time in _times(having, phase))
     room = panel.across[1] - panel.across[0] - written - 8
     panel.scale_x(0, max(ends) * (panel.across[1] - panel.across[0]) / room)
@@ -53,7 +61,7 @@ def card(group: Group, phase: str, rows: Sequence[CaseSummary], numbers: Numbers
         colour, _ = sign(number)
         panel.bar((0, time.value), middle, 0.62 * row, says=told, series=number, color=colour)
         if time.has_interval:
-            points = [(panel.x(one), middle) for one in (time.low, time.high)]
+            points = [(panel.x(at), middle) for at in (time.low, end)]
             panel.line(points, color=INK, linewidth=1.2)
         panel.text((panel.x(end) + 5, middle), units.seconds(time.value), va="center")
     panel.x_axis(units.seconds, count=3)
@@ -84,7 +92,9 @@ def parts(
     highest = max(ends[1] for stack in sums for ends in stack.values())
     if not as_shares:
         wholes = [one.times[COLD] for one, _ in having]
-        highest = max([highest, *(one.high if one.has_interval else one.value for one in wholes)])
+        longest = FARTHEST * max(highest, *(one.value for one in wholes))
+        tops = [one.high if one.has_interval else one.value for one in wholes]
+        highest = min(longest, max([highest, *tops]))
     lowest = min(0.0, *(ends[0] for stack in sums for ends in stack.values()))
     panel.scale_x(lowest - 0.02 * (lowest < 0) * highest, highest * 1.02)
     for (one, split), name, middle, stack in zip(having, names, middles, sums, strict=True):
@@ -146,7 +156,9 @@ def ratios(group: Group, numbers: Numbers) -> Chart | None:
     ends = [end for one in found for end in (one.low, one.high) if one.has_interval]
     ends += [one.value for one in found]
     # The line of equality always has room around it, however alike the networks are.
-    low, high = min([*ends, 1 / 1.1]), max([*ends, 1.1])
+    middles_of = [one.value for one in found]
+    low = max(min([*ends, 1 / 1.1]), min([*middles_of, 1]) / FAR)
+    high = min(max([*ends, 1.1]), max([*middles_of, 1]) * FAR)
     panel.scale_x(low / (high / low) ** 0.03, high * (high / low) ** 0.03, log=True)
     panel.x_axis(_times_as, label=f"times as long as {base}", count=6, grid=True)
     panel.line([(panel.x(1), end) for end in panel.upright], color=INK, linewidth=1)
@@ -226,8 +238,10 @@ def growth(group: Group, numbers: Numbers, phase: str, by: str) -> Chart | None:
     panel.scale_x(low / (high / low) ** 0.06, high * (high / low) ** 0.06, log=True)
     ends = [end for one in _times(having, phase) for end in (one.low, one.value, one.high)]
     ends = [end for end in ends if math.isfinite(end)]
-    room = max((max(ends) / min(ends)) ** 0.08, 1.05)
-    panel.scale_y(min(ends) / room, max(ends) * room, log=True)
+    values = [one.value for one in _times(having, phase)]
+    least, most = max(min(ends), min(values) / FAR), min(max(ends), max(values) * FAR)
+    room = max((most / least) ** 0.08, 1.05)
+    panel.scale_y(least / room, most * room, log=True)
     panel.x_axis(_count, label=by, count=5, ticks=_sizes(list(sizes.values())), grid=True)
     panel.y_axis(units.seconds, count=5)
     points = [

@@ -38,7 +38,9 @@ class Scale:
         self.low, self.high, self.pixels, self.log = low, high, pixels, log
 
     def __call__(self, value: float) -> float:
-        """The pixel of a number."""
+        """The pixel of a number, of one beyond the scale its edge."""
+        # An interval that leaves the scale ends at its edge.
+        value = min(max(value, self.low), self.high)
         shape: Callable[[float], float] = math.log if self.log else float
         share = (shape(value) - shape(self.low)) / (shape(self.high) - shape(self.low))
         return self.pixels[0] + share * (self.pixels[1] - self.pixels[0])
@@ -73,6 +75,7 @@ class Panel:
     ) -> None:
         self.figure = Figure(figsize=(width / 72, height / 72), dpi=72)
         self.chart = Chart(self.figure, "")
+        self.width = width
         self.across = left, width - right
         self.upright = bottom, height - top
         self.x = Scale(0, 1, self.across)
@@ -176,12 +179,13 @@ class Panel:
         for tick in self.x.ticks(count) if ticks is None else ticks:
             place, text = self.x(tick), write(tick)
             half = width_of(text, FONT - 1) / 2
+            middle = min(place, self.width - half)
             if grid:
                 self.line([(place, bottom), (place, top)], color=GRID, linewidth=0.8, zorder=0.5)
             # A number that would touch the one before it is left to the grid.
-            if place - half > edge:
-                self.text((place, bottom - 5), text, size=FONT - 1, ha="center", va="top")
-                edge = place + half + 4
+            if middle - half > edge:
+                self.text((middle, bottom - 5), text, size=FONT - 1, ha="center", va="top")
+                edge = middle + half + 4
         if label:
             self.text(((left + right) / 2, 6), label, ha="center", va="bottom")
 

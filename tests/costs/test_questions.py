@@ -253,7 +253,7 @@ def test_the_page_is_one_file_with_everything_in_it(tmp_path, here):
         "per GFLOP",
         "Roofline",
         "Predicted and measured",
-        '<svg class="chart"',
+        '<svg class="chart',
     ):
         assert word in text
     assert "http://" not in text
