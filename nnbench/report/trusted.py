@@ -1,5 +1,6 @@
 """How far a run's figures can be trusted: one line, why, and the command that mends it."""
 
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -42,11 +43,11 @@ def judge(run: Run, summaries: Sequence[CaseSummary], blocks: int, noisy: int) -
     launches = min(time.launches for time in times)
     known = [time.relative_half_width for time in times if time.has_interval and launches > 1]
     widest = max(known, default=None)
-    doctor, again = "nnbench doctor", _command(run)
-    found = [_of_launches(launches, again)]
+    doctor = "nnbench doctor"
+    found = [_of_launches(launches, run)]
     if widest is not None:
         level = GOOD if widest <= NARROW else FAIR if widest <= WIDE else LOW
-        mend = f"{again} --precision {5 if widest <= WIDE else 10}%"
+        mend = _command(run, f"--precision {5 if widest <= WIDE else 10}%")
         found.append((level, f"intervals are within {within(widest)}", mend))
     share = noisy / blocks if blocks else 0.0
     level = GOOD if share <= SOME_NOISE else FAIR if share <= MUCH_NOISE else LOW
@@ -66,8 +67,8 @@ def noise_told(noisy: int, blocks: int) -> str:
     return f"{noisy} of {blocks} blocks were noisy"
 
 
-def _of_launches(launches: int, again: str) -> tuple[str, str, str]:
-    mend = f"{again} --launches {ENOUGH_LAUNCHES}"
+def _of_launches(launches: int, run: Run) -> tuple[str, str, str]:
+    mend = _command(run, f"--launches {ENOUGH_LAUNCHES}")
     if launches == 1:
         return LOW, "one launch: how far another process would differ is not known", mend
     level = GOOD if launches >= ENOUGH_LAUNCHES else FAIR if launches > 2 else LOW
@@ -81,7 +82,12 @@ def within(half_width: float) -> str:
     return f"±{units.share(half_width)}"
 
 
-def _command(run: Run) -> str:
-    """The command, without what the mend sets, in a form that fits a line."""
+def _command(run: Run, option: str) -> str:
+    """The command that was given, with another value of an option; of older runs its beginning."""
     asked: str = run.specification.get(ASKED, {}).get("command", "")
-    return "nnbench run …" if not asked or len(asked) > 60 else asked
+    words = shlex.split(asked) or ["nnbench", "run", "…"]
+    name = option.split()[0]
+    if name in words:
+        place = words.index(name)
+        words[place : place + 2] = []
+    return f"{shlex.join(words) if asked else ' '.join(words)} {option}"

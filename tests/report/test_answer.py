@@ -58,6 +58,12 @@ def test_trust_says_why_and_what_mends_it(tmp_path, options, level, why):
     assert bool(found.mend) == (level != trusted.GOOD)
 
 
+def test_the_mend_is_the_command_that_was_given_with_another_option(tmp_path):
+    run = make_run(tmp_path, {"6,6": {}}, launches=2)
+    run.specification["asked"] = {"command": "nnbench run '[6, 6]' --launches 2 --epochs 9"}
+    assert analyse(run).trust.mend == "nnbench run '[6, 6]' --epochs 9 --launches 5"
+
+
 def test_backends_are_compared_with_the_fastest(tmp_path):
     backends = ("tensorflow", "jax", "torch")
     run = make_run(tmp_path, {"6,6": {}, "8": {}}, backends=backends, spread=0.01)

@@ -163,12 +163,12 @@ def test_one_block_has_an_axis_of_one_block(tmp_path):
 
 
 def test_many_blocks_are_taken_together_and_no_sample_becomes_a_mark(tmp_path):
-    found, group, numbers = group_of(tmp_path, NOTEBOOK, launches=40, blocks=4)
+    found, group, numbers = group_of(tmp_path, NOTEBOOK, launches=16, blocks=4)
     chart = charts.samples(group, found.values, set(), numbers, "step")
     assert sum(one.get_gid() is not None for one in chart.figure.artists) < 10
     points = max(len(one.get_xdata()) for one in chart.figure.artists if hasattr(one, "get_xdata"))
     assert points <= charts.MOST_COLUMNS
-    assert "160 blocks" in chart.alt
+    assert "64 blocks" in chart.alt
 
 
 def test_without_all_phases_there_is_no_bar_chart(tmp_path):
