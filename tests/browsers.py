@@ -93,3 +93,20 @@ def _started(browser: str, driver: str) -> webdriver.Chrome:
     except (WebDriverException, OSError) as problem:
         first = str(problem).strip().splitlines()[0]
         raise NoBrowserError(f"{Path(browser).name} does not start ({first})") from None
+
+
+def open_at(
+    browser: webdriver.Chrome, page: Path, width: int = 1280, *, dark: bool = False, media: str = ""
+) -> None:
+    """Open a page in a window so wide, on a light or dark screen, or as paper shows it."""
+    scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": media, "features": [scheme]})
+    metrics = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 500}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
+    browser.get(page.as_uri())
+
+
+def clear_media(browser: webdriver.Chrome) -> None:
+    """Give the browser its own window and colours again."""
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "", "features": []})
+    browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})

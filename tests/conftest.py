@@ -187,9 +187,12 @@ def calibrated(calibration: Path, tmp_path: Path) -> dict[str, object]:
 @pytest.fixture
 def no_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
     """Pages whose figures are not drawn, which is most of what a page takes."""
-    from nnbench.show import figures
+    from markupsafe import Markup
+
+    from nnbench.show import figures, html
 
     monkeypatch.setattr(figures, "png", lambda figure, dpi=0: b"")
+    monkeypatch.setattr(html, "save_chart", lambda chart, path: Markup("<svg></svg>"))
 
 
 @pytest.fixture(scope="session")

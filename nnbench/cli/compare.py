@@ -2,13 +2,14 @@
 
 import os
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nnbench.cli.options import Asked, Effort, Models, options
-from nnbench.cli.session import are_folders, measure, status
+from nnbench.cli.session import are_folders, indexed, measure, status
 from nnbench.errors import UserError
 from nnbench.measure import checkout
-from nnbench.show.terminal import print_json, skipped
+from nnbench.show.terminal import print_json, say, skipped
 from nnbench.workload import quantities
 
 if TYPE_CHECKING:
@@ -72,7 +73,7 @@ def compare(
             checkout.find(one)
     # A mistake in the data is told before environments are made.
     data = study.load() if measured_now else None
-    from nnbench.report import comparison
+    from nnbench.report import comparison, comparison_page
 
     measured: list[Run] = []
 
@@ -86,4 +87,7 @@ def compare(
         print_json(found)
     else:
         comparison.print_answer(found)
+        beside = [] if measured else [Path(names[1])]
+        for folder in [*(run.folder for run in measured), *beside]:
+            say(str(indexed(comparison_page.write(found, folder, beside=not measured))))
     return status(*measured)

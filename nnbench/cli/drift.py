@@ -21,7 +21,7 @@ from nnbench.cli.options import (
     tell_data,
     within,
 )
-from nnbench.cli.session import resumable
+from nnbench.cli.session import indexed, resumable
 from nnbench.drift import plan, policies
 from nnbench.errors import UserError
 from nnbench.machine import whole_file
@@ -147,7 +147,7 @@ def _tell(folder: Path, *, as_json: bool) -> "studies.Study":
     from nnbench.drift import analysis, page, saved, tables, words
 
     found = analysis.analyse(saved.read(folder))
-    written = page.write(found)
+    written = indexed(page.write(found))
     skipped(found.study.damage)
     if as_json:
         print_json(tables.study_as_json(found, written))

@@ -19,7 +19,7 @@ from nnbench.cli.options import (
     tell_data,
     within,
 )
-from nnbench.cli.session import execute, resumable, status
+from nnbench.cli.session import execute, indexed, resumable, status
 from nnbench.history import REMARKS, commits, pattern
 from nnbench.machine import whole_file
 from nnbench.phases import PHASES
@@ -182,9 +182,12 @@ def chart(
     """Write history.html into a folder: every benchmark over commits, with intervals and alarms."""
     from nnbench.history import annotations as remarks
     from nnbench.history import page
+    from nnbench.report import index
 
     found = alarms.check(results)
-    say(str(page.write(found, folder, remarks.read(alarms.annotations))))
+    written = page.write(found, folder, remarks.read(alarms.annotations))
+    # Elsewhere it stands alone.
+    say(str(indexed(written) if folder.name == index.RESULTS else written))
 
 
 @app.command

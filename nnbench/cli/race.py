@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from nnbench.cli.options import Architectures, Fresh, Models, Name, Output, Trained, options, within
-from nnbench.cli.session import measure, status
+from nnbench.cli.session import indexed, measure, status
 from nnbench.errors import UserError
 from nnbench.race.goal import LOSS, USUAL_SHARE, Goal
 from nnbench.show.terminal import answer, skipped
@@ -115,7 +115,7 @@ def tell_race(
 
     found = Race.of(finished, target, goal)
     skipped(finished.damage)
-    written = page.write(finished, found)
+    written = indexed(page.write(finished, found))
     races = [tables.as_json(one) for one in found]
     shown = []
     for one in found:

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from nnbench.cli.options import AsJson
 from nnbench.cli.race import tell_race
+from nnbench.cli.session import indexed
 from nnbench.show.terminal import print_json, say, skipped
 
 if TYPE_CHECKING:
@@ -20,17 +21,19 @@ def report(run_folder: Path, *, history: tuple[Path, ...] = (), as_json: AsJson 
         history: Also show its networks over commits, from results there (.asv, .benchmarks,
             results); again for more than one.
     """
-    from nnbench.history import check as checking
-    from nnbench.measure.loss_curve_trial import KIND
     from nnbench.store import runs
 
     run = runs.read(run_folder)
-    if KIND in run.specification.get("kinds", ()):
+    if runs.CURVE in run.specification.get("kinds", ()):
         tell_race(run, None, as_json=as_json)
         return
     # A run over commits has a history of its own, once there is something in it.
     own = (run_folder,) if run.specification.get("commits") and run.good_trials() else ()
-    check = checking.of_run(run, history or own) if history or own else None
+    check = None
+    if history or own:
+        from nnbench.history import check as checking
+
+        check = checking.of_run(run, history or own)
     tell(run, as_json=as_json, check=check)
 
 
@@ -40,7 +43,7 @@ def tell(run: "Run", *, as_json: bool, check: "Check | None" = None) -> None:
     from nnbench.report.run_analysis import analyse
 
     found = analyse(run)
-    written = page.write(found, check)
+    written = indexed(page.write(found, check))
     skipped(run.damage)
     if as_json:
         print_json(tables.as_json(found, written))

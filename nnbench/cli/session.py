@@ -113,6 +113,14 @@ def tell_failures(*measured: "Run") -> None:
             note(failure.told, *failure.details)
 
 
+def indexed(page: Path) -> Path:
+    """A page that was written, once the index of all results has it, too."""
+    from nnbench.report import index
+
+    index.write(page)
+    return page
+
+
 def status(*measured: "Run") -> int:
     """The exit status: 1 where a network could not be measured now, else 0."""
     from nnbench.measure import run as measuring

@@ -47,11 +47,12 @@ def write(folder: Path, context: Context) -> Path:
     free, errors = tables.free_widths(questions.free_width(context)), tables.errors(model)
     coefficients = tables.coefficients(model, context.setting.label)
     residuals, shares = charts.residuals(context), charts.overhead_share(context)
+    maps = charts.heat_maps(context)
     parts = [
         Part("Coefficients", reading, coefficients),
         Part("How far off", ERRORS, errors),
         Part("Predicted and measured", RESIDUALS, figure=residuals, name="residuals"),
-        Part("Depth and width", HEAT_MAPS, figure=charts.heat_maps(context), name="heat-maps"),
+        Part("Depth and width", HEAT_MAPS, figure=maps, name="heat-maps", on_paper=True),
         Part("Roofline", ROOFLINE, figure=roofline, name="roofline"),
         Part("Overhead against size", OVERHEAD, figure=shares, name="overhead"),
         Part(free.title, FREE, free),

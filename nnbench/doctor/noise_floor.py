@@ -20,6 +20,7 @@ from nnbench.machine import fingerprint, noise
 from nnbench.measure import run as measuring
 from nnbench.measure.protocol import Environment
 from nnbench.phases import COLD, EPOCH, STEP
+from nnbench.stats.blocks import Blocks
 from nnbench.stats.estimate import Estimate, nested_estimate
 from nnbench.stats.interval import CONFIDENCE
 from nnbench.stats.summary import Measured
@@ -139,7 +140,7 @@ def measure(study: Study, data: Dataset, watch: measuring.Watcher) -> tuple[Nois
 def from_run(run: runs.Run, case: Case, seed: int = 0) -> NoiseFloor:
     """The noise floor that a run of one case on two equal sides shows."""
     measured = Measured.of(run)
-    ratios = measured.ratios_between_sides(case, *SIDES)
+    ratios = Blocks.of(run).between_sides(case, *SIDES)
     looks = [trial["noise"] for trial in run.trials if trial.get("noise")]
     reasons = [", ".join(noise.contamination(look)) for look in looks]
     known = {phase: ratio for phase, ratio in ratios.items() if ratio.has_interval}
@@ -167,7 +168,7 @@ def spread_of(measured: Measured, phase: str, seed: int = 0) -> Spread | None:
     return Spread(
         within_launch=math.sqrt(float(variances.mean())),
         between_launches=float(logs.median().std()),
-        pair=nested_estimate(pairs["ratio"], pairs["launch"], seed=seed),
+        pair=nested_estimate(pairs["ratio"], pairs["launch"]),
     )
 
 

@@ -40,7 +40,7 @@ def write(found: Analysis) -> Path:
     ]
     parts += [Part(table.title, TABLE, table) for table in tables.matrices(found)]
     matrix = charts.policy_matrix(found)
-    drawn = [Part("Policy by condition", MATRIX, figure=matrix, name="matrix")]
+    drawn = [Part("Policy by condition", MATRIX, figure=matrix, name="matrix", on_paper=True)]
     for backend in found.backends:
         distance = charts.distance_by_epoch(found, backend)
         ulps = charts.ulps_by_layer(found, backend)
@@ -51,12 +51,14 @@ def write(found: Analysis) -> Path:
     parts += [part for part in drawn if part.figure]
     method = METHOD.format(trainings=len(study.trainings), processes=len(study.processes))
     machine = ", ".join([f"{host['host']}: {host['cpu']}, {host['cpus']} CPUs", *host["gpus"]])
+    sentences = words.study(found)
     return html.write(
         study.folder / "drift.html",
-        title="What a seed guarantees",
+        kind="What a seed guarantees",
+        title=sentences[0].rstrip(".") if sentences else "Nothing was compared",
         subtitle=f"{study.created} on {machine}. {case.label} on {case.data}, "
         f"{case.cold_epochs} epochs, {seeds} seeds.",
-        sentences=words.study(found),
+        sentences=sentences[1:],
         warnings=[*words.not_run(found), *study.damage],
         parts=[*parts, Part("How this was measured", method)],
     )

@@ -20,6 +20,7 @@ from scipy import stats
 from nnbench.errors import UserError
 from nnbench.machine import fingerprint
 from nnbench.phases import COLD, COMPILE, EPOCH, ONCE, TRACE, split_cold
+from nnbench.stats.blocks import Blocks
 from nnbench.stats.estimate import RESAMPLES, Estimate, hodges_lehmann
 from nnbench.stats.interval import CONFIDENCE, Interval
 from nnbench.stats.summary import Measured, ratios_between_runs, step_flops
@@ -130,7 +131,7 @@ def between_cases(run: Run, first: Case, second: Case) -> Attribution:
     drawn = _drawn(len(differences))
     draws = _Draws(_centres(differences), _centres(differences[drawn]), len(differences) - 1)
     labels, times = (first.label, second.label), (_medians(before, names), _medians(after, names))
-    ratios, units = measured.ratios(second, first), "launches" if several else "blocks"
+    ratios, units = Blocks.of(run).ratios(second, first), "launches" if several else "blocks"
     counts = Counts.of(run, first), Counts.of(run, second)
     return _attribution(labels, (first, second), times, draws, ratios, units, counts)
 

@@ -4,10 +4,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from matplotlib.figure import Figure
+
 from nnbench.history import charts, words
 from nnbench.history.annotations import Annotation
 from nnbench.history.check import Check
-from nnbench.show import figures, html
+from nnbench.show import html
+from nnbench.show.svg import Chart
 
 PAGE = "history.html"
 CHARTS = "history-charts"
@@ -32,8 +35,12 @@ def section(
         figure = charts.over_commits(told, title, group, annotations)
         shown.append((title.partition("\n")[0], figure))
     drawn = [
-        (title, figures.save_figure(figure, folder / CHARTS / f"{number:02d}.png"))
+        (title, html.save_chart(_chart(title, figure), folder / CHARTS / f"{number:02d}.svg"))
         for number, (title, figure) in enumerate(shown)
     ]
     left_out = max(0, len(groups) - most)
     return {"check": check, "told": told, "commit_charts": drawn, "left_out": left_out}
+
+
+def _chart(title: str, figure: Figure) -> Chart:
+    return Chart(figure, f"{title} over commits", on_paper=True)

@@ -46,18 +46,33 @@ PLAIN_NAME = re.compile(r"[\w.:/ \[\]-]{1,80}", re.ASCII)
 Record = TypeVar("Record")
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class Field:
-    """A value of a file, and where it stands there; None is what is missing or null."""
+    """A value of a file, and where it stands there; None is what is missing or null.
+
+    `at` is its place as text, or its parent with its name or number there: hundreds of thousands
+    of values are looked at, and the places of nearly all are never told.
+    """
 
     value: Any
     file: str
-    place: str = ""
+    at: "str | tuple[Field, str | int]" = ""
+
+    @property
+    def place(self) -> str:
+        """Where it stands, such as `samples_s.step[3]`."""
+        if isinstance(self.at, str):
+            return self.at
+        parent, name = self.at
+        if isinstance(name, int):
+            return f"{parent.place}[{name}]"
+        shown = name if PLAIN_NAME.fullmatch(name) else reprlib.repr(name)
+        return f"{parent.place}.{shown}" if parent.place else shown
 
     def __getitem__(self, name: str) -> Self:
         """A member of a mapping; of what is missing, nothing."""
         known = self._of_type(dict, "is no mapping", {})
-        return self._inner(known.get(name), self._beneath(name))
+        return type(self)(known.get(name), self.file, (self, name))
 
     def text(self, default: str | None = None) -> str:
         """A text."""
@@ -108,12 +123,20 @@ class Field:
     def entries(self, default: Sequence[Any] | None = None) -> list[Self]:
         """The entries of a list."""
         found = self._of_type(list, "is no list", default)
-        return [self._inner(one, f"{self.place}[{place}]") for place, one in enumerate(found)]
+        return [type(self)(one, self.file, (self, place)) for place, one in enumerate(found)]
+
+    def check_numbers(self, *, above: float, most: float) -> None:
+        """Raise DamageError unless this is a list of finite numbers within these bounds."""
+        found = self._of_type(list, "is no list")
+        # Most of what a run's file holds: the place of each is made only where one is refused.
+        if not all(type(one) is float and above < one <= most for one in found):
+            for one in self.entries():
+                one.number(above=above, most=most)
 
     def members(self, default: Mapping[str, Any] | None = None) -> dict[str, Self]:
         """The members of a mapping by their names."""
         found = self._of_type(dict, "is no mapping", default)
-        return {name: self._inner(one, self._beneath(name)) for name, one in found.items()}
+        return {name: type(self)(one, self.file, (self, name)) for name, one in found.items()}
 
     def record(self, kind: type[Record], **made: Any) -> Record:
         """A dataclass of a mapping's members; `made` are values that are not taken from there."""
@@ -144,13 +167,6 @@ class Field:
         if not isinstance(self.value, kind) or (isinstance(self.value, bool) and kind is not bool):
             self.refuse(otherwise)
         return self.value
-
-    def _inner(self, value: Any, place: str) -> Self:
-        return type(self)(value, self.file, place)
-
-    def _beneath(self, name: str) -> str:
-        shown = name if PLAIN_NAME.fullmatch(name) else reprlib.repr(name)
-        return f"{self.place}.{shown}" if self.place else shown
 
 
 def fits(value: object, hint: Any) -> bool:

@@ -26,6 +26,7 @@ from nnbench.measure.schedule import ONE_SIDE, SWEEPS, Planned, plan_round, star
 from nnbench.measure.trial import KINDS, STEP_KIND
 from nnbench.stats.summary import widest_interval
 from nnbench.store import runs
+from nnbench.store.folder import ASKED
 from nnbench.workload import user_model
 from nnbench.workload.case import Case
 from nnbench.workload.datasets import Dataset
@@ -75,10 +76,12 @@ def specification(
     models = user_model.digests(case.model for case in cases)
     code = {"models": models} if models else {}
     usual = kinds == KINDS and sweeps == SWEEPS
+    told = {"command": study.command()} if tuple(sides) == ONE_SIDE and kinds == KINDS else {}
     return {
         **code,
         **({} if usual else {"kinds": list(kinds), "sweeps": sweeps}),
         **(looked or {}),
+        ASKED: {**told, "typed": study.networks.typed()},
         "cases": [case.to_json() for case in cases],
         "launches": effort.launch_count,
         "blocks": effort.block_count,

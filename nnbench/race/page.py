@@ -36,11 +36,13 @@ def write(run: Run, races: Sequence[Race]) -> Path:
             Part(f"Time against {name}, {where}", PARETO, figure=pareto, name=f"{stem}-pareto"),
         ]
     host = run.fingerprint
+    sentences = [f"{one.case.context}: {text}" for one in races for text in words.sentences(one)]
     return html.write(
         run.folder / PAGE,
-        title=f"Time to a {races[0].goal.name}",
+        kind=f"Time to a {races[0].goal.name}",
+        title=sentences[0].rstrip("."),
         subtitle=f"{run.created} on {host['host']}: {host['cpu']}, {host['cpus']} CPUs",
-        sentences=[f"{one.case.context}: {text}" for one in races for text in words.sentences(one)],
+        sentences=sentences[1:],
         warnings=list(dict.fromkeys(text for one in races for text in words.warnings(one))),
         parts=parts,
     )

@@ -4,17 +4,20 @@ import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-import pandas as pd
-
 from nnbench.machine import noise
 from nnbench.phases import COLD, EPOCH, STEP
-from nnbench.report import words
+from nnbench.report import answer, trusted, words
+from nnbench.report.contexts import Axis, PathRatio, axes_of
+from nnbench.report.trusted import Trust
+from nnbench.stats.blocks import Blocks, Ratios
 from nnbench.stats.estimate import Estimate
-from nnbench.stats.summary import CaseSummary, Measured, measured_share, summarise
+from nnbench.stats.summary import CaseSummary, measured_share, summarise
 from nnbench.store.runs import Run
 from nnbench.workload.case import Case
 
 PAIRS_TRIED = 5
+RATIOS_OF = (COLD, EPOCH, STEP)
+"""Phases of which every network is compared with every other."""
 
 
 @dataclass(frozen=True)
@@ -32,36 +35,51 @@ class Crossing:
 
 @dataclass(frozen=True)
 class Group:
-    """Cases that may be compared: of one backend, device, thread count and path."""
+    """Cases that may be compared: of one backend, device, thread count and path.
+
+    `ratios` holds, for each of `RATIOS_OF` that was measured, all networks by all networks.
+    """
 
     summaries: tuple[CaseSummary, ...]
+    names: dict[str, str]
     crossing: Crossing | None
+    ratios: dict[str, Ratios]
 
     @property
     def first(self) -> Case:
         """The case that the others are compared with."""
         return self.summaries[0].case
 
+    def name(self, case: Case) -> str:
+        """What its network was called by who asked."""
+        return self.names.get(case.label, case.label)
 
-@dataclass(frozen=True)
-class PathRatio:
-    """An epoch of a case with `fit`, divided by one of the same on the compiled path."""
-
-    case: Case
-    ratio: Estimate
+    @property
+    def whole(self) -> str:
+        """The phase that says how long a training takes: cold, else what there is of it."""
+        times = [one.times.keys() for one in self.summaries]
+        phases = (phase for phase in RATIOS_OF if all(phase in known for known in times))
+        return next(phases, next((phase for phase in RATIOS_OF if phase in times[0]), COLD))
 
 
 @dataclass(frozen=True)
 class RunAnalysis:
-    """What a run says. `noisy` holds the (launch, block) pairs in which noise was seen."""
+    """What a run says. `noisy` holds the (launch, block) pairs in which noise was seen.
+
+    `finding` is the whole in a line, `answer` in a few short sentences; `sentences` tell more.
+    """
 
     run: Run
     groups: tuple[Group, ...]
-    block_values: pd.DataFrame
+    axes: tuple[Axis, ...]
+    values: Blocks
     measured_share: float | None
     blocks: int
     noisy: frozenset[tuple[int, int]]
-    noise_reasons: tuple[str, ...]
+    noise_reasons: dict[str, int]
+    finding: str
+    answer: tuple[str, ...]
+    trust: Trust
     sentences: tuple[str, ...]
     warnings: tuple[str, ...]
 
@@ -73,40 +91,64 @@ class RunAnalysis:
 
 def analyse(run: Run) -> RunAnalysis:
     """Compute what a run says."""
-    measured = Measured.of(run)
-    summaries = summarise(run, measured)
+    values = Blocks.of(run)
+    summaries = summarise(run, values)
+    names = {case.label: run.name(case) for case in run.cases.values()}
     found = []
     for context in dict.fromkeys(one.case.comparable for one in summaries):
         group = [one for one in summaries if one.case.comparable == context]
-        found.append(Group(tuple(group), _crossing(group, measured)))
-    reasons = (
-        f"launch {trial['launch']}, block {trial['block']}: {reason}"
-        for trial in run.trials
-        for reason in noise.contamination(trial.get("noise", {}))
-    )
+        cases = [one.case for one in group]
+        ratios = {phase: values.all_ratios(cases, phase) for phase in RATIOS_OF}
+        known = {phase: one for phase, one in ratios.items() if one is not None}
+        found.append(Group(tuple(group), names, _crossing(group, values), known))
+    blocks = len({(trial["launch"], trial["block"]) for trial in run.trials})
+    noisy, reasons = _noise(run)
+    axes = axes_of(found, values)
     return RunAnalysis(
         run=run,
         groups=tuple(found),
-        block_values=measured.blocks,
+        axes=axes,
+        values=values,
         measured_share=measured_share(run),
-        blocks=len({(trial["launch"], trial["block"]) for trial in run.trials}),
-        noisy=frozenset(noise.noisy_blocks(run.trials)),
-        noise_reasons=tuple(dict.fromkeys(reasons)),
-        sentences=words.sentences(found, _path_ratios(summaries, measured)),
+        blocks=blocks,
+        noisy=noisy,
+        noise_reasons=reasons,
+        finding=answer.finding(found, axes),
+        answer=answer.sentences(found, axes),
+        trust=trusted.judge(run, summaries, blocks, len(noisy)),
+        sentences=words.sentences(found, _path_ratios(summaries, values)),
         warnings=words.warnings(run, summaries),
     )
 
 
-def _path_ratios(summaries: Sequence[CaseSummary], measured: Measured) -> list[PathRatio]:
+def _noise(run: Run) -> tuple[frozenset[tuple[int, int]], dict[str, int]]:
+    """Blocks in which noise was seen, and in how many of them each kind of reason, by its worst."""
+    noisy: set[tuple[int, int]] = set()
+    kinds: dict[str, dict[tuple[int, int], str]] = {}
+    for trial in run.trials:
+        block = trial["launch"], trial["block"]
+        for reason in noise.contamination(trial.get("noise", {})):
+            noisy.add(block)
+            kind = "".join(letter for letter in reason if not (letter.isdigit() or letter == "."))
+            of_kind = kinds.setdefault(kind, {})
+            # The worst of a kind: one that is as long or longer, and later in the alphabet.
+            of_kind[block] = max(of_kind.get(block, ""), reason, key=lambda one: (len(one), one))
+    worst = (
+        (max(one.values(), key=lambda text: (len(text), text)), len(one)) for one in kinds.values()
+    )
+    return frozenset(noisy), dict(sorted(worst, key=lambda pair: -pair[1]))
+
+
+def _path_ratios(summaries: Sequence[CaseSummary], values: Blocks) -> list[PathRatio]:
     cases = [summary.case for summary in summaries]
     fits = [case for case in cases if case.path == "fit"]
     twins = [(case, replace(case, path="compiled")) for case in fits]
     known = [(case, twin) for case, twin in twins if twin in cases]
-    ratios = [(case, measured.ratios(case, twin).get(EPOCH)) for case, twin in known]
+    ratios = [(case, values.ratios(case, twin).get(EPOCH)) for case, twin in known]
     return [PathRatio(case, ratio) for case, ratio in ratios if ratio is not None]
 
 
-def _crossing(group: Sequence[CaseSummary], measured: Measured) -> Crossing | None:
+def _crossing(group: Sequence[CaseSummary], values: Blocks) -> Crossing | None:
     known = [one for one in group[1:] if {COLD, EPOCH, STEP} <= one.times.keys()]
     candidates = [
         (slow, fast)
@@ -116,7 +158,7 @@ def _crossing(group: Sequence[CaseSummary], measured: Measured) -> Crossing | No
     ]
     candidates.sort(key=lambda pair: pair[0].times[STEP].value / pair[1].times[STEP].value)
     for slow, fast in candidates[:PAIRS_TRIED]:
-        ratios = measured.ratios(slow.case, fast.case)
+        ratios = values.ratios(slow.case, fast.case)
         # Of a run that has lost records two networks may share no block.
         shared = {COLD, EPOCH, STEP} <= ratios.keys()
         if shared and ratios[COLD].excludes_one and ratios[STEP].excludes_one:

@@ -6,14 +6,17 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from nnbench.errors import first_line
-from nnbench.phases import COLD, COMPILE, DATA, EPOCH, STEP, TRACE, ColdParts
+from nnbench.phases import COLD, DATA, EPOCH, STEP
+from nnbench.report.answer import NOTHING, bracketed, shares
+from nnbench.report.trusted import within
 from nnbench.show import units
 from nnbench.show.intervals import RATIO, SECONDS, sentence
 from nnbench.stats.summary import CaseSummary
 from nnbench.training.compiled.causes import same_compiler, unlike_fit
 
 if TYPE_CHECKING:
-    from nnbench.report.run_analysis import Crossing, Group, PathRatio
+    from nnbench.report.contexts import PathRatio
+    from nnbench.report.run_analysis import Crossing, Group
     from nnbench.store.runs import Run
 
 WIDE = 0.20
@@ -24,17 +27,18 @@ LARGE_REST = 0.10
 def sentences(groups: Sequence[Group], paths: Sequence[PathRatio]) -> tuple[str, ...]:
     """The findings of a run, one backend and device at a time, most important first."""
     if not groups:
-        return ("Nothing was measured to the end, so there is nothing to compare.",)
+        return (NOTHING,)
     found: list[str] = []
     for group in groups:
         context = f"On {group.first.context}: " if len(groups) > 1 else ""
         found += [context + told for told in _group_sentences(group)]
-    return (*found, *map(_path, paths))
+    name = groups[0].name
+    return (*found, *(_path(one, name(one.case)) for one in paths))
 
 
 def warnings(run: Run, summaries: Sequence[CaseSummary]) -> tuple[str, ...]:
     """What to know before believing a run's figures."""
-    of_cases = (text for summary in summaries for text in _case_warnings(summary))
+    of_cases = (text for one in summaries for text in _case_warnings(one, run.name(one.case)))
     return (*_run_warnings(run, summaries), *of_cases)
 
 
@@ -42,18 +46,18 @@ def _group_sentences(group: Group) -> Iterator[str]:
     several = len(group.summaries) > 1
     if several:
         yield _comparison(group, COLD, f"a cold training of {group.first.cold_epochs} epochs")
-    yield from _where_the_time_goes(group.summaries)
-    yield from _waits(group.summaries)
+    yield from _where_the_time_goes(group)
+    yield from _waits(group)
     if several:
         yield _comparison(group, STEP, "one step in the steady state")
         yield from _order(group)
 
 
-def _path(one: PathRatio) -> str:
+def _path(one: PathRatio, name: str) -> str:
     case, compiler = one.case, same_compiler(one.case)
     alike = f"{compiler} compiles both. " if compiler else ""
     return (
-        f"On {case.context}, an epoch of {case.label} takes {sentence(one.ratio, RATIO)} as long "
+        f"On {case.context}, an epoch of {name} takes {sentence(one.ratio, RATIO)} as long "
         f"with fit as on the compiled path. {alike}Possible causes, which this run does not "
         f"separate: {'; '.join(unlike_fit(case))}."
     )
@@ -61,13 +65,16 @@ def _path(one: PathRatio) -> str:
 
 def _comparison(group: Group, phase: str, what: str) -> str:
     others = [
-        (one.ratios[phase], f"{one.case.label} ({sentence(one.ratios[phase], RATIO)})")
+        (
+            one.ratios[phase],
+            f"{bracketed(group.name(one.case))} ({sentence(one.ratios[phase], RATIO)})",
+        )
         for one in group.summaries[1:]
         if phase in one.ratios
     ]
     clear = sorted((ratio.value, told) for ratio, told in others if ratio.excludes_one)
     unclear = [told for ratio, told in others if not ratio.excludes_one]
-    first, time = group.first.label, group.summaries[0].times.get(phase)
+    first, time = group.name(group.first), group.summaries[0].times.get(phase)
     parts = [] if time is None else [f"{first} takes {sentence(time, SECONDS)}"]
     for words, found in (
         ("slower are ", [told for value, told in reversed(clear) if value > 1]),
@@ -85,53 +92,42 @@ def _list(items: Sequence[str], most: int = 6) -> str:
     return ", ".join(items[:-1]) + " and " + items[-1] if len(items) > 1 else items[0]
 
 
-def _where_the_time_goes(summaries: Sequence[CaseSummary]) -> Iterator[str]:
-    split = [(parts, one.case.label) for one in summaries if (parts := one.cold_parts) is not None]
+def _where_the_time_goes(group: Group) -> Iterator[str]:
+    named = ((one.cold_parts, group.name(one.case)) for one in group.summaries)
+    split = [(parts, name) for parts, name in named if parts is not None]
     split.sort(key=lambda pair: pair[0].cold_s)
-    for parts, label in (split[-1], split[0]) if len(split) > 1 else split:
-        told = [f"{units.share(part)} to {name}" for name, part in _shares(parts) if part >= 0.01]
-        yield f"The {units.seconds(parts.cold_s)} that {label} takes cold go {_list(told)}."
+    for parts, name in (split[-1], split[0]) if len(split) > 1 else split:
+        told = [f"{share} % to {part}" for part, share in shares(parts)]
+        yield f"The {units.seconds(parts.cold_s)} that {name} takes cold go {_list(told)}."
 
 
-def _waits(summaries: Sequence[CaseSummary]) -> Iterator[str]:
+def _waits(group: Group) -> Iterator[str]:
     """Of data that make their batches as they are trained on: what of an epoch that takes."""
-    for one in summaries:
+    for one in group.summaries:
         if {DATA, EPOCH} <= one.times.keys():
             waits_s, epoch_s = one.times[DATA].value, one.times[EPOCH].value
             yield (
-                f"Of an epoch of {one.case.label}, {units.seconds(epoch_s)}, fit waits "
+                f"Of an epoch of {group.name(one.case)}, {units.seconds(epoch_s)}, fit waits "
                 f"{units.seconds(waits_s)} for its batches: {units.share(waits_s / epoch_s)}."
             )
 
 
-def _shares(parts: ColdParts) -> list[tuple[str, float]]:
-    getting_ready = parts.once_s.get(TRACE, 0.0) + parts.once_s.get(COMPILE, 0.0)
-    named = {
-        "tracing and compiling": getting_ready,
-        "building, preparing and the first step": sum(parts.once_s.values()) - getting_ready,
-        "the framework's overhead around each epoch": parts.overhead_s,
-        "the steps themselves": parts.steps_s,
-    }
-    fractions = [(name, value_s / parts.cold_s) for name, value_s in named.items()]
-    return sorted(fractions, key=lambda pair: -pair[1])
-
-
 def _order(group: Group) -> Iterator[str]:
     told = [
-        _against_first(summary)
+        _against_first(group, summary)
         for summary in group.summaries[1:]
         if {COLD, STEP} <= summary.ratios.keys() and summary.ratios[STEP].excludes_one
     ]
-    told += [_crossing(group.crossing)] if group.crossing else []
+    told += [_crossing(group, group.crossing)] if group.crossing else []
     yield from filter(None, told)
     ordered = (one.ratios.get(COLD) for one in group.summaries[1:])
     if not any(told) and all(ratio is not None and ratio.excludes_one for ratio in ordered):
         yield "Cold and in the steady state, the networks come in the same order."
 
 
-def _against_first(summary: CaseSummary) -> str:
+def _against_first(group: Group, summary: CaseSummary) -> str:
     cold, step = summary.ratios[COLD], summary.ratios[STEP]
-    mine, base = summary.case.label, summary.baseline.label
+    mine, base = group.name(summary.case), group.name(summary.baseline)
     if not cold.excludes_one:
         return (
             f"A step of {mine} costs {'more' if step.value > 1 else 'less'} than one of {base} "
@@ -148,7 +144,7 @@ def _against_first(summary: CaseSummary) -> str:
     )
 
 
-def _crossing(found: Crossing) -> str:
+def _crossing(group: Group, found: Crossing) -> str:
     slow, fast = found.slow_start, found.fast_start
     flip = (
         "Their whole epochs are too alike to say after how many of them it would catch up: "
@@ -157,8 +153,8 @@ def _crossing(found: Crossing) -> str:
         else f"From about {found.epochs:,.0f} epochs on it is ahead in all."
     )
     return (
-        f"{slow.case.label} ({slow.parameters:,} weights) takes "
-        f"{sentence(found.ratios[COLD], RATIO)} as long cold as {fast.case.label} "
+        f"{group.name(slow.case)} ({slow.parameters:,} weights) takes "
+        f"{sentence(found.ratios[COLD], RATIO)} as long cold as {group.name(fast.case)} "
         f"({fast.parameters:,} weights), and yet its step takes only "
         f"{sentence(found.ratios[STEP], RATIO)} as long. {flip}"
     )
@@ -177,7 +173,7 @@ def _run_warnings(run: Run, summaries: Sequence[CaseSummary]) -> Iterator[str]:
         )
     alike: dict[tuple[str, str], list[str]] = {}
     for trial in run.failures():
-        which = run.cases[trial["case"]].label, trial["outcome"]
+        which = run.name(run.cases[trial["case"]]), trial["outcome"]
         alike.setdefault(which, []).append(first_line(trial.get("message") or ""))
     for (label, outcome), reasons in alike.items():
         detail = f" ({reasons[0]})" if reasons[0] else ""
@@ -201,11 +197,11 @@ def _run_warnings(run: Run, summaries: Sequence[CaseSummary]) -> Iterator[str]:
         )
 
 
-def _case_warnings(summary: CaseSummary) -> Iterator[str]:
+def _case_warnings(summary: CaseSummary, name: str) -> Iterator[str]:
     case, parts = summary.case, summary.cold_parts
-    label = f"{case.label} ({case.context})"
+    label = f"{name} ({case.context})"
     wide = [
-        f"{phase} ±{units.share(time.relative_half_width)}"
+        f"{phase} {within(time.relative_half_width)}"
         for phase, time in summary.times.items()
         if phase in (COLD, EPOCH, STEP) and time.relative_half_width > WIDE
     ]

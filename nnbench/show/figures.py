@@ -114,7 +114,10 @@ def _lines(text: str, longest: int = LONGEST_LINE) -> str:
 
 
 def _make_printable(figure: Figure) -> None:
-    for text in figure.findobj(Text):
+    # Of a figure without axes all texts are its own: to look for others takes longer than to draw.
+    own = figure.findobj(Text) if figure.axes else [one for one in figure.texts + figure.artists
+                                                    if isinstance(one, Text)]  # fmt: skip
+    for text in own:
         text.set_text(_lines(text.get_text()))
         text.set(parse_math=False, usetex=False)
     for legend in (*figure.legends, *(axes.get_legend() for axes in figure.axes)):
@@ -137,6 +140,18 @@ def png(figure: Figure, dpi: int) -> bytes:
         warnings.filterwarnings("ignore", "Glyph |constrained_layout not applied")
         _make_printable(figure)
         figure.savefig(buffer, format="png", dpi=dpi, facecolor="white")
+    return buffer.getvalue()
+
+
+def svg(figure: Figure) -> str:
+    """A figure as SVG without a ground of its own, its text as text, whatever that holds."""
+    buffer = io.StringIO()
+    figure.patch.set_visible(False)
+    settings = {**PLAIN, "svg.fonttype": "none", "svg.hashsalt": "nnbench"}
+    with mpl.rc_context(settings), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph |constrained_layout not applied")
+        _make_printable(figure)
+        figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
     return buffer.getvalue()
 
 

@@ -69,7 +69,7 @@ def cell(found: HasInterval | None, unit: Unit) -> Cell:
     if found is None:
         return Cell(MISSING)
     beside = unit.beside(found.value, found.low, found.high) if found.has_interval else ""
-    return Cell(unit.number(found.value), beside)
+    return Cell(unit.number(found.value), beside, value=found.value)
 
 
 def sentence(found: HasInterval, unit: Unit) -> str:

@@ -5,12 +5,13 @@ an interval is wider above the estimate than below it.
 """
 
 import functools
+import itertools
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import stats
+from scipy import special
 
 from nnbench.stats.interval import CONFIDENCE, Interval
 
@@ -31,6 +32,11 @@ class Estimate(Interval):
     launches: int
     log_error: float = math.nan
     confidence: float = CONFIDENCE
+
+    @property
+    def inverse(self) -> "Estimate":
+        """The same of the other side of a ratio."""
+        return replace(self, value=1 / self.value, low=1 / self.high, high=1 / self.low)
 
     @property
     def degrees_of_freedom(self) -> int:
@@ -54,7 +60,7 @@ def _pairwise_means(values: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def nested_estimate(
-    values: ArrayLike, launches: ArrayLike, *, samples: int | None = None, seed: int = 0
+    values: ArrayLike, launches: ArrayLike, *, samples: int | None = None
 ) -> Estimate:
     """Estimate a positive quantity from one value a block, blocks nested in launches.
 
@@ -66,25 +72,59 @@ def nested_estimate(
 
     From six launches on the interval is that of the signed-rank test (see `signed_rank_bounds`),
     which covers as often as it says however heavy the tails are. Fewer launches have none at
-    95 %: there the standard error comes from the bootstrap that draws whole launches, and is
-    multiplied by Student's t (Hesterberg, "What Teachers Should Know About the Bootstrap", Am.
-    Stat. 69, 2015), since percentile intervals from five launches would be much too narrow. With
-    one launch its blocks are drawn instead, and the spread between launches stays unknown.
+    95 %: there the standard error is that of the bootstrap that draws whole launches, of which
+    all draws are few enough to be taken, and is multiplied by Student's t (Hesterberg, "What
+    Teachers Should Know About the Bootstrap", Am. Stat. 69, 2015), since percentile intervals from
+    five launches would be much too narrow. With one launch its blocks are drawn instead, and the
+    spread between launches stays unknown.
 
     Raises ValueError for no values and for values that are not positive.
     """
     observed = np.asarray(values, dtype=np.float64)
     names = np.unique(np.asarray(launches))
     units = _launch_logs(observed, launches if len(names) > 1 else np.arange(len(observed)))
-    centre = float(hodges_lehmann(units))
-    quantile = float(stats.t.ppf((1 + CONFIDENCE) / 2, max(1, len(units) - 1)))
-    bounds = signed_rank_bounds(units)
-    if bounds is None:
-        half_width = _bootstrap_error(units, seed) * quantile
-        bounds = centre - half_width, centre + half_width
-    interval = math.exp(centre), math.exp(bounds[0]), math.exp(bounds[1])
+    centre, low, high, error = (float(one[0]) for one in _centres(units[None]))
+    interval = math.exp(centre), math.exp(low), math.exp(high)
     counts = len(observed) if samples is None else samples, len(observed), len(names)
-    return Estimate(*interval, *counts, (bounds[1] - bounds[0]) / 2 / quantile)
+    return Estimate(*interval, *counts, error)
+
+
+def nested_difference(values: ArrayLike, launches: ArrayLike) -> Interval:
+    """The same for a quantity of any sign, such as a difference: not on logarithms."""
+    observed, launch_of = np.asarray(values, dtype=np.float64), np.asarray(launches)
+    names = np.unique(launch_of)
+    several = len(names) > 1
+    medians = [np.median(observed[launch_of == name]) for name in names]
+    units = np.array(medians) if several else observed
+    centre, low, high, _ = (float(one[0]) for one in _centres(units[None]))
+    return Interval(centre, low, high)
+
+
+def centres(logs: NDArray[np.float64]) -> tuple[NDArray[np.float64], ...]:
+    """`nested_estimate` of many series at once: value, low and high of each row of `logs` (m, n).
+
+    A row holds the logarithms of n launches, each the median of its blocks.
+    """
+    centre, low, high, _ = _centres(logs)
+    return np.exp(centre), np.exp(low), np.exp(high)
+
+
+def _centres(units: NDArray[np.float64]) -> tuple[NDArray[np.float64], ...]:
+    """Centre, lower and upper end and standard error of each row of `units` (m, n)."""
+    count = units.shape[-1]
+    means = np.sort(_pairwise_means(units), axis=-1)
+    centre = np.median(means, axis=-1)
+    quantile = student_quantile(count - 1)
+    ends = _signed_rank_ends(means, count)
+    if ends is None:
+        error = _bootstrap_error(units)
+        return centre, centre - error * quantile, centre + error * quantile, error
+    return centre, *ends, (ends[1] - ends[0]) / 2 / quantile
+
+
+def student_quantile(degrees: int, confidence: float = CONFIDENCE) -> float:
+    """How many standard errors an interval of Student's t reaches to either side."""
+    return float(special.stdtrit(max(1, degrees), (1 + confidence) / 2))
 
 
 def centre(values: ArrayLike, seed: int = 0) -> Interval:
@@ -115,16 +155,23 @@ def signed_rank_bounds(values: NDArray[np.float64]) -> tuple[float, float] | Non
     Wolfe and Chicken, "Nonparametric Statistical Methods" (2013), section 3.3. None where no
     level is as high as 95 %: for fewer than six values.
     """
-    means = np.sort(_pairwise_means(values))
-    below = _signed_rank_tail(len(values))
+    ends = _signed_rank_ends(np.sort(_pairwise_means(values)), len(values))
+    return None if ends is None else (float(ends[0]), float(ends[1]))
+
+
+def _signed_rank_ends(
+    means: NDArray[np.float64], count: int
+) -> tuple[NDArray[np.float64], NDArray[np.float64]] | None:
+    """The same of the ordered pairwise means of `count` values, along the last axis."""
+    below = _signed_rank_tail(count)
     wanted = (1 - CONFIDENCE) / 2
     inner = int(np.searchsorted(below, wanted, side="right"))
     if inner == 0:
         return None
     share = (wanted - below[inner - 1]) / (below[inner] - below[inner - 1])
-    low = (1 - share) * means[inner - 1] + share * means[inner]
-    high = (1 - share) * means[-inner] + share * means[-inner - 1]
-    return float(low), float(high)
+    low = (1 - share) * means[..., inner - 1] + share * means[..., inner]
+    high = (1 - share) * means[..., -inner] + share * means[..., -inner - 1]
+    return low, high
 
 
 @functools.cache
@@ -159,7 +206,7 @@ def unpaired_ratio(
     draws_after = generator.choice(after, (RESAMPLES, len(after)))
     shifts = np.median(draws_after[:, :, None] - draws_before[:, None, :], axis=(1, 2))
     error = float(np.std(shifts))
-    half_width = error * float(stats.t.ppf((1 + CONFIDENCE) / 2, fewest - 1))
+    half_width = error * student_quantile(fewest - 1)
     low, high = math.exp(centre - half_width), math.exp(centre + half_width)
     samples = np.size(first) + np.size(second)
     return Estimate(math.exp(centre), low, high, samples, fewest, fewest, error)
@@ -173,11 +220,28 @@ def _launch_logs(values: ArrayLike, launches: ArrayLike) -> NDArray[np.float64]:
     return np.array([np.median(logs[launch_of == name]) for name in np.unique(launch_of)])
 
 
-def _bootstrap_error(units: NDArray[np.float64], seed: int) -> float:
-    if len(units) < 2:
-        return math.nan
-    draws = np.random.default_rng(seed).choice(units, (RESAMPLES, len(units)))
-    return float(np.std(hodges_lehmann(draws)))
+def _bootstrap_error(units: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The standard deviation of the centre over all draws of n of a row's n units; n is below 6.
+
+    Draws that differ in their order only are one, weighted by how many orders there are. Source:
+    Fisher and Hall, "Bootstrap algorithms for small samples", J. Stat. Plan. Inference 27 (1991).
+    """
+    count = units.shape[-1]
+    if count < 2:
+        return np.full(units.shape[:-1], math.nan)
+    draws, weights = _all_draws(count)
+    found = hodges_lehmann(units[..., draws])
+    middle = found @ weights
+    return np.asarray(np.sqrt(((found - middle[..., None]) ** 2) @ weights))
+
+
+@functools.cache
+def _all_draws(count: int) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Every draw of `count` of as many with putting back, but for order, and its probability."""
+    draws = np.array(list(itertools.combinations_with_replacement(range(count), count)))
+    repeats = [np.bincount(draw, minlength=count) for draw in draws]
+    orders = [math.factorial(count) / math.prod(map(math.factorial, one)) for one in repeats]
+    return draws, np.array(orders) / count**count
 
 
 def steady_from(series_s: ArrayLike) -> int:
@@ -191,11 +255,14 @@ def steady_from(series_s: ArrayLike) -> int:
     series = np.asarray(series_s, dtype=np.float64)
     if len(series) < 4:
         return 0
-    middle, spread = np.median(series), 5 * 1.4826 * stats.median_abs_deviation(series)
-    tame = np.clip(series, middle - spread, middle + spread)
-    cuts = range(len(tame) // 2 + 1)
-    errors = [float(np.var(tame[cut:])) / (len(tame) - cut) for cut in cuts]
-    return int(np.argmin(errors))
+    middle = np.median(series)
+    spread = 5 * 1.4826 * np.median(np.abs(series - middle))
+    tame = np.clip(series - middle, -spread, spread)[::-1]
+    # Of what remains after each cut: its length, its mean and the mean of its squares.
+    left = np.arange(1, len(tame) + 1)
+    variances = np.cumsum(tame**2) / left - (np.cumsum(tame) / left) ** 2
+    errors = (np.maximum(variances, 0) / left)[::-1]
+    return int(np.argmin(errors[: len(series) // 2 + 1]))
 
 
 def steady_median(series_s: ArrayLike) -> float:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy import stats
+from scipy import special
 
 from nnbench.stats.interval import CONFIDENCE, Interval
 
@@ -47,14 +47,15 @@ def median(values: ArrayLike) -> Median:
     if count == 0 or np.isnan(ordered).any():
         raise ValueError("a median needs at least one value, none of them NaN")
     middle, other = ordered[count // 2], ordered[(count - 1) // 2]
-    below = stats.binom(count, 0.5)
-    end = max(0, int(below.ppf((1 - CONFIDENCE) / 2)) - 1)
+    # How probable it is that so many values or fewer lie below the true median.
+    below = special.bdtr(np.arange(count), count, 0.5)
+    end = max(0, int(np.searchsorted(below, (1 - CONFIDENCE) / 2)) - 1)
     return Median(
         # Half of infinity is not a number of its own: an even count with one such half is beyond.
         value=float((middle + other) / 2) if np.isfinite(middle) else math.inf,
         low=float(ordered[end]),
         high=float(ordered[count - 1 - end]),
-        confidence=float(1 - 2 * below.cdf(end)),
+        confidence=float(1 - 2 * below[end]),
         count=count,
         censored=int(np.isinf(ordered).sum()),
     )

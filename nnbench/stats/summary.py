@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self, cast
 
 import numpy as np
-import pandas as pd
 
-from nnbench.phases import COLD, EPOCH, PHASES, STEP, ColdParts, split_cold
-from nnbench.stats.estimate import Estimate, nested_estimate, steady_median, unpaired_ratio
+from nnbench.phases import COLD, EPOCH, STEP, ColdParts, split_cold
+from nnbench.stats.blocks import Blocks, value_of_block
+from nnbench.stats.estimate import Estimate, unpaired_ratio
 from nnbench.stats.interval import Interval
 from nnbench.store.runs import Run
 from nnbench.workload.case import Case
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 BLOCK = ["case", "phase", "side", "round", "launch", "block"]
 """What the samples of one block of a case and phase have in common."""
@@ -64,17 +68,19 @@ def block_values(samples: pd.DataFrame) -> pd.DataFrame:
 
     Steady phases keep the median without warm-up; the column `samples` counts the warm-up, too.
     """
+    import pandas as pd
+
     in_order = samples.sort_values(["trial", "position"], kind="stable")
     rows = []
     for key, series in in_order.groupby(BLOCK, sort=False)["seconds"]:
-        reduce = steady_median if key[1] in (STEP, EPOCH) else np.median
-        rows.append((*key, float(reduce(series.to_numpy())), len(series)))
+        named = cast("tuple[str, ...]", key)
+        rows.append((*named, value_of_block(named[1], series.to_list()), len(series)))
     return pd.DataFrame(rows, columns=[*BLOCK, "seconds", "samples"])
 
 
 @dataclass(frozen=True)
 class Measured:
-    """The good samples of a run, and their `block_values`."""
+    """The good samples of a run, and their `block_values`, as tables."""
 
     samples: pd.DataFrame
     blocks: pd.DataFrame
@@ -88,77 +94,53 @@ class Measured:
     @cached_property
     def paired_values(self) -> pd.DataFrame:
         """`blocks`, but with the lower quartile of a block's samples for steps."""
+        import pandas as pd
+
         steps = self.samples[self.samples["phase"] == STEP].groupby(BLOCK, sort=False)["seconds"]
         quartiles = steps.agg(seconds=lambda series: series.quantile(0.25), samples="size")
         others = self.blocks[self.blocks["phase"] != STEP]
         return pd.concat([others, quartiles.reset_index()], ignore_index=True)
 
-    def ratios(self, mine: Case, base: Case) -> dict[str, Estimate]:
-        """For each phase that both cases have: `mine` / `base`, from pairs measured together.
-
-        Steps are compared by lower quartiles of a block: what else the machine does only adds time.
-        """
-        cases = self.paired_values["case"]
-        return self._paired(cases == mine.key, cases == base.key, "launch", ["side", "launch"])
-
-    def ratios_between_sides(self, case: Case, first: str, second: str) -> dict[str, Estimate]:
-        """For each phase of a case: side `second` / side `first`; a round is one unit."""
-        mine, sides = self.paired_values["case"] == case.key, self.paired_values["side"]
-        return self._paired(mine & (sides == second), mine & (sides == first), "round", ["round"])
-
-    def _paired(
-        self, above: pd.Series[bool], below: pd.Series[bool], unit: str, shared: list[str]
-    ) -> dict[str, Estimate]:
-        keys = ["phase", "block", *shared]
-        base = self.paired_values[below]
-        pairs = self.paired_values[above].merge(base, on=keys, suffixes=("", "_base"))
-        return _estimates(pairs.assign(seconds=pairs["seconds"] / pairs["seconds_base"]), unit)
-
-
-def _estimates(values: pd.DataFrame, unit: str = "launch") -> dict[str, Estimate]:
-    by_phase = {phase: values[values["phase"] == phase] for phase in PHASES}
-    return {
-        phase: nested_estimate(one["seconds"], one[unit], samples=int(one["samples"].sum()))
-        for phase, one in by_phase.items()
-        if not one.empty
-    }
-
 
 def widest_interval(run: Run) -> dict[str, float]:
     """The widest relative half width of `cold`, `epoch`, `step` by case, of those that have one."""
-    values = block_values(run.samples())
+    blocks = Blocks.of(run)
     widths: dict[str, float] = {}
-    for (case, _), chosen in values.groupby(["case", "side"], sort=False):
-        for phase, found in _estimates(chosen).items():
-            if phase in (COLD, EPOCH, STEP) and found.has_interval and found.launches > 1:
-                widths[str(case)] = max(widths.get(str(case), 0.0), found.relative_half_width)
+    for key, case in run.cases.items():
+        for side in dict.fromkeys(unit.side for unit in blocks.units):
+            for phase, found in blocks.times(case, side).items():
+                if phase in (COLD, EPOCH, STEP) and found.has_interval and found.launches > 1:
+                    widths[key] = max(widths.get(key, 0.0), found.relative_half_width)
     return widths
 
 
-def summarise(run: Run, measured: Measured | None = None) -> list[CaseSummary]:
+def summarise(run: Run, blocks: Blocks | None = None) -> list[CaseSummary]:
     """Estimates for every case of a run that has any, in the run's order.
 
     Each is compared with the first of its backend, device, threads and path, not to mix machines.
     """
-    measured = measured or Measured.of(run)
+    blocks = blocks or Blocks.of(run)
     baselines: dict[tuple[str, str, int | None, str], Case] = {}
     summaries = []
+    good: dict[str, list[dict[str, Any]]] = {}
+    for trial in run.good_trials():
+        good.setdefault(trial["case"], []).append(trial)
+    failed = Counter(trial["case"] for trial in run.failures())
     for key, case in run.cases.items():
-        mine = measured.blocks[measured.blocks["case"] == key]
-        if mine.empty:
+        times = blocks.times(case)
+        if not times:
             continue
-        trials = [trial for trial in run.good_trials() if trial["case"] == key]
-        times = _estimates(mine)
+        trials = good.get(key, [])
         flops = step_flops(case, trials)
         baseline = baselines.setdefault(case.comparable, case)
         summaries.append(
             CaseSummary(
                 case=case,
                 times=times,
-                ratios=measured.ratios(case, baseline) if baseline is not case else {},
+                ratios=blocks.ratios(case, baseline) if baseline is not case else {},
                 baseline=baseline,
                 loss=_recorded(trials, "loss"),
-                failures=sum(trial["case"] == key for trial in run.failures()),
+                failures=failed[key],
                 parameters=case.parameters or _whole(trials, "parameters"),
                 step_flops=flops,
                 utilisation=_utilisation(flops, times.get(STEP), product_rates(run, case)),
@@ -203,26 +185,23 @@ def _utilisation(flops: int | None, step: Estimate | None, rates: Sequence[float
 def ratios_between_sides(run: Run) -> dict[str, Estimate]:
     """For each case and phase of a run with two sides: second side / first, paired by round."""
     first, second = run.specification["sides"]
-    measured = Measured.of(run)
+    blocks = Blocks.of(run)
     return {
         f"{case.context}: {case.label} {phase}": ratio
         for case in run.cases.values()
-        for phase, ratio in measured.ratios_between_sides(case, first, second).items()
+        for phase, ratio in blocks.between_sides(case, first, second).items()
     }
 
 
 def ratios_between_runs(first: Run, second: Run) -> dict[str, Estimate]:
     """Second / first, unpaired, for cases and phases with two launches or more in both runs."""
-    before, after = block_values(first.samples()), block_values(second.samples())
+    before, after = Blocks.of(first), Blocks.of(second)
     found: dict[str, Estimate] = {}
     for key, case in first.cases.items():
-        for phase in PHASES:
-            old = before[(before["case"] == key) & (before["phase"] == phase)]
-            new = after[(after["case"] == key) & (after["phase"] == phase)]
-            if min(old["launch"].nunique(), new["launch"].nunique()) >= 2:
-                found[f"{case.context}: {case.label} {phase}"] = unpaired_ratio(
-                    old["seconds"], old["launch"], new["seconds"], new["launch"]
-                )
+        for phase in before.seconds if key in second.cases else ():
+            old, new = before.series(key, phase), after.series(key, phase)
+            if min(len(set(old[1])), len(set(new[1]))) >= 2:
+                found[f"{case.context}: {case.label} {phase}"] = unpaired_ratio(*old, *new)
     return found
 
 

@@ -25,6 +25,8 @@ from nnbench.machine.fields import Field
 
 RECORDS_FILE = "trials.jsonl"
 MOST_DAMAGE = 20
+ASKED = "asked"
+"""Of a specification: how it was written, such as the names that were typed; decides nothing."""
 UNKNOWN = "unknown"
 
 Contents = TypeVar("Contents")
@@ -112,7 +114,7 @@ class Format:
         if name and (parent / name).exists() and not fresh:
             held = read(parent / name)
             unlike = fingerprint.differences(held.fingerprint, here)
-            if held.specification != specification:
+            if not _same(held.specification, specification):
                 raise UserError(f"{parent / name} holds another {self.what}: choose another --name")
             if unlike:
                 raise UserError(
@@ -125,7 +127,7 @@ class Format:
                 held = read(folder)
             except UserError:
                 continue
-            same = held.specification == specification
+            same = _same(held.specification, specification)
             if same and not fingerprint.differences(held.fingerprint, here):
                 if is_complete(held):
                     break
@@ -138,6 +140,12 @@ class Format:
     def find(self, parent: Path) -> list[Path]:
         """Folders of this kind directly below `parent`, oldest first."""
         return sorted(path.parent for path in parent.glob(f"*/{self.file}"))
+
+
+def _same(one: Plain, other: Plain) -> bool:
+    """Whether two specifications ask for the same, however it was written."""
+    names = (one.keys() | other.keys()) - {ASKED}
+    return all(one.get(name, ()) == other.get(name, ()) for name in names)
 
 
 def read_description(
@@ -187,7 +195,9 @@ def records(folder: Path, damage: list[str], use: Callable[[Field], None]) -> No
 def set_whole_numbers(record: Field, names: Iterable[str], **bounds: int) -> None:
     """Make whole numbers of a record's members, 3.0 too. Raises DamageError for anything else."""
     for name in names:
-        record.value[name] = record[name].whole(**bounds)
+        # What is a plain small number already needs no place to be named by.
+        if bounds or type(one := record.value.get(name)) is not int or not 0 <= one < 1 << 31:
+            record.value[name] = record[name].whole(**bounds)
 
 
 def read_fingerprint(plain: Field) -> Plain:

@@ -13,6 +13,7 @@ from nnbench.errors import DamageError
 from nnbench.machine import fields
 from nnbench.machine.fields import Field
 from nnbench.store import folder as folders
+from nnbench.store.folder import ASKED
 from nnbench.store.folder import Writer as Writer
 from nnbench.workload.case import Case
 
@@ -35,6 +36,11 @@ IDENTITY = {
 
 OPTIONAL = {"first_epoch_s", "logs", "noise", "not_counted", "samples_s", "steps_per_sample"}
 """What a trial has or has not."""
+
+COUNTED = {
+    *("parameters", "step_flops", "peak_host_bytes", "peak_device_bytes", "host_bytes_before")
+}
+"""What a trial counts, where it can."""
 
 LOOKED = {"start_s", "once_s", "step_s", "epoch_s"}
 """What a first look at a case tells, see `measure.effort`."""
@@ -63,6 +69,11 @@ class Run:
         """The cases of the run by their keys, in the order they were named."""
         cases = [Case.from_json(plain) for plain in self.specification["cases"]]
         return {case.key: case for case in cases}
+
+    def name(self, case: Case) -> str:
+        """What a case's network was called by who asked: `100,100`; else its label."""
+        typed: dict[str, str] = self.specification.get(ASKED, {}).get("typed", {})
+        return typed.get(case.label, case.label)
 
     def before_round(self, number: int) -> "Run":
         """The same run with the records of the rounds before `number` only."""
@@ -154,6 +165,9 @@ def _check(wanted: Field) -> None:
         if set(look.value) != LOOKED:
             look.refuse("is no first look")
     wanted["fewer"].text("")
+    wanted[ASKED]["command"].text("")
+    for one in wanted[ASKED]["typed"].members({}).values():
+        one.text()
 
 
 def _check_launch(record: Field) -> None:
@@ -180,19 +194,19 @@ def _check_trial(record: Field, run: Run) -> None:
     for name in OPTIONAL & record.value.keys():
         if record.value[name] is None:
             record[name].refuse("is null")
-    record["first_epoch_s"].number(1, above=0, most=LONGEST_S)
-    record["steps_per_sample"].whole(1, least=1)
-    for name in ("parameters", "peak_host_bytes", "peak_device_bytes", "host_bytes_before"):
+    if "first_epoch_s" in record.value:
+        record["first_epoch_s"].number(1, above=0, most=LONGEST_S)
+    if "steps_per_sample" in record.value:
+        record["steps_per_sample"].whole(1, least=1)
+    for name in COUNTED & record.value.keys():
         record[name].whole(0)
-    record["step_flops"].whole(0)
     for one in record["not_counted"].entries([]):
         one.text()
     for one in (record["loss"], *record["noise"].members({}).values()):
         one.number(0, least=-fields.LARGEST_MEASURED, most=fields.LARGEST_MEASURED)
     good = record["outcome"].value == "ok"
     for samples in record["samples_s"].members(None if good else {}).values():
-        for one in samples.entries():
-            one.number(above=0, most=LONGEST_S)
+        samples.check_numbers(above=0, most=LONGEST_S)
     if good and record["trial_kind"].value == CURVE:
         _check_curve(record)
 

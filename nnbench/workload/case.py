@@ -4,6 +4,7 @@ import hashlib
 import json
 import re
 from dataclasses import asdict, dataclass, replace
+from functools import cached_property
 from typing import Any, Self
 
 from nnbench.errors import UserError
@@ -204,7 +205,7 @@ class Case:
         path = "" if self.path == "fit" else f", {self.path}"
         return f"{self.backend}, {self.device}{threads}{path}"
 
-    @property
+    @cached_property
     def key(self) -> str:
         """A short name for this case that is equal exactly when all of it is equal."""
         return hashlib.sha256(json.dumps(self.to_json(), sort_keys=True).encode()).hexdigest()[:12]

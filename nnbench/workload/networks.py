@@ -77,6 +77,15 @@ def architectures(texts: Sequence[str]) -> list[Architecture]:
     return [one for one in found if isinstance(one, Architecture)]
 
 
+def typed(texts: Sequence[str]) -> dict[str, str]:
+    """What was typed for each network whose label is another text: `100x2` by `100,100`."""
+    found: dict[str, str] = {}
+    for head, axes in _groups(_words(texts)):
+        if not axes and not user_model.is_model(head):
+            found.setdefault(arch.parse(head).label, head)
+    return {label: text for label, text in found.items() if label != text}
+
+
 def _words(texts: Sequence[str]) -> list[str]:
     return [word for text in texts for word in _WORD.findall(re.sub(r"\s*,\s*", ",", text))]
 

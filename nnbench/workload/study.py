@@ -12,6 +12,7 @@ In a TOML file each of its records is a table of the same name:
 
 import re
 import reprlib
+import shlex
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
@@ -69,6 +70,10 @@ class Networks:
                 user_code.check(one)
         texts = (*self.model, *self.architectures)
         return networks.parse(texts) if texts else []
+
+    def typed(self) -> dict[str, str]:
+        """What was typed for each network whose label is another text."""
+        return networks.typed(self.architectures) if self.architectures else {}
 
     def usual_data(self) -> str:
         """The name of data that all of them can be trained on, as far as there is one."""
@@ -319,6 +324,21 @@ class Study:
         if self.networks.architectures or self.networks.model:
             return self
         return replace(self, networks=Networks(tuple(usual)))
+
+    def command(self) -> str:
+        """The line that asks for the same again: `nnbench run 6,6 100,100 --epochs 10`."""
+        named = [*self.networks.architectures]
+        named += [part for one in self.networks.model for part in ("--model", one)]
+        # Which backend is used where none is named is another thing elsewhere.
+        machine = replace(self.machine, backend=",".join(self.machine.backends))
+        for part in (self.data, self.training, machine, self.effort):
+            for one in fields(part):
+                value = getattr(part, one.name)
+                if value != one.default:
+                    option = f"--{one.name.strip('_').replace('_', '-')}"
+                    text = f"{value:g}" if isinstance(value, float) else str(value)
+                    named += [option] if value is True else [option, text]
+        return shlex.join(["nnbench", "run", *named])
 
     def check(self) -> None:
         """Raise UserError for what no data could make right, before any is loaded."""

@@ -72,7 +72,9 @@ def test_page_and_charts(nnbench, tmp_path, measured):
     assert drawn.returncode == 0, drawn.stderr
     page = (tmp_path / "page" / "history.html").read_text()
     assert "Change number 5" in page
-    assert page.count("<img") == len(list((tmp_path / "page" / "history-charts").glob("*.png")))
+    assert page.count('<svg class="chart') == len(
+        list((tmp_path / "page" / "history-charts").glob("*.svg"))
+    )
 
 
 def test_report_of_a_run_with_its_networks_over_commits(nnbench, tmp_path, measured):
@@ -82,7 +84,7 @@ def test_report_of_a_run_with_its_networks_over_commits(nnbench, tmp_path, measu
     page = (run.folder / "report.html").read_text()
     assert "Over commits" in page
     assert "Change number 5" in page
-    assert len(list((run.folder / "history-charts").glob("*.png"))) == 2
+    assert len(list((run.folder / "history-charts").glob("*.svg"))) == 2
     # A run over commits needs no option: its own are what there is to see.
     recorded = next((tmp_path / "results").iterdir())
     assert nnbench("report", recorded).returncode == 0

@@ -253,12 +253,12 @@ def test_the_page_is_one_file_with_everything_in_it(tmp_path, here):
         "per GFLOP",
         "Roofline",
         "Predicted and measured",
-        "data:image/png",
+        '<svg class="chart',
     ):
         assert word in text
     assert "http://" not in text
     assert "https://" not in text
-    assert len(list((tmp_path / "charts").glob("*.png"))) == 4
+    assert len(list((tmp_path / "charts").glob("*.svg"))) == 4
 
 
 def test_batches_change_the_answers(here):

@@ -81,7 +81,7 @@ def test_the_shortest_code_was_verified_and_is_printed(study, folder):
     assert record["code"] in printed
     assert "verified in two fresh processes" in printed
     assert "keras.utils.set_random_seed" in (study.folder / "drift.html").read_text()
-    assert (study.folder / "charts" / "matrix.png").stat().st_size > 10_000
+    assert (study.folder / "charts" / "matrix.svg").stat().st_size > 10_000
 
 
 @pytest.mark.long

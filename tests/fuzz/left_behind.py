@@ -26,7 +26,11 @@ def _changes(world, before, answer):
             continue
         if not path.is_relative_to(world.folder):
             yield Fault("something is left outside", "", str(path.relative_to(world.base)))
-        elif answer.started is not None or path.name == own or path.suffix in (".html", ".png"):
+        elif (
+            answer.started is not None
+            or path.name == own
+            or path.suffix in (".html", ".png", ".svg")
+        ):
             continue
         elif was is not None:
             kind = "a file is overwritten" if now is not None else "a file is removed"

@@ -127,7 +127,7 @@ def test_the_page_of_a_race_is_one_file(tmp_path):
     path = page.write(run, Race.of(run, 0.2))
     text = path.read_text()
     assert "6x2" in text
-    assert text.count("data:image/png") == 2
+    assert text.count('<svg class="chart"') == 2
     assert "https://" not in text
 
 

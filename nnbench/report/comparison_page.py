@@ -1,0 +1,98 @@
+"""The page of a comparison: `compare.html`, or beside a saved run `compare-with-NAME.html`."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from nnbench.report.comparison import Answer
+from nnbench.show import html, units
+from nnbench.show.html import Part
+from nnbench.show.intervals import CHANGE, MISSING, cell, sentence
+from nnbench.show.palette import SERIES_COLOURS
+from nnbench.show.panel import INK, of_rows
+from nnbench.show.svg import WIDTH, Chart
+from nnbench.show.table import Cell, Table
+from nnbench.show.text import file_name
+from nnbench.stats import verdict
+from nnbench.stats.verdict import DIFFERENT, EQUIVALENT, UNDECIDED, Comparison
+
+TONES = {DIFFERENT: "bad", EQUIVALENT: "good", UNDECIDED: "warning"}
+SIGNS = {
+    DIFFERENT: (SERIES_COLOURS[1], "D"),
+    EQUIVALENT: (SERIES_COLOURS[2], "o"),
+    UNDECIDED: (SERIES_COLOURS[6], "X"),
+}
+READING = (
+    "To the right of the line {second} takes longer than {first}. Diamonds are different, circles "
+    "equivalent within the margin (the two thin lines), crosses not decided; lines are 95 % "
+    "intervals."
+)
+
+
+def finding(found: Answer) -> str:
+    """The whole in a line: how many differ, and the largest difference."""
+    differ = [one for one in found.comparisons if one.verdict == DIFFERENT]
+    equal = sum(one.verdict == EQUIVALENT for one in found.comparisons)
+    total = len(found.comparisons)
+    if not differ:
+        if equal == total:
+            return f"{found.first} and {found.second} are equivalent in all {total} comparisons"
+        told = f"No difference shown between {found.first} and {found.second}"
+        return f"{told}: {equal} of {total} are equivalent, {total - equal} need more launches"
+    largest = max(differ, key=lambda one: abs(one.ratio.value - 1))
+    change = units.change(largest.ratio.value)
+    return f"{len(differ)} of {total} differ; most {largest.label}: {change} with {found.second}"
+
+
+def write(found: Answer, folder: Path, *, beside: bool = False) -> Path:
+    """Write the page into a folder. Raises UserError if it cannot be written."""
+    name = f"compare-with-{file_name(Path(found.first).name)}.html" if beside else "compare.html"
+    told = [verdict.sentence(one, found.first, found.second) for one in found.comparisons]
+    differ = [text for text, one in zip(told, found.comparisons, strict=True)
+              if one.verdict == DIFFERENT]  # fmt: skip
+    reading = READING.format(first=found.first, second=found.second)
+    chart = _chart(found)
+    return html.write(
+        folder / name,
+        kind="Comparison",
+        title=finding(found),
+        subtitle=f"{found.second} against {found.first}, 95 % intervals",
+        sentences=[f"{text}." for text in differ[:3]],
+        warnings=[*(f"Unlike: {one}" for one in found.unlike), *found.damage],
+        parts=[
+            Part("Every comparison", reading, figure=chart, name=Path(name).stem),
+            Part("All figures", "", _table(found.comparisons, found)),
+        ],
+    )
+
+
+def _chart(found: Answer) -> Chart:
+    names = [one.label for one in found.comparisons]
+    panel, middles, _ = of_rows(names, 1.5 * WIDTH, least=18)
+    ratios = [one.ratio for one in found.comparisons]
+    ends = [end for one in ratios for end in (one.low, one.value, one.high) if end == end]
+    low, high = min([*ends, 1 / 1.05]), max([*ends, 1.05])
+    panel.scale_x(low / (high / low) ** 0.03, high * (high / low) ** 0.03, log=True)
+    panel.x_axis(lambda ratio: f"{ratio:.4g}×", label=f"times {found.first}", count=7, grid=True)
+    margin = found.comparisons[0].margin
+    for edge, style in ((1.0, "-"), (1 + margin, ":"), (1 / (1 + margin), ":")):
+        line = [(panel.x(edge), end) for end in panel.upright]
+        panel.line(line, color=INK, linewidth=1, linestyle=style)
+    for one, middle in zip(found.comparisons, middles, strict=True):
+        told = f"{one.label}: {sentence(one.ratio, CHANGE)}, {one.verdict}"
+        panel.interval(one.ratio, middle, told, None, sign=SIGNS[one.verdict], size=6)
+    return panel.done(finding(found))
+
+
+def _table(comparisons: Sequence[Comparison], found: Answer) -> Table:
+    rows = [
+        [
+            Cell(one.label),
+            cell(one.ratio, CHANGE),
+            Cell(one.verdict, tone=TONES[one.verdict]),
+            Cell(MISSING if not one.more_launches else f"{one.more_launches:,}"),
+        ]
+        for one in comparisons
+    ]
+    columns = ["what", "change", "verdict", "more launches needed"]
+    caption = f"{found.second} against {found.first}: changes with their 95 % intervals below"
+    return Table("Changes", columns, rows, caption)

@@ -1,0 +1,93 @@
+"""How far a run's figures can be trusted: one line, why, and the command that mends it."""
+
+import shlex
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from nnbench.phases import COLD, EPOCH, STEP
+from nnbench.show import units
+from nnbench.stats.summary import CaseSummary
+from nnbench.store.folder import ASKED
+from nnbench.store.runs import Run
+
+GOOD, FAIR, LOW = "good", "fair", "low"
+
+NARROW, WIDE = 0.10, 0.20
+"""Half widths of intervals up to which figures are good, and beyond which they are low."""
+
+SOME_NOISE, MUCH_NOISE = 0.10, 0.50
+"""Shares of noisy blocks with the same meaning."""
+
+ENOUGH_LAUNCHES = 5
+
+
+@dataclass(frozen=True)
+class Trust:
+    """`level` is good, fair or low; `mend` a command, or empty where nothing needs mending."""
+
+    level: str
+    why: str
+    mend: str
+
+
+def judge(run: Run, summaries: Sequence[CaseSummary], blocks: int, noisy: int) -> Trust:
+    """Judge a run by its launches, its widest interval and its noisy blocks; the worst decides."""
+    times = [
+        time
+        for one in summaries
+        for phase, time in one.times.items()
+        if phase in (COLD, EPOCH, STEP)
+    ]
+    if not times:
+        return Trust(LOW, "nothing was measured to the end", "nnbench doctor")
+    launches = min(time.launches for time in times)
+    known = [time.relative_half_width for time in times if time.has_interval and launches > 1]
+    widest = max(known, default=None)
+    doctor = "nnbench doctor"
+    found = [_of_launches(launches, run)]
+    if widest is not None:
+        level = GOOD if widest <= NARROW else FAIR if widest <= WIDE else LOW
+        mend = _command(run, f"--precision {5 if widest <= WIDE else 10}%")
+        found.append((level, f"intervals are within {within(widest)}", mend))
+    share = noisy / blocks if blocks else 0.0
+    level = GOOD if share <= SOME_NOISE else FAIR if share <= MUCH_NOISE else LOW
+    found.append((level, noise_told(noisy, blocks), doctor))
+    order = (LOW, FAIR, GOOD)
+    worst = min(found, key=lambda one: order.index(one[0]))
+    why = "; ".join(told for _, told, _ in sorted(found, key=lambda one: order.index(one[0])))
+    return Trust(worst[0], why, worst[2] if worst[0] != GOOD else "")
+
+
+def noise_told(noisy: int, blocks: int) -> str:
+    """How many blocks were noisy: all, some, none."""
+    if not noisy:
+        return "no noise was seen"
+    if noisy == blocks:
+        return "the only block was noisy" if blocks == 1 else f"all {blocks} blocks were noisy"
+    return f"{noisy} of {blocks} blocks were noisy"
+
+
+def _of_launches(launches: int, run: Run) -> tuple[str, str, str]:
+    mend = _command(run, f"--launches {ENOUGH_LAUNCHES}")
+    if launches == 1:
+        return LOW, "one launch: how far another process would differ is not known", mend
+    level = GOOD if launches >= ENOUGH_LAUNCHES else FAIR if launches > 2 else LOW
+    return level, f"{launches} launches", mend
+
+
+def within(half_width: float) -> str:
+    """How wide an interval is: a share to either side, or a factor where that says nothing."""
+    if half_width > 1:
+        return f"a factor of {units.significant(1 + 2 * half_width, 2)}"
+    return f"±{units.share(half_width)}"
+
+
+def _command(run: Run, option: str) -> str:
+    """The command that was given, with another value of an option; of older runs its beginning."""
+    asked: str = run.specification.get(ASKED, {}).get("command", "")
+    words = shlex.split(asked) or ["nnbench", "run", "…"]
+    name = option.split()[0]
+    if name in words:
+        place = words.index(name)
+        words[place : place + 2] = []
+    return f"{shlex.join(words) if asked else ' '.join(words)} {option}"

@@ -1,0 +1,248 @@
+"""The samples of a run, reduced to one value a block: arrays that estimates are made of.
+
+A unit is one block of one launch, of one side. Steady phases keep the median of a block's samples
+without warm-up. Steps are compared with each other by lower quartiles of a block: what else the
+machine does only adds time.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, NamedTuple, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nnbench.phases import EPOCH, PHASES, STEP
+from nnbench.stats.estimate import (
+    Estimate,
+    centres,
+    nested_difference,
+    nested_estimate,
+    steady_median,
+)
+from nnbench.stats.interval import Interval
+from nnbench.store.runs import Run
+from nnbench.workload.case import Case
+
+Array = NDArray[np.float64]
+
+
+class Unit(NamedTuple):
+    """What the samples of one block of a launch have in common."""
+
+    side: str
+    round: int
+    launch: int
+    block: int
+
+
+class Ratios(NamedTuple):
+    """Row / column of some cases: `value`, `low` and `high`, shape (cases, cases) each.
+
+    NaN where two cases share no block, on the diagonal 1.
+    """
+
+    value: Array
+    low: Array
+    high: Array
+
+
+def value_of_block(phase: str, samples_s: Sequence[float]) -> float:
+    """One block's value of a phase."""
+    if len(samples_s) == 1:
+        return float(samples_s[0])
+    return steady_median(samples_s) if phase in (STEP, EPOCH) else float(np.median(samples_s))
+
+
+@dataclass(frozen=True)
+class Blocks:
+    """Values in seconds by phase, shape (cases, units), NaN where nothing was measured.
+
+    `keys` name the cases, in the run's order; `counts` are samples, warm-up included.
+    """
+
+    keys: tuple[str, ...]
+    units: tuple[Unit, ...]
+    seconds: dict[str, Array]
+    paired: dict[str, Array]
+    counts: dict[str, Array]
+
+    @classmethod
+    def of(cls, run: Run) -> Self:
+        """Reduce the good samples of a run."""
+        keys = tuple(run.cases)
+        rows = {key: row for row, key in enumerate(keys)}
+        columns: dict[Unit, int] = {}
+        samples: dict[tuple[str, int, int], list[tuple[int, list[float]]]] = {}
+        for trial in run.good_trials():
+            unit = Unit(*(trial[name] for name in Unit._fields))
+            column = columns.setdefault(unit, len(columns))
+            for phase, values in trial.get("samples_s", {}).items():
+                if values:
+                    place = phase, rows[trial["case"]], column
+                    samples.setdefault(place, []).append((trial["trial"], values))
+        shape = len(keys), len(columns)
+        phases = [phase for phase in PHASES if any(place[0] == phase for place in samples)]
+        seconds = {phase: np.full(shape, np.nan) for phase in phases}
+        paired = {phase: np.full(shape, np.nan) for phase in phases}
+        counts = {phase: np.zeros(shape) for phase in phases}
+        for (phase, row, column), trials in samples.items():
+            if phase not in seconds:
+                continue
+            # A stable order: as they were taken, whatever the order of the lines.
+            trials.sort(key=lambda pair: pair[0])
+            values = [value for _, some in trials for value in some]
+            seconds[phase][row, column] = value_of_block(phase, values)
+            paired[phase][row, column] = (
+                np.quantile(values, 0.25) if phase == STEP else seconds[phase][row, column]
+            )
+            counts[phase][row, column] = len(values)
+        return cls(keys, tuple(columns), seconds, paired, counts)
+
+    @cached_property
+    def launches(self) -> NDArray[np.int64]:
+        """The launch of each unit."""
+        return np.array([unit.launch for unit in self.units], dtype=np.int64)
+
+    @cached_property
+    def rounds(self) -> NDArray[np.int64]:
+        """The round of each unit."""
+        return np.array([unit.round for unit in self.units], dtype=np.int64)
+
+    def series(self, key: str, phase: str) -> tuple[Array, NDArray[np.int64]]:
+        """A phase's values of a case, and the launch of each; empty where there are none."""
+        values = self.seconds.get(phase, np.full((len(self.keys), len(self.units)), np.nan))
+        row = values[self.keys.index(key)]
+        return row[np.isfinite(row)], self.launches[np.isfinite(row)]
+
+    def times(self, case: Case, side: str | None = None) -> dict[str, Estimate]:
+        """Each phase of a case, of one side or of all together."""
+        row = self.keys.index(case.key)
+        of_side = np.array([side is None or unit.side == side for unit in self.units], dtype=bool)
+        found = {}
+        for phase, values in self.seconds.items():
+            known = np.isfinite(values[row]) & of_side
+            if known.any():
+                samples = int(self.counts[phase][row][known].sum())
+                found[phase] = nested_estimate(
+                    values[row][known], self.launches[known], samples=samples
+                )
+        return found
+
+    def ratios(self, mine: Case, base: Case) -> dict[str, Estimate]:
+        """For each phase that both cases have: `mine` / `base`, from pairs in the same blocks."""
+        above, below = self.keys.index(mine.key), self.keys.index(base.key)
+        found = {}
+        for phase, values in self.paired.items():
+            ratio = values[above] / values[below]
+            known = np.isfinite(ratio)
+            if known.any():
+                samples = int(self.counts[phase][above][known].sum())
+                found[phase] = nested_estimate(ratio[known], self.launches[known], samples=samples)
+        return found
+
+    def all_ratios(self, cases: Sequence[Case], phase: str) -> Ratios | None:
+        """Every case / every other, paired within blocks; None where the phase was not measured."""
+        if phase not in self.paired:
+            return None
+        rows = [self.keys.index(case.key) for case in cases]
+        logs = np.log(self.paired[phase][rows])
+        here = np.isfinite(logs).any(axis=0)
+        logs, launches = logs[:, here], self.launches[here]
+        above, below = np.triu_indices(len(cases), 1)
+        differences = _launch_medians(logs[above] - logs[below], launches)
+        found = np.full((3, len(above)), np.nan)
+        whole = np.isfinite(differences).all(axis=1)
+        if whole.any():
+            found[:, whole] = centres(differences[whole])
+        for row in np.flatnonzero(~whole & np.isfinite(differences).any(axis=1)):
+            known = differences[row][np.isfinite(differences[row])]
+            found[:, row] = np.concatenate(centres(known[None]))
+        value, low, high = (np.eye(len(cases)) for _ in range(3))
+        value[above, below], low[above, below], high[above, below] = found
+        value[below, above], low[below, above], high[below, above] = 1 / found[[0, 2, 1]]
+        return Ratios(value, low, high)
+
+    def between_sides(self, case: Case, first: str, second: str) -> dict[str, Estimate]:
+        """For each phase of a case: side `second` / side `first`; a round is one unit."""
+        row = self.keys.index(case.key)
+        return self._by_round([(row, second)], [(row, first)], ("round", "block"))
+
+    def between(self, mine: Sequence[Case], base: Sequence[Case]) -> dict[str, Estimate]:
+        """For each phase: `mine` / `base`, the geometric mean over pairs of cases.
+
+        The cases may have run in other processes of the same rounds; a round is one unit, and
+        counts only where all pairs were measured.
+        """
+        above, below = (
+            [(self.keys.index(case.key), None) for case in cases] for cases in (mine, base)
+        )
+        return self._by_round(above, below, ("side", "round", "block"))
+
+    def difference(self, mine: Sequence[Case], base: Sequence[Case], phase: str) -> Interval | None:
+        """`mine` - `base` in seconds, the mean over pairs of cases, as `between` pairs them."""
+        if phase not in self.paired:
+            return None
+        shared = ("side", "round", "block")
+        pairs = []
+        for above, below in zip(mine, base, strict=True):
+            rows = (self.keys.index(case.key) for case in (above, below))
+            one, other = (self._placed(self.paired[phase], row, None, shared) for row in rows)
+            pairs.append({place: one[place] - other[place] for place in one if place in other})
+        places = sorted(set.intersection(*map(set, pairs)))
+        if not places:
+            return None
+        values = np.mean([[pair[place] for place in places] for pair in pairs], axis=0)
+        return nested_difference(values, [place[1] for place in places])
+
+    def _by_round(
+        self,
+        mine: Sequence[tuple[int, str | None]],
+        base: Sequence[tuple[int, str | None]],
+        shared: Sequence[str],
+    ) -> dict[str, Estimate]:
+        found = {}
+        for phase, values in self.paired.items():
+            pairs = [
+                _ratios_of(*(self._placed(values, *one, shared) for one in (above, below)))
+                for above, below in zip(mine, base, strict=True)
+            ]
+            together = set.intersection(*map(set, pairs)) if pairs else set()
+            if together:
+                places = sorted(together)
+                logs = np.log([[pair[place] for place in places] for pair in pairs])
+                rounds = [place[shared.index("round")] for place in places]
+                found[phase] = nested_estimate(np.exp(logs.mean(axis=0)), rounds)
+        return found
+
+    def _placed(
+        self, values: Array, row: int, side: str | None, shared: Sequence[str]
+    ) -> dict[tuple[Any, ...], float]:
+        return {
+            tuple(getattr(unit, name) for name in shared): float(value)
+            for unit, value in zip(self.units, values[row], strict=True)
+            if side in (None, unit.side) and np.isfinite(value)
+        }
+
+
+def _ratios_of(
+    mine: dict[tuple[Any, ...], float], base: dict[tuple[Any, ...], float]
+) -> dict[tuple[Any, ...], float]:
+    return {place: value / base[place] for place, value in mine.items() if place in base}
+
+
+def _launch_medians(logs: Array, launches: NDArray[np.int64]) -> Array:
+    """The median of each launch's blocks, shape (rows, launches); of one launch its blocks."""
+    names = np.unique(launches)
+    if len(names) < 2:
+        return logs
+    return np.stack([_median(logs[:, launches == name]) for name in names], axis=1)
+
+
+def _median(values: Array) -> Array:
+    """The median of each row, of what is there; NaN where nothing is."""
+    if np.isfinite(values).all():
+        return np.asarray(np.median(values, axis=1))
+    known = [row[np.isfinite(row)] for row in values]
+    return np.array([np.median(row) if len(row) else np.nan for row in known])

@@ -1,0 +1,112 @@
+import re
+from dataclasses import replace
+
+import pytest
+from runs import make_run
+
+from nnbench.report import answer, index, trusted
+from nnbench.report import comparison_page as compared
+from nnbench.report import page as pages
+from nnbench.report.comparison import Answer
+from nnbench.report.run_analysis import analyse
+from nnbench.stats import summary, verdict
+
+SLOW = {"cold": 3.0}
+
+
+@pytest.mark.parametrize(
+    ("times_s", "finding"),
+    [
+        ({"6,6": {"cold": 1.0}}, "6x2 trains in"),
+        ({"6,6": {"cold": 1.0}, "7": SLOW}, r"6x2 trained fastest; 7x1 took 3\.0\d× as long"),
+        ({"6,6": {"cold": 1.0}, "7": {"cold": 1.0}}, "cannot be told apart in a whole training"),
+        (
+            {"6,6": {"cold": 1.0}, "8": {"cold": 1.0}, "7": SLOW},
+            "trained fastest and cannot be told apart; 7x1 took",
+        ),
+    ],
+)
+def test_the_finding_is_what_trained_fastest(tmp_path, times_s, finding):
+    found = analyse(make_run(tmp_path, times_s))
+    assert re.search(finding, found.finding)
+    assert all(len(sentence.split()) < 20 for sentence in found.answer)
+
+
+@pytest.mark.parametrize("cold_s", [0.3, 0.9, 1.37, 2.4])
+def test_shares_add_up_to_the_whole(tmp_path, cold_s):
+    found = analyse(make_run(tmp_path, {"6,6": {"cold": cold_s}}))
+    parts = found.summaries[0].cold_parts
+    assert sum(share for _, share in answer.shares(parts)) == 100
+    told = next(one for one in found.sentences if "takes cold go" in one)
+    assert sum(map(int, re.findall(r"(-?\d+) % to", told))) == 100
+
+
+@pytest.mark.parametrize(
+    ("options", "level", "why"),
+    [
+        ({}, trusted.GOOD, "no noise was seen"),
+        ({"launches": 1}, trusted.LOW, "one launch"),
+        ({"launches": 3}, trusted.FAIR, "3 launches"),
+        ({"spread": 0.3}, trusted.LOW, "intervals are within"),
+        ({"noise": {"stolen_share": 0.3}}, trusted.LOW, "all 10 blocks were noisy"),
+    ],
+)
+def test_trust_says_why_and_what_mends_it(tmp_path, options, level, why):
+    found = analyse(make_run(tmp_path, {"6,6": {}}, **options)).trust
+    assert found.level == level
+    assert why in found.why.split(";")[0] or level == trusted.GOOD
+    assert bool(found.mend) == (level != trusted.GOOD)
+
+
+def test_the_mend_is_the_command_that_was_given_with_another_option(tmp_path):
+    run = make_run(tmp_path, {"6,6": {}}, launches=2)
+    run.specification["asked"] = {"command": "nnbench run '[6, 6]' --launches 2 --epochs 9"}
+    assert analyse(run).trust.mend == "nnbench run '[6, 6]' --epochs 9 --launches 5"
+
+
+def test_backends_are_compared_with_the_fastest(tmp_path):
+    backends = ("tensorflow", "jax", "torch")
+    run = make_run(tmp_path, {"6,6": {}, "8": {}}, backends=backends, spread=0.01)
+    factor = {"tensorflow": 2.0, "jax": 1.0, "torch": 3.0}
+    trials = []
+    for trial in run.trials:
+        own = factor[run.cases[trial["case"]].backend]
+        times = {phase: [own * one for one in some] for phase, some in trial["samples_s"].items()}
+        trials.append({**trial, "samples_s": times})
+    found = analyse(replace(run, trials=trials))
+    told = [answer.axis_told(axis) for axis in found.axes]
+    assert re.match(
+        r"TensorFlow took (2\.0|1\.9)\d× \[.*\] JAX's time for a whole training", told[0]
+    )
+    assert re.match(r"Torch took (3\.0|2\.9)\d× \[.*\] JAX's time", told[1])
+    assert [axis.networks for axis in found.axes] == [2, 2]
+    assert found.finding.partition(" ")[2].startswith("was among the fastest")
+
+
+@pytest.mark.usefixtures("no_pictures")
+def test_the_index_names_every_result_newest_first(tmp_path):
+    results = tmp_path / "results"
+    for name in ("one", "two"):
+        run = make_run(results / name, {"6,6": {"cold": 1.0}, "7": SLOW})
+        written = index.write(pages.write(analyse(run)))
+    (results / "notes.html").write_text("<title>mine</title>")
+    assert written == results / "index.html"
+    text = index.write(results / "two" / "run" / "report.html").read_text()
+    assert text.count("6x2 trained fastest; 7x1 took") == 2
+    assert 'href="two/run/report.html"' in text
+    assert "mine" not in text
+    written.write_text("my own page")
+    assert index.write(results / "two" / "run" / "report.html") is None
+    assert written.read_text() == "my own page"
+
+
+def test_the_page_of_a_comparison_says_what_differs(tmp_path):
+    run = make_run(tmp_path, {"6,6": {}}, sides=("a", "b"), slower=1.5, launches=6)
+    judged = verdict.judge(summary.ratios_between_sides(run))
+    found = Answer("a", "b", (), tuple(judged))
+    text = compared.write(found, run.folder).read_text()
+    assert re.search(
+        r"<h1>8 of 8 differ; most tensorflow, cpu: 6x2 \w+: \+[45]\d\.\d % with b</h1>", text
+    )
+    assert 'data-label="verdict"' in text
+    assert (run.folder / "charts" / "compare.svg").exists()
