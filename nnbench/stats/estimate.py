@@ -127,7 +127,7 @@ def student_quantile(degrees: int, confidence: float = CONFIDENCE) -> float:
     return float(special.stdtrit(max(1, degrees), (1 + confidence) / 2))
 
 
-def centre(values: ArrayLike, seed: int = 0) -> Interval:
+def centre(values: ArrayLike) -> Interval:
     """The centre of what may be zero or negative, of `values` (n,), one a launch.
 
     Hodges-Lehmann's, with its interval as in `nested_estimate`, but not on logarithms; without one
@@ -136,13 +136,8 @@ def centre(values: ArrayLike, seed: int = 0) -> Interval:
     units = np.asarray(values, dtype=np.float64)
     if units.size == 0:
         raise ValueError("an estimate needs at least one value")
-    found = float(hodges_lehmann(units))
-    bounds = signed_rank_bounds(units)
-    if bounds is None:
-        quantile = float(stats.t.ppf((1 + CONFIDENCE) / 2, max(1, len(units) - 1)))
-        reach = _bootstrap_error(units, seed) * quantile
-        bounds = found - reach, found + reach
-    return Interval(found, *bounds)
+    found, low, high, _ = (float(one[0]) for one in _centres(units[None]))
+    return Interval(found, low, high)
 
 
 def signed_rank_bounds(values: NDArray[np.float64]) -> tuple[float, float] | None:
