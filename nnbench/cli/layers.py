@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from cyclopts import Parameter
 
 from nnbench.cli.options import Asked, Fresh, Name, Output
-from nnbench.cli.session import measure, resumable, status
+from nnbench.cli.session import indexed, measure, resumable, status
 from nnbench.show.terminal import answer, note, skipped
 from nnbench.show.units import about
 from nnbench.workload import networks as notation
@@ -76,7 +76,7 @@ def tell(finished: "Run", *, as_json: bool) -> None:
 
     found = breakdown.of(finished)
     skipped(finished.damage)
-    written = page.write(finished, found)
+    written = indexed(page.write(finished, found))
     shown: list[Any] = []
     for one in found:
         shown += [words.sentences(one), tables.table(one), words.warnings(one)]

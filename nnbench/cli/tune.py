@@ -17,7 +17,7 @@ from nnbench.cli.options import (
     tell_backend,
     tell_data,
 )
-from nnbench.cli.session import resumable
+from nnbench.cli.session import indexed, resumable
 from nnbench.errors import UserError
 from nnbench.machine import devices, whole_file
 from nnbench.show.terminal import answer, note, skipped
@@ -224,7 +224,7 @@ def _tell(finished: "Tuning", *, as_json: bool) -> None:
 
     found = Finding.of(finished)
     skipped(finished.damage)
-    written = page.write(found)
+    written = indexed(page.write(found))
     shown: list[object] = [words.sentences(found), tables.table(found)]
     shown += [f"Note: {one}" for one in words.warnings(found)]
     for one in found.answers:
