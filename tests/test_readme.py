@@ -22,6 +22,7 @@ ADDED = {
     "nnbench run": SHORT_RUN,
     "nnbench explain": f"{SHORT_RUN} --launches 2",
     "nnbench calibrate": "--budget 1s --quiet",
+    "nnbench layers": "--launches 1 --budget 2s --quiet",
     "nnbench tune": "--budget 1s --keep backend --quiet",
     "nnbench race": "--seeds 2 --epochs 10 --quiet",
     "nnbench history record": "--launches 1 --epochs 3 --no-numbers --quiet",

@@ -204,7 +204,7 @@ def test_both_sides_run_their_own_code(project, monkeypatch):
     monkeypatch.setenv("PYTHONPATH", str(project / "src"))
     answer = nnbench_in(project, *COMPARE)
     assert answer.returncode == 0, answer.stderr
-    (folder,) = (project / "results").iterdir()
+    (folder,) = (one for one in (project / "results").iterdir() if one.is_dir())
     run = runs.read(folder)
     parameters = {
         one["side"]: one["parameters"] for one in run.trials if one["trial_kind"] == "cold"
