@@ -193,7 +193,7 @@ def taken_apart(
         last = len(layers) if stop == stops[-1] else stop
         groups.append(_group(layers[before:last], before, stop, times, share, rate))
     loss, rest = whole - times.of(CUT, stops[-1]), times.of(CUT, 0)
-    update = sum((_update(layers, times)), np.zeros_like(whole))
+    update = sum(_update(layers, times), np.zeros_like(whole))
     return Breakdown(
         case=case,
         groups=tuple(groups),
@@ -252,8 +252,9 @@ def _group(
     time_s = centre(total)
 
     def used(flops: int, seconds: Interval | None) -> float | None:
-        known = rate and counted and flops and seconds and seconds.value > 0
-        return flops / seconds.value / rate if known and seconds and rate else None
+        if not (rate and counted and flops and seconds and seconds.value > 0):
+            return None
+        return flops / seconds.value / rate
 
     return Group(
         layers=tuple(layers),
