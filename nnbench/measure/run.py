@@ -24,6 +24,7 @@ from nnbench.measure.process import DataFile, Worker, WorkerLostError, data_file
 from nnbench.measure.protocol import Environment
 from nnbench.measure.schedule import ONE_SIDE, SWEEPS, Planned, plan_round, starting_order
 from nnbench.measure.trial import KINDS, STEP_KIND
+from nnbench.show import units
 from nnbench.stats.summary import widest_interval
 from nnbench.store import runs
 from nnbench.store.folder import ASKED
@@ -367,7 +368,7 @@ class _Measuring:
                 worker.stop()
 
     def _tell(self, now: str) -> None:
-        widest = "" if self.widest is None else f"widest interval ±{self.widest:.1%}, "
+        widest = "" if self.widest is None else f"widest interval {units.within(self.widest)}, "
         self.watch(Progress(round(self.done), round(self.total), widest + now, self.stage))
 
     def _start(self, planned: Planned) -> tuple[Worker, int]:

@@ -48,7 +48,7 @@ def judge(run: Run, summaries: Sequence[CaseSummary], blocks: int, noisy: int) -
     if widest is not None:
         level = GOOD if widest <= NARROW else FAIR if widest <= WIDE else LOW
         mend = _command(run, f"--precision {5 if widest <= WIDE else 10}%")
-        found.append((level, f"intervals are within {within(widest)}", mend))
+        found.append((level, f"intervals are within {units.within(widest)}", mend))
     share = noisy / blocks if blocks else 0.0
     level = GOOD if share <= SOME_NOISE else FAIR if share <= MUCH_NOISE else LOW
     found.append((level, noise_told(noisy, blocks), doctor))
@@ -73,13 +73,6 @@ def _of_launches(launches: int, run: Run) -> tuple[str, str, str]:
         return LOW, "one launch: how far another process would differ is not known", mend
     level = GOOD if launches >= ENOUGH_LAUNCHES else FAIR if launches > 2 else LOW
     return level, f"{launches} launches", mend
-
-
-def within(half_width: float) -> str:
-    """How wide an interval is: a share to either side, or a factor where that says nothing."""
-    if half_width > 1:
-        return f"a factor of {units.significant(1 + 2 * half_width, 2)}"
-    return f"±{units.share(half_width)}"
 
 
 def _command(run: Run, option: str) -> str:

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from nnbench.errors import first_line
 from nnbench.phases import COLD, DATA, EPOCH, STEP
 from nnbench.report.answer import NOTHING, bracketed, shares
-from nnbench.report.trusted import within
 from nnbench.show import units
 from nnbench.show.intervals import RATIO, SECONDS, sentence
 from nnbench.stats.summary import CaseSummary
@@ -201,7 +200,7 @@ def _case_warnings(summary: CaseSummary, name: str) -> Iterator[str]:
     case, parts = summary.case, summary.cold_parts
     label = f"{name} ({case.context})"
     wide = [
-        f"{phase} {within(time.relative_half_width)}"
+        f"{phase} {units.within(time.relative_half_width)}"
         for phase, time in summary.times.items()
         if phase in (COLD, EPOCH, STEP) and time.relative_half_width > WIDE
     ]

@@ -122,6 +122,13 @@ def share_range(low: float, high: float) -> str:
     return f"{100 * low:.{decimals}f}–{100 * high:.{decimals}f} %".replace("–-", " to -")
 
 
+def within(half_width: float) -> str:
+    """How wide an interval is: a share to either side, or a factor where that says nothing."""
+    if half_width > 1:
+        return f"a factor of {significant(1 + 2 * half_width, 2)}"
+    return f"±{share(half_width)}"
+
+
 def exponent(value: float) -> str:
     """A power: `0.98`; never `-0.00`."""
     return f"{round(value, 2) + 0.0:.2f}"

@@ -66,3 +66,8 @@ def test_a_rate_and_its_interval_share_a_unit():
         "1.56 M",
     ]
     assert units.rate_beside(1.1e6, 0.9e6, 1.3e6) == "0.900–1.30"
+
+
+def test_a_width_beyond_all_shares_is_told_as_a_factor():
+    assert units.within(0.125) == "±12 %"
+    assert units.within(42.669) == "a factor of 86"
