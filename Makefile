@@ -41,7 +41,7 @@ $(VENV)/run.stamp: $(BIN)/python pyproject.toml constraints.txt
 	@touch $@
 
 $(VENV)/test.stamp: $(VENV)/run.stamp
-	$(INSTALL) -e '.[tensorflow,jax,torch,test]'
+	$(INSTALL) -e '.[tensorflow,jax,torch,cluster,test]'
 	@touch $@
 
 clean:
