@@ -1,5 +1,6 @@
 """`nnbench train`."""
 
+import gc
 import importlib
 import threading
 from dataclasses import dataclass, replace
@@ -107,6 +108,8 @@ def train(
     note(f"starting {machine.backends[0]}", quiet=quiet)
     devices.mute_native_code()
     devices.start(machine.backends[0], machine.device, machine.threads)
+    # What was imported stays: no search for garbage goes through it again, 0.4 s with TensorFlow.
+    gc.freeze()
     # While the backend compiles and trains; nothing is timed here.
     drawing = threading.Thread(target=importlib.import_module, args=("nnbench.training.charts",))
     drawing.start()

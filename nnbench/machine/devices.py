@@ -4,7 +4,9 @@ Keras fixes its backend when it is first imported, and TensorFlow, JAX and Torch
 environment then: so `start` is called once, before anything else imports Keras.
 """
 
+import atexit
 import contextlib
+import gc
 import importlib
 import importlib.metadata
 import importlib.util
@@ -168,6 +170,8 @@ def start(backend: str, device: str = "cpu", threads: int | None = None) -> Modu
             keras = importlib.import_module("keras")
         _limit_threads(backend, threads)
         names = [found.name for found in _visible(backend)]
+        # Python would search a million objects for garbage as it ends: a second with TensorFlow.
+        atexit.register(gc.freeze)
     except Exception as error:
         if device.startswith("gpu"):
             raise _missing_device(backend, device, str(error)) from error
