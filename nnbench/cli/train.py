@@ -107,7 +107,7 @@ def train(
     tell_data(loaded)
     note(f"starting {machine.backends[0]}", quiet=quiet)
     devices.mute_native_code()
-    devices.start(machine.backends[0], machine.device, machine.threads)
+    devices.start(machine.backends[0], machine.devices[0], machine.threads)
     # What was imported stays: no search for garbage goes through it again, 0.4 s with TensorFlow.
     gc.freeze()
     # While the backend compiles and trains; nothing is timed here.

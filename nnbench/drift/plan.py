@@ -8,7 +8,9 @@ one thing of it:
 - `data order`: both from the reference's initial weights, with shuffling, one after the other;
 - `equal start`: from the reference's initial weights, so that only arithmetic is left;
 - `path`, `precision`, `backend`, `device`, `other side` (another environment or commit): the same
-  with another one, which says nothing about seeds, so under `SEEDED` policies only.
+  with another one, which says nothing about seeds, so under `SEEDED` policies only;
+- `replicas`: the same on two devices, each with its share of every batch, from the reference's
+  initial weights; only where it is named, since their processes start apart.
 """
 
 import itertools
@@ -18,6 +20,7 @@ from typing import Any
 
 from nnbench.drift.policies import POLICIES
 from nnbench.errors import UserError
+from nnbench.machine import devices
 from nnbench.workload import quantities, user_model
 from nnbench.workload.case import Case
 from nnbench.workload.study import MOST_LAUNCHES
@@ -26,8 +29,10 @@ REFERENCE = "reference"
 SAME, NEW, THREADS = "same process", "new process", "threads"
 ORDER, EQUAL_START = "data order", "equal start"
 PATH, PRECISION, BACKEND, DEVICE = "path", "precision", "backend", "device"
+REPLICAS = "replicas"
 OTHER, OTHER_START = "other side", "other side, equal start"
-CONDITIONS = (SAME, NEW, THREADS, ORDER, EQUAL_START, PATH, PRECISION, BACKEND, DEVICE)
+USUAL = (SAME, NEW, THREADS, ORDER, EQUAL_START, PATH, PRECISION, BACKEND, DEVICE)
+CONDITIONS = (*USUAL, REPLICAS)
 SEEDED = ("keras", "keras+det")
 
 
@@ -101,7 +106,7 @@ class Effort:
     policies: str = "all"
     "Seed policies, with commas: nothing, numpy, ... or all."
     conditions: str = "all"
-    "What is varied, with commas: new process, threads, ... or all."
+    "What is varied, with commas: new process, threads, ... or all; replicas only if named."
     seeds: int = 5
     "How many seeds."
     trainings: int = 2
@@ -112,7 +117,7 @@ class Effort:
     def __post_init__(self) -> None:
         """Raise UserError for what makes no study."""
         named("policy", self.policies, POLICIES)
-        named("condition", self.conditions, CONDITIONS)
+        _conditions(self.conditions)
         quantities.check("number of seeds", self.seeds, 1, MOST_LAUNCHES)
         quantities.check("number of trainings to compare", self.trainings, 2, MOST_LAUNCHES)
         quantities.check("limit in seconds", self.limit, 0.001, quantities.MOST_SECONDS)
@@ -127,7 +132,10 @@ def specification(
         raise UserError("a drift study is of one network and one path: name one")
     case = cases[0]
     code = {"model_digest": user_model.parse(case.model).digest()} if case.model else {}
-    conditions = named("condition", effort.conditions, CONDITIONS)
+    conditions = _conditions(effort.conditions)
+    if REPLICAS in conditions:
+        for one in cases:
+            replace(one, device=_twice(one.device))
     return {
         **code,
         "case": case.to_json(),
@@ -141,6 +149,17 @@ def specification(
         "other_side": other_side,
         "limit_s": effort.limit,
     }
+
+
+def _conditions(text: str) -> list[str]:
+    return list(USUAL) if text == "all" else named("condition", text, CONDITIONS)
+
+
+def _twice(device: str) -> str:
+    """Two devices of the same kind. Raises UserError for several already."""
+    if devices.replicas(device) > 1:
+        raise UserError(f"{REPLICAS} compares one device with two: leave --replicas out")
+    return f"{device.partition(':')[0]}*2"
 
 
 def named(what: str, text: str, known: Collection[str]) -> list[str]:
@@ -235,6 +254,11 @@ def _trainings(wanted: dict[str, Any], backend: str, policy: str, seed: int) -> 
         device = "cpu" if case.device.startswith("gpu") else "gpu"
         changed = replace(case, device=device)
         yield one(DEVICE, named="cpu / gpu", given=reference, case=changed)
+    if REPLICAS in conditions:
+        changed = replace(case, device=_twice(case.device))
+        yield one(
+            REPLICAS, named=f"{case.device} / {changed.device}", given=reference, case=changed
+        )
     if elsewhere := wanted["other_side"]:
         yield one(OTHER, named=elsewhere, environment=elsewhere)
         named = f"{elsewhere}, equal start"

@@ -23,6 +23,20 @@ from nnbench.errors import UserError, first_line
 from nnbench.machine import keras_import
 
 BACKENDS = ("tensorflow", "jax", "torch")
+REPLICATING = ("tensorflow", "jax")
+"""Backends on which Keras trains one network on several devices."""
+
+VIRTUAL = (
+    "These devices are virtual and share this CPU's cores: the figures show that it works and what "
+    "it costs, not how it scales on devices of their own."
+)
+"""What is said of figures of several devices on one CPU."""
+
+_ALWAYS = contextlib.ExitStack()
+"""What is entered for the life of the process."""
+
+REPLICAS = "[2-9]|[1-9][0-9]"
+"""How many devices may train one network, as a regular expression."""
 """In the order in which one is chosen where nobody says which."""
 
 DISTRIBUTIONS = (
@@ -58,9 +72,19 @@ class BackendSurvey:
 
 
 def check_name(device: str) -> None:
-    """Raise UserError unless `device` is `cpu`, `gpu` or `gpu:N`."""
-    if not re.fullmatch(r"cpu|gpu(:\d{1,4})?", device, re.ASCII):
-        raise UserError(f"unknown device '{device}': write cpu, gpu or gpu:1")
+    """Raise UserError unless `device` is `cpu`, `gpu`, `gpu:N`, or several, such as `gpu*2`."""
+    if not re.fullmatch(rf"cpu|gpu(:\d{{1,4}})?|(cpu|gpu)\*({REPLICAS})", device, re.ASCII):
+        raise UserError(f"unknown device '{device}': write cpu, gpu, gpu:1, or gpu*2 for two")
+
+
+def replicas(device: str) -> int:
+    """How many devices train one network together: 2 of `cpu*2`, else 1."""
+    return int(device.partition("*")[2] or 1)
+
+
+def are_virtual(device: str) -> bool:
+    """Whether a device is several that share the cores of one CPU."""
+    return device.startswith("cpu*")
 
 
 def is_installed(backend: str) -> bool:
@@ -129,7 +153,7 @@ def check_threads(threads: int | None) -> None:
 def environment(backend: str, device: str, threads: int | None) -> dict[str, str]:
     """Environment variables under which a process uses this backend, device and threads."""
     check_name(device)
-    kind, _, index = device.partition(":")
+    kind, _, index = device.partition("*")[0].partition(":")
     on_gpu = kind == "gpu"
     settings = {
         "KERAS_BACKEND": backend,
@@ -139,6 +163,8 @@ def environment(backend: str, device: str, threads: int | None) -> dict[str, str
         "XLA_PYTHON_CLIENT_PREALLOCATE": "false",
         "TF_FORCE_GPU_ALLOW_GROWTH": "true",
     }
+    if are_virtual(device):
+        settings["JAX_NUM_CPU_DEVICES"] = str(replicas(device))
     if not on_gpu:
         settings["CUDA_VISIBLE_DEVICES"] = "-1"
     elif index:
@@ -156,6 +182,7 @@ def start(backend: str, device: str = "cpu", threads: int | None = None) -> Modu
     cannot be imported, or does not see the device.
     """
     check_installed(backend)
+    check_replicas(backend, device)
     check_threads(threads)
     if "keras" in sys.modules and sys.modules["keras"].backend.backend() != backend:
         raise UserError(
@@ -169,6 +196,8 @@ def start(backend: str, device: str = "cpu", threads: int | None = None) -> Modu
         with keras_import.only_what_trains(backend):
             keras = importlib.import_module("keras")
         _limit_threads(backend, threads)
+        if are_virtual(device):
+            _split_cpu(backend, replicas(device))
         names = [found.name for found in _visible(backend)]
         # Python would search a million objects for garbage as it ends: a second with TensorFlow.
         atexit.register(gc.freeze)
@@ -176,9 +205,21 @@ def start(backend: str, device: str = "cpu", threads: int | None = None) -> Modu
         if device.startswith("gpu"):
             raise _missing_device(backend, device, str(error)) from error
         raise UserError(f"backend '{backend}' cannot be imported: {first_line(error)}") from error
-    if device.startswith("gpu") and not any(name.startswith("gpu") for name in names):
+    gpus = sum(name.startswith("gpu") for name in names)
+    if device.startswith("gpu") and gpus < replicas(device):
         raise _missing_device(backend, device, f"it sees only {', '.join(names)}")
+    if replicas(device) > 1:
+        _share_out(backend, device)
     return keras
+
+
+def check_replicas(backend: str, device: str) -> None:
+    """Raise UserError where Keras trains on one device alone."""
+    if replicas(device) > 1 and backend not in REPLICATING:
+        raise UserError(
+            f"Keras trains on one device with {backend}: several train with "
+            f"{' or '.join(REPLICATING)}"
+        )
 
 
 def _missing_device(backend: str, device: str, reason: str) -> UserError:
@@ -200,6 +241,34 @@ def _limit_threads(backend: str, threads: int | None) -> None:
         import torch
 
         torch.set_num_threads(threads)
+
+
+def _split_cpu(backend: str, count: int) -> None:
+    """Make a CPU look like several devices; JAX has read its environment."""
+    if backend == "tensorflow":
+        import tensorflow as tf
+
+        (cpu,) = tf.config.list_physical_devices("CPU")
+        one = tf.config.LogicalDeviceConfiguration
+        tf.config.set_logical_device_configuration(cpu, [one() for _ in range(count)])
+
+
+def _share_out(backend: str, device: str) -> None:
+    """From now on each device trains on its share of every batch, and all sum their gradients.
+
+    Models that are made from now on hold a copy of their weights on each, for the whole process.
+    """
+    kind, count = device.partition("*")[0], replicas(device)
+    if backend == "tensorflow":
+        import tensorflow as tf
+
+        names = [f"{kind.upper()}:{number}" for number in range(count)]
+        _ALWAYS.enter_context(tf.distribute.MirroredStrategy(names).scope())
+        return
+    import keras
+
+    names = keras.distribution.list_devices(kind)[:count]
+    keras.distribution.set_distribution(keras.distribution.DataParallel(devices=names))
 
 
 def _visible(backend: str) -> list[Device]:
@@ -224,7 +293,10 @@ def _visible(backend: str) -> list[Device]:
 
 def description(backend: str, device: str) -> str:
     """The name of the device this started process trains on."""
-    return _visible(backend)[-1 if device.startswith("gpu") else 0].description
+    name = _visible(backend)[-1 if device.startswith("gpu") else 0].description
+    if are_virtual(device):
+        return f"{replicas(device)} virtual devices on {name}"
+    return name if replicas(device) == 1 else f"{replicas(device)} x {name}"
 
 
 def versions(*backends: str) -> dict[str, str]:

@@ -12,7 +12,7 @@ def product_flops_per_s(device: str) -> float:
     """FLOPs a second of a square float32 product, the best of a few; a multiply-add is two."""
     import keras
 
-    size = SIZES[device.partition(":")[0]]
+    size = SIZES[device[:3]]
     # Drawn here: XLA would compile its own generator for half a second.
     drawn = np.random.default_rng(0).standard_normal((size, size), dtype=np.float32)
     factor: Any = keras.ops.convert_to_tensor(drawn)

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from nnbench.errors import first_line
+from nnbench.machine.devices import VIRTUAL, are_virtual
 from nnbench.phases import COLD, DATA, EPOCH, STEP
 from nnbench.report.answer import NOTHING, bracketed, shares
 from nnbench.show import units
@@ -161,6 +162,8 @@ def _crossing(group: Group, found: Crossing) -> str:
 
 def _run_warnings(run: Run, summaries: Sequence[CaseSummary]) -> Iterator[str]:
     yield from run.damage
+    if any(are_virtual(one.case.device) for one in summaries):
+        yield VIRTUAL
     if fewer := run.specification.get("fewer"):
         yield f"{fewer}."
     sides = run.specification["sides"]

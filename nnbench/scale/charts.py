@@ -9,6 +9,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, NullLocator
 
+from nnbench.machine.devices import VIRTUAL
+from nnbench.scale.replicas import Scaled
 from nnbench.scale.scaling import SHOWN, Series
 from nnbench.show import units
 from nnbench.show.figures import bar_lengths, footnote, log_seconds_axis, save_figure, span
@@ -34,6 +36,35 @@ def write(found: Sequence[Series], folder: Path) -> Path:
     """Draw the series of one axis into a folder; return the chart's path."""
     path = folder / f"scale-{found[0].axis.name}.png"
     save_figure(draw(found), path)
+    return path
+
+
+def write_replicas(found: Sequence[Scaled], network: str, folder: Path) -> Path:
+    """Draw speed-up over the number of devices into a folder; return the chart's path."""
+    figure = Figure(figsize=(8.6, 4.3), layout="constrained")
+    colours = dict(zip(dict.fromkeys(each.context for each in found), SERIES_COLOURS, strict=False))
+    for panel, weak in zip(np.atleast_1d(figure.subplots(1, 2)), (False, True), strict=True):
+        counts = sorted({each.count for each in found})
+        panel.plot(counts, counts, ":", color="#888888", label="in proportion")
+        for context, colour in colours.items():
+            mine = [each for each in found if each.context == context and each.weak == weak]
+            known = [(each.count, each.speed_up) for each in mine if each.speed_up is not None]
+            heights = [gained.value for _, gained in known]
+            panel.plot([1, *(count for count, _ in known)], [1, *heights], color=colour)
+            bars = bar_lengths([gained for _, gained in known])
+            style: dict[str, Any] = {"color": colour, "label": context, "capsize": 2}
+            panel.errorbar([count for count, _ in known], heights, bars, fmt="o", **style)
+        title = "weak: as many rows a device" if weak else "strong: the same batch, shared out"
+        panel.set(title=title, xlabel="replicas", ylabel="rows a second, one device = 1")
+        gains = [one.speed_up.value for one in found if one.speed_up is not None]
+        panel.set_ylim(0, 1.15 * max([*counts, *gains]))
+        panel.xaxis.set_major_locator(FixedLocator(counts))
+        panel.grid(alpha=0.3)
+        panel.legend(fontsize=7, frameon=False, loc="upper left")
+    notes = [f"{network}; 95 % intervals.", *[VIRTUAL] * any(one.are_virtual for one in found)]
+    footnote(figure, "\n".join(notes))
+    path = folder / "scale-replicas.png"
+    save_figure(figure, path)
     return path
 
 

@@ -23,6 +23,7 @@ from nnbench.workload.case import Case
 from nnbench.workload.datasets import Dataset, synthetic
 from nnbench.workload.datasets.shaped import ShapedRecipe
 from nnbench.workload.families import IMAGES, SEQUENCES, TABLE, TOKENS
+from nnbench.workload.networks import Network
 from nnbench.workload.study import Networks, Study
 from nnbench.workload.user_model import UserModel
 
@@ -73,6 +74,11 @@ def cases(axis: Axis, study: Study, data: Dataset | None = None) -> list[Case]:
     # Along all axes but rows, data that is not given is made once.
     made = _made(recipe) if recipe and axis.name != "rows" else data
     return [case for size in axis.sizes for case in _cases(axis, size, study, made, recipe)]
+
+
+def made_for(study: Study, network: Network, rows: int) -> Dataset:
+    """Data of so many rows, made as the study says or as the network takes it."""
+    return _made(replace(_recipe(study, Axis("rows", (), network, "")), rows=rows))
 
 
 def _cases(

@@ -4,9 +4,14 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from nnbench.machine.devices import VIRTUAL
+from nnbench.scale.replicas import Scaled
 from nnbench.scale.scaling import Series
-from nnbench.show.intervals import EXPONENT, SECONDS, cell
+from nnbench.show.intervals import EXPONENT, MISSING, RATIO, SECONDS, SHARE, cell
 from nnbench.show.table import Cell, Table
+
+WIDE = 3
+"""An interval whose ends differ by more than this factor is no answer."""
 
 
 def scaling(found: Sequence[Series]) -> Iterator[Table]:
@@ -24,6 +29,60 @@ def scaling(found: Sequence[Series]) -> Iterator[Table]:
         yield Table(
             f"{mine[0].axis.network.label} along {axis}: {context}", columns, rows, caption, texts=0
         )
+
+
+def replicas(found: Sequence[Scaled], network: str) -> Iterator[Table | str]:
+    """A table of strong and one of weak scaling for each backend, and a word on virtual devices."""
+    for context in dict.fromkeys(each.context for each in found):
+        for weak in (False, True):
+            mine = [each for each in found if each.context == context and each.weak == weak]
+            how = "as many rows a device" if weak else "the same batch, shared out"
+            yield Table(
+                f"{network}, {'weak' if weak else 'strong'} scaling ({how}): {context}",
+                ["replicas", "batch", "step", "speed-up", "efficiency", "lost", "epoch", "cold"],
+                [_replicas(each) for each in mine],
+                "95 % intervals below each figure; speed-up is that in rows a second, over one "
+                "device in the same rounds",
+                texts=0,
+                spare=["cold", "epoch", "lost"],
+            )
+    if any(each.are_virtual for each in found):
+        yield VIRTUAL
+
+
+def _replicas(each: Scaled) -> list[Cell]:
+    gained = [cell(each.speed_up, RATIO), cell(each.efficiency, SHARE), cell(each.lost, SHARE)]
+    if each.speed_up is not None and each.speed_up.high > WIDE * each.speed_up.low:
+        gained = [Cell(MISSING, "too few launches")] * 3
+    return [
+        Cell(str(each.count)),
+        Cell(f"{each.rows:,}"),
+        cell(each.step, SECONDS),
+        *gained,
+        cell(each.epoch, SECONDS),
+        cell(each.cold, SECONDS),
+    ]
+
+
+def replicas_json(found: Sequence[Scaled]) -> list[dict[str, Any]]:
+    """The same for `show.plain`; times in seconds, ratios of rows a second."""
+    return [
+        {
+            "place": each.context,
+            "scaling": "weak" if each.weak else "strong",
+            "replicas": each.count,
+            "virtual": each.are_virtual,
+            "batch_rows": each.rows,
+            "step_s": each.step,
+            "epoch_s": each.epoch,
+            "cold_s": each.cold,
+            "speed_up": each.speed_up,
+            "efficiency": each.efficiency,
+            "lost": each.lost,
+            "peak_host_bytes": each.host_bytes,
+        }
+        for each in found
+    ]
 
 
 def as_json(found: dict[str, list[Series]], pictures: Sequence[Path]) -> dict[str, Any]:

@@ -122,10 +122,33 @@ class Case:
             raise UserError(f"unknown piece '{self.piece}' of a step")
         if self.held_out is not None and not 0 < self.held_out_rows < self.rows:
             raise UserError(f"{self.held_out:g} of {self.rows} rows leaves none on one side")
+        self._check_replicas()
         batch_size = self.training.batch_size
         if batch_size is not None and batch_size >= self.trained_rows:
             # A batch of all rows or more is the full batch: one name for one thing.
             object.__setattr__(self, "training", replace(self.training, batch_size=None))
+
+    def _check_replicas(self) -> None:
+        """Raise UserError where several devices cannot share this training."""
+        count = devices.replicas(self.device)
+        if count == 1:
+            return
+        devices.check_replicas(self.backend, self.device)
+        if self.path != "fit":
+            raise UserError(f"several devices train by fit: the {self.path} path takes one")
+        if self.backend == "tensorflow" and self.training.jit == "on":
+            raise UserError(
+                "TensorFlow compiles nothing with XLA for several devices: leave --jit on out"
+            )
+        last = self.trained_rows % self.batch_rows
+        if self.batch_rows < count or (
+            self.backend == "jax" and (self.batch_rows % count or last % count)
+        ):
+            rows = f"{self.batch_rows:,}" + (f" and a last one of {last:,}" if last else "")
+            raise UserError(
+                f"batches of {rows} rows cannot be shared by {count} devices on {self.backend}: "
+                "choose --batch and rows that divide by their number"
+            )
 
     @property
     def held_out_rows(self) -> int:
@@ -203,7 +226,8 @@ class Case:
         """That in words: `jax, cpu, 2 threads, compiled`; `fit`, the usual path, goes unsaid."""
         threads = f", {self.threads} threads" if self.threads else ""
         path = "" if self.path == "fit" else f", {self.path}"
-        return f"{self.backend}, {self.device}{threads}{path}"
+        virtual = " (virtual)" if devices.are_virtual(self.device) else ""
+        return f"{self.backend}, {self.device}{virtual}{threads}{path}"
 
     @cached_property
     def key(self) -> str:

@@ -197,6 +197,9 @@ class Machine:
     configuration, else the first that is installed."""
     device: str = "cpu"
     "cpu, gpu, gpu:1, or several with commas."
+    replicas: str | None = None
+    """Devices that train one network together, each on its share of a batch: 2, or 1,2 to compare;
+    of a CPU they are virtual and share its cores."""
     threads: int | None = None
     "CPU threads; default: the backend's choice."
     path: str = "fit"
@@ -206,10 +209,13 @@ class Machine:
         """Raise UserError for what this machine cannot be asked for."""
         for name in self.backend.split(",") if self.backend is not None else ():
             one_of("backend", name, devices.BACKENDS)
-        for names in (self.backend, self.device, self.path):
+        for names in (self.backend, self.device, self.path, self.replicas):
             several = names.split(",") if names is not None else []
             if len(set(several)) < len(several):
                 raise UserError(f"'{names}' names one of them twice")
+        for one in self.replicas.split(",") if self.replicas is not None else ():
+            if not re.fullmatch(f"1|{devices.REPLICAS}", one, re.ASCII):
+                raise UserError(f"'{one}' is no number of replicas: write 2, or 1,2 to compare")
         for name in self.devices:
             devices.check_name(name)
         for name in self.paths:
@@ -232,8 +238,10 @@ class Machine:
 
     @property
     def devices(self) -> list[str]:
-        """The devices' names."""
-        return self.device.split(",")
+        """The devices' names, such as `gpu*2` where two train together."""
+        names = self.device.split(",")
+        counts = self.replicas.split(",") if self.replicas is not None else ["1"]
+        return [name if one == "1" else f"{name}*{one}" for name in names for one in counts]
 
     @property
     def paths(self) -> list[str]:
@@ -370,7 +378,7 @@ class Study:
             Case(
                 architecture=network if isinstance(network, Architecture) else None,
                 model=network.label if isinstance(network, UserModel) else None,
-                training=training,
+                training=self._pinned(training, backend),
                 data=data.name,
                 data_digest=data.digest,
                 rows=data.rows,
@@ -389,6 +397,13 @@ class Study:
             for path in self.machine.paths
             for network in named
         ]
+
+    def _pinned(self, training: Training, backend: str) -> Training:
+        """Without XLA where one device is compared with several, which TensorFlow trains so."""
+        several = any(devices.replicas(one) > 1 for one in self.machine.devices)
+        if backend == "tensorflow" and several and training.jit == "auto":
+            return replace(training, jit="off")
+        return training
 
     def _batch_of(self, name: str, stream: "Stream") -> int:
         """Rows of a stream's batches. Raises UserError where others were asked for."""

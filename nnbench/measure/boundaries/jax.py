@@ -8,6 +8,8 @@ from time import perf_counter_ns
 from typing import Any
 
 import jax
+from keras.distribution import distribution
+from keras.src.backend.jax.trainer import _distribute_data
 
 from nnbench.measure.boundaries import DataClock, Marks, timed_ns
 from nnbench.phases import COMPILE, FIRST_STEP, TRACE
@@ -22,9 +24,18 @@ def wait(result: Any) -> None:
 
 def hook_first_step(model: Any, marks: Marks) -> None:
     """See `Boundaries`."""
-    model.make_train_function()
-    train = model.train_function
-    step = inspect.getclosurevars(train).nonlocals["step_function"]
+    make = model.make_train_function
+    train: Any = None
+    step: Any = None
+
+    def make_train_function() -> None:
+        # Called by `fit` once the optimizer is there, whose variables are shared out, too.
+        nonlocal train, step
+        del model.make_train_function
+        make()
+        train = model.train_function
+        step = inspect.getclosurevars(train).nonlocals["step_function"]
+        model.train_function = first_step
 
     def first_step(state: Any, iterator: Any) -> Any:
         result = first_of_all(state, next(iterator))
@@ -45,13 +56,13 @@ def hook_first_step(model: Any, marks: Marks) -> None:
         marks.durations_ns[FIRST_STEP], result = timed_ns(lambda: program(state, batch), wait)
         return result
 
-    model.train_function = first_step
+    model.make_train_function = make_train_function
 
 
 def stepper(model: Any, batch: Any) -> Callable[[int], None]:
     """See `Boundaries`; the step takes the model's buffers, so its weights are gone afterwards."""
     train = model.train_function
-    batches = itertools.repeat(jax.device_put(batch))
+    batches = itertools.repeat(_distribute_data(batch) if distribution() else jax.device_put(batch))
     state = tuple([variable.value for variable in group] for group in state_variables(model))
 
     def take(steps: int) -> None:

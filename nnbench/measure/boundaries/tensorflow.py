@@ -50,8 +50,26 @@ def hook_first_step(model: Any, marks: Marks) -> None:
 
 def _iterator(batches: list[Any], like: Any) -> Any:
     """An iterator over some batches, of the very type that the graph was traced for."""
-    made = tf.data.Dataset.from_generator(lambda: iter(batches), output_signature=like.element_spec)
-    return iter(made)
+    whole = tf.nest.map_structure(_whole, like.element_spec)
+    made = tf.data.Dataset.from_generator(lambda: iter(batches), output_signature=whole)
+    return iter(_shared_out(made))
+
+
+def _whole(spec: Any) -> Any:
+    """What a batch is like of which each device takes a share."""
+    shares = getattr(spec, "_value_specs", None)
+    if shares is None:
+        return spec
+    rows = [share.shape[0] for share in shares]
+    together = None if None in rows else sum(rows)
+    return tf.TensorSpec([together, *shares[0].shape[1:]], shares[0].dtype)
+
+
+def _shared_out(batches: Any) -> Any:
+    """Batches as `fit` hands them to several devices, a share of each to every one."""
+    strategy = tf.distribute.get_strategy()
+    several = strategy.num_replicas_in_sync > 1
+    return strategy.experimental_distribute_dataset(batches) if several else batches
 
 
 def _expect_end_of_data(graph_function: Any, exhausted: Any) -> None:
@@ -79,7 +97,7 @@ def stepper(model: Any, batch: Any) -> Callable[[int], None]:
     train = model.train_function
     # Lists become tuples: of a list of arrays this would make one array.
     constants = keras.tree.map_structure(tf.constant, keras.tree.lists_to_tuples(batch))
-    iterator = iter(tf.data.Dataset.from_tensors(constants).repeat())
+    iterator = iter(_shared_out(tf.data.Dataset.from_tensors(constants).repeat()))
 
     def take(steps: int) -> None:
         for _ in range(steps):

@@ -1,0 +1,140 @@
+"""What several devices gain, each of which trains on its share of every batch.
+
+Strong scaling leaves the batch as it is and shares it out; weak scaling gives every device a batch
+as large as one device had. What a step lacks of its ideal goes to sums of gradients, to waiting for
+one another and, where devices are virtual, to the cores that they share.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from nnbench.errors import UserError
+from nnbench.machine import devices
+from nnbench.phases import COLD, EPOCH, STEP
+from nnbench.stats.blocks import Blocks
+from nnbench.stats.estimate import Estimate
+from nnbench.stats.interval import Interval
+from nnbench.stats.summary import summarise
+from nnbench.store.runs import Run
+from nnbench.workload import networks
+from nnbench.workload.case import Case
+from nnbench.workload.datasets import Dataset
+from nnbench.workload.study import Study
+
+NAME = "replicas"
+SIZES = (1, 2)
+
+BATCH = "512"
+"""Rows in a batch of one device, where none is asked for."""
+
+
+@dataclass(frozen=True)
+class Scaled:
+    """A step on `count` devices with batches of `rows`, compared with one device.
+
+    `speed_up` is one device's time for as many rows, divided by this one's: of strong scaling that
+    of the same batch, of weak scaling `count` times that of a batch of one. `efficiency` is that
+    divided by `count`, and what it lacks of 1 is `lost`. `host_bytes` is the peak of the process.
+    """
+
+    context: str
+    weak: bool
+    count: int
+    rows: int
+    step: Estimate | None
+    epoch: Estimate | None
+    cold: Estimate | None
+    speed_up: Interval | None
+    host_bytes: int | None
+    are_virtual: bool
+
+    @property
+    def efficiency(self) -> Interval | None:
+        """Speed-up divided by the number of devices."""
+        found, count = self.speed_up, self.count
+        return found and Interval(found.value / count, found.low / count, found.high / count)
+
+    @property
+    def lost(self) -> Interval | None:
+        """What the efficiency lacks of 1."""
+        found = self.efficiency
+        return found and Interval(1 - found.value, 1 - found.high, 1 - found.low)
+
+
+def is_named(text: str) -> bool:
+    """Whether `replicas` or `replicas=1,2` was written."""
+    return text.partition("=")[0].strip() == NAME
+
+
+def read(text: str) -> tuple[int, ...]:
+    """The numbers of devices, one always among them. Raises UserError for what is none."""
+    _, equals, values = (part.strip() for part in text.partition("="))
+    if not equals:
+        return SIZES
+    texts = networks.values(NAME, values)
+    for one in texts:
+        if not re.fullmatch(f"1|{devices.REPLICAS}", one, re.ASCII):
+            raise UserError(f"{NAME}={one} is no number of devices: write {NAME}=1,2")
+    found = [int(one) for one in texts]
+    if set(found) == {1}:
+        raise UserError(f"{text} is one device: write replicas=1,2")
+    return tuple(sorted({1, *found}))
+
+
+def cases(counts: Sequence[int], study: Study, data: Dataset) -> dict[tuple[bool, int], list[Case]]:
+    """By weak or strong and number of devices: the cases, one a backend, kind of device and path.
+
+    Raises UserError for batches that the devices cannot share.
+    """
+    if study.machine.replicas is not None:
+        raise UserError("along replicas their numbers are the axis: leave --replicas out")
+    machine = replace(study.machine, replicas=",".join(map(str, counts)))
+    batch = study.training.batch_size or int(BATCH)
+    found = {}
+    for weak in (False, True):
+        for count in counts:
+            rows = batch * count if weak else batch
+            if rows > data.rows:
+                raise UserError(
+                    f"{count} batches of {batch:,} rows are more than {data.name} has "
+                    f"({data.rows:,}): choose a smaller --batch"
+                )
+            training = replace(study.training, batch=str(rows))
+            all_cases = replace(study, machine=machine, training=training).cases(data)
+            mine = [one for one in all_cases if devices.replicas(one.device) == count]
+            found[weak, count] = mine
+    return found
+
+
+def rows_needed(counts: Sequence[int], study: Study) -> int:
+    """Rows of data that is made: two of the largest batches."""
+    return 2 * max(counts) * (study.training.batch_size or int(BATCH))
+
+
+def scaled(run: Run, by: dict[tuple[bool, int], list[Case]]) -> list[Scaled]:
+    """What was measured of each number of devices, compared with one in the same rounds."""
+    blocks = Blocks.of(run)
+    peaks = {one.case.key: one.peak_host_bytes for one in summarise(run, blocks)}
+    found = []
+    for (weak, count), mine in by.items():
+        for case, base in zip(mine, by[weak, 1], strict=True):
+            times = blocks.times(case)
+            ratio = blocks.between([base], [case]).get(STEP) if count > 1 else None
+            more = count if weak else 1
+            gained = ratio and Interval(more * ratio.value, more * ratio.low, more * ratio.high)
+            found.append(
+                Scaled(
+                    context=base.context,
+                    weak=weak,
+                    count=count,
+                    rows=case.batch_rows,
+                    step=times.get(STEP),
+                    epoch=times.get(EPOCH),
+                    cold=times.get(COLD),
+                    speed_up=gained,
+                    host_bytes=peaks.get(case.key),
+                    are_virtual=devices.are_virtual(case.device),
+                )
+            )
+    return found
