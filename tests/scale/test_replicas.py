@@ -1,0 +1,91 @@
+"""Several devices for one training: what is asked, what is measured, what is said of it."""
+
+import json
+
+import pytest
+
+from nnbench.errors import UserError
+from nnbench.machine import devices
+from nnbench.scale import replicas
+from nnbench.workload import datasets
+from nnbench.workload.study import Machine, Study
+
+
+def test_replicas_are_devices_of_the_same_kind():
+    assert Machine(replicas="1,2").devices == ["cpu", "cpu*2"]
+    assert Machine(device="gpu", replicas="4").devices == ["gpu*4"]
+    assert [devices.replicas(one) for one in ("cpu", "gpu:1", "gpu*4")] == [1, 1, 4]
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"replicas": "0"}, "'0' is no number of replicas: write 2, or 1,2 to compare"),
+        ({"replicas": "two"}, "'two' is no number of replicas"),
+        ({"replicas": "2,2"}, "names one of them twice"),
+        ({"replicas": "2", "device": "gpu:1"}, r"unknown device 'gpu:1\*2'"),
+        ({"replicas": "2", "path": "compiled"}, "several devices train by fit"),
+        ({"replicas": "2", "backend": "torch"}, "Keras trains on one device with torch"),
+        ({"replicas": "2", "batch": "33"}, "batches of 33 and a last one of 19 rows cannot be"),
+        ({"replicas": "2", "backend": "tensorflow", "jit": "on"}, "nothing with XLA for several"),
+    ],
+)
+def test_what_several_devices_cannot_train_is_one_line(options, words):
+    data = datasets.load("banknotes")
+    with pytest.raises(UserError, match=words):
+        Study.of(["6,6"], **{"backend": "jax", **options}).cases(data)
+
+
+def test_one_device_is_compared_without_xla_where_several_have_none():
+    study = Study.of(["6,6"], backend="tensorflow,jax", replicas="1,2")
+    cases = study.cases(datasets.load("banknotes"))
+    assert [(one.device, one.training.jit) for one in cases] == [
+        ("cpu", "off"),
+        ("cpu*2", "off"),
+        ("cpu", "auto"),
+        ("cpu*2", "auto"),
+    ]
+
+
+@pytest.mark.parametrize("text", ["replicas=1", "replicas=0,2", "replicas=two", "replicas=1.5"])
+def test_numbers_of_devices_that_are_none_are_one_line(text):
+    with pytest.raises(UserError, match="replicas=1,2"):
+        replicas.read(text)
+
+
+def test_one_device_is_always_among_them():
+    assert replicas.read("replicas=2..4") == (1, 2, 3, 4)
+
+
+def test_weak_scaling_gives_every_device_a_batch_of_its_own():
+    study = Study.of(["6,6"], backend="jax", batch="100")
+    by = replicas.cases((1, 2, 4), study, datasets.load("synthetic:rows=1000,features=4"))
+    rows = {place: [case.batch_rows for case in cases] for place, cases in by.items()}
+    assert rows == {(False, n): [100] for n in (1, 2, 4)} | {
+        (True, n): [100 * n] for n in (1, 2, 4)
+    }
+    with pytest.raises(UserError, match="choose a smaller --batch"):
+        replicas.cases((1, 20), study, datasets.load("synthetic:rows=1000,features=4"))
+
+
+@pytest.mark.long
+def test_two_virtual_devices_train_together_and_are_called_virtual(nnbench):
+    command = ["scale", "replicas=1,2", "--network", "6x2", "--backend", "tensorflow,jax"]
+    options = ["--batch", "64", "--epochs", "2", "--launches", "1", "--name", "two", "--quiet"]
+    answer = nnbench(*command, *options, "--json")
+    assert answer.returncode == 0, answer.stderr
+    found = json.loads(answer.stdout)["replicas"]
+    assert {(one["place"].partition(",")[0], one["scaling"], one["replicas"]) for one in found} == {
+        (backend, kind, count)
+        for backend in ("tensorflow", "jax")
+        for kind in ("strong", "weak")
+        for count in (1, 2)
+    }
+    for one in found:
+        assert one["virtual"] is (one["replicas"] == 2)
+        assert one["batch_rows"] == (64 * (one["replicas"] if one["scaling"] == "weak" else 1))
+        assert min(one[name]["value"] for name in ("step_s", "epoch_s", "cold_s")) > 0
+        assert (one["speed_up"] is not None) is (one["replicas"] == 2)
+    told = nnbench("report", "results/two")
+    assert "cpu*2 (virtual)" in told.stdout
+    assert "not how it scales on devices of their own" in " ".join(told.stdout.split())
