@@ -19,6 +19,7 @@ ROOMS = [
     "store",
     "stats",
     "measure",
+    "cluster",
     "scale",
     "costs",
     "explain",
