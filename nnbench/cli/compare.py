@@ -57,7 +57,8 @@ def compare(
 
     Args:
         sides: Two runs' folders, or two of: a commit, a Python with nnbench, . (the present).
-        hosts: Compare the hosts of --cluster: each measures all of it; or of a folder of such a study.
+        hosts: Compare the hosts of --cluster, each of which measures all; or of such a study's
+            folder.
         against: A commit to compare the present working tree with.
         architectures: What to train, when measuring: 6x5, conv:32x4, train.py:build(depth=4), a
             grid; again for more; default: 6,6 100,100 6x5.
@@ -128,7 +129,7 @@ def _hosts(
         from nnbench.cli import on_hosts
 
         runs = on_hosts.measure(study, asked.output, on, every_host=True, name=name)
-    first, *others = runs.values()
+    first, *others = (runs[name] for name in sorted(runs))
     if not others:
         raise UserError(f"only one host measured: there is nothing to compare ({first.folder})")
     from nnbench.report import comparison, comparison_page

@@ -41,7 +41,7 @@ FORMAT = folders.Format(
 EVERY_HOST = "every host"
 """Of a specification: each host measures all rounds, to be compared with the others."""
 
-ABSENT_S = 20.0
+ABSENT_S = 10.0
 """A host may be gone for so long, as while its worker is started again, before others take over."""
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from nnbench.cluster import host, settings
-from nnbench.cluster.book import Book, HostRun
+from nnbench.cluster.book import ABSENT_S, Book, HostRun
 from nnbench.errors import UserError, first_line
 from nnbench.measure.run import Progress, Watcher
 
@@ -213,7 +213,7 @@ class Measuring:
 
     async def run(self) -> None:
         """Raises SchedulerGoneError, or UserError where no host can measure."""
-        alone_s = 0.0
+        idle_s, clock = 0.0, asyncio.get_running_loop().time
         try:
             while not self._is_over():
                 there = await self._hosts.there()
@@ -223,15 +223,15 @@ class Measuring:
                     await self._leave(address)
                 await self._check()
                 self._check_able()
-                alone_s = 0.0 if self._tasks else alone_s + LOOK_S
-                if alone_s >= WAIT_S:
-                    raise UserError(f"{nobody(self._hosts)}; the same command goes on")
+                began_s = clock()
                 self._show()
                 if self._tasks:
                     first = asyncio.FIRST_COMPLETED
                     await asyncio.wait(self._tasks.values(), timeout=LOOK_S, return_when=first)
                 else:
                     await asyncio.sleep(LOOK_S)
+                idle_s = 0.0 if self._book.active else idle_s + clock() - began_s
+                self._check_idle(idle_s)
         finally:
             for address in list(self._tasks):
                 await self._leave(address)
@@ -265,6 +265,19 @@ class Measuring:
                 failure = task.exception()
                 if failure is not None and not isinstance(failure, OSError):
                     raise failure
+
+    def _check_idle(self, idle_s: float) -> None:
+        """Raise UserError where nothing has been measured for too long, since nobody is there."""
+        study = self._book.study
+        if study.every_host and idle_s > ABSENT_S and study.hosts:
+            counts = {name: study.ended_on(name) for name in study.hosts}
+            told = ", ".join(f"{name} {count}" for name, count in counts.items())
+            raise UserError(
+                f"hosts cannot be compared yet: of {study.launches} launches there are {told}; "
+                "start the workers that are missing, and the same command goes on"
+            )
+        if idle_s > WAIT_S:
+            raise UserError(f"{nobody(self._hosts)}; the same command goes on")
 
     def _check_able(self) -> None:
         """Raise UserError where no host that is there can measure, with why the first cannot."""
@@ -372,7 +385,7 @@ class Measuring:
 
 
 async def _result(future: Any) -> Plain:
-    """What a task returned, an `error` if it raised; OSError for one that was lost with its worker."""
+    """What a task returned, or an `error` that it raised; OSError for one that was lost."""
     from distributed import KilledWorker
 
     try:

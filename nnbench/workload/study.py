@@ -438,7 +438,7 @@ def read(path: Path) -> Study:
             networks.parse(study.networks.architectures)
         except UserError as mistake:
             # Parts of a grid are read together: the first of these words that is told of is wrong.
-            told = (one for one in study.networks.architectures if one and one in str(mistake))
+            told = (one for one in study.networks.architectures if f"'{one}'" in str(mistake))
             where = source.at("networks", "architectures", next(told, ""))
             raise UserError(f"{where}: [networks] {mistake}") from None
     return study
