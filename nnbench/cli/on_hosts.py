@@ -21,6 +21,7 @@ def measure(
 
     `how` are `name`, `resume` and `fresh`, as of `nnbench run`.
     """
+    hosts.check(study)
     study.check()
     data = study.load()
     from nnbench.cluster import book
@@ -49,7 +50,7 @@ def run(study: Study, output: Output, hosts: OnHosts, **how: Any) -> int:
     from nnbench.report.run_analysis import analyse
 
     told = []
-    for name, one in found.items():
+    for name, one in sorted(found.items()):
         analysed = analyse(one)
         written = indexed(page.write(analysed, None))
         skipped(one.damage)

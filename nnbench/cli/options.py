@@ -145,11 +145,23 @@ class OnHosts:
     timed on a host."""
 
     def __post_init__(self) -> None:
-        """Raise UserError where both are given, or Dask is not installed."""
+        """Raise UserError for what is no address, where both are given, or Dask is not there."""
+        if self.cluster is not None and not all(self.cluster.partition("://")):
+            raise UserError(
+                f"'{self.cluster}' is no address of a scheduler: write tcp://scheduler:8786"
+            )
         if self.cluster is not None and self.workers is not None:
             raise UserError("--cluster names hosts and --workers starts them: give one of them")
         if self.are_asked and find_spec("distributed") is None:
             raise UserError("Dask is not installed: pip install nnbench-arch[cluster]")
+
+    def check(self, asked: study.Study) -> None:
+        """Raise UserError for what is decided on one host only."""
+        if asked.effort.budget is not None or asked.effort.precision is not None:
+            raise UserError(
+                "--budget and --precision are decided by what one host measured: "
+                "give --launches, which hosts share"
+            )
 
     @property
     def are_asked(self) -> bool:

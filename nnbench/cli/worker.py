@@ -30,7 +30,5 @@ def worker(
     import asyncio
 
     from nnbench.cluster import worker as workers
-    from nnbench.cluster.study import Where
 
-    Where(scheduler).check()
     asyncio.run(workers.run(scheduler, name, lambda text: note(text, quiet=quiet)))

@@ -298,9 +298,10 @@ class Book:
         return sum(one.work_done for one in self.runs.values())
 
     def work(self) -> float:
-        """What all of it will be."""
+        """What all of it will be; what hosts that are gone have begun comes to it."""
         hosts = max(1, len(self.runs)) if self.study.every_host else 1
-        return hosts * self.study.launches * measuring.round_work(self.study.specification)
+        wanted = hosts * self.study.launches * measuring.round_work(self.study.specification)
+        return max(wanted, self.work_done)
 
 
 def finished(study: Study) -> Mapping[str, runs.Run]:

@@ -37,13 +37,6 @@ class Where:
     address: str | None = None
     workers: int | None = None
 
-    def check(self) -> None:
-        """Raise UserError for what is no scheduler's address."""
-        if self.address is not None and not self.address.partition("://")[2]:
-            raise UserError(
-                f"'{self.address}' is no address of a scheduler: write tcp://scheduler:8786"
-            )
-
 
 @dataclass(frozen=True)
 class Asked:
@@ -59,22 +52,11 @@ class Asked:
     every_host: bool = False
 
 
-def check(asked: Study) -> None:
-    """Raise UserError for what is decided on one host only."""
-    if asked.effort.budget is not None or asked.effort.precision is not None:
-        raise UserError(
-            "--budget and --precision are decided by what one host measured: "
-            "give --launches with a cluster, whose hosts share them"
-        )
-
-
 def measure(asked: Asked, tell: Tell, watch: measuring.Watcher) -> books.Study:
     """Measure what is missing of a study on the hosts of a cluster.
 
     Raises UserError if no scheduler answers, or nobody is there who can measure.
     """
-    asked.where.check()
-    check(asked.study)
     return _ended_by_signals(_measure(asked, tell, watch))
 
 

@@ -153,7 +153,10 @@ def test_hosts_are_compared_on_purpose_only(opened, measured, nnbench, tmp_path)
     [
         (("run", "6,6", "--cluster", "here"), "'here' is no address of a scheduler"),
         (("run", "--cluster", "tcp://a:1", "--workers", "2"), "give one of them"),
-        (("run", "6,6", "--workers", "2", "--budget", "1min"), "give --launches with a cluster"),
+        (
+            ("run", "6,6", "--workers", "2", "--budget", "1min"),
+            "give --launches, which hosts share",
+        ),
         (("compare", "--hosts"), "name their scheduler with --cluster"),
         (("compare", "a", "b", "--workers", "2"), "are for --hosts"),
         (("worker", "here"), "'here' is no address of a scheduler"),
