@@ -277,15 +277,19 @@ class Book:
     def _is_open(self, one: tuple[str, int]) -> bool:
         return one not in self.study.ended and one not in self.active
 
+    def absent(self) -> list[tuple[str, int]]:
+        """Rounds that were begun by hosts that have been gone for too long."""
+        now_s = time.monotonic()
+        return [
+            one
+            for one in self.study.given
+            if self._is_open(one) and now_s - self._seen_s.get(one[0], 0.0) >= ABSENT_S
+        ]
+
     def _in_hand(self) -> int:
         """Rounds that are measured, or will be by who has them: a host that is gone will not."""
-        now_s = time.monotonic()
-        waiting = (
-            now_s - self._seen_s.get(one[0], 0.0) < ABSENT_S
-            for one in self.study.given
-            if self._is_open(one)
-        )
-        return len(self.study.ended) + len(self.active) + sum(waiting)
+        waiting = sum(self._is_open(one) for one in self.study.given) - len(self.absent())
+        return len(self.study.ended) + len(self.active) + waiting
 
     def end(self, host: str, number: int) -> None:
         """Note on disk that a round is measured."""

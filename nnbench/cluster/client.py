@@ -223,6 +223,7 @@ class Measuring:
                     await self._leave(address)
                 await self._check()
                 self._check_able()
+                self._tell_absent()
                 began_s = clock()
                 self._show()
                 if self._tasks:
@@ -308,24 +309,18 @@ class Measuring:
                     if number is not None:
                         await self._measure(address, mine, number)
                 if number is None:
-                    self._tell_absent()
                     await asyncio.sleep(LOOK_S)
         finally:
             known.addresses.discard(address)
 
     def _tell_absent(self) -> None:
-        study = self._book.study
-        for one in study.given:
-            there = self._by_name.get(one[0])
-            if one in study.ended or one in self._told_absent or (there and there.addresses):
-                continue
-            self._told_absent.add(one)
-            name, number = one
-            kept = self._book.runs[name].trials[number]
-            self._tell(
-                f"{name} is gone in launch {number + 1}: its {kept} trials of it are kept"
-                + ("" if study.every_host else ", and others measure a new one")
-            )
+        for one in self._book.absent():
+            if one not in self._told_absent:
+                self._told_absent.add(one)
+                name, number = one
+                kept = self._book.runs[name].trials[number]
+                rest = "" if self._book.study.every_host else ", and others measure a new one"
+                self._tell(f"{name} is gone in launch {number + 1}: {kept} trials are kept{rest}")
 
     async def _measure(self, address: str, mine: HostRun, number: int) -> None:
         book, attempt = self._book, f"nnbench-{uuid.uuid4().hex}"
