@@ -37,6 +37,7 @@ COMMANDS = {
     "race": "Train over seeds: which gets to a loss or metric first, which is worth its time.",
     "show": "Layers, parameters, FLOPs and bytes of networks, training none.",
     "train": "Train one network, watch its loss, and be told whether it has converged.",
+    "worker": "Let this host measure for nnbench run --cluster, of which it is one of many.",
     "devices": "What each backend can train on here.",
     "doctor": "What makes timings noisy here, what precision can be had, and what to change.",
     "data": "Data sets: what is there, what is in them, fetching the original.",

@@ -3,6 +3,7 @@
 import glob
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, is_dataclass, make_dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar, get_type_hints
 
@@ -129,6 +130,43 @@ class Output:
     "Folder for runs."
     as_json: AsJson = False
     quiet: Quiet = False
+
+
+@options("Several hosts")
+@dataclass(frozen=True)
+class OnHosts:
+    """Which hosts measure where that is not this one alone; needs nnbench-arch[cluster]."""
+
+    cluster: str | None = None
+    """Dask scheduler whose workers measure, such as tcp://scheduler:8786; each is started with
+    nnbench worker tcp://scheduler:8786."""
+    workers: Annotated[int | None, within("number of workers", 1, 64)] = None
+    """The same with so many workers on this machine, which take turns: one trial at a time is
+    timed on a host."""
+
+    def __post_init__(self) -> None:
+        """Raise UserError for what is no address, where both are given, or Dask is not there."""
+        if self.cluster is not None and not all(self.cluster.partition("://")):
+            raise UserError(
+                f"'{self.cluster}' is no address of a scheduler: write tcp://scheduler:8786"
+            )
+        if self.cluster is not None and self.workers is not None:
+            raise UserError("--cluster names hosts and --workers starts them: give one of them")
+        if self.are_asked and find_spec("distributed") is None:
+            raise UserError("Dask is not installed: pip install nnbench-arch[cluster]")
+
+    def check(self, asked: study.Study) -> None:
+        """Raise UserError for what is decided on one host only."""
+        if asked.effort.budget is not None or asked.effort.precision is not None:
+            raise UserError(
+                "--budget and --precision are decided by what one host measured: "
+                "give --launches, which hosts share"
+            )
+
+    @property
+    def are_asked(self) -> bool:
+        """Whether anything but this process alone is to measure."""
+        return self.cluster is not None or self.workers is not None
 
 
 @options()

@@ -5,9 +5,10 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from nnbench.cli.options import Architectures, Asked, Fresh, Models, Name, check_holds
+from nnbench.cli.options import Architectures, Asked, Fresh, Models, Name, OnHosts, check_holds
 from nnbench.cli.session import measure, status
 from nnbench.errors import UserError
+from nnbench.machine import whole_file
 from nnbench.workload import study as studies
 from nnbench.workload import user_model
 
@@ -17,7 +18,9 @@ def run(
     model: Models = (),
     study: Path | None = None,
     asked: Asked = Asked(),
+    hosts: OnHosts = OnHosts(),
     name: Name = None,
+    save_study: Path | None = None,
     resume: Annotated[bool, Parameter(show_default=False)] = False,
     fresh: Fresh = False,
 ) -> int:
@@ -28,6 +31,7 @@ def run(
 
     Args:
         study: A TOML file that says all this; options override it.
+        save_study: Write what is asked into a TOML file, to run it again or elsewhere.
         resume: Go on with the unfinished run of this command, or fail.
     """
     if resume and fresh:
@@ -42,12 +46,21 @@ def run(
         read += [("--model", one.label) for one in wanted.networks.parsed()]
         for option, one in read:
             user_model.confirm(study, one, one if one in asked_for else None, option)
+    wanted = wanted.or_networks()
+    if save_study is not None:
+        wanted.check()
+        whole_file.write(save_study, studies.as_toml(wanted))
+    if hosts.are_asked:
+        from nnbench.cli import on_hosts
+
+        how = {"name": name, "resume": resume, "fresh": fresh}
+        return on_hosts.run(wanted, asked.output, hosts, **how)
     if resume:
         results = asked.output.results
         missing = f"{results} holds no unfinished run of this command on this host"
         check_holds(results, "*/run.json", missing)
     from nnbench.cli import report
 
-    found = measure(wanted.or_networks(), asked.output, name=name, resume=resume, fresh=fresh)
+    found = measure(wanted, asked.output, name=name, resume=resume, fresh=fresh)
     report.tell(found, as_json=asked.output.as_json)
     return status(found)

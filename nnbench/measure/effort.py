@@ -15,7 +15,7 @@ from typing import Any
 from nnbench.errors import UserError
 from nnbench.machine import fingerprint
 from nnbench.measure import first_look, trial
-from nnbench.measure.process import Worker, WorkerLostError, data_file
+from nnbench.measure.process import DataFile, Worker, WorkerLostError, data_file
 from nnbench.measure.schedule import SWEEPS
 from nnbench.show import units
 from nnbench.store import runs
@@ -259,6 +259,13 @@ def settle(
         if not looks and tell is not None:
             tell(f"a first look at {_many(len(cases), 'training')}: how long does a step take?")
         looks = looks or looked(data, cases, study.effort.limit_s)
+    return settled(study, data, cases, looks, sides=sides)
+
+
+def settled(
+    study: Study, data: Dataset, cases: Sequence[Case], looks: Looks, *, sides: int = 1
+) -> Settled:
+    """The study with nothing left open, by what was seen of its cases."""
     made = plan(study, cases, looks, sides)
     study = made.of(study)
     return Settled(study, study.cases(data), made, looks)
@@ -271,8 +278,14 @@ def folders(results: Path, name: str | None = None) -> list[Path]:
 
 def looked(data: Dataset, cases: Sequence[Case], limit_s: float) -> dict[str, Look]:
     """Look at each case in a worker; what cannot be trained is left out, and told when measured."""
+    with data_file(data) as arrays:
+        return looked_in(arrays, cases, limit_s)
+
+
+def looked_in(arrays: DataFile, cases: Sequence[Case], limit_s: float) -> dict[str, Look]:
+    """`looked`, with the data as a file."""
     found: dict[str, Look] = {}
-    with tempfile.TemporaryDirectory() as scratch, data_file(data) as arrays:
+    with tempfile.TemporaryDirectory() as scratch:
         left = list(cases)
         while left:
             # A worker answers until one of its cases cannot be trained: that one is passed over.

@@ -10,11 +10,11 @@ import contextlib
 import itertools
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -58,6 +58,13 @@ class Progress:
 Watcher = Callable[[Progress], None]
 
 
+class Keeper(Protocol):
+    """What takes records: `store.folder.Writer`, or what hands them on to another machine."""
+
+    def append(self, record: dict[str, Any], *, sync: bool = True) -> None:
+        """Keep a record; with `sync` it is safe when this returns."""
+
+
 def specification(
     study: Study,
     cases: Sequence[Case],
@@ -99,9 +106,20 @@ def next_round(run: runs.Run, number: int) -> list[list[Planned]]:
     earlier = run.before_round(number)
     if number >= MOST_ROUNDS or not _goes_on(earlier, number):
         return []
-    cases = _wanting(earlier, number)
+    return planned(run, number, _wanting(earlier, number))
+
+
+def planned(run: runs.Run, number: int, cases: Sequence[Case]) -> list[list[Planned]]:
+    """Round `number` of these cases, as a run's specification has it."""
     names = {"blocks", "seed", "sides", "kinds", "sweeps"} & run.specification.keys()
     return plan_round(number, cases, **{name: run.specification[name] for name in names})
+
+
+def round_work(specification: Mapping[str, Any]) -> float:
+    """What a round of all cases counts in the progress, see `work`."""
+    kinds, sweeps = specification.get("kinds", KINDS), specification.get("sweeps", SWEEPS)
+    trials = len(specification["cases"]) * len(specification["sides"]) * specification["blocks"]
+    return float(trials * (len(kinds) + sweeps * work(STEP_KIND)))
 
 
 def _goes_on(earlier: runs.Run, number: int) -> bool:
@@ -223,6 +241,35 @@ def execute(
     return finished
 
 
+def measure_round(
+    run: runs.Run,
+    number: int,
+    keeper: Keeper,
+    arrays: DataFile,
+    *,
+    have: Collection[tuple[Any, ...]] = (),
+    next_launch: int = 0,
+    next_trial: int = 0,
+) -> None:
+    """Measure what is missing of one round, whoever measures the others.
+
+    `run` holds the trials that failed before, by which cases are given up; `have` are the keys of
+    the round's trials that are measured already. Records are numbered from `next_launch` and
+    `next_trial` on. Raises UserError as `execute` does, and whatever `keeper` raises.
+    """
+    measuring = _Measuring(run, keeper, arrays, lambda _: None, {"": Environment()})
+    measuring.next_launch, measuring.next_trial = next_launch, next_trial
+    for plan in planned(run, number, _going_on(run)):
+        given_up = _given_up(run)
+        left = [
+            trial
+            for trial in plan
+            if trial.key not in have and (trial.side, trial.case.key) not in given_up
+        ]
+        if left:
+            measuring.measure(left)
+
+
 class NothingMeasuredError(UserError):
     """No trial of a run ended well."""
 
@@ -284,7 +331,7 @@ def failures(run: runs.Run) -> list[Failure]:
 @dataclass
 class _Measuring:
     run: runs.Run
-    writer: runs.Writer
+    writer: Keeper
     arrays: DataFile
     watch: Watcher
     sides: Mapping[str, Environment]
@@ -297,6 +344,8 @@ class _Measuring:
         self.run.trials[:] = [one for one in self.run.trials if one["trial_kind"] != START_KIND]
         self.given_up = _given_up(self.run)
         self.stage = ""
+        self.widest: float | None = None
+        self.done = self.total = 0.0
 
     def named(self, number: int, plans: list[list[Planned]], place: int) -> str:
         """The launch of one worker of a round among all that are planned, as far as is known."""
@@ -318,9 +367,9 @@ class _Measuring:
             needed = number * (self.widest / wanted["precision"]) ** 2
             rounds_left = max(LEAST_ROUNDS - number - 1, int(needed - number))
         rounds_left = max(0, min(rounds_left, MOST_ROUNDS - number - 1))
-        left = sum(_work(planned.kind) for plan in _missing(plans, self.run) for planned in plan)
-        size = sum(_work(planned.kind) for plan in plans for planned in plan)
-        self.done = sum(_work(trial["trial_kind"]) for trial in self.run.trials)
+        left = sum(work(planned.kind) for plan in _missing(plans, self.run) for planned in plan)
+        size = sum(work(planned.kind) for plan in plans for planned in plan)
+        self.done = sum(work(trial["trial_kind"]) for trial in self.run.trials)
         self.total = self.done + left + size * rounds_left
 
     def measure(self, plan: Sequence[Planned]) -> None:
@@ -450,10 +499,10 @@ class _Measuring:
         self.run.trials.append(record)
         if record["outcome"] != "ok":
             self.given_up = _given_up(self.run)
-        self.done += _work(record["trial_kind"])
+        self.done += work(record["trial_kind"])
 
 
-def _work(kind: str) -> float:
+def work(kind: str) -> float:
     """What a trial counts in the progress: all sweeps of a case's steps count as one."""
     return 1 / SWEEPS if kind == STEP_KIND else 1.0
 

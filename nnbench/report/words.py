@@ -45,11 +45,11 @@ def warnings(run: Run, summaries: Sequence[CaseSummary]) -> tuple[str, ...]:
 def _group_sentences(group: Group) -> Iterator[str]:
     several = len(group.summaries) > 1
     if several:
-        yield _comparison(group, COLD, f"a cold training of {group.first.cold_epochs} epochs")
+        yield from _comparison(group, COLD, f"a cold training of {group.first.cold_epochs} epochs")
     yield from _where_the_time_goes(group)
     yield from _waits(group)
     if several:
-        yield _comparison(group, STEP, "one step in the steady state")
+        yield from _comparison(group, STEP, "one step in the steady state")
         yield from _order(group)
 
 
@@ -63,7 +63,8 @@ def _path(one: PathRatio, name: str) -> str:
     )
 
 
-def _comparison(group: Group, phase: str, what: str) -> str:
+def _comparison(group: Group, phase: str, what: str) -> Iterator[str]:
+    """What a phase takes of each network; nothing where none has it, as in a launch cut short."""
     others = [
         (
             one.ratios[phase],
@@ -83,7 +84,8 @@ def _comparison(group: Group, phase: str, what: str) -> str:
     ):
         if found:
             parts.append(words + _list(found))
-    return f"For {what}, " + "; ".join(parts) + "."
+    if parts:
+        yield f"For {what}, " + "; ".join(parts) + "."
 
 
 def _list(items: Sequence[str], most: int = 6) -> str:

@@ -10,6 +10,7 @@ In a TOML file each of its records is a table of the same name:
     path = "fit,compiled"
 """
 
+import json
 import re
 import reprlib
 import shlex
@@ -425,9 +426,10 @@ class Study:
 
 
 def read(path: Path) -> Study:
-    """Read a study file. Raises UserError, which names the key, for what is not understood."""
+    """Read a study file. Raises UserError, which names the line, for what is not understood."""
     try:
-        tables = tomllib.loads(whole_file.read(path).decode())
+        text = whole_file.read(path).decode()
+        tables = tomllib.loads(text)
     except DamageError as failure:
         if path.is_dir():
             raise UserError(f"{path} is a folder: name a study's TOML file") from failure
@@ -436,29 +438,118 @@ def read(path: Path) -> Study:
         raise UserError(f"{path} is nested too deep") from failure
     except ValueError as failure:
         raise UserError(f"{path} is not TOML: {failure}") from failure
+    source = _Source(path, text)
     study, found = Study(), {}
     parts = vars(study)
     for name, table in tables.items():
         if name not in parts:
-            raise UserError(f"{path}: {_unknown(name, parts)}")
+            raise UserError(f"{source.at(name)}: {_unknown(name, parts)}")
         if not isinstance(table, Mapping):
-            raise UserError(f"{path}: {name} is a table, written [{name}]")
-        found[name] = _record(path, name, parts[name], table)
-    return replace(study, **found)
+            raise UserError(f"{source.at(name)}: {name} is a table, written [{name}]")
+        found[name] = _record(source, name, parts[name], table)
+    study = replace(study, **found)
+    if study.networks.architectures:
+        try:
+            networks.parse(study.networks.architectures)
+        except UserError as mistake:
+            # Parts of a grid are read together: the first of these words that is told of is wrong.
+            told = (one for one in study.networks.architectures if f"'{one}'" in str(mistake))
+            where = source.at("networks", "architectures", next(told, ""))
+            raise UserError(f"{where}: [networks] {mistake}") from None
+    return study
 
 
-def _record(path: Path, name: str, usual: Any, table: Mapping[str, Any]) -> Any:
-    known = {one.name.rstrip("_"): one for one in fields(usual)}
-    values = {}
-    for key, value in table.items():
-        if key not in known:
-            raise UserError(f"{path}: [{name}] {_unknown(key, known)}")
-        where = f"{path}: [{name}] {key}"
-        values[known[key].name] = _value(where, known[key].type, value)
+def as_toml(study: Study) -> str:
+    """The text of a study file that `read` makes the same record of; usual values are left out.
+
+    Raises UserError for a text that no TOML file can hold.
+    """
+    tables = []
+    for name, part in vars(study).items():
+        given = {one.name: getattr(part, one.name) for one in fields(part)}
+        changed = [
+            f"{one.name.rstrip('_')} = {_written(given[one.name])}"
+            for one in fields(part)
+            if given[one.name] != one.default
+        ]
+        if changed:
+            tables.append("\n".join([f"[{name}]", *changed]))
+    return "\n\n".join(tables) + "\n"
+
+
+def _written(value: Any) -> str:
+    """A value as TOML: its numbers are Python's, and its texts JSON's but for one character."""
+    if isinstance(value, tuple):
+        return f"[{', '.join(map(_written, value))}]"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if not isinstance(value, str):
+        return repr(value)
     try:
-        return replace(usual, **values)
-    except UserError as mistake:
-        raise UserError(f"{path}: [{name}] {mistake}") from None
+        value.encode()
+    except UnicodeEncodeError:
+        raise UserError(f"{value!r} is no text that a study file can hold: rename it") from None
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+
+
+@dataclass(frozen=True)
+class _Source:
+    """The text of a file, to say where in it something stands: TOML's reader keeps no lines."""
+
+    path: Path
+    text: str
+
+    def at(self, table: str, key: str = "", value: str = "") -> str:
+        """The file, with the line of a key of a table, or from there on of a text in its value."""
+        lines = self.text.splitlines()
+        number = self._line(lines, table, key)
+        if number and value:
+            spelled = (json.dumps(value, ensure_ascii=False), f"'{value}'")
+            rest = range(number, len(lines) + 1)
+            found = (at for at in rest if any(one in lines[at - 1] for one in spelled))
+            number = next(found, number)
+        return f"{self.path}, line {number}" if number else f"{self.path}"
+
+    def _line(self, lines: Sequence[str], table: str, key: str) -> int | None:
+        """The line from which on the file holds a table, or a key of it."""
+        for number, line in enumerate(lines, start=1):
+            # Only here may anything begin to be there; else each line would be read with all above.
+            if not re.search(r"[=\]]|\"{3}|'{3}", line):
+                continue
+            try:
+                found = tomllib.loads("\n".join(lines[:number]))
+            except ValueError:
+                # Within an array or a text of several lines.
+                continue
+            there = found.get(table, None)
+            if there is not None and (not key or (isinstance(there, Mapping) and key in there)):
+                return self._begin(lines, number)
+        return None
+
+    def _begin(self, lines: Sequence[str], number: int) -> int:
+        """The first of the lines of what ends at a line: all before it is whole by itself."""
+        begin = number
+        while begin > 1:
+            try:
+                tomllib.loads("\n".join(lines[: begin - 1]))
+            except ValueError:
+                begin -= 1
+            else:
+                break
+        return begin
+
+
+def _record(source: _Source, name: str, usual: Any, table: Mapping[str, Any]) -> Any:
+    known = {one.name.rstrip("_"): one for one in fields(usual)}
+    for key, value in table.items():
+        try:
+            if key not in known:
+                raise UserError(_unknown(key, known))
+            one = known[key]
+            usual = replace(usual, **{one.name: _value(key, one.type, value)})
+        except UserError as mistake:
+            raise UserError(f"{source.at(name, key)}: [{name}] {mistake}") from None
+    return usual
 
 
 def _value(where: str, kind: Any, value: Any) -> Any:

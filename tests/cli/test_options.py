@@ -99,6 +99,7 @@ REFUSED = {
     "race": [("--seeds", "0"), ("--seeds", "300"), ("--target-loss", "nan"), ("--limit", "nan")],
     "show": [*((one,) for one in NETWORKS), ("6,6", "--batch", "0")],
     "train": [("0",), ("--epochs", "0"), ("--seed", "-1"), ("--seed", DIGITS), ("--task", "")],
+    "worker": [("--nothing",), ("here",), ("tcp://",), ("tcp://a:1", "--name", "a/b")],
     "devices": [("--nothing",)],
     "doctor": [("--launches", "1"), ("--limit", "nan"), ("--path", "fit,compiled")],
     "data": [("shew",), ("show",), ("show", "x", "--nothing"), ("fetch", "--nothing")],

@@ -159,3 +159,11 @@ def test_wide_layers_keep_their_layout_and_long_batches_have_an_option(tmp_path)
     assert any("4,096" in cause for cause in unlike_fit(replace(narrow, rows=5000)))
     assert any("one core" in cause for cause in unlike_fit(replace(narrow, rows=5000)))
     assert not any("one core" in cause for cause in unlike_fit(replace(narrow, rows=6000)))
+
+
+def test_of_a_launch_that_was_cut_short_only_what_was_measured_is_told(tmp_path):
+    run = make_run(tmp_path, {"6,6": {}, "8": {}}, launches=1)
+    run.trials[:] = [trial for trial in run.trials if trial["trial_kind"] == "cold"]
+    told = analyse(run).sentences
+    assert any(one.startswith("For a cold training") for one in told)
+    assert not any("step" in one for one in told)

@@ -1,0 +1,1 @@
+"""One study on several hosts: Dask hands out rounds, nnbench's own processes measure them."""
