@@ -20,6 +20,7 @@ import numpy as np
 
 from nnbench.errors import UserError
 from nnbench.machine import fingerprint, noise
+from nnbench.measure import own_code
 from nnbench.measure.process import DataFile, Worker, WorkerLostError, data_file
 from nnbench.measure.protocol import Environment
 from nnbench.measure.schedule import ONE_SIDE, SWEEPS, Planned, plan_round, starting_order
@@ -363,9 +364,19 @@ class _Measuring:
                 if record["outcome"] in ("died", "timeout"):
                     workers.pop(side).stop()
                     reading = None
+            self._check_apart(workers, launches)
         finally:
             for worker in workers.values():
                 worker.stop()
+
+    def _check_apart(self, workers: Mapping[str, Worker], launches: Mapping[str, int]) -> None:
+        """Raise UserError where the sides are one and the same code, with the same packages."""
+        projects = [self.sides[side].project for side in workers]
+        mine = [one for one in self.run.launches if one["launch"] in launches.values()]
+        alike = all(one["versions"] == mine[0]["versions"] for one in mine)
+        if alike and len(projects) > 1:
+            sides = zip(projects, workers.values(), strict=True)
+            own_code.check_apart((one, worker.modules) for one, worker in sides if one)
 
     def _tell(self, now: str) -> None:
         widest = "" if self.widest is None else f"widest interval {units.within(self.widest)}, "

@@ -71,8 +71,12 @@ def main() -> None:
     """Get ready, say so, and answer requests until the input ends."""
     began_s = time.perf_counter()
     configuration = json.loads(sys.argv[1])
-    answer = _open_answers(configuration.get("project"))
+    project = configuration.get("project")
+    imported = Imported(Project.of(project)) if project else None
+    answer = _open_answers(imported)
     case = Case.from_json(configuration["warm_up"])
+    if imported:
+        imported.follow(case.model)
     is_stream = configuration.get("stream", False)
     data = {} if is_stream else {configuration["data_name"]: _read(configuration["data"])}
     try:
@@ -94,7 +98,10 @@ def main() -> None:
         }
         answer(ready)
         for line in sys.stdin:
-            answer(respond(json.loads(line)))
+            request = json.loads(line)
+            if imported:
+                imported.follow(request["case"].get("model"))
+            answer(respond(request))
     except Exception as failure:
         # Whatever a person's code raises ends this process: the parent starts another.
         answer({"failure": user_code.told(failure)})
@@ -108,11 +115,10 @@ def _read(file: str) -> TrainingData:
         return nest.unpack(saved)
 
 
-def _open_answers(project: dict[str, str] | None) -> Callable[[dict[str, Any]], None]:
+def _open_answers(imported: Imported | None) -> Callable[[dict[str, Any]], None]:
     """What sends an answer; one of a project's side adds what was imported for it."""
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
-    imported = Imported(Project.of(project)) if project else None
 
     def answer(record: dict[str, Any]) -> None:
         if imported and (modules := imported.report()):
