@@ -108,7 +108,7 @@ class Imported:
         if colon:
             self._own.add(Path(where).stem if where.endswith(".py") else where)
         elif source and Path(source).is_file():
-            self._saved[source] = os.path.abspath(source), _digest_of(source)
+            self._saved[source] = str(Path(source).absolute()), _digest_of(source)
 
     def report(self) -> Modules:
         """Its modules that are new."""
