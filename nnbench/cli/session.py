@@ -69,13 +69,13 @@ def measure(
     tell_backend(study.machine, quiet=output.quiet)
     tell_data(data)
     made = None
-    if not plan.keys() & {"cases", "kinds"}:
+    if environments is not None or not plan.keys() & {"cases", "kinds"}:
         known = [] if fresh else effort.folders(output.results, name)
         with resumable():
             sides = len(environments or ("",))
             tell = None if output.quiet else note
             made = effort.settle(study, data, known, sides=sides, tell=tell)
-        study, plan = made.study, plan | {"sweeps": made.plan.sweeps, "looked": made.record}
+        study, plan = made.study, {"sweeps": made.plan.sweeps} | plan | {"looked": made.record}
     cases = plan.pop("cases", None) or study.cases(data)
     wanted = measuring.specification(study, cases, **plan)
     how = {"resume": resume, "fresh": fresh}

@@ -45,13 +45,15 @@ Room = tuple[dict[str, Any], Answer]
 class Started:
     """A process whose backend runs, for `case` and the others of its device.
 
-    `began_s` and `imported_s` are clock readings before and after the import of Keras; `data`
-    holds what `fit` is given of data sets by name.
+    A `bare` one does nothing that it is not asked for. `began_s` and `imported_s` are clock
+    readings before and after the import of Keras; `data` holds what `fit` is given of data sets by
+    name.
     """
 
     case: Case
     data: dict[str, TrainingData]
     is_stream: bool
+    bare: bool
     began_s: float
     imported_s: float
 
@@ -86,7 +88,8 @@ def main() -> None:
         return
     if configuration.get("tell_start"):
         answer({"started": True})
-    started = Started(case, data, is_stream, began_s, imported_s=time.perf_counter())
+    bare = configuration.get("bare", False)
+    started = Started(case, data, is_stream, bare, began_s, imported_s=time.perf_counter())
     try:
         # Rooms may import Keras: not before the backend is fixed.
         room = importlib.import_module(configuration.get("room", TRIALS))
