@@ -73,6 +73,7 @@ add_lines '' "${NNBENCH_OPTIONS:-}"
 on_github=${GITHUB_ACTIONS:-}
 token=$(od -An -N16 -tx1 /dev/urandom | tr -d ' \n')
 [ -z "$on_github" ] || printf '::stop-commands::%s\n' "$token"
+printf 'nnbench: compared with %s %s\n' "$base" "$(commit "$base")"
 rm -f -- "$out/comment.md" "$out/junit.xml"
 set +e
 { "$python" -m nnbench compare "${arguments[@]}" 2>&1 >&3 | tee -- "$out/log.txt" >&2; } 3>&1

@@ -101,7 +101,19 @@ def execute(
     with resumable(), Bar(0, "trials", quiet=quiet) as bar:
         run = measuring.execute(folder, data, bar.watch, environments)
     tell_failures(run)
+    _tell_equal_code(run)
     return run
+
+
+def _tell_equal_code(run: "Run") -> None:
+    """Say where commits that are compared differ in nothing that was imported."""
+    ran: dict[str, dict[int, str]] = {}
+    for record in (*run.launches, *run.trials):
+        if "code" in record:
+            ran.setdefault(record["side"], {})[record["launch"]] = record["code"]
+    codes = {code for launches in ran.values() for code in launches.values()}
+    if len(ran) > 1 and len(codes) == 1:
+        note(f"{' and '.join(ran)} ran equal code: they differ in no file that was imported")
 
 
 def tell_failures(*measured: "Run") -> None:

@@ -12,6 +12,7 @@ import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from nnbench.errors import UserError
 from nnbench.machine import git
@@ -160,6 +161,11 @@ def digest(project: Project, modules: Modules) -> str:
     """One for all files of the modules, the same wherever they lie."""
     held = sorted(files(project, modules).items())
     return hashlib.sha256(repr(held).encode(errors="surrogateescape")).hexdigest()[:DIGITS]
+
+
+def proof(project: Project, modules: Modules) -> dict[str, Any]:
+    """What a record says of the code that ran: each file's digest, and one for all (`code`)."""
+    return {"code": digest(project, modules), "files": files(project, modules)}
 
 
 def check_apart(sides: Iterable[tuple[Project, Modules]]) -> None:

@@ -147,8 +147,7 @@ class Worker:
             self.stop()
             raise UserError(ready["error"])
         if (project := self._environment.project) and self.modules:
-            ready["code"] = own_code.digest(project, self.modules)
-            ready["files"] = own_code.files(project, self.modules)
+            ready |= own_code.proof(project, self.modules)
         return ready
 
     @property
@@ -220,7 +219,7 @@ class Worker:
         if project and modules:
             own_code.check(project, modules)
             self.modules |= modules
-            answer["files"] = own_code.files(project, modules)
+            answer |= own_code.proof(project, self.modules)
 
     def _lost(self) -> WorkerLostError:
         with contextlib.suppress(subprocess.TimeoutExpired):
