@@ -60,7 +60,7 @@ DRIFT = "DRIFT" in os.environ
 SMALL = dict(backend="jax", epochs=3, launches=1, blocks=2 if DRIFT else 1)
 
 @pytest.mark.benchmark(min_rounds=7)
-def test_it_stays_cheap(benchmark, training_benchmark):
+def test_it_stays_cheap(training_benchmark):
     result = training_benchmark(build, "my_project.data:load", **SMALL, drift=DRIFT)
     assert result.parameters == 3 * 5 + 5 + 5 * 2 + 2
     assert result.seconds("step") < min(result.seconds("compile"), result.seconds("cold")) / 3
@@ -76,13 +76,14 @@ def test_a_subclassed_model_with_arguments_on_arrays_by_name(training_benchmark)
     assert result.parameters == 3 * 3 + 3 + 3 + 1
     assert result.drift["repeat_max_ulp"] == 0
 
-def test_a_family_on_its_usual_kind_of_data(training_benchmark):
+def test_a_family_on_its_usual_kind_of_data(benchmark, training_benchmark):
     data = "synthetic:sequences=5x2,rows=40,outputs=1"
     how = {"optimizer": "sgd", "loss": "mean_absolute_error"}
     result = training_benchmark("lstm:3x1", data, drift=False, **how, **SMALL)
     assert result.seconds("step") > 0
     told = result.to_json()
     assert (told["optimizer"], told["loss_function"]) == ("sgd", "mean_absolute_error")
+    assert benchmark.stats.stats.data == result.reading.seconds["step"]
 """
 MISTAKES = """
 def test_forgotten(training_benchmark):
