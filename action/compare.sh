@@ -96,9 +96,12 @@ if [ -n "${GITHUB_OUTPUT:-}" ]; then
 fi
 if [ -n "$on_github" ]; then
   case $status in 0) level=notice ;; 3) level=warning ;; *) level=error ;; esac
-  [ "$status" -lt 2 ] || verdict=$(tail -n 1 "$out/log.txt")
-  verdict=$(grep -m 1 '[^[:space:]]' <<<"${verdict:-$(head -n 5 "$out/comment.md")}" || true)
-  verdict=$(sed 's/^[#* ]*//; s/\*\*//g; s/%/%25/g; s/\r/%0D/g' <<<"$verdict")
+  if [[ $status =~ ^[013]$ ]]; then
+    verdict=$(head -n 1 "$out/comment.md" | sed 's/^[#* ]*//; s/\*\*//g; s/\\\([[:punct:]]\)/\1/g')
+  else
+    verdict=$(tail -n 1 "$out/log.txt")
+  fi
+  verdict=$(tr -d '\r' <<<"$verdict" | sed 's/%/%25/g')
   printf '::%s title=Training time::%s\n' "$level" "$verdict"
 fi
 if [ "${NNBENCH_FAIL:-}" = false ] && { [ "$status" = 1 ] || [ "$status" = 3 ]; }; then

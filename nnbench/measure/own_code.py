@@ -79,12 +79,16 @@ class Project:
 
     @property
     def variables(self) -> dict[str, str]:
-        """What PYTHONPATH is for this side: its own folders instead of the present ones."""
+        """What PYTHONPATH is for this side: its own folders instead of the present ones.
+
+        Its sources come before what is installed, which may be a copy of them.
+        """
         entries = os.environ.get("PYTHONPATH")
-        if not entries:
-            return {}
-        moved = (str(self.moved(Path(entry))) for entry in entries.split(os.pathsep))
-        return {"PYTHONPATH": os.pathsep.join(moved)}
+        given = entries.split(os.pathsep) if entries else []
+        moved = [str(self.moved(Path(entry))) for entry in given]
+        sources = self.folder / "src"
+        moved += [str(sources)] if sources.is_dir() else []
+        return {"PYTHONPATH": os.pathsep.join(moved)} if moved else {}
 
 
 class Imported:

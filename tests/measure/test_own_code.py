@@ -86,6 +86,16 @@ def test_a_commit_has_its_own_subfolder_sources_and_submodules(project, monkeypa
     assert seen_by(side, "import nnbench, psutil, rich; print('all')") == ["all"]
 
 
+@pytest.mark.parametrize(("name", "width"), [("HEAD~1", "2"), (".", "3")])
+def test_a_side_s_sources_come_before_an_installed_copy_of_them(project, tmp_path, name, width):
+    copy = tmp_path / "site-packages" / "mine"
+    copy.mkdir(parents=True)
+    (copy / "width.py").write_text("WIDTH = 9\n")
+    (copy / "__init__.py").touch()
+    code = f"import sys; sys.path.append({str(copy.parent)!r}); from mine.width import WIDTH"
+    assert seen_by(environments.resolve(name).side, f"{code}; print(WIDTH)") == [width]
+
+
 def test_a_checkout_that_was_changed_or_cut_short_is_made_anew(project):
     side = environments.resolve("HEAD~1").side
     (side.folder / "src" / "mine" / "width.py").write_text("WIDTH = 99\n")
