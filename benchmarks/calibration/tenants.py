@@ -72,6 +72,7 @@ def _copy(until_s: float) -> None:
 
 
 def _steal(until_s: float) -> None:
+    before = os.sched_getscheduler(0), os.sched_getparam(0)
     try:
         os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(20))
     except PermissionError:
@@ -80,8 +81,8 @@ def _steal(until_s: float) -> None:
     while (now_s := time.monotonic()) < until_s:
         _spin(now_s + STOLEN * SLICE_S)
         time.sleep((1 - STOLEN) * SLICE_S)
-    os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
     with contextlib.suppress(PermissionError):
+        os.sched_setscheduler(0, *before)
         os.setpriority(os.PRIO_PROCESS, 0, 0)
 
 
