@@ -11,10 +11,10 @@ tenant is changes every few seconds: tenants come and go.
 import argparse
 import contextlib
 import json
-import multiprocessing
 import os
 import random
-import signal
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
@@ -72,6 +72,7 @@ def _copy(until_s: float) -> None:
 
 
 def _steal(until_s: float) -> None:
+    before = os.sched_getscheduler(0), os.sched_getparam(0)
     try:
         os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(20))
     except PermissionError:
@@ -80,8 +81,8 @@ def _steal(until_s: float) -> None:
     while (now_s := time.monotonic()) < until_s:
         _spin(now_s + STOLEN * SLICE_S)
         time.sleep((1 - STOLEN) * SLICE_S)
-    os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
     with contextlib.suppress(PermissionError):
+        os.sched_setscheduler(0, *before)
         os.setpriority(os.PRIO_PROCESS, 0, 0)
 
 
@@ -102,31 +103,28 @@ def _tenant(seed: int, core: int, record: Path | None) -> None:
 @contextlib.contextmanager
 def at_work(seed: int | None, record: Path | None = None) -> Iterator[None]:
     """Tenants of this seed on every core that may be used, None for none; ended on the way out."""
+    command = [sys.executable, __file__, "--seed", str(seed)]
+    command += ["--record", str(record)] if record is not None else []
     cores = sorted(os.sched_getaffinity(0)) if seed is not None else []
-    tenants = [
-        multiprocessing.get_context("spawn").Process(
-            target=_tenant, args=(seed, core, record), daemon=True
-        )
-        for core in cores
-    ]
-    for one in tenants:
-        one.start()
+    tenants = [subprocess.Popen([*command, "--core", str(core)]) for core in cores]
     try:
         yield
     finally:
         for one in tenants:
             one.terminate()
-            one.join()
+            one.wait()
 
 
 def main() -> None:
-    """Load the machine for a while."""
+    """Be the tenant of a core, or load all of them for a while."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--seconds", type=float, default=60.0)
     parser.add_argument("--record", type=Path)
+    parser.add_argument("--core", type=int, help="of one core alone, until it is ended")
     options = parser.parse_args()
-    signal.signal(signal.SIGTERM, lambda *_: exit(143))
+    if options.core is not None:
+        _tenant(options.seed, options.core, options.record)
     with at_work(options.seed, options.record):
         time.sleep(options.seconds)
 

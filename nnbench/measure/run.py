@@ -20,7 +20,7 @@ import numpy as np
 
 from nnbench.errors import UserError
 from nnbench.machine import fingerprint, noise
-from nnbench.measure import own_code
+from nnbench.measure import allocation, own_code
 from nnbench.measure.decision import is_decided, seconds_spent
 from nnbench.measure.process import DataFile, Worker, WorkerLostError, data_file
 from nnbench.measure.protocol import Environment
@@ -106,7 +106,10 @@ def next_round(run: runs.Run, number: int) -> list[list[Planned]]:
         return []
     cases = _wanting(earlier, number)
     names = {"blocks", "seed", "sides", "kinds", "sweeps"} & run.specification.keys()
-    return plan_round(number, cases, **{name: run.specification[name] for name in names})
+    plan = {name: run.specification[name] for name in names}
+    if _steps_only(run.specification) and "decide" in run.specification:
+        plan["blocks"] = allocation.blocks(earlier)
+    return plan_round(number, cases, **plan)
 
 
 def _goes_on(earlier: runs.Run, number: int) -> bool:

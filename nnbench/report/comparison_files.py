@@ -25,7 +25,7 @@ def write_markdown(found: Answer, path: Path) -> Path:
 
 def as_markdown(found: Answer) -> str:
     """One line of verdict, a table with intervals, what to do next, and folded details."""
-    lines = [f"### {SIGNS[found.outcome]} Training time: {_plain(words.finding(found))}", ""]
+    lines = [f"### {SIGNS[found.outcome]} Training time: {words.finding(found, markdown)}", ""]
     lines += ["| what | change | 95 % interval | verdict |", "| --- | ---: | :---: | --- |"]
     for one in found.comparisons[:MOST_ROWS]:
         told = words.word(one, found)
@@ -33,11 +33,11 @@ def as_markdown(found: Answer) -> str:
         lines.append(_row(words.name(one, found), one.ratio, strong))
     if len(found.comparisons) > MOST_ROWS:
         lines += ["", f"and {len(found.comparisons) - MOST_ROWS} more"]
-    steps = words.next_steps(found)
+    steps = words.next_steps(found, markdown)
     if steps:
-        lines += ["", "**Next:** " + " ".join(map(_plain, steps))]
+        lines += ["", "**Next:** " + " ".join(steps)]
     lines += ["", "<details><summary>How it was measured</summary>", ""]
-    lines += [f"- {_plain(one)}" for one in words.measured(found)]
+    lines += [f"- {one}" for one in words.measured(found, markdown)]
     if found.others:
         lines += ["", "Measured besides, and not judged:", ""]
         lines += ["| what | change | 95 % interval |", "| --- | ---: | :---: |"]
@@ -48,14 +48,8 @@ def as_markdown(found: Answer) -> str:
 
 def _row(what: str, ratio: Estimate, *more: str) -> str:
     span = intervals.span(ratio, CHANGE) or MISSING
-    return " | ".join(["|", markdown(what), CHANGE.number(ratio.value), span, *more, "|"]).replace(
-        "| | ", "| ", 1
-    )
-
-
-def _plain(text: str) -> str:
-    """A sentence in which names of the pull request are inert: what could be markup is escaped."""
-    return "".join(f"\\{one}" if one in "\\`*_<>#|~@&!" else one for one in printable(text))
+    cells = [markdown(what), CHANGE.number(ratio.value), span, *more]
+    return f"| {' | '.join(cells)} |"
 
 
 def write_junit(found: Answer, path: Path, *, require_decision: bool) -> Path:

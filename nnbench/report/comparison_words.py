@@ -1,11 +1,12 @@
 """What a comparison says, in words: the verdict in a line, what to do next, how it was measured."""
 
 import math
-from collections.abc import Sequence
+import shlex
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from nnbench.measure import decision
-from nnbench.report.comparison import OTHER_NUMBERS, SLOWER, Answer, phase_of
+from nnbench.report.comparison import OTHER_NUMBERS, SLOWER, Answer, Spent, phase_of
 from nnbench.show import intervals, units
 from nnbench.show.intervals import CHANGE
 from nnbench.show.terminal import print_sentences
@@ -16,49 +17,59 @@ STYLES = {DIFFERENT: "bold", EQUIVALENT: "green", UNDECIDED: "yellow"}
 PROBABLY = "probably {way}"
 
 
-def finding(found: Answer) -> str:
+Code = Callable[[str], str]
+"""How names and commands are set off from words: in Markdown so that they do nothing there."""
+
+
+def finding(found: Answer, code: Code = str) -> str:
     """The whole in a line: the verdict, what it is about, and its size."""
     total = len(found.comparisons)
     equal = sum(one.verdict == EQUIVALENT for one in found.comparisons)
     numbers = ""
     if found.other_numbers:
-        numbers = f"{_listed(found.other_numbers)} computes other numbers from the same seed"
+        numbers = f"{code(_listed(found.other_numbers))} computes other numbers from the same seed"
     if found.slower:
-        told = _most(found, found.slower, SLOWER)
+        told = _most(found, found.slower, SLOWER, code)
         return f"{told}; {numbers}" if numbers else told
     if numbers:
-        return f"{OTHER_NUMBERS}: with {found.second} {numbers}"
+        return f"{OTHER_NUMBERS}: with {code(found.second)} {numbers}"
     if found.faster and not found.open:
-        return _most(found, found.faster, "faster")
+        return _most(found, found.faster, "faster", code)
     if found.open:
         probable = [one for one in found.open if one.is_probable]
         if probable:
-            told = _most(found, probable, PROBABLY.format(way=_way(probable[0])))
+            told = _most(found, probable, PROBABLY.format(way=_way(probable[0])), code)
         else:
             rest = f", {equal} of {total} equivalent" if equal else ""
             told = f"{UNDECIDED}: {_many(len(found.open), 'comparison')} not decided{rest}"
-        return f"{told}; {_looked(total)}, {more(found)}"
+        return f"{told}; {_looked(found)}, {more(found)}"
     if equal < total:
         return f"different within the margin: {total - equal} of {total}, none slower than it"
     margin = units.share(found.comparisons[0].margin)
     what = "the only comparison is" if total == 1 else f"all {total} comparisons are"
-    return f"{EQUIVALENT}: {what} within {margin}, {found.second} against {found.first}"
+    sides = f"{code(found.second)} against {code(found.first)}"
+    return f"{EQUIVALENT}: {what} within {margin}, {sides}"
 
 
-def _most(found: Answer, some: Sequence[Comparison], word: str) -> str:
+def _most(found: Answer, some: Sequence[Comparison], word: str, code: Code) -> str:
     first, rest = some[0], len(some) - 1
     size = intervals.sentence(first.ratio, CHANGE)
     more_of_them = f", and {rest} more" if rest else ""
-    named = name(first, found)
-    return f"{word}: {named} {size} with {found.second} against {found.first}{more_of_them}"
+    sides = f"{code(found.second)} against {code(found.first)}"
+    return f"{word}: {code(name(first, found))} {size} with {sides}{more_of_them}"
 
 
 def _way(one: Comparison) -> str:
     return SLOWER if one.ratio.value > 1 else "faster"
 
 
-def _looked(total: int) -> str:
-    return f"{_many(total, 'phase')} {'was' if total == 1 else 'were'} looked at"
+def _looked(found: Answer) -> str:
+    total = len(found.comparisons)
+    networks = {one.label.rpartition(" ")[0] for one in found.comparisons}
+    phases = {phase_of(one.label) for one in found.comparisons}
+    told = _many(len(phases), "phase")
+    told += f" of {len(networks)} networks" if len(networks) > 1 else ""
+    return f"{told} {'was' if total == 1 else 'were'} looked at"
 
 
 def _many(count: int, what: str) -> str:
@@ -95,40 +106,43 @@ def word(one: Comparison, found: Answer) -> str:
     return PROBABLY.format(way=_way(one)) if one.is_probable else one.verdict
 
 
-def next_steps(found: Answer) -> list[str]:
+def next_steps(found: Answer, code: Code = str) -> list[str]:
     """What to do next, each a sentence; nothing where all is well."""
     told = []
-    if found.slower:
-        phase = phase_of(found.slower[0].label)
-        base = found.first.partition(" ")[0]
-        told.append(f"Find the commit: nnbench history bisect {base} HEAD --phase {phase}.")
+    if found.slower and found.spent is None:
+        command = shlex.join(["nnbench", "explain", found.first, found.second])
+        told.append(f"Which phases it is, and how much each: {code(command)}.")
+    elif found.slower and found.first.endswith(")"):
+        phase, base = phase_of(found.slower[0].label), found.first.rpartition(" ")[0]
+        command = shlex.join(["nnbench", "history", "bisect", base, "--phase", phase])
+        told.append(f"Which commit it was, if there are several: {code(command)}.")
     if found.other_numbers:
         told.append(
             "Where other numbers are meant (another initialiser, order or arithmetic), leave them "
-            "out of the check: --no-numbers. Else: nnbench drift says what they hang on."
+            f"out of the check: {code('--no-numbers')}. Else {code('nnbench drift')} says what "
+            "they hang on."
         )
-    if found.open:
-        told.append(_more_data(found))
+    if found.open and found.spent is not None:
+        told.append(_more_data(found, found.spent, code))
     return told
 
 
-def _more_data(found: Answer) -> str:
-    spent, missing = found.spent, [one.more_launches for one in found.open]
-    known = [one for one in missing if one is not None]
-    if spent is None or not known or not spent.rounds:
+def _more_data(found: Answer, spent: Spent, code: Code) -> str:
+    known = [one.more_launches for one in found.open if one.more_launches is not None]
+    if not known or not spent.rounds:
         return f"Measure more: {more(found)}."
     needed_s = spent.seconds / spent.rounds * (spent.rounds + max(known))
     option = f"--launches {spent.rounds + max(known)}"
     if spent.budget_s is not None:
         option = f"--budget {math.ceil(needed_s / 60)}min"
-    widest = max((one.ratio.relative_half_width for one in found.open), default=math.nan)
-    told = f"Measure more: {more(found)} ({option}, about {units.about(needed_s)})"
-    if widest == widest and max(known) > 2 * spent.rounds:
-        told += f"; or ask for less than {units.within(widest)}: --margin, --phase step"
+    widest = max(one.ratio.relative_half_width for one in found.open if one.ratio.has_interval)
+    told = f"Measure more: {code(option)} would probably do, about {units.about(needed_s)}"
+    if max(known) > 2 * spent.rounds:
+        told += f"; or ask for less than {units.within(widest)}: {code('--margin')} or fewer phases"
     return f"{told}."
 
 
-def measured(found: Answer) -> list[str]:
+def measured(found: Answer, code: Code = str) -> list[str]:
     """How it was measured, sentences."""
     told = []
     if found.spent is not None:
@@ -146,7 +160,7 @@ def measured(found: Answer) -> list[str]:
     )
     if found.other_numbers == ():
         told.append("A seeded training computes the same numbers on both sides.")
-    return [*told, *(f"Unlike: {one}." for one in found.unlike)]
+    return [*told, *(f"Unlike: {code(one)}." for one in found.unlike)]
 
 
 def as_json(found: Answer) -> dict[str, Any]:
