@@ -94,6 +94,20 @@ def pyperf(first: Launches, second: Launches, *, swept: bool) -> Decision:
     return Decision(bool(significant) and statistics.mean(after) > statistics.mean(before))
 
 
+def _fixed_ratio(percent: float) -> Tool:
+    """github-action-benchmark: an alert where the value is so many per cent of the one before.
+
+    Its rule, which is a division; what it is given are means, as its readers of pytest-benchmark's
+    files take.
+    """
+
+    def decide(first: Launches, second: Launches, *, swept: bool) -> Decision:
+        ratio = statistics.mean(_pooled(second)) / statistics.mean(_pooled(first))
+        return Decision(ratio > percent / 100)
+
+    return decide
+
+
 def timeit(first: Launches, second: Launches, *, swept: bool) -> Decision:
     """`python -m timeit` on each side: best against best, and anything above 5 % believed."""
     return Decision(min(_pooled(second)) > 1.05 * min(_pooled(first)))
@@ -109,5 +123,7 @@ TOOLS: dict[str, Tool] = {
     "asv, factor 1": asv_without_factor,
     "pytest-benchmark, median:5%": pytest_benchmark,
     "pyperf compare_to": pyperf,
+    "github-action-benchmark, 200 %": _fixed_ratio(200),
+    "github-action-benchmark, 105 %": _fixed_ratio(105),
     "timeit, 5 %": timeit,
 }

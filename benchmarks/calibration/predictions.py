@@ -27,6 +27,7 @@ from nnbench.costs.prediction import CostModel
 from nnbench.costs.setting import Setting
 from nnbench.errors import UserError
 from nnbench.machine import devices, fingerprint, whole_file
+from nnbench.measure import decision
 from nnbench.measure import run as measuring
 from nnbench.phases import COLD, EPOCH, STEP
 from nnbench.show.progress import Bar
@@ -52,7 +53,7 @@ def calibrated(folder: Path, setting: Setting, budget_s: float) -> CostModel:
     """The cost model, calibrated for what is left of the budget."""
     runs, _ = saved.read(folder, setting)
     complete = all(measuring.is_complete(run) for run in runs)
-    left_s = budget_s - sum(measuring.seconds_spent(run) for run in runs)
+    left_s = budget_s - sum(decision.seconds_spent(run) for run in runs)
     if runs and complete and left_s < calibration.RUN_S:
         return saved.load(folder, setting).model
     with Bar(round(left_s), "s") as bar:

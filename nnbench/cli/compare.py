@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,13 +12,22 @@ from nnbench.cli.options import Asked, Effort, Models, Name, OnHosts, options
 from nnbench.cli.session import are_folders, indexed, measure, status
 from nnbench.errors import UserError
 from nnbench.measure import checkout
-from nnbench.show.terminal import print_json, say, skipped
+from nnbench.phases import PHASES, STEP
+from nnbench.show.terminal import note, print_json, say, skipped
 from nnbench.workload import quantities
+from nnbench.workload.case import one_of
 
 if TYPE_CHECKING:
     from nnbench.cli.session import Environments
     from nnbench.store.runs import Run
     from nnbench.workload.study import Study
+
+BLOCKS_OF_STEPS, SWEEPS_OF_STEPS = 4, 10
+"""Where steps alone are timed a block has a network of its own, at a fraction of a launch's cost.
+
+On two cores, JAX, [100, 100] nearly all that a launch's ratio varied by was its network's: where
+its arrays lie. More sweeps than these narrowed nothing.
+"""
 
 
 @options("Effort")
@@ -28,7 +37,10 @@ class CompareEffort(Effort):
 
     launches: int = 10
     "Launches of each side."
-    blocks: int = 1
+    blocks: int | None = None
+    "Times each case's turn comes in a launch; default: 1, or 4 where steps alone are timed."
+    budget: str | None = None
+    "Measure for this long at most, both sides together, and end once all is decided."
 
 
 @dataclass(frozen=True)
@@ -36,6 +48,31 @@ class CompareAsked(Asked):
     """What is measured of sides that are not saved runs."""
 
     effort: CompareEffort = CompareEffort()
+
+
+@options("Check")
+@dataclass(frozen=True)
+class Check:
+    """What is judged, and how it is told to continuous integration."""
+
+    phase: str | None = None
+    """What to time and to judge: step, epoch, cold, compile, ..., several with commas, or all;
+    default: all are timed, and step, epoch and cold judged."""
+    margin: str = "2%"
+    "Differences within it count as none."
+    no_numbers: bool = False
+    "Do not look whether a seeded training computes the same numbers on both sides."
+    require_decision: bool = False
+    "Exit status 3 where anything is left undecided."
+    markdown: Path | None = None
+    "Also write a comment for a pull request."
+    junit: Path | None = None
+    "Also write JUnit's XML."
+
+    def check(self) -> None:
+        """Raise UserError for a phase that there is not."""
+        for name in self.phase.split(",") if self.phase else ():
+            one_of("phase", name, (*PHASES, "all"))
 
 
 def compare(
@@ -47,13 +84,17 @@ def compare(
     asked: CompareAsked = CompareAsked(),
     on: OnHosts = OnHosts(),
     name: Name = None,
-    margin: str = "2%",
+    check: Check = Check(),
     unlike: bool = False,
 ) -> int:
     """Say of two sides whether they differ, are equivalent, or need more data.
 
     Saved runs are compared as they are. Commits and environments are measured now, their
     launches in turn, on this machine.
+
+    Exit status: 0; 1 where the second side is slower by more than the margin, computes other
+    numbers, or has a network that could not be measured; 2 for a mistake; 3 for too little data,
+    with --require-decision.
 
     Args:
         sides: Two runs' folders, or two of: a commit, a Python with nnbench, . (the present).
@@ -62,10 +103,10 @@ def compare(
         against: A commit to compare the present working tree with.
         architectures: What to train, when measuring: 6x5, conv:32x4, train.py:build(depth=4), a
             grid; again for more; default: 6,6 100,100 6x5.
-        margin: Differences within it count as none.
         unlike: Compare even unlike hosts or versions.
     """
-    least = quantities.parse_share(margin)
+    check.check()
+    least = quantities.parse_share(check.margin)
     if hosts:
         study = asked.study(architectures, model).or_networks()
         return _hosts(sides, study, asked, on, name, least)
@@ -78,7 +119,9 @@ def compare(
         raise UserError("name two sides, such as two runs' folders, or use --against COMMIT")
     if names[0] == names[1]:
         raise UserError(f"both sides are {names[0]}: there is nothing to compare")
-    study = asked.study(architectures, model).or_networks()
+    usual = BLOCKS_OF_STEPS if check.phase == STEP else 1
+    effort = replace(asked.effort, blocks=asked.effort.blocks or usual)
+    study = replace(asked, effort=effort).study(architectures, model).or_networks()
     measured_now = not are_folders(*names)
     if measured_now:
         study.check()
@@ -87,24 +130,38 @@ def compare(
             checkout.find(one)
     # A mistake in the data is told before environments are made.
     data = study.load() if measured_now else None
-    from nnbench.report import comparison, comparison_page
+    from nnbench.measure import decision, numbers
+    from nnbench.report import comparison, comparison_files, comparison_page, comparison_words
 
     measured: list[Run] = []
+    plan = decision.trials(check.phase)
+    if check.phase == STEP:
+        plan["sweeps"] = SWEEPS_OF_STEPS
+    if effort.budget is not None:
+        plan["decide"] = {"phases": list(decision.phases(check.phase)), "margin": least}
 
-    def run(where: "Environments") -> "Run":
-        measured.append(measure(study, asked.output, data, where))
-        return measured[-1]
+    def run(where: "Environments") -> "tuple[Run, list[str] | None]":
+        measured.append(measure(study, asked.output, data, where, **plan))
+        if check.no_numbers or data is None:
+            return measured[-1], None
+        note("a seeded training on each side: are its numbers the same?", quiet=asked.output.quiet)
+        return measured[-1], numbers.other(measured[-1], data, where)
 
-    found = comparison.compare(names, run, margin=least, even_unlike=unlike)
+    found = comparison.compare(names, run, margin=least, even_unlike=unlike, phases=check.phase)
     skipped(found.damage)
+    if check.markdown is not None:
+        comparison_files.write_markdown(found, check.markdown)
+    if check.junit is not None:
+        required = check.require_decision
+        comparison_files.write_junit(found, check.junit, require_decision=required)
     if asked.output.as_json:
-        print_json(found)
+        print_json(comparison_words.as_json(found))
     else:
-        comparison.print_answer(found)
+        comparison_words.print_answer(found)
         beside = [] if measured else [Path(names[1])]
         for folder in [*(run.folder for run in measured), *beside]:
             say(str(indexed(comparison_page.write(found, folder, beside=not measured))))
-    return status(*measured)
+    return status(*measured) or found.status(require_decision=check.require_decision)
 
 
 def _hosts(
@@ -132,19 +189,19 @@ def _hosts(
     first, *others = (runs[name] for name in sorted(runs))
     if not others:
         raise UserError(f"only one host measured: there is nothing to compare ({first.folder})")
-    from nnbench.report import comparison, comparison_page
+    from nnbench.report import comparison, comparison_page, comparison_words
 
     answers = []
     for other in others:
         names = [str(first.folder), str(other.folder)]
         answers.append(comparison.compare(names, _never, margin=margin, even_unlike=True))
         if not asked.output.as_json:
-            comparison.print_answer(answers[-1])
+            comparison_words.print_answer(answers[-1])
             say(str(indexed(comparison_page.write(answers[-1], other.folder, beside=True))))
     if asked.output.as_json:
-        print_json(answers)
+        print_json([comparison_words.as_json(one) for one in answers])
     return status(*runs.values())
 
 
-def _never(_: "Environments") -> "Run":
+def _never(_: "Environments") -> "tuple[Run, list[str] | None]":
     raise UserError("runs of hosts are compared as they are")

@@ -55,19 +55,25 @@ class Results:
     """What is read."""
 
     folders: Annotated[tuple[Path, ...], Parameter("--in", show_default=False)] = ()
-    "Where results lie; again for more; default: those there are of .asv, .benchmarks, results."
+    "Where results lie, or a file; again for more; default: what is of .asv, .benchmarks, results."
     match: Annotated[tuple[str, ...], Parameter(show_default=False, validator=_check_patterns)] = ()
     "Regular expression that benchmark or case must have; again for more."
     repository: Annotated[Path | None, Parameter(help=f"{ORDERS}; default: the one here.")] = None
     branch: str | None = None
     "Whose commits count; default: HEAD."
+    same_host: Annotated[
+        tuple[str, ...], Parameter(show_default=False, validator=_check_patterns)
+    ] = ()
+    "Hosts whose name has this regular expression are one where CPU models agree; again for more."
 
     def read(self) -> "table.History":
         """The chosen part of their history."""
         from nnbench.history import table
 
         with waiting("reading results"):
-            return table.read_chosen(self.folders, self.match, self.repository, self.branch)
+            return table.read_chosen(
+                *(self.folders, self.match, self.repository, self.branch, self.same_host)
+            )
 
 
 @options("Alarms")

@@ -69,13 +69,13 @@ def measure(
     tell_backend(study.machine, quiet=output.quiet)
     tell_data(data)
     made = None
-    if not plan.keys() & {"cases", "kinds"}:
+    if environments is not None or not plan.keys() & {"cases", "kinds"}:
         known = [] if fresh else effort.folders(output.results, name)
         with resumable():
             sides = len(environments or ("",))
             tell = None if output.quiet else note
             made = effort.settle(study, data, known, sides=sides, tell=tell)
-        study, plan = made.study, plan | {"sweeps": made.plan.sweeps, "looked": made.record}
+        study, plan = made.study, {"sweeps": made.plan.sweeps} | plan | {"looked": made.record}
     cases = plan.pop("cases", None) or study.cases(data)
     wanted = measuring.specification(study, cases, **plan)
     how = {"resume": resume, "fresh": fresh}
@@ -101,7 +101,19 @@ def execute(
     with resumable(), Bar(0, "trials", quiet=quiet) as bar:
         run = measuring.execute(folder, data, bar.watch, environments)
     tell_failures(run)
+    _tell_equal_code(run)
     return run
+
+
+def _tell_equal_code(run: "Run") -> None:
+    """Say where commits that are compared differ in nothing that was imported."""
+    ran: dict[str, dict[int, str]] = {}
+    for record in (*run.launches, *run.trials):
+        if "code" in record:
+            ran.setdefault(record["side"], {})[record["launch"]] = record["code"]
+    codes = {code for launches in ran.values() for code in launches.values()}
+    if len(ran) > 1 and len(codes) == 1:
+        note(f"{' and '.join(ran)} ran equal code: they differ in no file that was imported")
 
 
 def tell_failures(*measured: "Run") -> None:

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from scipy import optimize, stats
 
 from nnbench.machine import fingerprint, noise
+from nnbench.measure import decision
 from nnbench.measure import run as measuring
 from nnbench.measure.protocol import Environment
 from nnbench.phases import COLD, EPOCH, STEP
@@ -147,7 +148,7 @@ def from_run(run: runs.Run, case: Case, seed: int = 0) -> NoiseFloor:
     spreads = {phase: spread_of(measured, phase, seed) for phase in PHASES_TOLD}
     return NoiseFloor(
         launches=len({launch["round"] for launch in run.launches}),
-        seconds_per_side=measuring.seconds_spent(run) / 2,
+        seconds_per_side=decision.seconds_spent(run) / 2,
         half_widths={phase: math.log(one.high / one.low) / 2 for phase, one in known.items()},
         spreads={phase: spread for phase, spread in spreads.items() if spread is not None},
         looks=len(looks),

@@ -49,7 +49,8 @@ def resolve(repository: Path, name: str) -> str:
     """The full hash of a commit. Raises UserError if there is none of that name."""
     full = git.resolve(repository, name)
     if full is None:
-        raise UserError(f"'{name}' is no commit of a git repository at {repository}")
+        what = f"'{name}' is no commit of a git repository at {repository}"
+        raise UserError(what + git.if_shallow(repository))
     return full
 
 

@@ -10,6 +10,9 @@
     digest                      of what the training computed, where that was recorded
     commit, date, order         position in the repository's history, from 0
 
+Runners whose names change are one host where a person says so (`same_host`): their CPU's model and
+count must agree then, and of the environment what no machine decides.
+
 Files that are damaged or foreign are named in `History.skipped`, and nothing is lost for them.
 """
 
@@ -64,10 +67,18 @@ class History:
 
 
 def read(
-    folders: Sequence[Path], repository: Path | None = None, revisions: str = "HEAD"
+    folders: Sequence[Path],
+    repository: Path | None = None,
+    revisions: str = "HEAD",
+    same_host: Sequence[str] = (),
 ) -> History:
-    """Read results in `repository`'s order, or by date. Raises UserError for what is not there."""
-    return _read(folders, commits.known(repository, revisions) if repository else {}, [])
+    """Read results in `repository`'s order, or by date. Raises UserError for what is not there.
+
+    `folders` may be files, too. Hosts whose name has one of `same_host` (regular expressions)
+    count as one, unless groups of it are unlike.
+    """
+    known = commits.known(repository, revisions) if repository else {}
+    return _read(folders, known, [], same_host)
 
 
 def read_chosen(
@@ -75,6 +86,7 @@ def read_chosen(
     match: Sequence[str] = (),
     repository: Path | None = None,
     revisions: str | None = None,
+    same_host: Sequence[str] = (),
 ) -> History:
     """`choose` of `read` of these or the usual folders. Raises UserError if nothing is left.
 
@@ -92,14 +104,20 @@ def read_chosen(
             raise
         if not failure.absent:
             skipped.append(Skipped("the repository", f"{failure}: ordered by date"))
-    found = choose(_read(folders, known, skipped), match)
+    found = choose(_read(folders, known, skipped, same_host), match)
     if found.table.empty:
         reasons = "".join(f"; {one.place}: {one.reason}" for one in found.skipped[:3])
         raise UserError(f"no results of commits in {', '.join(map(str, folders))}{reasons}")
     return found
 
 
-def _read(folders: Sequence[Path], known: dict[str, Commit], skipped: list[Skipped]) -> History:
+def _read(
+    folders: Sequence[Path],
+    known: dict[str, Commit],
+    skipped: list[Skipped],
+    same_host: Sequence[str] = (),
+) -> History:
+    alike = [pattern(one) for one in same_host]
     rows: list[Row] = []
     pairs = [pd.DataFrame(columns=runs.PAIR_COLUMNS)]
     first: dict[tuple[str, ...], Path] = {}
@@ -117,16 +135,31 @@ def _read(folders: Sequence[Path], known: dict[str, Commit], skipped: list[Skipp
                 skipped.append(one)
             elif (before := first.setdefault(_measurement(one), path)) == path:
                 # Pandas keeps no text that cannot be encoded.
-                rows.append(Row._make(encodable(v) if isinstance(v, str) else v for v in one))
+                row = Row._make(encodable(v) if isinstance(v, str) else v for v in one)
+                rows.append(of_a_kind(row, alike))
+                if not row.cpu and any(one.search(row.host) for one in alike):
+                    reason = "its CPU's model is not known: it is a host of its own"
+                    skipped.append(Skipped(f"{row.source} on {row.host}", reason))
             else:
                 # A copy of a file, or the same session saved another way.
                 skipped.append(Skipped(str(path), f"holds what {before} holds"))
                 blocks = pairs[0]
-        pairs += [] if blocks.empty else [blocks]
+        if not blocks.empty:
+            # A run's blocks are all of one host, as its rows are.
+            pairs.append(blocks.assign(host=rows[-1].host, environment=rows[-1].environment))
     table = _table(rows, known, skipped)
     kept = pd.concat(pairs[1:] or pairs)
     kept = kept[kept["commit"].isin(table["commit"])].reset_index(drop=True)
     return History(table, kept, list(dict.fromkeys(skipped)), known)
+
+
+def of_a_kind(row: Row, alike: Sequence[re.Pattern[str]]) -> Row:
+    """The row as of the machines of its kind, where its host's name has one of these patterns."""
+    match = next(filter(None, (one.search(row.host) for one in alike)), None)
+    if match is None or not row.cpu:
+        return row
+    kind = " ".join(part or "" for part in match.groups()) or match.re.pattern
+    return row._replace(host=f"{kind} ({row.cpu})", environment=row.software)
 
 
 def _measurement(row: Row) -> tuple[str, ...]:
@@ -135,13 +168,19 @@ def _measurement(row: Row) -> tuple[str, ...]:
 
 
 def _files(folders: Sequence[Path], skipped: list[Skipped]) -> Iterator[tuple[Path, set[str]]]:
-    """Every JSON file below `folders`, once, with the names of all that lie beside it."""
+    """Every JSON file below `folders`, or that is named, once, and the names of all beside it."""
     seen: set[str] = set()
 
     def unread(failure: OSError) -> None:
         skipped.append(Skipped(str(failure.filename), failure.strerror or "cannot be read"))
 
     for folder in folders:
+        if os.path.isfile(folder):  # noqa: PTH113 - a name may be too long
+            real = os.path.realpath(folder)
+            if real not in seen:
+                seen.add(real)
+                yield folder, {one.name for one in folder.absolute().parent.iterdir()}
+            continue
         if not os.path.isdir(folder):  # noqa: PTH112 - a name may be too long
             mend = "name one with results of asv, pytest-benchmark or nnbench"
             raise UserError(f"{folder} is no folder: {mend}")

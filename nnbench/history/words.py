@@ -100,7 +100,8 @@ def unpaired(history: History) -> str:
     if not single or history.table["commit"].nunique() < 2:
         return ""
     told = f"{single} of {len(commits)} hosts measured a single commit"
-    return f"{told}: different hosts are never compared, measure commits on one"
+    mend = "measure commits on one, or --same-host REGEX takes runners of one CPU model for one"
+    return f"{told}: different hosts are never compared, {mend}"
 
 
 def _count(them: Collection[object], name: str) -> str:

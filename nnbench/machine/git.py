@@ -56,6 +56,15 @@ def resolve(folder: Path, name: str) -> str | None:
     return text(found)
 
 
+def if_shallow(folder: Path) -> str:
+    """What else to say of a commit that is not there, in a clone that was cut off; else nothing."""
+    try:
+        cut = text(ask(folder, "rev-parse", "--is-shallow-repository")) == "true"
+    except GitError:
+        return ""
+    return "; the clone is shallow: fetch-depth: 0 (here, git fetch --unshallow)" if cut else ""
+
+
 def text(answer: bytes) -> str:
     """What git wrote as text: messages and paths may be of any encoding."""
     return answer.decode(errors="replace").strip()

@@ -57,10 +57,13 @@ class Checkout:
 
 
 def top_of(folder: Path) -> Path | None:
-    """The repository's folder, None outside of one."""
+    """The repository's folder, None outside of one. Raises UserError where git refuses it."""
     try:
         found = git.ask(folder, "rev-parse", "--show-toplevel")
-    except GitError:
+    except GitError as failure:
+        if "dubious ownership" in str(failure):
+            mend = f"git config --global --add safe.directory {folder.resolve()}"
+            raise UserError(f"{failure}: {mend}") from failure
         return None
     return Path(os.fsdecode(found).removesuffix("\n"))
 
@@ -73,9 +76,7 @@ def find(name: str) -> Checkout:
     full = git.resolve(Path(), name)
     if full is None:
         what = f"'{name}' is neither a run's folder, a Python, nor a commit of {top}"
-        if git.text(git.ask(top, "rev-parse", "--is-shallow-repository")) == "true":
-            what += ", which is a shallow clone: git fetch --unshallow (in CI, fetch-depth: 0)"
-        raise UserError(what)
+        raise UserError(what + git.if_shallow(top))
     return Checkout(name, full, top / WORKTREES / full[:12], top)
 
 

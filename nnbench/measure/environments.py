@@ -131,7 +131,7 @@ def _python_for(found: Checkout) -> Path:
         own_pip = bool(asked) and importlib.util.find_spec("pip") is None
         without_pip = [] if own_pip else ["--without-pip"]
         _run([sys.executable, "-m", "venv", *without_pip, str(environment)])
-    _borrow(found, next(environment.glob("lib/python*/site-packages")))
+    _borrow(found, environment)
     if asked:
         sys.stderr.write(f"installing what {found.tree.name} asks for and is not here\n")
         # pip counts what is borrowed as installed, and leaves alone what lies outside.
@@ -142,12 +142,22 @@ def _python_for(found: Checkout) -> Path:
     return python
 
 
-def _borrow(found: Checkout, packages: Path) -> None:
+def _borrow(found: Checkout, environment: Path) -> None:
     """Let an environment find the commit's files, this nnbench, and all that is installed here."""
+    packages = next(environment.glob("lib/python*/site-packages"))
     # Another project's commit is measured by this nnbench, wherever that was installed.
-    here = Path(__file__).parents[2]
+    here = Path(__file__).resolve().parents[2]
     own = found.project.moved(here)
-    lines = [*map(str, found.project.roots), str(own if (own / "nnbench").is_dir() else here)]
+    lines = [*map(str, found.project.roots)]
+    if own != here and (own / "nnbench").is_dir():
+        lines.append(str(own))
+    else:
+        # Before what the commit asks for, which may be another nnbench; and nothing beside it.
+        link = environment / "measured-by" / "nnbench"
+        link.parent.mkdir(exist_ok=True)
+        link.unlink(missing_ok=True)
+        link.symlink_to(here / "nnbench")
+        lines.append(f"import sys; sys.path.insert(0, {str(link.parent)!r})")
     # Each as its interpreter has it: what lies there may lead to other folders.
     lines += [f"import site; site.addsitedir({str(folder)!r})" for folder in _installed()]
     text = "".join(f"{line}\n" for line in lines)

@@ -101,7 +101,7 @@ class Worker:
         self.log = log
         self._buffer = b""
         self._asked = True
-        self._modules: own_code.Modules = {}
+        self.modules: own_code.Modules = {}
         devices.check_installed(warm_up.backend)
         self._environment = environment = environment or Environment()
         module = environment.worker_module(room)
@@ -146,8 +146,8 @@ class Worker:
         if "error" in ready:
             self.stop()
             raise UserError(ready["error"])
-        if self._environment.project and self._modules:
-            ready["code"] = own_code.digest(self._environment.project, self._modules)
+        if (project := self._environment.project) and self.modules:
+            ready |= own_code.proof(project, self.modules)
         return ready
 
     @property
@@ -208,16 +208,18 @@ class Worker:
         line, _, self._buffer = self._buffer.partition(b"\n")
         answer = json.loads(line)
         if isinstance(answer, dict):
-            self._check_code(answer.pop("modules", {}))
+            self._check_code(answer)
             if "failure" in answer:
                 self.stop()
                 raise WorkerLostError("died", "\n".join(answer["failure"]))
         return answer
 
-    def _check_code(self, modules: own_code.Modules) -> None:
-        if self._environment.project:
-            own_code.check(self._environment.project, modules)
-            self._modules |= modules
+    def _check_code(self, answer: dict[str, Any]) -> None:
+        modules, project = answer.pop("modules", {}), self._environment.project
+        if project and modules:
+            own_code.check(project, modules)
+            self.modules |= modules
+            answer |= own_code.proof(project, self.modules)
 
     def _lost(self) -> WorkerLostError:
         with contextlib.suppress(subprocess.TimeoutExpired):

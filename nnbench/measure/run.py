@@ -20,6 +20,8 @@ import numpy as np
 
 from nnbench.errors import UserError
 from nnbench.machine import fingerprint, noise
+from nnbench.measure import allocation, own_code
+from nnbench.measure.decision import is_decided, seconds_spent
 from nnbench.measure.process import DataFile, Worker, WorkerLostError, data_file
 from nnbench.measure.protocol import Environment
 from nnbench.measure.schedule import ONE_SIDE, SWEEPS, Planned, plan_round, starting_order
@@ -73,11 +75,13 @@ def specification(
     kinds: Sequence[str] = KINDS,
     sweeps: int = SWEEPS,
     looked: Mapping[str, Any] | None = None,
+    decide: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Everything that decides which trials a run of these cases consists of, as plain data.
 
     `kinds` are the trials of each case in a block besides its `sweeps` of step samples; `looked`
-    is what a first look adds, see `measure.effort`.
+    is what a first look adds, see `measure.effort`; `decide` says what is judged with what margin
+    to end once that is decided, see `measure.decision`.
     """
     effort = study.effort
     # An edited model is another one: what was measured of the old must not be gone on with.
@@ -89,6 +93,7 @@ def specification(
         **code,
         **({} if usual else {"kinds": list(kinds), "sweeps": sweeps}),
         **(looked or {}),
+        **({"decide": dict(decide)} if decide else {}),
         ASKED: {**told, "typed": study.networks.typed()},
         "cases": [case.to_json() for case in cases],
         "launches": effort.launch_count,
@@ -112,7 +117,10 @@ def next_round(run: runs.Run, number: int) -> list[list[Planned]]:
 def planned(run: runs.Run, number: int, cases: Sequence[Case]) -> list[list[Planned]]:
     """Round `number` of these cases, as a run's specification has it."""
     names = {"blocks", "seed", "sides", "kinds", "sweeps"} & run.specification.keys()
-    return plan_round(number, cases, **{name: run.specification[name] for name in names})
+    plan = {name: run.specification[name] for name in names}
+    if _steps_only(run.specification) and "decide" in run.specification:
+        plan["blocks"] = allocation.blocks(run.before_round(number))
+    return plan_round(number, cases, **plan)
 
 
 def round_work(specification: Mapping[str, Any]) -> float:
@@ -125,6 +133,8 @@ def round_work(specification: Mapping[str, Any]) -> float:
 def _goes_on(earlier: runs.Run, number: int) -> bool:
     wanted = earlier.specification
     precision, budget_s = wanted["precision"], wanted["budget_s"]
+    if is_decided(earlier, number):
+        return False
     if precision is None and budget_s is None:
         return bool(number < wanted["launches"])
     if budget_s is not None and number > 0:
@@ -161,18 +171,6 @@ def _going_on(run: runs.Run) -> list[Case]:
         for key, case in run.cases.items()
         if any((side, key) not in given_up for side in sides)
     ]
-
-
-def seconds_spent(run: runs.Run) -> float:
-    """Seconds that trials and launches took by a run's records; sides start at the same time."""
-    starting_s: dict[tuple[Any, ...], dict[str, float]] = {}
-    for record in run.launches:
-        together = tuple(record[name] for name in ("round", "backend", "device", "threads"))
-        sides = starting_s.setdefault(together, {})
-        one_s = record["import_s"] + record["first_use_s"]
-        sides[record["side"]] = sides.get(record["side"], 0.0) + one_s
-    starts_s = sum(max(sides.values()) for sides in starting_s.values())
-    return float(starts_s + sum(trial["wall_s"] for trial in run.trials))
 
 
 def is_complete(run: runs.Run) -> bool:
@@ -412,9 +410,19 @@ class _Measuring:
                 if record["outcome"] in ("died", "timeout"):
                     workers.pop(side).stop()
                     reading = None
+            self._check_apart(workers, launches)
         finally:
             for worker in workers.values():
                 worker.stop()
+
+    def _check_apart(self, workers: Mapping[str, Worker], launches: Mapping[str, int]) -> None:
+        """Raise UserError where the sides are one and the same code, with the same packages."""
+        projects = [self.sides[side].project for side in workers]
+        mine = [one for one in self.run.launches if one["launch"] in launches.values()]
+        alike = all(one["versions"] == mine[0]["versions"] for one in mine)
+        if alike and len(projects) > 1:
+            sides = zip(projects, workers.values(), strict=True)
+            own_code.check_apart((one, worker.modules) for one, worker in sides if one)
 
     def _tell(self, now: str) -> None:
         widest = "" if self.widest is None else f"widest interval {units.within(self.widest)}, "
@@ -424,7 +432,9 @@ class _Measuring:
         case, number = planned.case, self.next_launch
         self._tell(f"starting {planned.side or case.backend}")
         log = self.run.folder / "logs" / f"launch-{number:04d}.log"
-        worker = Worker(case, self.arrays, log, environment=self.sides[planned.side])
+        bare: Any = {"bare": True} if _steps_only(self.run.specification) else {}
+        environment = self.sides[planned.side]
+        worker = Worker(case, self.arrays, log, environment=environment, **bare)
         self.next_launch += 1
         return worker, number
 
@@ -488,7 +498,9 @@ class _Measuring:
         try:
             wanted = self.run.specification
             seed = wanted["seed"] + planned.round
-            record |= worker.ask(planned.case, wanted["limit_s"], kind=planned.kind, seed=seed)
+            anew = {"anew": True} if _steps_only(wanted) and planned.sweep == 0 else {}
+            request = {"kind": planned.kind, "seed": seed, **anew}
+            record |= worker.ask(planned.case, wanted["limit_s"], **request)
         except WorkerLostError as lost:
             record |= {"outcome": lost.outcome, "message": str(lost)}
         record["wall_s"] = time.monotonic() - began_s
@@ -500,6 +512,14 @@ class _Measuring:
         if record["outcome"] != "ok":
             self.given_up = _given_up(self.run)
         self.done += work(record["trial_kind"])
+
+
+def _steps_only(wanted: Mapping[str, Any]) -> bool:
+    """Whether steps alone are timed: workers need no warm-up, and each block a network anew.
+
+    Where its arrays lie is a part of what differs between launches, at a tenth of a launch's cost.
+    """
+    return wanted.get("kinds") == []
 
 
 def work(kind: str) -> float:

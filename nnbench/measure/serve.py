@@ -45,13 +45,15 @@ Room = tuple[dict[str, Any], Answer]
 class Started:
     """A process whose backend runs, for `case` and the others of its device.
 
-    `began_s` and `imported_s` are clock readings before and after the import of Keras; `data`
-    holds what `fit` is given of data sets by name.
+    A `bare` one does nothing that it is not asked for. `began_s` and `imported_s` are clock
+    readings before and after the import of Keras; `data` holds what `fit` is given of data sets by
+    name.
     """
 
     case: Case
     data: dict[str, TrainingData]
     is_stream: bool
+    bare: bool
     began_s: float
     imported_s: float
 
@@ -71,8 +73,12 @@ def main() -> None:
     """Get ready, say so, and answer requests until the input ends."""
     began_s = time.perf_counter()
     configuration = json.loads(sys.argv[1])
-    answer = _open_answers(configuration.get("project"))
+    project = configuration.get("project")
+    imported = Imported(Project.of(project)) if project else None
+    answer = _open_answers(imported)
     case = Case.from_json(configuration["warm_up"])
+    if imported:
+        imported.follow(case.model)
     is_stream = configuration.get("stream", False)
     data = {} if is_stream else {configuration["data_name"]: _read(configuration["data"])}
     try:
@@ -82,7 +88,8 @@ def main() -> None:
         return
     if configuration.get("tell_start"):
         answer({"started": True})
-    started = Started(case, data, is_stream, began_s, imported_s=time.perf_counter())
+    bare = configuration.get("bare", False)
+    started = Started(case, data, is_stream, bare, began_s, imported_s=time.perf_counter())
     try:
         # Rooms may import Keras: not before the backend is fixed.
         room = importlib.import_module(configuration.get("room", TRIALS))
@@ -94,7 +101,10 @@ def main() -> None:
         }
         answer(ready)
         for line in sys.stdin:
-            answer(respond(json.loads(line)))
+            request = json.loads(line)
+            if imported:
+                imported.follow(request["case"].get("model"))
+            answer(respond(request))
     except Exception as failure:
         # Whatever a person's code raises ends this process: the parent starts another.
         answer({"failure": user_code.told(failure)})
@@ -108,11 +118,10 @@ def _read(file: str) -> TrainingData:
         return nest.unpack(saved)
 
 
-def _open_answers(project: dict[str, str] | None) -> Callable[[dict[str, Any]], None]:
+def _open_answers(imported: Imported | None) -> Callable[[dict[str, Any]], None]:
     """What sends an answer; one of a project's side adds what was imported for it."""
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
-    imported = Imported(Project.of(project)) if project else None
 
     def answer(record: dict[str, Any]) -> None:
         if imported and (modules := imported.report()):

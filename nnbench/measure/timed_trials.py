@@ -17,8 +17,10 @@ from nnbench.workload.case import Case
 
 def open_room(started: serve.Started) -> serve.Room:
     """Train the first case once, so that no trial pays what the process pays once."""
-    _warm_up(started)
-    rate = matmul_rate.product_flops_per_s(started.case.device)
+    rate = {}
+    if not started.bare:
+        _warm_up(started)
+        rate = {"product_flops_per_s": matmul_rate.product_flops_per_s(started.case.device)}
     # What was imported stays: to look at it again before every trial would cost 0.1 s of each.
     # Before the answer, after which the worker of another side may be measured.
     gc.collect()
@@ -26,7 +28,7 @@ def open_room(started: serve.Started) -> serve.Room:
     ready = {
         "import_s": started.imported_s - started.began_s,
         "first_use_s": time.perf_counter() - started.imported_s,
-        "product_flops_per_s": rate,
+        **rate,
     }
     return ready, _trials(started)
 
@@ -70,7 +72,8 @@ def _trials(started: serve.Started) -> serve.Answer:
         case, kind = Case.from_json(request["case"]), request["kind"]
         data = started.data_of(case)
         if kind == trial.STEP_KIND:
-            if case.key not in timers:
+            if case.key not in timers or request.get("anew"):
+                timers.pop(case.key, None)
                 model = trained.pop(case.key, None)
                 timers[case.key] = trial.StepTimer(case, data, model)
             return timers[case.key].measure()
@@ -84,7 +87,7 @@ def _trials(started: serve.Started) -> serve.Answer:
         if kind == loss_curve_trial.KIND:
             return loss_curve_trial.measure(case, request["seed"], data)
         record, model = trial.measure(case, kind, data)
-        if kind == "phases" and case.key not in timers:
+        if kind == "phases" and (case.key not in timers or request.get("anew")):
             trained[case.key] = model
         # Held beyond this call, a network would be frozen before the next trial, never to be freed.
         return record

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from nnbench.report.comparison import Answer
-from nnbench.show import html, units
+from nnbench.report.comparison_words import finding, measured, next_steps, word
+from nnbench.show import html
 from nnbench.show.html import Part
 from nnbench.show.intervals import CHANGE, MISSING, cell, sentence
 from nnbench.show.palette import SERIES_COLOURS
@@ -27,20 +28,7 @@ READING = (
     "intervals."
 )
 
-
-def finding(found: Answer) -> str:
-    """The whole in a line: how many differ, and the largest difference."""
-    differ = [one for one in found.comparisons if one.verdict == DIFFERENT]
-    equal = sum(one.verdict == EQUIVALENT for one in found.comparisons)
-    total = len(found.comparisons)
-    if not differ:
-        if equal == total:
-            return f"{found.first} and {found.second} are equivalent in all {total} comparisons"
-        told = f"No difference shown between {found.first} and {found.second}"
-        return f"{told}: {equal} of {total} are equivalent, {total - equal} need more launches"
-    largest = max(differ, key=lambda one: abs(one.ratio.value - 1))
-    change = units.change(largest.ratio.value)
-    return f"{len(differ)} of {total} differ; most {largest.label}: {change} with {found.second}"
+NOT_JUDGED = "Measured besides what was asked for; --phase names what is judged."
 
 
 def write(found: Answer, folder: Path, *, beside: bool = False) -> Path:
@@ -56,11 +44,12 @@ def write(found: Answer, folder: Path, *, beside: bool = False) -> Path:
         kind="Comparison",
         title=finding(found),
         subtitle=f"{found.second} against {found.first}, 95 % intervals",
-        sentences=[f"{text}." for text in differ[:3]],
+        sentences=[*(f"{text}." for text in differ[:3]), *next_steps(found)],
         warnings=[*(f"Unlike: {one}" for one in found.unlike), *found.damage],
         parts=[
             Part("Every comparison", reading, figure=chart, name=Path(name).stem),
-            Part("All figures", "", _table(found.comparisons, found)),
+            Part("All figures", " ".join(measured(found)), _table(found.comparisons, found)),
+            *([Part("Not judged", NOT_JUDGED, _others(found))] if found.others else []),
         ],
     )
 
@@ -88,7 +77,7 @@ def _table(comparisons: Sequence[Comparison], found: Answer) -> Table:
         [
             Cell(one.label),
             cell(one.ratio, CHANGE),
-            Cell(one.verdict, tone=TONES[one.verdict]),
+            Cell(word(one, found), tone=TONES[one.verdict]),
             Cell(MISSING if not one.more_launches else f"{one.more_launches:,}"),
         ]
         for one in comparisons
@@ -96,3 +85,8 @@ def _table(comparisons: Sequence[Comparison], found: Answer) -> Table:
     columns = ["what", "change", "verdict", "more launches needed"]
     caption = f"{found.second} against {found.first}: changes with their 95 % intervals below"
     return Table("Changes", columns, rows, caption)
+
+
+def _others(found: Answer) -> Table:
+    rows = [[Cell(label), cell(ratio, CHANGE)] for label, ratio in (found.others or {}).items()]
+    return Table("Not judged", ["what", "change"], rows)

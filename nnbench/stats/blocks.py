@@ -164,10 +164,15 @@ class Blocks:
         value[below, above], low[below, above], high[below, above] = 1 / found[[0, 2, 1]]
         return Ratios(value, low, high)
 
-    def between_sides(self, case: Case, first: str, second: str) -> dict[str, Estimate]:
-        """For each phase of a case: side `second` / side `first`; a round is one unit."""
-        row = self.keys.index(case.key)
-        return self._by_round([(row, second)], [(row, first)], ("round", "block"))
+    def between_sides(
+        self, case: Case, first: str, second: str, before: int | None = None
+    ) -> dict[str, Estimate]:
+        """For each phase of a case: side `second` / side `first`; a round is one unit.
+
+        Of the rounds before that of number `before`, if it is given.
+        """
+        row, shared = self.keys.index(case.key), ("round", "block")
+        return self._by_round([(row, second)], [(row, first)], shared, before)
 
     def between(self, mine: Sequence[Case], base: Sequence[Case]) -> dict[str, Estimate]:
         """For each phase: `mine` / `base`, the geometric mean over pairs of cases.
@@ -201,6 +206,7 @@ class Blocks:
         mine: Sequence[tuple[int, str | None]],
         base: Sequence[tuple[int, str | None]],
         shared: Sequence[str],
+        before: int | None = None,
     ) -> dict[str, Estimate]:
         found = {}
         for phase, values in self.paired.items():
@@ -209,8 +215,12 @@ class Blocks:
                 for above, below in zip(mine, base, strict=True)
             ]
             together = set.intersection(*map(set, pairs)) if pairs else set()
-            if together:
-                places = sorted(together)
+            places = sorted(
+                place
+                for place in together
+                if before is None or place[shared.index("round")] < before
+            )
+            if places:
                 logs = np.log([[pair[place] for place in places] for pair in pairs])
                 rounds = [place[shared.index("round")] for place in places]
                 found[phase] = nested_estimate(np.exp(logs.mean(axis=0)), rounds)

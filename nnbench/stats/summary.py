@@ -182,17 +182,6 @@ def _utilisation(flops: int | None, step: Estimate | None, rates: Sequence[float
     return flops / step.value / float(np.median(rates))
 
 
-def ratios_between_sides(run: Run) -> dict[str, Estimate]:
-    """For each case and phase of a run with two sides: second side / first, paired by round."""
-    first, second = run.specification["sides"]
-    blocks = Blocks.of(run)
-    return {
-        f"{case.context}: {case.label} {phase}": ratio
-        for case in run.cases.values()
-        for phase, ratio in blocks.between_sides(case, first, second).items()
-    }
-
-
 def ratios_between_runs(first: Run, second: Run) -> dict[str, Estimate]:
     """Second / first, unpaired, for cases and phases with two launches or more in both runs."""
     before, after = Blocks.of(first), Blocks.of(second)

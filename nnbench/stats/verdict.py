@@ -1,13 +1,24 @@
-"""The verdict on a ratio: different, equivalent, or not enough data. Pure functions."""
+"""The verdict on a ratio: different, equivalent, or not enough data. Pure functions.
+
+Whoever looks at the data while they come in, to stop once they decide, finds a difference by chance
+the more often the more often he looks. Here each look may spend a share of the false alarms that
+are allowed (alpha spending: Lan and DeMets, "Discrete sequential boundaries for clinical trials",
+Biometrika 70, 1983), by the share of the budget that was spent since the look before (calendar
+time: Lan and DeMets, "Group sequential procedures: calendar versus information time", Stat. Med. 8,
+1989). The shares add up to 1 at most, so that by Bonferroni's inequality all looks together raise
+no more false alarms than one would, whatever hangs together between them; a share that no look
+has used is lost.
+"""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from scipy import special
 
 from nnbench.stats.estimate import Estimate, student_quantile
+from nnbench.stats.interval import CONFIDENCE
 
 DIFFERENT, EQUIVALENT, UNDECIDED = "different", "equivalent", "not enough data"
 
@@ -17,13 +28,30 @@ short-tailed noise the t test below errs up to twice as often as it says."""
 
 MARGIN = 0.02
 
+LEAST_LAUNCHES = 4
+"""Before so many launches nobody looks: hardly any effect would be found."""
+
+LOOK_AGAIN = 4 / 3
+"""Looks are so many times as many launches apart: the more of them, the less each may spend."""
+
+MOST_MORE = 10_000
+
+
+@dataclass(frozen=True)
+class Look:
+    """What was known when a comparison was looked at, and the share of false alarms it may have."""
+
+    share: float
+    ratios: Mapping[str, Estimate]
+
 
 @dataclass(frozen=True)
 class Comparison:
     """A ratio and what can be said of it.
 
-    `p_value` is adjusted for the number of comparisons made together; `more_launches` would
-    probably decide: 0 where it is decided, None where too little is known even to say that.
+    `p_value` is adjusted for the number of comparisons made together, which is `among`, and for
+    how often they were looked at; `more_launches` would probably decide: 0 where it is decided,
+    None where too little is known even to say that.
     """
 
     label: str
@@ -32,6 +60,21 @@ class Comparison:
     verdict: str
     margin: float
     more_launches: int | None
+    among: int = 1
+
+    @property
+    def is_probable(self) -> bool:
+        """Whether the interval leaves equality out, and only the number of comparisons is why not.
+
+        Of 20 such intervals of equal sides one does: this is less than a difference.
+        """
+        return self.verdict == UNDECIDED and self.ratio.excludes_one
+
+    @property
+    def is_slower(self) -> bool:
+        """Whether the second side takes longer, and by more than the margin may be."""
+        beyond = self.ratio.value > 1 and self.ratio.high > 1 + self.margin
+        return self.verdict == DIFFERENT and beyond
 
 
 def judge(
@@ -47,23 +90,51 @@ def judge(
     the 95 % interval lies within `margin` (1.02 and 1 / 1.02 for 0.02; two one-sided tests,
     Schuirmann 1987). *Not enough data*: neither.
     """
-    known = {label: ratio for label, ratio in ratios.items() if ratio.has_interval}
-    adjusted = dict.fromkeys(ratios, math.nan)
-    if known:
-        raw = [p_value(ratio) for ratio in known.values()]
-        adjusted |= zip(known, _adjusted(raw), strict=True)
+    return judge_looks([Look(1.0, ratios)], margin=margin, false_discoveries=false_discoveries)
+
+
+def judge_looks(
+    looks: Sequence[Look], *, margin: float = MARGIN, false_discoveries: float = FALSE_DISCOVERIES
+) -> list[Comparison]:
+    """Judge the ratios of the last of some looks, as `judge` does, by what all of them allow.
+
+    A ratio differs or is equivalent from the look on at which it was, with the share of that look.
+    """
+    last = looks[-1]
+    known = [label for label, ratio in last.ratios.items() if ratio.has_interval]
+    raw = [_over_looks(looks, label, p_value) for label in known]
+    adjusted = dict(zip(known, _adjusted(raw), strict=True))
     edge = math.log1p(margin)
     found = []
-    for label, ratio in ratios.items():
+    for label, ratio in last.ratios.items():
         more: int | None = 0
-        if adjusted[label] < false_discoveries:
+        if adjusted.get(label, math.nan) < false_discoveries:
             verdict = DIFFERENT
-        elif ratio.has_interval and -edge <= math.log(ratio.low) and math.log(ratio.high) <= edge:
+        elif _over_looks(looks, label, lambda one: _unequal(one, edge)) <= 1 - CONFIDENCE:
             verdict = EQUIVALENT
         else:
-            verdict, more = UNDECIDED, _more_launches(ratio, edge)
-        found.append(Comparison(label, ratio, adjusted[label], verdict, margin, more))
+            verdict = UNDECIDED
+            more = _more_launches(ratio, edge, last.share * false_discoveries / max(1, len(known)))
+        p = adjusted.get(label, math.nan)
+        found.append(Comparison(label, ratio, p, verdict, margin, more, len(last.ratios)))
     return found
+
+
+def _over_looks(looks: Sequence[Look], label: str, p: Callable[[Estimate], float]) -> float:
+    """The least level at which one of the looks rejects: of each p value, by its look's share."""
+    ratios = ((look.share, look.ratios.get(label)) for look in looks)
+    each = [p(one) / share for share, one in ratios if one and one.has_interval and share > 0]
+    return min([1.0, *each])
+
+
+def _unequal(ratio: Estimate, edge: float) -> float:
+    """The least level at which the interval lies within the margin, 1 less its confidence."""
+    room = edge - max(abs(math.log(ratio.low)), abs(math.log(ratio.high)))
+    if ratio.log_error == 0:
+        return 0.0 if room >= 0 else 1.0
+    # The interval of 95 % is that of ranks; others are as much wider as Student's t.
+    quantile = student_quantile(ratio.degrees_of_freedom) + room / ratio.log_error
+    return float(min(1.0, 2 * special.stdtr(ratio.degrees_of_freedom, -quantile)))
 
 
 def _adjusted(p_values: list[float]) -> list[float]:
@@ -87,35 +158,46 @@ def p_value(ratio: Estimate) -> float:
     return float(2 * special.stdtr(degrees, -distance / reach * quantile))
 
 
-def _more_launches(ratio: Estimate, edge: float) -> int | None:
-    """Launches missing until the interval decides; it narrows with the square root of launches."""
+def _more_launches(ratio: Estimate, edge: float, level: float) -> int | None:
+    """Launches missing until a difference shows at a level, or the interval is within the margin.
+
+    The standard error falls with the square root of launches, the quantile of t with their number.
+    """
     if not ratio.has_interval or ratio.log_error == 0:
         return None
     distance = abs(math.log(ratio.value))
-    target = max(distance, edge - distance)
-    half_width = math.log(ratio.high / ratio.low) / 2
     units = ratio.degrees_of_freedom + 1
-    return max(1, math.ceil(units * (half_width / target) ** 2) - units)
+    more = 1
+    while more < MOST_MORE:
+        error = ratio.log_error * math.sqrt(units / (units + more))
+        shown = student_quantile(units + more - 1, 1 - level) * error
+        equal = student_quantile(units + more - 1) * error
+        if shown <= distance or distance + equal <= edge:
+            break
+        more = math.ceil(1.02 * more + 0.5)
+    return more
 
 
 def sentence(comparison: Comparison, first: str, second: str) -> str:
     """A comparison in words: what `second` takes in relation to `first`."""
     ratio = comparison.ratio
-    change = f"{abs(ratio.value - 1):.1%}"
+    change, span = f"{abs(ratio.value - 1):.1%}", _range(ratio)
     if comparison.verdict == DIFFERENT:
         way = "longer" if ratio.value > 1 else "less"
-        return f"{comparison.label}: {second} takes {change} {way} than {first} {_range(ratio)}"
+        return f"{comparison.label}: {second} takes {change} {way} than {first} {span}"
     if comparison.verdict == EQUIVALENT:
         return (
             f"{comparison.label}: {first} and {second} are equivalent "
-            f"within {comparison.margin:.0%} {_range(ratio)}"
+            f"within {comparison.margin:.0%} {span}"
         )
     if comparison.more_launches is None:
         return f"{comparison.label}: not enough data, more than one launch on each side is needed"
-    return (
-        f"{comparison.label}: not enough data to tell {second} from {first} {_range(ratio)}; "
-        f"about {comparison.more_launches} more launches on each side would"
-    )
+    more = f"about {comparison.more_launches:,} more launches on each side would"
+    if comparison.is_probable:
+        way = "slower" if ratio.value > 1 else "faster"
+        looked = f"{comparison.among} were looked at" if comparison.among > 1 else "it is one look"
+        return f"{comparison.label}: {second} is probably {way} {span}; {looked}, {more} settle it"
+    return f"{comparison.label}: not enough data to tell {second} from {first} {span}; {more}"
 
 
 def _range(ratio: Estimate) -> str:

@@ -165,6 +165,10 @@ def _check(wanted: Field) -> None:
         if set(look.value) != LOOKED:
             look.refuse("is no first look")
     wanted["fewer"].text("")
+    if "decide" in wanted.value:
+        wanted["decide"]["margin"].number(above=0)
+        for one in wanted["decide"]["phases"].entries():
+            one.text()
     wanted[ASKED]["command"].text("")
     for one in wanted[ASKED]["typed"].members({}).values():
         one.text()

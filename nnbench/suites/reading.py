@@ -12,9 +12,11 @@ class Reading:
     of `launches`, which says of each phase's values which worker process they are from.
     `times_of_ideal` is, for each block, how many times as long a step takes as its FLOPs would
     at the rate of a square matrix product: 1 / utilisation. `host_bytes` and `device_bytes` are
-    the trials' peaks, `disturbed` the share of blocks in which the noise watch saw something,
-    `pace_s` what 1 GFLOP of a matrix product took in each launch, `fingerprint` the run's, with
-    its workers' versions and device. `problem` says why something is missing.
+    the trials' peaks. An architecture was trained with `optimizer` and `loss_function` (a model of
+    one's own has its own, the task its usual loss), and `loss` is what it came to. `disturbed` is
+    the share of blocks in which the noise watch saw something, `pace_s` what 1 GFLOP of a matrix
+    product took in each launch, `fingerprint` the run's, with its workers' versions and device.
+    `problem` says why something is missing.
     """
 
     model: str
@@ -28,6 +30,8 @@ class Reading:
     device_bytes: list[float] = field(default_factory=list)
     parameters: int | None = None
     step_flops: int | None = None
+    optimizer: str | None = None
+    loss_function: str | None = None
     loss: float | None = None
     drift: dict[str, float] = field(default_factory=dict)
     disturbed: float = 0.0

@@ -59,9 +59,12 @@ class TrainingResult:
     def to_json(self) -> dict[str, Any]:
         """All of it as plain data, for `extra_info`."""
         reading = self.reading
-        same = ("model", "backend", "path", "device", "parameters", "step_flops", "loss", "drift")
+        same = (
+            *("model", "backend", "path", "device", "optimizer", "loss_function", "parameters"),
+            *("step_flops", "loss", "drift", "disturbed", "fingerprint"),
+        )
         return {
-            **{name: getattr(reading, name) for name in (*same, "disturbed", "fingerprint")},
+            **{name: getattr(reading, name) for name in same},
             "phases_s": {
                 phase: {
                     "value": found.value,

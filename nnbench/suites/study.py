@@ -26,11 +26,16 @@ GFLOP = 1e9
 
 
 def measure(
-    study: Study, *, drift: bool = True, keep: Path | None = None, commit: str | None = None
+    study: Study,
+    *,
+    drift: bool = True,
+    keep: Path | None = None,
+    commit: str | None = None,
+    watch: measuring.Watcher = lambda _: None,
 ) -> list[Reading]:
     """One reading for each case installed here; the run stays below `keep`, noting `commit`.
 
-    Raises UserError for what cannot be measured.
+    `watch` is told how far it is. Raises UserError for what cannot be measured.
     """
     with tempfile.TemporaryDirectory() as scratch, _importable():
         data = study.load()
@@ -41,8 +46,11 @@ def measure(
             here["commit"] = commit
         wanted = measuring.specification(study, cases)
         folder = runs.create(keep or Path(scratch), None, wanted, here)
-        run = measuring.execute(folder, data, lambda _: None)
-        drifts = drift_process.figures(cases, data) if drift else {}
+        run = measuring.execute(folder, data, watch)
+        drifts = {}
+        if drift:
+            watch(measuring.Progress(len(run.trials), len(run.trials), "drift", "seeded trainings"))
+            drifts = drift_process.figures(cases, data)
         return [_reading(run, case, drifts.get(case.key, {})) for case in cases]
 
 
@@ -89,6 +97,8 @@ def _reading(run: runs.Run, case: Case, drifts: dict[str, float]) -> Reading:
         backend=case.backend,
         path=case.path,
         device=case.device,
+        optimizer=None if case.model else case.training.optimizer,
+        loss_function=None if case.model else case.training.loss,
         seconds=seconds,
         launches={phase: by_phase[phase]["launch"].tolist() for phase in seconds},
         times_of_ideal=[one_s / ideal_s for one_s in seconds.get(STEP, [])] if ideal_s else [],

@@ -6,6 +6,7 @@ import shutil
 import time
 
 import pytest
+from asv import results as asv_results
 from histories import asv_files, interleaved, pytest_benchmark_file, repository
 
 from nnbench.errors import UserError
@@ -140,7 +141,7 @@ def test_a_tracked_figure_is_no_time_for_its_module_s_name(tmp_path):
         ({"params": {"machine": " "}}, "params.machine says nothing"),
         ({"params": {"machine": "unknown"}}, "params.machine says nothing"),
         ({"params": {"machine": "host", "ram": True}}, "params.ram is no number"),
-        ({"version": 3}, "asv's version 3, not 2"),
+        ({"version": 3}, "asv's version 3, not 1 or 2"),
         ({"version": None}, "version is missing"),
         ({"results": [1]}, "results is no mapping"),
     ],
@@ -256,6 +257,71 @@ def test_the_file_of_benchmark_json_is_read_whatever_its_name(tmp_path):
     assert found.skipped == []
 
 
+def test_a_file_may_be_named_and_its_names_be_sorted(tmp_path):
+    path = session(tmp_path, [(("x.py::test_f", None, None), 1.0)], file="output.json")
+    path.write_text(json.dumps(json.loads(path.read_text()), sort_keys=True, indent=2))
+    assert len(table.read([path]).table) == len(table.read([tmp_path]).table) == 1
+    with pytest.raises(UserError, match=r"gone.json is no folder"):
+        table.read([tmp_path / "gone.json"])
+
+
+VERSION_1 = {
+    "b.time_f": 1.5,
+    "b.track_f": {"result": 7.0},
+    "b.time_failed": None,
+    "b.time_g": {"result": [2.0, None, 3.0], "params": [["'6x2'", "'6x5'", "'1'"]]},
+    "b.time_h": {
+        "result": [4.0],
+        "params": [],
+        "stats": [{"ci_99": [3.9, 4.1], "q_25": 3.9, "q_75": 4.1, "number": 1, "repeat": 10}],
+        "samples": [[4.0, 4.1]],
+    },
+}
+
+
+def of_version_1(folder):
+    """A result of asv before 0.4.2, and the same as `asv update` makes it."""
+    asv_files(folder / "old", COMMITS[:1], {"b.time_f": [1]})
+    path = next((folder / "old" / "host").glob(f"{COMMITS[0][:8]}*"))
+
+    def old(plain):
+        for name in ("result_columns", "durations", "env_vars"):
+            del plain[name]
+        moments = dict.fromkeys(VERSION_1, 1_700_000_000_000)
+        versions = dict.fromkeys(VERSION_1, "f" * 64)
+        plain |= {"version": 1, "started_at": moments, "ended_at": moments}
+        plain |= {"results": copy.deepcopy(VERSION_1), "benchmark_version": versions}
+        return plain
+
+    changed(path, old)
+    shutil.copytree(folder / "old", folder / "new")
+    changed(folder / "new" / "host" / path.name, lambda plain: updated(plain) | {"version": 2})
+    return path, folder / "new" / "host" / path.name
+
+
+def updated(plain):
+    return asv_results.Results.update_to_2(plain)
+
+
+def test_asv_s_first_version_is_read_as_asv_itself_updates_it(tmp_path):
+    old, new = (sorted(asv.read(one), key=str) for one in of_version_1(tmp_path))
+    assert list(map(str, old)) == list(map(str, new))
+    found = {(one.benchmark, one.case): one.value for one in old}
+    assert found == {
+        ("b.time_f", ""): 1.5,
+        ("b.track_f", ""): 7.0,
+        ("b.time_g", "p0=6x2"): 2.0,
+        ("b.time_g", "p0='1'"): 3.0,
+        ("b.time_h", ""): 4.0,
+    }
+    (precise,) = [one for one in old if one.benchmark == "b.time_h"]
+    assert precise.samples == 10
+    assert 0 < precise.log_error < 0.02
+    assert table.read([tmp_path / "old"]).skipped == []
+    (both,) = table.read([tmp_path]).skipped
+    assert "holds what" in both.reason, "a result and what asv made of it count once"
+
+
 def test_copies_count_once(tmp_path):
     one = ("x.py::test_f", None, None)
     session(tmp_path / "pb", [(one, 1.0)])
@@ -315,6 +381,80 @@ def test_hosts_of_a_single_commit_are_compared_with_none_and_that_is_said(tmp_pa
     assert said in words.tell(check.run(found)).summary
     tables.print_history(found)
     assert said in capsys.readouterr().out
+
+
+def runner(folder, number, *, cpu="A CPU", node="fv-az{0}-{1}", at=None, system="6.{0}"):
+    """A session of the commit of this number, on a rented runner; 2 s from number 5 on."""
+    value = at or 1.0 + (number > 4)
+    path = session(
+        folder, [(("x.py::test_f", None, None), value)], number=number, commit=number % 8
+    )
+
+    def machine(plain):
+        info = plain["machine_info"]
+        info |= {"node": node.format(number, number * 37), "release": system.format(number)}
+        info["cpu"]["brand_raw"] = cpu
+
+    return changed(path, machine)
+
+
+def test_runners_of_one_cpu_model_are_one_host_where_that_is_said(tmp_path):
+    for number in range(8):
+        runner(tmp_path, number)
+    runner(tmp_path, 8, cpu="Another CPU", at=9.0)
+    runner(tmp_path, 9, cpu=None, at=9.0)
+    runner(tmp_path, 10, node="mine", at=9.0)
+    found = table.read([tmp_path], same_host=["elsewhere", "^fv-az"])
+    hosts = found.table.groupby("host")["value"].apply(list).to_dict()
+    assert hosts == {
+        "^fv-az (A CPU x 2)": [1.0] * 5 + [2.0] * 3,
+        "^fv-az (Another CPU x 2)": [9.0],
+        "fv-az9-333": [9.0],
+        "mine": [9.0],
+    }
+    joined = found.table[found.table["host"].str.endswith("(A CPU x 2)")]
+    assert joined["environment"].nunique() == 1, "a kernel's release does not matter"
+    said = [f"{one.place}: {one.reason}" for one in found.skipped]
+    assert said == [
+        "pytest-benchmark on fv-az9-333: its CPU's model is not known: it is a host of its own"
+    ]
+    told = words.tell(check.run(found))
+    assert "1 alarm in 1 series over 8 commits" in told.summary
+    apart = table.read([tmp_path])
+    assert apart.table["host"].nunique() == 11
+    assert "--same-host REGEX" in words.unpaired(apart)
+
+
+def test_groups_of_same_host_keep_kinds_of_runners_apart(tmp_path):
+    for number in range(4):
+        runner(tmp_path, number, node=("large-{0}", "small-{0}")[number % 2])
+    found = table.read([tmp_path], same_host=[r"(\w+)-\d+$"])
+    assert set(found.table["host"]) == {"large (A CPU x 2)", "small (A CPU x 2)"}
+
+
+def test_python_still_keeps_runners_apart(tmp_path):
+    for number in range(2):
+        path = runner(tmp_path, number)
+        changed(path, lambda plain, n=number: plain["machine_info"].update(python_version=f"3.{n}"))
+    assert table.read([tmp_path], same_host=["fv"]).table["environment"].nunique() == 2
+
+
+def test_runs_and_results_of_asv_on_runners_are_joined_as_well(tmp_path):
+    for number in range(2):
+        commits = COMMITS[2 * number : 2 * number + 2]
+        run = interleaved(tmp_path / "runs", commits, [1, 1], name=f"run{number}")
+        machine = {"host": f"ci-{number}", "memory_bytes": 10**9 + number}
+        changed(run / "run.json", lambda plain, m=machine: plain["fingerprint"].update(m))
+        asv_files(tmp_path / "asv", commits, {"b.time_f": [1, 2]}, machine=f"ci-{number}")
+        for path in (tmp_path / "asv" / f"ci-{number}").glob("*-*"):
+            if path.name != "machine.json":
+                changed(path, lambda plain, n=number: plain["params"].update(ram=f"1637{n}"))
+    found = table.read([tmp_path], same_host=["^ci-"])
+    joined = found.table.groupby("source")["commit"].apply(sorted).to_dict()
+    assert joined == {"asv": COMMITS[:4], "nnbench": COMMITS[:4]}
+    assert found.table.groupby("source")["host"].nunique().to_list() == [1, 1]
+    assert len(set(found.pairs["host"])) == 1
+    assert {len(one.commits) for one in check.run(found).series} == {4}
 
 
 @pytest.mark.parametrize("part", ["host", "python", "cpu", "versions"])
@@ -377,6 +517,19 @@ def test_any_value_may_be_damaged(tmp_path, reader):
     folder = tmp_path / reader.__name__.rpartition(".")[2]
     (path,) = [one for one in folder.glob("*/*.json") if one.name != "machine.json"]
     good = list(reader.read(path))
+    # What is not read may be anything.
+    assert read_damaged(path, reader, good) > 30
+
+
+def test_any_value_of_asv_s_first_version_may_be_damaged(tmp_path):
+    path, _ = of_version_1(tmp_path)
+    few = ("b.time_f", "b.time_h")
+    changed(path, lambda plain: plain | {"results": {one: plain["results"][one] for one in few}})
+    assert read_damaged(path, asv, list(asv.read(path))) > 10
+
+
+def read_damaged(path, reader, good):
+    """How many of the ways to damage a file left its rows as they were; none does worse."""
     kept = 0
     for plain in damaged(json.loads(path.read_text())):
         path.write_text(json.dumps(plain))
@@ -392,8 +545,7 @@ def test_any_value_may_be_damaged(tmp_path, reader):
             shown = one.reason if isinstance(one, Skipped) else str(one)
             shown.encode()
             assert not isinstance(one, Skipped) or (shown.isprintable() and len(shown) < 300)
-    # What is not read may be anything.
-    assert kept > 30
+    return kept
 
 
 @pytest.mark.parametrize(

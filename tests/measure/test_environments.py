@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from projects import BEFORE_THE_MOVE, LIMIT_S, ROOT, commit_all, git, skip_without
 
+import nnbench
 from nnbench.measure import environments, protocol
 
 
@@ -88,6 +89,21 @@ def test_only_what_differs_is_installed_and_what_is_borrowed_stays(project, monk
     assert found == {"same": "1.0", "changed": "2.0", "added": "0.5"}
     assert not (packages_of(side) / "same.py").exists()
     assert sorted(path.name for path in installed.rglob("*")) == before
+
+
+def test_this_nnbench_measures_a_commit_that_asks_for_another(project, monkeypatch):
+    folder, _, offered = project
+    wheel(offered, "nnbench", "9.0")
+    monkeypatch.setenv("PIP_FIND_LINKS", str(offered))
+    (folder / "requirements.txt").write_text("nnbench\n")
+    commit_all(folder, "another nnbench")
+    (folder / "requirements.txt").unlink()
+    side = environments.resolve("HEAD").side
+    assert (packages_of(side) / "nnbench.py").exists()
+    code = "import nnbench; print(nnbench.PROTOCOL)"
+    command = [side.python, "-c", code]
+    said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    assert said.strip() == str(nnbench.PROTOCOL)
 
 
 def test_what_cannot_be_installed_is_said_in_one_line(project):

@@ -86,6 +86,16 @@ def test_a_commit_has_its_own_subfolder_sources_and_submodules(project, monkeypa
     assert seen_by(side, "import nnbench, psutil, rich; print('all')") == ["all"]
 
 
+@pytest.mark.parametrize(("name", "width"), [("HEAD~1", "2"), (".", "3")])
+def test_a_side_s_sources_come_before_an_installed_copy_of_them(project, tmp_path, name, width):
+    copy = tmp_path / "site-packages" / "mine"
+    copy.mkdir(parents=True)
+    (copy / "width.py").write_text("WIDTH = 9\n")
+    (copy / "__init__.py").touch()
+    code = f"import sys; sys.path.append({str(copy.parent)!r}); from mine.width import WIDTH"
+    assert seen_by(environments.resolve(name).side, f"{code}; print(WIDTH)") == [width]
+
+
 def test_a_checkout_that_was_changed_or_cut_short_is_made_anew(project):
     side = environments.resolve("HEAD~1").side
     (side.folder / "src" / "mine" / "width.py").write_text("WIDTH = 99\n")
@@ -124,7 +134,7 @@ def test_a_shallow_clone_says_so(project, tmp_path):
     git(tmp_path, "clone", "-q", "--depth", "1", f"file://{top}", "shallow")
     answer = nnbench_in(tmp_path / "shallow", "compare", "--against", "HEAD~1")
     assert answer.returncode == 2
-    assert "shallow clone: git fetch --unshallow" in answer.stderr
+    assert "the clone is shallow: fetch-depth: 0" in answer.stderr
     assert len(answer.stderr.splitlines()) == 1
 
 
@@ -171,6 +181,8 @@ def test_code_that_a_commit_has_not_is_refused_and_an_environment_is_no_code(pro
     _, before, _ = sides(project)
     with pytest.raises(UserError, match="other was imported"):
         own_code.check(before, {"other": (str(project / "other.py"), "")})
+    # A script from elsewhere may train what the commits hold.
+    own_code.check(before, {"script": ("/elsewhere/script.py", "")})
     (project / ".gitignore").write_text("venv\n")
     own_code.check(before, {"other": (str(project / "venv" / "src" / "other.py"), "")})
 
@@ -193,6 +205,60 @@ def test_an_installed_copy_is_not_the_commit(project, tmp_path, monkeypatch):
         own_code.check(before, found)
 
 
+def test_sides_of_different_commits_that_ran_the_same_files_are_refused(project):
+    top = project.parents[1]
+    tree = top / ".nnbench" / "worktrees" / git(top, "rev-parse", "HEAD~1")[:12]
+    git(top, "worktree", "add", "-q", "--detach", tree, "HEAD~1")
+    sides = Project(top, top, project), Project(top, tree, tree / "ml" / "net")
+    installed = {"mine.train": ("/lib/site-packages/mine/train.py", "1")}
+
+    def refused(*modules):
+        try:
+            own_code.check_apart(zip(sides, modules, strict=True))
+        except UserError as mistake:
+            return str(mistake)
+
+    said = refused(installed, installed)
+    assert said.startswith(f"the working tree and commit {tree.name[:9]} differ, but all ran the")
+    assert "/lib/site-packages/mine/train.py" in said
+    assert "none imported a file of this project" in refused({}, {})
+    own = [installed | {"mine": (str(one.folder / "mine.py"), "2")} for one in sides]
+    assert refused(*own) is None
+    git(tree, "checkout", "-q", "--detach", git(top, "rev-parse", "HEAD"))
+    assert refused({}, {}) is None, "one commit twice: nothing is to be told apart"
+    (project / "src" / "mine" / "width.py").write_text("WIDTH = 4\n")
+    assert "none imported" in refused({}, {})
+
+
+def test_the_digest_names_files_as_every_tree_has_them(project):
+    present, before, package = sides(project)
+    here = project / "src" / "mine" / "train.py"
+    mine = own_code.files(present, {"mine.train": (str(here), "a" * 64)})
+    assert mine == {"ml/net/src/mine/train.py": "a" * 12}
+    there = {"mine.train": (str(package / "train.py"), "a" * 64)}
+    assert own_code.files(before, there) == mine
+
+
+def test_a_network_s_own_file_is_reported_wherever_it_lies(project, tmp_path, monkeypatch):
+    (tmp_path / "outside.py").write_text("")
+    (project / "saved.keras").write_text("weights")
+    monkeypatch.syspath_prepend(tmp_path)
+    imported = Imported(Project(project.parents[1], project.parents[1], project))
+    imported.follow("/elsewhere/outside.py:build(depth=4)")
+    imported.follow("saved.keras")
+    imported.report()
+    import outside  # noqa: F401
+
+    imported.follow("saved.keras")
+    assert set(imported.report()) == {"outside", "saved.keras"}
+
+
+def test_a_repository_of_somebody_else_is_told_with_git_s_own_mend(project, monkeypatch):
+    monkeypatch.setenv("GIT_TEST_ASSUME_DIFFERENT_OWNER", "1")
+    with pytest.raises(UserError, match=r"dubious ownership .* safe.directory"):
+        environments.resolve("HEAD~1")
+
+
 COMPARE = (
     *("compare", "--against", "HEAD~1", "--model", "mine.train:build", "--data", "mine.data:load"),
     *("--backend", "jax", "--epochs", "2", "--launches", "1", "--quiet"),
@@ -211,6 +277,24 @@ def test_both_sides_run_their_own_code(project, monkeypatch):
     }
     assert {side[:3]: count for side, count in parameters.items()} == {"HEA": 48, "now": 92}
     assert len({launch["code"] for launch in run.launches}) == 2
+    before, now = (launch["files"] for launch in run.launches)
+    assert list(before) == list(now)
+    assert {name for name in now if before[name] != now[name]} == {
+        "ml/net/src/mine/width.py",
+        "ml/net/vendor/shared.py",
+    }
+
+
+@pytest.mark.long
+def test_a_comparison_of_commits_that_measures_nothing_of_them_is_refused(project):
+    small = ("3", "--data", "synthetic:rows=32,features=3", "--backend", "jax", "--epochs", "2")
+    answer = nnbench_in(
+        *(project, "compare", "--against", "HEAD~1", "--architectures", *small),
+        *("--launches", "1", "--quiet"),
+    )
+    assert answer.returncode == 2
+    assert "none imported a file of this project" in answer.stderr
+    assert answer.stdout == ""
 
 
 def test_a_side_that_runs_the_code_of_the_other_is_an_error(project):

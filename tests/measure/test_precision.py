@@ -6,6 +6,7 @@ import pytest
 from runs import make_run
 
 from nnbench.errors import UserError
+from nnbench.measure import decision
 from nnbench.measure import run as measuring
 from nnbench.measure.schedule import SWEEPS
 from nnbench.measure.trial import KINDS
@@ -47,7 +48,7 @@ def test_three_launches_are_made_before_an_interval_is_believed(tmp_path):
 
 def test_a_spent_budget_ends_the_run_but_not_before_two_launches(tmp_path):
     run = make_run(tmp_path, {"6,6": {}}, launches=3)
-    spent_s = measuring.seconds_spent(run)
+    spent_s = decision.seconds_spent(run)
     assert planned(run, 3, budget_s=spent_s / 2) == set()
     assert planned(run, 3, budget_s=3 * spent_s) == {"6x2"}
     first = run.before_round(1)

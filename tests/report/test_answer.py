@@ -4,12 +4,12 @@ from dataclasses import replace
 import pytest
 from runs import make_run
 
+from nnbench.measure import decision
 from nnbench.report import answer, index, trusted
 from nnbench.report import comparison_page as compared
 from nnbench.report import page as pages
 from nnbench.report.comparison import Answer
 from nnbench.report.run_analysis import analyse
-from nnbench.stats import summary, verdict
 
 SLOW = {"cold": 3.0}
 
@@ -102,11 +102,11 @@ def test_the_index_names_every_result_newest_first(tmp_path):
 
 def test_the_page_of_a_comparison_says_what_differs(tmp_path):
     run = make_run(tmp_path, {"6,6": {}}, sides=("a", "b"), slower=1.5, launches=6)
-    judged = verdict.judge(summary.ratios_between_sides(run))
+    judged = decision.judge(run, decision.phases("all"), margin=0.02)
     found = Answer("a", "b", (), tuple(judged))
     text = compared.write(found, run.folder).read_text()
     assert re.search(
-        r"<h1>8 of 8 differ; most tensorflow, cpu: 6x2 \w+: \+[45]\d\.\d % with b</h1>", text
+        r"<h1>slower: 6x2 \w+ \+[45]\d\.\d % \[.*\] with b against a, and 7 more</h1>", text
     )
     assert 'data-label="verdict"' in text
     assert (run.folder / "charts" / "compare.svg").exists()

@@ -4,7 +4,16 @@ import numpy as np
 import pytest
 
 from nnbench.stats.estimate import nested_estimate, unpaired_ratio
-from nnbench.stats.verdict import DIFFERENT, EQUIVALENT, UNDECIDED, judge, p_value, sentence
+from nnbench.stats.verdict import (
+    DIFFERENT,
+    EQUIVALENT,
+    UNDECIDED,
+    Look,
+    judge,
+    judge_looks,
+    p_value,
+    sentence,
+)
 
 
 def ratios(rng, truth, spread, launches=8):
@@ -103,3 +112,47 @@ def test_separate_runs_are_compared_by_launch():
 def test_separate_runs_of_one_launch_are_refused():
     with pytest.raises(ValueError, match="two launches"):
         unpaired_ratio([1.0, 1.1], [0, 0], [1.0, 1.2], [0, 1])
+
+
+def looked_at(logs, often):
+    """The verdict at each look at the first 4, 5, 6, ... of 20 launches; or at one at the end."""
+    numbers = [4, 5, 6, 8, 10, 13, 17, 20] if often else [20]
+    looks, before = [], 0
+    for number in numbers:
+        estimate = nested_estimate(np.exp(logs[:number]), np.arange(number))
+        looks.append(Look((number - before) / numbers[-1], {"step": estimate}))
+        before = number
+    return [judge_looks(looks[: place + 1])[0].verdict for place in range(len(looks))]
+
+
+def test_looking_often_raises_no_more_false_alarms_and_finds_what_differs():
+    rng = np.random.default_rng(9)
+    alarms = sum(DIFFERENT in looked_at(rng.normal(0, 0.03, 20), often=True) for _ in range(300))
+    assert alarms <= 5
+    found = [looked_at(rng.normal(0.05, 0.03, 20), often=True) for _ in range(60)]
+    assert sum(DIFFERENT in one for one in found) >= 57
+    assert sum(one.index(DIFFERENT) < 5 for one in found if DIFFERENT in one) > 30
+
+
+def test_a_verdict_stays_however_often_it_is_looked_at_again():
+    rng = np.random.default_rng(10)
+    for effect in (0.0, 0.05):
+        for _ in range(20):
+            said = looked_at(rng.normal(effect, 0.01, 20), often=True)
+            first = next((place for place, one in enumerate(said) if one == DIFFERENT), len(said))
+            assert set(said[first:]) <= {DIFFERENT}
+
+
+def test_an_interval_that_only_many_comparisons_keep_from_a_difference_is_told_so():
+    launches = np.arange(8)
+    slow = nested_estimate(np.exp(0.04 + 0.022 * np.linspace(-1.5, 1.5, 8)), launches)
+    noise = np.random.default_rng(11).normal(0, 0.05, (7, 8))
+    others = {f"phase {n}": nested_estimate(np.exp(one), launches) for n, one in enumerate(noise)}
+    assert verdict(slow).verdict == DIFFERENT
+    found = judge({"step": slow} | others)[0]
+    assert found.ratio.excludes_one
+    assert (found.verdict, found.is_probable) == (UNDECIDED, True)
+    text = sentence(found, "before", "after")
+    assert "after is probably slower" in text
+    assert "8 were looked at, about" in text
+    assert text.endswith("would settle it")

@@ -1,6 +1,7 @@
 """What other people's projects use, in such a project, installed from a wheel."""
 
 import json
+import re
 import shutil
 import sys
 from pathlib import Path
@@ -52,11 +53,13 @@ def by_name():
 """
 TESTS = """
 import os
+import pytest
 from my_project.models import build
 
 DRIFT = "DRIFT" in os.environ
 SMALL = dict(backend="jax", epochs=3, launches=1, blocks=2 if DRIFT else 1)
 
+@pytest.mark.benchmark(min_rounds=7)
 def test_it_stays_cheap(training_benchmark):
     result = training_benchmark(build, "my_project.data:load", **SMALL, drift=DRIFT)
     assert result.parameters == 3 * 5 + 5 + 5 * 2 + 2
@@ -73,9 +76,14 @@ def test_a_subclassed_model_with_arguments_on_arrays_by_name(training_benchmark)
     assert result.parameters == 3 * 3 + 3 + 3 + 1
     assert result.drift["repeat_max_ulp"] == 0
 
-def test_a_family_on_its_usual_kind_of_data(training_benchmark):
-    data = "synthetic:sequences=5x2,rows=40"
-    assert training_benchmark("lstm:3x1", data, drift=False, **SMALL).seconds("step") > 0
+def test_a_family_on_its_usual_kind_of_data(benchmark, training_benchmark):
+    data = "synthetic:sequences=5x2,rows=40,outputs=1"
+    how = {"optimizer": "sgd", "loss": "mean_absolute_error"}
+    result = training_benchmark("lstm:3x1", data, drift=False, **how, **SMALL)
+    assert result.seconds("step") > 0
+    told = result.to_json()
+    assert (told["optimizer"], told["loss_function"]) == ("sgd", "mean_absolute_error")
+    assert benchmark.stats.stats.data == result.reading.seconds["step"]
 """
 MISTAKES = """
 def test_forgotten(training_benchmark):
@@ -138,7 +146,8 @@ def project(tmp_path_factory, python):
 
 
 def test_the_fixture_keeps_a_training_with_pytest_benchmark(python, project):
-    command = [python, "-m", "pytest", "tests", "--benchmark-only", "--benchmark-autosave"]
+    saving = ["--benchmark-only", "--benchmark-autosave", "--benchmark-save-data"]
+    command = [python, "-m", "pytest", "tests", *saving]
     answer = call(command, project, DRIFT="1")
     assert "1 passed" in answer.stdout
     (saved,) = (project / ".benchmarks").rglob("*.json")
@@ -146,8 +155,13 @@ def test_the_fixture_keeps_a_training_with_pytest_benchmark(python, project):
     assert kept["group"].endswith("my_project.models:build")
     told = kept["extra_info"]
     assert {"build", "compile", "step", "cold"} <= set(told["phases_s"])
-    assert kept["stats"]["rounds"] == 2
-    assert kept["stats"]["median"] == pytest.approx(sum(told["phases_s"]["step"]["blocks"]) / 2)
+    assert kept["stats"]["data"] == told["phases_s"]["step"]["blocks"], "to the last bit"
+    assert len(kept["stats"]["data"]) == 2
+    assert kept["options"]["timer"] == "training_benchmark"
+    assert kept["options"]["min_rounds"] == 7, "what the test's own marker says stays"
+    assert told["optimizer"] is None, "a function's model has its own"
+    assert re.search(r"launch 1 of 1 \(jax, cpu\): 0/\d+ trials", answer.stderr)
+    assert "starting jax" in answer.stderr
     assert told["fingerprint"]["versions"]["jax"]
     assert told["drift"]["weights_digest"] > 0
 

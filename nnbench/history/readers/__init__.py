@@ -28,7 +28,9 @@ class Row(NamedTuple):
     `value` is in `unit` (seconds, bytes, or a tracked figure's own), `log_error` the standard
     error of its logarithm. `session` is equal in copies of one measurement, `noisy` the share of
     its blocks in which the noise watch saw something, `pace_s` the seconds that this machine took
-    then for 1 GFLOP of a matrix product. What is not known is NaN.
+    then for 1 GFLOP of a matrix product. What is not known is NaN. `cpu` is the CPU's model and
+    count, empty where nobody knows, and `software` the part of `environment` that no machine
+    decides: what must be equal where machines of one kind count as one host.
     """
 
     source: str
@@ -49,6 +51,8 @@ class Row(NamedTuple):
     noisy: float = math.nan
     pace_s: float = math.nan
     digest: str = ""
+    cpu: str = ""
+    software: str = ""
 
 
 @dataclass(frozen=True)
@@ -89,6 +93,12 @@ def word(field: Field) -> str:
     """What a tool tells of an environment: a text, or a number as it stands; empty for null."""
     is_number = isinstance(field.value, int | float)
     return f"{field.number():.17g}" if is_number else field.text("")
+
+
+def cpu_of(model: str, count: object) -> str:
+    """A CPU in words; empty unless its model is known."""
+    known = model.strip().lower() not in NO_ANSWERS
+    return " ".join(filter(None, [model, f"x {count}" if count else ""])) if known else ""
 
 
 def joined(parts: Iterable[str]) -> str:

@@ -1,10 +1,11 @@
-"""Results of asv (airspeed velocity), API version 2: one file a commit and environment.
+"""Results of asv (airspeed velocity), API versions 1 and 2: one file a commit and environment.
 
     <results>/benchmarks.json               what each benchmark is: unit, names of parameters
     <results>/<machine>/machine.json        the host
     <results>/<machine>/<commit>-<env>.json values, quartiles and 99 % intervals
 
-Written by asv 0.6; see `asv/results.py` there (`Results.save`). A case is known by its parameters
+Written by asv 0.6; see `asv/results.py` there (`Results.save`, and `update_to_2` of what asv before
+0.4.2 wrote). A case is known by its parameters
 as the result's own file lists them; `benchmarks.json` only says what they are called today. What a
 suite of ours tracks of the machine, `track_disturbed` and `track_pace`, is said of all that was
 measured beside it and makes no rows of its own.
@@ -15,10 +16,11 @@ import math
 import re
 import statistics
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
-from functools import cache, lru_cache
+from functools import cache, lru_cache, partial
 from pathlib import Path
+from typing import Any
 
 from nnbench.errors import DamageError
 from nnbench.history.readers import (
@@ -30,6 +32,7 @@ from nnbench.history.readers import (
     Skipped,
     begins_with,
     commit_of,
+    cpu_of,
     if_known,
     joined,
     said,
@@ -39,7 +42,7 @@ from nnbench.machine import fields
 from nnbench.machine.fields import Field
 
 SOURCE = "asv"
-API_VERSION = 2
+API_VERSIONS = (1, 2)
 MACHINE_FILE = "machine.json"
 BENCHMARKS_FILE = "benchmarks.json"
 MEASUREMENT = ("started_at", "duration", "result")
@@ -69,15 +72,16 @@ def read(path: Path) -> Iterator[Row | Skipped]:
     """Rows of one result file. Damaged and foreign files, and failed benchmarks, are `Skipped`."""
     try:
         plain = fields.read(path)
-        if (version := plain["version"].whole()) != API_VERSION:
-            raise DamageError(path, f"asv's version {version}, not {API_VERSION}")
+        if (version := plain["version"].whole()) not in API_VERSIONS:
+            raise DamageError(path, f"asv's version {version}, not 1 or 2")
         date = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(
             milliseconds=plain["date"].number(least=-MOST_DATE_MS, most=MOST_DATE_MS)
         )
         host, commit = said(plain["params"]["machine"]), commit_of(plain["commit_hash"])
         result = Row(SOURCE, host, _environment(plain), commit, date)
-        columns = [one.text() for one in plain["result_columns"].entries()]
-        items = plain["results"].members()
+        result = result._replace(cpu=_cpu(plain), software=_environment(plain, hardware=False))
+        measured = _measured if version > 1 else _measured_by_1
+        items = measured(plain)
     except DamageError as failure:
         yield Skipped(str(path), f"not a result file of asv ({failure.reason})")
         return
@@ -87,14 +91,53 @@ def read(path: Path) -> Iterator[Row | Skipped]:
     except DamageError as failure:
         yield Skipped(failure.file, failure.reason)
     rows: list[Row] = []
-    for name, stored in items.items():
+    for name, columns in items.items():
         try:
-            values = [one.value for one in stored.entries()]
-            found = Field(dict(zip(columns, values, strict=False)), str(path), stored.place)
-            rows += _rows(name, found, (known or Field({}, ""))[name], result)
+            rows += _rows(name, columns(), (known or Field({}, ""))[name], result)
         except DamageError as failure:
             yield Skipped(f"{failure.file}, {name}", f"damaged ({failure.reason})")
     yield from _with_machine(rows)
+
+
+def _measured(plain: Field) -> dict[str, Callable[[], Field]]:
+    """What a file of version 2 says of each benchmark, by column; a call may find damage."""
+    columns = [one.text() for one in plain["result_columns"].entries()]
+
+    def of(stored: Field) -> Field:
+        values = [one.value for one in stored.entries()]
+        return Field(dict(zip(columns, values, strict=False)), stored.file, stored.place)
+
+    return {name: partial(of, stored) for name, stored in plain["results"].members().items()}
+
+
+def _measured_by_1(plain: Field) -> dict[str, Callable[[], Field]]:
+    """The same of version 1, which had a number for a benchmark without parameters."""
+    beside = {
+        column: plain[name].members({})
+        for column, name in (
+            ("version", "benchmark_version"),
+            ("started_at", "started_at"),
+            ("duration", "duration"),
+        )
+    }
+
+    def of(name: str, stored: Field) -> Field:
+        told = stored.value if isinstance(stored.value, dict) else {"result": stored.value}
+        found = {column: one[name].value for column, one in beside.items() if name in one}
+        found |= {column: _listed(told.get(column)) for column in ("result", "params")}
+        statistics = [one if isinstance(one, dict) else {} for one in _listed(told.get("stats"))]
+        for end, column in enumerate(STATISTICS[:2]):
+            both = [_listed(one.get("ci_99")) for one in statistics]
+            found[column] = [one[end] if len(one) == 2 else None for one in both]
+        found["stats_repeat"] = [one.get("repeat") for one in statistics]
+        return Field(found, stored.file, stored.place)
+
+    stored = plain["results"].members()
+    return {name: partial(of, name, one) for name, one in stored.items()}
+
+
+def _listed(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [] if value is None else [value]
 
 
 def _with_machine(rows: list[Row]) -> list[Row]:
@@ -182,19 +225,26 @@ def _log_error(low: float, high: float) -> float:
     return math.log(high / low) / 2 / NORMAL_99 if 0 < low <= high else math.nan
 
 
-def _environment(plain: Field) -> str:
+def _cpu(plain: Field) -> str:
+    machine = plain["params"]
+    return cpu_of(word(machine["cpu"]), word(machine["num_cpu"]))
+
+
+def _environment(plain: Field, *, hardware: bool = True) -> str:
+    """All that is told of a measurement's surroundings, or without what the machine is."""
     parameters = {name: word(one) for name, one in plain["params"].members().items()}
     del parameters["machine"]
     requirements = plain["requirements"].members({})
     wanted = {f"{name} {word(version)}" for name, version in requirements.items()}
     variables = {f"{name}={word(one)}" for name, one in plain["env_vars"].members({}).items()}
     told = [one for one in ("cpu", "num_cpu", "os", "arch", "ram") if parameters.get(one)]
-    hardware = [f"{name} {parameters.pop(name)}" for name in told]
+    machine = [f"{name} {parameters.pop(name)}" for name in told]
     for name in requirements:
         parameters.pop(name, None)
     python = [f"python {parameters.pop('python', '') or plain['python'].text()}"]
     rest = [f"{name} {text}" for name, text in sorted(parameters.items()) if text]
-    return joined([*python, *sorted(wanted), *sorted(variables), *hardware, *rest])
+    shown = machine if hardware else []
+    return joined([*python, *sorted(wanted), *sorted(variables), *shown, *rest])
 
 
 def _benchmarks(path: Path) -> Field:

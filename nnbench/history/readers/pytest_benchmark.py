@@ -10,7 +10,7 @@ import contextlib
 import math
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from nnbench.errors import DamageError
@@ -21,6 +21,7 @@ from nnbench.history.readers import (
     Skipped,
     begins_with,
     commit_of,
+    cpu_of,
     digest,
     if_known,
     joined,
@@ -39,7 +40,9 @@ MEDIAN_INEFFICIENCY = 1.2533
 
 def is_result(path: Path) -> bool:
     """Whether a file is named as pytest-benchmark names those it saves, or begins like them."""
-    return bool(NAME.fullmatch(path.name)) or begins_with(path, "machine_info")
+    # The second where its names were sorted on the way.
+    begins = begins_with(path, "machine_info") or begins_with(path, "benchmarks")
+    return bool(NAME.fullmatch(path.name)) or begins
 
 
 def read(path: Path) -> Iterator[Row | Skipped]:
@@ -54,6 +57,7 @@ def read(path: Path) -> Iterator[Row | Skipped]:
         known = info["time"].value is not None
         date = (info["time"] if known else plain["datetime"]).moment()
         session = Row(SOURCE, said(machine["node"]), _environment(machine), commit, date)
+        session = session._replace(cpu=_cpu(machine), software=_told(machine, PYTHON))
         benchmarks = plain["benchmarks"].entries()
     except DamageError as failure:
         yield Skipped(str(path), f"not a session of pytest-benchmark ({failure.reason})")
@@ -90,8 +94,13 @@ def _row(one: Field, session: Row) -> Row:
     versions, numbers = told["versions"].value, told["digest"].value
     named = sorted(versions.items()) if isinstance(versions, dict) else []
     texts = [f"{name} {version}" for name, version in named if isinstance(version, str)]
+    environment, software = (
+        ", ".join(filter(None, [text, joined(texts)]))
+        for text in (session.environment, session.software)
+    )
     return session._replace(
-        environment=", ".join(filter(None, [session.environment, joined(texts)])),
+        environment=environment,
+        software=software,
         benchmark=fullname.removesuffix(f"[{case}]"),
         case=case,
         value=median,
@@ -105,7 +114,19 @@ def _row(one: Field, session: Row) -> Row:
 
 
 def _environment(machine: Field) -> str:
-    cpu = machine["cpu"]
-    python, system = (" ".join(said(machine[name]) for name in names) for names in (PYTHON, SYSTEM))
-    brand = word(cpu["brand_raw"]) or word(machine["processor"]) or "unknown"
-    return f"{python}, cpu {brand}, num_cpu {word(cpu['count']) or 'unknown'}, {system}"
+    python, system = (_told(machine, names) for names in (PYTHON, SYSTEM))
+    count = word(machine["cpu"]["count"]) or "unknown"
+    return f"{python}, cpu {_brand(machine) or 'unknown'}, num_cpu {count}, {system}"
+
+
+def _told(machine: Field, names: Iterable[str]) -> str:
+    return " ".join(said(machine[name]) for name in names)
+
+
+def _brand(machine: Field) -> str:
+    return word(machine["cpu"]["brand_raw"]) or word(machine["processor"])
+
+
+def _cpu(machine: Field) -> str:
+    # What it calls a processor where it knows no model is the architecture: that tells nothing.
+    return cpu_of(word(machine["cpu"]["brand_raw"]), word(machine["cpu"]["count"]))

@@ -7,6 +7,7 @@ is its fingerprint's. Besides rows a run gives its blocks, which alarms compare:
 
 import hashlib
 import math
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from nnbench.errors import DamageError, UserError
-from nnbench.history.readers import Row, Skipped, commit_of, digest, said
+from nnbench.history.readers import Row, Skipped, commit_of, cpu_of, digest, said
 from nnbench.machine import fields, noise
 from nnbench.machine.fields import Field
 from nnbench.machine.fingerprint import NO_ANSWERS
@@ -27,6 +28,8 @@ from nnbench.workload.case import Case
 SOURCE = "nnbench"
 GFLOP = 1e9
 CHANGES = "+changes"
+SOFTWARE = ("python", "versions", "settings")
+"""Parts of a fingerprint that no machine decides."""
 NUMERICS_FILE = "numerics.jsonl"
 PAIR_COLUMNS = [
     *("host", "environment", "benchmark", "case", "commit"),
@@ -47,6 +50,8 @@ def read(path: Path) -> tuple[list[Row | Skipped], pd.DataFrame]:
         run = runs.read(folder)
         told = Field(run.fingerprint, str(path), "fingerprint")
         host, environment = said(told["host"]), environment_of(told)
+        cpu = cpu_of(said(told["cpu"]), told["cpus"].value)
+        software = environment_of(told, names=SOFTWARE)
         created = Field(run.created, str(path), "created").moment()
         commits = _commits(run, path)
         session = hashlib.sha256((folder / runs.TRIALS_FILE).read_bytes()).hexdigest()
@@ -84,6 +89,8 @@ def read(path: Path) -> tuple[list[Row | Skipped], pd.DataFrame]:
                 noisy=float(group["noisy"].mean()),
                 pace_s=GFLOP / float(np.median(rates[str(key)] or [math.nan])),
                 digest=digests.get((str(commit), str(key)), ""),
+                cpu=cpu,
+                software=software,
             )
         )
     if not together:
@@ -130,17 +137,22 @@ def digests_of(folder: Path) -> tuple[dict[tuple[str, str], str], list[Skipped]]
     return {key: one.pop() if len(one) == 1 else "various" for key, one in seen.items()}, skipped
 
 
-def environment_of(fingerprint: Field) -> str:
-    """A fingerprint without host and commit, in a line; equal exactly when all of it is."""
+def environment_of(fingerprint: Field, names: Sequence[str] = ()) -> str:
+    """A fingerprint without host and commit, in a line; equal exactly when all of it is.
+
+    With `names` only those parts count, and the CPU is not named.
+    """
     rest = {name: one.value for name, one in fingerprint.members().items()}
-    rest = {name: part for name, part in rest.items() if name not in ("host", "commit")}
+    left_out = rest.keys() - set(names) if names else {"host", "commit"}
+    rest = {name: part for name, part in rest.items() if name not in left_out}
     known = fingerprint["versions"].members()
     if all(one.value in NO_ANSWERS for one in known.values()):
         fingerprint["versions"].refuse("says nothing")
     named = [name for name in known if name in ("keras", "tensorflow", "jax", "torch")]
-    versions = "".join(f", {name} {known[name].text()}" for name in named)
-    python, cpu = said(fingerprint["python"]), said(fingerprint["cpu"])
-    return f"Python {python}{versions}, {cpu} ({digest(rest)[:12]})"
+    versions = [f"{name} {known[name].text()}" for name in named]
+    shown = [f"Python {said(fingerprint['python'])}", *versions]
+    shown += [] if names else [said(fingerprint["cpu"])]
+    return f"{', '.join(shown)} ({digest(rest)[:12]})"
 
 
 def case_label(case: Case) -> str:

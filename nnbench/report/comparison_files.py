@@ -1,0 +1,83 @@
+"""A comparison as files for continuous integration: a pull request comment, and JUnit's XML."""
+
+from pathlib import Path
+from xml.etree import ElementTree
+
+from nnbench.machine import whole_file
+from nnbench.report import comparison_words as words
+from nnbench.report.comparison import OTHER_NUMBERS, SLOWER, Answer
+from nnbench.show import intervals
+from nnbench.show.intervals import CHANGE, MISSING
+from nnbench.show.text import markdown, printable
+from nnbench.stats.estimate import Estimate
+from nnbench.stats.verdict import DIFFERENT, EQUIVALENT, UNDECIDED
+
+SIGNS = {
+    SLOWER: "🔴", OTHER_NUMBERS: "🔴", "faster": "🟢", EQUIVALENT: "🟢", UNDECIDED: "🟡"
+}  # fmt: skip
+MOST_ROWS = 40
+
+
+def write_markdown(found: Answer, path: Path) -> Path:
+    """Write what a comment on a pull request shows. Raises UserError if it cannot be written."""
+    return whole_file.write(path, as_markdown(found))
+
+
+def as_markdown(found: Answer) -> str:
+    """One line of verdict, a table with intervals, what to do next, and folded details."""
+    lines = [f"### {SIGNS[found.outcome]} Training time: {words.finding(found, markdown)}", ""]
+    lines += ["| what | change | 95 % interval | verdict |", "| --- | ---: | :---: | --- |"]
+    for one in found.comparisons[:MOST_ROWS]:
+        told = words.word(one, found)
+        strong = f"**{told}**" if one.verdict == DIFFERENT else told
+        lines.append(_row(words.name(one, found), one.ratio, strong))
+    if len(found.comparisons) > MOST_ROWS:
+        lines += ["", f"and {len(found.comparisons) - MOST_ROWS} more"]
+    steps = words.next_steps(found, markdown)
+    if steps:
+        lines += ["", "**Next:** " + " ".join(steps)]
+    lines += ["", "<details><summary>How it was measured</summary>", ""]
+    lines += [f"- {one}" for one in words.measured(found, markdown)]
+    if found.others:
+        lines += ["", "Measured besides, and not judged:", ""]
+        lines += ["| what | change | 95 % interval |", "| --- | ---: | :---: |"]
+        lines += [_row(label, ratio) for label, ratio in list(found.others.items())[:MOST_ROWS]]
+    lines += ["", "</details>"]
+    return "\n".join(lines) + "\n"
+
+
+def _row(what: str, ratio: Estimate, *more: str) -> str:
+    span = intervals.span(ratio, CHANGE) or MISSING
+    cells = [markdown(what), CHANGE.number(ratio.value), span, *more]
+    return f"| {' | '.join(cells)} |"
+
+
+def write_junit(found: Answer, path: Path, *, require_decision: bool) -> Path:
+    """Write a test suite: a test for each comparison, and one for the numbers.
+
+    What is slower has failed; what is not decided is skipped, or has failed where a decision is
+    required. Raises UserError if it cannot be written.
+    """
+    suite = ElementTree.Element("testsuite", name="nnbench compare")
+    counts = {"tests": 0, "failures": 0, "skipped": 0}
+
+    def add(name: str, kind: str | None, message: str) -> None:
+        counts["tests"] += 1
+        test = ElementTree.SubElement(suite, "testcase", classname="nnbench", name=printable(name))
+        if kind is None:
+            return
+        counts["failures" if kind == "failure" else kind] += 1
+        ElementTree.SubElement(test, kind, message=printable(message))
+
+    for one in found.comparisons:
+        size = intervals.sentence(one.ratio, CHANGE)
+        message = f"{words.word(one, found)}: {size} with {found.second} against {found.first}"
+        open_kind = "failure" if require_decision else "skipped"
+        kind = "failure" if one.is_slower else open_kind if one.verdict == UNDECIDED else None
+        add(one.label, kind, message)
+    if found.other_numbers is not None:
+        told = f"{', '.join(found.other_numbers)}: other numbers from the same seed"
+        add("the same numbers", "failure" if found.other_numbers else None, told)
+    suite.attrib.update({name: str(count) for name, count in counts.items()})
+    text = ElementTree.tostring(suite, encoding="unicode")
+    return whole_file.write(path, f'<?xml version="1.0" encoding="utf-8"?>\n{text}\n')

@@ -1,0 +1,191 @@
+"""What a comparison says, in words: the verdict in a line, what to do next, how it was measured."""
+
+import math
+import shlex
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from nnbench.measure import decision
+from nnbench.report.comparison import OTHER_NUMBERS, SLOWER, Answer, Spent, phase_of
+from nnbench.show import intervals, units
+from nnbench.show.intervals import CHANGE
+from nnbench.show.terminal import print_sentences
+from nnbench.stats import verdict
+from nnbench.stats.verdict import DIFFERENT, EQUIVALENT, UNDECIDED, Comparison
+
+STYLES = {DIFFERENT: "bold", EQUIVALENT: "green", UNDECIDED: "yellow"}
+PROBABLY = "probably {way}"
+
+
+Code = Callable[[str], str]
+"""How names and commands are set off from words: in Markdown so that they do nothing there."""
+
+
+def finding(found: Answer, code: Code = str) -> str:
+    """The whole in a line: the verdict, what it is about, and its size."""
+    total = len(found.comparisons)
+    equal = sum(one.verdict == EQUIVALENT for one in found.comparisons)
+    numbers = ""
+    if found.other_numbers:
+        numbers = f"{code(_listed(found.other_numbers))} computes other numbers from the same seed"
+    if found.slower:
+        told = _most(found, found.slower, SLOWER, code)
+        return f"{told}; {numbers}" if numbers else told
+    if numbers:
+        return f"{OTHER_NUMBERS}: with {code(found.second)} {numbers}"
+    if found.faster and not found.open:
+        return _most(found, found.faster, "faster", code)
+    if found.open:
+        probable = [one for one in found.open if one.is_probable]
+        if probable:
+            told = _most(found, probable, PROBABLY.format(way=_way(probable[0])), code)
+        else:
+            rest = f", {equal} of {total} equivalent" if equal else ""
+            told = f"{UNDECIDED}: {_many(len(found.open), 'comparison')} not decided{rest}"
+        return f"{told}; {_looked(found)}, {more(found)}"
+    if equal < total:
+        return f"different within the margin: {total - equal} of {total}, none slower than it"
+    margin = units.share(found.comparisons[0].margin)
+    what = "the only comparison is" if total == 1 else f"all {total} comparisons are"
+    sides = f"{code(found.second)} against {code(found.first)}"
+    return f"{EQUIVALENT}: {what} within {margin}, {sides}"
+
+
+def _most(found: Answer, some: Sequence[Comparison], word: str, code: Code) -> str:
+    first, rest = some[0], len(some) - 1
+    size = intervals.sentence(first.ratio, CHANGE)
+    more_of_them = f", and {rest} more" if rest else ""
+    sides = f"{code(found.second)} against {code(found.first)}"
+    return f"{word}: {code(name(first, found))} {size} with {sides}{more_of_them}"
+
+
+def _way(one: Comparison) -> str:
+    return SLOWER if one.ratio.value > 1 else "faster"
+
+
+def _looked(found: Answer) -> str:
+    total = len(found.comparisons)
+    networks = {one.label.rpartition(" ")[0] for one in found.comparisons}
+    phases = {phase_of(one.label) for one in found.comparisons}
+    told = _many(len(phases), "phase")
+    told += f" of {len(networks)} networks" if len(networks) > 1 else ""
+    return f"{told} {'was' if total == 1 else 'were'} looked at"
+
+
+def _many(count: int, what: str) -> str:
+    return f"{count} {what}{'' if count == 1 else 's'}"
+
+
+def _listed(names: Sequence[str], most: int = 3) -> str:
+    rest = f" and {len(names) - most} more" if len(names) > most else ""
+    return f"{', '.join(names[:most])}{rest}"
+
+
+def more(found: Answer) -> str:
+    """How many more launches would settle what is open: `about 2 more launches would settle it`."""
+    missing = [one.more_launches for one in found.open]
+    known = [one for one in missing if one is not None]
+    if len(known) < len(missing) or not known:
+        return "more than one launch on each side is needed"
+    return (
+        f"about {_many(max(known), 'more launch').replace('launchs', 'launches')} would settle it"
+    )
+
+
+def name(one: Comparison, found: Answer) -> str:
+    """What a comparison is about, without where it ran if all ran there: `6x2 step`."""
+    contexts = {other.label.partition(": ")[0] for other in found.comparisons}
+    return one.label.partition(": ")[2] if len(contexts) == 1 else one.label
+
+
+def word(one: Comparison, found: Answer) -> str:
+    """The verdict on one comparison: `slower`, `probably faster`, `equivalent`, ..."""
+    if one.verdict == DIFFERENT:
+        within = one.ratio.value > 1 and not one.is_slower
+        return f"{_way(one)}, within the margin" if within else _way(one)
+    return PROBABLY.format(way=_way(one)) if one.is_probable else one.verdict
+
+
+def next_steps(found: Answer, code: Code = str) -> list[str]:
+    """What to do next, each a sentence; nothing where all is well."""
+    told = []
+    if found.slower and found.spent is None:
+        command = shlex.join(["nnbench", "explain", found.first, found.second])
+        told.append(f"Which phases it is, and how much each: {code(command)}.")
+    elif found.slower and found.first.endswith(")"):
+        phase, base = phase_of(found.slower[0].label), found.first.rpartition(" ")[0]
+        command = shlex.join(["nnbench", "history", "bisect", base, "--phase", phase])
+        told.append(f"Which commit it was, if there are several: {code(command)}.")
+    if found.other_numbers:
+        told.append(
+            "Where other numbers are meant (another initialiser, order or arithmetic), leave them "
+            f"out of the check: {code('--no-numbers')}. Else {code('nnbench drift')} says what "
+            "they hang on."
+        )
+    if found.open and found.spent is not None:
+        told.append(_more_data(found, found.spent, code))
+    return told
+
+
+def _more_data(found: Answer, spent: Spent, code: Code) -> str:
+    known = [one.more_launches for one in found.open if one.more_launches is not None]
+    if not known or not spent.rounds:
+        return f"Measure more: {more(found)}."
+    needed_s = spent.seconds / spent.rounds * (spent.rounds + max(known))
+    option = f"--launches {spent.rounds + max(known)}"
+    if spent.budget_s is not None:
+        option = f"--budget {math.ceil(needed_s / 60)}min"
+    widest = max(one.ratio.relative_half_width for one in found.open if one.ratio.has_interval)
+    told = f"Measure more: {code(option)} would probably do, about {units.about(needed_s)}"
+    if max(known) > 2 * spent.rounds:
+        told += f"; or ask for less than {units.within(widest)}: {code('--margin')} or fewer phases"
+    return f"{told}."
+
+
+def measured(found: Answer, code: Code = str) -> list[str]:
+    """How it was measured, sentences."""
+    told = []
+    if found.spent is not None:
+        spent = found.spent
+        length = f"{_many(spent.rounds, 'round')} in {units.about(spent.seconds)}"
+        if spent.budget_s is not None:
+            length += f" of {units.about(spent.budget_s)}"
+        length += ", ended early since everything was decided" if spent.early else ""
+        told.append(
+            f"{length}; in a round both sides start a process, and their trials take turns."
+        )
+    told.append(
+        "Intervals are of 95 %, with the process as the unit. A difference is told where chance "
+        "shows one in at most 1 of 100 such comparisons, however often they were looked at."
+    )
+    if found.other_numbers == ():
+        told.append("A seeded training computes the same numbers on both sides.")
+    return [*told, *(f"Unlike: {code(one)}." for one in found.unlike)]
+
+
+def as_json(found: Answer) -> dict[str, Any]:
+    """An answer for scripts, for `show.plain`."""
+    return {
+        "outcome": found.outcome,
+        "finding": finding(found),
+        "next": next_steps(found),
+        **vars(found),
+        "comparisons": [
+            {**vars(one), "says": word(one, found), "is_probable": one.is_probable}
+            for one in found.comparisons
+        ],
+        "looks": decision.look_rounds(found.spent.rounds) if found.spent else None,
+    }
+
+
+def print_answer(found: Answer) -> None:
+    """The verdict, a line a comparison, what to do next; what is unlike is said on each line."""
+    print_sentences([finding(found)], "bold")
+    suffix = f" (unlike: {'; '.join(found.unlike)})" if found.unlike else ""
+    for one in found.comparisons:
+        text = verdict.sentence(one, found.first, found.second) + suffix
+        print_sentences([text], STYLES[one.verdict], wrap=False)
+    if found.others:
+        rest = dict.fromkeys(map(phase_of, found.others))
+        print_sentences([f"not judged: {', '.join(rest)} (--phase all)"])
+    print_sentences(next_steps(found))
