@@ -175,6 +175,25 @@ def table(name: str, pool: Sequence[Round], comparisons: int, seconds: float) ->
     return shown
 
 
+def variances(pool: Sequence[Round]) -> str:
+    """What the log ratio of identical code varies by in a launch, as standard deviations."""
+    logs = np.log(
+        [
+            [
+                np.quantile(after, LOWEST_STEPS) / np.quantile(before, LOWEST_STEPS)
+                for before, after in zip(one.blocks[BASE], one.blocks[SAME], strict=True)
+            ]
+            for one in pool
+        ]
+    )
+    within = float(logs.var(axis=1, ddof=1).mean())
+    between = float(logs.mean(axis=1).var(ddof=1)) - within / logs.shape[1]
+    return (
+        f"the ratio of two blocks varies by ±{within**0.5:.1%} within a launch (networks made "
+        f"anew, and their sweeps), by ±{max(0.0, between) ** 0.5:.1%} more between launches"
+    )
+
+
 def main() -> None:
     """Print a table for each run given."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -191,6 +210,7 @@ def main() -> None:
         truth = look(pool, BASE, SLOWER, 1.0).ratios[STEP]
         console.print(table(folder.name, pool, options.comparisons, options.seconds))
         size = f"{truth.value - 1:+.1%} [{truth.low - 1:+.1%}, {truth.high - 1:+.1%}]"
+        console.print(variances(pool))
         console.print(f"plus5 is really {size}, of all {len(pool)} rounds together")
 
 
