@@ -20,12 +20,13 @@ from pathlib import Path
 
 import numpy as np
 from peers import TOOLS
-from rich import print as show
+from rich.console import Console
 from rich.table import Table
 
 from nnbench.measure import decision
 from nnbench.phases import STEP
 from nnbench.stats import verdict
+from nnbench.stats.blocks import LOWEST_STEPS
 from nnbench.stats.estimate import nested_estimate
 from nnbench.stats.verdict import DIFFERENT, EQUIVALENT, UNDECIDED, Comparison, Look
 from nnbench.store import runs
@@ -39,6 +40,11 @@ class Round:
 
     blocks: dict[str, list[list[float]]]
     seconds: float
+
+    def slowed(self, factor: float) -> "Round":
+        """The same, with a third copy whose samples are the second's, longer by just this."""
+        longer = [[factor * one for one in block] for block in self.blocks[SAME]]
+        return Round({**self.blocks, SLOWER: longer}, self.seconds)
 
 
 @dataclass(frozen=True)
@@ -74,11 +80,13 @@ def read(folder: Path) -> list[Round]:
 
 
 def look(rounds: Sequence[Round], first: str, second: str, share: float) -> Look:
-    """What nnbench makes of rounds: ratios of lower quartiles by block, the round as the unit."""
+    """What nnbench makes of rounds: ratios of the lowest tenths by block, the round as the unit."""
     ratios, numbers = [], []
     for number, one in enumerate(rounds):
         for before, after in zip(one.blocks[first], one.blocks[second], strict=True):
-            ratios.append(float(np.quantile(after, 0.25) / np.quantile(before, 0.25)))
+            ratios.append(
+                float(np.quantile(after, LOWEST_STEPS) / np.quantile(before, LOWEST_STEPS))
+            )
             numbers.append(number)
     return Look(share, {STEP: nested_estimate(ratios, numbers)})
 
@@ -167,19 +175,43 @@ def table(name: str, pool: Sequence[Round], comparisons: int, seconds: float) ->
     return shown
 
 
+def variances(pool: Sequence[Round]) -> str:
+    """What the log ratio of identical code varies by in a launch, as standard deviations."""
+    logs = np.log(
+        [
+            [
+                np.quantile(after, LOWEST_STEPS) / np.quantile(before, LOWEST_STEPS)
+                for before, after in zip(one.blocks[BASE], one.blocks[SAME], strict=True)
+            ]
+            for one in pool
+        ]
+    )
+    within = float(logs.var(axis=1, ddof=1).mean())
+    between = float(logs.mean(axis=1).var(ddof=1)) - within / logs.shape[1]
+    return (
+        f"the ratio of two blocks varies by ±{within**0.5:.1%} within a launch (networks made "
+        f"anew, and their sweeps), by ±{max(0.0, between) ** 0.5:.1%} more between launches"
+    )
+
+
 def main() -> None:
     """Print a table for each run given."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("runs", nargs="+", type=Path)
     parser.add_argument("--comparisons", type=int, default=200)
     parser.add_argument("--seconds", type=float, default=120.0)
+    parser.add_argument("--exactly", type=float, help="instead of plus5: same2, by so much slower")
     options = parser.parse_args()
+    console = Console(width=150)
     for folder in options.runs:
         pool = read(folder)
+        if options.exactly:
+            pool = [one.slowed(1 + options.exactly / 100) for one in pool]
         truth = look(pool, BASE, SLOWER, 1.0).ratios[STEP]
-        show(table(folder.name, pool, options.comparisons, options.seconds))
+        console.print(table(folder.name, pool, options.comparisons, options.seconds))
         size = f"{truth.value - 1:+.1%} [{truth.low - 1:+.1%}, {truth.high - 1:+.1%}]"
-        show(f"plus5 is really {size}, of all {len(pool)} rounds together")
+        console.print(variances(pool))
+        console.print(f"plus5 is really {size}, of all {len(pool)} rounds together")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Measure identical code against itself, and against copies that do known extra work.
+r"""Measure identical code against itself, and against copies that do known extra work.
 
     python benchmarks/calibration/measure.py --name identical --sides same1,same2,same3,same4
     python benchmarks/calibration/measure.py --name planted --sides base,plus2,plus5,plus10,plus20
@@ -6,6 +6,13 @@
 Each side is a copy of the package in a folder of its own, measured as `nnbench compare` does:
 one launch of every side in a round, their trials taking turns. `judge.py` reads what this
 writes. A run that was interrupted goes on with the same command.
+
+    python benchmarks/calibration/measure.py --name quiet --phase step --sides same1,same2,plus5
+    python benchmarks/calibration/measure.py --name tenants --phase step --tenants 1 \
+        --sides same1,same2,plus5
+
+time steps alone, as `compare --phase step` does, the second beside other tenants (`tenants.py`):
+`check.py` reads these.
 """
 
 import argparse
@@ -17,12 +24,16 @@ import tempfile
 import textwrap
 from pathlib import Path
 
+import tenants
 from planted import copy_package
 from scipy import stats
 
+from nnbench.cli.compare import BLOCKS_OF_STEPS, SWEEPS_OF_STEPS
 from nnbench.machine import fingerprint
+from nnbench.measure import decision
 from nnbench.measure import run as measuring
 from nnbench.measure.protocol import Environment
+from nnbench.phases import STEP
 from nnbench.show.progress import Bar
 from nnbench.store import runs
 from nnbench.workload.case import Case
@@ -105,12 +116,14 @@ def main() -> None:
     parser.add_argument("--sides", default="base,plus2,plus5,plus10,plus20")
     parser.add_argument("--results", type=Path, default=Path("results"))
     parser.add_argument("--name", default="planted")
+    parser.add_argument("--phase", help="step: launches that time steps alone")
+    parser.add_argument("--tenants", type=int, help="seed of other tenants, who work meanwhile")
     options = parser.parse_args()
 
     study = Study(
         networks=Networks((options.architecture,)),
         machine=Machine(backend=options.backend),
-        effort=Effort(launches=options.rounds, blocks=1),
+        effort=Effort(launches=options.rounds, blocks=BLOCKS_OF_STEPS if options.phase else 1),
     )
     data = study.data.load()
     (case,) = study.cases(data)
@@ -121,10 +134,13 @@ def main() -> None:
         extra = json.loads(extra_file.read_text())
     else:
         extra = repeats_for(case) if any(name.startswith("plus") for name in names) else {}
-        wanted = measuring.specification(study, [case], sides=names)
+        trials = decision.trials(options.phase)
+        trials |= {"sweeps": SWEEPS_OF_STEPS} if options.phase == STEP else {}
+        wanted = measuring.specification(study, [case], sides=names, **trials)
         runs.create(options.results, options.name, wanted, fingerprint.take())
         extra_file.write_text(json.dumps(extra))
-    with tempfile.TemporaryDirectory() as scratch, Bar(0, "trials") as bar:
+    load = tenants.at_work(options.tenants, folder / "tenants.jsonl")
+    with tempfile.TemporaryDirectory() as scratch, load, Bar(0, "trials") as bar:
         sides = {}
         for name in names:
             copy = copy_package(Path(scratch) / name, size=PRODUCT_SIZE, repeats=extra.get(name, 0))

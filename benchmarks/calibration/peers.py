@@ -17,6 +17,7 @@ from pyperf._utils import is_significant
 from pytest_benchmark.utils import parse_compare_fail
 
 from nnbench.stats import verdict
+from nnbench.stats.blocks import LOWEST_STEPS
 from nnbench.stats.estimate import nested_estimate, steady_median
 
 Launches = list[list[float]]
@@ -43,7 +44,7 @@ class Tool(Protocol):
 def nnbench(first: Launches, second: Launches, *, swept: bool) -> Decision:
     """Paired by round, the launch as the unit, at the default setting."""
     ratios = [
-        float(np.quantile(after, 0.25) / np.quantile(before, 0.25))
+        float(np.quantile(after, LOWEST_STEPS) / np.quantile(before, LOWEST_STEPS))
         if swept
         else steady_median(after) / steady_median(before)
         for before, after in zip(first, second, strict=True)
@@ -102,7 +103,7 @@ def _fixed_ratio(percent: float) -> Tool:
     """
 
     def decide(first: Launches, second: Launches, *, swept: bool) -> Decision:
-        ratio = statistics.mean(_pooled(second)) / statistics.mean(_pooled(first))
+        ratio = statistics.fmean(_pooled(second)) / statistics.fmean(_pooled(first))
         return Decision(ratio > percent / 100)
 
     return decide

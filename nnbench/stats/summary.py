@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Self, cast
 import numpy as np
 
 from nnbench.phases import COLD, EPOCH, STEP, ColdParts, split_cold
-from nnbench.stats.blocks import Blocks, value_of_block
+from nnbench.stats.blocks import LOWEST_STEPS, Blocks, value_of_block
 from nnbench.stats.estimate import Estimate, unpaired_ratio
 from nnbench.stats.interval import Interval
 from nnbench.store.runs import Run
@@ -93,11 +93,11 @@ class Measured:
 
     @cached_property
     def paired_values(self) -> pd.DataFrame:
-        """`blocks`, but with the lower quartile of a block's samples for steps."""
+        """`blocks`, but with the lowest tenth of a block's samples for steps."""
         import pandas as pd
 
         steps = self.samples[self.samples["phase"] == STEP].groupby(BLOCK, sort=False)["seconds"]
-        quartiles = steps.agg(seconds=lambda series: series.quantile(0.25), samples="size")
+        quartiles = steps.agg(seconds=lambda series: series.quantile(LOWEST_STEPS), samples="size")
         others = self.blocks[self.blocks["phase"] != STEP]
         return pd.concat([others, quartiles.reset_index()], ignore_index=True)
 

@@ -1,0 +1,99 @@
+"""What a comparison says to continuous integration: outcome, comment, JUnit, from made answers."""
+
+import re
+from xml.etree import ElementTree
+
+import numpy as np
+import pytest
+
+from nnbench.report import comparison_files, comparison_words
+from nnbench.report.comparison import Answer, Spent
+from nnbench.stats.estimate import nested_estimate
+from nnbench.stats.verdict import judge
+
+NASTY = "@team #1 <img src=x> | `code` [a](javascript:b) \x1b[31m"
+
+
+def ratio(change, spread=0.01, launches=8):
+    steps = np.linspace(-1.5, 1.5, launches)
+    return nested_estimate((1 + change) * np.exp(spread * steps), np.arange(launches))
+
+
+def answer(changes, spread=0.01, first="main (0123abcde)", second="now", **more):
+    ratios = {f"jax, cpu: 6x2 {phase}": ratio(one, spread) for phase, one in changes.items()}
+    spent = Spent(rounds=8, seconds=96.0, budget_s=240.0, early=True)
+    return Answer(first, second, (), tuple(judge(ratios)), spent=spent, **more)
+
+
+@pytest.mark.parametrize(
+    ("changes", "more", "outcome", "status"),
+    [
+        ({"step": 0.1, "cold": 0.0}, {}, "slower", 1),
+        ({"step": -0.1, "cold": 0.0}, {}, "faster", 0),
+        ({"step": 0.0, "cold": 0.0}, {"other_numbers": ()}, "equivalent", 0),
+        ({"step": 0.0}, {"other_numbers": ("6,6",)}, "other numbers", 1),
+        ({"step": 0.1}, {"other_numbers": ("6,6",)}, "slower", 1),
+        ({"step": 0.0}, {"spread": 0.2}, "not enough data", 3),
+        ({"step": 0.1, "cold": 0.015}, {"spread": 0.015}, "slower", 1),
+    ],
+)
+def test_the_outcome_is_the_worst_and_has_an_exit_status(changes, more, outcome, status):
+    found = answer(changes, **more)
+    assert found.outcome == outcome
+    assert found.status(require_decision=True) == status
+    assert found.status(require_decision=False) == (status if status != 3 else 0)
+    line = comparison_words.finding(found)
+    assert "\n" not in line
+    assert line.startswith(outcome)
+
+
+def test_a_difference_within_the_margin_fails_no_check():
+    found = answer({"step": 0.01}, spread=0.001)
+    assert found.comparisons[0].verdict == "different"
+    assert (found.outcome, found.status(require_decision=True)) == ("equivalent", 0)
+    told = comparison_words.word(found.comparisons[0], found)
+    assert told == "slower, within the margin"
+    assert "within the margin" in comparison_words.finding(found)
+
+
+def test_a_comment_has_one_line_of_verdict_a_table_what_to_do_and_folded_details():
+    text = comparison_files.as_markdown(answer({"step": 0.1, "epoch": 0.0}, other_numbers=()))
+    first, *rest = text.splitlines()
+    assert first.startswith("### 🔴 Training time: slower: ")
+    rows = [line for line in rest if line.startswith("| <code>")]
+    assert len(rows) == 2
+    assert "**slower**" in rows[0]
+    assert all(line.count("|") == 5 for line in rows)
+    assert any("history bisect main" in line for line in rest if line.startswith("**Next:**"))
+    details = text[text.index("<details>") :]
+    assert "8 rounds in 2 min of 4 min, ended early since everything was decided" in details
+    assert "the same numbers" in details
+
+
+def test_what_is_open_says_how_long_it_would_take():
+    found = answer({"step": 0.0}, spread=0.05)
+    (step,) = comparison_words.next_steps(found)
+    assert "--budget" in step
+    assert "min would probably do" in step
+    assert "more launches would settle it" in comparison_words.finding(found)
+
+
+def test_names_of_a_pull_request_do_nothing_in_the_comment():
+    found = answer({"step": 0.1}, first=f"{NASTY} (0123abcde)", other_numbers=(NASTY,))
+    text = comparison_files.as_markdown(found)
+    assert "\x1b" not in text
+    for line in text.splitlines():
+        outside = re.sub(r"<code>.*?</code>|</?(details|summary)>|\[[+-]", "", line)
+        assert not set("@`<>[") & set(outside), line
+
+
+@pytest.mark.parametrize(("required", "kind"), [(False, "skipped"), (True, "failure")])
+def test_junit_counts_what_it_holds(tmp_path, required, kind):
+    found = answer({"step": 0.0}, spread=0.2, first=NASTY, other_numbers=("6,6",))
+    path = tmp_path / "junit.xml"
+    comparison_files.write_junit(found, path, require_decision=required)
+    suite = ElementTree.fromstring(path.read_text())
+    tests = suite.findall("testcase")
+    assert suite.get("tests") == str(len(tests)) == "2"
+    assert [child.tag for test in tests for child in test] == [kind, "failure"]
+    assert suite.get("failures") == ("2" if required else "1")
