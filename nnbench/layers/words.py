@@ -28,7 +28,7 @@ NUMBERS = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "e
 
 def sentences(found: Breakdown) -> list[str]:
     """Where most of the time goes, and how it divides between layers, update, loss and rest."""
-    return [_finding(found), *_layer(found), _whole(found)]
+    return [_finding(found), *_layer(found), _whole(found), *_alone(found)]
 
 
 def _finding(found: Breakdown) -> str:
@@ -79,10 +79,31 @@ def _layer(found: Breakdown) -> list[str]:
 def _whole(found: Breakdown) -> str:
     return (
         f"The step takes {intervals.sentence(found.whole_s, SECONDS)}: layers "
-        f"{units.share(1 - found.loss_share.value - found.rest_share.value)}, of which the "
+        f"{units.share(found.layers_share)}, of which the "
         f"optimizer's update is {_share(found.update_share)}; loss and metrics "
         f"{_share(found.loss_share)}; the rest, a step without layers, {_share(found.rest_share)}."
     )
+
+
+def _alone(found: Breakdown) -> list[str]:
+    """What the check says: each layer by itself, beside what it takes in the step."""
+    if found.alone_share is None:
+        return []
+    told = (
+        f"Each alone, on what it is given in the step, the layers take {_share(found.alone_share)} "
+        f"of a step together, in it {units.share(found.layers_share)}"
+    )
+    if not found.apart:
+        return [f"{told}."]
+    names = ", ".join(
+        f"{one.name} ({units.seconds(one.alone_s.value)} alone, {units.seconds(one.time_s.value)})"
+        for one in found.apart
+        if one.alone_s
+    )
+    return [
+        f"{told}; another time than in the step takes {names}: there it is computed together with "
+        "its neighbours, or otherwise, and that is what it costs."
+    ]
 
 
 def warnings(found: Breakdown) -> list[str]:
