@@ -3,7 +3,6 @@
 from nnbench.explain.by_layer import Part, StepByLayer
 from nnbench.show import intervals, units
 from nnbench.show.intervals import SECONDS
-from nnbench.stats.interval import Interval
 
 TOLD = 3
 """So many layers are told, those of the largest differences first."""
@@ -16,7 +15,7 @@ def sentences(found: StepByLayer) -> list[str]:
 
 def _whole(found: StepByLayer) -> str:
     first, second = found.first_case.label, found.second_case.label
-    steps = f"{intervals.sentence(found.second_s, SECONDS)} and {_beside(found.first_s)}"
+    steps = f"{intervals.sentence(found.second_s, SECONDS)} and {intervals.sentence(found.first_s, SECONDS)}"
     if not found.whole.excludes_zero:
         return f"A step of {second} and one of {first} take {steps}: not told apart{_of(found)}."
     way = "longer" if found.whole.value > 0 else "less"
@@ -28,10 +27,6 @@ def _whole(found: StepByLayer) -> str:
 
 def _of(found: StepByLayer) -> str:
     return "" if found.whole.has_interval else ", one launch has no interval"
-
-
-def _beside(one: Interval) -> str:
-    return intervals.sentence(one, SECONDS)
 
 
 def _largest(found: StepByLayer) -> list[str]:
@@ -63,9 +58,9 @@ def _only(found: StepByLayer) -> list[str]:
         (found.first_case, [one for one in found.layers if one.second_s is None]),
         (found.second_case, [one for one in found.layers if one.first_s is None]),
     ):
-        if parts:
-            many = "1 layer" if len(parts) == 1 else f"{len(parts)} layers"
-            seconds = sum(abs(one.difference_s.value) for one in parts)
+        if len(parts) > 1:
+            seconds = abs(sum(one.difference_s.value for one in parts))
+            many = f"{len(parts)} layers"
             said.append(f"What only {case.label} has, {many}, takes {units.seconds(seconds)}.")
     return said
 

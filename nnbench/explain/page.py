@@ -34,9 +34,10 @@ def write(
     sentences: list[str] = []
     warnings: list[str] = []
     several = len(told) > 1
-    for one, said in told:
+    for number, (one, said) in enumerate(told):
         where = one.first_case.context
-        table, stem = tables.table(one), _stem("explain", where)
+        # A chart's file is named after what tells it from all others of the page.
+        table, stem = tables.table(one), _stem(f"explain-{number}", where)
         sentences += _said(where, said, several)
         parts += [
             Part(f"Why it takes longer, {where}", PHASES, figure=charts.waterfall(one), name=stem),

@@ -1,5 +1,6 @@
 """The Keras models that stand for pieces of a step, see `pieces`."""
 
+import contextlib
 import functools
 from typing import Any
 
@@ -180,21 +181,20 @@ class Alone(Piece):
 
 def _handed(network: Any, one: Called, inputs: Any) -> tuple[Any, Any]:
     """The arguments of a layer's call in a pass of the network, by position and by name."""
-    layer, call, seen, heard = one.layer, one.layer.call, [], []
+    layer, call, heard = one.layer, one.layer.call, []
+    before = iter(range(one.nth))
 
     @functools.wraps(call)
     def hear(*args: Any, **kwargs: Any) -> Any:
-        seen.append(None)
-        if len(seen) > one.nth:
+        if next(before, None) is None:
             heard.append((list(args), kwargs))
             raise Done([])
         return call(*args, **kwargs)
 
     layer.call = hear
     try:
-        run_as_trained(network, inputs)
-    except Done:
-        pass
+        with contextlib.suppress(Done):
+            run_as_trained(network, inputs)
     finally:
         layer.call = call
     return heard[0]
