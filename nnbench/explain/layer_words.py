@@ -15,7 +15,8 @@ def sentences(found: StepByLayer) -> list[str]:
 
 def _whole(found: StepByLayer) -> str:
     first, second = found.first_case.label, found.second_case.label
-    steps = f"{intervals.sentence(found.second_s, SECONDS)} and {intervals.sentence(found.first_s, SECONDS)}"
+    times = (intervals.sentence(one, SECONDS) for one in (found.second_s, found.first_s))
+    steps = " and ".join(times)
     if not found.whole.excludes_zero:
         return f"A step of {second} and one of {first} take {steps}: not told apart{_of(found)}."
     way = "longer" if found.whole.value > 0 else "less"
