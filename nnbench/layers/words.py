@@ -96,13 +96,13 @@ def _alone(found: Breakdown) -> list[str]:
     if not found.apart:
         return [f"{told}."]
     names = ", ".join(
-        f"{one.name} ({units.seconds(one.alone_s.value)} alone, {units.seconds(one.time_s.value)})"
+        f"{one.name} ({units.seconds(one.alone_s.value)} alone, {units.seconds(one.time_s.value)} in it)"
         for one in found.apart
         if one.alone_s
     )
     return [
-        f"{told}; another time than in the step takes {names}: there it is computed together with "
-        "its neighbours, or otherwise, and that is what it costs."
+        f"{told}; another time than in the step takes {names}: it counts with what it takes in it, "
+        "where a compiler may join it with others."
     ]
 
 
