@@ -95,10 +95,10 @@ def _alone(found: Breakdown) -> list[str]:
     )
     if not found.apart:
         return [f"{told}."]
+    both = [(one, one.alone_s, one.time_s) for one in found.apart if one.alone_s]
     names = ", ".join(
-        f"{one.name} ({units.seconds(one.alone_s.value)} alone, {units.seconds(one.time_s.value)} in it)"
-        for one in found.apart
-        if one.alone_s
+        f"{one.name} ({units.seconds(alone.value)} alone, {units.seconds(within.value)} in it)"
+        for one, alone, within in both
     )
     return [
         f"{told}; another time than in the step takes {names}: it counts with what it takes in it, "
