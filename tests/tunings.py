@@ -29,10 +29,10 @@ def new(case=None, *, budget_s=300.0, backends=BACKENDS, keep=(), cpus=2, folder
     return Tuning(folder, "2026-01-01T00:00:00+00:00", wanted, {}).plus(look | {"wall_s": 5.0})
 
 
-def simulated(tuning, epoch_s, *, noise=0.01, seed=0, ready_s=READY_S):
+def simulated(tuning, epoch_s, *, noise=0.01, seed=0, ready_s=READY_S, rule=halving.next_rung):
     """The same when it is through; `epoch_s` of a case are seconds, or None where it fails."""
     drawn = random.Random(seed)
-    while rung := halving.next_rung(tuning):
+    while rung := rule(tuning):
         tuning = tuning.plus(rung_record(rung))
         tuning = _timed(tuning, rung, epoch_s, drawn, noise, ready_s)
         tuning = tuning.plus({"kind": "end", "rung": rung.number})

@@ -1,47 +1,68 @@
 """`nnbench explain`."""
 
+from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
-from nnbench.cli.options import Asked
-from nnbench.cli.session import are_folders, measure, status
+from nnbench.cli.layers import measured as layers_measured
+from nnbench.cli.options import Asked, Models
+from nnbench.cli.session import are_folders, indexed, measure, status
 from nnbench.errors import UserError
-from nnbench.show.terminal import answer, skipped
+from nnbench.show.terminal import answer, note, skipped
 from nnbench.workload import networks as notation
+
+if TYPE_CHECKING:
+    from nnbench.workload.networks import Network
+
+WITH_LAYERS = "which layers of a step the difference lies in: add --layers"
 
 
 def explain(
-    first: Annotated[str, Parameter(name="A")],
-    second: Annotated[str, Parameter(name="B")],
+    first: Annotated[str | None, Parameter(name="A", show_default=False)] = None,
+    second: Annotated[str | None, Parameter(name="B", show_default=False)] = None,
     *,
+    model: Models = (),
+    layers: Annotated[bool, Parameter(negative="", show_default=False)] = False,
     saved: Annotated[Path | None, Parameter(name="--run")] = None,
     asked: Asked = Asked(),
     unlike: bool = False,
 ) -> int:
-    """Say why one network takes longer to train than another: which phases, and how much each.
+    """Say why one network takes longer to train than another: which phases, which layers.
 
-    Two networks are timed against each other, or looked up in a saved run. Two folders are two runs
-    that timed the same networks.
+    Two networks, or two versions of your model, are timed against each other, or looked up in a
+    saved run. Two folders are two runs that timed the same networks.
 
     Args:
         first: A network, such as 100x2, conv:32x4 or train.py:build(depth=4), or a run's folder.
         second: What it is compared with.
+        layers: Take a step apart by layer, too. That takes minutes: the step of each network is
+            timed cut after each of its layers.
         saved: A run that holds both; default: measure them.
         unlike: Compare runs of unlike hosts or versions.
     """
-    are_runs = are_folders(first, second)
+    named = [one for one in (first, second) if one is not None]
+    are_runs = len(named) == 2 and not model and are_folders(*named)
     if are_runs and saved:
         raise UserError("--run is to look up networks, and two folders are named: drop one")
-    networks = [] if are_runs else [notation.parse_one(first), notation.parse_one(second)]
-    if networks and networks[0] == networks[1]:
-        raise UserError(f"{first} and {second} are the same network: name two")
-    study = asked.study(() if are_runs else (first, second))
-    folders = [Path(first), Path(second)] if are_runs else [saved] if saved else []
-    if not folders:
+    if are_runs and layers:
+        raise UserError("layers are timed anew: name two networks with --layers instead of folders")
+    networks = [] if are_runs else _two([*named, *model])
+    study = asked.study(() if are_runs else named, model)
+    folders = list(map(Path, named)) if are_runs else [saved] if saved else []
+    if layers or not folders:
         study.check()
-    from nnbench.explain import attribution, charts, crossover, tables, words
+    from nnbench.explain import (
+        attribution,
+        by_layer,
+        charts,
+        crossover,
+        layer_words,
+        page,
+        tables,
+        words,
+    )
     from nnbench.store import runs
 
     measured = [] if folders else [measure(study, asked.output)]
@@ -51,14 +72,41 @@ def explain(
         found = attribution.of_runs(every[0], run, unlike=unlike)
     else:
         found = attribution.of_networks(run, *networks)
-    told, shown, left_out = [], [], [text for one in every for text in one.damage]
+    steps = []
+    if layers:
+        below = replace(asked.output, results=asked.output.results / "layers")
+        measured.append(layers_measured(study, below))
+        steps = by_layer.of_networks(measured[-1], *networks)
+    told, shown, said = [], [], []
+    left_out = [text for one in (*every, *measured[len(every) :]) for text in one.damage]
     for one in found:
         flip, unused = crossover.saved_rows_flip(asked.output.results, one)
         left_out += unused
         sentences = words.tell(one, flip)
         chart = charts.write(one, run.folder)
+        said.append((one, sentences))
         told.append(tables.as_json(one, sentences, chart))
         shown += [tables.table(one), sentences, chart]
+    for each in steps:
+        sentences, limits = layer_words.sentences(each), layer_words.warnings(each)
+        shown += [tables.layer_table(each), sentences, limits]
+        of_place = next(one for one in told if one["place"] == each.first_case.context)
+        of_place["layers"] = tables.layers_as_json(each, sentences, limits)
     skipped(dict.fromkeys(left_out))
-    answer(told, shown, as_json=asked.output.as_json)
+    written = indexed(page.write(run, said, steps))
+    answer(told, [*shown, written], as_json=asked.output.as_json)
+    if networks and not layers:
+        note(WITH_LAYERS, quiet=asked.output.quiet)
     return status(*measured)
+
+
+def _two(texts: list[str]) -> "list[Network]":
+    networks = [notation.parse_one(text) for text in texts]
+    if len(networks) != 2:
+        raise UserError(
+            f"explain compares two networks, and {len(networks) or 'none'} "
+            f"{'is' if len(networks) < 2 else 'are'} named: A and B, or --model twice"
+        )
+    if networks[0] == networks[1]:
+        raise UserError(f"{texts[0]} and {texts[1]} are the same network: name two")
+    return networks

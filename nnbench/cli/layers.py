@@ -11,6 +11,7 @@ from nnbench.cli.session import indexed, measure, resumable, status
 from nnbench.show.terminal import answer, note, skipped
 from nnbench.show.units import about
 from nnbench.workload import networks as notation
+from nnbench.workload.study import Study
 
 if TYPE_CHECKING:
     from nnbench.store.runs import Run
@@ -48,6 +49,15 @@ def layers(
     parsed = notation.parse_one(network)
     study = asked.study((parsed.label,))
     study.check()
+    run = measured(study, asked.output, name=name, fresh=fresh)
+    tell(run, as_json=asked.output.as_json)
+    return status(run)
+
+
+def measured(
+    study: Study, output: Output, *, name: str | None = None, fresh: bool = False
+) -> "Run":
+    """Time the steps of a study's networks, and all their pieces, or go on with that."""
     from nnbench.layers import plan
     from nnbench.measure import effort
 
@@ -55,19 +65,18 @@ def layers(
     cases = study.cases(data)
     data = plan.few(data, max(case.batch_rows for case in cases))
     cases = [replace(case, cold_epochs=2) for case in study.cases(data)]
-    folders = [] if fresh else effort.folders(asked.output.results, name)
-    quiet = asked.output.quiet
-    note(f"a first look at {parsed.label}: what are its layers?", quiet=quiet)
+    folders = [] if fresh else effort.folders(output.results, name)
+    quiet, labels = output.quiet, list(dict.fromkeys(case.label for case in cases))
+    whose = "its" if len(labels) == 1 else "their"
+    note(f"a first look at {' and '.join(labels)}: what are {whose} layers?", quiet=quiet)
     with resumable():
         made = plan.make(study, data, cases, folders)
-    pieces = f"{len(made.cases)} pieces of its step"
+    pieces = f"{len(made.cases)} pieces of {whose} step{'' if len(labels) == 1 else 's'}"
     note(f"{pieces}, for about {about(made.total_s)}", quiet=quiet)
     note(*filter(None, [made.reason]), quiet=quiet)
     trials: dict[str, Any] = {"kinds": (), "sweeps": made.sweeps, "looked": made.looked}
     more: dict[str, Any] = {"cases": made.cases, "name": name, "fresh": fresh, **trials}
-    run = measure(made.study, asked.output, data, **more)
-    tell(run, as_json=asked.output.as_json)
-    return status(run)
+    return measure(made.study, output, data, **more)
 
 
 def tell(finished: "Run", *, as_json: bool) -> None:

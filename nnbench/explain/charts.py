@@ -1,4 +1,4 @@
-"""The waterfall chart of an attribution: from no difference, part by part, to the whole."""
+"""Waterfall charts: from no difference, part by part, to the whole."""
 
 from pathlib import Path
 
@@ -6,9 +6,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from nnbench.explain.attribution import Attribution
+from nnbench.explain.by_layer import StepByLayer
 from nnbench.show import units
 from nnbench.show.figures import bar_lengths, footnote, save_figure, seconds_axis
-from nnbench.show.text import file_name
+from nnbench.show.text import file_name, shortened
 
 MORE, LESS, WHOLE = "#d55e00", "#0072b2", "#555555"
 
@@ -65,6 +66,41 @@ def _label(axis: Axes, position: int, value_s: float, at: float) -> None:
         va="bottom" if more else "top",
         fontsize=8,
     )
+
+
+def by_layer(found: StepByLayer) -> Figure:
+    """A bar a layer along the depth, each beginning where the one above ended, then the whole."""
+    bars = [(one.name, one.difference_s) for one in found.parts] + [("whole step", found.whole)]
+    figure = Figure(figsize=(10, 1.6 + 0.3 * len(bars)), layout="constrained")
+    axis = figure.subplots()
+    level = 0.0
+    for place, (_, part) in enumerate(bars):
+        is_whole = place == len(bars) - 1
+        start = 0.0 if is_whole else level
+        level = start + part.value
+        colour = WHOLE if is_whole else MORE if part.value > 0 else LESS
+        axis.barh(place, part.value, left=start, height=0.7, color=colour, alpha=0.85)
+        if part.has_interval:
+            reach = bar_lengths([part])
+            axis.errorbar(level, place, xerr=reach, color="black", capsize=3, linewidth=1)
+        if not is_whole:
+            axis.plot([level, level], [place + 0.35, place + 0.65], color="#888888", linewidth=0.8)
+    axis.axvline(0, color="black", linewidth=0.8)
+    axis.set_yticks(range(len(bars)), [shortened(name) for name, _ in bars], fontsize=8)
+    axis.set_ylim(len(bars) - 0.4, -0.6)
+    seconds_axis(axis.xaxis)
+    axis.set_xlabel("B minus A in a step, added up from the input on")
+    axis.grid(axis="x", alpha=0.3)
+    axis.set_axisbelow(True)
+    case = found.first_case
+    launches = "one launch" if found.launches == 1 else f"{found.launches} launches"
+    footnote(
+        figure,
+        f"A is {case.label}, B {found.second_case.label}; {case.context}; {case.data}, "
+        f"{case.batch_rows:,} rows a batch.\n"
+        f"{'95 % intervals from ' if found.launches > 1 else ''}{launches}.",
+    )
+    return figure
 
 
 def write(found: Attribution, folder: Path) -> Path:

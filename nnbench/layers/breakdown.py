@@ -8,9 +8,11 @@ each launch the parts add up to the whole.
 
 A layer without weights that cannot be told apart from nothing counts with the one before it: a
 compiler makes one loop of both, or it costs as little as it should.
+
+As a check each layer is timed by itself as well, on what it is given in the network.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,7 +22,7 @@ from numpy.typing import NDArray
 from nnbench.errors import UserError
 from nnbench.layers import listed, plan
 from nnbench.layers.listed import UPDATED, Listed
-from nnbench.measure.pieces import CUT, FORWARD, UPDATE
+from nnbench.measure.pieces import ALONE, CUT, FORWARD, UPDATE
 from nnbench.stats.estimate import centre
 from nnbench.stats.interval import Interval
 from nnbench.stats.summary import product_rates
@@ -38,6 +40,10 @@ and a layer is the small difference of two steps."""
 MUCH = 0.1
 """Parts below zero by this share of the step are told, whatever their intervals."""
 
+APART, APART_OF_STEP = 0.25, 0.05
+"""A layer alone takes another time than in the step where both are apart by these shares, of the
+longer of them and of the step, and their interval excludes 0."""
+
 Array = NDArray[np.float64]
 
 
@@ -47,7 +53,8 @@ class Group:
 
     `passes_s` and `pass_shares` are by `PASSES`. `utilisation` is the FLOPs a second of its forward
     and backward pass as a share of the machine's product rate, `pass_utilisation` that of each;
-    None where it is not known.
+    None where it is not known. `alone_s` is what the layers take by themselves, None where one of
+    them was not timed so; `is_apart` tells whether that is another time than in the step.
     """
 
     layers: tuple[Listed, ...]
@@ -57,6 +64,8 @@ class Group:
     pass_shares: Mapping[str, Interval]
     utilisation: float | None
     pass_utilisation: Mapping[str, float | None]
+    alone_s: Interval | None = None
+    is_apart: bool = False
 
     @property
     def name(self) -> str:
@@ -83,8 +92,9 @@ class Group:
 class Breakdown:
     """One network's step on one backend, device and path.
 
-    `groups` are in the order of the network. `update_s` is that of all layers together. `launches`
-    stand behind the intervals; `failed` counts pieces that could not be timed.
+    `groups` are in the order of the network. `update_share` is that of all layers together, and so
+    is `alone_share`, each by itself, None where not all were timed so. `launches` stand behind the
+    intervals; `failed` counts pieces of the whole that could not be timed.
     """
 
     case: Case
@@ -98,6 +108,17 @@ class Breakdown:
     product_flops_per_s: float | None
     launches: int
     failed: int
+    alone_share: Interval | None = None
+
+    @property
+    def layers_share(self) -> float:
+        """What of the step is its layers'."""
+        return 1 - self.loss_share.value - self.rest_share.value
+
+    @property
+    def apart(self) -> list[Group]:
+        """Groups that take another time alone than in the step."""
+        return [one for one in self.groups if one.is_apart]
 
     @property
     def sorted(self) -> list[Group]:
@@ -126,8 +147,32 @@ class Breakdown:
         ]
 
 
+@dataclass(frozen=True)
+class Timed:
+    """A network's whole step, its layers, and the seconds of each piece of it by launch.
+
+    `seconds` has the pieces' names, the whole step's is ''; `failed` counts those of the whole that
+    could not be timed.
+    """
+
+    case: Case
+    layers: Sequence[Listed]
+    seconds: Mapping[str, Mapping[Any, float]]
+    failed: int
+
+
 def of(run: Run) -> list[Breakdown]:
     """The breakdown of each network of a run. Raises UserError for a run of something else."""
+    found = []
+    for one in timed(run):
+        rates = product_rates(run, one.case)
+        rate = float(np.median(rates)) if rates else None
+        found.append(taken_apart(one.case, one.layers, one.seconds, rate, one.failed))
+    return found
+
+
+def timed(run: Run) -> list[Timed]:
+    """What a run has timed of each network. Raises UserError for a run of something else."""
     looked = plan.of(run)
     samples = run.samples()
     blocks = samples.groupby(["case", "launch", "block"])["seconds"].quantile(UNDISTURBED)
@@ -138,32 +183,48 @@ def of(run: Run) -> list[Breakdown]:
     for whole, layers in zip(wholes, looked.values(), strict=True):
         cases = listed.pieces(whole, layers)
         by_name = {case.piece or "": times_s.get(case.key, {}) for case in cases}
-        failed = sum(not by_name[case.piece or ""] for case in cases)
-        rates = product_rates(run, whole)
-        rate = float(np.median(rates)) if rates else None
-        found.append(taken_apart(whole, layers, by_name, rate, failed))
+        failed = sum(
+            not by_name[case.piece or ""] for case in cases if not str(case.piece).startswith(ALONE)
+        )
+        found.append(Timed(whole, layers, by_name, failed))
     return found
 
 
-class _Times:
-    """Seconds of each piece by launch, of the launches that have timed all."""
+class Times:
+    """Seconds of each piece by launch, of the launches that have timed all; `launches` are these.
 
-    def __init__(self, by_name: Mapping[str, Mapping[Any, float]]) -> None:
+    Only those of `among` are taken where it is given.
+    """
+
+    def __init__(
+        self, by_name: Mapping[str, Mapping[Any, float]], among: Collection[Any] | None = None
+    ) -> None:
         timed = {name: one for name, one in by_name.items() if one}
         launches = [set(one) for one in timed.values()]
-        common = sorted(set.intersection(*launches)) if launches else []
-        self.launches = len(common)
-        self._found = {name: np.array([one[at] for at in common]) for name, one in timed.items()}
+        common = set.intersection(*launches) if launches else set()
+        self.launches = sorted(common if among is None else common.intersection(among))
+        self._found = {
+            name: np.array([one[at] for at in self.launches]) for name, one in timed.items()
+        }
 
     def has(self, kind: str, number: int) -> bool:
+        """Whether this piece was timed."""
         return f"{kind}:{number}" in self._found
 
     def of(self, kind: str, number: int) -> Array:
+        """A piece's seconds, a value a launch."""
         return self._found[f"{kind}:{number}"]
 
     @property
     def whole(self) -> Array:
+        """The whole step's."""
         return self._found[""]
+
+    def stops(self, layers: Sequence[Listed]) -> list[int]:
+        """The cuts after which the step was timed; empty where what is needed is missing."""
+        if not self.launches or "" not in self._found or not self.has(CUT, 0):
+            return []
+        return [one for one in listed.stops(layers) if self.has(CUT, one)]
 
 
 def taken_apart(
@@ -177,9 +238,9 @@ def taken_apart(
 
     The whole step's name is ''. Raises UserError where no launch has timed it and a cut.
     """
-    times = _Times(by_name)
-    stops = [one for one in listed.stops(layers) if times.has(CUT, one)]
-    if not times.launches or not by_name[""] or not times.has(CUT, 0) or not stops:
+    times = Times(by_name)
+    stops = times.stops(layers)
+    if not stops:
         raise UserError(f"{case.label} ({case.context}) has no launch that timed its whole step")
     whole = times.whole
 
@@ -194,6 +255,7 @@ def taken_apart(
         groups.append(_group(layers[before:last], before, stop, times, share, rate))
     loss, rest = whole - times.of(CUT, stops[-1]), times.of(CUT, 0)
     update = sum(_update(layers, times), np.zeros_like(whole))
+    alone = _alone(layers, times)
     return Breakdown(
         case=case,
         groups=tuple(groups),
@@ -204,8 +266,9 @@ def taken_apart(
         rest_share=share(rest),
         update_share=share(update),
         product_flops_per_s=rate,
-        launches=times.launches,
+        launches=len(times.launches),
         failed=failed,
+        alone_share=None if alone is None else share(alone),
     )
 
 
@@ -217,24 +280,38 @@ def _merged(
     for before, stop in zip([0, *stops], stops, strict=False):
         alone = layers[before:stop]
         time = took(before, stop)
-        nothing = time.low <= 0 if time.has_interval else time.value <= 0
-        if found and nothing and not any(one.parameters for one in alone):
+        if found and is_nothing(time) and not any(one.parameters for one in alone):
             found.append((found.pop()[0], stop))
         else:
             found.append((before, stop))
     return found
 
 
-def _update(layers: Sequence[Listed], times: _Times) -> list[Array]:
+def is_nothing(time: Interval) -> bool:
+    """Whether it cannot be told apart from nothing."""
+    return time.low <= 0 if time.has_interval else time.value <= 0
+
+
+def _update(layers: Sequence[Listed], times: Times) -> list[Array]:
     numbers = (one.updated for one in layers if one.updated != UPDATED)
     return [times.of(UPDATE, at) - times.of(CUT, 0) for at in numbers if times.has(UPDATE, at)]
+
+
+def _alone(layers: Sequence[Listed], times: Times) -> Array | None:
+    """What layers take by themselves; None where one of them was not timed so."""
+    numbers = [one.alone for one in layers if not one.is_view]
+    if not numbers or not all(number and times.has(ALONE, number) for number in numbers):
+        return None
+    return sum(
+        (times.of(ALONE, at) - times.of(CUT, 0) for at in numbers), np.zeros_like(times.whole)
+    )
 
 
 def _group(
     layers: Sequence[Listed],
     before: int,
     stop: int,
-    times: _Times,
+    times: Times,
     share: Callable[[Array], Interval],
     rate: float | None,
 ) -> Group:
@@ -250,6 +327,7 @@ def _group(
     backward_flops = sum(one.backward_flops for one in layers)
     counted = not any(one.missing for one in layers)
     time_s = centre(total)
+    alone = _alone(layers, times)
 
     def used(flops: int, seconds: Interval | None) -> float | None:
         if not (rate and counted and flops and seconds and seconds.value > 0):
@@ -268,4 +346,14 @@ def _group(
             BACKWARD_PASS: used(backward_flops, passes_s.get(BACKWARD_PASS)),
             UPDATE_PASS: None,
         },
+        alone_s=None if alone is None else centre(alone),
+        is_apart=alone is not None and _is_apart(total, alone, times.whole),
+    )
+
+
+def _is_apart(total: Array, alone: Array, whole: Array) -> bool:
+    difference, step_s = centre(alone - total), centre(whole).value
+    longer_s = max(centre(alone).value, centre(total).value)
+    return difference.excludes_zero and abs(difference.value) > max(
+        APART * longer_s, APART_OF_STEP * step_s
     )

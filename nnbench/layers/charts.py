@@ -6,12 +6,11 @@ from matplotlib.figure import Figure
 from nnbench.layers.breakdown import LOSS, PASSES, REST, Breakdown
 from nnbench.show import figures, units
 from nnbench.show.palette import SERIES_COLOURS
-from nnbench.show.text import printable
+from nnbench.show.text import shortened
 from nnbench.stats.interval import Interval
 
 COLOURS = dict(zip(PASSES, SERIES_COLOURS, strict=False))
 OTHERS = "#999999"
-LONGEST_NAME = 44
 BAR = 0.7
 """How much of its row a bar takes."""
 
@@ -41,7 +40,7 @@ def along_the_depth(found: Breakdown) -> Figure:
         ends, reach = [time.value for time in times], figures.bar_lengths(times)
         axis.errorbar(ends, places, xerr=reach, fmt="none", color="black", capsize=2, linewidth=1)
     axis.axvline(0, color="black", linewidth=0.8)
-    axis.set_yticks(places, [_short(name) for name, _ in whole], fontsize=8)
+    axis.set_yticks(places, [shortened(name) for name, _ in whole], fontsize=8)
     axis.invert_yaxis()
     axis.set_ylim(len(whole) - 0.4, -0.6)
     figures.seconds_axis(axis.xaxis)
@@ -58,9 +57,3 @@ def along_the_depth(found: Breakdown) -> Figure:
         f"{case.data}, {case.batch_rows:,} rows a batch.",
     )
     return figure
-
-
-def _short(name: str) -> str:
-    shown = printable(name)
-    half = (LONGEST_NAME - 1) // 2
-    return shown if len(shown) <= LONGEST_NAME else f"{shown[:half]}…{shown[-half:]}"

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from nnbench.machine.fields import Field
-from nnbench.measure.pieces import CUT, FORWARD, UPDATE
+from nnbench.measure.pieces import ALONE, CUT, FORWARD, UPDATE
 from nnbench.workload.case import Case
 
 UPDATED = 0
@@ -16,7 +16,8 @@ class Listed:
     """A call of a layer: what it is, and what it computes and holds in a step on a batch.
 
     `output` is the shape of a row of what it makes, such as `28x28x32`. `updated` is the number of
-    the layer whose update has the same shapes, from 1. `missing` is what no rule counts.
+    the layer whose update has the same shapes, from 1; `alone` that of the layer that is the same,
+    on inputs of the same shapes. `missing` is what no rule counts.
     """
 
     name: str
@@ -30,12 +31,16 @@ class Listed:
     held_bytes: int
     missing: str
     updated: int
+    alone: int = 0
+    """0: it is not timed by itself."""
 
 
 def read(plain: Field) -> list[Listed]:
     """The layers of a run's specification. Raises UserError for what are none."""
     found = [one.record(Listed) for one in plain.entries()]
-    if not found or any(not 0 <= one.updated <= len(found) for one in found):
+    if not found or any(
+        not 0 <= at <= len(found) for one in found for at in (one.updated, one.alone)
+    ):
         plain.refuse("are no layers of a network")
     return found
 
@@ -55,4 +60,7 @@ def pieces(whole: Case, layers: Sequence[Listed]) -> list[Case]:
     names = [f"{kind}:{number}" for kind in (CUT, FORWARD) for number in cut]
     updates = dict.fromkeys(one.updated for one in layers if one.updated != UPDATED)
     names += [f"{UPDATE}:{number}" for number in updates]
+    names += [
+        f"{ALONE}:{number}" for number in dict.fromkeys(one.alone for one in layers if one.alone)
+    ]
     return [whole, *(replace(whole, piece=name) for name in names)]

@@ -22,11 +22,14 @@ METHOD = (
     "itself for its gradient, and a learning rate of 0. What one takes more than the one before is "
     "the layer's time: forward pass, backward pass and the update of its weights. The same cuts "
     "without a backward pass give the forward pass; the update is timed by itself with gradients "
-    "that are there; the backward pass is what is left. Loss and metrics are what the whole step "
-    "takes more than the last cut; the rest is a step without layers: calling it, and handing it a "
-    "batch. So the parts add up to the whole in every launch. A layer without weights that cannot "
-    "be told apart from nothing is told with the one before it: compilers make one loop of both. "
-    "Where branches run at the same time, a branch counts with what it adds to those before it."
+    "that are there; the backward pass is what is left. As a check each layer is timed alone, on "
+    "what it is given in the network: forward pass, backward pass and update; what it is given is "
+    "written anew for it, and the gradient of that read once more. Loss and metrics are what the "
+    "whole step takes more than the last cut; the rest is a step without layers: calling it, and "
+    "handing it a batch. So the parts add up to the whole in every launch. A layer without weights "
+    "that cannot be told apart from nothing is told with the one before it: compilers make one "
+    "loop of both. Where branches run at the same time, a branch counts with what it adds to those "
+    "before it."
 )
 
 

@@ -63,14 +63,15 @@ def make(study: Study, data: Dataset, cases: Sequence[Case], known: Iterable[Pat
     """
     looked = _seen(known, cases) or _looks(data, cases, study.effort.limit_s)
     every: list[Case] = []
+    by_case: dict[str, int] = {}
     round_s = 0.0
     for case in cases:
         found = looked[case.key]
         layers = listed.read(Field(found["layers"], "a look"))
         mine = listed.pieces(as_compiled(case, found["xla"]), layers)
         every += mine
+        by_case[case.key] = len(mine)
     sweeps = SWEEPS
-    by_case = {case.key: len(every) // len(cases) for case in cases}
     sweep_s = sum(by_case[case.key] * _turn_s(looked[case.key]) for case in cases)
     sweeps = max(LEAST_SWEEPS, min(SWEEPS, int(LAUNCH_S / sweep_s)))
     for case in cases:

@@ -9,7 +9,7 @@ from nnbench.show.intervals import MISSING, SECONDS, SHARE
 from nnbench.show.table import Cell, Table
 from nnbench.stats.interval import Interval
 
-SPARE = ("output", "bytes", "parameters", "FLOPs", "time", "of rate", *reversed(PASSES))
+SPARE = ("output", "bytes", "parameters", "alone", "FLOPs", "time", "of rate", *reversed(PASSES))
 """Columns that go where a terminal is narrow, the first of them first."""
 
 
@@ -27,7 +27,7 @@ def table(found: Breakdown) -> Table:
     return Table(
         title=f"{case.label} ({case.context}): where a step's time goes; {case.data}, {batch}",
         columns=(
-            *("layer", "share", *PASSES, "time", "of rate"),
+            *("layer", "share", *PASSES, "time", "alone", "of rate"),
             *("FLOPs", "parameters", "bytes", "output"),
         ),
         rows=rows,
@@ -44,6 +44,7 @@ def _row(group: Group) -> list[Cell]:
         intervals.cell(group.share, SHARE),
         *(intervals.cell(group.pass_shares.get(name), SHARE) for name in PASSES),
         intervals.cell(group.time_s, SECONDS),
+        intervals.cell(group.alone_s, SECONDS),
         Cell(MISSING if used is None else units.share(used)),
         Cell(units.flops(group.flops) if group.flops else MISSING),
         Cell(f"{group.parameters:,}" if group.parameters else MISSING),
@@ -56,7 +57,7 @@ def _beside(name: str, time_s: Interval, share: Interval) -> list[Cell]:
     whole = share.value == share.low == share.high
     told = Cell(units.share(share.value)) if whole else intervals.cell(share, SHARE)
     nothing = [Cell("")] * (len(PASSES))
-    return [Cell(name), told, *nothing, intervals.cell(time_s, SECONDS), *[Cell("")] * 5]
+    return [Cell(name), told, *nothing, intervals.cell(time_s, SECONDS), *[Cell("")] * 6]
 
 
 def as_json(found: Breakdown) -> dict[str, Any]:
@@ -71,6 +72,7 @@ def as_json(found: Breakdown) -> dict[str, Any]:
         LOSS.replace(" ", "_"): {"time_s": found.loss_s, "share": found.loss_share},
         REST: {"time_s": found.rest_s, "share": found.rest_share},
         UPDATE_PASS: {"share": found.update_share},
+        "alone": {"share": found.alone_share, "apart": [one.name for one in found.apart]},
         "product_flops_per_s": found.product_flops_per_s,
         "not_counted": found.missing,
         "sentences": sentences(found),
@@ -86,6 +88,7 @@ def _plain(group: Group) -> dict[str, Any]:
         "share": group.share,
         "passes_s": group.passes_s,
         "pass_shares": group.pass_shares,
+        "alone_s": group.alone_s,
         "utilisation": group.utilisation,
         "pass_utilisation": group.pass_utilisation,
         "parameters": group.parameters,

@@ -28,7 +28,7 @@ NUMBERS = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "e
 
 def sentences(found: Breakdown) -> list[str]:
     """Where most of the time goes, and how it divides between layers, update, loss and rest."""
-    return [_finding(found), *_layer(found), _whole(found)]
+    return [_finding(found), *_layer(found), _whole(found), *_alone(found)]
 
 
 def _finding(found: Breakdown) -> str:
@@ -79,10 +79,31 @@ def _layer(found: Breakdown) -> list[str]:
 def _whole(found: Breakdown) -> str:
     return (
         f"The step takes {intervals.sentence(found.whole_s, SECONDS)}: layers "
-        f"{units.share(1 - found.loss_share.value - found.rest_share.value)}, of which the "
+        f"{units.share(found.layers_share)}, of which the "
         f"optimizer's update is {_share(found.update_share)}; loss and metrics "
         f"{_share(found.loss_share)}; the rest, a step without layers, {_share(found.rest_share)}."
     )
+
+
+def _alone(found: Breakdown) -> list[str]:
+    """What the check says: each layer by itself, beside what it takes in the step."""
+    if found.alone_share is None:
+        return []
+    told = (
+        f"Each alone, on what it is given in the step, the layers take {_share(found.alone_share)} "
+        f"of a step together, in it {units.share(found.layers_share)}"
+    )
+    if not found.apart:
+        return [f"{told}."]
+    both = [(one, one.alone_s, one.time_s) for one in found.apart if one.alone_s]
+    names = ", ".join(
+        f"{one.name} ({units.seconds(alone.value)} alone, {units.seconds(within.value)} in it)"
+        for one, alone, within in both
+    )
+    return [
+        f"{told}; another time than in the step takes {names}: it counts with what it takes in it, "
+        "where a compiler may join it with others."
+    ]
 
 
 def warnings(found: Breakdown) -> list[str]:

@@ -11,7 +11,7 @@ from nnbench.layers.listed import UPDATED, Listed
 from nnbench.measure import first_look, serve, trial
 from nnbench.workload import keras_model, user_code
 from nnbench.workload.case import Case
-from nnbench.workload.counts import built, sequence
+from nnbench.workload.counts import built, calls, sequence
 from nnbench.workload.counts.sequence import Called
 from nnbench.workload.datasets.nest import TrainingData
 
@@ -66,6 +66,7 @@ def _listed(called: list[Called], update_flops: int | None) -> list[Listed]:
     a_weight = (update_flops or 0) / max(1, trainable)
     found: list[Listed] = []
     updates: dict[Any, int] = {}
+    alike: dict[Any, int] = {}
     for number, (one, each) in enumerate(zip(called, lines, strict=True), start=1):
         mine = sum(line.trainable for line in each)
         # The update of weights of equal shapes is the same program.
@@ -83,9 +84,21 @@ def _listed(called: list[Called], update_flops: int | None) -> list[Listed]:
                 held_bytes=sum(line.weight_bytes + line.activation_bytes for line in each),
                 missing=", ".join(dict.fromkeys(line.missing for line in each if line.missing)),
                 updated=updates.setdefault(weights, number) if weights else UPDATED,
+                alone=0 if one.is_view else alike.setdefault(_sameness(one, number), number),
             )
         )
     return found
+
+
+def _sameness(one: Called, number: int) -> Any:
+    """What calls have in common that take as long; a person's own layers need not tell it."""
+    import keras
+
+    if calls.keras_kind(one.layer) is None or not isinstance(one.layer, keras.Layer):
+        return number
+    config = {name: each for name, each in one.layer.get_config().items() if name != "name"}
+    call = one.call
+    return repr((type(one.layer), config, call.inputs, call.types, call.on_trained))
 
 
 def _trainable(one: Called) -> list[Any]:

@@ -1,5 +1,6 @@
 """The Keras models that stand for pieces of a step, see `pieces`."""
 
+import contextlib
 import functools
 from typing import Any
 
@@ -126,7 +127,7 @@ class _Watch:
         """What a network makes of inputs up to there."""
         self._heard, self._outputs = {}, []
         try:
-            network(inputs)
+            run_as_trained(network, inputs)
         except Done as done:
             return done.outputs
         finally:
@@ -146,6 +147,69 @@ class _Watch:
             return outputs
 
         return heard
+
+
+class Alone(Piece):
+    """One call of a layer: what the network hands it lies there, of the same values."""
+
+    def __init__(self, network: Any, one: Called, inputs: Any) -> None:
+        super().__init__([one.layer] if isinstance(one.layer, keras.Layer) else [])
+        given = keras.tree.map_structure(self._held, list(_handed(network, one, inputs)))
+        layer, is_reached = one.layer, one.call.on_trained
+
+        def run(shift: Any) -> Any:
+            # As in `Cut`; and where layers with weights come before, they take its gradient.
+            shift = shift if is_reached else ops.stop_gradient(shift)
+            args, kwargs = keras.tree.map_structure(lambda held: _shifted(held, shift), given)
+            return layer(*args, **kwargs)
+
+        self.run = run
+
+    def _held(self, handed: Any) -> Any:
+        if not hasattr(handed, "shape") or not hasattr(handed, "dtype"):
+            return handed
+        kind = keras.backend.standardize_dtype(handed.dtype)
+        as_it_is = {"trainable": False, "autocast": False, "initializer": "zeros"}
+        held = self.add_weight(shape=tuple(handed.shape), dtype=kind, **as_it_is)
+        held.assign(handed)
+        return held
+
+    def call(self, inputs: Any) -> Any:
+        """What the layer makes of what is there."""
+        return keras.tree.flatten(self.run(ops.convert_to_tensor(self.shift)))
+
+
+def _handed(network: Any, one: Called, inputs: Any) -> tuple[Any, Any]:
+    """The arguments of a layer's call in a pass of the network, by position and by name."""
+    layer, call, heard = one.layer, one.layer.call, []
+    before = iter(range(one.nth))
+
+    @functools.wraps(call)
+    def hear(*args: Any, **kwargs: Any) -> Any:
+        if next(before, None) is None:
+            heard.append((list(args), kwargs))
+            raise Done([])
+        return call(*args, **kwargs)
+
+    layer.call = hear
+    try:
+        with contextlib.suppress(Done):
+            run_as_trained(network, inputs)
+    finally:
+        layer.call = call
+    return heard[0]
+
+
+def _shifted(held: Any, shift: Any) -> Any:
+    if not isinstance(held, keras.Variable) or held.dtype == "bool":
+        return held
+    return held + ops.cast(shift, held.dtype)
+
+
+def run_as_trained(network: Any, inputs: Any) -> Any:
+    """Call a network as Keras does in a step: without, what drops out or normalises would not."""
+    given = {"training": True} if "training" in network.call_signature_parameters else {}
+    return network(inputs, **given)
 
 
 class Update(Piece):

@@ -3,8 +3,9 @@
 `cut:3` is the network up to the third layer that it calls, in the order of `counts.sequence`: what
 comes after is not computed, and each output takes itself for its gradient, which costs nothing.
 `forward:3` is the same without a backward pass; of what was made, the sum is taken. `update:3` is
-the optimizer's update of the third layer's weights, by gradients that are at hand. `cut:0` is a
-step without layers. What a step takes more than another, which lacks a layer, is what it takes.
+the optimizer's update of the third layer's weights, by gradients that are at hand. `alone:3` is a
+step of the third layer by itself, on what it is given in the network. `cut:0` is a step without
+layers. What a step takes more than another, which lacks a layer, is what it takes.
 
 Every piece is a Keras model that goes through the very code that times whole networks. Learning
 rates are 0: numbers that shrink or grow for ever may be computed at another speed.
@@ -24,7 +25,7 @@ from nnbench.workload.counts.sequence import Called
 if TYPE_CHECKING:
     import keras
 
-CUT, FORWARD, UPDATE = "cut", "forward", "update"
+CUT, FORWARD, UPDATE, ALONE = "cut", "forward", "update", "alone"
 
 
 def model(case: Case, batch: Any) -> "keras.Model":
@@ -43,6 +44,8 @@ def model(case: Case, batch: Any) -> "keras.Model":
     made: Any
     if kind == UPDATE:
         made = piece_models.Update(called)
+    elif kind == ALONE:
+        made = piece_models.Alone(whole, called[-1], x)
     else:
         run = _chain(whole, batch, case) or whole
         made = piece_models.Cut(run, called, forward_only=kind == FORWARD)

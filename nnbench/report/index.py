@@ -25,6 +25,7 @@ KINDS = {
     "history": "history",
     "model": "calibration",
     "layers": "layers",
+    "explain": "explanation",
     "tune": "tuning",
 }
 

@@ -11,6 +11,7 @@ import zlib
 LONGEST_NAME = 255
 """No file's name has more: a path is never cut."""
 
+LONGEST_TICK = 44
 LONGEST_CELL, LONGEST_LINE = 300, 1000
 
 _MARKUP = re.compile(r"[\\`*_\[\]{}<>#!|~@&:$]")
@@ -67,6 +68,13 @@ def plainer(failure: UnicodeError) -> tuple[str, int]:
     assert isinstance(failure, UnicodeEncodeError)
     part = failure.object[failure.start : failure.end]
     return "".join(_PLAINER.get(one) or _escaped(one) for one in part), failure.end
+
+
+def shortened(text: str, longest: int = LONGEST_TICK) -> str:
+    """A name as a chart has room for it, with what it begins and ends with."""
+    shown = printable(text)
+    half = (longest - 1) // 2
+    return shown if len(shown) <= longest else f"{shown[:half]}…{shown[-half:]}"
 
 
 def _visible(character: str) -> str:

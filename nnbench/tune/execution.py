@@ -32,14 +32,21 @@ LEAST_STEPS = 8
 """But so many batches."""
 
 FIRST_LIMIT_S, LEAST_LIMIT_S, LIMIT_SHARE, PATIENCE = 300.0, 20.0, 0.1, 4
-"""The first look may take so long; a setting that long to be ready, or this share of the budget, or
-so many times what the present one takes, whichever is more."""
+MOST_LIMIT_SHARE = 0.2
+"""The first look may take so long; a setting that long to be ready (of a small budget, the last
+share at most), or the first share of the budget, or so many times what the present one takes,
+whichever is more."""
+
+OVER = 1.1
+"""No training for the drift begins that would end after so many times the budget."""
 
 POLICY, SEED = "keras", 1
 """How trainings are seeded whose drift is told."""
 
 SLOW_TRAINING_S = 20.0
 """Fewer epochs are trained for the drift where they would take longer; but 2."""
+
+TOO_LATE = {"outcome": "late", "message": "the budget left no time for it (--budget)"}
 
 Watcher = Callable[[float, str, str], None]
 """Is told the seconds spent, what is going on, and the stage."""
@@ -132,7 +139,9 @@ class _Execution:
         if given or look is None:
             return float(given or max(FIRST_LIMIT_S, LIMIT_SHARE * self.tuning.budget_s))
         present_s: float = PATIENCE * (look["once_s"] + READY_EPOCHS * look["epoch_s"])
-        return max(LEAST_LIMIT_S, LIMIT_SHARE * self.tuning.budget_s, present_s)
+        budget_s = self.tuning.budget_s
+        least_s = min(LEAST_LIMIT_S, MOST_LIMIT_SHARE * budget_s)
+        return max(least_s, LIMIT_SHARE * budget_s, present_s)
 
     def _name(self, case: Case) -> str:
         return spaces.name(case, self.tuning.present)
@@ -263,12 +272,20 @@ class _Execution:
         return {**told, "wall_s": time.monotonic() - began_s}
 
     def train(self) -> None:
-        """Train the present setting twice, and those that are named once, from the same start."""
+        """Train the present setting twice, and those that are named once, from the same start.
+
+        What the budget leaves no time for is told so.
+        """
         present, self.stage = self.tuning.present, "drift and memory"
         for case in (present, *named(self.tuning)):
             have = self.tuning.trainings(case.key)
             wanted = 2 if case.key == present.key else 1
             if len(have) >= wanted:
+                continue
+            if self.tuning.spent_s + self.tuning.training_s(case) > OVER * self.tuning.budget_s:
+                for repeat in range(len(have), wanted):
+                    where = {"case": case.key, "repeat": repeat, "epochs": self._epochs}
+                    self._keep({"kind": "training", **where, **TOO_LATE})
                 continue
             with self._stopping():
                 self._start([case], self._new_launch)
@@ -281,12 +298,17 @@ class _Execution:
                         self._train_one(case, repeat, peak)
         self._keep({"kind": "done"})
 
+    @property
+    def _epochs(self) -> int:
+        """Epochs after which the drift is told."""
+        look = self.tuning.look
+        assert look is not None
+        return max(2, min(self.tuning.epochs, int(SLOW_TRAINING_S / look["epoch_s"])))
+
     def _train_one(self, case: Case, repeat: int, peak: dict[str, Any]) -> None:
         self._tell(f"drift of {self._name(case)}")
         reference = self.tuning.trainings(self.tuning.present.key)[:1]
-        look = self.tuning.look
-        assert look is not None
-        epochs = max(2, min(self.tuning.epochs, int(SLOW_TRAINING_S / look["epoch_s"])))
+        epochs = self._epochs
         unshuffled = replace(case.training, shuffle=False)
         told = self._asked(
             replace(case, training=unshuffled, cold_epochs=epochs),

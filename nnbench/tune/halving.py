@@ -206,10 +206,15 @@ def effect(known: Known, parent: Case, factor: str, other: Value) -> float:
 def _affordable(
     known: Known, wanted: Sequence[Case], fixed: Sequence[Case], share_s: float, *, least: int = 0
 ) -> list[Case]:
-    """The first of those wanted that can be timed with those that are fixed, in this time."""
+    """The first of those wanted that can be timed with those that are fixed, in this time.
+
+    Where these are fewer than `least`, also those that cost least: mostly no further process.
+    """
     chosen: list[Case] = []
     for case in wanted:
-        fits = known.cost_s([*fixed, *chosen, case], TURNS) <= share_s
-        if fits or len(chosen) < least:
+        if known.cost_s([*fixed, *chosen, case], TURNS) <= share_s:
             chosen.append(case)
+    while len(chosen) < min(least, len(wanted)):
+        others = [case for case in wanted if case not in chosen]
+        chosen.append(min(others, key=lambda one: known.cost_s([*fixed, *chosen, one], TURNS)))
     return chosen

@@ -240,9 +240,12 @@ class Tuning:
     @cached_property
     def reserve_s(self) -> float:
         """What the last stage will take: three processes, and the trainings of each."""
-        once_s = self._start_s(self.present) + 2 * self._ready_s(self.present)
-        training_s = self.epochs * self.look["epoch_s"] if self.look else 0.0
-        return min(MOST_RESERVED * self.budget_s, 3 * (once_s + training_s))
+        return min(MOST_RESERVED * self.budget_s, 3 * self.training_s(self.present))
+
+    def training_s(self, case: Case) -> float:
+        """What the drift and the memory of a setting take, about: a process, and its trainings."""
+        epochs_s = self.epochs * self.look["epoch_s"] if self.look else 0.0
+        return self._start_s(case) + 2 * self._ready_s(case) + epochs_s
 
     def _start_s(self, case: Case) -> float:
         """By the starts of this backend, else typical, as slow as the present one's was."""

@@ -23,7 +23,7 @@ PRECISIONS = tuple(dense.BYTES_PER_VALUE)
 JIT = ("auto", "on", "off")
 SOURCES = ("arrays", "tf.data", "pydataset")
 """What hands batches to `fit`, see `training.sources`."""
-PIECE = re.compile(r"(?:cut|forward|update):\d{1,5}", re.ASCII)
+PIECE = re.compile(r"(?:cut|forward|update|alone):\d{1,5}", re.ASCII)
 SPLIT_SEED = 0
 """Of the draw of rows that are held out: the same for all that are compared."""
 

@@ -74,6 +74,33 @@ def test_parts_are_what_each_layer_adds_and_add_up_to_the_whole():
     assert words.warnings(one) == []
 
 
+def test_each_layer_alone_is_a_check_and_what_differs_is_told():
+    alone = {"conv2d": 1, "re_lu": 2, "flatten": 0, "dense": 4, "dense_1": 4}
+    layers = [replace(one, alone=alone[one.name]) for one in LAYERS]
+    names = [case.piece for case in listed.pieces(case("6x5"), layers)]
+    assert [name for name in names if str(name).startswith("alone")] == [
+        *("alone:1", "alone:2", "alone:4")
+    ]
+    # dense_1 is what dense is, of which a step takes six times as much.
+    of_layers = {"alone:1": 2e-3, "alone:2": 1e-5, "alone:4": 1e-3}
+    of_layers = {name: STEP_S + alone_s for name, alone_s in of_layers.items()}
+    one = found(layers, noise=1e-4, **of_layers)
+    assert [group.alone_s.value for group in one.groups] == pytest.approx(
+        [2.01e-3, 1e-3, 1e-3], rel=0.01
+    )
+    assert [group.name for group in one.apart] == ["flatten + dense"]
+    said = words.sentences(one)[-1]
+    assert said.startswith("Each alone, on what it is given in the step, the layers take 42 % [")
+    assert "flatten + dense (1.00 ms alone, 6.00 ms in it)" in said
+    assert plain(tables.as_json(one))["alone"]["apart"] == ["flatten + dense"]
+    # What could not be timed so is no check, and no layer is lost by it.
+    del of_layers["alone:2"]
+    partly = found(layers, **of_layers)
+    assert partly.alone_share is partly.groups[0].alone_s is None
+    assert partly.groups[1].alone_s is not None
+    assert not any("alone" in said for said in words.sentences(partly))
+
+
 def test_the_finding_names_the_pass_its_share_and_its_rate_first():
     said = words.sentences(found(noise=0.001))
     assert said[0] == (

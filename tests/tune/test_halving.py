@@ -1,12 +1,16 @@
 """The rule of a tuning on simulated times: it finds the fastest, in its time, whatever fails."""
 
 import math
+import sys
+from contextlib import closing
 
 import pytest
+from projects import ROOT
 from tunings import BACKENDS, READY_S, START_S, everything, new, present, simulated
 
-from nnbench.tune import halving
-from nnbench.tune.finding import named
+from nnbench.store.folder import Writer
+from nnbench.tune import execution, halving, words
+from nnbench.tune.finding import Finding, named
 from nnbench.tune.halving import COMBINED, HALVED, LAST_TURNS, SINGLE
 
 
@@ -76,6 +80,47 @@ def test_a_small_budget_tries_less_and_still_tells_more_than_one_launch(budget_s
     # Whatever the budget: the present setting and two others, in two rungs.
     least = 2 * (3 * (START_S + READY_S) + LAST_TURNS)
     assert tuning.spent_s <= max(least, 1.05 * budget_s)
+
+
+def test_a_small_budget_starts_no_backend_that_it_cannot_pay():
+    first = halving.next_rung(new(budget_s=20.0))
+    assert len(first.cases) == halving.LEAST_TRIED
+    assert {case.worker for case in first.cases} == {present().worker}
+
+
+def test_what_the_budget_leaves_no_time_for_is_not_trained_but_told(tmp_path):
+    tuning = simulated(new(budget_s=30.0, folder=tmp_path), apart)
+    (tmp_path / "trials.jsonl").touch()
+    with closing(Writer(tmp_path)) as writer:
+        late = execution._Execution(tuning, writer, None, lambda *_: None, halving.next_rung)
+        late.tuning = tuning.plus({"kind": "end", "rung": 99, "wall_s": 20.0})
+        late.train()
+        assert late.tuning.is_complete
+        assert late.tuning.spent_s == tuning.spent_s + 20.0
+        found = Finding.of(late.tuning)
+    assert found.same is not None
+    assert "budget left no time" in found.same.trained.problem
+    assert any("is not known: the budget left no time" in said for said in words.sentences(found))
+
+
+def test_the_grid_that_answers_are_held_against_is_whole_and_times_its_fastest_again():
+    sys.path.insert(0, str(ROOT))
+    from benchmarks.tune import __main__ as grids
+
+    asked = grids.Asked(ROOT, (), every=False)
+    tuning = new(backends=("jax",), keep=("backend",))
+    grid = grids.grid_of(tuning, asked)
+    assert {*grid, tuning.present} == {
+        one for one in everything(tuning.space) if keeps(tuning, one)
+    }
+    answer = grid[-1]
+    rule = grids.plan_of(grid, answer, asked)
+    found = simulated(tuning, apart, noise=0.02, rule=rule)
+    assert {*grid} <= found.tried
+    last = found.rungs[-grids.LAUNCHES :]
+    assert all(rung.cases == last[0].cases for rung in last)
+    assert answer in last[0].cases
+    assert min(map(apart, last[0].cases)) == best(found, apart, keeping=True)
 
 
 def test_slow_starts_and_compilations_are_learnt_and_kept_within_the_budget():
