@@ -11,7 +11,7 @@ from nnbench.workload.case import Case
 from nnbench.workload.counts import NetworkCount
 from nnbench.workload.datasets import Dataset
 
-ROOM = "nnbench.costs.worker"
+ROOM = "nnbench.measure.network_count"
 LIMIT_S = 120.0
 
 

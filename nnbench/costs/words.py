@@ -46,7 +46,7 @@ def where(context: Context) -> str:
 def basis(context: Context) -> str:
     """What the answers rest on."""
     model = context.model.phases[EPOCH]
-    cases = len({case.key for case in model.cases})
+    cases = len({one.case.key for one in model.cases})
     return (
         f"From {len(model.times_s)} timings of {cases} networks here; an epoch left out of the fit "
         f"is predicted with a median error of {units.share(model.left_out_error())}. "
