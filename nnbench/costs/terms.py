@@ -64,9 +64,9 @@ LAYERS = {kind: Term(f"layers: {kind}", "s per layer", "layers") for kind in KIN
 TURN = Term("time steps", "s per time step and layer", "layers")
 VARIABLE = Term("weight tensors", "s per tensor")
 FLOPS = {kind: Term(f"products: {kind}", "s per FLOP", "products") for kind in WITH_PRODUCTS}
-ELEMENTWISE = Term("elementwise", "s per FLOP")
-ROW = Term("rows in products", "s per row and product")
-HIDDEN = Term("inputs of products", "s per byte")
+ELEMENTWISE = {kind: Term(f"value by value: {kind}", "s per FLOP", "elementwise") for kind in KINDS}
+ROWS = {kind: Term(f"rows: {kind}", "s per row and product", "rows") for kind in WITH_PRODUCTS}
+HIDDEN = {kind: Term(f"inputs: {kind}", "s per byte", "inputs") for kind in WITH_PRODUCTS}
 ACTIVATION = Term("activations", "s per byte")
 SPILL = Term("beyond the cache", "s per byte")
 WEIGHT = Term("weights, optimizer", "s per byte")
@@ -102,7 +102,13 @@ class Cache:
 
 NO_CACHE = Cache()
 
-WORK = (*FLOPS.values(), ELEMENTWISE, ROW, HIDDEN, ACTIVATION, SPILL, WEIGHT)
+WORK = (
+    *FLOPS.values(),
+    *ELEMENTWISE.values(),
+    *ROWS.values(),
+    *HIDDEN.values(),
+    *(ACTIVATION, SPILL, WEIGHT),
+)
 """A narrow product is not worth its FLOPs: each row of its output costs something, and so does
 each value that it reads of what other layers have made. Activations beyond a `Cache` come from a
 slower memory, and on some systems from fresh pages each time."""
@@ -126,7 +132,7 @@ the network along, as Torch's does, costs a step's work, too. `first_epoch` is w
 phases and a steady epoch's other steps, such as compiling again for a smaller last batch; a
 compiled path's one program has both batches, in `trace` and `compile`."""
 
-OVERHEADS = (ONCE, *LAYERS.values(), TURN, VARIABLE, ROW)
+OVERHEADS = (ONCE, *LAYERS.values(), TURN, VARIABLE, *ROWS.values())
 """What of a step is paid however wide the layers are; the other terms grow with their width."""
 
 
@@ -163,16 +169,16 @@ class Counted:
                 continue
             found[LAYERS[kind]] += 1
             found[VARIABLE] += line.variables
-            found[ELEMENTWISE] += line.forward_elementwise + line.backward_elementwise
+            found[ELEMENTWISE[kind]] += line.forward_elementwise + line.backward_elementwise
             if kind == "recurrent":
                 found[TURN] += line.steps
             if kind in FLOPS and line.output:
                 found[FLOPS[kind]] += line.forward_products + line.backward_products
                 # A recurrent layer that hands on its last step only has made all of them.
                 rows = math.prod(line.output[:-1]) * (line.steps if len(line.output) == 2 else 1)
-                found[ROW] += rows
+                found[ROWS[kind]] += rows
                 if line.backward_products > line.forward_products:
-                    found[HIDDEN] += 4 * line.forward_products / 2 / max(1, line.output[-1])
+                    found[HIDDEN[kind]] += 4 * line.forward_products / 2 / max(1, line.output[-1])
         return found
 
 
@@ -248,7 +254,7 @@ AXES = {
     "layers": LAYERS.values(),
     "time steps": (TURN,),
     "products": FLOPS.values(),
-    "elementwise work": (ELEMENTWISE,),
+    "elementwise work": ELEMENTWISE.values(),
     "activations": (ACTIVATION,),
     "weights": (WEIGHT,),
 }

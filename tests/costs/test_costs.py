@@ -177,9 +177,12 @@ def test_outside_is_said_on_which_axes(model):
     assert outside("64x4", 1_000_000, 32) == {"batches"}
     (one,) = model.predict(SETTING.case(parse("64x60"), 2000, None), 30).outside
     assert (one.value, one.least, one.most) == (61, 2, model.ends["layers"][1])
-    assert "layers (61; calibrated: 2 to" in words.prediction_sentences(
-        model.predict(SETTING.case(parse("64x60"), 2000, None), 30)
-    )[-1]
+    assert (
+        "layers (61; calibrated: 2 to"
+        in words.prediction_sentences(model.predict(SETTING.case(parse("64x60"), 2000, None), 30))[
+            -1
+        ]
+    )
 
 
 def test_timing_a_network_makes_the_model_surer_of_it(model, pool):
@@ -304,8 +307,7 @@ def test_the_table_tells_of_every_term_that_costs_something(model, capsys):
     print_table(tables.errors(model))
     shown = capsys.readouterr().out
     for fitted in model.phases.values():
-        for term, each in fitted.coefficients.items():
-            assert term.name in shown
+        assert all(term.name in shown for term in fitted.coefficients)
     assert "95th percentile" in shown
     told = plain(tables.model_as_json(model, SETTING.label, Path(__file__), Path(__file__)))
     assert json.loads(json.dumps(told, allow_nan=False))["phases"][STEP]["times"] == 40
