@@ -11,8 +11,12 @@ from nnbench.cli.session import resumable, status, tell_failures
 from nnbench.errors import UserError
 from nnbench.show.terminal import print_json, print_sentences, print_table, say, skipped, waiting
 from nnbench.workload import quantities
+from nnbench.workload.case import one_of
+from nnbench.workload.families import FAMILIES
 
 EPOCHS = 100
+USUAL = ("dense", "conv", "lstm", "transformer")
+"""Families that between them do each kind of work."""
 
 
 @options("Data")
@@ -37,6 +41,7 @@ class TimedTraining(Training):
 def calibrate(
     *network: Annotated[str, Parameter(show=False)],
     budget: str = "3min",
+    families: str = ",".join(USUAL),
     data: ShapedData = ShapedData(),
     training: TimedTraining = TimedTraining(),
     machine: Machine = Machine(),
@@ -44,19 +49,21 @@ def calibrate(
 ) -> int:
     """Fit what a network costs here, from trainings that this command chooses and times.
 
-    The networks are chains of Dense layers on tables, and are chosen by the command: none is named.
-    Ends with the path of a page: coefficients, residuals, maps over depth and width, roofline.
-    Given again, it goes on where it stopped and adds to what is there.
+    The networks are chosen by the command, within the families: none is named. Ends with the path
+    of a page: coefficients, residuals, maps over depth and width, roofline. Given again, it goes on
+    where it stopped and adds to what is there.
 
     Args:
         budget: Time for each backend and path together, such as 3min.
+        families: Kinds of networks that are timed: what of others is like them is predicted, too.
     """
     if network:
         raise UserError(
-            "calibrate chooses its networks, chains of Dense layers, by itself: name none; "
+            "calibrate chooses its networks by itself, within --families: name none; "
             f"{network[0]} is timed by nnbench run {shlex.quote(network[0])}"
         )
     budget_s = quantities.parse_seconds(budget)
+    named = _families(families)
     from nnbench.costs.setting import settings, shape_of
 
     told, failed, shape = [], 0, shape_of(data)
@@ -71,9 +78,11 @@ def calibrate(
         with resumable(), Bar(round(budget_s), "s", quiet=output.quiet) as bar:
 
             def show(spent_s: float, note: str, bar: Bar = bar, label: str = setting.label) -> None:
-                bar.show(round(spent_s), f"{label}: {note}")
+                # A network that has begun is waited for.
+                over = " (over the budget)" if spent_s > budget_s + 1 else ""
+                bar.show(round(min(spent_s, budget_s)), f"{label}: {note}{over}")
 
-            made = calibration.calibrate(output.results, setting, budget_s, show)
+            made = calibration.calibrate(output.results, setting, budget_s, show, named)
         skipped(made.skipped)
         tell_failures(*made.measured)
         failed |= status(*made.measured)
@@ -90,3 +99,11 @@ def calibrate(
     if output.as_json:
         print_json(told)
     return failed
+
+
+def _families(text: str) -> list[str]:
+    """The families that are named, each once. Raises UserError for an unknown one."""
+    found = [name.strip() for name in text.split(",")]
+    for name in found:
+        one_of("family", name, tuple(FAMILIES))
+    return list(dict.fromkeys(found))

@@ -1,12 +1,16 @@
 """`nnbench predict`."""
 
-from typing import Annotated
+import contextlib
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
 from nnbench.cli.calibrate import ShapedData
 from nnbench.cli.options import (
     Machine,
+    Models,
     Output,
     Rows,
     Training,
@@ -14,12 +18,19 @@ from nnbench.cli.options import (
     tell_backend,
     tell_data,
 )
-from nnbench.show.terminal import answer, skipped
-from nnbench.workload.networks import dense_chains
+from nnbench.errors import UserError
+from nnbench.show.terminal import answer, skipped, waiting
+from nnbench.workload.architecture import Architecture
+from nnbench.workload.study import Networks, Study
+
+if TYPE_CHECKING:
+    from nnbench.workload.case import Case
+    from nnbench.workload.datasets import Dataset
 
 
 def predict(
-    *architecture: Annotated[str, Parameter(required=True)],
+    *network: Annotated[str, Parameter(name="NETWORK")],
+    model: Models = (),
     rows: Rows | None = None,
     data: ShapedData = ShapedData(),
     training: Training = Training(),
@@ -28,25 +39,51 @@ def predict(
 ) -> None:
     """How long a network would train, by the cost model that `nnbench calibrate` made here.
 
-    The model is of chains of Dense layers on tables: other networks are timed by `nnbench run`.
+    Any network: it is built and its work counted, and nothing is trained.
 
     Args:
-        architecture: 6,6 or 64x8, or a grid; again for more.
-        rows: Rows of data; default: 1372.
+        network: 6,6 or 64x8, conv:32x4, train.py:build(depth=4), model.keras, or a grid.
+        rows: Rows of data; default: those of the data, 1372 where none are named.
     """
-    networks = dense_chains(architecture, "predict")
+    networks = Networks(network, model)
+    if not (network or model):
+        raise UserError("no network was named: try 6,6 conv:32x4 or --model train.py:build")
+    networks.parsed()
     check_calibrated(output.results, machine)
-    from nnbench.costs.setting import shape_of
+    study = Study(networks, data, training, machine)
+    with waiting("fitting the cost model"):
+        cases, load = _cases(study, rows)
+        from nnbench.costs import answers, tables, words
 
-    shape = shape_of(data, rows)
-    from nnbench.costs import answers, tables, words
-
-    found = answers.predictions(output.results, machine, training, shape, networks)
+        found = answers.predictions(output.results, cases, training.epoch_count, load)
     tell_backend(machine, quiet=output.quiet)
-    tell_data(shape)
     skipped(dict.fromkeys(text for one in found for text in one.skipped))
     shown = []
     for one in found:
-        sentences = [*words.prediction_sentences(one.prediction), words.age(one.calibrated)]
-        shown += [tables.prediction(one), sentences]
+        shown += [tables.prediction(one), words.predicted(one)]
     answer([tables.predicted_as_json(one) for one in found], shown, as_json=output.as_json)
+
+
+def _cases(study: Study, rows: int | None) -> "tuple[list[Case], Callable[[], Dataset]]":
+    """The cases that are asked for, and what loads their data.
+
+    Of chains of Dense layers on a table its shape is enough, which may be one that is not there.
+    """
+    from nnbench.costs.setting import NoTableError, settings, shape_of
+
+    parsed = study.networks.parsed()
+    chains = [one for one in parsed if isinstance(one, Architecture) and one.family == "dense"]
+    if chains == parsed:
+        with contextlib.suppress(NoTableError):
+            shape = shape_of(study.data, rows)
+            tell_data(shape)
+            every = settings(study.machine, study.training, shape)
+            batch = study.training.batch_size
+            cases = [one.case(chain, shape.rows, batch) for one in every for chain in chains]
+            return cases, study.load
+    data = study.load()
+    tell_data(data)
+    cases = study.cases(data)
+    if rows is not None:
+        cases = [replace(case, rows=rows) for case in cases]
+    return cases, lambda: data

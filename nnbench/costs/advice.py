@@ -143,7 +143,7 @@ def _changes(
     if context.batch_size is not None:
         changed["larger batches: a full batch"] = replace(context, batch_size=None)
     rows = context.rows // 2
-    while rows >= max(2.0, 2 ** context.model.low[2]):
+    while rows >= max(2.0, context.model.ends["rows in a batch"][0]):
         changed[f"fewer rows: {rows:,}"] = fewer = replace(context, rows=rows)
         if fewer.predict(wanted).epoch_s.value <= budget_s:
             break

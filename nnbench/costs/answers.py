@@ -1,6 +1,6 @@
 """Everything that `nnbench advise` answers, computed once."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -8,15 +8,18 @@ from pathlib import Path
 from nnbench.costs import questions
 from nnbench.costs.advice import Advice, advise
 from nnbench.costs.context import Context
+from nnbench.costs.counting import counted
 from nnbench.costs.prediction import Prediction
 from nnbench.costs.questions import Alternative, FreeWidth
-from nnbench.costs.saved import load, load_if_any
-from nnbench.costs.setting import DataShape, settings
+from nnbench.costs.saved import load, load_if_any, load_nearest
+from nnbench.costs.setting import DataShape, Setting, settings
 from nnbench.costs.verification import Checked
 from nnbench.errors import UserError
 from nnbench.stats.interval import Interval
 from nnbench.workload.architecture import Architecture
-from nnbench.workload.case import PATHS
+from nnbench.workload.case import PATHS, Case
+from nnbench.workload.counts import NetworkCount
+from nnbench.workload.datasets import Dataset
 from nnbench.workload.study import Machine, TrainingOptions
 
 MOST_VERIFIED = 5
@@ -73,30 +76,70 @@ class Answers:
 
 @dataclass(frozen=True)
 class Predicted:
-    """A network that was not timed, in a setting that was calibrated at some moment."""
+    """A network that was not timed, in a setting that was calibrated at some moment.
+
+    `differs` says in what its training is unlike all that was timed; the calibration took
+    `spent_s`.
+    """
 
     prediction: Prediction
     label: str
     calibrated: datetime
     skipped: Sequence[str]
+    options: str
+    spent_s: float
+    differs: Sequence[str] = ()
+    not_counted: Sequence[str] = ()
 
 
 def predictions(
-    results: Path,
-    machine: Machine,
-    training: TrainingOptions,
-    shape: DataShape,
-    networks: Sequence[Architecture],
+    results: Path, cases: Sequence[Case], epochs: int, load_data: Callable[[], Dataset]
 ) -> list[Predicted]:
-    """Predict every network in every setting. Raises UserError for one that is not calibrated."""
+    """Predict every case. Raises UserError for one whose setting is not calibrated.
+
+    Networks that are no chains of Dense layers are built by a worker on the data, and counted.
+    """
+    asked = {Setting.of(case).folder: Setting.of(case) for case in cases}
+    made = {folder: load_nearest(results, one) for folder, one in asked.items()}
+    counts = {case: case.step_cost for case in cases}
+    unknown = [case for case in cases if counts[case] is None]
+    for backend in dict.fromkeys(case.worker for case in unknown):
+        mine = [case for case in unknown if case.worker == backend]
+        counts |= dict(zip(mine, counted(mine, load_data()), strict=True))
     found = []
-    for setting in settings(machine, training, shape):
-        made = load(results, setting)
-        for network in networks:
-            case = setting.case(network, shape.rows, training.batch_size)
-            prediction = made.model.predict(case, training.epoch_count)
-            found.append(Predicted(prediction, setting.label, made.timed, made.skipped))
+    for case in cases:
+        calibrated, count = made[Setting.of(case).folder], counts[case]
+        assert count is not None
+        found.append(
+            Predicted(
+                calibrated.model.predict(case, epochs, count),
+                calibrated.setting.label,
+                calibrated.timed,
+                calibrated.skipped,
+                calibrated.setting.options,
+                calibrated.spent_s,
+                _differences(case, calibrated.setting, count),
+                count.uncounted,
+            )
+        )
     return found
+
+
+def _differences(case: Case, setting: Setting, count: NetworkCount) -> list[str]:
+    """Of a training: what of it no network had that was timed."""
+    timed = setting.training
+    told = []
+    if count.precision != timed.precision and not (
+        count.precision.endswith(timed.precision) and case.model is None
+    ):
+        told.append(f"numbers of {count.precision} (calibrated: {timed.precision})")
+    if count.optimizer.lower() != timed.optimizer:
+        told.append(f"the optimizer {count.optimizer} (calibrated: {timed.optimizer})")
+    for name in ("jit", "steps_per_execution", "source"):
+        mine, theirs = getattr(case.training, name), getattr(timed, name)
+        if mine != theirs:
+            told.append(f"{name.replace('_', ' ')} {mine} (calibrated: {theirs or 'none'})")
+    return told
 
 
 def context_of(
@@ -111,6 +154,9 @@ def context_of(
         raise UserError("advice is for one backend, device and path: name one of each")
     made = load(results, setting)
     context = Context(made.model, setting, shape.rows, training.batch_size, training.epoch_count)
+    if not context.has_chains:
+        again = f"nnbench calibrate {setting.options} --families dense"
+        raise UserError(f"{setting.label} is calibrated without Dense chains: run {again}")
     return context, made.skipped
 
 

@@ -18,10 +18,13 @@ from nnbench.store.runs import Run
 from nnbench.workload.case import Case
 from nnbench.workload.study import Effort, Study
 
-RUN_S = 22.0
-"""A run of the calibration, one launch, is planned to take so long, its start included."""
+RUN_S = 40.0
+"""A run of the calibration, one launch, is planned to take about so long, its start included."""
 
-LIMIT_S = 120.0
+LEAST_RUN_S = 4.0
+"""What is left of a budget beyond a start is worth a run where it is more."""
+
+LIMIT_S = 60.0
 
 GUESSED_START_S = {"tensorflow": 7.0, "jax": 4.0, "torch": 5.0}
 
@@ -37,59 +40,79 @@ class Calibration:
     skipped: Sequence[str]
 
 
-def calibrate(results: Path, setting: Setting, budget_s: float, watch: Watcher) -> Calibration:
-    """Time cases in whole runs, the first in any case, until the budget is spent; fit to all.
+class _SpentError(Exception):
+    """The budget is spent while a run is not at its end: the next command goes on with it."""
 
+
+def calibrate(
+    results: Path,
+    setting: Setting,
+    budget_s: float,
+    watch: Watcher,
+    families: Sequence[str] = ("dense",),
+) -> Calibration:
+    """Time networks of these families in runs until the budget is spent; fit to all there are.
+
+    A trial that has begun is waited for: a budget is exceeded by less than the longest of them.
     Raises UserError where that is no model: nothing could be timed, or too little.
     """
     began_s = time.monotonic()
-    pool = design.candidates(setting)
+    pool = design.candidates(setting, families)
     measured: set[Path] = set()
-    model: CostModel | None = None
+
+    def left_s() -> float:
+        return budget_s - (time.monotonic() - began_s)
+
     while True:
         made, skipped = read(results, setting)
-        tried = {key for run in made for key in run.cases}
-        able = [case for case in pool if case.key not in tried]
         seen = observed(made)
-        spent_s = time.monotonic() - began_s
         unfinished = next((run for run in made if not measuring.is_complete(run)), None)
+        start_s = GUESSED_START_S[setting.backend]
+        enough_s = start_s + LEAST_RUN_S
         if unfinished is None:
-            watch(min(spent_s, budget_s), f"{len(seen)} networks timed, fitting")
-            try:
-                model = CostModel.fit(seen)
-            except TooFewCasesError as few:
-                why = str(few)
-            left_s = budget_s - spent_s
-            start_s = GUESSED_START_S[setting.backend]
-            is_late, is_all = left_s < start_s + 0.2 * RUN_S, len(able) < LEAST_CASES
-            now = [run for run in made if run.folder in measured]
-            if model is not None and (is_late or is_all):
-                return Calibration(model, now, skipped)
-            if is_all or (is_late and measured):
-                again = f"nnbench calibrate {setting.options}"
-                raise UserError(
-                    f"{setting.label} is calibrated too little ({why}): run {again}",
-                    *(failure.told for run in now for failure in measuring.failures(run)),
-                )
-            known = [one.case for one in seen]
-            if model is None:
-                count = LEAST_CASES if known else design.FIRST
-                chosen = design.spread_out(design.quick(able), count, known)
-            else:
-                chosen = design.most_informative(model, able, min(RUN_S, left_s) - start_s)
+            tried = {key for run in made for key in run.cases}
+            able = [case for case in pool if case.key not in tried]
+            if not able or (left_s() < enough_s and (measured or seen)):
+                break
+            pace = design.pace(made)
+            chosen = design.next_cases(able, pace, min(RUN_S, left_s()) - start_s)
             create_run(folder_of(results, setting), chosen, len(made))
             continue
+        if left_s() <= 0 and measured:
+            break
 
-        def show(state: measuring.Progress, timed: int = len(seen)) -> None:
-            spent_s = min(time.monotonic() - began_s, budget_s)
-            watch(spent_s, f"{timed} networks timed, {state.now}")
+        # A case has a trial of its phases and, on the path of fit, steps.
+        def show(
+            state: measuring.Progress,
+            timed: int = len(seen),
+            each: int = 2 if setting.path == "fit" else 1,
+        ) -> None:
+            timed += state.done // each
+            watch(budget_s - left_s(), f"{timed} networks timed, {state.now}")
+            if left_s() <= 0:
+                raise _SpentError
 
         measured.add(unfinished.folder)
         try:
             measuring.execute(unfinished.folder, data_of(unfinished), show)
+        except _SpentError:
+            break
         except measuring.NothingMeasuredError:
-            if model is None:
+            if len(seen) < LEAST_CASES:
                 raise
+            break
+    made, skipped = read(results, setting)
+    now = [run for run in made if run.folder in measured]
+    seen = observed(made)
+    watch(budget_s - left_s(), f"{len(seen)} networks timed, fitting")
+    try:
+        return Calibration(CostModel.fit(seen), now, skipped)
+    except TooFewCasesError as few:
+        raise UserError(
+            f"{setting.label} is calibrated too little ({few}): run nnbench calibrate "
+            f"{setting.options}",
+            *(failure.told for run in now for failure in measuring.failures(run)),
+        ) from None
 
 
 def create_run(folder: Path, cases: Sequence[Case], number: int) -> Path:

@@ -4,6 +4,7 @@ import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from statistics import geometric_mean
 from typing import Any
 
 import numpy as np
@@ -19,7 +20,7 @@ from nnbench.costs import words
 from nnbench.costs.context import Context
 from nnbench.costs.model import PhaseModel, around
 from nnbench.costs.questions import DEPTHS, answered_depths
-from nnbench.costs.terms import FIRST_EPOCH, FLOP, position
+from nnbench.costs.terms import FIRST_EPOCH, FLOPS, LAYERS
 from nnbench.phases import COLD, COMPILE, EPOCH, ONCE, STEP
 from nnbench.show import units
 from nnbench.show.figures import bar_lengths, footnote
@@ -63,7 +64,7 @@ def _spaced(low: int, high: int, count: int) -> list[int]:
 def _time_s(context: Context, depth: int, width: int, phase: str) -> float:
     one = Architecture((width,) * depth)
     if phase == COMPILE:
-        return context.model.phases[COMPILE].predict(context.case(one)).seconds.value
+        return context.model.phases[COMPILE].predict(context.counted(one)).seconds.value
     found = context.predict(one)
     return (found.step_s if phase == STEP else found.total_s).value
 
@@ -128,9 +129,9 @@ def _timed(axis: Axes, context: Context, phase: str, times_s: Array) -> None:
     shape = here.batch_rows, here.steps_per_epoch
     same, others = [], set()
     for one in context.model.observed:
-        if one.case.architecture is None:
+        if one.case.architecture is None or not one.case.is_dense_chain:
             continue
-        depth, width = 2.0 ** position(one.case)[:2]
+        depth, width = one.case.architecture.depth, geometric_mean(one.case.architecture.widths)
         measured_s = _measured_s(one.times_s, phase, context.epochs)
         alike = (one.case.batch_rows, one.case.steps_per_epoch) == shape
         if alike and measured_s is not None:
@@ -166,21 +167,21 @@ def roofline(context: Context, product_flops_per_s: float | None = None) -> Figu
     figure = Figure(figsize=(8.5, 5), layout="constrained")
     axis = figure.subplots()
     model = context.model.phases[STEP]
-    flops = np.array([float(case.step_cost.flops) for case in model.cases if case.step_cost])
+    flops = np.array([float(one.count.flops) for one in model.cases])
     achieved = flops / model.times_s
-    depths = np.array([case.architecture.depth for case in model.cases if case.architecture])
+    depths = np.array([sum(one.step[term] for term in LAYERS.values()) for one in model.cases])
     colours: dict[str, Any] = {"c": depths, "norm": LogNorm(1, max(2, depths.max()))}
     edges: dict[str, Any] = {"edgecolors": "#333333", "linewidths": 0.5}
     shown = axis.scatter(flops, achieved, cmap=SHADES, s=30, zorder=3, **colours, **edges)
     span = np.geomspace(flops.min() / 1.5, flops.max() * 1.5, 60)
-    for depth, style in ((int(depths.min()), "-"), (int(depths.max()), "--")):
-        overhead_s = _overhead_s(model, depth)
+    for depth, style in ((1, "-"), (context.deepest, "--")):
+        overhead_s = _overhead_s(context, depth)
         if overhead_s > 0:
             label = f"overhead alone, depth {depth}: {units.seconds(overhead_s)} a step"
             colour = COLOURS["epoch overhead"]
             axis.plot(span, span / overhead_s, style, color=colour, linewidth=1.5, label=label)
-    flop_s = model.coefficients[FLOP].value
-    rates = [("the model's FLOPs", 1 / flop_s, "-", COLOURS[STEP])] if flop_s > 0 else []
+    dense = model.coefficients.get(FLOPS["dense"])
+    rates = [("the model's FLOPs", 1 / dense.value, "-", COLOURS[STEP])] if dense else []
     if product_flops_per_s:
         rates.append(("matrix product, measured", product_flops_per_s, ":", "black"))
     for name, rate, style, colour in rates:
@@ -192,7 +193,7 @@ def roofline(context: Context, product_flops_per_s: float | None = None) -> Figu
     _ticks(axis.xaxis, _round(*axis.get_xlim(), 6), _short_flops)
     _ticks(axis.yaxis, _round(*axis.get_ylim(), 6), lambda value: f"{_short_flops(value)}/s")
     axis.grid(alpha=0.3)
-    bar = figure.colorbar(shown, ax=axis, label="depth", aspect=30)
+    bar = figure.colorbar(shown, ax=axis, label="layers", aspect=30)
     _ticks(bar.ax.yaxis, [depth for depth in DEPTHS if depth <= depths.max()])
     axis.legend(fontsize=8, loc="lower right")
     footnote(
@@ -203,11 +204,9 @@ def roofline(context: Context, product_flops_per_s: float | None = None) -> Figu
     return figure
 
 
-def _overhead_s(model: PhaseModel, depth: int) -> float:
-    case = next(case for case in model.cases if case.architecture)
-    alone = replace(case.training, batch_size=None)
-    shaped = replace(case, architecture=Architecture((2,) * depth), rows=1, training=alone)
-    return float(model.plain_s([shaped])[1][0])
+def _overhead_s(context: Context, depth: int) -> float:
+    alone = replace(context, rows=2, batch_size=None).counted(Architecture((2,) * depth))
+    return float(context.model.phases[STEP].plain_s([alone])[1][0])
 
 
 def overhead_share(context: Context) -> Figure:

@@ -8,6 +8,7 @@ import numpy as np
 
 from nnbench.costs.prediction import CostModel, Prediction
 from nnbench.costs.setting import Setting
+from nnbench.costs.terms import Counted
 from nnbench.phases import EPOCH, STEP
 from nnbench.stats.interval import Interval
 from nnbench.workload import tasks
@@ -47,6 +48,10 @@ class Context:
         """The case of an architecture in this context."""
         return self.setting.case(architecture, self.rows, self.batch_size)
 
+    def counted(self, architecture: Architecture) -> Counted:
+        """That, with its counts."""
+        return Counted.of(self.case(architecture))
+
     def parameters(self, architecture: Architecture) -> int:
         """The trainable parameters of an architecture here."""
         outputs = tasks.outputs(self.setting.training.task)
@@ -69,23 +74,34 @@ class Context:
         assert phase in (STEP, EPOCH)
         key = (one, other, phase)
         if key not in self._ratios:
-            self._ratios[key] = self.model.phases[phase].ratio(self.case(one), self.case(other))
+            both = self.counted(one), self.counted(other)
+            self._ratios[key] = self.model.phases[phase].ratio(*both)
         return self._ratios[key]
 
     @property
     def deepest(self) -> int:
-        """The largest depth that was timed."""
-        return round(2 ** float(self.model.high[0]))
+        """The largest depth of a chain of Dense layers that was timed."""
+        return max(one.depth for one in self._chains)
 
     @property
     def narrowest(self) -> int:
-        """The smallest width that was timed."""
-        return max(1, round(2 ** float(self.model.low[1])))
+        """Their smallest width."""
+        return min(min(one.widths) for one in self._chains)
 
     @property
     def widest(self) -> int:
-        """The largest width that was timed."""
-        return round(2 ** float(self.model.high[1]))
+        """Their largest width."""
+        return max(max(one.widths) for one in self._chains)
+
+    @property
+    def has_chains(self) -> bool:
+        """Whether chains of Dense layers were timed."""
+        return bool(self._chains)
+
+    @property
+    def _chains(self) -> list[Architecture]:
+        timed = [one.case for one in self.model.observed if one.case.is_dense_chain]
+        return [case.architecture for case in timed if case.architecture]
 
     def widest_with(self, depth: int, fits: Callable[[Architecture], bool]) -> int | None:
         """The widest equal-width network of a depth that fits, None if not even the narrowest."""

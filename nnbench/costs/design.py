@@ -1,5 +1,6 @@
-"""Which architectures to time: first cases spread out, then those that teach the model most."""
+"""Which networks to time, and in what order: spread evenly, family by family."""
 
+import itertools
 from collections.abc import Sequence
 
 import numpy as np
@@ -7,107 +8,95 @@ from scipy import stats
 
 from nnbench.costs.prediction import CostModel
 from nnbench.costs.setting import Setting, guessed_epoch_s
-from nnbench.costs.terms import FIRST_EPOCH, position
+from nnbench.costs.spaces import SPACES, between
 from nnbench.phases import ONCE
+from nnbench.store.runs import Run
 from nnbench.workload.architecture import Architecture
 from nnbench.workload.case import Case
 
-DEPTHS, WIDTHS, ROWS = (1, 24), (2, 1024), (500, 20_000)
-BATCHES = (32, 512)
-"""The calibrated space: from the first to the second, and the full batch."""
-
-FULL_BATCHES = 0.4
-"""Share of the candidates that train on the full batch."""
-
 CANDIDATES = 512
 
-EPOCH_LIMIT_S = 1.0
-"""No case is timed whose epoch is guessed to take longer."""
+EPOCH_LIMIT_S, SHAPED_LIMIT_S = 1.0, 0.4
+"""No case is timed whose epoch is guessed to take longer: on a table, and on all else."""
 
 SWEEPS = {"fit": 3, "compiled": 0}
 """On the compiled path a step is an epoch divided by its steps: there is nothing to sweep."""
 
-FIRST = 10
-LEAST_PER_RUN, MOST_PER_RUN = 3, 16
-
-LEAST_TIMING_S = 0.3
-"""What timing any network costs besides its own work."""
+MOST_PER_RUN = 24
+TRIAL_S = {"tensorflow": 0.8, "jax": 0.8, "torch": 0.3}
+"""What is paid once for a network of few layers."""
 
 
-def candidates(setting: Setting, count: int = CANDIDATES, seed: int = 0) -> list[Case]:
-    """Cases with affordable epochs, evenly over the logs of depth, width, rows and batch size.
+def candidates(
+    setting: Setting, families: Sequence[str] = ("dense",), count: int = CANDIDATES, seed: int = 0
+) -> list[Case]:
+    """Affordable cases, evenly over the logs of a family's ranges (see `spaces`), by turns.
 
     The same seed gives the same cases (a scrambled Sobol sequence, Owen 1998).
     """
+    each = -(-count // len(families))
+    found = [_of_family(setting, family, each, seed) for family in families]
+    mixed = [case for turn in itertools.zip_longest(*found) for case in turn if case]
+    return mixed[:count]
+
+
+def _of_family(setting: Setting, family: str, count: int, seed: int) -> list[Case]:
+    space = SPACES[family]
     # Twice as many, for those left out; Sobol sequences come in powers of two.
     enough = int(np.ceil(np.log2(2 * count)))
-    points = stats.qmc.Sobol(4, rng=np.random.default_rng(seed)).random_base2(enough)
+    points = stats.qmc.Sobol(8, rng=np.random.default_rng(seed)).random_base2(enough)
     found: dict[str, Case] = {}
-    for depth, width, rows, batch in points:
-        full = batch < FULL_BATCHES
-        share = (batch - FULL_BATCHES) / (1 - FULL_BATCHES)
-        case = setting.case(
-            Architecture((_between(WIDTHS, width),) * _between(DEPTHS, depth)),
-            _between(ROWS, rows),
-            None if full else _between(BATCHES, share),
+    for depth, width, rows, batch, size, channel, knob, kind in points:
+        share = (batch - space.full) / (1 - space.full)
+        chosen = space.settings[int(knob * len(space.settings))]
+        widths = (between(space.widths, width, space.each),) * between(space.depths, depth)
+        recipe = space.recipe(
+            space.takes[int(kind * len(space.takes))],
+            between(space.rows, rows),
+            between(space.sizes, size),
+            between(space.channels, channel),
         )
-        if guessed_epoch_s(case) <= EPOCH_LIMIT_S:
+        case = setting.case(
+            Architecture(widths, family, chosen),
+            between(space.rows, rows),
+            None if share < 0 else between(space.batches, share),
+            recipe,
+        )
+        if guessed_epoch_s(case) <= (EPOCH_LIMIT_S if recipe is None else SHAPED_LIMIT_S):
             found.setdefault(case.key, case)
     return list(found.values())[:count]
 
 
-def _between(ends: tuple[int, int], share: float) -> int:
-    return int(ends[0] * (ends[1] / ends[0]) ** share + 0.5)
+def pace(made: Sequence[Run]) -> float:
+    """How much longer trials of these runs took than was guessed; 1 where none is known."""
+    shares = []
+    for run in made:
+        walls_s: dict[str, float] = {}
+        for trial in run.trials:
+            walls_s[trial["case"]] = walls_s.get(trial["case"], 0.0) + trial["wall_s"]
+        shares += [wall_s / guessed_trial_s(run.cases[key]) for key, wall_s in walls_s.items()]
+    return float(np.median(shares)) if shares else 1.0
 
 
-def quick(cases: Sequence[Case]) -> list[Case]:
-    """The half of them that costs least: enough to fit a first model to."""
-    return sorted(cases, key=guessed_epoch_s)[: len(cases) // 2]
-
-
-def spread_out(cases: Sequence[Case], count: int, taken: Sequence[Case] = ()) -> list[Case]:
-    """Cases, each as far as possible from `taken` (or a corner) and those before it (maximin)."""
-    positions = np.array([position(case) for case in [*cases, *taken]])
-    low, high = positions[: len(cases)].min(axis=0), positions[: len(cases)].max(axis=0)
-    scaled = (positions - low) / np.maximum(high - low, 1e-9)
-    mine, others = scaled[: len(cases)], scaled[len(cases) :]
-    chosen = [] if taken else [int(np.argmin(np.linalg.norm(mine, axis=1)))]
-    fixed = others if taken else mine[chosen]
-    nearest = np.min(np.linalg.norm(mine[:, None] - fixed[None], axis=2), axis=1)
-    while len(chosen) < min(count, len(cases)):
-        best = int(np.argmax(nearest))
-        chosen.append(best)
-        nearest = np.minimum(nearest, np.linalg.norm(mine - mine[best], axis=1))
-    return [cases[index] for index in chosen]
-
-
-def most_informative(model: CostModel, cases: Sequence[Case], seconds: float) -> list[Case]:
-    """Cases with the largest expected variance reduction per second of timing, within `seconds`.
-
-    The variance is that of all predictions by what is unknown of the coefficients, each case chosen
-    as if those before it were timed. Source: Cohn, "Neural network exploration using optimal
-    experiment design" (1996), the criterion of integrated variance.
-    """
-    timed = {one.case.key for one in model.observed}
-    cases = [case for case in cases if case.key not in timed]
-    costs_s = np.array([timing_s(model, case) for case in cases])
-    # Of a first epoch coefficients are only what comes on top: most of it is other phases'.
-    phases = [phase for name, phase in model.phases.items() if name != FIRST_EPOCH]
-    unknown = [(phase.unknown(cases), phase.scatter.single**2) for phase in phases]
-    chosen: list[int] = []
-    while len(chosen) < MOST_PER_RUN:
-        gains = np.zeros(len(cases))
-        for covariance, noise in unknown:
-            gains += np.sum(covariance**2, axis=0) / (np.diag(covariance) + noise)
-        gains[chosen] = 0.0
-        best = int(np.argmax(gains / (LEAST_TIMING_S + costs_s)))
-        if len(chosen) >= LEAST_PER_RUN and costs_s[[*chosen, best]].sum() > seconds:
+def next_cases(cases: Sequence[Case], slower: float, seconds: float) -> list[Case]:
+    """The first of these that fit in so many seconds, one at least; see `pace`."""
+    chosen: list[Case] = []
+    spent_s = 0.0
+    for case in cases:
+        spent_s += slower * guessed_trial_s(case)
+        if chosen and (spent_s > seconds or len(chosen) >= MOST_PER_RUN):
             break
-        chosen.append(best)
-        for covariance, noise in unknown:
-            column = covariance[:, best].copy()
-            covariance -= np.outer(column, column) / (column[best] + noise)
-    return [cases[index] for index in chosen]
+        chosen.append(case)
+    return chosen
+
+
+def guessed_trial_s(case: Case) -> float:
+    """What timing a case may take, before anything is known of this machine."""
+    layers = case.architecture.depth if case.architecture else 1
+    once_s = TRIAL_S[case.backend] * (1 if case.is_dense_chain else 1 + 0.3 * layers)
+    epoch_s = guessed_epoch_s(case)
+    epochs = case.cold_epochs if case.path == "fit" else 13
+    return once_s + epochs * max(epoch_s, 0.012)
 
 
 def timing_s(model: CostModel, case: Case) -> float:

@@ -43,20 +43,25 @@ def write(folder: Path, context: Context) -> Path:
     """Write the page, and its charts as files. Raises UserError if `folder` cannot be written."""
     model = context.model
     reading = COEFFICIENTS.format(softness=units.significant(model.phases[STEP].softness, 2))
-    roofline = charts.roofline(context, saved.product_rate(folder))
-    free, errors = tables.free_widths(questions.free_width(context)), tables.errors(model)
-    coefficients = tables.coefficients(model, context.setting.label)
-    residuals, shares = charts.residuals(context), charts.overhead_share(context)
-    maps = charts.heat_maps(context)
+    errors, coefficients = tables.errors(model), tables.coefficients(model, context.setting.label)
     parts = [
         Part("Coefficients", reading, coefficients),
         Part("How far off", ERRORS, errors),
-        Part("Predicted and measured", RESIDUALS, figure=residuals, name="residuals"),
-        Part("Depth and width", HEAT_MAPS, figure=maps, name="heat-maps", on_paper=True),
-        Part("Roofline", ROOFLINE, figure=roofline, name="roofline"),
-        Part("Overhead against size", OVERHEAD, figure=shares, name="overhead"),
-        Part(free.title, FREE, free),
+        Part(
+            "Predicted and measured", RESIDUALS, figure=charts.residuals(context), name="residuals"
+        ),
     ]
+    # Maps and lines are of chains of Dense layers.
+    if context.has_chains:
+        free, maps = tables.free_widths(questions.free_width(context)), charts.heat_maps(context)
+        roofline = charts.roofline(context, saved.product_rate(folder))
+        shares = charts.overhead_share(context)
+        parts += [
+            Part("Depth and width", HEAT_MAPS, figure=maps, name="heat-maps", on_paper=True),
+            Part("Roofline", ROOFLINE, figure=roofline, name="roofline"),
+            Part("Overhead against size", OVERHEAD, figure=shares, name="overhead"),
+            Part(free.title, FREE, free),
+        ]
     return html.write(
         folder / PAGE,
         title="What a network costs here, and why",

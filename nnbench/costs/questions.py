@@ -115,7 +115,9 @@ def free_width(context: Context) -> list[FreeWidth]:
                 depth,
                 context.predict(base).step_s,
                 context.width_where(depth, dearer),
-                context.width_where(depth, lambda one: step.compute_by_overhead(context.case(one))),
+                context.width_where(
+                    depth, lambda one: step.compute_by_overhead(context.counted(one))
+                ),
             )
         )
     return found

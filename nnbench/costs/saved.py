@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 
@@ -14,8 +14,12 @@ from nnbench.costs.setting import Setting
 from nnbench.costs.terms import FIRST_EPOCH
 from nnbench.errors import UserError
 from nnbench.machine import fingerprint
+from nnbench.machine.fields import Field
+from nnbench.measure import decision
 from nnbench.phases import EPOCH, STEP
 from nnbench.store import runs
+from nnbench.workload.case import Training
+from nnbench.workload.counts import NetworkCount
 from nnbench.workload.datasets import Dataset, synthetic
 
 FOLDER, MOST_SWEEPS = "calibration", 1000
@@ -27,11 +31,16 @@ class UnusableError(UserError):
 
 @dataclass(frozen=True)
 class Calibrated:
-    """The cost model of a setting, when it was last timed, and what is left out of it, and why."""
+    """The cost model of a setting, when it was last timed, and what is left out of it, and why.
+
+    `spent_s` is how long its timing took.
+    """
 
     model: CostModel
     timed: datetime
     skipped: list[str]
+    setting: Setting
+    spent_s: float
 
 
 def folder_of(results: Path, setting: Setting) -> Path:
@@ -60,10 +69,16 @@ def observed(of: Iterable[runs.Run]) -> list[Observed]:
                 times_s.setdefault(STEP, times_s[EPOCH] / case.steps_per_epoch)
             if "first_epoch_s" in trial:
                 times_s[FIRST_EPOCH] = trial["first_epoch_s"]
-            if STEP in times_s and EPOCH in times_s:
+            counts = case.is_dense_chain or "count" in trial
+            if STEP in times_s and EPOCH in times_s and counts:
                 memory = trial.get("peak_host_bytes"), trial.get("host_bytes_before")
-                found.append(Observed(case, times_s, *memory, f"{run.folder.name}/{launch}"))
+                launched = f"{run.folder.name}/{launch}"
+                found.append(Observed(case, times_s, *memory, launched, _count(trial)))
     return found
+
+
+def _count(trial: dict[str, Any]) -> NetworkCount | None:
+    return NetworkCount.of(Field(trial["count"], "a trial")) if "count" in trial else None
 
 
 def read(results: Path, setting: Setting) -> tuple[list[runs.Run], list[str]]:
@@ -121,7 +136,22 @@ def load(results: Path, setting: Setting) -> Calibrated:
             f"run {again}"
         ) from None
     told = [run.created for run in found] + [one["began"] for run in found for one in run.launches]
-    return Calibrated(model, max(map(datetime.fromisoformat, told)), skipped)
+    spent_s = sum(decision.seconds_spent(run) for run in found)
+    return Calibrated(model, max(map(datetime.fromisoformat, told)), skipped, setting, spent_s)
+
+
+def load_nearest(results: Path, setting: Setting) -> Calibrated:
+    """The cost model of a setting or, where that is not calibrated, of usual trainings there.
+
+    Raises UserError as `load` does.
+    """
+    usual = replace(setting, training=Training())
+    if usual != setting and not runs.find(folder_of(results, setting)):
+        try:
+            return load(results, usual)
+        except UserError:
+            return load(results, setting)
+    return load(results, setting)
 
 
 def load_if_any(results: Path, setting: Setting) -> tuple[CostModel | None, list[str]]:

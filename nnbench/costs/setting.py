@@ -4,20 +4,20 @@ import re
 from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
+from nnbench.costs import spaces
 from nnbench.errors import UserError
-from nnbench.workload import quantities
+from nnbench.workload import quantities, tasks
 from nnbench.workload.architecture import Architecture
 from nnbench.workload.case import Case, Training
 from nnbench.workload.datasets import synthetic
-from nnbench.workload.families import TABLE
+from nnbench.workload.datasets.shaped import ShapedRecipe
+from nnbench.workload.families import TABLE, TOKENS
 from nnbench.workload.study import Data, Machine, TrainingOptions
 
 LEAST_EPOCHS, MOST_EPOCHS = 3, 30
 """Of a timed training: the first one warms up, the others are samples of `epoch`."""
 
 EPOCHS_S = 0.4
-GUESSED_FLOPS_PER_S = 8e10
-GUESSED_STEP_S = {"fit": 1e-3, "compiled": 1e-4}
 
 OPTIONS = {
     "task": "--as",
@@ -43,6 +43,10 @@ class DataShape:
     notes: tuple[str, ...] = field(default=(), compare=False)
 
 
+class NoTableError(UserError):
+    """The data are no table."""
+
+
 def shape_of(data: Data, rows: int | None = None) -> DataShape:
     """The shape of a data set, or of the bank notes; `rows` and `data.features` come first.
 
@@ -53,9 +57,9 @@ def shape_of(data: Data, rows: int | None = None) -> DataShape:
     if data.data:
         loaded = replace(data, features=named if count is None else None).load()
         if loaded.kind != TABLE:
-            raise UserError(
-                f"the cost model is of Dense layers on tables: {loaded.name} is {loaded.kind}, on "
-                "which nnbench run times networks"
+            raise NoTableError(
+                f"{loaded.name} is {loaded.kind}, and this is of Dense layers on tables: "
+                "nnbench predict tells of networks on it"
             )
         found = DataShape(loaded.rows, loaded.width, loaded.task, loaded.name, loaded.notes)
     elif named and count is None:
@@ -129,9 +133,22 @@ class Setting:
         told = {"--backend": self.backend, **device, **threads, "--path": self.path, **unusual}
         return " ".join(f"{name} {value}" for name, value in told.items())
 
-    def case(self, architecture: Architecture, rows: int, batch_size: int | None) -> Case:
-        """A case in this setting, on synthetic data."""
-        recipe = synthetic.Recipe(rows=rows, features=self.features, task=self.training.task)
+    def case(
+        self,
+        architecture: Architecture,
+        rows: int,
+        batch_size: int | None,
+        shaped: ShapedRecipe | None = None,
+    ) -> Case:
+        """A case in this setting, on synthetic data: a table, or what is `shaped`."""
+        task = self.training.task
+        if shaped is None:
+            recipe: Any = synthetic.Recipe(rows=rows, features=self.features, task=task)
+        else:
+            # Classes are their own task; all else is named.
+            count = tasks.classes(task)
+            learned = {"task": task} if count is None else {"classes": count}
+            recipe = replace(shaped, rows=rows, **learned)
         case = Case(
             architecture=architecture,
             training=replace(self.training, batch_size=batch_size),
@@ -139,7 +156,9 @@ class Setting:
             # The recipe says everything about the data, as a digest does of a file.
             data_digest=recipe.name,
             rows=rows,
-            features=self.features,
+            features=shaped.shape[-1] if shaped else self.features,
+            shape="x".join(map(str, shaped.shape)) if shaped and len(shaped.shape) > 1 else None,
+            vocabulary=shaped.vocabulary if shaped and shaped.kind == TOKENS else None,
             backend=self.backend,
             device=self.device,
             threads=self.threads,
@@ -163,8 +182,16 @@ def settings(machine: Machine, training: TrainingOptions, shape: DataShape) -> l
 
 def guessed_epoch_s(case: Case) -> float:
     """What an epoch may take, before anything is known of this machine."""
-    cost = case.step_cost
-    assert cost is not None
-    # The update of the weights moves memory rather than computing: it counts tenfold.
-    flops = cost.forward_flops + cost.backward_flops + 10 * (cost.update_flops or 0)
-    return case.steps_per_epoch * (GUESSED_STEP_S[case.path] + flops / GUESSED_FLOPS_PER_S)
+    cost, one = case.step_cost, case.architecture
+    if cost is not None:
+        # The update of the weights moves memory rather than computing: it counts tenfold.
+        flops = cost.forward_flops + cost.backward_flops + 10 * (cost.update_flops or 0)
+        step_s = spaces.GUESSED_STEP_S[case.path] + flops / spaces.FLOPS_PER_S
+    else:
+        assert one is not None
+        space = spaces.SPACES[one.family]
+        # Tokens are embedded in as many dimensions as the first layer is wide.
+        channels = one.widths[0] if case.vocabulary else case.features
+        size = case.row_shape[0]
+        step_s = spaces.guessed_step_s(space, one, case.path, case.batch_rows, size, channels)
+    return case.steps_per_epoch * step_s

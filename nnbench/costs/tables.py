@@ -8,11 +8,11 @@ from nnbench.costs import words
 from nnbench.costs.advice import Advice, Candidate
 from nnbench.costs.answers import Answers, Predicted, Question
 from nnbench.costs.context import Context, Width
-from nnbench.costs.prediction import CostModel, Prediction
+from nnbench.costs.prediction import CostModel, Prediction, is_known
 from nnbench.costs.questions import FREE, Alternative, FreeWidth
-from nnbench.costs.terms import FIRST_EPOCH, Term
+from nnbench.costs.terms import A_STEP, AGAIN, AROUND_STEPS, FIRST_EPOCH, Term
 from nnbench.costs.verification import Checked
-from nnbench.phases import PHASES
+from nnbench.phases import EPOCH, PHASES
 from nnbench.show import units
 from nnbench.show.intervals import BYTES, RATIO, SECONDS, cell, span
 from nnbench.show.table import Cell, Table
@@ -31,8 +31,10 @@ def coefficients(model: CostModel, label: str) -> Table:
     """A row for each phase and term that costs something, with its unit."""
     rows: list[list[Cell] | None] = []
     for phase in filter(model.phases.__contains__, ORDER):
-        every = list(model.phases[phase].coefficients.items())
-        noticed = [(term, cost_s) for term, cost_s in every if cost_s.high > 0] or every[:1]
+        noticed = model.phases[phase].coefficients.items()
+        if phase == EPOCH:
+            # Its steps cost what a step does.
+            noticed = [each for each in noticed if each[0] in AROUND_STEPS]
         for number, each in enumerate(noticed):
             rows.append([Cell("" if number else BEYOND.get(phase, phase)), *_cost(*each)])
         rows.append(None)
@@ -42,10 +44,11 @@ def coefficients(model: CostModel, label: str) -> Table:
 
 
 def _cost(term: Term, found: Interval) -> list[Cell]:
+    if term in (A_STEP, AGAIN):
+        return [Cell(term.name), cell(found, RATIO), Cell(term.unit)]
     scale, unit = LARGE.get(term.unit, (1.0, term.unit.removeprefix("s ")))
     scaled = Interval(scale * found.value, scale * found.low, scale * found.high)
-    shown = cell(scaled, SECONDS) if found.high > 0 else Cell("none")
-    return [Cell(term.name), shown, Cell("once" if unit == "s" else unit)]
+    return [Cell(term.name), cell(scaled, SECONDS), Cell("once" if unit == "s" else unit)]
 
 
 def errors(model: CostModel) -> Table:
@@ -72,8 +75,8 @@ def model_as_json(model: CostModel, label: str, folder: Path, page: Path) -> dic
             "left_out_error_median": fitted.left_out_error(),
             "left_out_error_95th_percentile": fitted.left_out_error(0.95),
             "residuals": [
-                {"case": case.key, "architecture": case.label, "relative": residual}
-                for case, residual in zip(fitted.cases, fitted.residuals(), strict=True)
+                {"case": one.case.key, "architecture": one.case.label, "relative": residual}
+                for one, residual in zip(fitted.cases, fitted.residuals(), strict=True)
             ],
         }
         for phase, fitted in model.phases.items()
@@ -89,6 +92,8 @@ def prediction(one: Predicted) -> Table:
     times = {"whole training": found.total_s, "an epoch": found.epoch_s, "a step": found.step_s}
     rows: list[list[Cell] | None] = [
         [Cell(name), Cell(units.seconds(time.value)), Cell(span(time, SECONDS))]
+        if is_known(time)
+        else [Cell(name), Cell("not known well enough"), Cell("")]
         for name, time in times.items()
     ]
     memory = found.peak_host_bytes
@@ -96,7 +101,7 @@ def prediction(one: Predicted) -> Table:
         held = Cell(units.data_size(memory.value))
         rows.append([Cell("peak memory"), held, Cell(span(memory, BYTES))])
     rows.append(None)
-    for name, value_s in found.parts_s.items():
+    for name, value_s in found.parts_s.items() if found.is_known else ():
         share = Cell(units.share(value_s / found.total_s.value))
         rows.append([Cell(f"of it {name}"), Cell(units.seconds(value_s)), share])
     return Table(
@@ -109,11 +114,13 @@ def prediction(one: Predicted) -> Table:
 
 def predicted_as_json(one: Predicted) -> dict[str, Any]:
     """A prediction as plain data, in seconds and bytes, with what it means."""
-    said = words.prediction_sentences(one.prediction)
     return {
         "place": one.label,
         **vars(one.prediction),
-        "sentences": said,
+        "known": one.prediction.is_known,
+        "differs": one.differs,
+        "not_counted": one.not_counted,
+        "sentences": words.predicted(one),
         "calibrated": one.calibrated,
     }
 
@@ -161,15 +168,19 @@ def alternatives(title: str, found: Sequence[Alternative], context: Context) -> 
                 _width(one.width) if one.width else Cell(f"{one.architecture.widths[0]:,}"),
                 Cell(f"{one.parameters:,}"),
                 Cell(units.flops(one.flops_per_step)),
-                cell(one.prediction.epoch_s, SECONDS),
-                cell(one.prediction.total_s, SECONDS),
-                cell(one.epoch_ratio, RATIO),
+                _time(one.prediction.epoch_s),
+                _time(one.prediction.total_s),
+                cell(one.epoch_ratio, RATIO) if is_known(one.epoch_ratio) else Cell("not known"),
             ]
             for one in found
         ],
         caption=("below a width: where it may lie; " if sought else "")
         + "* beyond the calibrated range",
     )
+
+
+def _time(found: Interval) -> Cell:
+    return cell(found, SECONDS) if is_known(found) else Cell("not known")
 
 
 def _network(found: Prediction) -> Cell:
@@ -221,8 +232,8 @@ def advice(found: Advice, context: Context, question: Question) -> Table:
             [
                 _network(one.prediction),
                 Cell(f"{one.parameters:,}"),
-                cell(one.prediction.epoch_s, SECONDS),
-                cell(one.prediction.total_s, SECONDS),
+                _time(one.prediction.epoch_s),
+                _time(one.prediction.total_s),
                 *([Cell(str(one.meets_budget))] if budget_s else []),
                 Cell(units.share(one.prediction.overhead_share)),
                 Cell(marks.get(id(one), "")),

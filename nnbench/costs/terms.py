@@ -1,45 +1,85 @@
-"""What a case consists of, counted: the columns of the cost model."""
+"""What a training consists of, counted by kind of work: the columns of the cost model."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
 from nnbench.phases import BUILD, COMPILE, EPOCH, FIRST_STEP, PREPARE, STEP, TRACE
 from nnbench.workload.case import Case
+from nnbench.workload.counts import LayerCount, NetworkCount
+from nnbench.workload.counts.calls import VIEWS
 
 FIRST_EPOCH = "first_epoch"
 """On the `fit` path: from the call of `fit` to the end of its first epoch."""
 
+KINDS = (
+    *("dense", "convolution", "separable", "recurrent", "attention"),
+    *("normalisation", "pooling", "embedding", "elementwise"),
+)
+"""Kinds of layers that are told apart; what is none of the others computes value by value."""
+
+WITH_PRODUCTS = KINDS[:5]
+
+_BEGINS = {
+    "Dense": "dense", "EinsumDense": "dense", "Depthwise": "separable", "Separable": "separable",
+    "ConvLSTM": "recurrent", "Conv": "convolution", "LSTM": "recurrent", "GRU": "recurrent",
+    "SimpleRNN": "recurrent", "RNN": "recurrent", "MultiHead": "attention", "Grouped": "attention",
+    "Attention": "attention", "AdditiveAtt": "attention", "DotProduct": "attention",
+    "Max": "pooling", "Average": "pooling", "Global": "pooling", "Embedding": "embedding",
+    "Matmul": "attention", "Einsum": "attention",
+}  # fmt: skip
+
+
+def kind_of(line: LayerCount) -> str | None:
+    """Which of `KINDS` a layer is; None for one that only looks at its input otherwise."""
+    if line.kind in VIEWS:
+        return None
+    if "Norm" in line.kind:
+        return "normalisation"
+    if line.kind in ("Maximum", "Average"):
+        return "elementwise"
+    begins = (kind for start, kind in _BEGINS.items() if line.kind.startswith(start))
+    return next(begins, "elementwise")
+
 
 @dataclass(frozen=True)
 class Term:
-    """One kind of work: `unit` says what its coefficient is a cost of."""
+    """One kind of work: `unit` says what its coefficient is a cost of.
+
+    Terms that are `like` each other cost about the same, so that what is not known of one is
+    guessed from the others.
+    """
 
     name: str
     unit: str
+    like: str = ""
 
 
 ONCE = Term("overhead", "s")
-LAYER = Term("layers", "s per layer")
-FLOP = Term("FLOPs", "s per FLOP")
-ROW = Term("rows in layers", "s per row and layer")
-HIDDEN = Term("inputs of hidden layers", "s per byte")
+LAYERS = {kind: Term(f"layers: {kind}", "s per layer", "layers") for kind in KINDS}
+TURN = Term("time steps", "s per time step and layer", "layers")
+VARIABLE = Term("weight tensors", "s per tensor")
+FLOPS = {kind: Term(f"products: {kind}", "s per FLOP", "products") for kind in WITH_PRODUCTS}
+ELEMENTWISE = {kind: Term(f"value by value: {kind}", "s per FLOP", "elementwise") for kind in KINDS}
+ROWS = {kind: Term(f"rows: {kind}", "s per row and product", "rows") for kind in WITH_PRODUCTS}
+HIDDEN = {kind: Term(f"inputs: {kind}", "s per byte", "inputs") for kind in WITH_PRODUCTS}
 ACTIVATION = Term("activations", "s per byte")
 SPILL = Term("beyond the cache", "s per byte")
 WEIGHT = Term("weights, optimizer", "s per byte")
+EACH_EPOCH = Term("epoch", "s per epoch")
 BATCH = Term("batches", "s per batch")
-BATCH_LAYER = Term("batches: layers", "s per layer and batch")
+BATCH_TENSOR = Term("batches: weight tensors", "s per tensor and batch")
 SHUFFLED = Term("shuffled rows", "s per row")
 DATA = Term("data", "s per byte")
 MINI = Term("mini-batches", "s")
-MINI_LAYER = Term("mini-batches: layers", "s per layer")
-SMALLER = Term("smaller last batch", "s")
-SMALLER_LAYER = Term("smaller batch: layers", "s per layer")
-"""These two count only where an epoch's last batch is smaller; mini-batches and shuffled rows only
-on a compiled path, whose program then shuffles."""
+A_STEP = Term("a step's work", "of a step")
+AGAIN = Term("smaller last batch", "of tracing and compiling")
+"""The last two are shares of what other phases take; mini-batches and shuffled rows count only on a
+compiled path, whose program then shuffles."""
 
 
 @dataclass(frozen=True)
@@ -52,95 +92,178 @@ class Cache:
     size_bytes: float = math.inf
     single: bool = False
 
-    def spilled_bytes(self, case: Case) -> float:
+    def spilled_bytes(self, count: NetworkCount) -> float:
         """Activations of one step that do not fit."""
-        cost = case.step_cost
-        assert cost is not None
-        assert case.architecture is not None
         if not self.single:
-            return max(0.0, cost.activation_bytes - self.size_bytes)
-        layers = [4.0 * case.batch_rows * width for width in case.architecture.widths]
-        return sum(one for one in layers if one > self.size_bytes)
+            return max(0.0, count.activation_bytes - self.size_bytes)
+        layers = (line.activation_bytes for line in count.layers)
+        return float(sum(one for one in layers if one > self.size_bytes))
 
 
 NO_CACHE = Cache()
 
-WORK = (FLOP, ROW, HIDDEN, ACTIVATION, SPILL, WEIGHT)
-"""A product of a narrow layer is not worth its FLOPs: each of its rows costs something, and so does
-each value it reads from another hidden layer (the first one reads the data's few). Activations
-beyond a `Cache` come from a slower memory, and on some systems from fresh pages each time."""
+WORK = (
+    *FLOPS.values(),
+    *ELEMENTWISE.values(),
+    *ROWS.values(),
+    *HIDDEN.values(),
+    *(ACTIVATION, SPILL, WEIGHT),
+)
+"""A narrow product is not worth its FLOPs: each row of its output costs something, and so does
+each value that it reads of what other layers have made. Activations beyond a `Cache` come from a
+slower memory, and on some systems from fresh pages each time."""
+
+IN_STEP = (ONCE, *LAYERS.values(), TURN, VARIABLE, *WORK)
+AROUND_STEPS = (EACH_EPOCH, BATCH, BATCH_TENSOR, SHUFFLED, DATA)
+"""Of an epoch, beyond its steps."""
 
 TERMS: dict[str, tuple[Term, ...]] = {
-    BUILD: (ONCE, LAYER, WEIGHT),
-    PREPARE: (ONCE, LAYER, WEIGHT, DATA),
-    TRACE: (ONCE, LAYER, MINI, MINI_LAYER, SMALLER, SMALLER_LAYER, FLOP, ACTIVATION, WEIGHT),
-    COMPILE: (ONCE, LAYER, MINI, MINI_LAYER, SMALLER, SMALLER_LAYER, WEIGHT, ACTIVATION),
-    FIRST_STEP: (ONCE, LAYER, FLOP, ACTIVATION, WEIGHT),
-    STEP: (ONCE, LAYER, SHUFFLED, *WORK),
-    EPOCH: (ONCE, LAYER, DATA, BATCH, BATCH_LAYER, SHUFFLED, *WORK),
-    FIRST_EPOCH: (ONCE, LAYER, SMALLER, SMALLER_LAYER),
+    BUILD: (ONCE, *LAYERS.values(), VARIABLE, WEIGHT),
+    PREPARE: (ONCE, *LAYERS.values(), VARIABLE, WEIGHT, DATA),
+    TRACE: (ONCE, *LAYERS.values(), TURN, VARIABLE, MINI, A_STEP),
+    COMPILE: (ONCE, *LAYERS.values(), TURN, VARIABLE, MINI, WEIGHT, ACTIVATION),
+    FIRST_STEP: (ONCE, *LAYERS.values(), VARIABLE, A_STEP, WEIGHT),
+    STEP: (*IN_STEP, *AROUND_STEPS),
+    EPOCH: (*IN_STEP, *AROUND_STEPS),
+    FIRST_EPOCH: (ONCE, *LAYERS.values(), AGAIN),
 }
-"""A trace that runs the network along, as Torch's does, costs its work, too. `first_epoch` is what
-comes beyond its phases and a steady epoch's other steps, such as compiling again for a smaller
-last batch; a compiled path's one program has both batches, in `trace` and `compile`."""
+"""Steps and epochs are one model: an epoch is its steps and what is around them. A trace that runs
+the network along, as Torch's does, costs a step's work, too. `first_epoch` is what comes beyond its
+phases and a steady epoch's other steps, such as compiling again for a smaller last batch; a
+compiled path's one program has both batches, in `trace` and `compile`."""
 
-OVERHEADS = (
-    *(ONCE, LAYER, BATCH, BATCH_LAYER, MINI, MINI_LAYER, SMALLER, SMALLER_LAYER),
-    *(ROW, SHUFFLED, DATA),
-)
-"""What is paid however wide the layers are; the other terms grow with their width."""
+OVERHEADS = (ONCE, *LAYERS.values(), TURN, VARIABLE, *ROWS.values())
+"""What of a step is paid however wide the layers are; the other terms grow with their width."""
+
+
+@dataclass(frozen=True)
+class Counted:
+    """A case with what its network consists of.
+
+    `step_s` is what one of its steps takes, and `again_s` what tracing and compiling for a smaller
+    last batch would, where that is known.
+    """
+
+    case: Case
+    count: NetworkCount
+    step_s: float = 0.0
+    again_s: float = 0.0
+
+    @classmethod
+    def of(cls, case: Case, count: NetworkCount | None = None) -> "Counted":
+        """A case; chains of Dense layers are counted by themselves."""
+        count = count or case.step_cost
+        assert count is not None
+        return cls(case, count)
+
+    @cached_property
+    def step(self) -> Mapping[Term, float]:
+        """What one step on a full batch consists of, but for what overflows a cache."""
+        found = dict.fromkeys(IN_STEP, 0.0)
+        found[ONCE] = 1.0
+        found[WEIGHT] = float(self.count.weight_bytes + self.count.optimizer_bytes)
+        found[ACTIVATION] = float(self.count.activation_bytes)
+        for line in self.count.layers:
+            kind = kind_of(line)
+            if kind is None:
+                continue
+            found[LAYERS[kind]] += 1
+            found[VARIABLE] += line.variables
+            found[ELEMENTWISE[kind]] += line.forward_elementwise + line.backward_elementwise
+            if kind == "recurrent":
+                found[TURN] += line.steps
+            if kind in FLOPS and line.output:
+                found[FLOPS[kind]] += line.forward_products + line.backward_products
+                # A recurrent layer that hands on its last step only has made all of them.
+                rows = math.prod(line.output[:-1]) * (line.steps if len(line.output) == 2 else 1)
+                found[ROWS[kind]] += rows
+                if line.backward_products > line.forward_products:
+                    found[HIDDEN[kind]] += 4 * line.forward_products / 2 / max(1, line.output[-1])
+        return found
 
 
 def rows_of_last_batch(case: Case) -> int:
     """Rows in the last batch of an epoch, which may be a full one."""
-    return case.rows - (case.steps_per_epoch - 1) * case.batch_rows
+    return case.trained_rows - (case.steps_per_epoch - 1) * case.batch_rows
 
 
-def counts(case: Case, phase: str, cache: Cache = NO_CACHE) -> dict[Term, float]:
-    """How much of each term is in a case: in one step, or for `epoch` in all its steps."""
-    cost = case.step_cost
-    assert cost is not None
-    assert case.architecture is not None
-    layers = case.architecture.depth + 1.0
-    batches = float(case.steps_per_epoch)
-    steps, rows = (batches, case.rows) if phase == EPOCH else (1.0, case.batch_rows)
-    # A smaller last batch does as much less as it has rows less.
-    full_steps = rows / case.batch_rows
-    smaller = float(rows_of_last_batch(case) < case.batch_rows)
-    if phase in (TRACE, COMPILE) and case.path == "fit":
-        smaller = 0.0
-    mini = float(case.path == "compiled" and batches > 1)
-    return {
-        ONCE: 1.0,
-        LAYER: layers,
-        FLOP: full_steps * (cost.forward_flops + cost.backward_flops),
-        ROW: rows * layers,
-        HIDDEN: 4.0 * rows * sum(case.architecture.widths[:-1]),
-        ACTIVATION: full_steps * cost.activation_bytes,
-        SPILL: full_steps * cache.spilled_bytes(case),
-        WEIGHT: steps * (cost.weight_bytes + cost.optimizer_bytes),
-        BATCH: batches,
-        BATCH_LAYER: batches * layers,
-        SHUFFLED: mini * rows,
-        MINI: mini,
-        MINI_LAYER: mini * layers,
-        DATA: 4.0 * case.rows * (case.features + 1),
-        SMALLER: smaller,
-        SMALLER_LAYER: smaller * layers,
+def has_smaller_batch(case: Case) -> bool:
+    """Whether an epoch's last batch is a smaller one."""
+    return rows_of_last_batch(case) < case.batch_rows
+
+
+def counts(one: Counted, phase: str, cache: Cache = NO_CACHE) -> dict[Term, float]:
+    """How much of each of its terms is in a phase of a case."""
+    if phase in (STEP, EPOCH):
+        return _of_steps(one, phase, cache)
+    case, compiled = one.case, one.case.path == "compiled"
+    # The one program of a compiled path has a smaller last batch's step, too.
+    bodies = 1.0 + (compiled and phase in (TRACE, COMPILE) and has_smaller_batch(case))
+    found = {term: bodies * value for term, value in one.step.items()}
+    found |= {ONCE: 1.0, WEIGHT: one.step[WEIGHT]}
+    if case.backend != "torch":
+        # Others trace a loop over time steps, not each of them.
+        found[TURN] = 0.0
+    mini = compiled and case.steps_per_epoch > 1
+    return found | {
+        MINI: float(mini),
+        DATA: _data_bytes(one),
+        A_STEP: bodies * one.step_s,
+        AGAIN: one.again_s * has_smaller_batch(case),
     }
 
 
-def matrix(cases: Sequence[Case], phase: str, cache: Cache = NO_CACHE) -> NDArray[np.float64]:
+def _of_steps(one: Counted, phase: str, cache: Cache) -> dict[Term, float]:
+    case, compiled = one.case, one.case.path == "compiled"
+    batches = float(case.steps_per_epoch)
+    whole = phase == EPOCH or compiled
+    steps = batches if whole else 1.0
+    # A smaller last batch does as much less as it has rows less.
+    full_steps = case.trained_rows / case.batch_rows if whole else 1.0
+    found = {
+        term: (full_steps if term in WORK and term != WEIGHT else steps) * value
+        for term, value in one.step.items()
+    }
+    found[SPILL] = full_steps * cache.spilled_bytes(one.count)
+    shuffles = case.training.shuffle and (not compiled or batches > 1)
+    around = {
+        EACH_EPOCH: 1.0,
+        BATCH: batches,
+        BATCH_TENSOR: batches * one.step[VARIABLE],
+        SHUFFLED: float(shuffles * case.trained_rows),
+        DATA: _data_bytes(one) * (not compiled or batches > 1),
+    }
+    found |= {term: float(whole) * value for term, value in around.items()}
+    if compiled and phase == STEP:
+        # There a step is an epoch's share.
+        found = {term: value / batches for term, value in found.items()}
+    return found
+
+
+def _data_bytes(one: Counted) -> float:
+    return one.count.batch_bytes / one.count.rows * one.case.trained_rows
+
+
+def matrix(cases: Sequence[Counted], phase: str, cache: Cache = NO_CACHE) -> NDArray[np.float64]:
     """Counts of the phase's terms, shape (cases, terms)."""
     rows = [counts(case, phase, cache) for case in cases]
     return np.array([[row[term] for term in TERMS[phase]] for row in rows])
 
 
-AXES = ("depth", "width", "rows in a batch", "batches in an epoch")
+AXES = {
+    "layers": LAYERS.values(),
+    "time steps": (TURN,),
+    "products": FLOPS.values(),
+    "elementwise work": ELEMENTWISE.values(),
+    "activations": (ACTIVATION,),
+    "weights": (WEIGHT,),
+}
+"""How far a case may lie from what was calibrated, in a step: sums of such terms; and its rows in a
+batch and the batches of an epoch."""
 
 
-def position(case: Case) -> NDArray[np.float64]:
-    """A case on `AXES`: their log2, the width as the geometric mean of the layers'."""
-    assert case.architecture is not None
-    depth, width = np.log2(case.architecture.depth), np.log2(case.architecture.widths).mean()
-    return np.array([depth, width, np.log2(case.batch_rows), np.log2(case.steps_per_epoch)])
+def position(one: Counted) -> dict[str, float]:
+    """A case on `AXES` and its batches; 0 for what it has not."""
+    found = {name: sum(one.step[term] for term in terms) for name, terms in AXES.items()}
+    batches = {"rows in a batch": one.case.batch_rows, "batches": one.case.steps_per_epoch}
+    return {**found, **{name: float(value) for name, value in batches.items()}}

@@ -1,17 +1,33 @@
 """A cost model and its answers in sentences."""
 
+import math
 from collections.abc import Sequence
 from datetime import datetime
 
 from nnbench.costs.advice import Advice
+from nnbench.costs.answers import Predicted
 from nnbench.costs.context import Context
-from nnbench.costs.prediction import OVERHEAD, REST, STEPS, CostModel, Prediction
-from nnbench.costs.terms import AXES
+from nnbench.costs.prediction import OVERHEAD, REST, STEPS, CostModel, Prediction, is_known
+from nnbench.costs.terms import ACTIVATION, FLOPS, WEIGHT
 from nnbench.costs.verification import Checked
 from nnbench.phases import EPOCH, ONCE, STEP
 from nnbench.show import units
 from nnbench.show.intervals import RATIO, SECONDS, span
 from nnbench.stats.interval import Interval
+
+MOST_MINUTES = 60
+LIKE_FAMILY = {
+    "dense": "dense",
+    "convolution": "conv",
+    "separable": "separable",
+    "recurrent": "lstm",
+    "attention": "transformer",
+    "normalisation": "transformer",
+    "pooling": "conv",
+    "embedding": "transformer",
+    "elementwise": "residual",
+}
+"""A family whose networks have such layers."""
 
 DOING = {
     **{phase: phase.replace("_", " ").capitalize() for phase in ONCE},
@@ -30,7 +46,7 @@ def where(context: Context) -> str:
 def basis(context: Context) -> str:
     """What the answers rest on."""
     model = context.model.phases[EPOCH]
-    cases = len({case.key for case in model.cases})
+    cases = len({one.case.key for one in model.cases})
     return (
         f"From {len(model.times_s)} timings of {cases} networks here; an epoch left out of the fit "
         f"is predicted with a median error of {units.share(model.left_out_error())}. "
@@ -40,16 +56,18 @@ def basis(context: Context) -> str:
 
 def model_sentences(model: CostModel) -> list[str]:
     """What the steps' coefficients mean: rates, and where overhead turns to compute."""
-    ends = zip(AXES, 2**model.low, 2**model.high, strict=True)
-    spans = [f"{name} {round(float(a)):,}–{round(float(b)):,}" for name, a, b in ends]
+    spans = [_span(name, *ends) for name, ends in model.ends.items() if ends[1] > 0]
     step = model.phases[STEP]
-    costs_s = {term.name: cost_s.value for term, cost_s in step.coefficients.items()}
-    told = []
-    if costs_s["FLOPs"] > 0:
-        told.append(f"layers compute at up to {units.flops(1 / costs_s['FLOPs'])}/s")
-    for name in ("weights, optimizer", "activations"):
-        if costs_s[name] > 0:
-            told.append(f"{name} move at {units.data_size(1 / costs_s[name])}/s")
+    costs_s = {term: cost_s.value for term, cost_s in step.coefficients.items()}
+    rates = [
+        f"{units.flops(1 / costs_s[term])}/s ({kind})"
+        for kind, term in FLOPS.items()
+        if term in costs_s
+    ]
+    told = [f"products compute at up to {', '.join(rates)}"] if rates else []
+    for term in (WEIGHT, ACTIVATION):
+        if term in costs_s:
+            told.append(f"{term.name} move at {units.data_size(1 / costs_s[term])}/s")
     shape = (
         "overhead and compute add up"
         if step.softness < 1.2
@@ -60,29 +78,82 @@ def model_sentences(model: CostModel) -> list[str]:
     softness = units.significant(step.softness)
     return [
         f"Steps: {'; '.join([*told, shape])} (softness {softness}).",
-        f"Calibrated: {', '.join(spans)}.",
+        f"Calibrated: {', '.join(spans)}; layers: {', '.join(sorted(model.kinds))}.",
     ]
+
+
+def _span(axis: str, least: float, most: float) -> str:
+    ends = [_count(axis, one) for one in (least, most)]
+    return f"{axis} {' to '.join(dict.fromkeys(ends))}"
+
+
+def _count(axis: str, value: float) -> str:
+    if axis in ("products", "elementwise work"):
+        return units.flops(value)
+    if axis in ("activations", "weights"):
+        return units.data_size(value)
+    return f"{value:,.0f}"
 
 
 def prediction_sentences(found: Prediction) -> list[str]:
     """What dominates, and whether the case lies in the calibrated range."""
     share = found.parts_s[found.dominant] / found.total_s.value
+    said = []
     growth = (
         "a wider network would cost little more"
         if found.overhead_share > 0.5
         else "it grows with the size of the layers"
     )
-    said = [
-        f"{DOING[found.dominant]} dominates: {units.share(share)} of the whole.",
-        f"Of an epoch {units.share(found.overhead_share)} is paid whatever the layers' size: "
-        f"{growth}.",
-    ]
+    if found.is_known:
+        said = [
+            f"{DOING[found.dominant]} dominates: {units.share(share)} of the whole.",
+            f"Of an epoch {units.share(found.overhead_share)} is paid whatever the layers' size: "
+            f"{growth}.",
+        ]
     if found.outside:
         said.append(
-            f"Outside the calibrated range in {', '.join(found.outside)}: the further out, the "
-            "less the interval can be trusted."
+            f"Outside the calibrated range in {beyond(found)}: the further out, the less the "
+            "interval can be trusted."
         )
+    else:
+        said.append("It lies within what was calibrated.")
     return said
+
+
+def predicted(found: Predicted) -> list[str]:
+    """All that is said of a prediction."""
+    said = prediction_sentences(found.prediction)
+    if found.differs:
+        said.append(f"Nothing like it was timed in: {'; '.join(found.differs)}.")
+    if found.not_counted:
+        said.append(f"Not counted, so that it takes longer: {'; '.join(found.not_counted)}.")
+    if not found.prediction.is_known:
+        said.append(not_known(found.prediction, found.spent_s, found.options))
+    return [*said, age(found.calibrated)]
+
+
+def beyond(found: Prediction) -> str:
+    """What of a network lies beyond what was calibrated, and how far."""
+    return "; ".join(
+        f"{one.axis} ({_count(one.axis, one.value)}; "
+        + (f"calibrated: {_span('', one.least, one.most).strip()})" if one.most else "none timed)")
+        for one in found.outside
+    )
+
+
+def not_known(found: Prediction, spent_s: float, options: str) -> str:
+    """What to do where an interval is too wide to be an answer; the calibration took `spent_s`."""
+    lacking = [one.axis.removesuffix(" layers") for one in found.outside if not one.most]
+    families = sorted({LIKE_FAMILY[kind] for kind in lacking if kind in LIKE_FAMILY})
+    named = f" --families {','.join(families)}" if families else ""
+    # Where what is not known of the coefficients is the smaller part, as long again is a try.
+    times = 1.0 if math.isinf(found.more_data) else found.more_data - 1
+    minutes = max(1, math.ceil(min(times * spent_s / 60, MOST_MINUTES)))
+    return (
+        f"{found.architecture} is not known well enough; calibrate {minutes} more "
+        f"{'minute' if minutes == 1 else 'minutes'} (nnbench calibrate {options}{named} "
+        f"--budget {minutes}min), or time it by nnbench run."
+    )
 
 
 def age(calibrated: datetime) -> str:
@@ -95,6 +166,8 @@ def age(calibrated: datetime) -> str:
 def asked(found: Prediction) -> str:
     """What the model says of the asked network."""
     epoch, total = found.epoch_s, found.total_s
+    if not (is_known(epoch) and is_known(total)):
+        return f"{found.architecture} is not known well enough: calibrate more."
     return (
         f"{found.architecture}: an epoch takes {units.seconds(epoch.value)} "
         f"({span(epoch, SECONDS)}), {found.epochs:,} epochs from nothing "
@@ -107,7 +180,7 @@ def outside(found: Prediction) -> str:
     """A warning of a network beyond what was calibrated."""
     return (
         f"{found.architecture} lies beyond the calibrated range in "
-        f"{', '.join(found.outside)}: what is said of it is a guess."
+        f"{beyond(found)}: what is said of it is a guess."
     )
 
 

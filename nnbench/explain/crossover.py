@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from nnbench.costs.prediction import CostModel
 from nnbench.costs.saved import load_if_any
 from nnbench.costs.setting import Setting
+from nnbench.costs.terms import Counted
 from nnbench.explain.attribution import Attribution
 from nnbench.stats.interval import Interval
 from nnbench.workload.case import Case
@@ -93,8 +94,8 @@ def _calibrated_rows(model: CostModel, case: Case) -> NDArray[np.int64]:
     asked = np.unique(np.geomspace(min(rows), max(rows), ASKED).round().astype(int))
 
     def is_inside(count: int) -> bool:
-        beyond = model.outside(replace(case, rows=count))
-        return not any(name.startswith(("rows", "batches")) for name in beyond)
+        beyond = model.outside(Counted.of(replace(case, rows=count)))
+        return not any(one.axis.startswith(("rows", "batches")) for one in beyond)
 
     inside = [int(count) for count in asked if is_inside(int(count))]
     if len(inside) < 2:

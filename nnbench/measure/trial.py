@@ -128,7 +128,8 @@ def _counted(case: Case, model: Any, data: TrainingData) -> dict[str, Any]:
     except Exception as failure:  # noqa: BLE001
         # A person's model may raise anything when it is called without values: its timing holds.
         return {"not_counted": [f"{case.label}: {first_line(failure)}"]}
-    return {"step_flops": found.flops, "not_counted": found.uncounted}
+    counted = {"step_flops": found.flops, "not_counted": found.uncounted}
+    return {**counted, "count": found.to_json()}
 
 
 def warm_up(case: Case, data: TrainingData) -> None:

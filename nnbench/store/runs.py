@@ -16,6 +16,7 @@ from nnbench.store import folder as folders
 from nnbench.store.folder import ASKED
 from nnbench.store.folder import Writer as Writer
 from nnbench.workload.case import Case
+from nnbench.workload.counts import NetworkCount
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -34,7 +35,9 @@ IDENTITY = {
 }
 """What no two records of a kind have in common."""
 
-OPTIONAL = {"first_epoch_s", "logs", "noise", "not_counted", "samples_s", "steps_per_sample"}
+OPTIONAL = {
+    *("count", "first_epoch_s", "logs", "noise", "not_counted", "samples_s", "steps_per_sample")
+}
 """What a trial has or has not."""
 
 COUNTED = {
@@ -206,6 +209,8 @@ def _check_trial(record: Field, run: Run) -> None:
         record[name].whole(0)
     for one in record["not_counted"].entries([]):
         one.text()
+    if "count" in record.value:
+        NetworkCount.of(record["count"])
     for one in (record["loss"], *record["noise"].members({}).values()):
         one.number(0, least=-fields.LARGEST_MEASURED, most=fields.LARGEST_MEASURED)
     good = record["outcome"].value == "ok"

@@ -86,7 +86,8 @@ def _lines(call: Call, seen: set[int], path: str) -> Iterator[LayerCount]:
         return
     if (repeated := calls.one_step(call)) is not None:
         step, times = repeated
-        yield from (_repeated(line, times) for line in _lines(step, seen, name))
+        one_by_one = times if calls.is_recurrent(call.layer) else 1
+        yield from (_repeated(line, times, one_by_one) for line in _lines(step, seen, name))
         yield from _own_weights(layer, seen, name)
         return
     for made in call.calls:
@@ -104,12 +105,13 @@ def _beside(call: Call, name: str, seen: set[int]) -> Iterator[LayerCount]:
     yield replace(own, activation_bytes=0) if call.calls else own
 
 
-def _repeated(line: LayerCount, times: int) -> LayerCount:
+def _repeated(line: LayerCount, times: int, one_by_one: int) -> LayerCount:
     """A line of one step as one of all steps."""
     rows, *rest = line.output
     return replace(
         line,
         output=(rows, times, *rest),
+        steps=one_by_one,
         **{name: times * getattr(line, name) for name in EACH_STEP},
     )
 
@@ -137,6 +139,8 @@ def _line(call: Call, name: str, work: Work | None, seen: set[int]) -> LayerCoun
         activation_bytes=call.is_needed * held + reached * value_bytes * done.held,
         counted=work is not None,
         missing=why(layer) if work is None else ", ".join(dict.fromkeys(work.missing)),
+        variables=sum(one.trainable for one in own),
+        steps=call.inputs[0][1] if calls.is_recurrent(layer) else 1,
     )
 
 
@@ -159,4 +163,5 @@ def _own_weights(layer: Any, seen: set[int], path: str) -> Iterator[LayerCount]:
         parameters=sum(math.prod(one.shape) for one in own),
         trainable=sum(math.prod(one.shape) for one in own if one.trainable),
         weight_bytes=sum(size_bytes(one) for one in own),
+        variables=sum(one.trainable for one in own),
     )

@@ -103,6 +103,11 @@ def _traced(layer: Any, given: list[Any], on_trained: bool = False) -> Call:
     return next(one for one in recorder.root.calls if one.layer is layer)
 
 
+def is_recurrent(layer: Any) -> bool:
+    """Whether it goes through a sequence step by step, each after the one before."""
+    return any(is_of_keras(kind) and kind.__name__ == "RNN" for kind in type(layer).__mro__)
+
+
 def size_bytes(array: Any) -> int:
     """What an array, tensor or variable takes."""
     import keras

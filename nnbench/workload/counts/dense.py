@@ -57,6 +57,7 @@ def count(
                 backward_products=product * (1 if position == 0 else 2),
                 backward_elementwise=2 * held,
                 activation_bytes=value_bytes * held,
+                variables=2,
             )
         )
     parameters = architecture.parameters(features, outputs)

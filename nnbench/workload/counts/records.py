@@ -1,8 +1,13 @@
 """What counting makes: a line for each layer, and the whole network's figures."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from dataclasses import fields as fields_of
+from typing import Any, Self
+
+from nnbench.machine.fields import Field
 
 Shape = tuple[int, ...]
+MOST_LINES = 100_000
 
 
 @dataclass(frozen=True)
@@ -28,6 +33,10 @@ class LayerCount:
     activation_bytes: int = 0
     counted: bool = True
     missing: str = ""
+    variables: int = 0
+    """Trainable weight tensors, each of which is updated."""
+    steps: int = 1
+    """Time steps that run one after the other, of a recurrent layer."""
 
     @property
     def forward_flops(self) -> int:
@@ -56,6 +65,34 @@ class NetworkCount:
     optimizer_bytes: int
     precision: str = "float32"
     """The type that it computes in."""
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain data, without names; lines that are alike stand once, `times` says how often."""
+        lines: dict[LayerCount, int] = {}
+        for one in self.layers:
+            alike = replace(one, name="")
+            lines[alike] = lines.get(alike, 0) + 1
+        usual = {one.name: one.default for one in fields_of(LayerCount)}
+        told = [
+            {
+                "times": times,
+                "line": {
+                    name: value
+                    for name, value in vars(one).items()
+                    if name != "name" and value != usual[name]
+                },
+            }
+            for one, times in lines.items()
+        ]
+        return {**vars(self), "layers": told}
+
+    @classmethod
+    def of(cls, plain: Field) -> Self:
+        """Read back what `to_json` wrote; lines that are alike stand together."""
+        found: list[LayerCount] = []
+        for each in plain["layers"].entries():
+            found += [_line_of(each["line"])] * each["times"].whole(least=1, most=MOST_LINES)
+        return plain.record(cls, layers=tuple(found))
 
     @property
     def uncounted(self) -> list[str]:
@@ -97,3 +134,11 @@ class NetworkCount:
     def activation_bytes(self) -> int:
         """Bytes held for the backward pass: the batch, and what the layers make of it."""
         return self.batch_bytes + sum(one.activation_bytes for one in self.layers)
+
+
+def _line_of(plain: Field) -> LayerCount:
+    for one in plain.members().values():
+        if isinstance(one.value, int) and not isinstance(one.value, bool):
+            one.whole()
+    output = tuple(size.whole() for size in plain["output"].entries())
+    return plain.record(LayerCount, name="", output=output)
