@@ -10,7 +10,7 @@ Requests are JSON lines on standard input, answers on what was standard output; 
 print goes to standard error, the worker's log. The worker ends when its input ends, and with a
 last answer, `failure`, when a case cannot be trained. A device that is not there is an `error`.
 With `handed` in the configuration the first line of the input is what a notebook hands over (see
-`workload.handed`). With `tell_start` in the configuration the first answer, `started`, is that the backend runs.
+`workload.handed`). With `tell_start` the first answer, `started`, is that the backend runs.
 On a side of a comparison answers also hold the `modules` of the project that were imported for
 them (see `measure.own_code`).
 """

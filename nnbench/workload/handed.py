@@ -39,7 +39,9 @@ _HELD = _Held()
 
 @contextmanager
 def held(
-    models: Mapping[str, Callable[[], Any]], data: Any = None, names: Mapping[str, str] | None = None
+    models: Mapping[str, Callable[[], Any]],
+    data: Any = None,
+    names: Mapping[str, str] | None = None,
 ) -> Iterator[None]:
     """Within, these references are known here and to the workers that are started.
 

@@ -18,7 +18,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from difflib import get_close_matches
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Annotated, Any, Self, get_args, get_origin
 
 from nnbench.errors import DamageError, UserError
 from nnbench.machine import devices, whole_file
@@ -311,15 +311,8 @@ class Study:
         may stand for texts, and lists for texts with commas.
         """
         study = cls(Networks.named(networks))
-        for part in ("data", "training", "machine", "effort"):
-            record = getattr(study, part)
-            kinds = {one.name: one.type for one in fields(record) if one.name in options}
-            given = {name: _given(name, kind, options.pop(name)) for name, kind in kinds.items()}
-            study = replace(study, **{part: replace(record, **given)})
-        if options:
-            known = [one.name for part in fields(cls) for one in fields(getattr(study, part.name))]
-            raise UserError(f"option {_unknown(next(iter(options)), dict.fromkeys(known))}")
-        return study
+        parts = {name: part for name, part in vars(study).items() if name != "networks"}
+        return replace(study, **with_options(parts, options))
 
     def or_networks(self, usual: Sequence[str] = NOTEBOOK) -> "Study":
         """The same; where no network is named, with the architectures that are usual."""
@@ -463,8 +456,25 @@ def _record(path: Path, name: str, usual: Any, table: Mapping[str, Any]) -> Any:
         raise UserError(f"{path}: [{name}] {mistake}") from None
 
 
+def with_options(parts: Mapping[str, Any], options: Mapping[str, Any]) -> dict[str, Any]:
+    """These records, with options by the names of their fields; UserError for what is not known."""
+    made, left = {}, dict(options)
+    for part, record in parts.items():
+        kinds = {one.name: one.type for one in fields(record) if one.name in left}
+        given = {name: _given(name, kind, left.pop(name)) for name, kind in kinds.items()}
+        made[part] = replace(record, **given)
+    if left:
+        known = {one.name: None for record in parts.values() for one in fields(record)}
+        raise UserError(f"option {_unknown(next(iter(left)), known)}")
+    return made
+
+
 def _given(name: str, kind: Any, value: Any) -> Any:
     """A value that Python gives for an option of this type."""
+    if get_origin(kind) is Annotated:
+        kind = get_args(kind)[0]
+    if kind is Path and isinstance(value, (str, Path)):
+        return Path(value)
     if value is None and "None" in str(kind):
         return None
     if str(kind).startswith(("str", "<class 'str'")):

@@ -8,12 +8,7 @@ from pathlib import Path
 from nnbench.errors import UserError
 from nnbench.workload import handed, tasks, user_code
 from nnbench.workload.datasets import from_keras, synthetic
-from nnbench.workload.datasets.arrays import (
-    load_function,
-    load_handed,
-    load_npz,
-    load_shipped,
-)
+from nnbench.workload.datasets.arrays import load_function, load_handed, load_npz, load_shipped
 from nnbench.workload.datasets.catalog import (
     ARRAYS,
     BUILT_IN,
