@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
-from nnbench.cli.options import Asked, Effort, Models, Name, OnHosts, options
+from nnbench.cli.options import Asked, Effort, Models, Name, OnHosts, Output, options
 from nnbench.cli.session import are_folders, indexed, measure, status
 from nnbench.errors import UserError
 from nnbench.measure import checkout
@@ -16,11 +16,13 @@ from nnbench.phases import PHASES, STEP
 from nnbench.show.terminal import note, print_json, say, skipped
 from nnbench.workload import quantities
 from nnbench.workload.case import one_of
+from nnbench.workload.study import Study
 
 if TYPE_CHECKING:
     from nnbench.cli.session import Environments
+    from nnbench.report.comparison import Answer
     from nnbench.store.runs import Run
-    from nnbench.workload.study import Study
+    from nnbench.workload.datasets import Dataset
 
 BLOCKS_OF_STEPS, SWEEPS_OF_STEPS = 4, 10
 """Where steps alone are timed a block has a network of its own, at a fraction of a launch's cost.
@@ -119,9 +121,7 @@ def compare(
         raise UserError("name two sides, such as two runs' folders, or use --against COMMIT")
     if names[0] == names[1]:
         raise UserError(f"both sides are {names[0]}: there is nothing to compare")
-    usual = BLOCKS_OF_STEPS if check.phase == STEP else 1
-    effort = replace(asked.effort, blocks=asked.effort.blocks or usual)
-    study = replace(asked, effort=effort).study(architectures, model).or_networks()
+    study = asked.study(architectures, model).or_networks()
     measured_now = not are_folders(*names)
     if measured_now:
         study.check()
@@ -130,24 +130,9 @@ def compare(
             checkout.find(one)
     # A mistake in the data is told before environments are made.
     data = study.load() if measured_now else None
-    from nnbench.measure import decision, numbers
-    from nnbench.report import comparison, comparison_files, comparison_page, comparison_words
+    found, measured = compared(names, study, asked.output, data, check=check, unlike=unlike)
+    from nnbench.report import comparison_files, comparison_page, comparison_words
 
-    measured: list[Run] = []
-    plan = decision.trials(check.phase)
-    if check.phase == STEP:
-        plan["sweeps"] = SWEEPS_OF_STEPS
-    if effort.budget is not None:
-        plan["decide"] = {"phases": list(decision.phases(check.phase)), "margin": least}
-
-    def run(where: "Environments") -> "tuple[Run, list[str] | None]":
-        measured.append(measure(study, asked.output, data, where, **plan))
-        if check.no_numbers or data is None:
-            return measured[-1], None
-        note("a seeded training on each side: are its numbers the same?", quiet=asked.output.quiet)
-        return measured[-1], numbers.other(measured[-1], data, where)
-
-    found = comparison.compare(names, run, margin=least, even_unlike=unlike, phases=check.phase)
     skipped(found.damage)
     if check.markdown is not None:
         comparison_files.write_markdown(found, check.markdown)
@@ -162,6 +147,40 @@ def compare(
         for folder in [*(run.folder for run in measured), *beside]:
             say(str(indexed(comparison_page.write(found, folder, beside=not measured))))
     return status(*measured) or found.status(require_decision=check.require_decision)
+
+
+def compared(
+    names: Sequence[str],
+    study: Study,
+    output: Output,
+    data: "Dataset | None" = None,
+    *,
+    check: Check,
+    unlike: bool,
+) -> "tuple[Answer, list[Run]]":
+    """What is found of two sides, and the run that was measured for it, if any."""
+    from nnbench.measure import decision, numbers
+    from nnbench.report import comparison
+
+    least = quantities.parse_share(check.margin)
+    usual = BLOCKS_OF_STEPS if check.phase == STEP else 1
+    effort = replace(study.effort, blocks=study.effort.blocks or usual)
+    measured: list[Run] = []
+    plan = decision.trials(check.phase)
+    if check.phase == STEP:
+        plan["sweeps"] = SWEEPS_OF_STEPS
+    if effort.budget is not None:
+        plan["decide"] = {"phases": list(decision.phases(check.phase)), "margin": least}
+
+    def run(where: "Environments") -> "tuple[Run, list[str] | None]":
+        measured.append(measure(replace(study, effort=effort), output, data, where, **plan))
+        if check.no_numbers or data is None:
+            return measured[-1], None
+        note("a seeded training on each side: are its numbers the same?", quiet=output.quiet)
+        return measured[-1], numbers.other(measured[-1], data, where)
+
+    found = comparison.compare(names, run, margin=least, even_unlike=unlike, phases=check.phase)
+    return found, measured
 
 
 def _hosts(

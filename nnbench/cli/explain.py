@@ -1,8 +1,9 @@
 """`nnbench explain`."""
 
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
@@ -14,6 +15,8 @@ from nnbench.show.terminal import answer, note, skipped
 from nnbench.workload import networks as notation
 
 if TYPE_CHECKING:
+    from nnbench.explain.attribution import Attribution
+    from nnbench.store.runs import Run
     from nnbench.workload.networks import Network
 
 WITH_LAYERS = "which layers of a step the difference lies in: add --layers"
@@ -44,25 +47,66 @@ def explain(
     """
     named = [one for one in (first, second) if one is not None]
     are_runs = len(named) == 2 and not model and are_folders(*named)
-    if are_runs and saved:
-        raise UserError("--run is to look up networks, and two folders are named: drop one")
     if are_runs and layers:
         raise UserError("layers are timed anew: name two networks with --layers instead of folders")
     networks = [] if are_runs else _two([*named, *model])
+    explained, every = attributions(named, asked, model=model, saved=saved, unlike=unlike)
+    from nnbench.explain import by_layer, layer_words, page, tables
+
+    of_layers = []
+    if layers:
+        below = replace(asked.output, results=asked.output.results / "layers")
+        of_layers = [layers_measured(asked.study(named, model), below)]
+    steps = [each for one in of_layers for each in by_layer.of_networks(one, *networks)]
+    told: list[Any] = []
+    shown: list[Any] = []
+    left_out = [text for one in (*every, *of_layers) for text in one.damage]
+    for one in explained:
+        told.append(tables.as_json(one.found, one.sentences, one.chart))
+        shown += [tables.table(one.found), one.sentences, one.chart]
+        left_out += one.left_out
+    for each in steps:
+        sentences, limits = layer_words.sentences(each), layer_words.warnings(each)
+        shown += [tables.layer_table(each), sentences, limits]
+        of_place = next(one for one in told if one["place"] == each.first_case.context)
+        of_place["layers"] = tables.layers_as_json(each, sentences, limits)
+    skipped(dict.fromkeys(left_out))
+    said = [(one.found, one.sentences) for one in explained]
+    written = indexed(page.write(every[-1], said, steps))
+    answer(told, [*shown, written], as_json=asked.output.as_json)
+    if networks and not layers:
+        note(WITH_LAYERS, quiet=asked.output.quiet)
+    return status(*(() if are_runs or saved else every), *of_layers)
+
+
+@dataclass(frozen=True)
+class Explained:
+    """An attribution on one backend and path, told and drawn; what it left out, and why."""
+
+    found: "Attribution"
+    sentences: list[str]
+    chart: Path
+    left_out: Sequence[str]
+
+
+def attributions(
+    named: Sequence[str],
+    asked: Asked,
+    *,
+    model: Sequence[str] = (),
+    saved: Path | None,
+    unlike: bool,
+) -> "tuple[list[Explained], list[Run]]":
+    """Why the second takes longer, and the runs that say so: measured now, or saved."""
+    are_runs = len(named) == 2 and not model and are_folders(*named)
+    if are_runs and saved:
+        raise UserError("--run is to look up networks, and two folders are named: drop one")
+    networks = [] if are_runs else _two([*named, *model])
     study = asked.study(() if are_runs else named, model)
     folders = list(map(Path, named)) if are_runs else [saved] if saved else []
-    if layers or not folders:
+    if not folders:
         study.check()
-    from nnbench.explain import (
-        attribution,
-        by_layer,
-        charts,
-        crossover,
-        layer_words,
-        page,
-        tables,
-        words,
-    )
+    from nnbench.explain import attribution, charts, crossover, words
     from nnbench.store import runs
 
     measured = [] if folders else [measure(study, asked.output)]
@@ -72,32 +116,12 @@ def explain(
         found = attribution.of_runs(every[0], run, unlike=unlike)
     else:
         found = attribution.of_networks(run, *networks)
-    steps = []
-    if layers:
-        below = replace(asked.output, results=asked.output.results / "layers")
-        measured.append(layers_measured(study, below))
-        steps = by_layer.of_networks(measured[-1], *networks)
-    told, shown, said = [], [], []
-    left_out = [text for one in (*every, *measured[len(every) :]) for text in one.damage]
+    explained = []
     for one in found:
         flip, unused = crossover.saved_rows_flip(asked.output.results, one)
-        left_out += unused
-        sentences = words.tell(one, flip)
         chart = charts.write(one, run.folder)
-        said.append((one, sentences))
-        told.append(tables.as_json(one, sentences, chart))
-        shown += [tables.table(one), sentences, chart]
-    for each in steps:
-        sentences, limits = layer_words.sentences(each), layer_words.warnings(each)
-        shown += [tables.layer_table(each), sentences, limits]
-        of_place = next(one for one in told if one["place"] == each.first_case.context)
-        of_place["layers"] = tables.layers_as_json(each, sentences, limits)
-    skipped(dict.fromkeys(left_out))
-    written = indexed(page.write(run, said, steps))
-    answer(told, [*shown, written], as_json=asked.output.as_json)
-    if networks and not layers:
-        note(WITH_LAYERS, quiet=asked.output.quiet)
-    return status(*measured)
+        explained.append(Explained(one, words.tell(one, flip), chart, unused))
+    return explained, every
 
 
 def _two(texts: list[str]) -> "list[Network]":

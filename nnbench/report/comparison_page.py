@@ -1,6 +1,5 @@
 """The page of a comparison: `compare.html`, or beside a saved run `compare-with-NAME.html`."""
 
-from collections.abc import Sequence
 from pathlib import Path
 
 from nnbench.report.comparison import Answer
@@ -14,7 +13,7 @@ from nnbench.show.svg import WIDTH, Chart
 from nnbench.show.table import Cell, Table
 from nnbench.show.text import file_name
 from nnbench.stats import verdict
-from nnbench.stats.verdict import DIFFERENT, EQUIVALENT, UNDECIDED, Comparison
+from nnbench.stats.verdict import DIFFERENT, EQUIVALENT, UNDECIDED
 
 TONES = {DIFFERENT: "bad", EQUIVALENT: "good", UNDECIDED: "warning"}
 SIGNS = {
@@ -38,7 +37,7 @@ def write(found: Answer, folder: Path, *, beside: bool = False) -> Path:
     differ = [text for text, one in zip(told, found.comparisons, strict=True)
               if one.verdict == DIFFERENT]  # fmt: skip
     reading = READING.format(first=found.first, second=found.second)
-    chart = _chart(found)
+    drawn = chart(found)
     return html.write(
         folder / name,
         kind="Comparison",
@@ -47,14 +46,15 @@ def write(found: Answer, folder: Path, *, beside: bool = False) -> Path:
         sentences=[*(f"{text}." for text in differ[:3]), *next_steps(found)],
         warnings=[*(f"Unlike: {one}" for one in found.unlike), *found.damage],
         parts=[
-            Part("Every comparison", reading, figure=chart, name=Path(name).stem),
-            Part("All figures", " ".join(measured(found)), _table(found.comparisons, found)),
+            Part("Every comparison", reading, figure=drawn, name=Path(name).stem),
+            Part("All figures", " ".join(measured(found)), table(found)),
             *([Part("Not judged", NOT_JUDGED, _others(found))] if found.others else []),
         ],
     )
 
 
-def _chart(found: Answer) -> Chart:
+def chart(found: Answer) -> Chart:
+    """Every ratio with its interval and verdict."""
     names = [one.label for one in found.comparisons]
     panel, middles, _ = of_rows(names, 1.5 * WIDTH, least=18)
     ratios = [one.ratio for one in found.comparisons]
@@ -72,7 +72,8 @@ def _chart(found: Answer) -> Chart:
     return panel.done(finding(found))
 
 
-def _table(comparisons: Sequence[Comparison], found: Answer) -> Table:
+def table(found: Answer) -> Table:
+    """A row a comparison."""
     rows = [
         [
             Cell(one.label),
@@ -80,7 +81,7 @@ def _table(comparisons: Sequence[Comparison], found: Answer) -> Table:
             Cell(word(one, found), tone=TONES[one.verdict]),
             Cell(MISSING if not one.more_launches else f"{one.more_launches:,}"),
         ]
-        for one in comparisons
+        for one in found.comparisons
     ]
     columns = ["what", "change", "verdict", "more launches needed"]
     caption = f"{found.second} against {found.first}: changes with their 95 % intervals below"
