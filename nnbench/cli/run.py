@@ -5,7 +5,16 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from nnbench.cli.options import Architectures, Asked, Fresh, Models, Name, check_holds
+from nnbench.cli.options import (
+    Architectures,
+    Asked,
+    AsMarkdown,
+    Fresh,
+    Models,
+    Name,
+    Wide,
+    check_holds,
+)
 from nnbench.cli.session import measure, status
 from nnbench.errors import UserError
 from nnbench.workload import study as studies
@@ -20,6 +29,8 @@ def run(
     name: Name = None,
     resume: Annotated[bool, Parameter(show_default=False)] = False,
     fresh: Fresh = False,
+    wide: Wide = False,
+    markdown: AsMarkdown = None,
 ) -> int:
     """Time architectures against each other and write a report.
 
@@ -49,5 +60,5 @@ def run(
     from nnbench.cli import report
 
     found = measure(wanted.or_networks(), asked.output, name=name, resume=resume, fresh=fresh)
-    report.tell(found, as_json=asked.output.as_json)
+    report.tell(found, as_json=asked.output.as_json, wide=wide, markdown=markdown)
     return status(found)

@@ -1,6 +1,7 @@
 """How a run is made again, and what to ask next."""
 
 import shlex
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nnbench.phases import STEP
@@ -38,9 +39,10 @@ def _from_cases(run: Run) -> str:
     return shlex.join(["nnbench", "run", *named, *given])
 
 
-def next_commands(found: "RunAnalysis") -> list[tuple[str, str]]:
-    """What to ask next, and with which command."""
-    folder = shlex.quote(f"{found.run.folder.absolute().parent.name}/{found.run.folder.name}")
+def next_commands(found: "RunAnalysis", folder: Path | None = None) -> list[tuple[str, str]]:
+    """What to ask next, and with which command; `folder` names the run, usually as `results/X`."""
+    run = found.run.folder
+    named = shlex.quote(str(folder or f"{run.absolute().parent.name}/{run.name}"))
     told = []
     group = found.groups[0] if found.groups else None
     if group and len(group.summaries) > 1:
@@ -48,7 +50,7 @@ def next_commands(found: "RunAnalysis") -> list[tuple[str, str]]:
         times.sort(key=lambda one: one.times[group.whole].value)
         names = [shlex.quote(group.name(one.case)) for one in (times[0], times[-1])]
         told.append(
-            ("Why does one take longer?", f"nnbench explain {' '.join(names)} --run {folder}")
+            ("Why does one take longer?", f"nnbench explain {' '.join(names)} --run {named}")
         )
     if found.trust.mend:
         told.append(("Would the figures hold?", found.trust.mend))
