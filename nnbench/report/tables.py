@@ -41,7 +41,7 @@ def print_run(found: RunAnalysis, *, wide: bool = False) -> None:
     print_sentences(found.answer)
     print_sentences([words.trust(found.trust)], style=TRUST_STYLES[found.trust.level])
     if len(found.groups) > 1:
-        for table in by_context(found, _numbers(found)):
+        for table in by_context(found, _numbers(found))[:1]:
             print_table(table, whole=wide)
         print_sentences([one for one in map(axis_told, found.axes) if one not in found.answer])
     for group in found.groups:
@@ -60,7 +60,7 @@ def _numbers(found: RunAnalysis) -> dict[str, int]:
 
 def as_markdown(found: RunAnalysis) -> str:
     """The same as `print_run`, in full, for a comment on a pull request."""
-    contexts = by_context(found, _numbers(found)) if len(found.groups) > 1 else []
+    contexts = by_context(found, _numbers(found))[:1] if len(found.groups) > 1 else []
     parts = [
         f"### {markdown.prose(found.finding)}",
         *map(markdown.prose, (*found.answer, words.trust(found.trust))),

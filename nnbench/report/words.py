@@ -184,11 +184,16 @@ def _crossing(group: Group, found: Crossing) -> str:
         else f"From about {found.epochs:,.0f} epochs on it is ahead in all."
     )
     return (
-        f"{group.name(slow.case)} ({slow.parameters:,} weights) takes "
-        f"{sentence(found.ratios[COLD], RATIO)} as long cold as {group.name(fast.case)} "
-        f"({fast.parameters:,} weights), and yet its step takes only "
+        f"{_with_weights(group, slow)} takes {sentence(found.ratios[COLD], RATIO)} as long cold as "
+        f"{_with_weights(group, fast)}, and yet its step takes only "
         f"{sentence(found.ratios[STEP], RATIO)} as long. {flip}"
     )
+
+
+def _with_weights(group: Group, one: CaseSummary) -> str:
+    """A network, and how many weights it has where that was counted."""
+    counted = "" if one.parameters is None else f" ({one.parameters:,} weights)"
+    return f"{group.name(one.case)}{counted}"
 
 
 def _run_warnings(run: Run, summaries: Sequence[CaseSummary]) -> Iterator[str]:

@@ -140,11 +140,7 @@ def as_rows(table: "Table", width: int) -> "RichTable":
     from rich.table import Table as RichTable
     from rich.text import Text
 
-    edge: dict[str, Any] = {
-        "pad_edge": False,
-        "show_edge": False,
-        "padding": (0, BETWEEN_COLUMNS - 1, 0, 0),
-    }
+    padding = (0, BETWEEN_COLUMNS - 1, 0, 0)
     shown = RichTable(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, padding=padding)
     widths = _Columns.of(table).within(width)
     for position, (name, wide) in enumerate(zip(table.columns, widths, strict=True)):
