@@ -2,6 +2,7 @@
 
 import importlib
 import threading
+import time
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,6 +23,7 @@ from nnbench.cli.options import (
 )
 from nnbench.errors import UserError
 from nnbench.machine import devices, whole_file
+from nnbench.show import units
 from nnbench.show.terminal import note, print_json, say
 from nnbench.workload import networks as notation
 from nnbench.workload import tasks
@@ -112,6 +114,7 @@ def train(
     drawing.start()
     if not as_json:
         tell_network(case, loaded)
+    began_s = time.monotonic()
     with Bar(epochs, "epochs", quiet=quiet) as bar, session.own_failures_told(network):
         trained, model = session.train(
             network,
@@ -124,6 +127,7 @@ def train(
             on_epoch=lambda epoch, value: bar.show(epoch, f"loss {value:.4g}"),
             on_refusal=lambda reason: note(f"{reason}; that is done now"),
         )
+    took_s = time.monotonic() - began_s
     verdict = loss_curve.judge(trained.losses)
     session.save(trained, model, folder)
     with program_cache.on_disk():
@@ -133,11 +137,12 @@ def train(
 
     chart = charts.write(trained, loaded, predictions, folder / "training.png")
     if as_json:
-        print_json(tables.as_json(trained, verdict, chart))
+        print_json(tables.as_json(trained, verdict, chart) | {"took_s": took_s})
         return
     if weights:
         tables.print_weights(trained, names_of(model, case))
     tables.print_training(trained, verdict, predictions, loaded)
+    say(f"took {units.seconds(took_s)}: building, compiling and {len(trained.losses):,} epochs")
     own = {name: values[-1] for name, values in model.history.history.items() if name != "loss"}
     if own:
         told = ", ".join(f"{name} {value:.4g}" for name, value in own.items())

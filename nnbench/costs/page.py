@@ -52,7 +52,7 @@ def write(folder: Path, context: Context) -> Path:
         Part("Coefficients", reading, coefficients),
         Part("How far off", ERRORS, errors),
         Part("Predicted and measured", RESIDUALS, figure=residuals, name="residuals"),
-        Part("Depth and width", HEAT_MAPS, figure=maps, name="heat-maps", on_paper=True),
+        Part("Depth and width", HEAT_MAPS, figure=maps, name="heat-maps"),
         Part("Roofline", ROOFLINE, figure=roofline, name="roofline"),
         Part("Overhead against size", OVERHEAD, figure=shares, name="overhead"),
         Part(free.title, FREE, free),
