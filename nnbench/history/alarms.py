@@ -126,7 +126,7 @@ def smallest_change(series: Series, *, false_alarms: float = FALSE_ALARMS) -> fl
     weights = 1 / seen.deviations**2
     before, after = weights[: n // 2].sum(), weights[n // 2 :].sum()
     error = float(seen.inflation) * math.sqrt(1 / before + 1 / after)
-    # Where commits stand alone, the last one is looked at by itself, too: two tests share the level.
+    # Of commits that stand alone the last is looked at by itself, too: two tests share the level.
     level = min(false_alarms / (1 if in_turn else 2), TAIL_SHARE)
     beyond = null_model.threshold(largest, level) + FOUR_IN_FIVE
     return math.expm1(min(beyond * error, LARGEST_LOG))

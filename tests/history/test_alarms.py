@@ -192,7 +192,7 @@ def test_the_smallest_change_that_could_be_seen_is_seen_mostly(in_turn, count):
         logs = noise(rng, count, 0.004 if in_turn else 0.01)
         kind = {"error": 0.003, "interleaved": True, "freedom": 44} if in_turn else {}
         size = alarms.smallest_change(series(logs, **kind))
-        assert 0.005 < size < 0.2
+        assert 0.002 < size < 0.5
         changed = with_step(logs, count // 2, math.log1p(size))
         seen += bool(steps(alarms.find([series(changed, **kind)], least=0.001)))
     assert seen >= 18
