@@ -13,7 +13,7 @@ from nnbench.show.table import Cell, Table
 from nnbench.show.terminal import print_sentences, print_table, say, skipped
 
 PIPED_WIDTH = 160
-MOST_SERIES, MOST_SKIPPED = 50, 10
+MOST_SERIES, MOST_SKIPPED, MOST_SHOWN = 50, 10, 10
 COLUMNS = ("benchmark", "case", "commits", "launches", "first", "last", "last / first")
 
 
@@ -64,7 +64,7 @@ def could_show(check: Check) -> Table:
             Cell("in turn" if one.interleaved else "each by itself"),
             Cell("none: too few commits" if size is None else units.change(1 + size)),
         ]
-        for one, size in known[:MOST_SERIES]
+        for one, size in known[:MOST_SHOWN]
     ]
     left = len(known) - len(rows)
     more = f"; and {left} more that show smaller ones" if left else ""
