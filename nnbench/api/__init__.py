@@ -185,7 +185,8 @@ def compare(
 
     Sides are runs (as `run` returns them, or their folders), which are compared as they are; or
     commits, Pythons with nnbench, or `.` (the present), which train `networks` now. Differences
-    within `margin` count as none, and `phase` is what is judged, such as "step"; `unlike` compares runs of unlike hosts or versions.
+    within `margin` count as none, and `phase` is what is judged, such as "step"; `unlike` compares
+    runs of unlike hosts or versions.
     """
     from nnbench.api.answers import Answer, Picture, figures_of
 
@@ -281,7 +282,9 @@ def layers(
     """
     with given(_one(model), data) as found:
         asked = _asked(layering.LayersAsked, options, found.data)
-        measured = layering.measured(_text(found), asked, name=name, fresh=fresh)
+        study = asked.study((parse_one(_text(found)).label,))
+        study.check()
+        measured = layering.measured(study, asked.output, name=name, fresh=fresh)
     return _layers(measured)
 
 

@@ -243,7 +243,8 @@ def record(
     parts = recording.plan(chosen, study, cases, together=together)
     tell_backend(study.machine, quiet=measured.output.quiet)
     tell_data(data)
-    checked_out = recording.check_out(chosen)
+    with waiting(f"checking out {len(chosen)} commits", quiet=measured.output.quiet):
+        checked_out = recording.check_out(chosen)
     failed = 0
     for number, part in enumerate(parts, start=1):
         quiet = measured.output.quiet or len(parts) == 1

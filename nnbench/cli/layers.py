@@ -46,13 +46,6 @@ def layers(
     Args:
         network: A network, such as 100x2, conv:32x4, train.py:build(depth=4) or model.keras.
     """
-    run = measured(network, asked, name=name, fresh=fresh)
-    tell(run, as_json=asked.output.as_json)
-    return status(run)
-
-
-def measured(network: str, asked: LayersAsked, *, name: str | None, fresh: bool) -> "Run":
-    """Time the pieces of a network's step, or go on with the unfinished run of them."""
     parsed = notation.parse_one(network)
     study = asked.study((parsed.label,))
     study.check()

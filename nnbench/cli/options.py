@@ -76,6 +76,22 @@ Models = Annotated[
     tuple[str, ...], Parameter("--model", show_default=False, help=f"{MODEL}; again for more.")
 ]
 AsJson = Annotated[bool, Parameter("--json", show_default=False, help="Print JSON, for scripts.")]
+AsMarkdown = Annotated[
+    Path | None,
+    Parameter(
+        "--markdown",
+        converter=_path,
+        help="Also write a summary in Markdown into this file, as for a pull request.",
+    ),
+]
+Wide = Annotated[
+    bool,
+    Parameter(
+        "--wide",
+        show_default=False,
+        help="All columns, however narrow the terminal, and all sentences.",
+    ),
+]
 Quiet = Annotated[bool, Parameter("--quiet", show_default=False, help="No progress.")]
 Name = Annotated[
     str | None,

@@ -3,9 +3,10 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nnbench.cli.options import AsJson
+from nnbench.cli.options import AsJson, AsMarkdown, Wide
 from nnbench.cli.race import tell_race
 from nnbench.cli.session import indexed
+from nnbench.machine import whole_file
 from nnbench.show.terminal import print_json, say, skipped
 
 if TYPE_CHECKING:
@@ -13,7 +14,14 @@ if TYPE_CHECKING:
     from nnbench.store.runs import Run
 
 
-def report(run_folder: Path, *, history: tuple[Path, ...] = (), as_json: AsJson = False) -> None:
+def report(
+    run_folder: Path,
+    *,
+    history: tuple[Path, ...] = (),
+    wide: Wide = False,
+    markdown: AsMarkdown = None,
+    as_json: AsJson = False,
+) -> None:
     """Write the report of a run again, and print its table.
 
     Args:
@@ -34,19 +42,31 @@ def report(run_folder: Path, *, history: tuple[Path, ...] = (), as_json: AsJson 
         from nnbench.history import check as checking
 
         check = checking.of_run(run, history or own)
-    tell(run, as_json=as_json, check=check)
+    tell(run, as_json=as_json, check=check, wide=wide, markdown=markdown)
 
 
-def tell(run: "Run", *, as_json: bool, check: "Check | None" = None) -> None:
-    """Write the report of a run, with its networks' history if given; print its table, or JSON."""
+def tell(
+    run: "Run",
+    *,
+    as_json: bool,
+    check: "Check | None" = None,
+    wide: bool = False,
+    markdown: Path | None = None,
+) -> None:
+    """Write the report of a run, with its networks' history if given; print its answer, or JSON.
+
+    `wide` is `report.tables.print_run`'s; `markdown` a file for a summary in Markdown.
+    """
     from nnbench.report import page, tables
     from nnbench.report.run_analysis import analyse
 
     found = analyse(run)
     written = indexed(page.write(found, check))
+    if markdown is not None:
+        whole_file.write(markdown, tables.as_markdown(found))
     skipped(run.damage)
     if as_json:
         print_json(tables.as_json(found, written))
     else:
-        tables.print_run(found)
+        tables.print_run(found, wide=wide)
         say(str(written))

@@ -5,7 +5,17 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from nnbench.cli.options import Architectures, Asked, Fresh, Models, Name, OnHosts, check_holds
+from nnbench.cli.options import (
+    Architectures,
+    Asked,
+    AsMarkdown,
+    Fresh,
+    Models,
+    Name,
+    OnHosts,
+    Wide,
+    check_holds,
+)
 from nnbench.cli.session import measure, status
 from nnbench.errors import UserError
 from nnbench.machine import whole_file
@@ -23,6 +33,8 @@ def run(
     save_study: Path | None = None,
     resume: Annotated[bool, Parameter(show_default=False)] = False,
     fresh: Fresh = False,
+    wide: Wide = False,
+    markdown: AsMarkdown = None,
 ) -> int:
     """Time architectures against each other and write a report.
 
@@ -62,5 +74,5 @@ def run(
     from nnbench.cli import report
 
     found = measure(wanted, asked.output, name=name, resume=resume, fresh=fresh)
-    report.tell(found, as_json=asked.output.as_json)
+    report.tell(found, as_json=asked.output.as_json, wide=wide, markdown=markdown)
     return status(found)

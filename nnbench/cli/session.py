@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from nnbench.cli import Interrupted
 from nnbench.cli.options import Output, tell_backend, tell_data
 from nnbench.machine import whole_file
-from nnbench.show.terminal import note
+from nnbench.show.terminal import note, waiting
 from nnbench.workload.study import Study
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ def measure(
     made = None
     if environments is not None or not plan.keys() & {"cases", "kinds"}:
         known = [] if fresh else effort.folders(output.results, name)
-        with resumable():
+        with resumable(), waiting("looking at how long a step takes", quiet=output.quiet):
             sides = len(environments or ("",))
             tell = None if output.quiet else note
             made = effort.settle(study, data, known, sides=sides, tell=tell)
@@ -96,10 +96,11 @@ def execute(
     What failed is said once for each network; UserError if that is all.
     """
     from nnbench.measure import run as measuring
+    from nnbench.report import watching
     from nnbench.show.progress import Bar
 
     with resumable(), Bar(0, "trials", quiet=quiet) as bar:
-        run = measuring.execute(folder, data, bar.watch, environments)
+        run = measuring.execute(folder, data, watching.watcher(bar), environments)
     tell_failures(run)
     _tell_equal_code(run)
     return run

@@ -3,6 +3,7 @@
 import gc
 import importlib
 import threading
+import time
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -23,6 +24,7 @@ from nnbench.cli.options import (
 )
 from nnbench.errors import UserError
 from nnbench.machine import devices, whole_file
+from nnbench.show import units
 from nnbench.show.terminal import note, print_json, say
 from nnbench.workload import networks as notation
 from nnbench.workload import tasks
@@ -100,11 +102,13 @@ def train(
     from nnbench.training import tables
 
     if as_json:
-        print_json(tables.as_json(done.session, done.verdict, done.chart))
+        print_json(tables.as_json(done.session, done.verdict, done.chart) | {"took_s": done.took_s})
         return
     if weights:
         tables.print_weights(done.session, names_of(done.model, done.case))
     tables.print_training(done.session, done.verdict, done.predictions, done.data)
+    epochs = f"{len(done.session.losses):,} epochs"
+    say(f"took {units.seconds(done.took_s)}: building, compiling and {epochs}")
     own = {name: values[-1] for name, values in done.history.items() if name != "loss"}
     if own:
         told = ", ".join(f"{name} {value:.4g}" for name, value in own.items())
@@ -125,6 +129,7 @@ class Trained:
     predictions: Any
     chart: Path
     folder: Path
+    took_s: float
 
     @property
     def history(self) -> dict[str, list[float]]:
@@ -176,6 +181,7 @@ def trained(
     drawing.start()
     if told:
         tell_network(case, loaded)
+    began_s = time.monotonic()
     with Bar(epochs, "epochs", quiet=quiet) as bar, session.own_failures_told(network):
         finished, model = session.train(
             network,
@@ -188,6 +194,7 @@ def trained(
             on_epoch=lambda epoch, value: bar.show(epoch, f"loss {value:.4g}"),
             on_refusal=lambda reason: note(f"{reason}; that is done now"),
         )
+    took_s = time.monotonic() - began_s
     verdict = loss_curve.judge(finished.losses)
     session.save(finished, model, folder)
     with program_cache.on_disk():
@@ -196,7 +203,7 @@ def trained(
     from nnbench.training import charts
 
     chart = charts.write(finished, loaded, predictions, folder / "training.png")
-    return Trained(finished, verdict, model, case, loaded, predictions, chart, folder)
+    return Trained(finished, verdict, model, case, loaded, predictions, chart, folder, took_s)
 
 
 def tell_network(case: "Case", data: "Dataset") -> None:

@@ -24,7 +24,7 @@ from nnbench.costs.terms import FIRST_EPOCH, FLOPS, LAYERS
 from nnbench.phases import COLD, COMPILE, EPOCH, ONCE, STEP
 from nnbench.show import units
 from nnbench.show.figures import bar_lengths, footnote
-from nnbench.show.palette import COLOURS, SERIES_COLOURS
+from nnbench.show.palette import COLOURS, LIGHT_ON_FILLS, SERIES_COLOURS
 from nnbench.workload.architecture import Architecture
 
 SHADES = "viridis"
@@ -79,7 +79,9 @@ def _heat(
     axis.set_yscale("log", base=2)
     levels = _levels(low, high)
     if levels:
-        lines = axis.contour(widths, depths, times_s, levels=levels, colors="white", linewidths=0.9)
+        lines = axis.contour(
+            widths, depths, times_s, levels=levels, colors=LIGHT_ON_FILLS, linewidths=0.9
+        )
         axis.clabel(lines, fmt=_short, fontsize=8)
     shown = [2**power for power in range(0, 21, 2) if widths[0] <= 2**power <= widths[-1]]
     _ticks(axis.xaxis, shown or [widths[0], widths[-1]])
@@ -140,11 +142,11 @@ def _timed(axis: Axes, context: Context, phase: str, times_s: Array) -> None:
             others.add((width, depth))
     if others:
         spots = np.array(sorted(others)).T
-        axis.plot(*spots, "x", color="white", markersize=3.5, alpha=0.75, clip_on=False)
+        axis.plot(*spots, "x", color=LIGHT_ON_FILLS, markersize=3.5, alpha=0.75, clip_on=False)
     if same:
         widths, depths, measured = np.array(same).T
         colours: dict[str, Any] = {"c": measured, "norm": _norm(times_s), "cmap": SHADES}
-        edges: dict[str, Any] = {"edgecolors": "white", "linewidths": 1.2}
+        edges: dict[str, Any] = {"edgecolors": LIGHT_ON_FILLS, "linewidths": 1.2}
         axis.scatter(widths, depths, s=48, zorder=3, clip_on=False, **colours, **edges)
 
 

@@ -14,7 +14,7 @@ from nnbench.drift import matrix, plan, words
 from nnbench.drift.analysis import Analysis, Distances
 from nnbench.drift.matrix import Cell
 from nnbench.show import figures, units
-from nnbench.show.palette import SERIES_COLOURS
+from nnbench.show.palette import DARK_ON_FILLS, LIGHT_ON_FILLS, SERIES_COLOURS
 
 BITWISE_AT = 0.3
 """Where a distance of 0 ULP is drawn on an axis that begins at 1 ULP."""
@@ -123,10 +123,10 @@ def _panel(axis: Axes, cells: list[Cell], policies: list[str], columns: list[str
         row, column = policies.index(cell.policy), columns.index(cell.condition)
         if cell.reproduced:
             corner = column - 0.5, row - 0.5
-            axis.add_patch(Rectangle(corner, 1, 1, facecolor="#cfe8d5", edgecolor="white"))
+            axis.add_patch(Rectangle(corner, 1, 1, facecolor="#cfe8d5", edgecolor=LIGHT_ON_FILLS))
         else:
             values[row, column] = np.clip(cell.relative_l2, least, most)
-        ink = "white" if cell.relative_l2 > 0.05 else "black"
+        ink = LIGHT_ON_FILLS if cell.relative_l2 > 0.05 else DARK_ON_FILLS
         axis.text(column, row, "\n".join(words.cell(cell)), color=ink, **looks)
     axis.set_yticks(range(len(policies)), policies, fontsize=8)
     return axis.imshow(values, cmap="OrRd", norm=LogNorm(least, most), aspect="auto")

@@ -40,7 +40,7 @@ def write(found: Analysis) -> Path:
     ]
     parts += [Part(table.title, TABLE, table) for table in tables.matrices(found)]
     matrix = charts.policy_matrix(found)
-    drawn = [Part("Policy by condition", MATRIX, figure=matrix, name="matrix", on_paper=True)]
+    drawn = [Part("Policy by condition", MATRIX, figure=matrix, name="matrix")]
     for backend in found.backends:
         distance = charts.distance_by_epoch(found, backend)
         ulps = charts.ulps_by_layer(found, backend)

@@ -27,7 +27,7 @@ import pandas as pd
 from scipy import special, stats
 
 from nnbench.history import null_model
-from nnbench.history.null_model import Array, Chance, Scatter
+from nnbench.history.null_model import TAIL_SHARE, Array, Chance, Scatter
 from nnbench.history.readers import BYTES
 from nnbench.history.series import Series
 from nnbench.stats.interval import Interval
@@ -41,6 +41,8 @@ FALSE_ALARMS = 0.01
 LEAST = 0.03
 CANDIDATES = 0.05
 CREDIBLE = 0.95
+FOUR_IN_FIVE = 0.84
+"""So many standard errors beyond a threshold, a change passes it four times in five."""
 LEAST_COMMITS = 6
 """Commits measured one by one that a history needs before any may raise an alarm."""
 SPIKE_DEVIATIONS = 6.0
@@ -109,6 +111,25 @@ def find(
         if abs(math.log(alarm.ratio.value)) >= math.log1p(least):
             kept.append(alarm)
     return sorted(exact + kept, key=lambda alarm: (not alarm.raised, alarm.p_value))
+
+
+def smallest_change(series: Series, *, false_alarms: float = FALSE_ALARMS) -> float | None:
+    """The least lasting change in the middle of a series that would raise an alarm, as a share.
+
+    Four times in five, were this series looked at alone. None for one that is too short.
+    """
+    n, in_turn = len(series.commits), series.interleaved
+    if not series.positive or n < (2 if in_turn else LEAST_COMMITS):
+        return None
+    seen = null_model.of(series.logs, series.errors, interleaved=in_turn)
+    largest = null_model.chance(series.errors, seen, series.freedom, interleaved=in_turn).largest
+    weights = 1 / seen.deviations**2
+    before, after = weights[: n // 2].sum(), weights[n // 2 :].sum()
+    error = float(seen.inflation) * math.sqrt(1 / before + 1 / after)
+    # Of commits that stand alone the last is looked at by itself, too: two tests share the level.
+    level = min(false_alarms / (1 if in_turn else 2), TAIL_SHARE)
+    beyond = null_model.threshold(largest, level) + FOUR_IN_FIVE
+    return math.expm1(min(beyond * error, LARGEST_LOG))
 
 
 def _candidates(series: Series) -> list[Alarm]:

@@ -31,12 +31,16 @@ class Found:
 
 @dataclass(frozen=True)
 class Check:
-    """What was looked at and found. `silent` are series too short or noisy to raise an alarm."""
+    """What was looked at and found. `silent` counts series of too few commits to raise an alarm.
+
+    `smallest` is the least change that each of `series` could show, as a share; None for none.
+    """
 
     history: History
     series: list[Series]
     found: list[Found]
     silent: int
+    smallest: list[float | None]
 
     @property
     def alarms(self) -> list[Found]:
@@ -79,7 +83,9 @@ def run(
         known = {alarm.before, alarm.commits[-1]} <= orders.keys()
         size = orders[alarm.commits[-1]] - orders[alarm.before] if known else len(alarm.commits)
         found.append(Found(alarm, history.subject(alarm.commit), said, size))
-    return Check(history, series, found, silent)
+    smallest = [finding.smallest_change(one, false_alarms=false_alarms) for one in series]
+    shown = [None if size is None else max(size, least) for size in smallest]
+    return Check(history, series, found, silent, shown)
 
 
 def of_run(measured: Run, folders: Sequence[Path]) -> Check:

@@ -133,6 +133,15 @@ def p_value(simulated: Array, size: float) -> float:
     return float(count / len(ordered) * (size / from_size) ** (-1 / max(hill, 1e-3)))
 
 
+def threshold(simulated: Array, level: float) -> float:
+    """The size whose `p_value` is this level, of at most `TAIL_SHARE`."""
+    ordered = np.sort(simulated)
+    count = max(10, int(TAIL_SHARE * len(ordered)))
+    from_size = float(ordered[-count])
+    hill = float(np.mean(np.log(ordered[-count:] / from_size)))
+    return float(from_size * (count / len(ordered) / level) ** max(hill, 1e-3))
+
+
 def chance(errors: Array, seen: Scatter, freedom: int, *, interleaved: bool) -> Chance:
     """Simulate histories like one of this scatter in which nothing changed."""
     n = len(errors)

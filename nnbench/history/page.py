@@ -20,7 +20,8 @@ MOST_FIGURES, MOST_IN_REPORT = 40, 12
 def write(check: Check, folder: Path, annotations: Sequence[Annotation] = ()) -> Path:
     """Write page and charts into `folder`; return the page. Raises UserError if it cannot."""
     shown = section(check, folder, annotations)
-    return html.render(folder / PAGE, "history/page.html.j2", annotations=annotations, **shown)
+    shown |= {"annotations": annotations, "too_few": words.too_few(check)}
+    return html.render(folder / PAGE, "history/page.html.j2", **shown)
 
 
 def section(

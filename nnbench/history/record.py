@@ -170,6 +170,8 @@ def add_digests(
             log = arrays.path.with_name(f"{number}.log")
             return seeded_digest.digests(mine, arrays, checked_out[commit], log)
 
+        if missing:
+            watch(measuring.Progress(0, len(missing), "each commit trains once more, for numbers"))
         answers = pool.map(digests, range(len(missing)))
         for done, ((commit, mine), found) in enumerate(zip(missing, answers, strict=True)):
             watch(measuring.Progress(done + 1, len(missing), "numbers"))

@@ -1,16 +1,19 @@
 """What `nnbench history` prints for a person."""
 
+import math
 from collections.abc import Sequence
 
 from nnbench.history.alarms import SPIKE
+from nnbench.history.check import Check
 from nnbench.history.readers import Skipped
 from nnbench.history.table import SERIES, History
-from nnbench.history.words import Told, level, unpaired
+from nnbench.history.words import Told, level, too_few, unpaired
+from nnbench.show import units
 from nnbench.show.table import Cell, Table
 from nnbench.show.terminal import print_sentences, print_table, say, skipped
 
 PIPED_WIDTH = 160
-MOST_SERIES, MOST_SKIPPED = 50, 10
+MOST_SERIES, MOST_SKIPPED, MOST_SHOWN = 50, 10, 10
 COLUMNS = ("benchmark", "case", "commits", "launches", "first", "last", "last / first")
 
 
@@ -47,6 +50,29 @@ def print_skipped(found: Sequence[Skipped]) -> None:
     skipped(told)
 
 
+def could_show(check: Check) -> Table:
+    """What size of change each series could show: those that show least first."""
+    known = sorted(
+        zip(check.series, check.smallest, strict=True),
+        key=lambda pair: -(pair[1] if pair[1] is not None else math.inf),
+    )
+    rows = [
+        [
+            Cell(one.benchmark),
+            Cell(one.case),
+            Cell(str(len(one.commits))),
+            Cell("in turn" if one.interleaved else "each by itself"),
+            Cell("none: too few commits" if size is None else units.change(1 + size)),
+        ]
+        for one, size in known[:MOST_SHOWN]
+    ]
+    left = len(known) - len(rows)
+    more = f"; and {left} more that show smaller ones" if left else ""
+    columns = ["benchmark", "case", "commits", "measured", "smallest change"]
+    caption = f"a lasting change of this size in the middle is an alarm four times in five{more}"
+    return Table("What size of change could be seen", columns, rows, caption, texts=2)
+
+
 def print_check(told: Told) -> None:
     """A line a finding, then how many alarms."""
     spikes = sum(line.found.alarm.kind == SPIKE for line in told.lines)
@@ -56,5 +82,9 @@ def print_check(told: Told) -> None:
             print_sentences([line.sentence], style, wrap=False)
     if spikes:
         say(f"{spikes} commit{'s were' if spikes > 1 else ' was'} off alone: no step")
+    if told.check.series and not told.check.alarms:
+        print_table(could_show(told.check), PIPED_WIDTH)
     say(told.summary)
+    if few := too_few(told.check):
+        say(few)
     print_skipped(told.check.history.skipped)

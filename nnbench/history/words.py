@@ -4,7 +4,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
-from nnbench.history.alarms import NUMBERS, SPIKE, UNCONFIRMED
+from nnbench.history.alarms import LEAST_COMMITS, NUMBERS, SPIKE, UNCONFIRMED
 from nnbench.history.bisect import Outcome
 from nnbench.history.check import Check, Found
 from nnbench.history.readers import BYTES
@@ -85,11 +85,34 @@ def _summary(check: Check) -> str:
     hosts = {host for host, _ in environments}
     commits = check.history.table["commit"].nunique()
     rest = f", {check.silent} series too short to tell" if check.silent else ""
+    rest += f"; {could}" if (could := could_show(check)) else ""
     apart = unpaired(check.history)
     rest = f"{rest}; {apart}" if apart else rest
     return (
         f"{_count(check.alarms, 'alarm')} in {len(check.series)} series over {commits} commits, "
         f"{_count(hosts, 'host')} and {_count(environments, 'environment')}{rest}"
+    )
+
+
+def could_show(check: Check) -> str:
+    """Which changes would have been seen, from the surest series to the least sure; or empty."""
+    known = sorted(size for size in check.smallest if size is not None)
+    if not known:
+        return ""
+    ends = dict.fromkeys(units.change(1 + size) for size in (known[0], known[-1]))
+    return f"a lasting change from {' to '.join(ends)} on would be an alarm"
+
+
+def too_few(check: Check) -> str:
+    """That there are too few commits to say anything, and what to do about it; or empty."""
+    if not check.silent:
+        return ""
+    few = max(len(one.commits) for one, size in zip(check.series, check.smallest, strict=True)
+              if size is None and one.positive)  # fmt: skip
+    return (
+        f"{_count(range(few), 'commit')} {'is' if few == 1 else 'are'} too few, each measured by "
+        f"itself: from {LEAST_COMMITS} on an alarm can be raised. Commits measured in turn need "
+        "only 2: nnbench history record FIRST..LAST"
     )
 
 
@@ -134,9 +157,18 @@ def as_json(told: Told) -> dict[str, Any]:
         "alarms": len(check.alarms),
         "series": len(check.series),
         "too_short": check.silent,
+        "could_show": [
+            _could(one, size) for one, size in zip(check.series, check.smallest, strict=True)
+        ],
         "found": [_finding(line) for line in told.lines],
         "skipped": check.history.skipped,
     }
+
+
+def _could(one: Series, size: float | None) -> dict[str, Any]:
+    names = ("source", "host", "environment", "benchmark", "case")
+    told = {name: getattr(one, name) for name in names}
+    return told | {"commits": len(one.commits), "smallest_change": size}
 
 
 def _finding(line: Line) -> dict[str, Any]:

@@ -26,6 +26,9 @@ NO_ANSWERS = ("", "unknown", "none", "null", "nan", "n/a", "?")
 """What says nothing, in small letters."""
 UNTOLD = ": known of neither"
 
+SAME_MEMORY = 0.01
+"""What a system says of its memory differs from start to start by what it keeps for itself."""
+
 THREAD_SETTINGS = (*devices.THREAD_COUNTS, "XLA_FLAGS", "TF_XLA_FLAGS", "TF_ENABLE_ONEDNN_OPTS")
 
 
@@ -87,7 +90,13 @@ def _phrase(name: str, before: Any, after: Any, absent: str = "None") -> str:
     if not (_tells(name, before) or _tells(name, after)):
         return f"{name}{UNTOLD}"
     both = [absent if value is None else value for value in (before, after)]
-    return "" if before == after else f"{name} {both[0]} and {both[1]}"
+    return "" if _same(name, before, after) else f"{name} {both[0]} and {both[1]}"
+
+
+def _same(name: str, before: Any, after: Any) -> bool:
+    if name == "memory_bytes" and all(type(one) in (int, float) for one in (before, after)):
+        return bool(abs(before - after) <= SAME_MEMORY * max(before, after))
+    return bool(before == after)
 
 
 def _tells(name: str, value: Any) -> bool:

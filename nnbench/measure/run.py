@@ -25,6 +25,7 @@ from nnbench.measure.decision import is_decided, seconds_spent
 from nnbench.measure.process import DataFile, Worker, WorkerLostError, data_file
 from nnbench.measure.protocol import Environment
 from nnbench.measure.schedule import ONE_SIDE, SWEEPS, Planned, plan_round, starting_order
+from nnbench.measure.standing import Standing, Watched, standings
 from nnbench.measure.trial import KINDS, STEP_KIND
 from nnbench.show import units
 from nnbench.stats.summary import widest_interval
@@ -46,15 +47,23 @@ LEAST_ROUNDS, MOST_ROUNDS = 3, MOST_LAUNCHES
 NOISE_WINDOW_S, LEAST_NOISE_WINDOW_S = 1.0, 0.2
 """The noise watch looks at stretches so long; a block's last one may be as short as the second."""
 
+QUICK_S = 0.05
+"""Where it takes no longer to say how the estimates stand, that is done after each block."""
+
 
 @dataclass(frozen=True)
 class Progress:
-    """Trials `done` of a `total`, which is a projection when the number of rounds is open."""
+    """Trials `done` of a `total`, which is a projection when the number of rounds is open.
+
+    `standings` are the estimates until now, `machine` what the noise watch saw.
+    """
 
     done: int
     total: int
     now: str
     stage: str = ""
+    standings: tuple[Standing, ...] = ()
+    machine: str = ""
 
 
 Watcher = Callable[[Progress], None]
@@ -344,6 +353,9 @@ class _Measuring:
         self.stage = ""
         self.widest: float | None = None
         self.done = self.total = 0.0
+        self.standings: tuple[Standing, ...] = ()
+        self.standing_s = 0.0
+        self.watched = Watched(self.run)
 
     def named(self, number: int, plans: list[list[Planned]], place: int) -> str:
         """The launch of one worker of a round among all that are planned, as far as is known."""
@@ -369,6 +381,14 @@ class _Measuring:
         size = sum(work(planned.kind) for plan in plans for planned in plan)
         self.done = sum(work(trial["trial_kind"]) for trial in self.run.trials)
         self.total = self.done + left + size * rounds_left
+        self.planned = number + 1 + rounds_left
+        self._stand()
+
+    def _stand(self) -> None:
+        """Compute where the estimates stand; nothing is timed meanwhile."""
+        began_s = time.monotonic()
+        self.standings = standings(self.run, self.planned)
+        self.standing_s = time.monotonic() - began_s
 
     def measure(self, plan: Sequence[Planned]) -> None:
         """Measure one worker's trials of a round; its sides live side by side and take turns."""
@@ -392,7 +412,7 @@ class _Measuring:
                     if not self._wait(workers, launches, planned):
                         continue
                     reading = None
-                words = (side, planned.case.backend, planned.case.label, planned.kind)
+                words = (side, planned.case.backend, self.run.name(planned.case), planned.kind)
                 self._tell(" ".join(word for word in words if word))
                 pids = [worker.pid for worker in workers.values()]
                 reading = reading or noise.read(pids)
@@ -407,6 +427,8 @@ class _Measuring:
                     record["noise"] = noise.between(reading, after)
                     reading = after
                 self._keep(record)
+                if block_ends and self.standing_s < QUICK_S:
+                    self._stand()
                 if record["outcome"] in ("died", "timeout"):
                     workers.pop(side).stop()
                     reading = None
@@ -426,7 +448,9 @@ class _Measuring:
 
     def _tell(self, now: str) -> None:
         widest = "" if self.widest is None else f"widest interval {units.within(self.widest)}, "
-        self.watch(Progress(round(self.done), round(self.total), widest + now, self.stage))
+        counts = round(self.done), round(self.total)
+        machine = self.watched.told
+        self.watch(Progress(*counts, widest + now, self.stage, self.standings, machine))
 
     def _start(self, planned: Planned) -> tuple[Worker, int]:
         case, number = planned.case, self.next_launch
@@ -509,6 +533,7 @@ class _Measuring:
     def _keep(self, record: dict[str, Any]) -> None:
         self.writer.append(record, sync=record["trial_kind"] != STEP_KIND)
         self.run.trials.append(record)
+        self.watched.add(record)
         if record["outcome"] != "ok":
             self.given_up = _given_up(self.run)
         self.done += work(record["trial_kind"])

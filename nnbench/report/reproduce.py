@@ -1,6 +1,7 @@
 """How a run is made again, and what to ask next."""
 
 import shlex
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nnbench.phases import STEP
@@ -45,9 +46,10 @@ def _called(found: "RunAnalysis", case: "Case") -> str:
     return case.label if handed.is_handed(case.label) else found.run.name(case)
 
 
-def next_commands(found: "RunAnalysis") -> list[tuple[str, str]]:
-    """What to ask next, and with which command."""
-    folder = shlex.quote(f"{found.run.folder.absolute().parent.name}/{found.run.folder.name}")
+def next_commands(found: "RunAnalysis", folder: Path | None = None) -> list[tuple[str, str]]:
+    """What to ask next, and with which command; `folder` names the run, usually as `results/X`."""
+    run = found.run.folder
+    named = shlex.quote(str(folder or f"{run.absolute().parent.name}/{run.name}"))
     told = []
     group = found.groups[0] if found.groups else None
     if group and len(group.summaries) > 1:
@@ -55,7 +57,7 @@ def next_commands(found: "RunAnalysis") -> list[tuple[str, str]]:
         times.sort(key=lambda one: one.times[group.whole].value)
         names = [shlex.quote(_called(found, one.case)) for one in (times[0], times[-1])]
         told.append(
-            ("Why does one take longer?", f"nnbench explain {' '.join(names)} --run {folder}")
+            ("Why does one take longer?", f"nnbench explain {' '.join(names)} --run {named}")
         )
     if found.trust.mend:
         told.append(("Would the figures hold?", found.trust.mend))

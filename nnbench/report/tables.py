@@ -7,35 +7,68 @@ from typing import Any
 import numpy as np
 
 from nnbench.phases import COLD, COMPILE, DATA, EPOCH, PHASES, STEP, TRACE
-from nnbench.report.answer import WHAT
+from nnbench.report import words
+from nnbench.report.answer import WHAT, axis_told
+from nnbench.report.reproduce import next_commands
 from nnbench.report.run_analysis import Group, RunAnalysis
-from nnbench.show import units
+from nnbench.report.trusted import FAIR, GOOD, LOW
+from nnbench.show import markdown, units
 from nnbench.show.intervals import MISSING, RATE, RATIO, SECONDS, cell
 from nnbench.show.table import Cell, Table
-from nnbench.show.terminal import print_sentences, print_table
+from nnbench.show.terminal import print_pairs, print_sentences, print_table
 from nnbench.stats.blocks import Ratios
 from nnbench.stats.summary import CaseSummary
 
 SHOWN_PHASES = (COLD, TRACE, COMPILE, EPOCH, DATA, STEP)
-LEFT_OUT = (TRACE, COMPILE, "weights", "cold ratio", COLD)
+LEFT_OUT = (TRACE, COMPILE, DATA, "weights", EPOCH, "cold ratio")
 """Columns that go first where a terminal is too narrow for all."""
 
 ON_PAGES = ("a step", "utilisation", "peak memory")
 """Columns for which a terminal has no room."""
 
+TRUST_STYLES = {GOOD: "green", FAIR: "", LOW: "yellow"}
+
 RATIO_COLUMNS = {COLD: "cold ratio", STEP: "step ratio"}
 
 
-def print_run(found: RunAnalysis) -> None:
-    """A table for each backend and device, what it says in words, and the warnings.
+def print_run(found: RunAnalysis, *, wide: bool = False) -> None:
+    """The finding, why, how far it can be trusted, the tables, the notes, and what to ask next.
 
-    What cannot be read is among those of pages and JSON; here it is told as skipped.
+    `wide` keeps every column of the tables, and tells all that was found in sentences. What cannot
+    be read is among the warnings of pages and JSON; here it is told as skipped.
     """
+    print_sentences([f"{found.finding}."], style="bold")
+    print_sentences(found.answer)
+    print_sentences([words.trust(found.trust)], style=TRUST_STYLES[found.trust.level])
+    if len(found.groups) > 1:
+        for table in by_context(found, _numbers(found))[:1]:
+            print_table(table, whole=wide)
+        print_sentences([one for one in map(axis_told, found.axes) if one not in found.answer])
     for group in found.groups:
-        print_table(cases(group))
-    print_sentences(found.sentences)
+        print_table(cases(group), whole=wide)
+    if wide:
+        print_sentences(found.sentences)
     notes = [f"Note: {text}" for text in found.warnings if text not in found.run.damage]
     print_sentences(notes, style="yellow")
+    print_pairs("What to ask next", next_commands(found, found.run.folder))
+
+
+def _numbers(found: RunAnalysis) -> dict[str, int]:
+    labels = dict.fromkeys(one.case.label for one in found.summaries)
+    return {label: number for number, label in enumerate(labels)}
+
+
+def as_markdown(found: RunAnalysis) -> str:
+    """The same as `print_run`, in full, for a comment on a pull request."""
+    contexts = by_context(found, _numbers(found))[:1] if len(found.groups) > 1 else []
+    parts = [
+        f"### {markdown.prose(found.finding)}",
+        *map(markdown.prose, (*found.answer, words.trust(found.trust))),
+        *map(markdown.table, (*contexts, *map(cases, found.groups))),
+        *(f"- {markdown.prose(text)}" for text in found.warnings),
+        *(f"{question}\n```sh\n{command}\n```" for question, command in next_commands(found)),
+    ]
+    return "\n\n".join(parts) + "\n"
 
 
 def cases(group: Group) -> Table:
@@ -48,8 +81,9 @@ def cases(group: Group) -> Table:
         f"{case.context}: {case.data}, {case.rows:,} rows, {batch}; {case.cold_epochs} epochs cold",
         shown,
         [[row[name] for name in shown] for row in rows],
-        f"95 % intervals below each figure; ratios to {group.name(case)}, paired within blocks",
+        f"Each figure with its 95 % interval; ratios to {group.name(case)}, paired within blocks",
         spare=[name for name in LEFT_OUT if name in shown],
+        all_with="--wide",
     )
 
 
@@ -69,7 +103,7 @@ def all_figures(found: RunAnalysis, numbers: dict[str, int]) -> Table:
         "Every network",
         shown,
         [[row[name] for name in shown] for row in rows],
-        f"95 % intervals below each figure; ratios to {first.name(first.first)}{several}",
+        f"Each figure with its 95 % interval; ratios to {first.name(first.first)}{several}",
         texts=2 if len(found.groups) > 1 else 1,
         series=series,
     )
@@ -178,7 +212,7 @@ def _by_context(found: RunAnalysis, numbers: dict[str, int], phase: str) -> Tabl
         WHAT[phase].capitalize(),
         ["network", *(group.first.context for group in found.groups)],
         rows,
-        f"{WHAT[phase].capitalize()}: the fastest of each row in bold, 95 % intervals below",
+        f"{WHAT[phase].capitalize()}: the fastest of each row in bold, with their 95 % intervals",
         series=series,
     )
 

@@ -17,6 +17,7 @@ from nnbench.training.compiled.causes import same_compiler, unlike_fit
 if TYPE_CHECKING:
     from nnbench.report.contexts import PathRatio
     from nnbench.report.run_analysis import Crossing, Group
+    from nnbench.report.trusted import Trust
     from nnbench.store.runs import Run
 
 WIDE = 0.20
@@ -39,7 +40,38 @@ def sentences(groups: Sequence[Group], paths: Sequence[PathRatio]) -> tuple[str,
 def warnings(run: Run, summaries: Sequence[CaseSummary]) -> tuple[str, ...]:
     """What to know before believing a run's figures."""
     of_cases = (text for one in summaries for text in _case_warnings(one, run.name(one.case)))
-    return (*_run_warnings(run, summaries), *of_cases)
+    return (*_run_warnings(run, summaries), *_wide_intervals(run, summaries), *of_cases)
+
+
+def _wide_intervals(run: Run, summaries: Sequence[CaseSummary]) -> Iterator[str]:
+    """Which figures are not known well, a sentence for each backend, device and path."""
+    found: dict[str, dict[str, float]] = {}
+    names: dict[str, list[str]] = {}
+    for one in summaries:
+        context = one.case.context
+        wide = {
+            phase: time.relative_half_width
+            for phase, time in one.times.items()
+            if phase in (COLD, EPOCH, STEP) and time.relative_half_width > WIDE
+        }
+        if wide:
+            names.setdefault(context, []).append(run.name(one.case))
+        for phase, width in wide.items():
+            widest = found.setdefault(context, {})
+            widest[phase] = max(width, widest.get(phase, 0.0))
+    for context, widest in found.items():
+        many = len(names[context]) > 1
+        told = ", ".join(f"{phase} {units.within(width)}" for phase, width in widest.items())
+        at_most = "up to " if many else ""
+        yield (
+            f"{_list([bracketed(one) for one in names[context]])} ({context}): wide intervals "
+            f"({at_most}{told}). A quieter machine or --precision would narrow them."
+        )
+
+
+def trust(found: Trust) -> str:
+    """How far a run's figures can be trusted, and why, in a line."""
+    return f"Trust: {found.level} ({found.why})."
 
 
 def _group_sentences(group: Group) -> Iterator[str]:
@@ -155,11 +187,16 @@ def _crossing(group: Group, found: Crossing) -> str:
         else f"From about {found.epochs:,.0f} epochs on it is ahead in all."
     )
     return (
-        f"{group.name(slow.case)} ({slow.parameters:,} weights) takes "
-        f"{sentence(found.ratios[COLD], RATIO)} as long cold as {group.name(fast.case)} "
-        f"({fast.parameters:,} weights), and yet its step takes only "
+        f"{_with_weights(group, slow)} takes {sentence(found.ratios[COLD], RATIO)} as long cold as "
+        f"{_with_weights(group, fast)}, and yet its step takes only "
         f"{sentence(found.ratios[STEP], RATIO)} as long. {flip}"
     )
+
+
+def _with_weights(group: Group, one: CaseSummary) -> str:
+    """A network, and how many weights it has where that was counted."""
+    counted = "" if one.parameters is None else f" ({one.parameters:,} weights)"
+    return f"{group.name(one.case)}{counted}"
 
 
 def _run_warnings(run: Run, summaries: Sequence[CaseSummary]) -> Iterator[str]:
@@ -204,16 +241,6 @@ def _run_warnings(run: Run, summaries: Sequence[CaseSummary]) -> Iterator[str]:
 def _case_warnings(summary: CaseSummary, name: str) -> Iterator[str]:
     case, parts = summary.case, summary.cold_parts
     label = f"{name} ({case.context})"
-    wide = [
-        f"{phase} {units.within(time.relative_half_width)}"
-        for phase, time in summary.times.items()
-        if phase in (COLD, EPOCH, STEP) and time.relative_half_width > WIDE
-    ]
-    if wide:
-        yield (
-            f"{label}: wide intervals ({', '.join(wide)}). A quieter machine or --precision "
-            "would narrow them."
-        )
     if parts is not None and abs(parts.rest_s) > LARGE_REST * parts.cold_s:
         yield (
             f"{label}: the parts add up to {units.share(abs(parts.rest_s) / parts.cold_s)} "

@@ -102,7 +102,8 @@ def cell(
     drawn = [(text, svg.draw(one, f"c{secrets.token_hex(4)}").inline) for text, one in charts]
     return _environment().get_template("show/cell.html.j2").render(
         title=title, sentences=sentences, charts=drawn, tables=tables, names=names, trust=trust,
-        codes=codes, image=Markup(base64.b64encode(image).decode()), notes=notes, style=_cell_style(),
+        codes=codes, image=Markup(base64.b64encode(image).decode()), notes=notes,
+        style=_cell_style(),
     )  # fmt: skip
 
 

@@ -9,6 +9,9 @@ from nnbench.show.table import Cell
 
 MISSING = "–"
 
+VAGUE = 3.0
+"""A change whose interval has ends further apart is told as factors: `0.001–642×`."""
+
 
 class HasInterval(Protocol):
     """A number with an interval, of which `has_interval` says whether it is known."""
@@ -50,9 +53,15 @@ def _ratio_beside(_: float, low: float, high: float) -> str:
     return units.ratio_range(low, high).removesuffix("×")
 
 
+def _change_span(low: float, high: float) -> str:
+    """Of what is hardly known, percentages would say less than factors."""
+    vague = high > VAGUE * low
+    return units.ratio_range(low, high) if vague else f"{units.change(low)}, {units.change(high)}"
+
+
 SECONDS = Unit(units.seconds, units.seconds_range, units.beside)
 RATIO = Unit(units.ratio, units.ratio_range, _ratio_beside)
-CHANGE = _unit(units.change, ", ")
+CHANGE = Unit(units.change, _change_span, lambda _, low, high: _change_span(low, high))
 BYTES = _unit(units.data_size)
 RATE = Unit(units.rate, lambda low, high: units.rate_beside(high, low, high), units.rate_beside)
 SHARE = Unit(units.share, units.share_range, lambda _, low, high: units.share_range(low, high)[:-2])

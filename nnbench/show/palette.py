@@ -36,6 +36,9 @@ SIGNS = dict(zip(MARKERS, "●■▲◆▼✚✖★", strict=True))
 
 PAPER, DARK_PAPER = "#ffffff", "#17181a"
 
+LIGHT_ON_FILLS, DARK_ON_FILLS = "#fefefe", "#111111"
+"""White and black on what keeps its colour on dark ground, and so do they."""
+
 ON_DARK = {
     "#858585": "#9d9d9d",
     "#968300": "#d6c53a",

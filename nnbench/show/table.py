@@ -26,6 +26,7 @@ class Table:
     right. A row of None is a line between two parts; the rows in `bold` are set off. Where a
     terminal is too narrow, columns of `spare` are left out, the first of them first. `series`
     numbers the networks that rows are about: on a page they have colour and sign of the charts.
+    `all_with` is the option that keeps all columns.
     """
 
     title: str
@@ -36,6 +37,7 @@ class Table:
     bold: frozenset[int] = frozenset()
     spare: Sequence[str] = ()
     series: Sequence[int | None] = ()
+    all_with: str = ""
 
 
 def text_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:

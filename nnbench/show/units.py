@@ -46,6 +46,13 @@ def about(value_s: float) -> str:
     return f"{value_s / 3600:.1f} h"
 
 
+def clock(value_s: float) -> str:
+    """A duration that goes on, as a clock has it: `0:07`, `12:30`, `1:02:03`."""
+    minutes, whole_s = divmod(int(value_s), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{whole_s:02d}" if hours else f"{minutes}:{whole_s:02d}"
+
+
 def ago(moment: datetime) -> str:
     """How long ago that was: `3 min ago`, `5 h ago`, `12 days ago`."""
     passed_s = max(0.0, (datetime.now(UTC) - moment).total_seconds())

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import special
 
+from nnbench.show import units
 from nnbench.stats.estimate import Estimate, student_quantile
 from nnbench.stats.interval import CONFIDENCE
 
@@ -43,6 +44,11 @@ class Look:
 
     share: float
     ratios: Mapping[str, Estimate]
+
+
+VAGUE = 3.0
+"""An interval whose ends are further apart is told as a range of factors: it says next to nothing.
+"""
 
 
 @dataclass(frozen=True)
@@ -201,4 +207,7 @@ def sentence(comparison: Comparison, first: str, second: str) -> str:
 
 
 def _range(ratio: Estimate) -> str:
+    if ratio.high > VAGUE * ratio.low:
+        ends = f"{units.significant(ratio.low)} to {units.significant(ratio.high)}"
+        return f"(not known well enough: {ends} times the time; nnbench doctor says what disturbs)"
     return f"[{ratio.low - 1:+.1%}, {ratio.high - 1:+.1%}]"

@@ -182,3 +182,22 @@ def test_p_values_fall_with_size_beyond_what_was_simulated():
     values = [null_model.p_value(chance.largest, size) for size in sizes]
     assert values == sorted(values, reverse=True)
     assert 0 < values[-1] < values[2] < 0.05 < values[0] <= 1
+
+
+@pytest.mark.parametrize(("in_turn", "count"), [(True, 12), (False, 40)])
+def test_the_smallest_change_that_could_be_seen_is_seen_mostly(in_turn, count):
+    rng = np.random.default_rng(5)
+    seen = 0
+    for _ in range(30):
+        logs = noise(rng, count, 0.004 if in_turn else 0.01)
+        kind = {"error": 0.003, "interleaved": True, "freedom": 44} if in_turn else {}
+        size = alarms.smallest_change(series(logs, **kind))
+        assert 0.002 < size < 0.5
+        changed = with_step(logs, count // 2, math.log1p(size))
+        seen += bool(steps(alarms.find([series(changed, **kind)], least=0.001)))
+    assert seen >= 18
+
+
+def test_too_few_commits_could_show_nothing():
+    assert alarms.smallest_change(series(np.zeros(5))) is None
+    assert alarms.smallest_change(series(np.zeros(6))) is not None

@@ -31,6 +31,14 @@ def test_that_there_are_none_is_something_to_tell_of_gpus_and_settings():
     assert fingerprint.unlike(without, dict(without)) == ["gpus: known of neither"]
 
 
+def test_a_machine_is_itself_though_it_keeps_more_memory_for_itself():
+    less = {**FINGERPRINT, "memory_bytes": FINGERPRINT["memory_bytes"] - 446_000}
+    assert fingerprint.unlike(FINGERPRINT, less) == []
+    half = {**FINGERPRINT, "memory_bytes": FINGERPRINT["memory_bytes"] // 2}
+    (phrase,) = fingerprint.unlike(FINGERPRINT, half)
+    assert phrase.startswith("memory_bytes ")
+
+
 def test_a_variable_that_is_empty_is_no_setting(monkeypatch):
     for name in fingerprint.THREAD_SETTINGS:
         monkeypatch.delenv(name, raising=False)

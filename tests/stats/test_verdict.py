@@ -3,6 +3,7 @@ import math
 import numpy as np
 import pytest
 
+from nnbench.show.intervals import CHANGE
 from nnbench.stats.estimate import nested_estimate, unpaired_ratio
 from nnbench.stats.verdict import (
     DIFFERENT,
@@ -156,3 +157,13 @@ def test_an_interval_that_only_many_comparisons_keep_from_a_difference_is_told_s
     assert "after is probably slower" in text
     assert "8 were looked at, about" in text
     assert text.endswith("would settle it")
+
+
+def test_an_interval_that_says_nothing_is_told_as_what_it_is():
+    found = verdict(ratios(np.random.default_rng(1), 1.0, 4.0, launches=3))
+    text = sentence(found, "before", "after")
+    assert "not known well enough: " in text
+    assert "times the time; nnbench doctor" in text
+    assert "%" not in text
+    assert CHANGE.span(0.9, 1.2) == "-10.0 %, +20.0 %"
+    assert CHANGE.span(0.001, 642.0) == "0.00100–642×"
