@@ -31,6 +31,7 @@ lint: $(VENV)/test.stamp
 	$(BIN)/mypy
 
 docs: $(VENV)/docs.stamp
+	rm -rf docs/_build
 	$(BIN)/python -m sphinx --fail-on-warning --keep-going --quiet docs docs/_build/html
 	$(BIN)/python docs/links.py docs/_build/html
 	@echo docs/_build/html/index.html
