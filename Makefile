@@ -8,7 +8,7 @@ ARGS ?=
 PYTEST := $(BIN)/python -m pytest -p no:benchmark --durations 20
 TWO := --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
-.PHONY: run test test-all lint docs lesson pictures ledger clean
+.PHONY: run test test-all lint docs pictures ledger clean
 
 run: $(VENV)/run.stamp
 	$(BIN)/nnbench run $(ARGS)
@@ -36,9 +36,15 @@ docs: $(VENV)/docs.stamp
 	$(BIN)/python docs/links.py docs/_build/html
 	@echo docs/_build/html/index.html
 
-# What the pages show, measured anew here: each takes minutes.
-lesson pictures ledger: $(VENV)/test.stamp
-	$(BIN)/python docs/$(if $(filter pictures,$@),real,make_$@).py $(ARGS)
+# What the pages show, measured anew here; each takes minutes.
+pictures: $(VENV)/test.stamp
+	$(BIN)/python docs/real.py $(ARGS)
+
+ledger: $(VENV)/test.stamp
+	$(BIN)/python benchmarks/calibration/simulated.py --ledger
+	$(BIN)/python benchmarks/counts/applications.py --ledger
+	$(BIN)/python benchmarks/history/read_large.py --ledger
+	$(BIN)/python benchmarks/start.py --ledger
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

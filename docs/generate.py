@@ -11,6 +11,7 @@ from nnbench.phases import DEFINITIONS
 
 ROOT = Path(__file__).parents[1]
 
+
 def write(folder: Path) -> None:
     """Write all of them below a folder."""
     folder.mkdir(exist_ok=True)
@@ -23,10 +24,7 @@ def write(folder: Path) -> None:
 
 def phases() -> str:
     """The phases' bounds, as the package defines them."""
-    lines = [
-        f"| `{one.name}` | {one.start} | {one.end} | {one.what} |"
-        for one in DEFINITIONS
-    ]
+    lines = [f"| `{one.name}` | {one.start} | {one.end} | {one.what} |" for one in DEFINITIONS]
     return "\n".join(["| phase | from | to | what |", "| --- | --- | --- | --- |", *lines, ""])
 
 

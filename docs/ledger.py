@@ -8,9 +8,9 @@ FOLDER = Path(__file__).parent / "ledger"
 HEAD = """# Accuracy ledger
 
 How far can nnbench's answers be trusted? Each section is a question, the figures that answer it,
-and the command that makes them again. Every figure comes from a result file in `docs/ledger/`, which
-the command wrote; none is typed. `make ledger` measures what takes a few minutes; the others show
-when and where they were measured. Another machine has other figures.
+and the command that makes them again. Every figure comes from a result file in `docs/ledger/`,
+which the command wrote; none is typed. `make ledger` measures what takes minutes. Each section
+says when and where it was measured. Another machine has other figures.
 
 """
 
@@ -36,9 +36,11 @@ def _section(entry: dict[str, object]) -> str:
     parts = [f"## {entry['question']}", "", f"{entry['answer']}", ""]
     parts += [f"{line}\n" for line in entry["notes"]]
     for table in entry["tables"]:
-        parts += [f"**{table['title']}**", "", _row(table["columns"])] if table["title"] else [
-            _row(table["columns"])
-        ]
+        parts += (
+            [f"**{table['title']}**", "", _row(table["columns"])]
+            if table["title"]
+            else [_row(table["columns"])]
+        )
         parts.append(_row(["---"] + ["---:"] * (len(table["columns"]) - 1)))
         parts += [_row(row) for row in table["rows"]]
         parts.append("")

@@ -3,9 +3,10 @@
     python docs/real.py                  # all of it, in their order
     python docs/real.py layers report    # some
 
-Runs the commands below in `docs/_runs` (git ignores it; delete it to measure anew), writes what they
-print to `docs/real/NAME.txt`, and pictures of pages, light and dark, to `docs/real/NAME-light.png`.
-A command that was stopped goes on. Figures are this machine's.
+Runs the commands below in `docs/_runs` (git ignores it; delete it to measure anew), and writes what
+they print to `docs/real/NAME.txt`, and pictures of pages, light and dark, to
+`docs/real/NAME-light.png`. `lesson` runs `examples/lesson.md`, and keeps it with its outputs. A
+command that was stopped goes on. Figures are this machine's.
 """
 
 import base64
@@ -177,15 +178,33 @@ def picture(name: str) -> None:
                 few.save(REAL / f"{name}-{theme}.png", optimize=True)
 
 
+def lesson() -> None:
+    """Run the text notebook, and keep it with its outputs as a notebook."""
+    import jupytext
+    import nbclient
+    import nbformat
+
+    print("lesson", flush=True)
+    book = jupytext.read(ROOT / "examples" / "lesson.md")
+    nbclient.NotebookClient(book, timeout=900, resources={"metadata": {"path": RUNS}}).execute()
+    for cell in book.cells:
+        cell.metadata.pop("execution", None)
+    book.metadata.pop("language_info", None)
+    told = nbformat.writes(book).replace(f"{RUNS}/", "").replace(f"{ROOT}/", "")
+    (ROOT / "examples" / "lesson.ipynb").write_text(told)
+
+
 def main() -> None:
     """Make what is named, or all of it."""
     lay_out()
     REAL.mkdir(exist_ok=True)
-    for name in sys.argv[1:] or dict.fromkeys([*COMMANDS, *PAGES]):
+    for name in sys.argv[1:] or dict.fromkeys([*COMMANDS, *PAGES, "lesson"]):
         if name in COMMANDS:
             keep(name)
         if name in PAGES:
             picture(name)
+        if name == "lesson":
+            lesson()
 
 
 if __name__ == "__main__":

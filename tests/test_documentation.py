@@ -1,7 +1,7 @@
 """Every block of README and docs is run, as it stands there, or says why it is not.
 
-What stands on several pages is run once. Long commands are shortened by options added to their end, or
-by what stands in a clone; what they do stays the same.
+What stands on several pages is run once. Long commands are shortened by options added to their end,
+or by what stands in a clone; what they do stays the same.
 """
 
 import os
@@ -46,10 +46,16 @@ LESS = (
 """What no option shortens: in the clone that the commands run in."""
 
 QUICK = (
-    *("make test", "make docs", "nnbench report", "nnbench show", "nnbench data"),
+    *("make test", "make docs", "nnbench report", "nnbench show 6x5", "nnbench data"),
     *("nnbench explain 100x2 6x5 --run", "nnbench doctor"),
 )
 """Commands that train nothing and need nothing of those before them; all others are long."""
+
+IN_PROCESS = re.compile(
+    r"nnbench (?:run|report|explain|layers|tune|race|scale|calibrate|predict|advise|data|doctor)"
+    r"[^|$<>]*$"
+)
+"""Commands that need no shell and import no backend: so they need no process of their own."""
 
 MODEL = """def build(depth=2, width=8):
     import keras
@@ -82,9 +88,7 @@ def commands():
 
 def pythons():
     """Each block of Python that is not marked, once."""
-    texts = {
-        one.text: one.page for one in blocks() if one.language == "python" and not one.reason
-    }
+    texts = {one.text: one.page for one in blocks() if one.language == "python" and not one.reason}
     assert len(texts) > 2
     return [pytest.param(text, id=page, marks=pytest.mark.long) for text, page in texts.items()]
 
@@ -154,7 +158,7 @@ def test_a_command_does_what_it_says(command, project, tmp_path, request):
         if not (ROOT / ".venv" / "test.stamp").exists():
             short = f"{short} -n"
         answer = call(f"cd '{ROOT}' && {short}", project)
-    elif command.startswith("nnbench ") and not re.search(r"\|\||[$<>]|history|--against", command):
+    elif IN_PROCESS.match(command):
         answer = nnbench_in(project, *shlex.split(short)[1:])
     else:
         answer = call(short, project)

@@ -205,6 +205,16 @@ def table_of(found: dict[str, dict[str, dict[str, float | str]]]) -> Table:
     return table
 
 
+def keep(table: Table) -> None:
+    """Write the result file of the documentation's ledger."""
+    sys.path.insert(0, str(Path(__file__).parents[2]))
+    from benchmarks import ledger
+
+    answer = f"Errors of networks that the calibration had not seen; {table.caption}."
+    question = "How far off are predictions of networks that were never timed?"
+    ledger.keep("predictions", question, answer, [table])
+
+
 def main() -> int:
     """Calibrate, predict, time and judge every setting; 1 where a goal was missed."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -214,6 +224,7 @@ def main() -> int:
     parser.add_argument("--held-out", default="2min", help="for timing the held-out networks")
     parser.add_argument("--seed", type=int, default=0, help="of the held-out networks")
     parser.add_argument("--results", type=Path, default=Path("results/predictions"))
+    parser.add_argument("--ledger", action="store_true", help="keep it for the documentation")
     options = parser.parse_args()
     backends = options.backends.split(",")
     for backend in backends:
@@ -233,6 +244,8 @@ def main() -> int:
         show(f"ratios of two epochs: {held:.0%} of {pairs_} pairs lie in their 95 % intervals")
     if len(settings) > 1:
         show(table_of(found))
+    if options.ledger:
+        keep(table_of(found))
     missed = [
         f"{label}: {group} {name}"
         for label, groups in found.items()
