@@ -15,6 +15,10 @@ class UserError(Exception):
         self.details = details
         self.reason = first_line(message)
 
+    def _render_traceback_(self) -> list[str]:
+        """What a notebook shows of it: the line and its details, not where in nnbench it arose."""
+        return [f"{type(self).__name__}: {self}", *self.details]
+
 
 class DamageError(UserError):
     """A file, or part of one, that cannot be used; `reason` does not name it."""

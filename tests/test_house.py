@@ -31,6 +31,7 @@ ROOMS = [
     "report",
     "suites",
     "cli",
+    "api",
 ]
 READS_WITHOUT_A_FRAMEWORK = {"stats", "store", "show", "report", "history", "costs", "explain"}
 FRAMEWORKS = {"keras", "tensorflow", "jax", "torch"}

@@ -55,6 +55,10 @@ GROUPS = ("data", "drift", "history")
 class Interrupted(KeyboardInterrupt):
     """Ctrl-C while something was measured that the same command goes on with."""
 
+    def _render_traceback_(self) -> list[str]:
+        """What a notebook shows of it."""
+        return ["interrupted: what was measured is kept, and the same call goes on with it"]
+
 
 def check_not_empty(_: Any, value: Any) -> None:
     """Refuse what a shell makes of a variable that is not set: it must not count as not given."""

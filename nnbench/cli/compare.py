@@ -1,20 +1,24 @@
 """`nnbench compare`."""
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nnbench.cli.options import Asked, Effort, Models, options
+from nnbench.cli.options import Asked, Effort, Models, Output, options
 from nnbench.cli.session import are_folders, indexed, measure, status
 from nnbench.errors import UserError
 from nnbench.measure import checkout
 from nnbench.show.terminal import print_json, say, skipped
 from nnbench.workload import quantities
+from nnbench.workload.study import Study
 
 if TYPE_CHECKING:
     from nnbench.cli.session import Environments
+    from nnbench.report.comparison import Answer
     from nnbench.store.runs import Run
+    from nnbench.workload.datasets import Dataset
 
 
 @options("Effort")
@@ -73,15 +77,9 @@ def compare(
             checkout.find(one)
     # A mistake in the data is told before environments are made.
     data = study.load() if measured_now else None
+    found, measured = compared(names, study, asked.output, data, margin=least, unlike=unlike)
     from nnbench.report import comparison, comparison_page
 
-    measured: list[Run] = []
-
-    def run(where: "Environments") -> "Run":
-        measured.append(measure(study, asked.output, data, where))
-        return measured[-1]
-
-    found = comparison.compare(names, run, margin=least, even_unlike=unlike)
     skipped(found.damage)
     if asked.output.as_json:
         print_json(found)
@@ -91,3 +89,24 @@ def compare(
         for folder in [*(run.folder for run in measured), *beside]:
             say(str(indexed(comparison_page.write(found, folder, beside=not measured))))
     return status(*measured)
+
+
+def compared(
+    names: Sequence[str],
+    study: Study,
+    output: Output,
+    data: "Dataset | None" = None,
+    *,
+    margin: float,
+    unlike: bool,
+) -> "tuple[Answer, list[Run]]":
+    """What is found of two sides, and the run that was measured for it, if any."""
+    from nnbench.report import comparison
+
+    measured: list[Run] = []
+
+    def run(where: "Environments") -> "Run":
+        measured.append(measure(study, output, data, where))
+        return measured[-1]
+
+    return comparison.compare(names, run, margin=margin, even_unlike=unlike), measured

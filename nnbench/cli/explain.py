@@ -1,7 +1,9 @@
 """`nnbench explain`."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
@@ -10,6 +12,10 @@ from nnbench.cli.session import are_folders, measure, status
 from nnbench.errors import UserError
 from nnbench.show.terminal import answer, skipped
 from nnbench.workload import networks as notation
+
+if TYPE_CHECKING:
+    from nnbench.explain.attribution import Attribution
+    from nnbench.store.runs import Run
 
 
 def explain(
@@ -31,6 +37,35 @@ def explain(
         saved: A run that holds both; default: measure them.
         unlike: Compare runs of unlike hosts or versions.
     """
+    explained, every = attributions(first, second, asked, saved=saved, unlike=unlike)
+    from nnbench.explain import tables
+
+    told: list[Any] = []
+    shown: list[Any] = []
+    left_out = [text for one in every for text in one.damage]
+    for one in explained:
+        told.append(tables.as_json(one.found, one.sentences, one.chart))
+        shown += [tables.table(one.found), one.sentences, one.chart]
+        left_out += one.left_out
+    skipped(dict.fromkeys(left_out))
+    answer(told, shown, as_json=asked.output.as_json)
+    return status(*(() if are_folders(first, second) or saved else every))
+
+
+@dataclass(frozen=True)
+class Explained:
+    """An attribution on one backend and path, told and drawn; what it left out, and why."""
+
+    found: "Attribution"
+    sentences: list[str]
+    chart: Path
+    left_out: Sequence[str]
+
+
+def attributions(
+    first: str, second: str, asked: Asked, *, saved: Path | None, unlike: bool
+) -> "tuple[list[Explained], list[Run]]":
+    """Why the second takes longer, and the runs that say so: measured now, or saved."""
     are_runs = are_folders(first, second)
     if are_runs and saved:
         raise UserError("--run is to look up networks, and two folders are named: drop one")
@@ -41,7 +76,7 @@ def explain(
     folders = [Path(first), Path(second)] if are_runs else [saved] if saved else []
     if not folders:
         study.check()
-    from nnbench.explain import attribution, charts, crossover, tables, words
+    from nnbench.explain import attribution, charts, crossover, words
     from nnbench.store import runs
 
     measured = [] if folders else [measure(study, asked.output)]
@@ -51,14 +86,9 @@ def explain(
         found = attribution.of_runs(every[0], run, unlike=unlike)
     else:
         found = attribution.of_networks(run, *networks)
-    told, shown, left_out = [], [], [text for one in every for text in one.damage]
+    explained = []
     for one in found:
         flip, unused = crossover.saved_rows_flip(asked.output.results, one)
-        left_out += unused
-        sentences = words.tell(one, flip)
         chart = charts.write(one, run.folder)
-        told.append(tables.as_json(one, sentences, chart))
-        shown += [tables.table(one), sentences, chart]
-    skipped(dict.fromkeys(left_out))
-    answer(told, shown, as_json=asked.output.as_json)
-    return status(*measured)
+        explained.append(Explained(one, words.tell(one, flip), chart, unused))
+    return explained, every

@@ -45,6 +45,13 @@ def layers(
     Args:
         network: A network, such as 100x2, conv:32x4, train.py:build(depth=4) or model.keras.
     """
+    run = measured(network, asked, name=name, fresh=fresh)
+    tell(run, as_json=asked.output.as_json)
+    return status(run)
+
+
+def measured(network: str, asked: LayersAsked, *, name: str | None, fresh: bool) -> "Run":
+    """Time the pieces of a network's step, or go on with the unfinished run of them."""
     parsed = notation.parse_one(network)
     study = asked.study((parsed.label,))
     study.check()
@@ -65,9 +72,7 @@ def layers(
     note(*filter(None, [made.reason]), quiet=quiet)
     trials: dict[str, Any] = {"kinds": (), "sweeps": made.sweeps, "looked": made.looked}
     more: dict[str, Any] = {"cases": made.cases, "name": name, "fresh": fresh, **trials}
-    run = measure(made.study, asked.output, data, **more)
-    tell(run, as_json=asked.output.as_json)
-    return status(run)
+    return measure(made.study, asked.output, data, **more)
 
 
 def tell(finished: "Run", *, as_json: bool) -> None:

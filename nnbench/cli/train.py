@@ -29,6 +29,8 @@ from nnbench.workload.architecture import Architecture
 from nnbench.workload.study import Networks, Study
 
 if TYPE_CHECKING:
+    from nnbench.training.loss_curve import Verdict
+    from nnbench.training.session import Session
     from nnbench.workload.case import Case
     from nnbench.workload.datasets import Dataset
     from nnbench.workload.networks import Network
@@ -83,12 +85,71 @@ def train(
         save: Folder for weights, history, model and chart; default: results/train-TIME.
         go_on_from: Go on with a training that was saved.
     """
+    done = trained(
+        architecture,
+        data,
+        training,
+        machine,
+        seed=seed,
+        save=save,
+        go_on_from=go_on_from,
+        quiet=quiet,
+        told=not as_json,
+    )
+    from nnbench.training import tables
+
+    if as_json:
+        print_json(tables.as_json(done.session, done.verdict, done.chart))
+        return
+    if weights:
+        tables.print_weights(done.session, names_of(done.model, done.case))
+    tables.print_training(done.session, done.verdict, done.predictions, done.data)
+    own = {name: values[-1] for name, values in done.history.items() if name != "loss"}
+    if own:
+        told = ", ".join(f"{name} {value:.4g}" for name, value in own.items())
+        say(f"by the model's own metrics: {told}")
+    say(f"weights, history and model: {done.folder}")
+    say(str(done.chart))
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A training that was watched to its end, the model with its weights, and where it is saved."""
+
+    session: "Session"
+    verdict: "Verdict"
+    model: Any
+    case: "Case"
+    data: "Dataset"
+    predictions: Any
+    chart: Path
+    folder: Path
+
+    @property
+    def history(self) -> dict[str, list[float]]:
+        """What Keras logged after each epoch."""
+        return dict(self.model.history.history)
+
+
+def trained(
+    architecture: str | None,
+    data: TrainData,
+    training: TrainTraining,
+    machine: TrainMachine,
+    *,
+    seed: int | None,
+    save: Path | None,
+    go_on_from: Path | None,
+    quiet: bool,
+    told: bool,
+) -> Trained:
+    """Train a network in this process and save it; `told` prints its layers first."""
     if len(machine.backends) + len(machine.devices) + len(machine.paths) > 3:
         raise UserError("one training has one backend, one device and one path")
     if architecture is not None:
         notation.parse_one(architecture)
     from nnbench.show.progress import Bar
-    from nnbench.training import loss_curve, session, tables
+    from nnbench.training import loss_curve, session
     from nnbench.training.compiled import program_cache
 
     study = Study(Networks.named([architecture] if architecture else []), data)
@@ -110,10 +171,10 @@ def train(
     # While the backend compiles and trains; nothing is timed here.
     drawing = threading.Thread(target=importlib.import_module, args=("nnbench.training.charts",))
     drawing.start()
-    if not as_json:
+    if told:
         tell_network(case, loaded)
     with Bar(epochs, "epochs", quiet=quiet) as bar, session.own_failures_told(network):
-        trained, model = session.train(
+        finished, model = session.train(
             network,
             wanted,
             loaded,
@@ -124,26 +185,15 @@ def train(
             on_epoch=lambda epoch, value: bar.show(epoch, f"loss {value:.4g}"),
             on_refusal=lambda reason: note(f"{reason}; that is done now"),
         )
-    verdict = loss_curve.judge(trained.losses)
-    session.save(trained, model, folder)
+    verdict = loss_curve.judge(finished.losses)
+    session.save(finished, model, folder)
     with program_cache.on_disk():
         predictions = judged(model, network, loaded)
     drawing.join()
     from nnbench.training import charts
 
-    chart = charts.write(trained, loaded, predictions, folder / "training.png")
-    if as_json:
-        print_json(tables.as_json(trained, verdict, chart))
-        return
-    if weights:
-        tables.print_weights(trained, names_of(model, case))
-    tables.print_training(trained, verdict, predictions, loaded)
-    own = {name: values[-1] for name, values in model.history.history.items() if name != "loss"}
-    if own:
-        told = ", ".join(f"{name} {value:.4g}" for name, value in own.items())
-        say(f"by the model's own metrics: {told}")
-    say(f"weights, history and model: {folder}")
-    say(str(chart))
+    chart = charts.write(finished, loaded, predictions, folder / "training.png")
+    return Trained(finished, verdict, model, case, loaded, predictions, chart, folder)
 
 
 def tell_network(case: "Case", data: "Dataset") -> None:

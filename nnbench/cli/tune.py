@@ -104,6 +104,13 @@ def tune(
         keep: What stays as it is, with commas: path, backend, steps, jit, batch, threads, source,
             precision. Of several backends the first is what there is now.
     """
+    _tell(tuned(network, asked, keep=keep, name=name, fresh=fresh), as_json=asked.output.as_json)
+
+
+def tuned(
+    network: str, asked: Tuned, *, keep: str | None, name: str | None, fresh: bool
+) -> "Tuning":
+    """The finished tuning of a network. Raises UserError for what cannot be asked."""
     from nnbench.tune import space
 
     kept = keep.split(",") if keep else []
@@ -130,7 +137,7 @@ def tune(
     tell_backend(machine, quiet=asked.output.quiet)
     tell_data(data)
     several = len(machine.backends) > 1
-    finished = measure(
+    return measure(
         present,
         data,
         asked,
@@ -139,7 +146,6 @@ def tune(
         name=name,
         fresh=fresh,
     )
-    _tell(finished, as_json=asked.output.as_json)
 
 
 def measure(

@@ -85,11 +85,17 @@ class ChosenBackend:
 def chosen_backend(asked: str | None = None) -> ChosenBackend:
     """The backend to use; UserError if the one asked for cannot be, or none is installed.
 
-    The first of `asked`, `KERAS_BACKEND`, Keras' configuration file (Keras itself writes TensorFlow
-    there: it counts where that is installed) and the first of `BACKENDS` that is installed.
+    The first of `asked`, the one that Keras runs on already, `KERAS_BACKEND`, Keras' configuration
+    file (Keras itself writes TensorFlow there: it counts where that is installed) and the first of
+    `BACKENDS` that is installed.
     """
     in_environment = os.environ.get("KERAS_BACKEND")
-    for named, reason in ((asked, "asked for"), (in_environment, "KERAS_BACKEND")):
+    running = sys.modules["keras"].backend.backend() if "keras" in sys.modules else None
+    for named, reason in (
+        (asked, "asked for"),
+        (running, "Keras runs on it in this process"),
+        (in_environment, "KERAS_BACKEND"),
+    ):
         if named:
             check_installed(named)
             return ChosenBackend(named, reason)

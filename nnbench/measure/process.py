@@ -22,6 +22,7 @@ from nnbench.machine.child import Child
 from nnbench.measure import own_code
 from nnbench.measure.protocol import Environment
 from nnbench.measure.serve import TRIALS
+from nnbench.workload import handed
 from nnbench.workload.case import Case
 from nnbench.workload.datasets import Dataset, nest
 
@@ -110,6 +111,14 @@ class Worker:
         configuration |= {"warm_up": warm_up.to_json(), **file, "room": room}
         # Workers of other commits do not know this, and say nothing before they are ready.
         configuration["tell_start"] = True
+        own = handed.packed()
+        if own is not None:
+            if environment != Environment():
+                raise UserError(
+                    f"{warm_up.label}: what a notebook or script defines is not handed to another "
+                    f"environment: {handed.INSTEAD}"
+                )
+            configuration["handed"] = True
         self._warm_up = warm_up
         if environment.project:
             configuration["project"] = environment.project.to_json()
@@ -126,6 +135,12 @@ class Worker:
                 stdout=subprocess.PIPE,
                 stderr=errors,
             )
+        if own is not None:
+            assert self._process.stdin is not None
+            # Of one that has ended already, what it said tells why.
+            with contextlib.suppress(OSError):
+                self._process.stdin.write(f"{own}\n".encode())
+                self._process.stdin.flush()
 
     def wait_until_ready(self, limit_s: float = START_LIMIT_S) -> dict[str, Any]:
         """What it says once warm; UserError where no case can be trained, else WorkerLostError.

@@ -9,7 +9,8 @@ itself when it is ready, and the function that answers each request.
 Requests are JSON lines on standard input, answers on what was standard output; what libraries
 print goes to standard error, the worker's log. The worker ends when its input ends, and with a
 last answer, `failure`, when a case cannot be trained. A device that is not there is an `error`.
-With `tell_start` in the configuration the first answer, `started`, is that the backend runs.
+With `handed` in the configuration the first line of the input is what a notebook hands over (see
+`workload.handed`). With `tell_start` the first answer, `started`, is that the backend runs.
 On a side of a comparison answers also hold the `modules` of the project that were imported for
 them (see `measure.own_code`).
 """
@@ -28,7 +29,7 @@ import numpy as np
 from nnbench.errors import UserError
 from nnbench.machine import devices
 from nnbench.measure.own_code import Imported, Project
-from nnbench.workload import datasets, user_code
+from nnbench.workload import datasets, handed, user_code
 from nnbench.workload.case import Case
 from nnbench.workload.datasets import nest
 from nnbench.workload.datasets.arrays import make_stream
@@ -69,8 +70,10 @@ def _loaded(case: Case) -> TrainingData:
 
 def main() -> None:
     """Get ready, say so, and answer requests until the input ends."""
-    began_s = time.perf_counter()
     configuration = json.loads(sys.argv[1])
+    if configuration.get("handed"):
+        handed.receive(sys.stdin.readline())
+    began_s = time.perf_counter()
     answer = _open_answers(configuration.get("project"))
     case = Case.from_json(configuration["warm_up"])
     is_stream = configuration.get("stream", False)

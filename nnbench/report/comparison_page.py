@@ -1,6 +1,5 @@
 """The page of a comparison: `compare.html`, or beside a saved run `compare-with-NAME.html`."""
 
-from collections.abc import Sequence
 from pathlib import Path
 
 from nnbench.report.comparison import Answer
@@ -13,7 +12,7 @@ from nnbench.show.svg import WIDTH, Chart
 from nnbench.show.table import Cell, Table
 from nnbench.show.text import file_name
 from nnbench.stats import verdict
-from nnbench.stats.verdict import DIFFERENT, EQUIVALENT, UNDECIDED, Comparison
+from nnbench.stats.verdict import DIFFERENT, EQUIVALENT, UNDECIDED
 
 TONES = {DIFFERENT: "bad", EQUIVALENT: "good", UNDECIDED: "warning"}
 SIGNS = {
@@ -50,7 +49,7 @@ def write(found: Answer, folder: Path, *, beside: bool = False) -> Path:
     differ = [text for text, one in zip(told, found.comparisons, strict=True)
               if one.verdict == DIFFERENT]  # fmt: skip
     reading = READING.format(first=found.first, second=found.second)
-    chart = _chart(found)
+    drawn = chart(found)
     return html.write(
         folder / name,
         kind="Comparison",
@@ -59,13 +58,14 @@ def write(found: Answer, folder: Path, *, beside: bool = False) -> Path:
         sentences=[f"{text}." for text in differ[:3]],
         warnings=[*(f"Unlike: {one}" for one in found.unlike), *found.damage],
         parts=[
-            Part("Every comparison", reading, figure=chart, name=Path(name).stem),
-            Part("All figures", "", _table(found.comparisons, found)),
+            Part("Every comparison", reading, figure=drawn, name=Path(name).stem),
+            Part("All figures", "", table(found)),
         ],
     )
 
 
-def _chart(found: Answer) -> Chart:
+def chart(found: Answer) -> Chart:
+    """Every ratio with its interval and verdict."""
     names = [one.label for one in found.comparisons]
     panel, middles, _ = of_rows(names, 1.5 * WIDTH, least=18)
     ratios = [one.ratio for one in found.comparisons]
@@ -83,7 +83,8 @@ def _chart(found: Answer) -> Chart:
     return panel.done(finding(found))
 
 
-def _table(comparisons: Sequence[Comparison], found: Answer) -> Table:
+def table(found: Answer) -> Table:
+    """A row a comparison."""
     rows = [
         [
             Cell(one.label),
@@ -91,7 +92,7 @@ def _table(comparisons: Sequence[Comparison], found: Answer) -> Table:
             Cell(one.verdict, tone=TONES[one.verdict]),
             Cell(MISSING if not one.more_launches else f"{one.more_launches:,}"),
         ]
-        for one in comparisons
+        for one in found.comparisons
     ]
     columns = ["what", "change", "verdict", "more launches needed"]
     caption = f"{found.second} against {found.first}: changes with their 95 % intervals below"

@@ -46,20 +46,18 @@ def write(found: RunAnalysis, check: "Check | None" = None) -> Path:
         from nnbench.history import page as over_commits
 
         shown = over_commits.section(check, folder, most=over_commits.MOST_IN_REPORT)
-    labels = dict.fromkeys(one.case.label for one in found.summaries)
-    numbers = {label: number for number, label in enumerate(labels)}
-    names = found.groups[0].names if found.groups else {}
+    numbers = numbers_of(found)
     told = tables.as_json(found, None) | {"run": folder.name}
     shown |= {
         "found": found,
         "run": found.run,
         "phases": phases.DEFINITIONS,
-        "names": [(names.get(label, label), label, number) for label, number in numbers.items()],
+        "names": legend(found),
         "axes": [answer.axis_told(axis) for axis in found.axes],
         "matrices": tables.by_context(found, numbers) if len(found.groups) > 1 else [],
         "table": tables.all_figures(found, numbers) if found.groups else None,
         "ratios_told": tables.ratios_told(found) if found.groups else {},
-        "card": _drawn(folder, _card(found, numbers)),
+        "card": _drawn(folder, card(found)),
         "sections": [_section(found, group, numbers) for group in found.groups],
         "command": reproduce.command(found.run),
         "next_commands": reproduce.next_commands(found),
@@ -87,10 +85,23 @@ def _drawn(folder: Path, some: Iterator[Titled]) -> list[dict[str, Any]]:
     ]
 
 
-def _card(found: RunAnalysis, numbers: dict[str, int]) -> Iterator[Titled]:
+def numbers_of(found: RunAnalysis) -> dict[str, int]:
+    """The number of each network, by its label: its colour and sign in all charts."""
+    labels = dict.fromkeys(one.case.label for one in found.summaries)
+    return {label: number for number, label in enumerate(labels)}
+
+
+def legend(found: RunAnalysis) -> list[tuple[str, str, int]]:
+    """Name, label and number of each network."""
+    names = found.groups[0].names if found.groups else {}
+    return [(names.get(label, label), label, number) for label, number in numbers_of(found).items()]
+
+
+def card(found: RunAnalysis) -> Iterator[Titled]:
     """Whole training, one step, where the time goes: of the fastest backend and path."""
     if not found.groups:
         return
+    numbers = numbers_of(found)
     group = answer.fastest_group(found.groups)
     rows = answer.on_card(group, charts.CARD_ROWS)
     where = f" ({group.first.context})" if len(found.groups) > 1 else ""

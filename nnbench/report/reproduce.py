@@ -6,9 +6,11 @@ from typing import TYPE_CHECKING
 from nnbench.phases import STEP
 from nnbench.store.folder import ASKED
 from nnbench.store.runs import Run
+from nnbench.workload import handed
 
 if TYPE_CHECKING:
     from nnbench.report.run_analysis import RunAnalysis
+    from nnbench.workload.case import Case
 
 
 def command(run: Run) -> str:
@@ -38,6 +40,11 @@ def _from_cases(run: Run) -> str:
     return shlex.join(["nnbench", "run", *named, *given])
 
 
+def _called(found: "RunAnalysis", case: "Case") -> str:
+    """What a command calls a network by: of what a notebook defined, the reference."""
+    return case.label if handed.is_handed(case.label) else found.run.name(case)
+
+
 def next_commands(found: "RunAnalysis") -> list[tuple[str, str]]:
     """What to ask next, and with which command."""
     folder = shlex.quote(f"{found.run.folder.absolute().parent.name}/{found.run.folder.name}")
@@ -46,13 +53,14 @@ def next_commands(found: "RunAnalysis") -> list[tuple[str, str]]:
     if group and len(group.summaries) > 1:
         times = [one for one in group.summaries if group.whole in one.times]
         times.sort(key=lambda one: one.times[group.whole].value)
-        names = [shlex.quote(group.name(one.case)) for one in (times[0], times[-1])]
+        names = [shlex.quote(_called(found, one.case)) for one in (times[0], times[-1])]
         told.append(
             ("Why does one take longer?", f"nnbench explain {' '.join(names)} --run {folder}")
         )
     if found.trust.mend:
         told.append(("Would the figures hold?", found.trust.mend))
-    if group and any(STEP in one.times for one in group.summaries):
+    can_be_varied = group and not handed.is_handed(group.first.label)
+    if group and can_be_varied and any(STEP in one.times for one in group.summaries):
         name = shlex.quote(group.name(group.first))
         told.append(("How does the cost grow?", f"nnbench scale depth width --network {name}"))
     told.append(("Did a change of code matter?", "nnbench compare --against HEAD~1"))

@@ -1,5 +1,6 @@
 """How far a run's figures can be trusted: one line, why, and the command that mends it."""
 
+import re
 import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -78,8 +79,13 @@ def _of_launches(launches: int, run: Run) -> tuple[str, str, str]:
 def _command(run: Run, option: str) -> str:
     """The command that was given, with another value of an option; of older runs its beginning."""
     asked: str = run.specification.get(ASKED, {}).get("command", "")
-    words = shlex.split(asked) or ["nnbench", "run", "…"]
     name = option.split()[0]
+    if asked.startswith("nnbench.run("):
+        # Asked in Python.
+        keyword, value = name.strip("-"), option.split()[1]
+        told = re.sub(rf", {keyword}=('[^']*'|[^,)]*)", "", asked)
+        return f"{told[:-1]}, {keyword}={value if value.isdigit() else repr(value)})"
+    words = shlex.split(asked) or ["nnbench", "run", "…"]
     if name in words:
         place = words.index(name)
         words[place : place + 2] = []

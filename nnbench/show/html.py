@@ -3,6 +3,7 @@
 import base64
 import functools
 import json
+import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -79,6 +80,39 @@ def render(path: Path, template: str, /, **values: Any) -> Path:
     """Write a template, named from the package's folder, filled. Raises UserError if it cannot."""
     page = _environment().get_template(template).render(version=__version__, **values)
     return whole_file.write(path, page)
+
+
+def cell(
+    *,
+    title: str = "",
+    sentences: Sequence[str] = (),
+    charts: Sequence[tuple[str, Chart]] = (),
+    tables: Sequence[Table] = (),
+    names: Sequence[tuple[str, str, int]] = (),
+    trust: Any = None,
+    codes: Sequence[tuple[str, str]] = (),
+    image: bytes = b"",
+    notes: Sequence[str] = (),
+) -> str:
+    """What a notebook shows below a cell: a part of a page, with its style for itself alone.
+
+    `charts` and `codes` have titles, `names` are those of a legend, `image` is a PNG.
+    """
+    # What a chart defines must not meet what another cell's defines.
+    drawn = [(text, svg.draw(one, f"c{secrets.token_hex(4)}").inline) for text, one in charts]
+    return _environment().get_template("show/cell.html.j2").render(
+        title=title, sentences=sentences, charts=drawn, tables=tables, names=names, trust=trust,
+        codes=codes, image=base64.b64encode(image).decode(), notes=notes, style=_cell_style(),
+    )  # fmt: skip
+
+
+@functools.cache
+def _cell_style() -> Markup:
+    """The page's style, nested: nothing beside the cell is changed."""
+    rules = palette.style() + (Path(__file__).parent / "style.css").read_text(encoding="utf-8")
+    rules = rules.replace(":root", "&").replace("body {", "& {").replace("max-width: 100rem;", "")
+    own = "& { font-size: 14px; padding: .8rem 1rem; border-radius: 8px; margin: 0; }"
+    return Markup(f".nnbench {{ {rules} {own} }}")
 
 
 @functools.cache

@@ -1,8 +1,11 @@
-"""Progress on standard error: a live bar in a terminal, elsewhere a line at each stage.
+"""Progress on standard error: a live bar in a terminal, a line below a notebook's cell.
+
+Elsewhere it is a line at each stage.
 
 What has no stages is told of now and then; however long it lasts, there are few lines.
 """
 
+import html
 import sys
 import time
 from typing import Protocol, Self
@@ -41,6 +44,40 @@ class State(Protocol):
         """What that is a part of, such as a launch of several; empty where there are none."""
 
 
+REDRAWN_S = 0.25
+"""A notebook's line is drawn anew at most this often: each time is a message to the browser."""
+
+
+class _Cell:
+    """One line below a notebook's cell, drawn in place."""
+
+    def __init__(self) -> None:
+        from IPython.display import display
+
+        self._shown = display({"text/plain": ""}, raw=True, display_id=True)
+        self._told_s = 0.0
+
+    def show(self, done: int, total: int, text: str) -> None:
+        if time.monotonic() - self._told_s >= REDRAWN_S:
+            self._told_s = time.monotonic()
+            bar = f'<progress max="{max(total, 1)}" value="{done}"></progress> '
+            self._update(text, f"<div>{bar}{html.escape(text)}</div>")
+
+    def close(self) -> None:
+        self._update("", "<div></div>")
+
+    def _update(self, text: str, marked: str) -> None:
+        if self._shown is not None:
+            self._shown.update({"text/plain": text, "text/html": marked}, raw=True)
+
+
+def _cell() -> _Cell | None:
+    """The line of the notebook that this process runs, if any."""
+    ipython = sys.modules.get("IPython")
+    shell = ipython.get_ipython() if ipython is not None else None
+    return _Cell() if getattr(shell, "kernel", None) is not None else None
+
+
 class Bar:
     """A bar over a known number of `unit`; a context manager."""
 
@@ -48,6 +85,7 @@ class Bar:
         self._total, self._unit, self._quiet = total, unit, quiet
         console = open_console(sys.stderr)
         self._live = console.is_terminal and not quiet
+        self._cell = None if quiet or self._live else _cell()
         columns = (
             progress.BarColumn(bar_width=24),
             progress.MofNCompleteColumn(),
@@ -71,6 +109,8 @@ class Bar:
 
     def __exit__(self, *failure: object) -> None:
         self._bar.stop()
+        if self._cell is not None:
+            self._cell.close()
 
     def show(self, done: int, note: str, total: int | None = None, stage: str = "") -> None:
         """Show that `done` are finished; `note` says what is going on, as part of a `stage`."""
@@ -80,6 +120,10 @@ class Bar:
         if self._live:
             shown = printable(note)
             self._bar.update(self._task, completed=done, total=self._total, description=shown)
+        elif self._cell is not None:
+            where = f"{stage}: " if stage else ""
+            told = f"{where}{done}/{self._total} {self._unit}, {self._estimate(done)}{note}"
+            self._cell.show(done, self._total, printable(told))
         elif not self._quiet and self._is_due(stage):
             self._told_s, self._stage = time.monotonic(), stage
             self._lines += 1

@@ -40,7 +40,13 @@ def open_console(stream: TextIO | None = None, piped_width: int = PIPED_WIDTH) -
     width, height = terminal_size(piped_width)
     width = width if stream.isatty() else piped_width
     return Stream(
-        file=stream, width=width, height=height, highlight=False, markup=False, emoji=False
+        file=stream,
+        width=width,
+        height=height,
+        highlight=False,
+        markup=False,
+        emoji=False,
+        force_jupyter=False,
     )
 
 

@@ -113,13 +113,14 @@ class Run:
 create, find = FORMAT.create, FORMAT.find
 
 
-def described(folder: Path) -> Run:
+def described(folder: Path | str) -> Run:
     """A run without its records. Raises UserError as `read` does."""
-    return FORMAT.read(folder, Run, _check)
+    return FORMAT.read(Path(folder), Run, _check)
 
 
-def read(folder: Path) -> Run:
+def read(folder: Path | str) -> Run:
     """Read a run. Raises UserError if there is none, or it is of an unknown schema."""
+    folder = Path(folder)
     run = described(folder)
     seen: set[tuple[object, ...]] = set()
 

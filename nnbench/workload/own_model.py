@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from nnbench.errors import UserError, first_line
-from nnbench.workload import user_code, user_model
+from nnbench.workload import handed, user_code, user_model
 from nnbench.workload.case import Training
 
 if TYPE_CHECKING:
@@ -91,7 +91,7 @@ class _Function:
 def _called(own: user_model.UserModel, policy: str | None = None) -> "keras.Model":
     import keras
 
-    known = _loaded(own.reference)
+    known = _loaded(own.reference, handed.digest(own.reference))
     # What one function sets for all of Keras must not befall the next.
     _set(known.settings)
     if policy is not None:
@@ -106,7 +106,7 @@ def _called(own: user_model.UserModel, policy: str | None = None) -> "keras.Mode
 
 
 @functools.cache
-def _loaded(reference: str) -> _Function:
+def _loaded(reference: str, _: str | None) -> _Function:
     _set(_usual())
     return _Function(user_code.load(reference), _settings())
 

@@ -18,13 +18,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from difflib import get_close_matches
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Annotated, Any, Self, get_args, get_origin
 
 from nnbench.errors import DamageError, UserError
 from nnbench.machine import devices, whole_file
 from nnbench.machine.fields import fits
 from nnbench.workload import case as choices
-from nnbench.workload import networks, quantities, tasks, user_code, user_model
+from nnbench.workload import handed, networks, quantities, tasks, user_code, user_model
 from nnbench.workload.architecture import Architecture
 from nnbench.workload.case import Case, Training, check_epochs, one_of
 from nnbench.workload.families import TABLE, USUAL_DATA
@@ -73,7 +73,8 @@ class Networks:
 
     def typed(self) -> dict[str, str]:
         """What was typed for each network whose label is another text."""
-        return networks.typed(self.architectures) if self.architectures else {}
+        typed = networks.typed(self.architectures) if self.architectures else {}
+        return typed | handed.names()
 
     def usual_data(self) -> str:
         """The name of data that all of them can be trained on, as far as there is one."""
@@ -306,18 +307,12 @@ class Study:
     def of(cls, networks: Sequence[str], **options: Any) -> Self:
         """A study of these networks; options by the names of the records' fields, else UserError.
 
-        `Study.of(["6,6", "train.py:build"], epochs=10, backend="jax", as_="regression")`
+        `Study.of(["6,6", "train.py:build"], epochs=10, backend="jax", as_="regression")`; numbers
+        may stand for texts, and lists for texts with commas.
         """
         study = cls(Networks.named(networks))
-        for part in ("data", "training", "machine", "effort"):
-            record = getattr(study, part)
-            names = [one.name for one in fields(record) if one.name in options]
-            given = {name: options.pop(name) for name in names}
-            study = replace(study, **{part: replace(record, **given)})
-        if options:
-            known = [one.name for part in fields(cls) for one in fields(getattr(study, part.name))]
-            raise UserError(f"option {_unknown(next(iter(options)), dict.fromkeys(known))}")
-        return study
+        parts = {name: part for name, part in vars(study).items() if name != "networks"}
+        return replace(study, **with_options(parts, options))
 
     def or_networks(self, usual: Sequence[str] = NOTEBOOK) -> "Study":
         """The same; where no network is named, with the architectures that are usual."""
@@ -327,6 +322,8 @@ class Study:
 
     def command(self) -> str:
         """The line that asks for the same again: `nnbench run 6,6 100,100 --epochs 10`."""
+        if handed.names() or handed.is_handed(self.data.data):
+            return self._call()
         named = [*self.networks.architectures]
         named += [part for one in self.networks.model for part in ("--model", one)]
         # Which backend is used where none is named is another thing elsewhere.
@@ -339,6 +336,19 @@ class Study:
                     text = f"{value:g}" if isinstance(value, float) else str(value)
                     named += [option] if value is True else [option, text]
         return shlex.join(["nnbench", "run", *named])
+
+    def _call(self) -> str:
+        """The same in Python, where a notebook's own networks or arrays are asked about."""
+        names = handed.names()
+        told = ", ".join(repr(names.get(one.label, one.label)) for one in self.networks.parsed())
+        written = [f"[{told}]"]
+        for part in (self.data, self.training, self.machine, self.effort):
+            for one in fields(part):
+                value = getattr(part, one.name)
+                if value != one.default:
+                    own = one.name == "data" and handed.is_handed(value)
+                    written.append(f"{one.name}={'data' if own else repr(value)}")
+        return f"nnbench.run({', '.join(written)})"
 
     def check(self) -> None:
         """Raise UserError for what no data could make right, before any is loaded."""
@@ -444,6 +454,35 @@ def _record(path: Path, name: str, usual: Any, table: Mapping[str, Any]) -> Any:
         return replace(usual, **values)
     except UserError as mistake:
         raise UserError(f"{path}: [{name}] {mistake}") from None
+
+
+def with_options(parts: Mapping[str, Any], options: Mapping[str, Any]) -> dict[str, Any]:
+    """These records, with options by the names of their fields; UserError for what is not known."""
+    made, left = {}, dict(options)
+    for part, record in parts.items():
+        kinds = {one.name: one.type for one in fields(record) if one.name in left}
+        given = {name: _given(name, kind, left.pop(name)) for name, kind in kinds.items()}
+        made[part] = replace(record, **given)
+    if left:
+        known = {one.name: None for record in parts.values() for one in fields(record)}
+        raise UserError(f"option {_unknown(next(iter(left)), known)}")
+    return made
+
+
+def _given(name: str, kind: Any, value: Any) -> Any:
+    """A value that Python gives for an option of this type."""
+    if get_origin(kind) is Annotated:
+        kind = get_args(kind)[0]
+    if kind is Path and isinstance(value, (str, Path)):
+        return Path(value)
+    if value is None and "None" in str(kind):
+        return None
+    if str(kind).startswith(("str", "<class 'str'")):
+        if isinstance(value, (list, tuple)) and value:
+            return ",".join(map(str, value))
+        if isinstance(value, Path):
+            return str(value)
+    return _value(name, kind, value)
 
 
 def _value(where: str, kind: Any, value: Any) -> Any:

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from nnbench.errors import UserError
+from nnbench.workload import handed
 
 REASON_LENGTH, MOST_LINES = 300, 8
 """Characters of a reason, and lines of a traceback and of an error, that are shown."""
@@ -62,7 +63,12 @@ def check(reference: str) -> None:
 
 
 def digest(reference: str) -> str | None:
-    """SHA-256 of the file that `reference` names; None where it names a module."""
+    """SHA-256 of the file that `reference` names; None where it names a module.
+
+    Of what a notebook defines it is that of the code.
+    """
+    if handed.is_handed(reference):
+        return handed.digest(reference)
     source = Path(reference.rpartition(":")[0])
     return hashlib.sha256(source.read_bytes()).hexdigest() if source.suffix == ".py" else None
 
@@ -70,6 +76,8 @@ def digest(reference: str) -> str | None:
 def load(reference: str) -> Callable[[], Any]:
     """Import the function; UserError if it is not to be found from the working directory."""
     check(reference)
+    if handed.is_handed(reference):
+        return handed.function(reference)
     source, _, name = reference.rpartition(":")
     is_file = source.endswith(".py")
     if not is_file:

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from nnbench.errors import UserError
-from nnbench.workload import tasks, user_code
+from nnbench.workload import handed, tasks, user_code
 from nnbench.workload.datasets import from_keras, synthetic
-from nnbench.workload.datasets.arrays import load_function, load_npz, load_shipped
+from nnbench.workload.datasets.arrays import load_function, load_handed, load_npz, load_shipped
 from nnbench.workload.datasets.catalog import (
     ARRAYS,
     BUILT_IN,
@@ -90,6 +90,8 @@ def load(
         if path.suffix == ".npz":
             source = f"your file {path}"
             return load_npz(path, name=spec, source=source, task=task, as_given=as_given)
+        if spec == handed.DATA:
+            return load_handed(handed.data(spec), task=task, as_given=as_given)
         return load_function(spec, task=task, as_given=as_given)
     # os.path's answer for a name that is too long is no; Path's is an error.
     there = os.path.exists(path)  # noqa: PTH110

@@ -15,7 +15,7 @@ import numpy as np
 
 from nnbench.errors import UserError
 from nnbench.machine import child, npz
-from nnbench.workload import tasks, user_code
+from nnbench.workload import handed, tasks, user_code
 from nnbench.workload.datasets import classes, nest, streams
 from nnbench.workload.datasets.catalog import Arrays, shipped_folder
 from nnbench.workload.datasets.classes import Labels
@@ -39,6 +39,13 @@ def load_npz(
     if data.x is None or data.y is None:
         raise UserError(f"{path} needs the arrays x and y: np.savez({path.name!r}, x=..., y=...)")
     return _data_set(data, name=name, source=source, task=task, as_given=as_given)
+
+
+def load_handed(made: Any, *, task: str | None, as_given: bool = False) -> Dataset:
+    """Arrays in memory: (x, y) or (x, y, sample_weight). Raises UserError for anything else."""
+    data = _plain_parts("data", *_parts("data", made))
+    source = "arrays in memory"
+    return _data_set(data, name=handed.DATA, source=source, task=task, as_given=as_given)
 
 
 def load_shipped(known: Arrays) -> Dataset:
