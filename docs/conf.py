@@ -7,17 +7,17 @@ HERE = Path(__file__).parent
 sys.path[:0] = [str(HERE), str(HERE.parent)]
 
 import generate  # noqa: E402
+from sphinx.application import Sphinx  # noqa: E402
 
 import nnbench  # noqa: E402
+
+OPTIONS = "Options, of the command line:"
 
 project = "nnbench"
 release = version = nnbench.__version__
 copyright = "nnbench's authors, MIT licence"  # noqa: A001
 
-extensions = [
-    *("myst_nb", "sphinx.ext.autodoc", "sphinx.ext.napoleon"),
-    *("sphinx_design", "sphinx_copybutton"),
-]
+extensions = [*("myst_nb", "sphinx.ext.autodoc", "sphinx_design", "sphinx_copybutton")]
 # The last two are included by other pages.
 exclude_patterns = ["_build", "_runs", "real", "ledger", "_made/cli.md", "_made/phases.md"]
 nitpicky = True
@@ -34,8 +34,6 @@ default_role = "literal"
 autodoc_member_order = "bysource"
 autodoc_typehints = "signature"
 autodoc_typehints_format = "short"
-napoleon_google_docstring = True
-napoleon_numpy_docstring = False
 
 html_theme = "pydata_sphinx_theme"
 html_title = "nnbench"
@@ -57,5 +55,22 @@ html_theme_options = {
 html_sidebars = {"index": [], "questions": [], "start": []}
 copybutton_prompt_text = "$ "
 copybutton_only_copy_prompt_lines = True
+
+
+def list_options(
+    app: object, what: str, name: str, thing: object, options: object, lines: list[str]
+) -> None:
+    """Make a list of the options that a docstring of `nnbench.api` tells, one a line."""
+    if OPTIONS not in lines:
+        return
+    begin = lines.index(OPTIONS) + 1
+    told = [line.strip().partition(": ") for line in lines[begin:] if line.strip()]
+    lines[begin:] = ["", *(f"- **{option}**: {text or '-'}" for option, _, text in told)]
+
+
+def setup(app: Sphinx) -> None:
+    """Called by Sphinx."""
+    app.connect("autodoc-process-docstring", list_options)
+
 
 generate.write(HERE / "_made")
