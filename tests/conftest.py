@@ -41,7 +41,7 @@ Once = Callable[[str, Callable[[Path], None]], Path]
 CALIBRATION = ("--backend", "jax", "--path", "fit", "--budget", "1s")
 
 LONGEST = (
-    *("test_readme.py", "training/test_compiled.py", "suites/test_asv_suite.py"),
+    *("test_documentation.py", "training/test_compiled.py", "suites/test_asv_suite.py"),
     *("training/test_fit_table.py", "suites/test_suites.py", "training/test_session.py"),
     *("measure/test_own_models.py", "race/test_race.py", "drift/test_drift.py"),
     *("drift/test_golden.py", "workload/test_counting.py", "costs/test_costs.py"),

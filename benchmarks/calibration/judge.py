@@ -10,6 +10,7 @@ measured. Identical copies (`same1`, `same2`, ...) are compared in all pairs.
 import argparse
 import itertools
 import random
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -168,7 +169,9 @@ def main() -> None:
     parser.add_argument("runs", nargs="+", type=Path)
     parser.add_argument("--launches", type=int, nargs="+", default=[4, 6, 8])
     parser.add_argument("--phase", default=STEP)
+    parser.add_argument("--ledger", action="store_true", help="keep it for the documentation")
     options = parser.parse_args()
+    tables = []
     for folder in options.runs:
         measured = read(folder)
         show(f"{folder}: {measured.rounds} rounds, {measured.launch_s:.1f} s a launch")
@@ -177,9 +180,18 @@ def main() -> None:
                 continue
             sides = {side for side, _ in measured.samples}
             if any(side.startswith("same") for side in sides):
-                show(identical_code(measured, launches))
+                tables.append(identical_code(measured, launches))
+                show(tables[-1])
             if any(side.startswith("plus") for side in sides):
-                show(power(measured, launches, options.phase))
+                tables.append(power(measured, launches, options.phase))
+                show(tables[-1])
+    if options.ledger:
+        sys.path.insert(0, str(Path(__file__).parents[2]))
+        from benchmarks import ledger
+
+        answer = "On identical code any alarm is false; a planted slow-down should be found."
+        question = "How often is the verdict wrong, on real trainings?"
+        ledger.keep("verdict", question, answer, tables)
 
 
 if __name__ == "__main__":

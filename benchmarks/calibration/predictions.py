@@ -345,13 +345,33 @@ def setting_judged(setting: Setting, options: argparse.Namespace) -> list[str]:
     show(table_of(f"{label}: a family left out, predicted from the others", without, ELSEWHERE))
     own = judged(list(pairs(own_models(folder, setting, options))))
     show(table_of("Models as people have them", {label: own}, ELSEWHERE))
-    record = {"held out": strangers, "left out": without, "own": own}
+    record = {"label": label, "all": "all", "held out": strangers, "left out": without}
+    record |= {"own": {label: own}}
     whole_file.write(folder / f"judged-{setting.folder}.json", json.dumps(record, indent=1))
     return [
         *missed(label, strangers[label], GOALS),
         *missed(f"{label}, a family left out", without["all"], ELSEWHERE),
         *missed(f"{label}, own models", own, ELSEWHERE),
     ]
+
+
+def keep(folder: Path) -> None:
+    """Write the result file of the documentation's ledger, of every setting judged so far."""
+    sys.path.insert(0, str(Path(__file__).parents[2]))
+    from benchmarks import ledger
+
+    records = [json.loads(path.read_text()) for path in sorted(folder.glob("judged-*.json"))]
+    tables = [
+        table_of(title, {one["label"]: one[part][one[name]] for one in records}, goals)
+        for title, part, name, goals in (
+            ("Networks that were never timed", "held out", "label", GOALS),
+            ("A family left out, predicted from the others", "left out", "all", ELSEWHERE),
+            ("Models as people have them", "own", "label", ELSEWHERE),
+        )
+    ]
+    question = "How far off are predictions of networks that were never timed?"
+    answer = "Errors of networks, families and models that the calibration had not seen."
+    ledger.keep("predictions", question, answer, tables)
 
 
 def main() -> int:
@@ -366,14 +386,16 @@ def main() -> int:
     parser.add_argument("--models", type=Path, default=Path("models"), help="folder of files")
     parser.add_argument("--seed", type=int, default=0, help="of the held-out networks")
     parser.add_argument("--results", type=Path, default=Path("results/predictions"))
+    parser.add_argument("--ledger", action="store_true", help="keep it for the documentation")
     options = parser.parse_args()
     backends = options.backends.split(",")
     for backend in backends:
         devices.check_installed(backend)
-    settings = [
-        Setting(backend, path=path) for backend in backends for path in options.paths.split(",")
-    ]
+    paths = options.paths.split(",")
+    settings = [Setting(backend, path=path) for backend in backends for path in paths]
     found = [one for setting in settings for one in setting_judged(setting, options)]
+    if options.ledger:
+        keep(options.results)
     show("every goal reached" if not found else "missed: " + "; ".join(found))
     return 1 if found else 0
 

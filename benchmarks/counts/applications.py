@@ -69,6 +69,7 @@ def main() -> int:
     asked.add_argument("networks", nargs="*", default=[*FAMILIES, *APPLICATIONS])
     asked.add_argument("--backend", choices=("torch", "jax"), help="in this process, as JSON")
     asked.add_argument("--page", type=Path)
+    asked.add_argument("--ledger", action="store_true", help="keep it for the documentation")
     given = asked.parse_args()
     if given.backend:
         devices.start(given.backend, "cpu")
@@ -82,7 +83,24 @@ def main() -> int:
     if given.page:
         before, _, rest = given.page.read_text().partition(BEGIN)
         given.page.write_text(f"{before}{BEGIN}\n\n{table}\n\n{END}{rest.partition(END)[2]}")
+    if given.ledger:
+        keep(table)
     return int(any(not one.agrees and not one.distrust for one in found))
+
+
+def keep(table: str) -> None:
+    """Write the result file of the documentation's ledger."""
+    sys.path.insert(0, str(Path(__file__).parents[2]))
+    from benchmarks import ledger
+
+    lines = table.splitlines()
+    header, _, *rows = [
+        [cell.strip() for cell in one.strip("|").split("|")] for one in lines if one[:1] == "|"
+    ]
+    *notes, told = [one for one in lines if one and one[0] != "|"]
+    answer = f"{told} Each figure is our count as a share of the backend's own."
+    question = "Are parameters and FLOPs counted right?"
+    ledger.keep("counts", question, answer, [{"title": "", "columns": header, "rows": rows}], notes)
 
 
 def _asked(backend: str, networks: list[str]) -> list[Comparison]:

@@ -71,7 +71,7 @@ def section(run: Run) -> list[str]:
     chart = save(found, PAGE.with_name(f"depth-against-width-{family}.png"))
     flops = [one.step_flops or 0 for one in (wide, deep)]
     lines = [
-        f"### `{wide.case.label}` against `{deep.case.label}`",
+        f"## `{wide.case.label}` against `{deep.case.label}`",
         "",
         f"{wide.parameters:,} against {deep.parameters:,} weights; a step of "
         f"{wide.case.batch_rows} rows is {units.flops(flops[0])} against {units.flops(flops[1])} "

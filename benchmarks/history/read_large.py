@@ -10,6 +10,7 @@ import argparse
 import hashlib
 import json
 import resource
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -51,6 +52,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--commits", type=int, default=1000)
     parser.add_argument("--benchmarks", type=int, default=200)
+    parser.add_argument("--ledger", action="store_true", help="keep it for the documentation")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
         write(Path(scratch), options.commits, options.benchmarks)
@@ -61,8 +63,17 @@ def main() -> None:
         found = check.run(history)
         check_s = time.perf_counter() - began_s
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    print(f"{len(history.table):,} rows read in {read_s:.1f} s, {cpu_s:.1f} s of them CPU")
-    print(f"alarms of {len(found.series)} series in {check_s:.1f} s; peak memory {peak:.0f} MiB")
+    told = (
+        f"{len(history.table):,} rows read in {read_s:.1f} s, {cpu_s:.1f} s of them CPU",
+        f"alarms of {len(found.series)} series in {check_s:.1f} s; peak memory {peak:.0f} MiB",
+    )
+    print(*told, sep="\n")
+    if options.ledger:
+        sys.path.insert(0, str(Path(__file__).parents[2]))
+        from benchmarks import ledger
+
+        question = "How long does a long history take to read?"
+        ledger.keep("read", question, f"{'; '.join(told)}.", [])
 
 
 if __name__ == "__main__":

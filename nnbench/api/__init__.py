@@ -26,7 +26,6 @@ from nnbench.cli.options import Training as TrainingOptions
 from nnbench.errors import UserError
 from nnbench.show.terminal import note
 from nnbench.training.compiled.fast_fit import fast_fit
-from nnbench.workload import quantities
 from nnbench.workload.networks import dense_chains, parse_one
 from nnbench.workload.study import NOTEBOOK, with_options
 

@@ -328,6 +328,10 @@ def mute_native_code() -> None:
     os.close(nowhere)
 
 
+SURVEY_S = 120.0
+"""How long a backend may take to say what it sees."""
+
+
 def survey() -> list[BackendSurvey]:
     """What every backend sees, each asked in a process of its own, which takes seconds."""
     return [_survey_one(backend) for backend in BACKENDS]
@@ -343,8 +347,11 @@ def _survey_one(backend: str) -> BackendSurvey:
     command = [sys.executable, "-m", "nnbench.machine.devices", backend]
     try:
         answer = subprocess.run(
-            command, env=settings, capture_output=True, text=True, timeout=120, check=True
+            command, env=settings, capture_output=True, text=True, timeout=SURVEY_S, check=True
         )
+    except subprocess.TimeoutExpired:
+        late = f"gave no answer within {SURVEY_S:.0f} s: this machine is too busy, or it hangs"
+        return BackendSurvey(backend, version, (), late)
     except subprocess.SubprocessError as error:
         detail = getattr(error, "stderr", None) or error
         last = str(detail).strip().splitlines()[-1:]

@@ -4,6 +4,8 @@ import json
 
 import pytest
 
+from nnbench.machine import devices
+
 LONG = pytest.mark.long
 TENSORFLOW, TORCH = (pytest.param(name, marks=LONG) for name in ("tensorflow", "torch"))
 
@@ -75,3 +77,11 @@ print(json.dumps([spared, same, len(more.losses), hasattr(tensorflow, "random")]
 def test_a_seed_and_a_saved_model_do_not_load_another_backend(in_fresh_backend, backend):
     answer = json.loads(in_fresh_backend(backend, SEEDED).splitlines()[-1])
     assert answer == [True, True, 4, True]
+
+
+def test_a_backend_that_gives_no_answer_in_time_is_told_so(monkeypatch):
+    monkeypatch.setattr(devices, "SURVEY_S", 0.01)
+    found = devices.survey()
+    told = [one.problem for one in found if one.version]
+    assert told
+    assert all("gave no answer within 0 s" in text and "b'" not in text for text in told)

@@ -95,6 +95,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--backend", default="jax")
     parser.add_argument("--results", type=Path, default=Path("results/calibration-history"))
+    parser.add_argument("--ledger", action="store_true", help="keep it for the documentation")
     options = parser.parse_args()
 
     results = options.results.resolve()
@@ -131,12 +132,31 @@ def main() -> None:
                 flush=True,
             )
     print(f"\n{'judge':32}{'found':>12}{'false alarms':>16}{'several commits':>18}")
+    shown = []
     for name in judges.JUDGES:
         mine = [row for row in rows if row["judge"] == name]
         found = sum(len(row["found"]) for row in mine)
         wrong, several = (sum(len(row[key]) for row in mine) for key in ("false", "open"))
         print(f"{name:32}{f'{found} of {3 * len(mine)}':>12}{wrong:>16}{several:>18}")
+        shown.append([name, f"{found} of {3 * len(mine)}", str(wrong), str(several)])
     (results / "judged.json").write_text(json.dumps(rows, indent=1))
+    if options.ledger:
+        keep(shown, options.repetitions)
+
+
+def keep(rows: list[list[str]], repetitions: int) -> None:
+    """Write the result file of the documentation's ledger."""
+    sys.path.insert(0, str(Path(__file__).parents[3]))
+    from benchmarks import ledger
+
+    columns = ["judge", "found", "false alarms", "naming several commits"]
+    title = f"{repetitions} times 12 commits, three of which change something"
+    answer = "; ".join(
+        f"{name}: found {found}, false alarms {wrong}" for name, found, wrong, _ in rows
+    )
+    question = "Are planted changes found on their commits?"
+    table = {"title": title, "columns": columns, "rows": rows}
+    ledger.keep("commits", question, f"{answer}.", [table])
 
 
 if __name__ == "__main__":

@@ -1,33 +1,36 @@
-"""Every command of the README is run, in order, as it stands there.
+"""Every block of README and docs is run, as it stands there, or says why it is not.
 
-Long ones are shortened by options added to their end, or by what stands in a clone; what they do
-stays the same.
+What stands on several pages is run once. Long commands are shortened by options added to their end,
+or by what stands in a clone; what they do stays the same.
 """
 
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
 
 import pytest
-from projects import LIMIT_S, ROOT, commit_all, git
+from blocks import ROOT, blocks, pages
+from projects import LIMIT_S, commit_all, git, nnbench_in
 from runs import make_run
 
-FENCED = re.compile(r"```sh\n(.*?)```", re.S)
 SHORT_RUN = "--launches 1 --blocks 1 --epochs 3 --quiet"
 ADDED = {
     "make run": f"ARGS='{SHORT_RUN} --results {{folder}}'",
-    "make test": "-n",
+    "make": "-n",
     "nnbench run": SHORT_RUN,
+    "nnbench explain 100x2 6x5 --run": "",
     "nnbench explain": f"{SHORT_RUN} --launches 2",
     "nnbench calibrate": "--budget 1s --quiet",
-    "nnbench layers": "--launches 1 --budget 2s --quiet",
+    "nnbench layers": "--launches 1 --budget 1s --quiet",
     "nnbench tune": "--budget 1s --keep backend --quiet",
     "nnbench race": "--seeds 2 --epochs 10 --quiet",
     "nnbench history record": "--launches 1 --epochs 3 --no-numbers --quiet",
     "nnbench train": "--epochs 20 --quiet",
     "nnbench scale": "--launches 1 --blocks 1 --epochs 3 --quiet",
+    "nnbench doctor": "--no-measure",
     "python -m pytest benchmarks": "--benchmark-disable",
     "nnbench drift record": "--epochs 3",
     "nnbench drift check": "",
@@ -43,10 +46,16 @@ LESS = (
 """What no option shortens: in the clone that the commands run in."""
 
 QUICK = (
-    *("make test", "nnbench report", "nnbench show", "nnbench data"),
-    *("nnbench explain 100x2 6x5 --run",),
+    *("make test", "make docs", "nnbench report", "nnbench show 6x5", "nnbench data"),
+    *("nnbench explain 100x2 6x5 --run", "nnbench doctor"),
 )
 """Commands that train nothing and need nothing of those before them; all others are long."""
+
+IN_PROCESS = re.compile(
+    r"nnbench (?:run|report|explain|layers|tune|race|scale|calibrate|predict|advise|data|doctor)"
+    r"[^|$<>]*$"
+)
+"""Commands that need no shell and import no backend: so they need no process of their own."""
 
 MODEL = """def build(depth=2, width=8):
     import keras
@@ -66,26 +75,42 @@ def load():
 
 
 def commands():
-    blocks = FENCED.findall((ROOT / "README.md").read_text())
-    lines = [line for block in blocks for line in block.splitlines() if line]
-    assert len(lines) > 15
+    """Each command that is not marked, once."""
+    typed = [
+        line for one in blocks() if one.language == "sh" and not one.reason for line in one.commands
+    ]
+    assert len(typed) > 30
     return [
         pytest.param(line, marks=() if line.startswith(QUICK) else pytest.mark.long)
-        for line in lines
-        if not line.startswith(".")
+        for line in dict.fromkeys(typed)
     ]
+
+
+def pythons():
+    """Each block of Python that is not marked, once."""
+    texts = {one.text: one.page for one in blocks() if one.language == "python" and not one.reason}
+    assert len(texts) > 2
+    return [pytest.param(text, id=page, marks=pytest.mark.long) for text, page in texts.items()]
 
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory):
     """A clone with two commits, a CSV, a model with its data, the sample, two runs to compare."""
-    folder = tmp_path_factory.mktemp("readme") / "project"
-    ignored = shutil.ignore_patterns(".git", ".venv", "__pycache__", ".*_cache", "20*", ".nnbench")
+    folder = tmp_path_factory.mktemp("documentation") / "project"
+    ignored = shutil.ignore_patterns(
+        *(".git", ".venv", "__pycache__", ".*_cache", "20*", ".nnbench", "_build", "_runs", "_made")
+    )
     shutil.copytree(ROOT, folder, ignore=ignored, symlinks=True)
     rows = "".join(f"{i % 9},{i * i % 7},{i % 2}\n" for i in range(60))
     (folder / "my.csv").write_text("width,height,fake\n" + rows)
-    (folder / "train.py").write_text(MODEL)
-    (folder / "data.py").write_text(DATA)
+    own = folder / "my_project"
+    own.mkdir()
+    for name in (folder / "train.py", own / "models.py"):
+        name.write_text(MODEL)
+    for name in (folder / "data.py", own / "data.py"):
+        name.write_text(DATA)
+    (study,) = [one.text for one in blocks() if one.language == "toml"]
+    (folder / "study.toml").write_text(study)
     for seed, name in enumerate(("before", "after")):
         run = make_run(folder / "made" / name, {"4": {}}, seed=seed)
         shutil.move(run.folder, folder / "results" / name)
@@ -100,6 +125,7 @@ def project(tmp_path_factory):
 
 
 def call(command, folder):
+    """Run a command in a shell, as it stands."""
     environment = {**os.environ, "NNBENCH_CACHE": str(folder / "cache"), "PYTHONPATH": str(folder)}
     environment["PATH"] = f"{folder / 'bin'}{os.pathsep}{environment['PATH']}"
     (folder / "bin").mkdir(exist_ok=True)
@@ -122,18 +148,20 @@ def call(command, folder):
 
 
 @pytest.mark.parametrize("command", commands())
-def test_the_readme_is_true(command, project, tmp_path, request):
+def test_a_command_does_what_it_says(command, project, tmp_path, request):
+    if command.startswith("nnbench calibrate"):
+        # It goes on with what other tests have begun.
+        shutil.copytree(request.getfixturevalue("calibration"), project, dirs_exist_ok=True)
+    short = shortened(command, tmp_path)
     if command.startswith("make"):
         # In place: the environment that runs this test is the one that make would set up.
         if not (ROOT / ".venv" / "test.stamp").exists():
-            command = f"{command} -n"
-        answer = call(f"cd '{ROOT}' && {shortened(command, tmp_path)}", project)
+            short = f"{short} -n"
+        answer = call(f"cd '{ROOT}' && {short}", project)
+    elif IN_PROCESS.match(command):
+        answer = nnbench_in(project, *shlex.split(short)[1:])
     else:
-        if command.startswith("nnbench calibrate"):
-            # It goes on with what other tests have begun.
-            begun = request.getfixturevalue("calibration")
-            shutil.copytree(begun, project, dirs_exist_ok=True)
-        answer = call(shortened(command, tmp_path), project)
+        answer = call(short, project)
     assert answer.returncode == 0, answer.stderr
     assert answer.stdout
 
@@ -141,3 +169,39 @@ def test_the_readme_is_true(command, project, tmp_path, request):
 def shortened(command, folder):
     found = [added for start, added in ADDED.items() if command.startswith(start)]
     return " ".join([command, *found[:1]]).format(folder=folder)
+
+
+@pytest.mark.parametrize("text", pythons())
+def test_a_block_of_python_runs(text, project, in_backend):
+    if "def test_" in text:
+        (project / "test_it.py").write_text(text)
+        # One launch of one block, which says nothing of how times relate.
+        command = "python -m pytest -q -p no:cacheprovider --benchmark-disable test_it.py"
+    elif "TrainingSuite" in text:
+        (project / "suite.py").write_text(f"{text}\n    backends = ['jax']\n")
+        command = (
+            "NNBENCH_ASV_QUICK=1 python -c 'import suite; made = suite.Training();"
+            " print(made.setup_cache())'"
+        )
+    else:
+        assert in_backend("jax", text)
+        return
+    answer = call(command, project)
+    assert answer.returncode == 0, answer.stdout + answer.stderr
+    assert answer.stdout
+
+
+def test_every_block_is_run_or_says_why_not():
+    bare = re.compile(r"^(?:```$\n|    )(?:\w+=\S+ )*(?:nnbench|python|pip|make|asv) .*", re.M)
+    found = {
+        f"{page.relative_to(ROOT)}: {line}"
+        for page in pages()
+        for line in bare.findall(outside_blocks(page.read_text()))
+    }
+    assert found == set(), "commands in blocks that no test runs: say ```sh"
+    assert all(one.reason is None or len(one.reason) > 8 for one in blocks())
+
+
+def outside_blocks(text):
+    """A page without the blocks that have a language."""
+    return re.sub(r"^```\S.*?^```$", "", text, flags=re.M | re.S)
