@@ -17,17 +17,18 @@ from nnbench.api.given import Given, given
 from nnbench.cli import compare as comparing
 from nnbench.cli import explain as explaining
 from nnbench.cli import layers as layering
+from nnbench.cli import predict as predicting
 from nnbench.cli import session
 from nnbench.cli import train as training
 from nnbench.cli import tune as tuning
 from nnbench.cli.calibrate import ShapedData
-from nnbench.cli.options import Asked, Machine, Output, check_calibrated, tell_backend, tell_data
+from nnbench.cli.options import Asked, Machine, Output, check_calibrated, tell_backend
 from nnbench.cli.options import Training as TrainingOptions
 from nnbench.errors import UserError
 from nnbench.show.terminal import note
 from nnbench.training.compiled.fast_fit import fast_fit
-from nnbench.workload.networks import dense_chains, parse_one
-from nnbench.workload.study import NOTEBOOK, with_options
+from nnbench.workload.networks import parse_one
+from nnbench.workload.study import NOTEBOOK, Networks, Study, with_options
 
 if TYPE_CHECKING:
     from nnbench.api.answers import Answer, RunResult, Training
@@ -198,13 +199,13 @@ def compare(
         check = comparing.Check(phase=phase, margin=margin)
         check.check()
         found, measured = comparing.compared(names, study, asked.output, check=check, unlike=unlike)
-    from nnbench.report import comparison_page
+    from nnbench.report import comparison_page, comparison_words
     from nnbench.stats import verdict
 
     beside = not measured
     folder = Path(names[1]) if beside else measured[-1].folder
     told = [verdict.sentence(one, found.first, found.second) for one in found.comparisons]
-    finding = comparison_page.finding(found)
+    finding = comparison_words.finding(found)
     return Answer(
         "compare",
         finding,
@@ -318,24 +319,25 @@ def _layers(finished: "Run") -> "Answer":
 def predict(
     networks: Any, *, data: Any = None, rows: int | None = None, **options: Any
 ) -> "Answer":
-    """How long chains of Dense layers would train, by the cost model that `calibrate` made here.
+    """How long networks would train, by the cost model that `nnbench calibrate` made here.
 
-    `data` is a name, such as a CSV file's, of which only the shape counts; `rows` are its rows.
+    Networks and `data` are as `run` takes them; `rows` are the rows to train on, all by default.
+    They are built and their work is counted; nothing is trained.
     """
     with given(networks, data) as found:
-        chains = dense_chains(found.texts, "predict")
         parts = _with(PREDICTED, options, found.data)
         machine, results = parts["machine"], parts["output"].results
+        wanted = Networks.named(found.texts)
         check_calibrated(results, machine)
-        from nnbench.costs import answers, setting, tables, words
+        study = Study(wanted, parts["data"], parts["training"], machine)
+        cases, load = predicting.cases_of(study, rows)
+        from nnbench.costs import answers, tables, words
 
-        shape = setting.shape_of(parts["data"], rows)
-        every = answers.predictions(results, machine, parts["training"], shape, chains)
+        every = answers.predictions(results, cases, parts["training"].epoch_count, load)
     from nnbench.api.answers import Answer, figures_of
 
     tell_backend(machine, quiet=parts["output"].quiet)
-    tell_data(shape)
-    sentences = [words.asked(one.prediction) for one in every]
+    sentences = [text for one in every for text in words.predicted(one)]
     notes = dict.fromkeys(
         text for one in every for text in (*one.skipped, words.age(one.calibrated))
     )

@@ -52,7 +52,7 @@ def predict(
     check_calibrated(output.results, machine)
     study = Study(networks, data, training, machine)
     with waiting("fitting the cost model"):
-        cases, load = _cases(study, rows)
+        cases, load = cases_of(study, rows)
         from nnbench.costs import answers, tables, words
 
         found = answers.predictions(output.results, cases, training.epoch_count, load)
@@ -64,7 +64,7 @@ def predict(
     answer([tables.predicted_as_json(one) for one in found], shown, as_json=output.as_json)
 
 
-def _cases(study: Study, rows: int | None) -> "tuple[list[Case], Callable[[], Dataset]]":
+def cases_of(study: Study, rows: int | None) -> "tuple[list[Case], Callable[[], Dataset]]":
     """The cases that are asked for, and what loads their data.
 
     Of chains of Dense layers on a table its shape is enough, which may be one that is not there.

@@ -59,7 +59,8 @@ def _timed(
 ) -> Iterator[tuple[str, dict[str, Estimate]]]:
     name = run.name(case)
     if len(sides) == 2:
-        yield name, blocks.between_sides(case, *sides)
+        first, second = sides
+        yield name, blocks.between_sides(case, first, second)
         return
     for side in sides:
         yield f"{name} ({side})" if side else name, blocks.times(case, side)
