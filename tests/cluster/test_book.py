@@ -141,7 +141,7 @@ def test_hosts_are_compared_on_purpose_only(opened, measured, nnbench, tmp_path)
     book.close()
     answer = nnbench("compare", "--hosts", "results/study")
     assert answer.returncode == 0, answer.stderr
-    assert "results/study-b against results/study-a" in answer.stdout
+    assert "results/study-b/compare-with-study-a.html" in answer.stdout
     assert "host a and b" in answer.stdout
     unasked = nnbench("compare", "results/study-a", "results/study-b")
     assert unasked.returncode == 2
