@@ -229,7 +229,9 @@ class _Execution:
 
     @property
     def _new_launch(self) -> int:
-        return 1 + max((one["launch"] for one in self.tuning.of("start")), default=-1)
+        # A rung in the process of the first look starts none, and has a launch all the same.
+        kinds = (self.tuning.of(kind) for kind in ("start", "ready", "time"))
+        return 1 + max((one["launch"] for each in kinds for one in each), default=-1)
 
     def _start(self, cases: Sequence[Case], launch: int) -> None:
         """Start the processes of these settings that do not live, together, and wait for each."""

@@ -6,14 +6,17 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from runs import case
+from runs import TIMES_S, case, make_run
 
+from nnbench.cli.explain import explain
+from nnbench.cli.options import Asked, Effort, Machine, Output
 from nnbench.errors import UserError
-from nnbench.explain import by_layer, charts, layer_words, matching, tables
-from nnbench.layers import listed
+from nnbench.explain import attribution, by_layer, charts, layer_words, matching, page, tables
+from nnbench.layers import listed, plan
 from nnbench.layers.breakdown import LOSS, REST, Timed
 from nnbench.layers.listed import Listed
 from nnbench.show.plain import plain
+from nnbench.workload.architecture import parse
 
 STEP_S, LOSS_S = 1e-4, 5e-4
 
@@ -129,3 +132,47 @@ def test_bars_of_the_waterfall_end_where_the_whole_does():
     assert names == [*(one.name for one in found.parts), "whole step"]
     last = axis.patches[len(found.parts) - 1]
     assert math.isclose(last.get_x() + last.get_width(), found.added_up_s, abs_tol=1e-9)
+
+
+def test_the_page_shows_phases_then_layers(tmp_path):
+    run = make_run(tmp_path, {"6x2": TIMES_S, "6x3": {**TIMES_S, "trace": 0.8}})
+    (phases,) = attribution.of_networks(run, parse("6x2"), parse("6x3"))
+    written = page.write(run, [(phases, ["What was said."])], [compared(noise=0.001)]).read_text()
+    assert written.count("<svg") == 2
+    places = [written.index(text) for text in ("What was said.", "The differences lie in stem")]
+    places += [written.index(f"<h2>{text}") for text in ("Why it takes longer", "A step by layer")]
+    assert places == sorted(places)
+
+
+@pytest.mark.parametrize(
+    ("asked", "told"),
+    [
+        ({"first": "6,6"}, "1 is named: A and B, or --model twice"),
+        ({"first": "6,6", "second": "6,6"}, "are the same network"),
+        ({"first": "/tmp", "second": "/", "layers": True}, "name two networks with --layers"),
+    ],
+)
+def test_what_cannot_be_compared_is_refused(asked, told):
+    with pytest.raises(UserError, match=told):
+        explain(**asked)
+
+
+@pytest.mark.long
+def test_the_command_adds_the_layers_to_the_phases_of_a_saved_run(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(plan, "SWEEPS", 1)
+    monkeypatch.setattr(plan, "LEAST_SWEEPS", 1)
+    run = make_run(tmp_path, {"8": TIMES_S, "8x2": TIMES_S}, backends=("jax",))
+    asked = Asked(
+        machine=Machine(backend="jax"),
+        effort=Effort(launches=1),
+        output=Output(tmp_path / "results", as_json=True),
+    )
+    assert explain("8", "8x2", saved=run.folder, layers=True, asked=asked) == 0
+    (found,) = json.loads(capsys.readouterr().out)
+    layers = found["layers"]
+    assert (layers["first"], layers["second"]) == ("8x1", "8x2")
+    kinds = [(bool(one["first"]), bool(one["second"])) for one in layers["parts"]]
+    assert kinds == [(True, True), (False, True), (True, True), (False, False), (False, False)]
+    added_up_s = sum(one["difference_s"]["value"] for one in layers["parts"])
+    assert added_up_s == pytest.approx(layers["whole_s"]["value"], abs=1e-9)
+    assert (run.folder / "explain.html").exists()

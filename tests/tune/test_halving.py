@@ -103,6 +103,14 @@ def test_what_the_budget_leaves_no_time_for_is_not_trained_but_told(tmp_path):
     assert any("is not known: the budget left no time" in said for said in words.sentences(found))
 
 
+def test_a_rung_in_the_process_of_the_look_and_the_next_one_are_two_launches():
+    one = {"launch": 1, "case": "any", "outcome": "ok"}
+    start = {"kind": "start", "launch": 0, "backend": "jax"}
+    tuning = new().plus(start, {"kind": "ready", **one}, {"kind": "time", **one, "turn": 0})
+    running = execution._Execution(tuning, None, None, lambda *_: None, halving.next_rung)
+    assert running._new_launch == 2
+
+
 def test_the_grid_that_answers_are_held_against_is_whole_and_times_its_fastest_again():
     sys.path.insert(0, str(ROOT))
     from benchmarks.tune import __main__ as grids
