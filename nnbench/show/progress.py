@@ -35,7 +35,7 @@ MANY_LINES = 40
 REDRAWN_PER_S = 2
 """More often would take from the machine that is being timed."""
 
-BAR_WIDTH, OTHER_LINES = 20, 9
+BAR_WIDTH, OTHER_LINES = 20, 11
 """Of what is redrawn in place: the bar, and lines that are not the table's rows."""
 
 
@@ -189,13 +189,14 @@ class Bar:
         if now.table is not None:
             yield from self._table(now.table, console)
         for text in now.lines:
-            yield Text(printable(text), **line)
+            yield Text(printable(text))
 
     def _bar(self, now: _Shown, letters: str) -> str:
         if not now.total:
             return ""
-        full = min(BAR_WIDTH, round(BAR_WIDTH * now.done / now.total))
-        return f"{letters[0] * full}{letters[1] * (BAR_WIDTH - full)} "
+        width = min(BAR_WIDTH, self.width // 6)
+        full = min(width, round(width * now.done / now.total))
+        return f"{letters[0] * full}{letters[1] * (width - full)} "
 
     def _table(self, table: Table, console: Console) -> RenderResult:
         """The table, laid out once."""
