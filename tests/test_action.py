@@ -180,4 +180,6 @@ def test_a_pull_request_that_makes_training_slower_fails(project):
     assert "<failure" in (report / "junit.xml").read_text()
     assert (report / "number.txt").read_text() == "12\n"
     assert list(report.glob("results/*/compare.html"))
-    assert answer.stdout.splitlines()[-1].startswith("::error title=Training time::")
+    annotation = answer.stdout.splitlines()[-1]
+    assert annotation.startswith("::error title=Training time::")
+    assert "slower: train.py:build step +" in annotation
