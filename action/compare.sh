@@ -97,7 +97,10 @@ fi
 if [ -n "$on_github" ]; then
   case $status in 0) level=notice ;; 3) level=warning ;; *) level=error ;; esac
   if [[ $status =~ ^[013]$ ]]; then
-    verdict=$(head -n 1 "$out/comment.md" | sed 's/^[#* ]*//; s/\*\*//g; s/\\\([[:punct:]]\)/\1/g')
+    # The comment's first line, without its markup.
+    verdict=$(head -n 1 "$out/comment.md" |
+      sed 's/^[#* ]*//; s/<[^>]*>//g; s/\*\*//g; s/\\\([[:punct:]]\)/\1/g' |
+      sed 's/&lt;/</g; s/&gt;/>/g; s/&amp;/\&/g')
   else
     verdict=$(tail -n 1 "$out/log.txt")
   fi

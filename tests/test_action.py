@@ -159,8 +159,9 @@ def test_setting_up_keeps_what_is_installed_already(project, wheel):
 
 
 @pytest.mark.long
+@pytest.mark.alone
 def test_a_pull_request_that_makes_training_slower_fails(project):
-    small = "--launches=3\n  --epochs=2\n\n--batch=32"
+    small = "--launches=4\n  --epochs=2\n\n--batch=32\n--no-numbers"
     main = git(project, "rev-parse", "HEAD^1")
     answer = script(
         *("compare.sh", project),
@@ -179,4 +180,6 @@ def test_a_pull_request_that_makes_training_slower_fails(project):
     assert "<failure" in (report / "junit.xml").read_text()
     assert (report / "number.txt").read_text() == "12\n"
     assert list(report.glob("results/*/compare.html"))
-    assert answer.stdout.splitlines()[-1].startswith("::error title=Training time::")
+    annotation = answer.stdout.splitlines()[-1]
+    assert annotation.startswith("::error title=Training time::")
+    assert "slower: train.py:build step +" in annotation

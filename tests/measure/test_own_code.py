@@ -269,7 +269,8 @@ COMPARE = (
 def test_both_sides_run_their_own_code(project, monkeypatch):
     monkeypatch.setenv("PYTHONPATH", str(project / "src"))
     answer = nnbench_in(project, *COMPARE)
-    assert answer.returncode == 0, answer.stderr
+    assert answer.returncode == 1, answer.stderr
+    assert "other numbers" in answer.stdout
     (folder,) = (one for one in (project / "results").iterdir() if one.is_dir())
     run = runs.read(folder)
     parameters = {
