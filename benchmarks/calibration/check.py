@@ -179,7 +179,7 @@ def table(name: str, pool: Sequence[Round], comparisons: int, seconds: float, ot
         verdicts,
         f"{np.median(took) / 2:.0f} s a side",
     )
-    for tool_name in TOOLS:
+    for tool_name in TOOLS if others else ():
         width = f"±{np.median(widths[tool_name]):.2%}" if widths[tool_name] else "no interval"
         rates = (f"{one[tool_name] / max(1, others):.1%}" for one in (alarms, found))
         shown.add_row(tool_name, *rates, width, "", "")
