@@ -137,7 +137,9 @@ def _more_data(found: Answer, spent: Spent, code: Code) -> str:
         option = f"--budget {math.ceil(needed_s / 60)}min"
     told = f"Measure more: {code(option)} would probably do, about {units.about(needed_s)}"
     if max(known) > 2 * spent.rounds:
-        told += f"; or else a wider {code('--margin')}, or fewer phases: {code('--phase step')}"
+        told += f"; or else a wider {code('--margin')}"
+        several = len({phase_of(one.label) for one in found.comparisons}) > 1
+        told += f", or fewer phases: {code('--phase step')}" if several else ""
     return f"{told}."
 
 
