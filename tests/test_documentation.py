@@ -37,7 +37,9 @@ ADDED = {
     "nnbench drift": (
         "--epochs 3 --seeds 1 --policies numpy,keras --conditions 'new process' --no-remedy --quiet"
     ),
-    "nnbench compare --against": "--launches 2 --blocks 1 --epochs 3 --quiet --architectures 4",
+    "nnbench compare --against": (
+        "--no-numbers --launches 2 --blocks 1 --epochs 3 --quiet --architectures 4"
+    ),
 }
 LESS = (
     ("nnbench/measure/schedule.py", "SWEEPS = 30", "SWEEPS = 4"),

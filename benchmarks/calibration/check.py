@@ -16,10 +16,12 @@ import random
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
-from peers import TOOLS
+from numpy.typing import NDArray
+from peers import TOOLS as JUDGES
 from rich.console import Console
 from rich.table import Table
 
@@ -33,6 +35,8 @@ from nnbench.store import runs
 
 BASE, SAME, SLOWER = "same1", "same2", "plus5"
 
+TOOLS = {name: tool for name, tool in JUDGES.items() if name != "nnbench"}
+
 
 @dataclass(frozen=True)
 class Round:
@@ -40,6 +44,17 @@ class Round:
 
     blocks: dict[str, list[list[float]]]
     seconds: float
+
+    @cached_property
+    def lowest(self) -> dict[str, NDArray[np.float64]]:
+        """What nnbench makes of each block's samples, by side."""
+        return {
+            side: np.quantile(found, LOWEST_STEPS, axis=1) for side, found in self.blocks.items()
+        }
+
+    def ratios(self, first: str, second: str) -> NDArray[np.float64]:
+        """Second / first of each block."""
+        return np.asarray(self.lowest[second] / self.lowest[first])
 
     def slowed(self, factor: float) -> "Round":
         """The same, with a third copy whose samples are the second's, longer by just this."""
@@ -81,14 +96,9 @@ def read(folder: Path) -> list[Round]:
 
 def look(rounds: Sequence[Round], first: str, second: str, share: float) -> Look:
     """What nnbench makes of rounds: ratios of the lowest tenths by block, the round as the unit."""
-    ratios, numbers = [], []
-    for number, one in enumerate(rounds):
-        for before, after in zip(one.blocks[first], one.blocks[second], strict=True):
-            ratios.append(
-                float(np.quantile(after, LOWEST_STEPS) / np.quantile(before, LOWEST_STEPS))
-            )
-            numbers.append(number)
-    return Look(share, {STEP: nested_estimate(ratios, numbers)})
+    ratios = [one.ratios(first, second) for one in rounds]
+    numbers = np.repeat(np.arange(len(rounds)), [len(one) for one in ratios])
+    return Look(share, {STEP: nested_estimate(np.concatenate(ratios), numbers)})
 
 
 def check(pool: Sequence[Round], first: str, second: str, budget_s: float, seed: str) -> Checked:
@@ -113,12 +123,13 @@ def check(pool: Sequence[Round], first: str, second: str, budget_s: float, seed:
     return Checked(found, rounds, spent_s)
 
 
-def table(name: str, pool: Sequence[Round], comparisons: int, seconds: float) -> Table:
+def table(name: str, pool: Sequence[Round], comparisons: int, seconds: float, others: int) -> Table:
     """False alarms and what is found: by nnbench's check, and by others on the same samples."""
     budget_s = 2 * seconds
     title = (
         f"{name}: {comparisons} checks of {seconds:.0f} s a side, resampled from {len(pool)} real "
-        f"rounds of {np.mean([one.seconds for one in pool]):.1f} s for both sides"
+        f"rounds of {np.mean([one.seconds for one in pool]):.1f} s for both sides; others judge "
+        f"the first {others}"
     )
     shown = Table(title=title)
     names = ("false alarms", "slower found", "median half width", "identical: verdicts", "ended at")
@@ -146,7 +157,7 @@ def table(name: str, pool: Sequence[Round], comparisons: int, seconds: float) ->
         )
         took.append(slow.seconds)
         own_widths.append(np.log(equal.found.ratio.high / equal.found.ratio.low) / 2)
-        for tool_name, tool in TOOLS.items():
+        for tool_name, tool in TOOLS.items() if number < others else ():
             decisions = []
             for one, first, second in ((equal, *same), (slow, BASE, SLOWER)):
                 sides = [
@@ -168,24 +179,16 @@ def table(name: str, pool: Sequence[Round], comparisons: int, seconds: float) ->
         verdicts,
         f"{np.median(took) / 2:.0f} s a side",
     )
-    for tool_name in TOOLS:
+    for tool_name in TOOLS if others else ():
         width = f"±{np.median(widths[tool_name]):.2%}" if widths[tool_name] else "no interval"
-        rates = (f"{one[tool_name] / comparisons:.1%}" for one in (alarms, found))
+        rates = (f"{one[tool_name] / max(1, others):.1%}" for one in (alarms, found))
         shown.add_row(tool_name, *rates, width, "", "")
     return shown
 
 
 def variances(pool: Sequence[Round]) -> str:
     """What the log ratio of identical code varies by in a launch, as standard deviations."""
-    logs = np.log(
-        [
-            [
-                np.quantile(after, LOWEST_STEPS) / np.quantile(before, LOWEST_STEPS)
-                for before, after in zip(one.blocks[BASE], one.blocks[SAME], strict=True)
-            ]
-            for one in pool
-        ]
-    )
+    logs = np.log([one.ratios(BASE, SAME) for one in pool])
     within = float(logs.var(axis=1, ddof=1).mean())
     between = float(logs.mean(axis=1).var(ddof=1)) - within / logs.shape[1]
     return (
@@ -199,6 +202,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("runs", nargs="+", type=Path)
     parser.add_argument("--comparisons", type=int, default=200)
+    parser.add_argument("--others", type=int, default=40, help="checks that other tools judge")
     parser.add_argument("--seconds", type=float, default=120.0)
     parser.add_argument("--exactly", type=float, help="instead of plus5: same2, by so much slower")
     options = parser.parse_args()
@@ -208,7 +212,9 @@ def main() -> None:
         if options.exactly:
             pool = [one.slowed(1 + options.exactly / 100) for one in pool]
         truth = look(pool, BASE, SLOWER, 1.0).ratios[STEP]
-        console.print(table(folder.name, pool, options.comparisons, options.seconds))
+        console.print(
+            table(folder.name, pool, options.comparisons, options.seconds, options.others)
+        )
         size = f"{truth.value - 1:+.1%} [{truth.low - 1:+.1%}, {truth.high - 1:+.1%}]"
         console.print(variances(pool))
         console.print(f"plus5 is really {size}, of all {len(pool)} rounds together")

@@ -12,7 +12,7 @@ import argparse
 
 import numpy as np
 from numpy.typing import NDArray
-from rich import print as show
+from rich.console import Console
 from rich.table import Table
 
 from nnbench.measure.decision import look_rounds
@@ -86,7 +86,7 @@ def main() -> None:
             row += [f"{np.mean([one[0] for one in found]):.0%}"]
             row += [f"{np.median([one[1] for one in found]):.0f}"]
         table.add_row(shape, *row)
-    show(table)
+    Console(width=130).print(table)
 
 
 if __name__ == "__main__":

@@ -5,16 +5,13 @@ from xml.etree import ElementTree
 
 from nnbench.machine import whole_file
 from nnbench.report import comparison_words as words
-from nnbench.report.comparison import OTHER_NUMBERS, SLOWER, Answer
+from nnbench.report.comparison import Answer
 from nnbench.show import intervals
 from nnbench.show.intervals import CHANGE, MISSING
 from nnbench.show.text import markdown, printable
 from nnbench.stats.estimate import Estimate
-from nnbench.stats.verdict import DIFFERENT, EQUIVALENT, UNDECIDED
+from nnbench.stats.verdict import DIFFERENT, UNDECIDED
 
-SIGNS = {
-    SLOWER: "🔴", OTHER_NUMBERS: "🔴", "faster": "🟢", EQUIVALENT: "🟢", UNDECIDED: "🟡"
-}  # fmt: skip
 MOST_ROWS = 40
 
 
@@ -25,7 +22,7 @@ def write_markdown(found: Answer, path: Path) -> Path:
 
 def as_markdown(found: Answer) -> str:
     """One line of verdict, a table with intervals, what to do next, and folded details."""
-    lines = [f"### {SIGNS[found.outcome]} Training time: {words.finding(found, markdown)}", ""]
+    lines = [f"### Training time: {words.finding(found, markdown)}", ""]
     lines += ["| what | change | 95 % interval | verdict |", "| --- | ---: | :---: | --- |"]
     for one in found.comparisons[:MOST_ROWS]:
         told = words.word(one, found)

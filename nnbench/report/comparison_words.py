@@ -40,8 +40,8 @@ def finding(found: Answer, code: Code = str) -> str:
         if probable:
             told = _most(found, probable, PROBABLY.format(way=_way(probable[0])), code)
         else:
-            rest = f", {equal} of {total} equivalent" if equal else ""
-            told = f"{UNDECIDED}: {_many(len(found.open), 'comparison')} not decided{rest}"
+            rest = f", {equal} equivalent" if equal else ""
+            return f"{UNDECIDED}: {len(found.open)} of {total} not decided{rest}; {more(found)}"
         return f"{told}; {_looked(found)}, {more(found)}"
     if equal < total:
         return f"different within the margin: {total - equal} of {total}, none slower than it"
@@ -135,10 +135,11 @@ def _more_data(found: Answer, spent: Spent, code: Code) -> str:
     option = f"--launches {spent.rounds + max(known)}"
     if spent.budget_s is not None:
         option = f"--budget {math.ceil(needed_s / 60)}min"
-    widest = max(one.ratio.relative_half_width for one in found.open if one.ratio.has_interval)
     told = f"Measure more: {code(option)} would probably do, about {units.about(needed_s)}"
     if max(known) > 2 * spent.rounds:
-        told += f"; or ask for less than {units.within(widest)}: {code('--margin')} or fewer phases"
+        told += f"; or else a wider {code('--margin')}"
+        several = len({phase_of(one.label) for one in found.comparisons}) > 1
+        told += f", or fewer phases: {code('--phase step')}" if several else ""
     return f"{told}."
 
 

@@ -61,7 +61,7 @@ def test_a_check_has_an_exit_status_and_files_for_others(nnbench, tmp_path):
     assert answer.returncode == 1, answer.stderr
     assert answer.stdout.startswith("slower: 6x")
     comment = (tmp_path / "said" / "comment.md").read_text()
-    assert comment.splitlines()[0].startswith("### 🔴 Training time: slower: ")
+    assert comment.splitlines()[0].startswith("### Training time: slower: ")
     assert "<details>" in comment
     suite = ElementTree.fromstring((tmp_path / "junit.xml").read_text())
     assert (suite.get("tests"), suite.get("failures")) == ("2", "2")

@@ -174,7 +174,8 @@ def test_a_commit_from_before_the_move_is_compared_with_the_present(both_sides_o
     folder = both_sides_of_the_move
     told = json.loads(
         nnbench_in(
-            folder, "compare", "--against", BEFORE_THE_MOVE[:9], *SMALL, "--launches", "2", "--json"
+            *(folder, "compare", "--against", BEFORE_THE_MOVE[:9], *SMALL, "--launches", "2"),
+            *("--phase", "all", "--no-numbers", "--json"),
         )
     )
     assert told["first"].startswith(BEFORE_THE_MOVE[:9])

@@ -59,7 +59,7 @@ def test_a_difference_within_the_margin_fails_no_check():
 def test_a_comment_has_one_line_of_verdict_a_table_what_to_do_and_folded_details():
     text = comparison_files.as_markdown(answer({"step": 0.1, "epoch": 0.0}, other_numbers=()))
     first, *rest = text.splitlines()
-    assert first.startswith("### 🔴 Training time: slower: ")
+    assert first.startswith("### Training time: slower: ")
     rows = [line for line in rest if line.startswith("| <code>")]
     assert len(rows) == 2
     assert "**slower**" in rows[0]
