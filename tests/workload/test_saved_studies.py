@@ -32,7 +32,7 @@ def test_a_study_of_the_documentation_is_read_and_written_as_it_is(file, tmp_pat
 @pytest.mark.long
 @pytest.mark.parametrize("file", EXAMPLES, ids=lambda file: file.stem)
 def test_a_study_of_the_documentation_runs_at_a_small_budget(file, nnbench):
-    little = ("--backend", "jax", "--launches", "1", "--blocks", "1", "--epochs", "1")
+    little = ("--backend", "jax", "--launches", "1", "--blocks", "1", "--epochs", "2")
     answer = nnbench("run", file, *little, "--json", "--quiet")
     assert answer.returncode == 0, answer.stderr
     wanted = studies.read(file).networks.parsed()
