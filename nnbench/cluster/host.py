@@ -50,7 +50,7 @@ def folder() -> Path:
 
 def examine(digests: Sequence[str], models: Plain, dask_worker: Any) -> Plain:
     """What a host is, whether it can measure, and which of the files it does not have yet."""
-    faults = settings.faults(dask_worker)
+    code = []
     here = fingerprint.take()
     here["host"] = getattr(dask_worker, "nnbench_host", None) or here["host"]
     for reference, digest in models.items():
@@ -59,9 +59,15 @@ def examine(digests: Sequence[str], models: Plain, dask_worker: Any) -> Plain:
         except (UserError, OSError):
             same = False
         if not same:
-            faults.append(f"{reference} is not there in {Path.cwd()}, or is another")
+            code.append(f"{reference} is not in {Path.cwd()}, or is another there")
     missing = [one for one in digests if not (folder() / "files" / one).exists()]
-    return {"faults": faults, "fingerprint": here, "missing": missing, "package": package_digest()}
+    return {
+        "faults": settings.faults(dask_worker),
+        "code": code,
+        "fingerprint": here,
+        "missing": missing,
+        "package": package_digest(),
+    }
 
 
 @functools.cache
@@ -226,4 +232,4 @@ def look(order: Plain) -> Plain:
     arrays = DataFile(folder() / "files" / order["data"], order["data_name"], order["is_stream"])
     with machine_lock():
         found = effort.looked_in(arrays, cases, order["limit_s"])
-    return {key: asdict(one) for key, one in found.items()}
+    return {"looks": {key: asdict(one) for key, one in found.items()}}
