@@ -375,7 +375,9 @@ class Measuring:
                 await asyncio.wait({ended, question}, return_when=asyncio.FIRST_COMPLETED)
                 if not question.done():
                     return dict(await ended)
-                asked, question = await question, None
+                asked = await question
+                # The next one finds somebody waiting.
+                question = asyncio.ensure_future(up.get())
                 self._book.seen(mine.name)
                 if "begin" in asked:
                     mine.take(asked["begin"])

@@ -6,6 +6,7 @@ record is on this host's disk before it is sent, and is sent before the next tri
 forgotten here once it is on the other side's disk. What could not be sent is sent first next time.
 """
 
+import asyncio
 import fcntl
 import functools
 import hashlib
@@ -114,15 +115,24 @@ class Channel:
         """Open both queues, which are the scheduler's: neither side need reach the other."""
         from distributed import Queue, get_client
 
-        client = get_client()
+        self._client = client = get_client()
         self._up = Queue(f"{attempt}-up", client=client)
         self._down = Queue(f"{attempt}-down", client=client)
 
     def ask(self, message: Plain) -> Plain:
         """The client's answer. Raises GoneError if it wants no more, or is not there."""
+
+        async def exchange() -> Plain:
+            # Waited for from the beginning, so that the answer finds somebody waiting.
+            answer = asyncio.ensure_future(self._down.get(timeout=ANSWER_S, asynchronous=True))
+            try:
+                await self._up.put(message, asynchronous=True)
+                return dict(await answer)
+            finally:
+                answer.cancel()
+
         try:
-            self._up.put(message)
-            answer: Plain = self._down.get(timeout=ANSWER_S)
+            answer: Plain = self._client.sync(exchange)
         except (TimeoutError, OSError, KeyError) as failure:
             raise GoneError(f"no answer ({failure!r})") from failure
         if "stop" in answer:
