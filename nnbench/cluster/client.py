@@ -28,6 +28,9 @@ LOOK_S = 1.0
 SILENT_S = 45.0
 """A worker whose heartbeat is older hangs: Dask's own are a few seconds apart at most."""
 
+ALONE_S = 5.0
+"""So long nobody may be there without a word."""
+
 PIECE_BYTES = 8 << 20
 
 Plain = dict[str, Any]
@@ -81,8 +84,8 @@ class Hosts:
     def __init__(self, client: Any, files: Files, tell: Tell) -> None:
         self._client, self._files, self._tell = client, files, tell
         self._refused: dict[str, str] = {}
+        self._told_alone = False
         self._heard: dict[str, tuple[Any, float]] = {}
-        self.known: dict[str, Host] = {}
 
     async def there(self) -> set[str]:
         """Addresses of the Dask workers that are alive. Raises SchedulerGoneError."""
@@ -110,6 +113,9 @@ class Hosts:
         if isinstance(told, ModuleNotFoundError):
             self._refuse(address, "nnbench is not installed there: install the same")
             return None
+        if isinstance(told, OSError):
+            # It may be on its way out, or answer next time.
+            return None
         if isinstance(told, Exception):
             self._refuse(address, first_line(told))
             return None
@@ -124,6 +130,10 @@ class Hosts:
             why = "another nnbench is installed there: install the same on all hosts"
             self._refuse(f"{name} ({address})", why, address)
             return None
+        if told["code"]:
+            why = f"{told['code'][0]}: start its worker in a folder that holds the same"
+            self._refuse(f"{name} ({address})", why, address)
+            return None
         for digest in told["missing"]:
             await self._send(address, digest)
         return Host(told["fingerprint"])
@@ -133,9 +143,17 @@ class Hosts:
         self._tell(f"{named} is not used: {why}")
 
     @property
-    def reasons(self) -> list[str]:
-        """Why workers that are there are not used."""
-        return list(self._refused.values())
+    def nobody(self) -> str:
+        """Why nothing can be measured."""
+        why = list(self._refused.values())
+        address = self._client.scheduler.address
+        return why[0] if why else f"start one on each host that measures: nnbench worker {address}"
+
+    def tell_alone(self, alone_s: float) -> None:
+        """Say once, after some seconds, that no worker is there."""
+        if alone_s > ALONE_S and not self._told_alone:
+            self._told_alone = True
+            self._tell(f"no worker is there that can measure; {self.nobody}")
 
     async def _call(self, address: str, function: Any, *given: Any, **named: Any) -> Any:
         """What a function returns in a worker's process, or the exception that it raised."""
@@ -179,26 +197,23 @@ class Hosts:
 
 
 async def looks(hosts: Hosts, order: Plain) -> Plain:
-    """What the first host that can says of a first look, see `host.look`."""
-    address = await _first(hosts)
-    return dict(await hosts.submit(host.look, order, address))
+    """What the first host that can says of a first look (see `host.look`), another if it is lost.
 
-
-async def _first(hosts: Hosts) -> str:
-    waited_s = 0.0
-    while waited_s < WAIT_S:
+    Raises UserError where nobody is there who can, or looking fails.
+    """
+    clock = asyncio.get_running_loop().time
+    began_s = clock()
+    while clock() - began_s < WAIT_S:
         for address in sorted(await hosts.there()):
             if await hosts.examined(address):
-                return address
+                with contextlib.suppress(OSError):
+                    ended = await _result(hosts.submit(host.look, order, address))
+                    if "error" in ended:
+                        raise UserError(f"a first look failed: {ended['error']}")
+                    return dict(ended["looks"])
+        hosts.tell_alone(clock() - began_s)
         await asyncio.sleep(LOOK_S)
-        waited_s += LOOK_S
-    raise UserError(nobody(hosts))
-
-
-def nobody(hosts: Hosts) -> str:
-    """Why nothing can be measured."""
-    why = hosts.reasons
-    return why[0] if why else "no worker is there: start one on each host with nnbench worker"
+    raise UserError(hosts.nobody)
 
 
 class Measuring:
@@ -278,7 +293,9 @@ class Measuring:
                 "start the workers that are missing, and the same command goes on"
             )
         if idle_s > WAIT_S:
-            raise UserError(f"{nobody(self._hosts)}; the same command goes on")
+            raise UserError(f"{self._hosts.nobody}; the same command goes on")
+        if not self._tasks:
+            self._hosts.tell_alone(idle_s)
 
     def _check_able(self) -> None:
         """Raise UserError where no host that is there can measure, with why the first cannot."""
@@ -358,7 +375,9 @@ class Measuring:
                 await asyncio.wait({ended, question}, return_when=asyncio.FIRST_COMPLETED)
                 if not question.done():
                     return dict(await ended)
-                asked, question = await question, None
+                asked = await question
+                # The next one finds somebody waiting.
+                question = asyncio.ensure_future(up.get())
                 self._book.seen(mine.name)
                 if "begin" in asked:
                     mine.take(asked["begin"])

@@ -6,6 +6,7 @@ record is on this host's disk before it is sent, and is sent before the next tri
 forgotten here once it is on the other side's disk. What could not be sent is sent first next time.
 """
 
+import asyncio
 import fcntl
 import functools
 import hashlib
@@ -50,7 +51,7 @@ def folder() -> Path:
 
 def examine(digests: Sequence[str], models: Plain, dask_worker: Any) -> Plain:
     """What a host is, whether it can measure, and which of the files it does not have yet."""
-    faults = settings.faults(dask_worker)
+    code = []
     here = fingerprint.take()
     here["host"] = getattr(dask_worker, "nnbench_host", None) or here["host"]
     for reference, digest in models.items():
@@ -59,9 +60,15 @@ def examine(digests: Sequence[str], models: Plain, dask_worker: Any) -> Plain:
         except (UserError, OSError):
             same = False
         if not same:
-            faults.append(f"{reference} is not there in {Path.cwd()}, or is another")
+            code.append(f"{reference} is not in {Path.cwd()}, or is another there")
     missing = [one for one in digests if not (folder() / "files" / one).exists()]
-    return {"faults": faults, "fingerprint": here, "missing": missing, "package": package_digest()}
+    return {
+        "faults": settings.faults(dask_worker),
+        "code": code,
+        "fingerprint": here,
+        "missing": missing,
+        "package": package_digest(),
+    }
 
 
 @functools.cache
@@ -108,15 +115,24 @@ class Channel:
         """Open both queues, which are the scheduler's: neither side need reach the other."""
         from distributed import Queue, get_client
 
-        client = get_client()
+        self._client = client = get_client()
         self._up = Queue(f"{attempt}-up", client=client)
         self._down = Queue(f"{attempt}-down", client=client)
 
     def ask(self, message: Plain) -> Plain:
         """The client's answer. Raises GoneError if it wants no more, or is not there."""
+
+        async def exchange() -> Plain:
+            # Waited for from the beginning, so that the answer finds somebody waiting.
+            answer = asyncio.ensure_future(self._down.get(timeout=ANSWER_S, asynchronous=True))
+            try:
+                await self._up.put(message, asynchronous=True)
+                return dict(await answer)
+            finally:
+                answer.cancel()
+
         try:
-            self._up.put(message)
-            answer: Plain = self._down.get(timeout=ANSWER_S)
+            answer: Plain = self._client.sync(exchange)
         except (TimeoutError, OSError, KeyError) as failure:
             raise GoneError(f"no answer ({failure!r})") from failure
         if "stop" in answer:
@@ -226,4 +242,4 @@ def look(order: Plain) -> Plain:
     arrays = DataFile(folder() / "files" / order["data"], order["data_name"], order["is_stream"])
     with machine_lock():
         found = effort.looked_in(arrays, cases, order["limit_s"])
-    return {key: asdict(one) for key, one in found.items()}
+    return {"looks": {key: asdict(one) for key, one in found.items()}}

@@ -182,7 +182,9 @@ def _files(arrays: DataFile, wanted: Mapping[str, Any], scratch: Path | None) ->
         paths[digest] = scratch / "specification"
         paths[digest].write_bytes(text)
         orders["specification"] = digest
-    return client.Files(paths, orders, wanted.get("models", {}))
+    # A stream is made on each host, by a person's function.
+    code = user_model.digests([arrays.name]) if arrays.is_stream else {}
+    return client.Files(paths, orders, {**wanted.get("models", {}), **code})
 
 
 def _digest_of(path: Path) -> str:

@@ -8,6 +8,7 @@ from runs import FINGERPRINT, make_run
 
 from nnbench.cluster import book as books
 from nnbench.cluster import client, settings
+from nnbench.cluster import host as host_side
 from nnbench.store import runs
 
 NAMES = ("round", "side", "block", "case", "trial_kind", "sweep")
@@ -187,3 +188,63 @@ def test_a_worker_that_would_spoil_timing_says_why():
         assert any(part in one for one in told), told
     with dask.config.set(settings.WORKER):
         assert asyncio.run(faults(**settings.worker_options())) == []
+
+
+def test_a_worker_that_is_silent_or_gone_is_left(monkeypatch):
+    seen = {"a": 1.0, "b": 1.0}
+
+    class Scheduler:
+        async def identity(self, n_workers):
+            return {"workers": {name: {"last_seen": moment} for name, moment in seen.items()}}
+
+    class Client:
+        scheduler = Scheduler()
+
+    async def watched():
+        hosts = client.Hosts(Client(), client.Files({}, {}, {}), print)
+        found = [await hosts.there()]
+        await asyncio.sleep(0.1)
+        seen["a"] = 2.0
+        found.append(await hosts.there())
+        seen["b"] = 3.0
+        found.append(await hosts.there())
+        del seen["a"]
+        return [*found, await hosts.there()]
+
+    monkeypatch.setattr(client, "SILENT_S", 0.05)
+    assert asyncio.run(watched()) == [{"a", "b"}, {"a"}, {"a", "b"}, {"b"}]
+
+
+def test_what_could_not_be_sent_is_sent_first_next_time(tmp_path):
+    sent = []
+
+    def send(lines):
+        if len(sent) == 2:
+            raise host_side.GoneError("no answer")
+        sent.append(lines)
+
+    box = host_side.Outbox(tmp_path, "first", send)
+    box.append({"trial": 0})
+    # Turns of steps wait for those that soon follow.
+    box.append({"trial": 1}, sync=False)
+    box.append({"trial": 2}, sync=False)
+    assert sent == [['{"trial": 0}']]
+    box.append({"trial": 3})
+    assert len(sent[1]) == 3
+    with pytest.raises(host_side.GoneError):
+        box.append({"trial": 4})
+    box.close(forget=False)
+    with (tmp_path / "first.jsonl").open("a") as file:
+        file.write('{"trial": 5')
+    files, lines = host_side.left_over(tmp_path)
+    assert files == [tmp_path / "first.jsonl"]
+    assert [json.loads(line)["trial"] for line in lines] == [0, 1, 2, 3, 4]
+
+
+def test_a_file_arrives_in_pieces_and_is_there_when_it_is_whole(tmp_path, monkeypatch):
+    monkeypatch.setenv("NNBENCH_CACHE", str(tmp_path))
+    whole = tmp_path / "cluster" / "files" / "digest"
+    host_side.receive("digest", 0, b"one ", is_last=False, sender="x")
+    assert not whole.exists()
+    host_side.receive("digest", 4, b"two", is_last=True, sender="x")
+    assert whole.read_bytes() == b"one two"

@@ -1,6 +1,7 @@
 """A real scheduler and real workers on this machine: killed, late, and with another scheduler."""
 
 import contextlib
+import itertools
 import json
 import os
 import signal
@@ -9,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -155,3 +157,24 @@ def test_a_host_is_killed_one_comes_late_and_the_scheduler_starts_again(machines
     status, told = ended(machines.client("run", "--launches", str(LAUNCHES)))
     assert status == 0, told
     assert {folder: records(folder) for folder in study.hosts.values()} == before
+
+
+def test_workers_of_one_machine_take_turns(nnbench, tmp_path):
+    study = ("4", "--backend", "jax", "--launches", "2", "--blocks", "1", "--epochs", "2")
+    answer = nnbench("run", *study, "--workers", "2", "--name", "here", "--json")
+    assert answer.returncode == 0, answer.stderr
+    assert "they take turns" in answer.stderr
+    (told,) = json.loads(answer.stdout)["hosts"]
+    (folder,) = book.read(tmp_path / "results" / "here").hosts.values()
+    assert folder.name == f"here-{told['host']}"
+    run = runs.read(folder)
+    lasted = [
+        (datetime.fromisoformat(one["began"]).timestamp(), one["wall_s"]) for one in run.trials
+    ]
+    lasted.sort()
+    for (began_s, wall_s), (next_s, _) in itertools.pairwise(lasted):
+        # Moments are written to a millisecond.
+        assert next_s >= began_s + wall_s - 0.002
+    assert {trial["round"] for trial in run.trials} == {0, 1}
+    # What was asked without a cluster is another run.
+    assert "going on" not in nnbench("run", *study, "--resume").stderr
