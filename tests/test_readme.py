@@ -21,7 +21,7 @@ ADDED = {
     "make test": "-n",
     "nnbench run": SHORT_RUN,
     "nnbench explain": f"{SHORT_RUN} --launches 2",
-    "nnbench calibrate": "--budget 1s --quiet",
+    "nnbench calibrate": "--budget 1s --quiet --families dense",
     "nnbench layers": "--launches 1 --budget 2s --quiet",
     "nnbench tune": "--budget 1s --keep backend --quiet",
     "nnbench race": "--seeds 2 --epochs 10 --quiet",
