@@ -4,6 +4,7 @@ What is measured or built once is shared by all tests of a session, also by thos
 other processes of it: `once` makes it, a test that changes it copies it first.
 """
 
+import dataclasses
 import fcntl
 import json
 import os
@@ -38,7 +39,7 @@ QUICK_TO_COMPILE = "--xla_backend_optimization_level=0 --xla_llvm_disable_expens
 Command = Callable[..., subprocess.CompletedProcess[str]]
 Once = Callable[[str, Callable[[Path], None]], Path]
 
-CALIBRATION = ("--backend", "jax", "--path", "fit", "--budget", "1s")
+CALIBRATION = ("--backend", "jax", "--path", "fit", "--budget", "1s", "--families", "dense")
 
 LONGEST = (
     *("test_documentation.py", "training/test_compiled.py", "suites/test_asv_suite.py"),
@@ -166,9 +167,10 @@ def calibration(once: Once) -> Path:
     """A folder with a calibration of JAX's `fit`, of small networks, and what it told."""
 
     def make(folder: Path) -> None:
-        from nnbench.costs import design
+        from nnbench.costs.spaces import SPACES
 
-        with mock.patch.multiple(design, DEPTHS=(1, 6), ROWS=(500, 2000)):
+        small = dataclasses.replace(SPACES["dense"], depths=(1, 6), rows=(500, 2000))
+        with mock.patch.dict(SPACES, dense=small):
             answer = nnbench_in(folder, "calibrate", *CALIBRATION, "--json", "--quiet")
         assert answer.returncode == 0, answer.stderr
         (folder / "told.json").write_text(answer.stdout)

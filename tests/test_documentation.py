@@ -23,7 +23,7 @@ ADDED = {
     "nnbench run": SHORT_RUN,
     "nnbench explain 100x2 6x5 --run": "",
     "nnbench explain": f"{SHORT_RUN} --launches 2",
-    "nnbench calibrate": "--budget 1s --quiet",
+    "nnbench calibrate": "--budget 1s --quiet --families dense",
     "nnbench layers": "--launches 1 --budget 1s --quiet",
     "nnbench tune": "--budget 1s --keep backend --quiet",
     "nnbench race": "--seeds 2 --epochs 10 --quiet",

@@ -53,8 +53,8 @@ def calibrate(
 ) -> Calibration:
     """Time networks of these families in runs until the budget is spent; fit to all there are.
 
-    A trial that has begun is waited for: a budget is exceeded by less than the longest of them.
-    Raises UserError where that is no model: nothing could be timed, or too little.
+    As many as a model needs are timed in any case, and a trial that has begun is waited for. Raises
+    UserError where that is no model: nothing could be timed, or too little.
     """
     began_s = time.monotonic()
     pool = design.candidates(setting, families)
@@ -74,12 +74,12 @@ def calibrate(
             able = [case for case in pool if case.key not in tried]
             if not able or (left_s() < enough_s and (measured or seen)):
                 break
-            pace = design.pace(made)
-            chosen = design.next_cases(able, pace, min(RUN_S, left_s()) - start_s)
+            seconds = min(RUN_S, left_s()) - start_s
+            # So many are wanted for a model in any case.
+            least = max(1, LEAST_CASES - len(seen))
+            chosen = design.next_cases(able, design.pace(made), seconds, least)
             create_run(folder_of(results, setting), chosen, len(made))
             continue
-        if left_s() <= 0 and measured:
-            break
 
         # A case has a trial of its phases and, on the path of fit, steps.
         def show(
@@ -87,9 +87,10 @@ def calibrate(
             timed: int = len(seen),
             each: int = 2 if setting.path == "fit" else 1,
         ) -> None:
-            timed += state.done // each
-            watch(budget_s - left_s(), f"{timed} networks timed, {state.now}")
-            if left_s() <= 0:
+            now = f"{timed + state.done // each} networks timed, {state.now}"
+            watch(budget_s - left_s(), now)
+            # On the path of fit the phases of all networks come before their steps.
+            if left_s() <= 0 and timed + state.done >= LEAST_CASES:
                 raise _SpentError
 
         measured.add(unfinished.folder)

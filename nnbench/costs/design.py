@@ -78,13 +78,13 @@ def pace(made: Sequence[Run]) -> float:
     return float(np.median(shares)) if shares else 1.0
 
 
-def next_cases(cases: Sequence[Case], slower: float, seconds: float) -> list[Case]:
-    """The first of these that fit in so many seconds, one at least; see `pace`."""
+def next_cases(cases: Sequence[Case], slower: float, seconds: float, least: int = 1) -> list[Case]:
+    """The first of these that fit in so many seconds, `least` at least; see `pace`."""
     chosen: list[Case] = []
     spent_s = 0.0
     for case in cases:
         spent_s += slower * guessed_trial_s(case)
-        if chosen and (spent_s > seconds or len(chosen) >= MOST_PER_RUN):
+        if len(chosen) >= least and (spent_s > seconds or len(chosen) >= MOST_PER_RUN):
             break
         chosen.append(case)
     return chosen

@@ -16,7 +16,7 @@ differ.
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Self
+from typing import Self, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -71,6 +71,7 @@ FAR = 3.0
 LARGEST_REACH = 1e6
 
 Array = NDArray[np.float64]
+Made = TypeVar("Made", bound="PhaseModel")
 
 
 class TooFewCasesError(Exception):
@@ -391,7 +392,7 @@ class _Fit:
     loadings: Array
     noises: Sequence[float]
 
-    def phase_model(self, kind: type[PhaseModel], one: Observations, number: int) -> PhaseModel:
+    def phase_model(self, kind: type[Made], one: Observations, number: int) -> Made:
         slopes, noise = self.slopes[number], self.noises[number]
         leverages = np.einsum("ij,jk,ik->i", slopes, self.known, slopes) / noise**2
         leverages = np.clip(leverages, 0.0, 0.95)

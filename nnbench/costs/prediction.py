@@ -109,15 +109,16 @@ class CostModel:
     def fit(cls, observed: Sequence[Observed]) -> Self:
         """Fit all phases timed often enough. Raises TooFewCasesError without `step` or `epoch`."""
         phases: dict[str, PhaseModel] = {}
-        if observed and all(one.case.path == "compiled" for one in observed):
-            (found,) = PhaseModel.fit(_times(observed, EPOCH))
-            # There a step is an epoch's share.
-            steps = np.array([one.case.steps_per_epoch for one in found.cases])
-            parts = {"times_s": found.times_s / steps, "known_s": found.known_s / steps}
+        steps, epochs = _times(observed, STEP), _times(observed, EPOCH)
+        compiled = any(one.case.path == "compiled" for one in observed)
+        if compiled or len(steps.cases) < LEAST_CASES:
+            (found,) = PhaseModel.fit(epochs)
+            # There a step is an epoch's share; where too few steps were timed, it is told by that.
+            share = np.array([one.case.steps_per_epoch for one in found.cases])
+            parts = {"times_s": found.times_s / share, "known_s": found.known_s / share}
             phases = {STEP: replace(found, phase=STEP, **parts), EPOCH: found}
         else:
-            both = PhaseModel.fit(_times(observed, STEP), _times(observed, EPOCH))
-            phases = dict(zip((STEP, EPOCH), both, strict=True))
+            phases = dict(zip((STEP, EPOCH), PhaseModel.fit(steps, epochs), strict=True))
         for phase in (*ONCE, FIRST_EPOCH):
             with contextlib.suppress(TooFewCasesError):
                 (phases[phase],) = PhaseModel.fit(_times(observed, phase))
@@ -154,7 +155,7 @@ class CostModel:
             counted = replace(counted, again_s=again_s)
             first = self.phases[FIRST_EPOCH].predict(counted, usual_s)
             parts_s[REST] = max(0.0, first.seconds.value - usual_s)
-            weights_s.append((first, parts_s[REST]))
+            weights_s.append((first, first.seconds.value))
         total_s = sum(parts_s.values())
         # The deviation of the sum: the launch effect hits all phases of a launch alike.
         together_s = sum(found.launch_effect * seconds for found, seconds in weights_s)
@@ -211,7 +212,8 @@ def _kinds(one: Counted) -> frozenset[str]:
 
 def _times(observed: Sequence[Observed], phase: str) -> Observations:
     """What is known of a phase."""
-    having = [one for one in observed if one.times_s.get(phase, 0) > 0]
+    wanted = {phase, STEP} if phase == FIRST_EPOCH else {phase}
+    having = [one for one in observed if all(one.times_s.get(name, 0) > 0 for name in wanted)]
     known_s: NDArray[np.float64] | float = 0.0
     if phase == FIRST_EPOCH:
         known_s = np.array([_usual_first_epoch_s(one.times_s) for one in having])
@@ -253,8 +255,13 @@ class Memory:
         values, _ = optimize.nnls(counts / scale * weight[:, None], added * weight)
         values = values / scale
         errors = (added - counts @ values) * weight
-        freedom = len(added) - counts.shape[1]
+        freedom = max(1, len(added) - counts.shape[1])
         deviation = float(np.sqrt(np.sum(errors**2) / freedom))
+        # Wild ones are far from normal: as wide as 95 % of them need, were each left out.
+        design = counts / scale * weight[:, None]
+        drawn = np.clip(np.einsum("ij,ji->i", design, np.linalg.pinv(design)), 0.0, 0.95)
+        needed = float(np.quantile(np.abs(errors) / (1 - drawn), 0.95)) / 1.96
+        deviation = max(deviation, needed)
         return cls(float(framework), values, deviation, float(stats.t.ppf(0.975, freedom)))
 
     def predict(self, case: Counted) -> Interval:

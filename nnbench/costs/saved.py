@@ -70,7 +70,7 @@ def observed(of: Iterable[runs.Run]) -> list[Observed]:
             if "first_epoch_s" in trial:
                 times_s[FIRST_EPOCH] = trial["first_epoch_s"]
             counts = case.is_dense_chain or "count" in trial
-            if STEP in times_s and EPOCH in times_s and counts:
+            if EPOCH in times_s and counts:
                 memory = trial.get("peak_host_bytes"), trial.get("host_bytes_before")
                 launched = f"{run.folder.name}/{launch}"
                 found.append(Observed(case, times_s, *memory, launched, _count(trial)))

@@ -136,7 +136,7 @@ SPACES = {
 
 def between(ends: Ends, share: float, each: int = 1) -> int:
     """So far from the first to the second, by their logarithms: a multiple of `each`."""
-    return each * max(1, round(ends[0] * (ends[1] / ends[0]) ** share / each))
+    return each * max(1, int(0.5 + ends[0] * (ends[1] / ends[0]) ** share / each))
 
 
 def guessed_step_s(

@@ -31,7 +31,7 @@ def coefficients(model: CostModel, label: str) -> Table:
     """A row for each phase and term that costs something, with its unit."""
     rows: list[list[Cell] | None] = []
     for phase in filter(model.phases.__contains__, ORDER):
-        noticed = model.phases[phase].coefficients.items()
+        noticed = list(model.phases[phase].coefficients.items())
         if phase == EPOCH:
             # Its steps cost what a step does.
             noticed = [each for each in noticed if each[0] in AROUND_STEPS]

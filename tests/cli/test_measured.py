@@ -54,8 +54,9 @@ def told(capsys, table):
 
 def test_predict_and_advise_tell_what_they_leave_out(table, here, monkeypatch, capsys):
     monkeypatch.chdir(Path(table).parent)
-    made = saved.Calibrated(here.model, datetime.now(UTC), [LEFT_OUT])
+    made = saved.Calibrated(here.model, datetime.now(UTC), [LEFT_OUT], here.setting, 60.0)
     monkeypatch.setattr(answers, "load", lambda *_: made)
+    monkeypatch.setattr(answers, "load_nearest", lambda *_: made)
     # What is calibrated is looked for before it is loaded.
     run = Path(OUTPUT.results, "calibration", "one", "fit", "run.json")
     run.parent.mkdir(parents=True)

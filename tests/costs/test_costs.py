@@ -4,6 +4,7 @@ import json
 import math
 import re
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
@@ -11,8 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nnbench.costs import calibration, design, saved, tables, words
-from nnbench.costs.model import Observations, PhaseModel, Scatter, TooFewCasesError
+from nnbench.costs import answers, calibration, design, saved, tables, words
+from nnbench.costs.model import LEAST_CASES, Observations, PhaseModel, Scatter, TooFewCasesError
 from nnbench.costs.prediction import CostModel, Observed
 from nnbench.costs.setting import DataShape, Setting, shape_of
 from nnbench.costs.terms import (
@@ -32,12 +33,15 @@ from nnbench.costs.terms import (
 from nnbench.errors import UserError
 from nnbench.explain.crossover import rows_flip
 from nnbench.machine import fingerprint
+from nnbench.machine.fields import Field
 from nnbench.measure import run as measuring
 from nnbench.phases import EPOCH, STEP
 from nnbench.show.plain import plain
 from nnbench.show.terminal import print_table
+from nnbench.stats.interval import Interval
 from nnbench.store import runs
 from nnbench.workload.architecture import parse
+from nnbench.workload.counts import NetworkCount
 from nnbench.workload.study import Data
 
 SETTING = Setting("jax")
@@ -161,6 +165,8 @@ def test_parts_are_not_negative_and_add_up(model, depth, width, rows, batch, epo
     assert math.fsum(told.parts_s.values()) == pytest.approx(told.total_s.value)
     for found in (told.total_s, told.epoch_s, told.step_s, told.peak_host_bytes):
         assert 0 < found.low <= found.value <= found.high
+    if batch is None or batch >= rows:
+        assert told.epoch_s.value >= told.step_s.value
     assert 0 <= told.overhead_share <= 1
     assert told.dominant in told.parts_s
 
@@ -423,7 +429,7 @@ def test_a_backend_that_breaks_before_there_is_a_model_ends_the_calibration(cali
 
 def test_the_budget_counts_where_there_is_no_model_yet(calibrate):
     found, made = calibrate(good=3, budget_s=0.001)
-    assert "is calibrated too little (step: 0 times, 8 are needed)" in found
+    assert "is calibrated too little (epoch: 3 times, 8 are needed)" in found
     assert "run nnbench calibrate --backend jax" in found
     assert made == 1
 
@@ -434,6 +440,131 @@ def test_where_no_network_is_left_there_is_a_model_or_a_reason(calibrate, pool):
     assert calibrate(good=3, budget_s=3600.0, pool=pool[:9]) == (found, made)
     found, made = calibrate(good=99, budget_s=3600.0, pool=pool[100:124])
     assert isinstance(found, calibration.Calibration)
+
+
+def test_a_spent_budget_leaves_a_run_that_the_next_command_goes_on_with(calibrate, pool, tmp_path):
+    found, made = calibrate(good=99, budget_s=0.001, pool=pool[100:124])
+    assert made == 1
+    # As many as a model needs, and none beyond the budget.
+    assert len(found.model.observed) == LEAST_CASES
+    found, made = calibrate(good=99, budget_s=3600.0, pool=pool[100:124])
+    assert measuring.is_complete(found.measured[0])
+    assert len(found.model.observed) == 24
+
+
+def conv_count(case, places=64):
+    """Made counts of convolutions of as many filters as the Dense layers of a case are wide."""
+    dense = case.step_cost
+    layers = [
+        replace(
+            one,
+            kind="Conv2D",
+            output=(one.output[0], places, one.output[1]),
+            forward_products=9 * places * one.forward_products,
+            backward_products=9 * places * one.backward_products,
+            activation_bytes=places * one.activation_bytes,
+        )
+        for one in dense.layers[:-1]
+    ]
+    return replace(dense, layers=(*layers, dense.layers[-1]))
+
+
+def conv_law_s(count):
+    products = sum(one.forward_products + one.backward_products for one in count.layers[:-1])
+    return 50e-6 + 30e-6 * len(count.layers) + 2e-11 * products
+
+
+def with_convolutions(cases):
+    """The convolutions of these cases, timed on the made machine."""
+    rng = np.random.default_rng(3)
+    found = []
+    for one in timed(cases):
+        count = conv_count(one.case)
+        step_s = conv_law_s(count) * math.exp(rng.normal(0, 0.02))
+        times_s = {**one.times_s, STEP: step_s, EPOCH: 1e-3 + one.case.steps_per_epoch * step_s}
+        found.append(replace(one, times_s=times_s, count=count))
+    return found
+
+
+@pytest.fixture(scope="module")
+def small(pool):
+    return [case for case in pool if case.step_cost.flops * 576 < 3e11][:60]
+
+
+def test_kinds_of_layers_have_costs_of_their_own(pool, small):
+    model = CostModel.fit([*timed(pool[:40]), *with_convolutions(small[:40])])
+    for case in small[40:]:
+        count = conv_count(case)
+        told = model.predict(case, 30, count)
+        assert told.step_s.value == pytest.approx(conv_law_s(count), rel=0.5)
+        assert not any("convolution" in one.axis for one in told.outside)
+    known = model.predict(small[50], 30).step_s
+    assert known.value == pytest.approx(law_s(small[50])[STEP], rel=0.35)
+
+
+def test_a_kind_that_was_never_timed_is_named_and_told_with_less_certainty(model, pool, small):
+    both = CostModel.fit([*model.observed, *with_convolutions(small[:40])])
+    count = conv_count(small[50])
+    guessed, known = (one.predict(small[50], 30, count) for one in (model, both))
+    assert guessed.outside[0].axis == "convolution layers"
+    assert guessed.step_s.high / guessed.step_s.low > known.step_s.high / known.step_s.low
+    # The guess is from what Dense layers cost, and holds.
+    assert guessed.step_s.low <= conv_law_s(count) <= guessed.step_s.high
+
+
+def test_what_is_not_known_well_enough_is_no_answer(model):
+    told = model.predict(SETTING.case(parse("64x4"), 2000, None), 30)
+    wide = replace(told, total_s=Interval(10.0, 2.0, 50.0), more_data=4.0)
+    said = answers.Predicted(wide, SETTING.label, datetime.now(UTC), (), SETTING.options, 120.0)
+    cells = [cell.text for row in tables.prediction(said).rows if row for cell in row]
+    assert "not known well enough" in cells
+    assert not any("50" in one for one in cells[:3])
+    assert not any(one.startswith("of it") for one in cells)
+    assert "calibrate 6 more minutes (nnbench calibrate --backend jax" in words.predicted(said)[-2]
+    assert tables.predicted_as_json(said)["known"] is False
+
+
+def test_counts_are_read_back_as_they_were_written():
+    count = SETTING.case(parse("8x3"), 100, None).step_cost
+    again = NetworkCount.of(Field(json.loads(json.dumps(count.to_json())), "a trial"))
+    assert [replace(one, name="") for one in count.layers] == list(again.layers)
+    assert replace(again, layers=count.layers) == count
+    told = count.to_json()
+    told["layers"][0]["line"]["forward_products"] = -1
+    with pytest.raises(UserError, match="forward_products"):
+        NetworkCount.of(Field(told, "a trial"))
+
+
+@pytest.mark.long
+def test_a_network_of_ones_own_is_predicted_from_its_counts(nnbench, calibrated, tmp_path):
+    (tmp_path / "mine.py").write_text(OWN)
+    options = ("--backend", "jax", "--path", "fit", "--json")
+    answer = nnbench("predict", "--model", "mine.py:build", "--data", "mine.py:load", *options)
+    assert answer.returncode == 0, answer.stderr
+    (told,) = json.loads(answer.stdout)
+    beyond = [one["axis"] for one in told["outside"]]
+    assert {"convolution layers", "recurrent layers"} <= set(beyond)
+    assert told["differs"] == ["the optimizer SGD (calibrated: adam)"]
+    assert 0 < told["total_s"]["low"] <= told["total_s"]["high"]
+
+
+OWN = """
+import numpy as np
+
+
+def build():
+    import keras
+    from keras import layers
+
+    net = [keras.Input((12, 3)), layers.Conv1D(8, 3), layers.LSTM(6), layers.Dense(1)]
+    model = keras.Sequential(net)
+    model.compile("sgd", "mse")
+    return model
+
+
+def load():
+    return np.zeros((64, 12, 3), "float32"), np.zeros((64, 1), "float32")
+"""
 
 
 def test_damaged_runs_of_a_calibration_are_skipped_and_named(tmp_path, pool):
