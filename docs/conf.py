@@ -52,7 +52,9 @@ html_theme_options = {
     "footer_end": [],
     "back_to_top_button": False,
 }
-html_sidebars = {"index": [], "questions": [], "start": []}
+html_sidebars = {
+    name: [] for name in ("index", "start", "questions", "_made/lesson", "_made/ledger")
+}
 copybutton_prompt_text = "$ "
 copybutton_only_copy_prompt_lines = True
 
