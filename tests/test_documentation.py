@@ -52,8 +52,8 @@ QUICK = (
 """Commands that train nothing and need nothing of those before them; all others are long."""
 
 IN_PROCESS = re.compile(
-    r"nnbench (?:run|report|explain|layers|tune|race|scale|calibrate|predict|advise|data|doctor)"
-    r"[^|$<>]*$"
+    r"nnbench (?:run|report|explain|layers|tune|race|scale|calibrate|predict|advise|data|doctor"
+    r"|train)[^|$<>]*$"
 )
 """Commands that need no shell and import no backend: so they need no process of their own."""
 
