@@ -57,21 +57,8 @@ IN_PROCESS = re.compile(
 )
 """Commands that need no shell and import no backend: so they need no process of their own."""
 
-MODEL = """def build(depth=2, width=8):
-    import keras
-
-    hidden = [keras.layers.Dense(width, activation="relu") for _ in range(depth)]
-    model = keras.Sequential([keras.Input((3,)), *hidden, keras.layers.Dense(1)])
-    model.compile("adam", "mse")
-    return model
-"""
-DATA = """import numpy as np
-
-
-def load():
-    x = np.random.default_rng(0).normal(size=(64, 3))
-    return x, x.sum(axis=1, keepdims=True)
-"""
+FILE = re.compile(r"# (\w+\.py)\n")
+"""How a block of Python begins that is a file: the commands of the pages use it."""
 
 
 def commands():
@@ -95,7 +82,7 @@ def pythons():
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory):
-    """A clone with two commits, a CSV, a model with its data, the sample, two runs to compare."""
+    """A clone with two commits, a CSV, the pages' model and data, the sample, two runs."""
     folder = tmp_path_factory.mktemp("documentation") / "project"
     ignored = shutil.ignore_patterns(
         *(".git", ".venv", "__pycache__", ".*_cache", "20*", ".nnbench", "_build", "_runs", "_made")
@@ -105,10 +92,11 @@ def project(tmp_path_factory):
     (folder / "my.csv").write_text("width,height,fake\n" + rows)
     own = folder / "my_project"
     own.mkdir()
-    for name in (folder / "train.py", own / "models.py"):
-        name.write_text(MODEL)
-    for name in (folder / "data.py", own / "data.py"):
-        name.write_text(DATA)
+    written = {FILE.match(one.text)[1]: one.text for one in blocks() if FILE.match(one.text)}
+    assert written.keys() == {"train.py", "data.py"}
+    for name, also in (("train.py", "models.py"), ("data.py", "data.py")):
+        (folder / name).write_text(written[name])
+        (own / also).write_text(written[name])
     (study,) = [one.text for one in blocks() if one.language == "toml"]
     (folder / "study.toml").write_text(study)
     for seed, name in enumerate(("before", "after")):
