@@ -66,8 +66,8 @@ def list_options(
     if OPTIONS not in lines:
         return
     begin = lines.index(OPTIONS) + 1
-    told = [line.strip().partition(": ") for line in lines[begin:] if line.strip()]
-    lines[begin:] = ["", *(f"- **{option}**: {text or '-'}" for option, _, text in told)]
+    told = [line.strip().partition(":") for line in lines[begin:] if line.strip()]
+    lines[begin:] = ["", *(f"- **{option}**:{text}" for option, _, text in told)]
 
 
 def setup(app: Sphinx) -> None:
