@@ -6,7 +6,6 @@ is on the disk: an interrupted call goes on where it stopped when it is made aga
 """
 
 import ast
-import functools
 import inspect
 import sys
 from collections.abc import Callable, Mapping
@@ -68,7 +67,7 @@ def _taking(parts: Parts) -> Callable[[Function], Function]:
         own = [one for one in known.values() if one.kind is not one.VAR_KEYWORD]
         lines, more = [], []
         for record in parts.values():
-            told = _told(type(record))
+            told = _told(record.__class__)
             for one in fields(record):
                 if one.name in known or one.name in NOT_IN_PYTHON:
                     continue
@@ -85,7 +84,6 @@ def _taking(parts: Parts) -> Callable[[Function], Function]:
     return made
 
 
-@functools.cache
 def _told(record: type) -> dict[str, str]:
     """What is said of the fields of a record and of what it is derived from."""
     found: dict[str, str] = {}
@@ -247,8 +245,10 @@ def explain(
     with given([] if are_runs else sides, data) as taken:
         asked = _asked(Asked, options, taken.data)
         texts = list(map(str, sides)) if are_runs else taken.texts
+        if len(texts) != 2:
+            raise UserError(f"{len(texts)} networks are given: name two")
         folder = None if held is None else Path(getattr(run, "folder", run))
-        every, _ = explaining.attributions(*texts, asked, saved=folder, unlike=unlike)
+        every, _ = explaining.attributions(texts[0], texts[1], asked, saved=folder, unlike=unlike)
     from nnbench.explain import charts, tables
 
     sentences = [text for one in every for text in one.sentences]

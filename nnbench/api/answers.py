@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 from nnbench.cli.session import indexed
 from nnbench.errors import UserError
+from nnbench.machine import whole_file
 from nnbench.phases import COLD, EPOCH, STEP
 from nnbench.report import answer, charts, page, tables
 from nnbench.report.run_analysis import Group, RunAnalysis, analyse
 from nnbench.show import html
+from nnbench.show.figures import save_figure
 from nnbench.show.plain import plain
 from nnbench.show.svg import Chart, draw
 from nnbench.show.table import Table
@@ -34,15 +36,13 @@ class Picture:
         return self.chart.figure
 
     def save(self, path: Path | str) -> Path:
-        """Write it as SVG, or as PNG or PDF by the file's ending; UserError where that fails."""
+        """Write it as SVG or PNG, by the file's ending; UserError where that cannot be."""
         path = Path(path)
-        try:
-            if path.suffix == ".svg":
-                path.write_text(draw(self.chart, "chart").file, encoding="utf-8")
-            else:
-                self.figure.savefig(path, facecolor="white")
-        except (OSError, ValueError) as failure:
-            raise UserError(f"{path} cannot be written: {failure}") from failure
+        if path.suffix == ".svg":
+            return whole_file.write(path, draw(self.chart, "chart").file)
+        if path.suffix != ".png":
+            raise UserError(f"{path} names no kind of chart: end it with .svg or .png")
+        save_figure(self.figure, path)
         return path
 
     def __repr__(self) -> str:

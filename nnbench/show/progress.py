@@ -84,8 +84,9 @@ class Bar:
     def __init__(self, total: int, unit: str, *, quiet: bool = False) -> None:
         self._total, self._unit, self._quiet = total, unit, quiet
         console = open_console(sys.stderr)
-        self._live = console.is_terminal and not quiet
-        self._cell = None if quiet or self._live else _cell()
+        # A notebook's kernel says that it is a terminal, too.
+        self._cell = None if quiet else _cell()
+        self._live = console.is_terminal and not quiet and self._cell is None
         columns = (
             progress.BarColumn(bar_width=24),
             progress.MofNCompleteColumn(),

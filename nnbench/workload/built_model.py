@@ -4,6 +4,7 @@ Keras is imported already where there is a model. Weights are not taken along: t
 long whatever they are.
 """
 
+import copy
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from types import FunctionType
@@ -27,9 +28,9 @@ class Rebuilt:
         """The model with new weights, compiled alike."""
         import keras
 
-        # Its Lambda layers are of the person who asks.
+        # Its Lambda layers are of the person who asks. Keras empties what it reads.
         return keras.saving.deserialize_keras_object(
-            self.description, custom_objects=self.custom, safe_mode=False
+            copy.deepcopy(self.description), custom_objects=self.custom, safe_mode=False
         )
 
 

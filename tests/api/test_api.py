@@ -1,5 +1,6 @@
 """The Python API: what it takes, what it returns and how that is shown, without training."""
 
+import base64
 import inspect
 import subprocess
 import sys
@@ -12,6 +13,7 @@ import runs
 import nnbench
 from nnbench.api.given import given
 from nnbench.errors import UserError
+from nnbench.show import html
 from nnbench.workload import datasets, handed
 from nnbench.workload.study import Study
 
@@ -106,6 +108,11 @@ def test_what_one_cell_shows_changes_nothing_beside_it(found):
     again = [part.split('"')[0] for part in found._repr_html_().split(' id="')[1:]]
     assert len(ids) == len(set(ids))
     assert not set(ids) & set(again)
+
+
+def test_a_picture_is_shown_whole():
+    image = bytes(range(256)) * 20
+    assert base64.b64encode(image).decode() in html.cell(title="a training", image=image)
 
 
 def test_runs_are_compared_and_explained(found, tmp_path):
