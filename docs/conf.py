@@ -52,7 +52,9 @@ html_theme_options = {
     "footer_end": [],
     "back_to_top_button": False,
 }
-html_sidebars = {"index": [], "questions": [], "start": []}
+html_sidebars = {
+    name: [] for name in ("index", "start", "questions", "_made/lesson", "_made/ledger")
+}
 copybutton_prompt_text = "$ "
 copybutton_only_copy_prompt_lines = True
 
@@ -64,8 +66,8 @@ def list_options(
     if OPTIONS not in lines:
         return
     begin = lines.index(OPTIONS) + 1
-    told = [line.strip().partition(": ") for line in lines[begin:] if line.strip()]
-    lines[begin:] = ["", *(f"- **{option}**: {text or '-'}" for option, _, text in told)]
+    told = [line.strip().partition(":") for line in lines[begin:] if line.strip()]
+    lines[begin:] = ["", *(f"- **{option}**:{text}" for option, _, text in told)]
 
 
 def setup(app: Sphinx) -> None:

@@ -5,6 +5,17 @@ from pathlib import Path
 
 FOLDER = Path(__file__).parent / "ledger"
 
+KNOWN = {
+    "simulated": "python benchmarks/calibration/simulated.py --ledger",
+    "verdict": "python benchmarks/calibration/judge.py results/identical results/planted --ledger",
+    "commits": "python benchmarks/calibration/history/calibrate.py --ledger",
+    "predictions": "python benchmarks/calibration/predictions.py --ledger",
+    "counts": "python benchmarks/counts/applications.py --ledger",
+    "read": "python benchmarks/history/read_large.py --ledger",
+    "start": "python benchmarks/start.py --ledger",
+}
+"""What writes the result files: the page names those that there are none of."""
+
 HEAD = """# Accuracy ledger
 
 How far can nnbench's answers be trusted? Each section is a question, the figures that answer it,
@@ -23,6 +34,9 @@ def page() -> str:
     for entry in entries:
         anchor = _anchor(entry["question"])
         lines.append(f"| [{entry['question']}](#{anchor}) | {entry['answer']} | {entry['date']} |")
+    missing = [KNOWN[name] for name in KNOWN if name not in {file.stem for file in files}]
+    if missing:
+        lines += ["", "No result file is kept yet of:", "", *(f"- `{one}`" for one in missing)]
     return HEAD + "\n".join(lines) + "\n\n" + "\n".join(map(_section, entries))
 
 

@@ -28,6 +28,9 @@ sys.path.insert(0, str(ROOT / "tests"))
 COLUMNS = 96
 """What fits on a page without scrolling."""
 
+WIDER = {"race": 124, "drift": 124}
+"""Columns of what has many."""
+
 SAMPLE = "results/sample"
 COMMANDS = {
     "show": "nnbench show 6x5 100x2",
@@ -100,12 +103,12 @@ def lay_out() -> None:
     commit_both(RUNS / "project")
 
 
-def print_of(command: str, folder: Path) -> str:
+def print_of(command: str, folder: Path, columns: int) -> str:
     """What a command prints in a terminal, without what names this machine's folders.
 
     Raises SystemExit where it fails.
     """
-    environment = {**os.environ, "COLUMNS": str(COLUMNS), "NNBENCH_CACHE": str(RUNS / "cache")}
+    environment = {**os.environ, "COLUMNS": str(columns), "NNBENCH_CACHE": str(RUNS / "cache")}
     environment |= {"TERM": "dumb", "NO_COLOR": "1"}
     environment["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{environment['PATH']}"
     ours, theirs = pty.openpty()
@@ -143,7 +146,8 @@ def keep(name: str) -> None:
     """Run a command and keep what it printed."""
     command = COMMANDS[name]
     print(f"{name}: {command}", flush=True)
-    told = print_of(command, RUNS / "project" if name == "compare" else RUNS)
+    folder = RUNS / "project" if name == "compare" else RUNS
+    told = print_of(command, folder, WIDER.get(name, COLUMNS))
     shown = re.sub(r" --name \S+", "", command)
     lines = [line.rstrip() for line in f"$ {shown}\n{told}".rstrip().splitlines()]
     (REAL / f"{name}.txt").write_text("\n".join(lines) + "\n")

@@ -25,7 +25,7 @@ ADDED = {
     "nnbench explain": f"{SHORT_RUN} --launches 2",
     "nnbench calibrate": "--budget 1s --quiet --families dense",
     "nnbench layers": "--launches 1 --budget 1s --quiet",
-    "nnbench tune": "--budget 1s --keep backend --quiet",
+    "nnbench tune": "--budget 1s --keep backend,path,batch,threads,source --quiet",
     "nnbench race": "--seeds 2 --epochs 10 --quiet",
     "nnbench history record": "--launches 1 --epochs 3 --no-numbers --quiet",
     "nnbench train": "--epochs 20 --quiet",
@@ -41,10 +41,7 @@ ADDED = {
         "--no-numbers --launches 2 --blocks 1 --epochs 3 --quiet --architectures 4"
     ),
 }
-LESS = (
-    ("nnbench/measure/schedule.py", "SWEEPS = 30", "SWEEPS = 4"),
-    ("nnbench/scale/axes.py", '"depth": (1, 2, 4, 8, 16, 32, 64, 128)', '"depth": (1, 2, 4, 8)'),
-)
+LESS = (("nnbench/measure/schedule.py", "SWEEPS = 30", "SWEEPS = 4"),)
 """What no option shortens: in the clone that the commands run in."""
 
 QUICK = (
@@ -54,37 +51,24 @@ QUICK = (
 """Commands that train nothing and need nothing of those before them; all others are long."""
 
 IN_PROCESS = re.compile(
-    r"nnbench (?:run|report|explain|layers|tune|race|scale|calibrate|predict|advise|data|doctor)"
-    r"[^|$<>]*$"
+    r"nnbench (?:run|report|explain|layers|tune|race|scale|calibrate|predict|advise|data|doctor"
+    r"|train)[^|$<>]*$"
 )
 """Commands that need no shell and import no backend: so they need no process of their own."""
 
-MODEL = """def build(depth=2, width=8):
-    import keras
-
-    hidden = [keras.layers.Dense(width, activation="relu") for _ in range(depth)]
-    model = keras.Sequential([keras.Input((3,)), *hidden, keras.layers.Dense(1)])
-    model.compile("adam", "mse")
-    return model
-"""
-DATA = """import numpy as np
-
-
-def load():
-    x = np.random.default_rng(0).normal(size=(64, 3))
-    return x, x.sum(axis=1, keepdims=True)
-"""
+FILE = re.compile(r"# (\w+\.py)\n")
+"""How a block of Python begins that is a file: the commands of the pages use it."""
 
 
 def commands():
-    """Each command that is not marked, once."""
+    """Each command that is not marked, once; the backend that tests take is JAX, named or not."""
     typed = [
         line for one in blocks() if one.language == "sh" and not one.reason for line in one.commands
     ]
     assert len(typed) > 30
     return [
         pytest.param(line, marks=() if line.startswith(QUICK) else pytest.mark.long)
-        for line in dict.fromkeys(typed)
+        for line in {one.replace(" --backend jax", ""): one for one in typed}.values()
     ]
 
 
@@ -97,7 +81,7 @@ def pythons():
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory):
-    """A clone with two commits, a CSV, a model with its data, the sample, two runs to compare."""
+    """A clone with two commits, a CSV, the pages' model and data, the sample, two runs."""
     folder = tmp_path_factory.mktemp("documentation") / "project"
     ignored = shutil.ignore_patterns(
         *(".git", ".venv", "__pycache__", ".*_cache", "20*", ".nnbench", "_build", "_runs", "_made")
@@ -107,10 +91,11 @@ def project(tmp_path_factory):
     (folder / "my.csv").write_text("width,height,fake\n" + rows)
     own = folder / "my_project"
     own.mkdir()
-    for name in (folder / "train.py", own / "models.py"):
-        name.write_text(MODEL)
-    for name in (folder / "data.py", own / "data.py"):
-        name.write_text(DATA)
+    written = {FILE.match(one.text)[1]: one.text for one in blocks() if FILE.match(one.text)}
+    assert written.keys() == {"train.py", "data.py"}
+    for name, also in (("train.py", "models.py"), ("data.py", "data.py")):
+        (folder / name).write_text(written[name])
+        (own / also).write_text(written[name])
     (study,) = [one.text for one in blocks() if one.language == "toml"]
     (folder / "study.toml").write_text(study)
     for seed, name in enumerate(("before", "after")):
@@ -180,11 +165,9 @@ def test_a_block_of_python_runs(text, project, in_backend):
         # One launch of one block, which says nothing of how times relate.
         command = "python -m pytest -q -p no:cacheprovider --benchmark-disable test_it.py"
     elif "TrainingSuite" in text:
-        (project / "suite.py").write_text(f"{text}\n    backends = ['jax']\n")
-        command = (
-            "NNBENCH_ASV_QUICK=1 python -c 'import suite; made = suite.Training();"
-            " print(made.setup_cache())'"
-        )
+        # What asv then measures is what tests/suites does.
+        (project / "suite.py").write_text(text)
+        command = "python -c 'import suite; print(suite.Training().study())'"
     else:
         assert in_backend("jax", text)
         return

@@ -100,10 +100,10 @@ def cell(
     """
     # What a chart defines must not meet what another cell's defines.
     drawn = [(text, svg.draw(one, f"c{secrets.token_hex(4)}").inline) for text, one in charts]
+    shown = Markup(base64.b64encode(image).decode())
     return _environment().get_template("show/cell.html.j2").render(
         title=title, sentences=sentences, charts=drawn, tables=tables, names=names, trust=trust,
-        codes=codes, image=Markup(base64.b64encode(image).decode()), notes=notes,
-        style=_cell_style(),
+        codes=codes, image=shown, notes=notes, style=_cell_style(),
     )  # fmt: skip
 
 
