@@ -54,9 +54,9 @@ class Started:
     case: Case
     data: dict[str, TrainingData]
     is_stream: bool
-    bare: bool
     began_s: float
     imported_s: float
+    bare: bool = False
 
     def data_of(self, case: Case) -> TrainingData:
         """What `fit` is given of a case's data set; a stream is made by a person's function."""
@@ -92,7 +92,7 @@ def main() -> None:
     if configuration.get("tell_start"):
         answer({"started": True})
     bare = configuration.get("bare", False)
-    started = Started(case, data, is_stream, bare, began_s, imported_s=time.perf_counter())
+    started = Started(case, data, is_stream, began_s, time.perf_counter(), bare)
     try:
         # Rooms may import Keras: not before the backend is fixed.
         room = importlib.import_module(configuration.get("room", TRIALS))
