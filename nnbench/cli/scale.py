@@ -9,7 +9,7 @@ from cyclopts import Parameter
 from nnbench.cli.options import Asked, Data, Fresh, Name, options
 from nnbench.cli.session import measure, status
 from nnbench.errors import UserError
-from nnbench.scale import axes, replicas
+from nnbench.scale import axes
 from nnbench.show.terminal import answer, skipped
 from nnbench.workload.networks import Network
 from nnbench.workload.study import Networks, Study
@@ -53,10 +53,10 @@ def scale(
     study = asked.study((network,) if network else ())
     study.check()
     varied = axes.base(study.networks)
-    if any(map(replicas.is_named, axis)):
+    if any(map(axes.is_replicas, axis)):
         if len(axis) > 1:
             raise UserError("replicas is an axis by itself: name the others in another command")
-        return _replicas(replicas.read(axis[0]), varied, asked, study, name, fresh=fresh)
+        return _replicas(axes.replicas(axis[0]), varied, asked, study, name, fresh=fresh)
     chosen = [axes.read(each, varied) for each in axis]
     names = [each.name for each in chosen]
     for one in names:
@@ -89,7 +89,7 @@ def _replicas(
     fresh: bool,
 ) -> int:
     """Time one network on several numbers of devices."""
-    from nnbench.scale import charts, scaling, tables
+    from nnbench.scale import charts, replicas, scaling, tables
 
     study = replace(study, networks=Networks.named([network.label]))
     if made := scaling.is_made(study):

@@ -5,9 +5,11 @@ changes, along all others the network: an architecture's widths and settings, or
 person's function.
 """
 
+import re
 from dataclasses import dataclass, replace
 
 from nnbench.errors import UserError
+from nnbench.machine import devices
 from nnbench.workload import networks, quantities, user_model
 from nnbench.workload.architecture import Architecture
 from nnbench.workload.case import Case
@@ -33,6 +35,10 @@ OF_OTHERS: dict[str, tuple[int, ...]] = {
 
 OF_DATA = ("rows", "batch")
 OF_WIDTHS = ("width", "depth")
+
+REPLICAS = "replicas"
+USUAL_REPLICAS = (1, 2)
+"""How many devices train one network together: an axis by itself, see `scale.replicas`."""
 
 BASE = "6x2"
 """The network where none is named: it has these sizes on the axes that are not varied."""
@@ -87,6 +93,26 @@ def read(text: str, network: Network) -> Axis:
     for size in sizes:
         axis.at(size)
     return axis
+
+
+def is_replicas(text: str) -> bool:
+    """Whether `replicas` or `replicas=1,2` was written."""
+    return text.partition("=")[0].strip() == REPLICAS
+
+
+def replicas(text: str) -> tuple[int, ...]:
+    """The numbers of devices, one always among them. Raises UserError for what is none."""
+    _, equals, values = (part.strip() for part in text.partition("="))
+    if not equals:
+        return USUAL_REPLICAS
+    texts = networks.values(REPLICAS, values)
+    for one in texts:
+        if not re.fullmatch(f"1|{devices.REPLICAS}", one, re.ASCII):
+            raise UserError(f"{REPLICAS}={one} is no number of devices: write {REPLICAS}=1,2")
+    found = [int(one) for one in texts]
+    if set(found) == {1}:
+        raise UserError(f"{text} is one device: write replicas=1,2")
+    return tuple(sorted({1, *found}))
 
 
 def size_of(case: Case, name: str) -> float:

@@ -5,7 +5,6 @@ as large as one device had. What a step lacks of its ideal goes to sums of gradi
 one another and, where devices are virtual, to the cores that they share.
 """
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -17,13 +16,9 @@ from nnbench.stats.estimate import Estimate
 from nnbench.stats.interval import Interval
 from nnbench.stats.summary import summarise
 from nnbench.store.runs import Run
-from nnbench.workload import networks
 from nnbench.workload.case import Case
 from nnbench.workload.datasets import Dataset
 from nnbench.workload.study import Study
-
-NAME = "replicas"
-SIZES = (1, 2)
 
 BATCH = "512"
 """Rows in a batch of one device, where none is asked for."""
@@ -60,26 +55,6 @@ class Scaled:
         """What the efficiency lacks of 1."""
         found = self.efficiency
         return found and Interval(1 - found.value, 1 - found.high, 1 - found.low)
-
-
-def is_named(text: str) -> bool:
-    """Whether `replicas` or `replicas=1,2` was written."""
-    return text.partition("=")[0].strip() == NAME
-
-
-def read(text: str) -> tuple[int, ...]:
-    """The numbers of devices, one always among them. Raises UserError for what is none."""
-    _, equals, values = (part.strip() for part in text.partition("="))
-    if not equals:
-        return SIZES
-    texts = networks.values(NAME, values)
-    for one in texts:
-        if not re.fullmatch(f"1|{devices.REPLICAS}", one, re.ASCII):
-            raise UserError(f"{NAME}={one} is no number of devices: write {NAME}=1,2")
-    found = [int(one) for one in texts]
-    if set(found) == {1}:
-        raise UserError(f"{text} is one device: write replicas=1,2")
-    return tuple(sorted({1, *found}))
 
 
 def cases(counts: Sequence[int], study: Study, data: Dataset) -> dict[tuple[bool, int], list[Case]]:

@@ -6,7 +6,7 @@ import pytest
 
 from nnbench.errors import UserError
 from nnbench.machine import devices
-from nnbench.scale import replicas
+from nnbench.scale import axes, replicas
 from nnbench.workload import datasets
 from nnbench.workload.study import Machine, Study
 
@@ -50,11 +50,11 @@ def test_one_device_is_compared_without_xla_where_several_have_none():
 @pytest.mark.parametrize("text", ["replicas=1", "replicas=0,2", "replicas=two", "replicas=1.5"])
 def test_numbers_of_devices_that_are_none_are_one_line(text):
     with pytest.raises(UserError, match="replicas=1,2"):
-        replicas.read(text)
+        axes.replicas(text)
 
 
 def test_one_device_is_always_among_them():
-    assert replicas.read("replicas=2..4") == (1, 2, 3, 4)
+    assert axes.replicas("replicas=2..4") == (1, 2, 3, 4)
 
 
 def test_weak_scaling_gives_every_device_a_batch_of_its_own():
