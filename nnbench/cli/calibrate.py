@@ -78,9 +78,9 @@ def calibrate(
         with resumable(), Bar(round(budget_s), "s", quiet=output.quiet) as bar:
 
             def show(spent_s: float, note: str, bar: Bar = bar, label: str = setting.label) -> None:
-                # A network that has begun is waited for.
-                over = " (over the budget)" if spent_s > budget_s + 1 else ""
-                bar.show(round(min(spent_s, budget_s)), f"{label}: {note}{over}")
+                # A network that has begun is waited for, and as many as a model needs.
+                over = " (beyond the budget)" if spent_s > budget_s + 1 else ""
+                bar.show(round(spent_s), f"{label}: {note}{over}", round(max(spent_s, budget_s)))
 
             made = calibration.calibrate(output.results, setting, budget_s, show, named)
         skipped(made.skipped)

@@ -77,6 +77,8 @@ def calibrate(
             seconds = min(RUN_S, left_s()) - start_s
             # So many are wanted for a model in any case.
             least = max(1, LEAST_CASES - len(seen))
+            if least > 1:
+                able = design.cheap_first(able)
             chosen = design.next_cases(able, design.pace(made), seconds, least)
             create_run(folder_of(results, setting), chosen, len(made))
             continue
