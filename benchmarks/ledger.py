@@ -17,7 +17,18 @@ from rich.text import Text
 from nnbench.machine import fingerprint, whole_file
 
 FOLDER = Path(__file__).parents[1] / "docs" / "ledger"
-ORDER = ("simulated", "verdict", "planted", "commits", "predictions", "counts", "agreement", "tune")
+ORDER = (
+    "simulated",
+    "looks",
+    "check",
+    "verdict",
+    "planted",
+    "commits",
+    "predictions",
+    "counts",
+    "agreement",
+    "tune",
+)
 
 
 def keep(

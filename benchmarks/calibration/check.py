@@ -13,6 +13,7 @@ every step is to be found. Other tools get the very samples that nnbench had whe
 import argparse
 import itertools
 import random
+import sys
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -205,19 +206,32 @@ def main() -> None:
     parser.add_argument("--others", type=int, default=40, help="checks that other tools judge")
     parser.add_argument("--seconds", type=float, default=120.0)
     parser.add_argument("--exactly", type=float, help="instead of plus5: same2, by so much slower")
+    parser.add_argument("--ledger", action="store_true", help="keep it for the documentation")
     options = parser.parse_args()
     console = Console(width=150)
+    tables, notes = [], []
     for folder in options.runs:
         pool = read(folder)
         if options.exactly:
             pool = [one.slowed(1 + options.exactly / 100) for one in pool]
         truth = look(pool, BASE, SLOWER, 1.0).ratios[STEP]
-        console.print(
-            table(folder.name, pool, options.comparisons, options.seconds, options.others)
-        )
+        shown = table(folder.name, pool, options.comparisons, options.seconds, options.others)
+        console.print(shown)
         size = f"{truth.value - 1:+.1%} [{truth.low - 1:+.1%}, {truth.high - 1:+.1%}]"
-        console.print(variances(pool))
-        console.print(f"plus5 is really {size}, of all {len(pool)} rounds together")
+        told = [variances(pool), f"plus5 is really {size}, of all {len(pool)} rounds together"]
+        console.print(*told, sep="\n")
+        tables.append(shown)
+        notes += [f"{folder.name}: {one}." for one in told]
+    if options.ledger:
+        sys.path.insert(0, str(Path(__file__).parents[2]))
+        from benchmarks import ledger
+
+        question = "Is a check in a pull request right, quiet and beside other tenants?"
+        answer = (
+            "False alarms, and slow-downs found, of checks resampled from real rounds, which are "
+            "not independent of each other; other tools judge the very samples."
+        )
+        ledger.keep("check", question, answer, tables, notes)
 
 
 if __name__ == "__main__":

@@ -9,6 +9,8 @@ they took, and how often the 95 % interval at the end holds the truth.
 """
 
 import argparse
+import sys
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -65,6 +67,7 @@ def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--draws", type=int, default=1000)
+    parser.add_argument("--ledger", action="store_true", help="keep it for the documentation")
     options = parser.parse_args()
     table = Table(
         title=f"{options.draws} comparisons each, looked at {len(look_rounds(MOST))} times"
@@ -87,6 +90,15 @@ def main() -> None:
             row += [f"{np.median([one[1] for one in found]):.0f}"]
         table.add_row(shape, *row)
     Console(width=130).print(table)
+    if options.ledger:
+        sys.path.insert(0, str(Path(__file__).parents[2]))
+        from benchmarks import ledger
+
+        question = "Does looking often raise false alarms?"
+        answer = (
+            "Simulated checks that end as soon as they are decided, for noise of several shapes."
+        )
+        ledger.keep("looks", question, answer, [table])
 
 
 if __name__ == "__main__":
