@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 BLOCKS_OF_STEPS, SWEEPS_OF_STEPS = 4, 10
 """Where steps alone are timed a block has a network of its own, at a fraction of a launch's cost.
 
-On two cores, JAX, [100, 100] nearly all that a launch's ratio varied by was its network's: where
-its arrays lie. More sweeps than these narrowed nothing.
+On two cores, JAX, [100, 100] two networks of one launch differed nearly as much as those of two
+launches; why was not measured. More sweeps than these narrowed nothing.
 """
 
 

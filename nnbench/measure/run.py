@@ -542,7 +542,8 @@ class _Measuring:
 def _steps_only(wanted: Mapping[str, Any]) -> bool:
     """Whether steps alone are timed: workers need no warm-up, and each block a network anew.
 
-    Where its arrays lie is a part of what differs between launches, at a tenth of a launch's cost.
+    A new network differs from the last about as much as one of another launch, at a tenth of its
+    cost (`benchmarks/calibration/README.md` has the variances).
     """
     return wanted.get("kinds") == []
 
