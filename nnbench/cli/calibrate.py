@@ -67,6 +67,7 @@ def calibrate(
     from nnbench.costs.setting import settings, shape_of
 
     told, failed, shape = [], 0, shape_of(data)
+    machine.check_one_device("calibrate")
     chosen = settings(machine, training, shape)
     from nnbench.costs import calibration, page, saved, tables, words
     from nnbench.costs.context import Context

@@ -239,6 +239,7 @@ def check_holds(folder: Path, pattern: str, missing: str) -> None:
 
 def check_calibrated(results: Path, machine: study.Machine) -> None:
     """Raise UserError where nothing at all was calibrated."""
+    machine.check_one_device("the cost model")
     where = machine.backends[0], machine.devices[0], machine.paths[0]
     options = f"--backend {where[0]} --path {where[2]}"
     options += "" if where[1] == "cpu" else f" --device {where[1]}"

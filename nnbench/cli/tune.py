@@ -118,6 +118,7 @@ def tuned(
         if one not in space.FACTORS:
             raise UserError(f"unknown '{one}' in --keep: choose from {', '.join(space.FACTORS)}")
     machine = asked.machine
+    machine.check_one_device("tune")
     if len(machine.devices) + len(machine.paths) > 2:
         raise UserError("one training is tuned: name one device and one path")
     training = asked.training

@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 from nnbench.drift import metrics, policies, worker
+from nnbench.drift.metrics import Drift
 from nnbench.drift.trajectory import drift
 from nnbench.workload import datasets
 from nnbench.workload.case import Case
@@ -31,20 +32,26 @@ def drift_figures(case: Case, epochs: int) -> dict[str, float]:
     code = policies.POLICIES["keras"].code_for(case.backend)
     unshuffled = replace(case.training, shuffle=False)
     ordered = replace(case, training=unshuffled, cold_epochs=epochs)
-    other = replace(ordered, path="compiled" if case.path == "fit" else "fit")
-    first, second, across = (
+    other = ordered.on_other_path
+    first, second, *across = (
         worker.train(one, data.training_data, code=code, seed=1)
-        for one in (ordered, ordered, other)
+        for one in filter(None, (ordered, ordered, other))
     )
-    repeat, paths = drift(first, second), drift(first, across)
+    repeat = drift(first, second)
     figures = {
         "weights_digest": metrics.digest_number(metrics.digest(first.at(-1))),
         "repeat_max_ulp": repeat.max_ulp,
         "repeat_first_differing_epoch": repeat.first_epoch,
+        **(_across(drift(first, across[0])) if across else {}),
+        **({"final_loss": first.losses[-1]} if first.losses else {}),
+    }
+    return {name: -1.0 if value is None else float(value) for name, value in figures.items()}
+
+
+def _across(paths: Drift) -> dict[str, float | None]:
+    return {
         "fit_compiled_max_ulp": paths.max_ulp,
         "fit_compiled_relative_l2": paths.relative_l2,
         "first_differing_epoch": paths.first_epoch,
         "loss_difference": paths.loss_difference,
-        **({"final_loss": first.losses[-1]} if first.losses else {}),
     }
-    return {name: -1.0 if value is None else float(value) for name, value in figures.items()}

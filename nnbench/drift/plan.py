@@ -38,13 +38,13 @@ SEEDED = ("keras", "keras+det")
 
 @dataclass(frozen=True)
 class Process:
-    """A process: what it is tied to, which `replica` of several, and in which environment."""
+    """A process: what it is tied to, which `repeat` of several, and in which environment."""
 
     backend: str
     device: str
     threads: int | None
     deterministic: bool
-    replica: int = 0
+    repeat: int = 0
     environment: str = ""
 
     @property
@@ -52,7 +52,7 @@ class Process:
         """In words, for progress and logs."""
         threads = "1 thread" if self.threads == 1 else ""
         ops = "deterministic" if self.deterministic else ""
-        words = [self.backend, threads, ops, self.environment, f"process {self.replica + 1}"]
+        words = [self.backend, threads, ops, self.environment, f"process {self.repeat + 1}"]
         return " ".join(filter(None, words))
 
 
@@ -68,7 +68,7 @@ class Planned:
     baselines: tuple[tuple[str, str], ...]
     given: str | None = None
     fresh: bool = True
-    replica: int = 0
+    repeat: int = 0
     environment: str = ""
 
     @property
@@ -80,7 +80,7 @@ class Planned:
     def process(self) -> Process:
         """The process that it runs in."""
         deterministic = POLICIES[self.policy].deterministic
-        return Process(*self.case.worker, deterministic, self.replica, self.environment)
+        return Process(*self.case.worker, deterministic, self.repeat, self.environment)
 
 
 @dataclass(frozen=True)
@@ -178,6 +178,8 @@ def skipped(wanted: dict[str, Any]) -> list[str]:
         found.append("device against device: no GPU is at hand here, so it was not run")
     if THREADS in wanted["conditions"] and wanted["cpus"] < 2:
         found.append("threads: one CPU is at hand here, so 1 against n was not run")
+    if PATH in wanted["conditions"] and Case.from_json(wanted["case"]).on_other_path is None:
+        found.append("path against path: only fit can be had with these options")
     if BACKEND in wanted["conditions"] and len(wanted["backends"]) < 2:
         found.append("backend against backend: one backend was asked for")
     cannot = (name for name in wanted["policies"] if not POLICIES[name].runs_here)
@@ -211,6 +213,9 @@ def _trainings(wanted: dict[str, Any], backend: str, policy: str, seed: int) -> 
     conditions, repeats = wanted["conditions"], range(1, wanted["trainings"])
     case = Case.from_json({**wanted["case"], "backend": backend})
     case = replace(case, training=replace(case.training, shuffle=False))
+    if REPLICAS in conditions and backend == "tensorflow" and case.training.jit == "auto":
+        # Several devices are trained without XLA.
+        case = replace(case, training=replace(case.training, jit="off"))
     reference = _key(backend, policy, seed, REFERENCE)
 
     def one(condition: str, member: int = 0, named: str = "", **changes: Any) -> Planned:
@@ -229,15 +234,14 @@ def _trainings(wanted: dict[str, Any], backend: str, policy: str, seed: int) -> 
         yield from (first, *(replace(follows, member=number) for number in repeats))
     varies_threads = THREADS in conditions and (case.threads or wanted["cpus"]) > 1
     if NEW in conditions or varies_threads:
-        yield from (one(NEW, number, replica=number) for number in repeats)
+        yield from (one(NEW, number, repeat=number) for number in repeats)
     if varies_threads:
         baselines = ((THREADS, _key(backend, policy, seed, NEW, 1)),)
         yield one(THREADS, case=replace(case, threads=1), baselines=baselines)
     seeded = [name for name in wanted["policies"] if name in SEEDED] or wanted["policies"][-1:]
     if policy not in seeded:
         return
-    if PATH in conditions:
-        changed = replace(case, path="compiled" if case.path == "fit" else "fit")
+    if PATH in conditions and (changed := case.on_other_path):
         yield one(PATH, named=f"{case.path} / {changed.path}", given=reference, case=changed)
     if PRECISION in conditions and case.model is None:
         ours = case.training.precision

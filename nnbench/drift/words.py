@@ -7,8 +7,10 @@ from nnbench.drift import diagnosis
 from nnbench.drift.analysis import Analysis, Comparison
 from nnbench.drift.diagnosis import Difference, Uncontrolled
 from nnbench.drift.matrix import Cell
+from nnbench.drift.plan import REPLICAS
 from nnbench.drift.policies import POLICIES
 from nnbench.errors import first_line
+from nnbench.machine.devices import VIRTUAL, are_virtual
 from nnbench.show import intervals
 from nnbench.show.intervals import RATIO
 from nnbench.stats.estimate import Estimate
@@ -142,7 +144,11 @@ def remedies(found: Analysis) -> list[str]:
 def study(found: Analysis) -> list[str]:
     """What a study found, but for the code that makes its training reproducible."""
     costs = [_cost(backend, ratio) for backend, ratio in found.cost.items() if ratio]
-    return [*map(uncontrolled, found.diagnosis), *varied(found), *costs]
+    virtual = are_virtual(found.study.case.device) or (
+        REPLICAS in found.study.specification["conditions"] and found.study.case.device == "cpu"
+    )
+    told = [*map(uncontrolled, found.diagnosis), *varied(found), *costs]
+    return [*told, *([VIRTUAL] if virtual else [])]
 
 
 def not_run(found: Analysis) -> list[str]:

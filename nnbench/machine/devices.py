@@ -23,6 +23,8 @@ from nnbench.errors import UserError, first_line
 from nnbench.machine import keras_import
 
 BACKENDS = ("tensorflow", "jax", "torch")
+"""In the order in which one is chosen where nobody says which."""
+
 REPLICATING = ("tensorflow", "jax")
 """Backends on which Keras trains one network on several devices."""
 
@@ -37,7 +39,6 @@ _ALWAYS = contextlib.ExitStack()
 
 REPLICAS = "[2-9]|[1-9][0-9]"
 """How many devices may train one network, as a regular expression."""
-"""In the order in which one is chosen where nobody says which."""
 
 DISTRIBUTIONS = (
     *("nnbench-arch", "keras", "tensorflow", "jax", "jaxlib", "torch", "numpy", "ml-dtypes"),

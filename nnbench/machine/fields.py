@@ -216,7 +216,8 @@ codecs.register_error("nnbench_halves", _halves)
 
 
 def _mapping(file: object, pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
+    # The same few names stand in hundreds of thousands of records: each is kept once.
+    found = {sys.intern(name): value for name, value in pairs}
     if len(found) < len(pairs):
         ((twice, _),) = Counter(name for name, _ in pairs).most_common(1)
         raise DamageError(file, f"{reprlib.repr(twice)} stands twice in one mapping")

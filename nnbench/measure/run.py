@@ -240,6 +240,8 @@ def execute(
                 for missing in _missing([plan], run):
                     measuring.stage = measuring.named(number, plans, place)
                     measuring.measure(missing)
+    # Of a large run two copies are too many.
+    del run, measuring
     finished = runs.read(folder)
     failed = failures(finished)
     if failed and not finished.good_trials():

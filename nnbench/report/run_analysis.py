@@ -141,9 +141,9 @@ def _noise(run: Run) -> tuple[frozenset[tuple[int, int]], dict[str, int]]:
 
 def _path_ratios(summaries: Sequence[CaseSummary], values: Blocks) -> list[PathRatio]:
     cases = [summary.case for summary in summaries]
-    fits = [case for case in cases if case.path == "fit"]
-    twins = [(case, replace(case, path="compiled")) for case in fits]
-    known = [(case, twin) for case, twin in twins if twin in cases]
+    # Not every training with fit could be had compiled.
+    twins = {replace(case, path="fit"): case for case in cases if case.path == "compiled"}
+    known = [(case, twins[case]) for case in cases if case in twins]
     ratios = [(case, values.ratios(case, twin).get(EPOCH)) for case, twin in known]
     return [PathRatio(case, ratio) for case, ratio in ratios if ratio is not None]
 

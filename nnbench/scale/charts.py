@@ -48,7 +48,7 @@ def write_replicas(found: Sequence[Scaled], network: str, folder: Path) -> Path:
         panel.plot(counts, counts, ":", color="#888888", label="in proportion")
         for context, colour in colours.items():
             mine = [each for each in found if each.context == context and each.weak == weak]
-            known = [(each.count, each.speed_up) for each in mine if each.speed_up is not None]
+            known = [(one.count, one.speed_up) for one in mine if one.speed_up and one.is_known]
             heights = [gained.value for _, gained in known]
             panel.plot([1, *(count for count, _ in known)], [1, *heights], color=colour)
             bars = bar_lengths([gained for _, gained in known])
@@ -56,8 +56,8 @@ def write_replicas(found: Sequence[Scaled], network: str, folder: Path) -> Path:
             panel.errorbar([count for count, _ in known], heights, bars, fmt="o", **style)
         title = "weak: as many rows a device" if weak else "strong: the same batch, shared out"
         panel.set(title=title, xlabel="replicas", ylabel="rows a second, one device = 1")
-        gains = [one.speed_up.value for one in found if one.speed_up is not None]
-        panel.set_ylim(0, 1.15 * max([*counts, *gains]))
+        gains = [one.speed_up.high for one in found if one.speed_up is not None and one.is_known]
+        panel.set_ylim(0, 1.1 * max([*counts, *(gain for gain in gains if gain == gain)]))
         panel.xaxis.set_major_locator(FixedLocator(counts))
         panel.grid(alpha=0.3)
         panel.legend(fontsize=7, frameon=False, loc="upper left")

@@ -24,6 +24,10 @@ BATCH = "512"
 """Rows in a batch of one device, where none is asked for."""
 
 
+WIDE = 3
+"""An interval whose ends differ by more than this factor is no answer."""
+
+
 @dataclass(frozen=True)
 class Scaled:
     """A step on `count` devices with batches of `rows`, compared with one device.
@@ -31,6 +35,7 @@ class Scaled:
     `speed_up` is one device's time for as many rows, divided by this one's: of strong scaling that
     of the same batch, of weak scaling `count` times that of a batch of one. `efficiency` is that
     divided by `count`, and what it lacks of 1 is `lost`. `host_bytes` is the peak of the process.
+    Not `is_known` is a speed-up whose interval is too wide to be an answer.
     """
 
     context: str
@@ -41,6 +46,7 @@ class Scaled:
     epoch: Estimate | None
     cold: Estimate | None
     speed_up: Interval | None
+    is_known: bool
     host_bytes: int | None
     are_virtual: bool
 
@@ -108,6 +114,7 @@ def scaled(run: Run, by: dict[tuple[bool, int], list[Case]]) -> list[Scaled]:
                     epoch=times.get(EPOCH),
                     cold=times.get(COLD),
                     speed_up=gained,
+                    is_known=gained is None or not gained.high > WIDE * gained.low,
                     host_bytes=peaks.get(case.key),
                     are_virtual=devices.are_virtual(case.device),
                 )

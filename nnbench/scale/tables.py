@@ -7,11 +7,13 @@ from typing import Any
 from nnbench.machine.devices import VIRTUAL
 from nnbench.scale.replicas import Scaled
 from nnbench.scale.scaling import Series
+from nnbench.show import units
 from nnbench.show.intervals import EXPONENT, MISSING, RATIO, SECONDS, SHARE, cell
 from nnbench.show.table import Cell, Table
 
-WIDE = 3
-"""An interval whose ends differ by more than this factor is no answer."""
+COLUMNS_OF_REPLICAS = (
+    *("replicas", "batch", "step", "speed-up", "efficiency", "lost", "epoch", "cold", "peak"),
+)
 
 
 def scaling(found: Sequence[Series]) -> Iterator[Table]:
@@ -39,12 +41,14 @@ def replicas(found: Sequence[Scaled], network: str) -> Iterator[Table | str]:
             how = "as many rows a device" if weak else "the same batch, shared out"
             yield Table(
                 f"{network}, {'weak' if weak else 'strong'} scaling ({how}): {context}",
-                ["replicas", "batch", "step", "speed-up", "efficiency", "lost", "epoch", "cold"],
+                COLUMNS_OF_REPLICAS,
                 [_replicas(each) for each in mine],
                 "95 % intervals below each figure; speed-up is that in rows a second, over one "
-                "device in the same rounds",
+                "device in the same rounds; lost is what the efficiency lacks of 1: communication, "
+                "waiting and, on virtual devices, shared cores, which are not taken apart; peak is "
+                "the host's memory",
                 texts=0,
-                spare=["cold", "epoch", "lost"],
+                spare=["peak", "cold", "epoch", "lost"],
             )
     if any(each.are_virtual for each in found):
         yield VIRTUAL
@@ -52,8 +56,8 @@ def replicas(found: Sequence[Scaled], network: str) -> Iterator[Table | str]:
 
 def _replicas(each: Scaled) -> list[Cell]:
     gained = [cell(each.speed_up, RATIO), cell(each.efficiency, SHARE), cell(each.lost, SHARE)]
-    if each.speed_up is not None and each.speed_up.high > WIDE * each.speed_up.low:
-        gained = [Cell(MISSING, "too few launches")] * 3
+    if not each.is_known:
+        gained = [Cell(MISSING, "interval too wide")] * 3
     return [
         Cell(str(each.count)),
         Cell(f"{each.rows:,}"),
@@ -61,6 +65,7 @@ def _replicas(each: Scaled) -> list[Cell]:
         *gained,
         cell(each.epoch, SECONDS),
         cell(each.cold, SECONDS),
+        Cell(units.data_size(each.host_bytes) if each.host_bytes else MISSING),
     ]
 
 
@@ -77,6 +82,7 @@ def replicas_json(found: Sequence[Scaled]) -> list[dict[str, Any]]:
             "epoch_s": each.epoch,
             "cold_s": each.cold,
             "speed_up": each.speed_up,
+            "is_known": each.is_known,
             "efficiency": each.efficiency,
             "lost": each.lost,
             "peak_host_bytes": each.host_bytes,

@@ -15,6 +15,9 @@ from scipy import special
 
 from nnbench.stats.interval import CONFIDENCE, Interval
 
+AT_ONCE = 1000
+"""Rows that are resampled together: each takes 50 kB meanwhile."""
+
 RESAMPLES = 2000
 
 
@@ -224,6 +227,9 @@ def _bootstrap_error(units: NDArray[np.float64]) -> NDArray[np.float64]:
     count = units.shape[-1]
     if count < 2:
         return np.full(units.shape[:-1], math.nan)
+    if units.ndim > 1 and len(units) > AT_ONCE:
+        parts = (units[start : start + AT_ONCE] for start in range(0, len(units), AT_ONCE))
+        return np.concatenate([_bootstrap_error(part) for part in parts])
     draws, weights = _all_draws(count)
     found = hodges_lehmann(units[..., draws])
     middle = found @ weights

@@ -10,6 +10,7 @@ dropped when the file is next read or appended to; nothing else is ever rewritte
 
 import errno
 import fcntl
+import io
 import json
 import os
 from collections.abc import Callable, Iterable, Iterator
@@ -177,15 +178,17 @@ def records(folder: Path, damage: list[str], use: Callable[[Field], None]) -> No
     Left out is what `use` refuses by a UserError, what is no JSON, and what repeats another line.
     """
     path = folder / RECORDS_FILE
-    lines = whole_file.read(path).split(b"\n")
-    seen: dict[bytes, int] = {}
-    # Every record ends in a newline: what follows the last one was cut off in flight.
-    for number, line in enumerate(lines[:-1], start=1):
-        if (first := seen.setdefault(line, number)) != number:
+    content = io.BytesIO(whole_file.read(path))
+    seen: dict[int, int] = {}
+    for number, line in enumerate(content, start=1):
+        # Every record ends in a newline: what follows the last one was cut off in flight.
+        if not line.endswith(b"\n"):
+            break
+        if (first := seen.setdefault(hash(line), number)) != number:
             damage.append(f"{path}: line {number} repeats line {first}")
             continue
         try:
-            use(fields.parse(line, f"line {number}"))
+            use(fields.parse(line.rstrip(b"\n"), f"line {number}"))
         except UserError as refused:
             damage.append(f"{path}: line {number} cannot be read ({refused.reason})")
     if (more := len(damage) - MOST_DAMAGE) > 0:

@@ -4,6 +4,7 @@ The description is `run.json`; the fields of every record are described in `resu
 """
 
 import itertools
+import sys
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -44,6 +45,9 @@ COUNTED = {
     *("parameters", "step_flops", "peak_host_bytes", "peak_device_bytes", "host_bytes_before")
 }
 """What a trial counts, where it can."""
+
+REPEATED = {"case", "side", "trial_kind", "outcome"}
+"""Texts that many records share: each is kept once."""
 
 LOOKED = {"start_s", "once_s", "step_s", "epoch_s"}
 """What a first look at a case tells, see `measure.effort`."""
@@ -139,6 +143,8 @@ def read(folder: Path | str) -> Run:
         if (identity := (kind, *(record.value[name] for name in named))) in seen:
             raise DamageError(folder, f"there is a {kind} of this {', '.join(named)} already")
         seen.add(identity)
+        for name in REPEATED & record.value.keys():
+            record.value[name] = sys.intern(record.value[name])
         (run.launches if kind == "launch" else run.trials).append(record.value)
 
     folders.records(folder, run.damage, use)

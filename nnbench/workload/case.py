@@ -151,6 +151,14 @@ class Case:
             )
 
     @property
+    def on_other_path(self) -> "Case | None":
+        """The same training on the other path; None where that path cannot have it."""
+        try:
+            return replace(self, path="compiled" if self.path == "fit" else "fit")
+        except UserError:
+            return None
+
+    @property
     def held_out_rows(self) -> int:
         """Rows that are validated on."""
         return round(self.rows * (self.held_out or 0))

@@ -245,6 +245,11 @@ class Machine:
         counts = self.replicas.split(",") if self.replicas is not None else ["1"]
         return [name if one == "1" else f"{name}*{one}" for name in names for one in counts]
 
+    def check_one_device(self, command: str) -> None:
+        """Raise UserError where several devices train together, which `command` does not know."""
+        if any(devices.replicas(name) > 1 for name in self.devices):
+            raise UserError(f"{command} trains on one device: leave --replicas out")
+
     @property
     def paths(self) -> list[str]:
         """The training paths."""

@@ -8,8 +8,6 @@ from time import perf_counter_ns
 from typing import Any
 
 import jax
-from keras.distribution import distribution
-from keras.src.backend.jax.trainer import _distribute_data
 
 from nnbench.measure.boundaries import DataClock, Marks, timed_ns
 from nnbench.phases import COMPILE, FIRST_STEP, TRACE
@@ -62,7 +60,7 @@ def hook_first_step(model: Any, marks: Marks) -> None:
 def stepper(model: Any, batch: Any) -> Callable[[int], None]:
     """See `Boundaries`; the step takes the model's buffers, so its weights are gone afterwards."""
     train = model.train_function
-    batches = itertools.repeat(_distribute_data(batch) if distribution() else jax.device_put(batch))
+    batches = itertools.repeat(_placed(batch))
     state = tuple([variable.value for variable in group] for group in state_variables(model))
 
     def take(steps: int) -> None:
@@ -72,6 +70,17 @@ def stepper(model: Any, batch: Any) -> Callable[[int], None]:
         wait(state)
 
     return take
+
+
+def _placed(batch: Any) -> Any:
+    """The batch on the device, or shared out as `fit` does between several."""
+    from keras.distribution import distribution
+
+    if distribution() is None:
+        return jax.device_put(batch)
+    from keras.src.backend.jax.trainer import _distribute_data
+
+    return _distribute_data(batch)
 
 
 @contextmanager
