@@ -120,7 +120,7 @@ def chosen_backend(asked: str | None = None) -> ChosenBackend:
     running = sys.modules["keras"].backend.backend() if "keras" in sys.modules else None
     for named, reason in (
         (asked, "asked for"),
-        (running, "Keras runs on it in this process"),
+        (running if running != in_environment else None, "Keras runs on it in this process"),
         (in_environment, "KERAS_BACKEND"),
     ):
         if named:

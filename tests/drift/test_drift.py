@@ -184,6 +184,20 @@ def test_the_matrix_has_every_condition_of_the_machine():
     assert any("no GPU is at hand" in line for line in plan.skipped(wanted()))
 
 
+def test_two_devices_are_compared_with_one_where_that_is_asked_for():
+    asked = {"cpus": 2, "gpu": False, "other_side": None}
+    case = Case(architecture.parse("4"), Training(), "banknotes", "digest", 100, 4)
+    effort = plan.Effort(conditions=plan.REPLICAS)
+    planned = plan.plan(plan.specification([case], effort, **asked))
+    found = {(one.case.device, one.case.training.jit) for group in planned for one in group}
+    assert found == {("cpu", "off"), ("cpu*2", "off")}
+    with pytest.raises(UserError, match="Keras trains on one device with torch"):
+        plan.specification([replace(case, backend="torch")], effort, **asked)
+    several = plan.specification([replace(case, device="cpu*2")], plan.Effort(), **asked)
+    assert "fit / compiled" not in {pair.condition for pair in plan.pairs(several)}
+    assert any("path against path" in line for line in plan.skipped(several))
+
+
 def test_deterministic_ops_never_share_a_process_with_others():
     for group in plan.plan(wanted()):
         for planned in group:

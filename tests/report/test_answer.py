@@ -4,6 +4,7 @@ from dataclasses import replace
 import pytest
 from runs import make_run
 
+from nnbench.machine.devices import VIRTUAL
 from nnbench.measure import decision
 from nnbench.report import answer, index, trusted
 from nnbench.report import comparison_page as compared
@@ -30,6 +31,14 @@ def test_the_finding_is_what_trained_fastest(tmp_path, times_s, finding):
     found = analyse(make_run(tmp_path, times_s))
     assert re.search(finding, found.finding)
     assert all(len(sentence.split()) < 20 for sentence in found.answer)
+
+
+def test_a_training_that_no_other_path_can_have_is_reported(tmp_path):
+    found = analyse(make_run(tmp_path, {"6,6": {"cold": 1.0}, "7": SLOW}, device="cpu*2"))
+    assert "7x1 took" in found.finding
+    assert found.summaries[0].case.context == "tensorflow, cpu*2 (virtual)"
+    assert VIRTUAL in found.warnings
+    pages.write(found)
 
 
 @pytest.mark.parametrize("cold_s", [0.3, 0.9, 1.37, 2.4])
