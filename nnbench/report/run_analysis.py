@@ -1,6 +1,7 @@
 """All that a run says, computed once: page, table and JSON only show it."""
 
 import itertools
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -18,6 +19,10 @@ from nnbench.workload.case import Case
 PAIRS_TRIED = 5
 RATIOS_OF = (COLD, EPOCH, STEP)
 """Phases of which every network is compared with every other."""
+
+
+MOST_COMPARED = 120
+"""Of more networks not every one is compared with every other: pairs grow with the square."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +49,8 @@ class Group:
     names: dict[str, str]
     crossing: Crossing | None
     ratios: dict[str, Ratios]
+    bases: tuple[int, ...] | None = None
+    """Of very many networks, the rows that all are compared with: the first and the fastest."""
 
     @property
     def first(self) -> Case:
@@ -98,9 +105,10 @@ def analyse(run: Run) -> RunAnalysis:
     for context in dict.fromkeys(one.case.comparable for one in summaries):
         group = [one for one in summaries if one.case.comparable == context]
         cases = [one.case for one in group]
-        ratios = {phase: values.all_ratios(cases, phase) for phase in RATIOS_OF}
+        bases = _bases(group)
+        ratios = {phase: values.all_ratios(cases, phase, bases) for phase in RATIOS_OF}
         known = {phase: one for phase, one in ratios.items() if one is not None}
-        found.append(Group(tuple(group), names, _crossing(group, values), known))
+        found.append(Group(tuple(group), names, _crossing(group, values), known, bases))
     blocks = len({(trial["launch"], trial["block"]) for trial in run.trials})
     noisy, reasons = _noise(run)
     axes = axes_of(found, values)
@@ -137,6 +145,16 @@ def _noise(run: Run) -> tuple[frozenset[tuple[int, int]], dict[str, int]]:
         (max(one.values(), key=lambda text: (len(text), text)), len(one)) for one in kinds.values()
     )
     return frozenset(noisy), dict(sorted(worst, key=lambda pair: -pair[1]))
+
+
+def _bases(group: Sequence[CaseSummary]) -> tuple[int, ...] | None:
+    if len(group) <= MOST_COMPARED:
+        return None
+    rows = {0}
+    for phase in RATIOS_OF:
+        times = [one.times[phase].value if phase in one.times else math.inf for one in group]
+        rows.add(times.index(min(times)))
+    return tuple(sorted(rows))
 
 
 def _path_ratios(summaries: Sequence[CaseSummary], values: Blocks) -> list[PathRatio]:

@@ -151,8 +151,9 @@ def ratios_told(found: RunAnalysis) -> dict[str, Any]:
     By phase, then group, row and the network compared with.
     """
     first = found.groups[0]
-    told: dict[str, Any] = {"names": [first.name(one.case) for one in first.summaries]}
-    labels = [one.case.label for one in first.summaries]
+    compared = [first.summaries[row] for row in first.bases or range(len(first.summaries))]
+    told: dict[str, Any] = {"names": [first.name(one.case) for one in compared]}
+    labels = [one.case.label for one in compared]
     for phase in RATIO_COLUMNS:
         told[phase] = [_told(group, phase, labels) for group in found.groups]
     return told

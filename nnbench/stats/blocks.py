@@ -146,15 +146,25 @@ class Blocks:
                 found[phase] = nested_estimate(ratio[known], self.launches[known], samples=samples)
         return found
 
-    def all_ratios(self, cases: Sequence[Case], phase: str) -> Ratios | None:
-        """Every case / every other, paired within blocks; None where the phase was not measured."""
+    def all_ratios(
+        self, cases: Sequence[Case], phase: str, bases: Sequence[int] | None = None
+    ) -> Ratios | None:
+        """Every case / every other, paired within blocks; None where the phase was not measured.
+
+        With `bases`, rows of `cases`, only those with these are known.
+        """
         if phase not in self.paired:
             return None
         rows = [self.keys.index(case.key) for case in cases]
         logs = np.log(self.paired[phase][rows])
         here = np.isfinite(logs).any(axis=0)
         logs, launches = logs[:, here], self.launches[here]
-        above, below = np.triu_indices(len(cases), 1)
+        if bases is None:
+            above, below = np.triu_indices(len(cases), 1)
+        else:
+            above, below = np.array(
+                [(row, base) for base in bases for row in range(len(cases)) if row != base]
+            ).T
         differences = _launch_medians(logs[above] - logs[below], launches)
         found = np.full((3, len(above)), np.nan)
         whole = np.isfinite(differences).all(axis=1)
@@ -163,7 +173,9 @@ class Blocks:
         for row in np.flatnonzero(~whole & np.isfinite(differences).any(axis=1)):
             known = differences[row][np.isfinite(differences[row])]
             found[:, row] = np.concatenate(centres(known[None]))
-        value, low, high = (np.eye(len(cases)) for _ in range(3))
+        value, low, high = (np.full((len(cases), len(cases)), np.nan) for _ in range(3))
+        for part in (value, low, high):
+            np.fill_diagonal(part, 1.0)
         value[above, below], low[above, below], high[above, below] = found
         value[below, above], low[below, above], high[below, above] = 1 / found[[0, 2, 1]]
         return Ratios(value, low, high)

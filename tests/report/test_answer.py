@@ -6,7 +6,7 @@ from runs import make_run
 
 from nnbench.machine.devices import VIRTUAL
 from nnbench.measure import decision
-from nnbench.report import answer, index, trusted
+from nnbench.report import answer, index, run_analysis, tables, trusted
 from nnbench.report import comparison_page as compared
 from nnbench.report import page as pages
 from nnbench.report.comparison import Answer
@@ -38,6 +38,21 @@ def test_a_training_that_no_other_path_can_have_is_reported(tmp_path):
     assert "7x1 took" in found.finding
     assert found.summaries[0].case.context == "tensorflow, cpu*2 (virtual)"
     assert VIRTUAL in found.warnings
+    pages.write(found)
+
+
+def test_of_very_many_networks_all_are_compared_with_the_first_and_the_fastest(
+    tmp_path, monkeypatch
+):
+    times_s = {"9": {"cold": 2.0}, "6,6": {"cold": 1.0}, "7": SLOW, "8": {"cold": 1.0}}
+    run = make_run(tmp_path, times_s)
+    whole = analyse(run)
+    monkeypatch.setattr(run_analysis, "MOST_COMPARED", 3)
+    found = analyse(run)
+    assert found.finding == whole.finding
+    assert found.groups[0].bases is not None
+    assert set(tables.ratios_told(found)["names"]) < set(tables.ratios_told(whole)["names"])
+    assert tables.ratios_told(found)["names"][0] == whole.groups[0].name(whole.groups[0].first)
     pages.write(found)
 
 
