@@ -134,8 +134,12 @@ class Hosts:
             why = f"{told['code'][0]}: start its worker in a folder that holds the same"
             self._refuse(f"{name} ({address})", why, address)
             return None
-        for digest in told["missing"]:
-            await self._send(address, digest)
+        try:
+            for digest in told["missing"]:
+                await self._send(address, digest)
+        except UserError as failure:
+            self._refuse(f"{name} ({address})", str(failure), address)
+            return None
         return Host(told["fingerprint"])
 
     def _refuse(self, named: str, why: str, address: str = "") -> None:
@@ -205,8 +209,8 @@ async def looks(hosts: Hosts, order: Plain) -> Plain:
     began_s = clock()
     while clock() - began_s < WAIT_S:
         for address in sorted(await hosts.there()):
-            if await hosts.examined(address):
-                with contextlib.suppress(OSError):
+            with contextlib.suppress(OSError):
+                if await hosts.examined(address):
                     ended = await _result(hosts.submit(host.look, order, address))
                     if "error" in ended:
                         raise UserError(f"a first look failed: {ended['error']}")

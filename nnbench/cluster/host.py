@@ -7,6 +7,7 @@ forgotten here once it is on the other side's disk. What could not be sent is se
 """
 
 import asyncio
+import errno
 import fcntl
 import functools
 import hashlib
@@ -42,6 +43,9 @@ Plain = dict[str, Any]
 
 class GoneError(Exception):
     """Nobody takes the records any more, or wants them."""
+
+
+OF_THE_DISK = {errno.ENOSPC, errno.EACCES, errno.EPERM, errno.EROFS, errno.EDQUOT, errno.EIO}
 
 
 def folder() -> Path:
@@ -82,15 +86,25 @@ def package_digest() -> str:
 
 
 def receive(digest: str, offset: int, piece: bytes, *, is_last: bool, sender: str) -> None:
-    """Take a piece of a file, which is there once the last piece is."""
+    """Take a piece of a file, which is there once the last piece is. UserError if it cannot be."""
     path = folder() / "files" / digest
-    path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f"{digest}.{sender}")
-    with partial.open("r+b" if offset else "wb") as file:
-        file.seek(offset)
-        file.write(piece)
-    if is_last:
-        partial.replace(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with partial.open("r+b" if offset else "wb") as file:
+            file.seek(offset)
+            file.write(piece)
+        if is_last:
+            partial.replace(path)
+    except OSError as failure:
+        raise _unwritten(failure) from failure
+
+
+def _unwritten(failure: OSError) -> UserError:
+    """What a host says whose disk takes nothing: not that it is gone, as other errors would."""
+    return UserError(
+        f"{failure.filename or folder()} cannot be written there: {failure.strerror or failure}"
+    )
 
 
 @contextmanager
@@ -197,6 +211,10 @@ def measure(order: Plain) -> Plain:
             return {"gone": str(gone)}
         except UserError as mistake:
             return {"error": str(mistake)}
+        except OSError as failure:
+            if failure.errno not in OF_THE_DISK:
+                raise
+            return {"error": str(_unwritten(failure))}
         finally:
             channel.close()
 

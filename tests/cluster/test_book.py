@@ -9,6 +9,7 @@ from runs import FINGERPRINT, make_run
 from nnbench.cluster import book as books
 from nnbench.cluster import client, settings
 from nnbench.cluster import host as host_side
+from nnbench.errors import UserError
 from nnbench.store import runs
 
 NAMES = ("round", "side", "block", "case", "trial_kind", "sweep")
@@ -248,3 +249,10 @@ def test_a_file_arrives_in_pieces_and_is_there_when_it_is_whole(tmp_path, monkey
     assert not whole.exists()
     host_side.receive("digest", 4, b"two", is_last=True, sender="x")
     assert whole.read_bytes() == b"one two"
+
+
+def test_a_host_whose_disk_takes_nothing_says_so(tmp_path, monkeypatch):
+    (tmp_path / "file").touch()
+    monkeypatch.setattr(host_side, "folder", lambda: tmp_path / "file" / "cluster")
+    with pytest.raises(UserError, match="cannot be written there: Not a directory"):
+        host_side.receive("digest", 0, b"piece", is_last=True, sender="me")
