@@ -325,6 +325,8 @@ def predict(
     They are built and their work is counted; nothing is trained.
     """
     with given(networks, data) as found:
+        if not found.texts:
+            raise UserError("no network was named: give one, such as '6,6', or a list of them")
         parts = _with(PREDICTED, options, found.data)
         machine, results = parts["machine"], parts["output"].results
         wanted = Networks.named(found.texts)
@@ -338,9 +340,7 @@ def predict(
 
     tell_backend(machine, quiet=parts["output"].quiet)
     sentences = [text for one in every for text in words.predicted(one)]
-    notes = dict.fromkeys(
-        text for one in every for text in (*one.skipped, words.age(one.calibrated))
-    )
+    notes = dict.fromkeys(text for one in every for text in one.skipped)
     return Answer(
         "predict",
         sentences[0],

@@ -63,11 +63,11 @@ def explain(
     left_out = [text for one in (*every, *of_layers) for text in one.damage]
     for one in explained:
         told.append(tables.as_json(one.found, one.sentences, one.chart))
-        shown += [tables.table(one.found), one.sentences, one.chart]
+        shown += [one.sentences, tables.table(one.found), one.chart]
         left_out += one.left_out
     for each in steps:
         sentences, limits = layer_words.sentences(each), layer_words.warnings(each)
-        shown += [tables.layer_table(each), sentences, limits]
+        shown += [sentences, tables.layer_table(each), limits]
         of_place = next(one for one in told if one["place"] == each.first_case.context)
         of_place["layers"] = tables.layers_as_json(each, sentences, limits)
     skipped(dict.fromkeys(left_out))

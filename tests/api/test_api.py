@@ -68,6 +68,11 @@ def test_options_are_those_of_the_command_line(name):
     assert "Options, of the command line:" in inspect.getdoc(function)
 
 
+def test_no_network_is_refused_as_on_the_command_line():
+    with pytest.raises(UserError, match="no network was named"):
+        nnbench.predict([])
+
+
 def test_a_folder_of_the_same_name_stays_a_function():
     import nnbench.explain.words
 
