@@ -10,6 +10,7 @@ import numpy as np
 from nnbench.phases import COLD, COMPILE, EPOCH, STEP, TRACE, ColdParts
 from nnbench.show import units
 from nnbench.show.intervals import RATIO, SECONDS, sentence
+from nnbench.workload.networks import listed
 
 if TYPE_CHECKING:
     from nnbench.report.contexts import Axis
@@ -104,13 +105,8 @@ def _ratio(group: Group, phase: str, name: str, base: str) -> float:
 
 def _names(names: Sequence[str], most: int = 2) -> str:
     if len(names) > most:
-        return f"{bracketed(names[0])} and {len(names) - 1} more networks"
-    return " and ".join(map(bracketed, names))
-
-
-def bracketed(name: str) -> str:
-    """A name in a list: `[100,100]`, which is typed so, too, where it has commas of its own."""
-    return f"[{name}]" if "," in name and ":" not in name and "[" not in name else name
+        return f"{names[0]} and {len(names) - 1} more networks"
+    return listed(names, " and ")
 
 
 def sentences(groups: Sequence[Group], axes: Sequence[Axis]) -> tuple[str, ...]:

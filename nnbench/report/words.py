@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 from nnbench.errors import first_line
 from nnbench.machine.devices import VIRTUAL, are_virtual
 from nnbench.phases import COLD, DATA, EPOCH, STEP
-from nnbench.report.answer import NOTHING, bracketed, shares
+from nnbench.report.answer import NOTHING, shares
 from nnbench.show import units
 from nnbench.show.intervals import RATIO, SECONDS, sentence
 from nnbench.stats.summary import CaseSummary
 from nnbench.training.compiled.causes import same_compiler, unlike_fit
+from nnbench.workload.networks import bracketed
 
 if TYPE_CHECKING:
     from nnbench.report.contexts import PathRatio
