@@ -83,7 +83,7 @@ def _layers(found: Attribution) -> str:
 
 def counts(found: Attribution) -> list[str]:
     """Parameters and FLOPs of both, as far as they are known, and what these leave out."""
-    names = list(dict.fromkeys((found.first_case.label, found.second_case.label)))
+    names = list(dict.fromkeys(found.names))
     told: list[str] = []
     left_out: list[str] = []
     for name, one in zip(names, found.counts, strict=False):

@@ -130,6 +130,7 @@ def test_runs_are_compared_and_explained(found, tmp_path):
     assert one.report().suffix == ".html"
     why = nnbench.explain("6,6", "100,100", run=found, results=tmp_path)
     assert "100x2" in why.finding
+    assert why.report().name == "explain.html"
     assert set(why.to_pandas().columns) >= {"name", "value_s", "low_s", "high_s"}
     with pytest.raises(UserError, match="there is nothing to compare"):
         nnbench.compare(found, found.folder)
