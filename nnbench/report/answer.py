@@ -168,21 +168,26 @@ def _goes(group: Group) -> Iterator[str]:
         return
     one, parts = min(split, key=lambda pair: pair[1].cold_s)
     told = [f"{share} % {SHORT[name]}" for name, share in shares(parts)[:2]]
-    yield f"Of {group.name(one.case)}'s training, {' and '.join(told)}."
+    name = group.name(one.case)
+    yield (
+        f"Of {name}'s training, {' and '.join(told)}." if told else f"Of {name}, {too_much(parts)}."
+    )
 
 
 def shares(parts: ColdParts) -> list[tuple[str, int]]:
     """What a cold training goes to, in whole per cent that add up to 100; largest first.
 
-    Rounded by the largest remainders. A rest below zero is what the parts have too much.
+    Rounded by the largest remainders. Nothing where the parts take more than the whole.
     """
+    if _too_much(parts):
+        return []
     getting_ready = parts.once_s.get(TRACE, 0.0) + parts.once_s.get(COMPILE, 0.0)
     named = {
         GETTING_READY: getting_ready,
         ONCE: sum(parts.once_s.values()) - getting_ready,
         OVERHEAD: parts.overhead_s,
         STEPS: parts.steps_s,
-        REST: parts.rest_s,
+        REST: max(parts.rest_s, 0.0),
     }
     exact = {name: 100 * value_s / parts.cold_s for name, value_s in named.items()}
     whole = {name: int(np.floor(value)) for name, value in exact.items()}
@@ -190,6 +195,18 @@ def shares(parts: ColdParts) -> list[tuple[str, int]]:
     for name in sorted(exact, key=lambda one: whole[one] - exact[one])[:left]:
         whole[name] += 1
     return sorted(((name, one) for name, one in whole.items() if one), key=lambda pair: -pair[1])
+
+
+def too_much(parts: ColdParts) -> str:
+    """Why there are no shares."""
+    return (
+        f"the parts, timed by themselves, take {_too_much(parts)} % more than the whole: "
+        "shares are not known"
+    )
+
+
+def _too_much(parts: ColdParts) -> int:
+    return max(0, round(-100 * parts.rest_s / parts.cold_s))
 
 
 def axis_told(axis: Axis, *, short: bool = False) -> str:

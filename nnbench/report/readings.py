@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from nnbench.phases import STEP
-from nnbench.report.answer import WHAT, shares, told_apart
+from nnbench.report.answer import WHAT, shares, told_apart, too_much
 from nnbench.report.trusted import noise_told
 from nnbench.show import units
 
@@ -33,7 +33,7 @@ def parts(group: Group) -> str:
     """Of stacked bars: what the fastest training goes to."""
     split = [(one, found) for one in group.summaries if (found := one.cold_parts) is not None]
     one, found = min(split, key=lambda pair: pair[1].cold_s)
-    told = ", ".join(f"{share} % {name}" for name, share in shares(found))
+    told = ", ".join(f"{share} % {name}" for name, share in shares(found)) or too_much(found)
     return f"Where a cold training of {group.name(one.case)} spends its time: {told}."
 
 

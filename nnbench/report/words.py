@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from nnbench.errors import first_line
 from nnbench.machine.devices import VIRTUAL, are_virtual
 from nnbench.phases import COLD, DATA, EPOCH, STEP
-from nnbench.report.answer import NOTHING, shares
+from nnbench.report.answer import NOTHING, shares, too_much
 from nnbench.show import units
 from nnbench.show.intervals import RATIO, SECONDS, sentence
 from nnbench.stats.summary import CaseSummary
@@ -133,7 +133,8 @@ def _where_the_time_goes(group: Group) -> Iterator[str]:
     split.sort(key=lambda pair: pair[0].cold_s)
     for parts, name in (split[-1], split[0]) if len(split) > 1 else split:
         told = [f"{share} % to {part}" for part, share in shares(parts)]
-        yield f"The {units.seconds(parts.cold_s)} that {name} takes cold go {_list(told)}."
+        whole = f"{units.seconds(parts.cold_s)} that {name} takes cold"
+        yield f"The {whole} go {_list(told)}." if told else f"Of the {whole}, {too_much(parts)}."
 
 
 def _waits(group: Group) -> Iterator[str]:

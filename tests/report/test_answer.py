@@ -32,13 +32,21 @@ def test_the_finding_is_what_trained_fastest(tmp_path, times_s, finding):
     assert all(len(sentence.split()) < 20 for sentence in found.answer)
 
 
-@pytest.mark.parametrize("cold_s", [0.3, 0.9, 1.37, 2.4])
+@pytest.mark.parametrize("cold_s", [1.6, 2.4, 3.7])
 def test_shares_add_up_to_the_whole(tmp_path, cold_s):
     found = analyse(make_run(tmp_path, {"6,6": {"cold": cold_s}}))
     parts = found.summaries[0].cold_parts
     assert sum(share for _, share in answer.shares(parts)) == 100
     told = next(one for one in found.sentences if "takes cold go" in one)
     assert sum(map(int, re.findall(r"(-?\d+) % to", told))) == 100
+
+
+def test_of_parts_that_take_more_than_the_whole_no_shares_are_told(tmp_path):
+    found = analyse(make_run(tmp_path, {"6,6": {"cold": 1.0}}))
+    assert not any(" % steps" in one or "% to" in one for one in (*found.answer, *found.sentences))
+    told = next(one for one in found.answer if "shares are not known" in one)
+    assert re.search(r"timed by themselves, take [34]\d % more than the whole", told)
+    assert any("takes cold, the parts" in one for one in found.sentences)
 
 
 @pytest.mark.parametrize(
