@@ -186,6 +186,12 @@ def test_what_cannot_be_handed_to_another_process_says_why():
         pass
 
 
+def test_the_call_that_asks_for_the_same_again_names_what_was_given():
+    with given({"mine": lambda: None, "small": "6,6"}, ([[1.0]], [1])) as found:
+        asked = Study.of(found.texts, data=found.data, epochs=3).command()
+    assert asked == "nnbench.run({'mine': mine, 'small': '6,6'}, data=data, epochs=3)"
+
+
 def test_names_are_as_given_and_references_differ():
     with given({"wide, deep": lambda: None, "wide; deep": lambda: None, "usual": "6,6"}) as found:
         assert found.texts == ["__main__:wide__deep", "__main__:wide__deep_2", "6,6"]

@@ -5,7 +5,7 @@ import pytest
 from runs import make_run
 
 from nnbench.measure import decision
-from nnbench.report import answer, index, trusted
+from nnbench.report import answer, index, reproduce, trusted
 from nnbench.report import comparison_page as compared
 from nnbench.report import page as pages
 from nnbench.report.comparison import Answer
@@ -70,6 +70,23 @@ def test_the_mend_is_the_command_that_was_given_with_another_option(tmp_path):
     run = make_run(tmp_path, {"6,6": {}}, launches=2)
     run.specification["asked"] = {"command": "nnbench run '[6, 6]' --launches 2 --epochs 9"}
     assert analyse(run).trust.mend == "nnbench run '[6, 6]' --epochs 9 --launches 5"
+
+
+def test_the_mend_of_wide_intervals_ends_and_that_of_noise_is_the_doctor(tmp_path):
+    wide = make_run(tmp_path / "wide", {"6,6": {}}, spread=0.3)
+    wide.specification["asked"] = {"command": "nnbench run 6,6 --launches 4 --epochs 9"}
+    mend = analyse(wide).trust.mend
+    assert re.fullmatch(r"nnbench run 6,6 --epochs 9 --precision \d+% --budget 10min", mend)
+    noisy = make_run(tmp_path / "noisy", {"6,6": {}}, launches=1, noise={"stolen_share": 0.3})
+    assert analyse(noisy).trust.mend == "nnbench doctor"
+
+
+def test_what_to_ask_next_names_networks_as_they_can_be_typed(tmp_path):
+    run = make_run(tmp_path, {"6,6": {"cold": 1.0}, "100,100": SLOW})
+    run.specification["asked"] = {"typed": {"6x2": "small", "100x2": "100,100"}}
+    told = [command for _, command in reproduce.next_commands(analyse(run))]
+    assert any("explain 6x2 100,100 " in one for one in told)
+    assert not any("small" in one for one in told)
 
 
 def test_backends_are_compared_with_the_fastest(tmp_path):
