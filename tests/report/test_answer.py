@@ -1,4 +1,5 @@
 import re
+import shutil
 from dataclasses import replace
 
 import pytest
@@ -123,6 +124,19 @@ def test_the_index_names_every_result_newest_first(tmp_path):
     written.write_text("my own page")
     assert index.write(results / "two" / "run" / "report.html") is None
     assert written.read_text() == "my own page"
+
+
+@pytest.mark.usefixtures("no_pictures")
+def test_an_index_is_written_among_results_alone(tmp_path):
+    pages_of = [
+        pages.write(analyse(make_run(tmp_path / place, {"6,6": {}})))
+        for place in ("home", "mine/results")
+    ]
+    assert index.write(pages_of[0]) is None
+    assert not (tmp_path / "home" / "index.html").exists()
+    assert index.write(pages_of[1]) == tmp_path / "mine" / "results" / "index.html"
+    shutil.copytree(pages_of[0].parent, tmp_path / "home" / "other")
+    assert index.write(pages_of[0]) == tmp_path / "home" / "index.html"
 
 
 def test_the_page_of_a_comparison_says_what_differs(tmp_path):
