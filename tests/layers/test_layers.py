@@ -10,6 +10,7 @@ from runs import case
 
 from nnbench.cli import layers as command
 from nnbench.cli.options import Effort, Machine
+from nnbench.cli.report import report
 from nnbench.errors import UserError
 from nnbench.layers import breakdown, charts, listed, plan, tables, words
 from nnbench.layers.breakdown import PASSES, Timed
@@ -180,6 +181,9 @@ def test_the_command_tells_where_the_time_goes_and_goes_on_where_it_stopped(
     assert sum(group["parameters"] for group in one["layers"]) == 4 * 24 + 24 + 24 + 1
     assert one["product_flops_per_s"] > 0
     assert (tmp_path / "one" / "layers.html").exists()
+    report(tmp_path / "one", as_json=True)
+    assert json.loads(capsys.readouterr().out) == first
+    assert not (tmp_path / "one" / "report.html").exists()
     # All is measured: what was found is told again.
     assert command.layers("24", asked=asked, name="one") == 0
     assert json.loads(capsys.readouterr().out) == first
