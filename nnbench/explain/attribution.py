@@ -146,7 +146,7 @@ def between_runs(first: Run, second: Run, case: Case) -> Attribution:
         if len(set(launches)) < 2:
             raise UserError(
                 f"{run.folder} timed {case.label} in fewer than two launches as a whole and in "
-                "parts: separate runs cannot be told apart by that"
+                "parts: separate runs cannot be distinguished by that"
             )
         both.append(_medians(blocks, launches))
     before, after = both

@@ -18,7 +18,9 @@ def _whole(found: StepByLayer) -> str:
     times = (intervals.sentence(one, SECONDS) for one in (found.second_s, found.first_s))
     steps = " and ".join(times)
     if not found.whole.excludes_zero:
-        return f"A step of {second} and one of {first} take {steps}: not told apart{_of(found)}."
+        return (
+            f"A step of {second} and one of {first} take {steps}: not distinguishable{_of(found)}."
+        )
     way = "longer" if found.whole.value > 0 else "less"
     return (
         f"A step of {second} takes {units.seconds(abs(found.whole.value))} {way} than one of "

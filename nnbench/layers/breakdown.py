@@ -6,7 +6,7 @@ by itself, and what is left is its backward pass. The loss, with the metrics, is
 takes more than the one that is cut after the last layer; the rest is a step without layers. So in
 each launch the parts add up to the whole.
 
-A layer without weights that cannot be told apart from nothing counts with the one before it: a
+A layer without weights that cannot be distinguished from nothing counts with the one before it: a
 compiler makes one loop of both, or it costs as little as it should.
 
 As a check each layer is timed by itself as well, on what it is given in the network.
@@ -286,7 +286,7 @@ def _merged(
 
 
 def is_nothing(time: Interval) -> bool:
-    """Whether it cannot be told apart from nothing."""
+    """Whether it cannot be distinguished from nothing."""
     return time.low <= 0 if time.has_interval else time.value <= 0
 
 

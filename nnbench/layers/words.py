@@ -82,7 +82,7 @@ def _layer(found: Breakdown) -> list[str]:
     told = f"All of {named(found, longest)} is {_share(longest.share)}{rate}"
     second = others[0]
     sure = longest.share.has_interval and longest.share.low > second.share.high
-    then = "next is" if sure else "not told apart from the next,"
+    then = "next is" if sure else "not distinguishable from the next,"
     return [f"{told}; {then} {named(found, second)} with {_share(second.share)}."]
 
 

@@ -44,7 +44,7 @@ def _target(race: Race) -> list[str]:
         others = listed([one.name for one in rivals])
         found.append(
             f"{best.name} is first at a {name} of {target}, after {time} {kind}"
-            + (f"; {others} cannot be told apart from it." if rivals else ".")
+            + (f"; {others} cannot be distinguished from it." if rivals else ".")
         )
     missing = [one.name for one in race.racers if not one.time_to(race.target).reached]
     if missing:

@@ -70,11 +70,11 @@ def _of_group(group: Group) -> str:
     tied = _tied(group, phase)
     slowest = max(times, key=lambda name: times[name].value)
     if slowest in tied:
-        return f"{_names(tied)} cannot be told apart in {WHAT[phase]}"
+        return f"{_names(tied)} cannot be distinguished in {WHAT[phase]}"
     ratio = _ratio(group, phase, slowest, tied[0])
     took = f"{slowest} took {units.ratio(ratio)} as long"
     if len(tied) > 1:
-        return f"{_names(tied)} trained fastest and cannot be told apart; {took}"
+        return f"{_names(tied)} trained fastest and cannot be distinguished; {took}"
     return f"{tied[0]} {TOOK[phase]}; {took}"
 
 
@@ -85,12 +85,12 @@ def _tied(group: Group, phase: str) -> list[str]:
     (first, fastest), others = having[0], having[1:]
     found = [group.name(fastest.case)]
     for row, one in others:
-        if not told_apart(group.ratios.get(phase), row, first):
+        if not distinguishable(group.ratios.get(phase), row, first):
             found.append(group.name(one.case))
     return found
 
 
-def told_apart(ratios: Ratios | None, row: int, base: int) -> bool:
+def distinguishable(ratios: Ratios | None, row: int, base: int) -> bool:
     """Whether the interval of one network's ratio to another leaves out equality."""
     if ratios is None:
         return False
@@ -214,7 +214,7 @@ def axis_told(axis: Axis, *, short: bool = False) -> str:
     where = f" ({axis.rest})" if axis.rest and not short else ""
     slower, faster = (_side(axis.name, side) for side in (axis.slower, axis.faster))
     if not axis.ratio.excludes_one:
-        return f"{faster} and {slower} cannot be told apart in {WHAT[axis.phase]}{where}."
+        return f"{faster} and {slower} cannot be distinguished in {WHAT[axis.phase]}{where}."
     ratio = units.ratio(axis.ratio.value) if short else sentence(axis.ratio, RATIO)
     if axis.difference_s is not None and axis.difference_s.excludes_zero:
         added = units.seconds(axis.difference_s.value)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from nnbench.phases import STEP
-from nnbench.report.answer import WHAT, shares, told_apart, too_much
+from nnbench.report.answer import WHAT, distinguishable, shares, too_much
 from nnbench.report.trusted import noise_told
 from nnbench.show import units
 
@@ -38,15 +38,15 @@ def parts(group: Group) -> str:
 
 
 def ratios(group: Group) -> str:
-    """Of ratios: how many are slower, faster, not told apart."""
+    """Of ratios: how many are slower, faster, not distinguishable."""
     row = group.ratios.get(group.whole)
     count = len(group.summaries)
-    apart = [one for one in range(1, count) if told_apart(row, one, 0)]
+    apart = [one for one in range(1, count) if distinguishable(row, one, 0)]
     slower = sum(bool(row is not None and row.value[one, 0] > 1) for one in apart)
     base = group.name(group.first)
     return (
         f"Compared with {base} in {WHAT[group.whole]}: {slower} networks slower, "
-        f"{len(apart) - slower} faster, {count - 1 - len(apart)} not told apart."
+        f"{len(apart) - slower} faster, {count - 1 - len(apart)} not distinguishable."
     )
 
 

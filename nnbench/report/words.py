@@ -113,7 +113,7 @@ def _comparison(group: Group, phase: str, what: str) -> Iterator[str]:
     for words, found in (
         ("slower are ", [told for value, told in reversed(clear) if value > 1]),
         ("faster are ", [told for value, told in clear if value <= 1]),
-        (f"not told apart from {first}: ", unclear),
+        (f"not distinguishable from {first}: ", unclear),
     ):
         if found:
             parts.append(words + _list(found))

@@ -52,7 +52,7 @@ def test_a_run_ends_with_its_answer_and_a_table_that_fits(folder, columns):
     assert lines[-1] == f"{which}/run/report.html"
     if which == "two":
         assert "A whole training" in flat
-        assert re.search(r"jax and torch cannot be told apart|took [\d.]+×", flat.lower())
+        assert re.search(r"jax and torch cannot be distinguished|took [\d.]+×", flat.lower())
 
 
 def test_what_has_no_room_is_named_and_comes_back(folder, capsys, monkeypatch):

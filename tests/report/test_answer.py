@@ -20,10 +20,10 @@ SLOW = {"cold": 3.0}
     [
         ({"6,6": {"cold": 1.0}}, "6x2 trains in"),
         ({"6,6": {"cold": 1.0}, "7": SLOW}, r"6x2 trained fastest; 7x1 took 3\.0\d× as long"),
-        ({"6,6": {"cold": 1.0}, "7": {"cold": 1.0}}, "cannot be told apart in a whole training"),
+        ({"6,6": {"cold": 1.0}, "7": {"cold": 1.0}}, "cannot be distinguished in a whole training"),
         (
             {"6,6": {"cold": 1.0}, "8": {"cold": 1.0}, "7": SLOW},
-            "trained fastest and cannot be told apart; 7x1 took",
+            "trained fastest and cannot be distinguished; 7x1 took",
         ),
     ],
 )
