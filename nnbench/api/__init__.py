@@ -226,13 +226,15 @@ def explain(
     *,
     run: Any = None,
     data: Any = None,
+    layers: bool = False,
     unlike: bool = False,
     **options: Any,
 ) -> "Answer":
     """Say why `second` takes longer to train than `first`: which phases, and how much each.
 
     Both are networks as `run` takes them, timed now, or by their names in `run` (as `run` returned
-    it, or its folder) if given. Or both are runs that timed the same networks.
+    it, or its folder) if given. Or both are runs that timed the same networks. `layers` takes a
+    step of networks that are timed now apart, too, which takes minutes.
     """
     from nnbench.api.answers import Answer, Picture, chart_of, figures_of
 
@@ -249,15 +251,18 @@ def explain(
         if len(texts) != 2:
             raise UserError(f"{len(texts)} networks are given: name two")
         folder = None if held is None else Path(getattr(run, "folder", run))
-        every, _ = explaining.attributions(texts, asked, saved=folder, unlike=unlike)
-    from nnbench.explain import charts, tables
+        found = explaining.explained(texts, asked, saved=folder, unlike=unlike, layers=layers)
+    from nnbench.explain import charts, layer_words, tables
 
+    every, steps = found.places, found.steps
     sentences = [text for one in every for text in one.sentences]
+    sentences += [text for one in steps for text in layer_words.sentences(one)]
+    limits = [text for one in steps for text in layer_words.warnings(one)]
     return Answer(
         "explain",
         next(iter(sentences), "nothing to explain"),
         tuple(sentences),
-        [one.found for one in every],
+        [*(one.found for one in every), *steps],
         figures_of(
             [
                 {"place": one.found.first_case.context, **part}
@@ -265,10 +270,12 @@ def explain(
                 for part in tables.as_json(one.found, one.sentences, one.chart)["parts"]
             ]
         ),
-        tuple(tables.table(one.found) for one in every),
+        (*(tables.table(one.found) for one in every), *map(tables.layer_table, steps)),
         tuple(
             Picture("", chart_of(charts.waterfall(one.found), one.sentences[0])) for one in every
         ),
+        notes=(*limits, *found.left_out),
+        page=found.page,
     )
 
 
@@ -282,7 +289,7 @@ def layers(
     """
     with given(_one(model), data) as found:
         asked = _asked(layering.LayersAsked, options, found.data)
-        study = asked.study((parse_one(_text(found)).label,))
+        study = asked.study((_text(found),))
         study.check()
         measured = layering.measured(study, asked.output, name=name, fresh=fresh)
     return _layers(measured)
@@ -295,7 +302,7 @@ def _layers(finished: "Run") -> "Answer":
     found = breakdown.of(finished)
     sentences = [text for one in found for text in words.sentences(one)]
     rows = [
-        {"network": one.case.label, "place": one.case.context, **row}
+        {"network": one.name, "place": one.case.context, **row}
         for one in found
         for row in tables.as_json(one)["layers"]
     ]
@@ -325,6 +332,8 @@ def predict(
     They are built and their work is counted; nothing is trained.
     """
     with given(networks, data) as found:
+        if not found.texts:
+            raise UserError("no network was named: give one, such as '6,6', or a list of them")
         parts = _with(PREDICTED, options, found.data)
         machine, results = parts["machine"], parts["output"].results
         wanted = Networks.named(found.texts)
@@ -338,9 +347,7 @@ def predict(
 
     tell_backend(machine, quiet=parts["output"].quiet)
     sentences = [text for one in every for text in words.predicted(one)]
-    notes = dict.fromkeys(
-        text for one in every for text in (*one.skipped, words.age(one.calibrated))
-    )
+    notes = dict.fromkeys(text for one in every for text in one.skipped)
     return Answer(
         "predict",
         sentences[0],

@@ -16,6 +16,7 @@ from nnbench.workload import networks as notation
 
 if TYPE_CHECKING:
     from nnbench.explain.attribution import Attribution
+    from nnbench.explain.by_layer import StepByLayer
     from nnbench.store.runs import Run
     from nnbench.workload.networks import Network
 
@@ -46,67 +47,76 @@ def explain(
         unlike: Compare runs of unlike hosts or versions.
     """
     named = [one for one in (first, second) if one is not None]
-    are_runs = len(named) == 2 and not model and are_folders(*named)
-    if are_runs and layers:
-        raise UserError("layers are timed anew: name two networks with --layers instead of folders")
-    networks = [] if are_runs else _two([*named, *model])
-    explained, every = attributions(named, asked, model=model, saved=saved, unlike=unlike)
-    from nnbench.explain import by_layer, layer_words, page, tables
+    found = explained(named, asked, model=model, saved=saved, unlike=unlike, layers=layers)
+    from nnbench.explain import layer_words, tables
 
-    of_layers = []
-    if layers:
-        below = replace(asked.output, results=asked.output.results / "layers")
-        of_layers = [layers_measured(asked.study(named, model), below)]
-    steps = [each for one in of_layers for each in by_layer.of_networks(one, *networks)]
     told: list[Any] = []
     shown: list[Any] = []
-    left_out = [text for one in (*every, *of_layers) for text in one.damage]
-    for one in explained:
+    for one in found.places:
         told.append(tables.as_json(one.found, one.sentences, one.chart))
-        shown += [tables.table(one.found), one.sentences, one.chart]
-        left_out += one.left_out
-    for each in steps:
+        shown += [one.sentences, tables.table(one.found), one.chart]
+    for each in found.steps:
         sentences, limits = layer_words.sentences(each), layer_words.warnings(each)
-        shown += [tables.layer_table(each), sentences, limits]
-        of_place = next(one for one in told if one["place"] == each.first_case.context)
-        of_place["layers"] = tables.layers_as_json(each, sentences, limits)
-    skipped(dict.fromkeys(left_out))
-    said = [(one.found, one.sentences) for one in explained]
-    written = indexed(page.write(every[-1], said, steps))
-    answer(told, [*shown, written], as_json=asked.output.as_json)
-    if networks and not layers:
+        shown += [sentences, tables.layer_table(each), limits]
+        of_place = next((one for one in told if one["place"] == each.first_case.context), None)
+        if of_place is not None:
+            of_place["layers"] = tables.layers_as_json(each, sentences, limits)
+    skipped(found.left_out)
+    answer(told, [*shown, found.page], as_json=asked.output.as_json)
+    if found.measured and not layers:
         note(WITH_LAYERS, quiet=asked.output.quiet)
-    return status(*(() if are_runs or saved else every), *of_layers)
+    return status(*found.measured)
 
 
 @dataclass(frozen=True)
-class Explained:
-    """An attribution on one backend and path, told and drawn; what it left out, and why."""
+class Place:
+    """An attribution on one backend and path, told and drawn."""
 
     found: "Attribution"
     sentences: list[str]
     chart: Path
-    left_out: Sequence[str]
 
 
-def attributions(
+@dataclass(frozen=True)
+class Explained:
+    """Why the second takes longer: by place, and layer by layer where that was asked.
+
+    `measured` are the runs that were measured for it, `left_out` what it leaves out, and why.
+    """
+
+    places: list[Place]
+    steps: "list[StepByLayer]"
+    page: Path
+    measured: "list[Run]"
+    left_out: list[str]
+
+
+def explained(
     named: Sequence[str],
     asked: Asked,
     *,
     model: Sequence[str] = (),
     saved: Path | None,
     unlike: bool,
-) -> "tuple[list[Explained], list[Run]]":
-    """Why the second takes longer, and the runs that say so: measured now, or saved."""
+    layers: bool,
+) -> Explained:
+    """Measure two networks, or look them up in a saved run, or take two runs; write the page.
+
+    Raises UserError for what cannot be compared.
+    """
     are_runs = len(named) == 2 and not model and are_folders(*named)
+    if are_runs and layers:
+        raise UserError("layers are timed anew: name two networks with --layers instead of folders")
     if are_runs and saved:
         raise UserError("--run is to look up networks, and two folders are named: drop one")
+    if saved and layers:
+        raise UserError("layers are timed anew: drop --run, which looks networks up, or --layers")
     networks = [] if are_runs else _two([*named, *model])
     study = asked.study(() if are_runs else named, model)
     folders = list(map(Path, named)) if are_runs else [saved] if saved else []
     if not folders:
         study.check()
-    from nnbench.explain import attribution, charts, crossover, words
+    from nnbench.explain import attribution, by_layer, charts, crossover, page, words
     from nnbench.store import runs
 
     measured = [] if folders else [measure(study, asked.output)]
@@ -116,12 +126,19 @@ def attributions(
         found = attribution.of_runs(every[0], run, unlike=unlike)
     else:
         found = attribution.of_networks(run, *networks)
-    explained = []
+    places, left_out = [], []
     for one in found:
         flip, unused = crossover.saved_rows_flip(asked.output.results, one)
-        chart = charts.write(one, run.folder)
-        explained.append(Explained(one, words.tell(one, flip), chart, unused))
-    return explained, every
+        places.append(Place(one, words.tell(one, flip), charts.write(one, run.folder)))
+        left_out += unused
+    of_layers = []
+    if layers:
+        below = replace(asked.output, results=asked.output.results / "layers")
+        of_layers = [layers_measured(asked.study(named, model), below)]
+    steps = [each for one in of_layers for each in by_layer.of_networks(one, *networks)]
+    written = indexed(page.write(run, [(one.found, one.sentences) for one in places], steps))
+    left_out = [*(text for one in (*every, *of_layers) for text in one.damage), *left_out]
+    return Explained(places, steps, written, [*measured, *of_layers], list(dict.fromkeys(left_out)))
 
 
 def _two(texts: list[str]) -> "list[Network]":

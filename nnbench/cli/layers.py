@@ -46,8 +46,8 @@ def layers(
     Args:
         network: A network, such as 100x2, conv:32x4, train.py:build(depth=4) or model.keras.
     """
-    parsed = notation.parse_one(network)
-    study = asked.study((parsed.label,))
+    notation.parse_one(network)
+    study = asked.study((network,))
     study.check()
     run = measured(study, asked.output, name=name, fresh=fresh)
     tell(run, as_json=asked.output.as_json)
@@ -66,9 +66,12 @@ def measured(
     data = plan.few(data, max(case.batch_rows for case in cases))
     cases = [replace(case, cold_epochs=2) for case in study.cases(data)]
     folders = [] if fresh else effort.folders(output.results, name)
-    quiet, labels = output.quiet, list(dict.fromkeys(case.label for case in cases))
+    quiet, typed = output.quiet, study.networks.typed()
+    labels = list(dict.fromkeys(typed.get(case.label, case.label) for case in cases))
     whose = "its" if len(labels) == 1 else "their"
-    note(f"a first look at {' and '.join(labels)}: what are {whose} layers?", quiet=quiet)
+    note(
+        f"a first look at {notation.listed(labels, ' and ')}: what are {whose} layers?", quiet=quiet
+    )
     with resumable():
         made = plan.make(study, data, cases, folders)
     pieces = f"{len(made.cases)} pieces of {whose} step{'' if len(labels) == 1 else 's'}"

@@ -60,7 +60,7 @@ def predict(
     skipped(dict.fromkeys(text for one in found for text in one.skipped))
     shown = []
     for one in found:
-        shown += [tables.prediction(one), words.predicted(one)]
+        shown += [words.predicted(one), tables.prediction(one)]
     answer([tables.predicted_as_json(one) for one in found], shown, as_json=output.as_json)
 
 

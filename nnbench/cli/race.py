@@ -120,6 +120,6 @@ def tell_race(
     shown = []
     for one in found:
         notes = [f"Note: {each}" for each in words.warnings(one)]
-        shown += [tables.table(one), *words.sentences(one), *notes]
+        shown += [words.sentences(one), tables.table(one), notes]
     record = {"run": finished.folder, "page": written, "races": races}
     answer(record, [*shown, written], as_json=as_json)

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from nnbench.cli.layers import tell as tell_layers
 from nnbench.cli.options import AsJson, AsMarkdown, Wide
 from nnbench.cli.race import tell_race
 from nnbench.cli.session import indexed
@@ -34,6 +35,9 @@ def report(
     run = runs.read(run_folder)
     if runs.CURVE in run.specification.get("kinds", ()):
         tell_race(run, None, as_json=as_json)
+        return
+    if "layers" in run.specification:
+        tell_layers(run, as_json=as_json)
         return
     # A run over commits has a history of its own, once there is something in it.
     own = (run_folder,) if run.specification.get("commits") and run.good_trials() else ()

@@ -20,7 +20,7 @@ KINDS = (
     *("dense", "convolution", "separable", "recurrent", "attention"),
     *("normalisation", "pooling", "embedding", "elementwise"),
 )
-"""Kinds of layers that are told apart; what is none of the others computes value by value."""
+"""Kinds of layers that are distinguished; what is none of the others computes value by value."""
 
 WITH_PRODUCTS = KINDS[:5]
 

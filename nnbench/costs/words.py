@@ -115,20 +115,21 @@ def prediction_sentences(found: Prediction) -> list[str]:
             f"Outside the calibrated range in {beyond(found)}: the further out, the less the "
             "interval can be trusted."
         )
-    else:
+    elif found.is_known:
         said.append("It lies within what was calibrated.")
     return said
 
 
 def predicted(found: Predicted) -> list[str]:
-    """All that is said of a prediction."""
-    said = prediction_sentences(found.prediction)
+    """All that is said of a prediction: first how long it takes, or that this is not known."""
+    one = found.prediction
+    known = is_known(one.epoch_s) and one.is_known
+    said = [asked(one) if known else not_known(one, found.spent_s, found.options)]
+    said += prediction_sentences(one)
     if found.differs:
         said.append(f"Nothing like it was timed in: {'; '.join(found.differs)}.")
     if found.not_counted:
         said.append(f"Not counted, so that it takes longer: {'; '.join(found.not_counted)}.")
-    if not found.prediction.is_known:
-        said.append(not_known(found.prediction, found.spent_s, found.options))
     return [*said, age(found.calibrated)]
 
 

@@ -64,10 +64,10 @@ class Attribution:
     """Why `second` takes as long as it does, compared with `first`; both are names.
 
     `parts` (`PARTS`, second minus first, in seconds) add up to `whole`; `shares` are of them and of
-    `GROUPS`. `epoch` is the difference of two steady epochs, `epochs_flip` the epochs at which
-    both take equally long (infinite: never), `ratios` are second / first by phase. `count`
-    launches stand behind the intervals, or blocks where there was one launch (`units`). `counts`
-    are of the first and the second.
+    `GROUPS`. `names` are what the two networks are called. `epoch` is the difference of two steady
+    epochs, `epochs_flip` the epochs at which both take equally long (infinite: never), `ratios` are
+    second / first by phase. `count` launches stand behind the intervals, or blocks where there was
+    one launch (`units`). `counts` are of the first and the second.
     """
 
     first: str
@@ -85,6 +85,7 @@ class Attribution:
     sampled: str
     """What its intervals are formed over, such as `5 launches`."""
     counts: tuple[Counts, Counts]
+    names: tuple[str, str]
 
 
 def of_networks(run: Run, first: Network, second: Network) -> list[Attribution]:
@@ -96,7 +97,7 @@ def of_networks(run: Run, first: Network, second: Network) -> list[Attribution]:
         if case.label == first.label and case.comparable in mine
     ]
     if not pairs:
-        held = ", ".join(dict.fromkeys(case.label for case in run.cases.values()))
+        held = ", ".join(dict.fromkeys(map(run.name, run.cases.values())))
         raise UserError(f"{run.folder} does not hold both {first} and {second}: it holds {held}")
     return [between_cases(run, *pair) for pair in pairs]
 
@@ -115,12 +116,12 @@ def of_runs(first: Run, second: Run, *, unlike: bool = False) -> list[Attributio
 
 def between_cases(run: Run, first: Case, second: Case) -> Attribution:
     """What `second` takes more, paired within blocks. Raises UserError without a complete block."""
-    measured = Measured.of(run)
+    measured, called = Measured.of(run), (run.name(first), run.name(second))
     before, after = (_by_block(measured.blocks, case) for case in (first, second))
     both = before.index.intersection(after.index)
     if both.empty:
         raise UserError(
-            f"{run.folder} holds no block with {first.label} and {second.label} ({first.context}) "
+            f"{run.folder} holds no block with {' and '.join(called)} ({first.context}) "
             "timed as a whole and in parts: measure them again"
         )
     before, after = before.loc[both], after.loc[both]
@@ -130,10 +131,10 @@ def between_cases(run: Run, first: Case, second: Case) -> Attribution:
     differences = _medians(after - before, names)
     drawn = _drawn(len(differences))
     draws = _Draws(_centres(differences), _centres(differences[drawn]), len(differences) - 1)
-    labels, times = (first.label, second.label), (_medians(before, names), _medians(after, names))
+    times = _medians(before, names), _medians(after, names)
     ratios, units = Blocks.of(run).ratios(second, first), "launches" if several else "blocks"
     counts = Counts.of(run, first), Counts.of(run, second)
-    return _attribution(labels, (first, second), times, draws, ratios, units, counts)
+    return _attribution(called, (first, second), times, draws, ratios, units, counts, called=called)
 
 
 def between_runs(first: Run, second: Run, case: Case) -> Attribution:
@@ -145,7 +146,7 @@ def between_runs(first: Run, second: Run, case: Case) -> Attribution:
         if len(set(launches)) < 2:
             raise UserError(
                 f"{run.folder} timed {case.label} in fewer than two launches as a whole and in "
-                "parts: separate runs cannot be told apart by that"
+                "parts: separate runs cannot be distinguished by that"
             )
         both.append(_medians(blocks, launches))
     before, after = both
@@ -162,7 +163,10 @@ def between_runs(first: Run, second: Run, case: Case) -> Attribution:
     }
     names = str(first.folder), str(second.folder)
     counts = Counts.of(first, case), Counts.of(second, case)
-    return _attribution(names, (case, case), (before, after), draws, ratios, "launches", counts)
+    called = first.name(case), second.name(case)
+    return _attribution(
+        names, (case, case), (before, after), draws, ratios, "launches", counts, called=called
+    )
 
 
 def _by_block(blocks: pd.DataFrame, case: Case) -> pd.DataFrame:
@@ -245,6 +249,8 @@ def _attribution(
     ratios: dict[str, Estimate],
     units: str,
     counts: tuple[Counts, Counts],
+    *,
+    called: tuple[str, str],
 ) -> Attribution:
     count = draws.freedom + 1
     before_s, after_s = (float(_centres(each)[_MEASURED.index(COLD)]) for each in times)
@@ -261,4 +267,5 @@ def _attribution(
         ratios,
         f"{count} {units if count > 1 else units.removesuffix('s')}",
         counts,
+        called,
     )

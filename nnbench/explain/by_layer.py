@@ -53,12 +53,14 @@ class Part:
 
 @dataclass(frozen=True)
 class StepByLayer:
-    """Why a step of the second case takes as long as it does, compared with the first's.
+    """Why a step of `second` takes as long as it does, compared with `first`'s; both are names.
 
     `parts` are in the order of the networks, loss and rest last; `whole` is the difference of the
     two steps. `launches` stand behind the intervals; `failed` counts pieces that were not timed.
     """
 
+    first: str
+    second: str
     first_case: Case
     second_case: Case
     parts: tuple[Part, ...]
@@ -117,9 +119,9 @@ def between(first: Timed, second: Timed) -> StepByLayer:
     steps = tuple(_Step(one, common) for one in (first, second))
     for step in steps:
         if not step.ends:
-            case = step.timed.case
+            one = step.timed
             raise UserError(
-                f"{case.label} ({case.context}): no launch has timed all pieces of both networks"
+                f"{one.name} ({one.case.context}): no launch has timed all pieces of both networks"
             )
     before, after = steps
     keys = ([step.layers_of(place)[-1] for place in range(len(step.ends))] for step in steps)
@@ -129,6 +131,8 @@ def between(first: Timed, second: Timed) -> StepByLayer:
         for name, one, other in ((LOSS, before.loss, after.loss), (REST, before.rest, after.rest))
     ]
     return StepByLayer(
+        first.name,
+        second.name,
         first.case,
         second.case,
         tuple(parts),

@@ -96,7 +96,7 @@ def by_layer(found: StepByLayer) -> Figure:
     launches = "one launch" if found.launches == 1 else f"{found.launches} launches"
     footnote(
         figure,
-        f"A is {case.label}, B {found.second_case.label}; {case.context}; {case.data}, "
+        f"A is {found.first}, B {found.second}; {case.context}; {case.data}, "
         f"{case.batch_rows:,} rows a batch.\n"
         f"{'95 % intervals from ' if found.launches > 1 else ''}{launches}.",
     )

@@ -22,7 +22,8 @@ ASKED = 60
 class RowsFlip:
     """The number of rows at which two networks take equally long, asked from `least` to `most`.
 
-    `rows` None: never. Its ends bound where the two cannot be told apart; 0, infinity: not asked.
+    `rows` None: never. Its ends bound where the two cannot be distinguished; 0, infinity: not
+    asked.
     """
 
     rows: Interval | None

@@ -14,11 +14,13 @@ def sentences(found: StepByLayer) -> list[str]:
 
 
 def _whole(found: StepByLayer) -> str:
-    first, second = found.first_case.label, found.second_case.label
+    first, second = found.first, found.second
     times = (intervals.sentence(one, SECONDS) for one in (found.second_s, found.first_s))
     steps = " and ".join(times)
     if not found.whole.excludes_zero:
-        return f"A step of {second} and one of {first} take {steps}: not told apart{_of(found)}."
+        return (
+            f"A step of {second} and one of {first} take {steps}: not distinguishable{_of(found)}."
+        )
     way = "longer" if found.whole.value > 0 else "less"
     return (
         f"A step of {second} takes {units.seconds(abs(found.whole.value))} {way} than one of "
@@ -48,21 +50,21 @@ def _told(found: StepByLayer, part: Part) -> str:
     if found.whole.excludes_zero:
         told += f" ({units.share(value_s / found.whole.value)} of the whole)"
     if not part.is_of_both:
-        owner = found.second_case if part.first_s is None else found.first_case
-        told += f", which only {owner.label} has"
+        owner = found.second if part.first_s is None else found.first
+        told += f", which only {owner} has"
     return told
 
 
 def _only(found: StepByLayer) -> list[str]:
     said = []
-    for case, parts in (
-        (found.first_case, [one for one in found.layers if one.second_s is None]),
-        (found.second_case, [one for one in found.layers if one.first_s is None]),
+    for name, parts in (
+        (found.first, [one for one in found.layers if one.second_s is None]),
+        (found.second, [one for one in found.layers if one.first_s is None]),
     ):
         if len(parts) > 1:
             seconds = abs(sum(one.difference_s.value for one in parts))
             many = f"{len(parts)} layers"
-            said.append(f"What only {case.label} has, {many}, takes {units.seconds(seconds)}.")
+            said.append(f"What only {name} has, {many}, takes {units.seconds(seconds)}.")
     return said
 
 

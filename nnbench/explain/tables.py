@@ -77,8 +77,7 @@ def layer_table(found: StepByLayer) -> Table:
         f"{case.context}: a step layer by layer; {batch}",
         ("layer", "B minus A", "share", "A", "B"),
         rows,
-        f"A is {found.first_case.label}, B {found.second_case.label}; 95 % intervals below, from "
-        f"{launches}",
+        f"A is {found.first}, B {found.second}; 95 % intervals below, from {launches}",
         bold=frozenset({len(rows) - 1}),
         spare=("B", "A", "share"),
     )
@@ -100,8 +99,8 @@ def layers_as_json(
 ) -> dict[str, Any]:
     """The same as plain data, in seconds; null for what a network has not."""
     return {
-        "first": found.first_case.label,
-        "second": found.second_case.label,
+        "first": found.first,
+        "second": found.second,
         "place": found.first_case.context,
         "batch_rows": found.first_case.batch_rows,
         "launches": found.launches,

@@ -54,7 +54,7 @@ def _whole(found: Attribution) -> str:
     if not found.whole.excludes_zero:
         return (
             f"Cold, over {found.first_case.cold_epochs} epochs, {found.second} and {found.first} "
-            f"cannot be told apart ({_span(found.whole)})"
+            f"cannot be distinguished ({_span(found.whole)})"
         )
     ratio = found.ratios.get(COLD)
     times = found.second_cold_s / found.first_cold_s if ratio is None else ratio.value
@@ -83,7 +83,7 @@ def _layers(found: Attribution) -> str:
 
 def counts(found: Attribution) -> list[str]:
     """Parameters and FLOPs of both, as far as they are known, and what these leave out."""
-    names = list(dict.fromkeys((found.first_case.label, found.second_case.label)))
+    names = list(dict.fromkeys(found.names))
     told: list[str] = []
     left_out: list[str] = []
     for name, one in zip(names, found.counts, strict=False):
@@ -113,7 +113,7 @@ def _step(found: Attribution) -> str:
     if ratio is None:
         return ""
     if not ratio.excludes_one:
-        return "; per step the two cannot be told apart"
+        return "; per step the two cannot be distinguished"
     if ratio.value < 1:
         turned = Interval(1 / ratio.value, 1 / ratio.high, 1 / ratio.low)
         return f"; per step it is {units.ratio(turned.value)} faster{_beside(turned)}"
@@ -152,7 +152,7 @@ def layers_against_units(found: Attribution, rows: RowsFlip | None) -> list[str]
     deeper, wider = (found.second, found.first)[::sign]
     excess_s = sign * found.whole.value
     if not found.whole.excludes_zero:
-        answer = f"{deeper} and {wider} cannot be told apart"
+        answer = f"{deeper} and {wider} cannot be distinguished"
     else:
         yes, way = ("yes", "longer") if excess_s > 0 else ("no", "less")
         answer = (

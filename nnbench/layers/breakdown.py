@@ -6,7 +6,7 @@ by itself, and what is left is its backward pass. The loss, with the metrics, is
 takes more than the one that is cut after the last layer; the rest is a step without layers. So in
 each launch the parts add up to the whole.
 
-A layer without weights that cannot be told apart from nothing counts with the one before it: a
+A layer without weights that cannot be distinguished from nothing counts with the one before it: a
 compiler makes one loop of both, or it costs as little as it should.
 
 As a check each layer is timed by itself as well, on what it is given in the network.
@@ -94,7 +94,8 @@ class Breakdown:
 
     `groups` are in the order of the network. `update_share` is that of all layers together, and so
     is `alone_share`, each by itself, None where not all were timed so. `launches` stand behind the
-    intervals; `failed` counts pieces of the whole that could not be timed.
+    intervals; `failed` counts pieces of the whole that could not be timed. `name` is what the
+    network is called.
     """
 
     case: Case
@@ -108,6 +109,7 @@ class Breakdown:
     product_flops_per_s: float | None
     launches: int
     failed: int
+    name: str
     alone_share: Interval | None = None
 
     @property
@@ -152,13 +154,14 @@ class Timed:
     """A network's whole step, its layers, and the seconds of each piece of it by launch.
 
     `seconds` has the pieces' names, the whole step's is ''; `failed` counts those of the whole that
-    could not be timed.
+    could not be timed; `name` is what the network is called.
     """
 
     case: Case
     layers: Sequence[Listed]
     seconds: Mapping[str, Mapping[Any, float]]
     failed: int
+    name: str
 
 
 def of(run: Run) -> list[Breakdown]:
@@ -167,7 +170,7 @@ def of(run: Run) -> list[Breakdown]:
     for one in timed(run):
         rates = product_rates(run, one.case)
         rate = float(np.median(rates)) if rates else None
-        found.append(taken_apart(one.case, one.layers, one.seconds, rate, one.failed))
+        found.append(taken_apart(one, rate))
     return found
 
 
@@ -186,7 +189,7 @@ def timed(run: Run) -> list[Timed]:
         failed = sum(
             not by_name[case.piece or ""] for case in cases if not str(case.piece).startswith(ALONE)
         )
-        found.append(Timed(whole, layers, by_name, failed))
+        found.append(Timed(whole, layers, by_name, failed, run.name(whole)))
     return found
 
 
@@ -227,21 +230,15 @@ class Times:
         return [one for one in listed.stops(layers) if self.has(CUT, one)]
 
 
-def taken_apart(
-    case: Case,
-    layers: Sequence[Listed],
-    by_name: Mapping[str, Mapping[Any, float]],
-    rate: float | None,
-    failed: int,
-) -> Breakdown:
-    """The breakdown of a case by the seconds of its pieces, by their names and by launch.
+def taken_apart(one: Timed, rate: float | None) -> Breakdown:
+    """The breakdown of a network by the seconds of its pieces; `rate` is the machine's, in FLOP/s.
 
-    The whole step's name is ''. Raises UserError where no launch has timed it and a cut.
+    Raises UserError where no launch has timed the whole step and a cut.
     """
-    times = Times(by_name)
+    case, layers, times = one.case, one.layers, Times(one.seconds)
     stops = times.stops(layers)
     if not stops:
-        raise UserError(f"{case.label} ({case.context}) has no launch that timed its whole step")
+        raise UserError(f"{one.name} ({case.context}) has no launch that timed its whole step")
     whole = times.whole
 
     def share(seconds: Array) -> Interval:
@@ -267,7 +264,8 @@ def taken_apart(
         update_share=share(update),
         product_flops_per_s=rate,
         launches=len(times.launches),
-        failed=failed,
+        failed=one.failed,
+        name=one.name,
         alone_share=None if alone is None else share(alone),
     )
 
@@ -288,7 +286,7 @@ def _merged(
 
 
 def is_nothing(time: Interval) -> bool:
-    """Whether it cannot be told apart from nothing."""
+    """Whether it cannot be distinguished from nothing."""
     return time.low <= 0 if time.has_interval else time.value <= 0
 
 

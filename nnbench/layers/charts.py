@@ -53,7 +53,7 @@ def along_the_depth(found: Breakdown) -> Figure:
     sampled = f"95 % intervals from {found.launches} launches" if several else "one launch"
     figures.footnote(
         figure,
-        f"{case.label}: {case.context}; the whole step takes {step}; {sampled}.\n"
+        f"{found.name}: {case.context}; the whole step takes {step}; {sampled}.\n"
         f"{case.data}, {case.batch_rows:,} rows a batch.",
     )
     return figure

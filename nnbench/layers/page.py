@@ -27,7 +27,7 @@ METHOD = (
     "written anew for it, and the gradient of that read once more. Loss and metrics are what the "
     "whole step takes more than the last cut; the rest is a step without layers: calling it, and "
     "handing it a batch. So the parts add up to the whole in every launch. A layer without weights "
-    "that cannot be told apart from nothing is told with the one before it: compilers make one "
+    "that cannot be distinguished from nothing is told with the one before it: compilers make one "
     "loop of both. Where branches run at the same time, a branch counts with what it adds to those "
     "before it."
 )

@@ -25,7 +25,7 @@ def table(found: Breakdown) -> Table:
     of_rate = f"; rate: {units.rate(rate)}FLOP/s in a matrix product here" if rate else ""
     launches = "1 launch" if found.launches == 1 else f"{found.launches} launches"
     return Table(
-        title=f"{case.label} ({case.context}): where a step's time goes; {case.data}, {batch}",
+        title=f"{found.name} ({case.context}): where a step's time goes; {case.data}, {batch}",
         columns=(
             *("layer", "share", *PASSES, "time", "alone", "of rate"),
             *("FLOPs", "parameters", "bytes", "output"),
@@ -63,7 +63,8 @@ def _beside(name: str, time_s: Interval, share: Interval) -> list[Cell]:
 def as_json(found: Breakdown) -> dict[str, Any]:
     """A breakdown as plain data."""
     return {
-        "network": found.case.label,
+        "network": found.name,
+        "label": found.case.label,
         "place": found.case.context,
         "batch_rows": found.case.batch_rows,
         "launches": found.launches,

@@ -28,7 +28,17 @@ NUMBERS = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "e
 
 def sentences(found: Breakdown) -> list[str]:
     """Where most of the time goes, and how it divides between layers, update, loss and rest."""
+    if found.launches < 2:
+        return [_of_one_launch(found)]
     return [_finding(found), *_layer(found), _whole(found), *_alone(found)]
+
+
+def _of_one_launch(found: Breakdown) -> str:
+    """No share is a finding that another launch may turn round."""
+    return (
+        f"A step of {found.name} takes {units.seconds(found.whole_s.value)}, in one launch; what "
+        f"of it is which layer's is not known from that: {named(found, found.sorted[0])} took most."
+    )
 
 
 def _finding(found: Breakdown) -> str:
@@ -72,7 +82,7 @@ def _layer(found: Breakdown) -> list[str]:
     told = f"All of {named(found, longest)} is {_share(longest.share)}{rate}"
     second = others[0]
     sure = longest.share.has_interval and longest.share.low > second.share.high
-    then = "next is" if sure else "not told apart from the next,"
+    then = "next is" if sure else "not distinguishable from the next,"
     return [f"{told}; {then} {named(found, second)} with {_share(second.share)}."]
 
 

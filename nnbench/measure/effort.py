@@ -229,15 +229,20 @@ class Settled:
         line = f"{_many(count, 'network')} on {'; '.join(where)}: {made.epochs} epochs, "
         blocks = _many(made.blocks, "block")
         known = self.looks or all(map(is_cheap, self.cases))
-        a_round = f", each about {units.about(made.round_s)}" if known else ""
+        a_round = f", each {self._about(made.round_s)}" if known else ""
         if effort.budget_s is not None:
             line += f"launches of {blocks} for {units.about(effort.budget_s)}{a_round}"
         elif effort.precision is not None:
             line += f"launches of {blocks} until intervals are within {effort.precision}{a_round}"
         else:
             line += f"{_many(made.launches, 'launch', 'es')} of {blocks}"
-            line += f", about {units.about(rounds * made.round_s)}" if known else ""
+            line += f", {self._about(rounds * made.round_s)}" if known else ""
         return [line, made.reason] if made.reason else [line]
+
+    def _about(self, time_s: float) -> str:
+        """A time as sure as it is: without a look it is known of another machine's quiet hours."""
+        about = f"about {units.about(time_s)}"
+        return about if self.looks else f"usually {about} on a quiet machine"
 
 
 def _many(count: int, what: str, ending: str = "s") -> str:

@@ -13,13 +13,13 @@ from nnbench.stats.verdict import MARGIN
 from nnbench.store.runs import Run
 from nnbench.workload.case import Case
 
-SETTLED, SETTLING, MORE = "settled", "settling", "more needed"
+SETTLED, SETTLING, MORE, EARLY = "settled", "settling", "more needed", "too early to say"
 
 NARROW = 0.10
 """Half width of an interval that is good enough where no precision was asked for."""
 
 FEWEST = 3
-"""Launches before which a spread is too little known to say that more of them are needed."""
+"""Launches before which a spread is too little known to say what it will become."""
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class Standing:
     """A network's estimates by phase (of two sides the ratios of the second to the first).
 
     `settled`: all intervals are narrow enough; `settling`: they probably will be after the launches
-    that are planned; else `more needed`.
+    that are planned; else `more needed`, or after few launches `too early to say`.
     """
 
     name: str
@@ -71,7 +71,9 @@ def _state(times: Mapping[str, Estimate], wanted: float, launches: int) -> str:
     if known and all(one.relative_half_width <= wanted for one in known):
         return SETTLED
     begun = max(one.launches for one in times.values())
-    if begun < FEWEST or all(_projected(one, launches) <= wanted for one in known):
+    if begun < FEWEST:
+        return EARLY
+    if all(_projected(one, launches) <= wanted for one in known):
         return SETTLING
     return MORE
 

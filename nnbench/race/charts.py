@@ -55,7 +55,7 @@ def _band(axis: Axes, race: Race, racer: Racer, clock: str, number: int) -> None
     band = moments_s[finite], low[finite], high[finite]
     axis.fill_between(*band, color=colour, alpha=0.18, linewidth=0)
     line = moments_s[shown], middle[shown]
-    axis.plot(*line, style, color=colour, linewidth=1.6, label=racer.label)
+    axis.plot(*line, style, color=colour, linewidth=1.6, label=racer.name)
 
 
 def pareto(race: Race) -> Figure:
@@ -79,7 +79,7 @@ def pareto(race: Race) -> Figure:
         for turn, (time, loss, racer, colour) in enumerate(points):
             point = (time.value, race.shown(loss.value))
             _point(axis, race, time, loss, colour, filled=racer in front)
-            figures.name_point(axis, racer.label, point, right=turn % 2 == 0)
+            figures.name_point(axis, racer.name, point, right=turn % 2 == 0)
         axis.margins(x=0.22, y=0.14)
         _dress(axis, clock, f"time for {race.epochs:,} epochs")
     _loss_axis(axes[0])

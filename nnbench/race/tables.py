@@ -18,7 +18,7 @@ def table(race: Race) -> Table:
         f"{race.shown(race.target):.4g} on {race.case.data}, {race.epochs:,} epochs at most",
         columns=(
             *("network", "weights", "to target, training", "from cold", "seeds there"),
-            *("an epoch", f"{race.goal.name} at the end", f"to target, {race.case.label} = 1"),
+            *("an epoch", f"{race.goal.name} at the end", f"to target, {race.racers[0].name} = 1"),
         ),
         rows=[_row(race, one) for one in race.racers],
         caption=f"medians over seeds, {units.share(race.confidence)} intervals below; "
@@ -30,7 +30,7 @@ def _row(race: Race, racer: Racer) -> list[Cell]:
     trained, first = racer.time_to(race.target), race.racers[0]
     ratio = racer.ratio(first, race.target) if racer is not first else None
     return [
-        Cell(racer.label),
+        Cell(racer.name),
         Cell(f"{racer.case.parameters:,}" if racer.case.parameters else MISSING),
         _time(trained),
         _time(racer.time_to(race.target, COLD)),
@@ -74,7 +74,7 @@ def as_json(race: Race) -> dict[str, Any]:
         "epochs": race.epochs,
         "networks": [
             {
-                "architecture": one.label,
+                "architecture": one.case.label,
                 "parameters": one.case.parameters,
                 "seeds": [curve.seed for curve in one.curves],
                 "time_to_target_s": {c: _plain(one.time_to(target, c)) for c in CLOCKS},
@@ -85,7 +85,9 @@ def as_json(race: Race) -> dict[str, Any]:
             }
             for one in race.racers
         ],
-        "leaders": [{"from_s": from_s, "architecture": one.label} for from_s, one in race.leaders],
+        "leaders": [
+            {"from_s": from_s, "architecture": one.case.label} for from_s, one in race.leaders
+        ],
         "sentences": sentences(race),
         "warnings": warnings(race),
     }

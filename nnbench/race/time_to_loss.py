@@ -63,15 +63,11 @@ class Curve:
 
 @dataclass(frozen=True, eq=False)
 class Racer:
-    """One architecture's trainings, one a seed."""
+    """One network's trainings, one a seed; `name` is what it is called."""
 
     case: Case
     curves: Sequence[Curve]
-
-    @property
-    def label(self) -> str:
-        """What the network is called."""
-        return self.case.label
+    name: str
 
     def time_to(self, target: float, clock: str = TRAINED) -> Median:
         """Over seeds: seconds to this loss."""
@@ -134,7 +130,9 @@ class Race:
         found: dict[tuple[Any, ...], list[Racer]] = {}
         for key, case in run.cases.items():
             if key in curves:
-                found.setdefault(case.comparable, []).append(Racer(case, curves[key]))
+                found.setdefault(case.comparable, []).append(
+                    Racer(case, curves[key], run.name(case))
+                )
         return [
             cls(one, _common_target(one) if target is None else goal.sign * target, goal)
             for one in found.values()

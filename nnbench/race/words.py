@@ -5,6 +5,7 @@ from nnbench.race.time_to_loss import TRAINED, Race
 from nnbench.show import units
 from nnbench.stats.median import LEAST_FOR_WANTED
 from nnbench.workload.case import SPLIT_SEED
+from nnbench.workload.networks import listed
 
 
 def sentences(race: Race) -> list[str]:
@@ -12,18 +13,18 @@ def sentences(race: Race) -> list[str]:
     found = [*_target(race), _leaders(race)]
     front = race.front()
     if len(race.racers) > 1:
-        beaten = [one.label for one in race.racers if one not in front]
+        beaten = [one.name for one in race.racers if one not in front]
         found.append(
             f"Over {race.epochs:,} epochs of each, no other is better in both time and "
             f"{race.goal.name} than "
-            f"{', '.join(one.label for one in front)}"
+            f"{listed([one.name for one in front])}"
             + (f"; {_all(beaten, 'is', 'are')} beaten in both." if beaten else ".")
         )
     return found
 
 
-def _all(labels: list[str], one: str, several: str) -> str:
-    return f"{', '.join(labels)} {one if len(labels) == 1 else several}"
+def _all(names: list[str], one: str, several: str) -> str:
+    return f"{listed(names)} {one if len(names) == 1 else several}"
 
 
 def _target(race: Race) -> list[str]:
@@ -40,12 +41,12 @@ def _target(race: Race) -> list[str]:
     for clock, (best, rivals) in race.winners.items():
         time = units.seconds(best.time_to(race.target, clock).value)
         kind = "of training alone" if clock == TRAINED else "from nothing"
-        others = ", ".join(one.label for one in rivals)
+        others = listed([one.name for one in rivals])
         found.append(
-            f"{best.label} is first at a {name} of {target}, after {time} {kind}"
-            + (f"; {others} cannot be told apart from it." if rivals else ".")
+            f"{best.name} is first at a {name} of {target}, after {time} {kind}"
+            + (f"; {others} cannot be distinguished from it." if rivals else ".")
         )
-    missing = [one.label for one in race.racers if not one.time_to(race.target).reached]
+    missing = [one.name for one in race.racers if not one.time_to(race.target).reached]
     if missing:
         found.append(f"{_all(missing, 'does', 'do')} not get there {within} the seeds.")
     return found
@@ -55,9 +56,9 @@ def _leaders(race: Race) -> str:
     first, *others = race.lasting_leaders
     if not others:
         every = "every" if len(race.leaders) == 1 else "nearly every"
-        return f"{first[1].label} has the {race.goal.best} at {every} moment."
-    changes = [f"from {units.seconds(moment_s)} on {one.label}" for moment_s, one in others]
-    parts = ", ".join([f"at first {first[1].label}", *changes])
+        return f"{first[1].name} has the {race.goal.best} at {every} moment."
+    changes = [f"from {units.seconds(moment_s)} on {one.name}" for moment_s, one in others]
+    parts = ", ".join([f"at first {first[1].name}", *changes])
     return f"With a given time to train, the {race.goal.best} has {parts}."
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from nnbench.phases import COLD, COMPILE, EPOCH, STEP, TRACE, ColdParts
 from nnbench.show import units
 from nnbench.show.intervals import RATIO, SECONDS, sentence
+from nnbench.workload.networks import listed
 
 if TYPE_CHECKING:
     from nnbench.report.contexts import Axis
@@ -69,11 +70,11 @@ def _of_group(group: Group) -> str:
     tied = _tied(group, phase)
     slowest = max(times, key=lambda name: times[name].value)
     if slowest in tied:
-        return f"{_names(tied)} cannot be told apart in {WHAT[phase]}"
+        return f"{_names(tied)} cannot be distinguished in {WHAT[phase]}"
     ratio = _ratio(group, phase, slowest, tied[0])
     took = f"{slowest} took {units.ratio(ratio)} as long"
     if len(tied) > 1:
-        return f"{_names(tied)} trained fastest and cannot be told apart; {took}"
+        return f"{_names(tied)} trained fastest and cannot be distinguished; {took}"
     return f"{tied[0]} {TOOK[phase]}; {took}"
 
 
@@ -84,12 +85,12 @@ def _tied(group: Group, phase: str) -> list[str]:
     (first, fastest), others = having[0], having[1:]
     found = [group.name(fastest.case)]
     for row, one in others:
-        if not told_apart(group.ratios.get(phase), row, first):
+        if not distinguishable(group.ratios.get(phase), row, first):
             found.append(group.name(one.case))
     return found
 
 
-def told_apart(ratios: Ratios | None, row: int, base: int) -> bool:
+def distinguishable(ratios: Ratios | None, row: int, base: int) -> bool:
     """Whether the interval of one network's ratio to another leaves out equality."""
     if ratios is None:
         return False
@@ -104,13 +105,8 @@ def _ratio(group: Group, phase: str, name: str, base: str) -> float:
 
 def _names(names: Sequence[str], most: int = 2) -> str:
     if len(names) > most:
-        return f"{bracketed(names[0])} and {len(names) - 1} more networks"
-    return " and ".join(map(bracketed, names))
-
-
-def bracketed(name: str) -> str:
-    """A name in a list: `[100,100]`, which is typed so, too, where it has commas of its own."""
-    return f"[{name}]" if "," in name and ":" not in name and "[" not in name else name
+        return f"{names[0]} and {len(names) - 1} more networks"
+    return listed(names, " and ")
 
 
 def sentences(groups: Sequence[Group], axes: Sequence[Axis]) -> tuple[str, ...]:
@@ -172,21 +168,26 @@ def _goes(group: Group) -> Iterator[str]:
         return
     one, parts = min(split, key=lambda pair: pair[1].cold_s)
     told = [f"{share} % {SHORT[name]}" for name, share in shares(parts)[:2]]
-    yield f"Of {group.name(one.case)}'s training, {' and '.join(told)}."
+    name = group.name(one.case)
+    yield (
+        f"Of {name}'s training, {' and '.join(told)}." if told else f"Of {name}, {too_much(parts)}."
+    )
 
 
 def shares(parts: ColdParts) -> list[tuple[str, int]]:
     """What a cold training goes to, in whole per cent that add up to 100; largest first.
 
-    Rounded by the largest remainders. A rest below zero is what the parts have too much.
+    Rounded by the largest remainders. Nothing where the parts take more than the whole.
     """
+    if _too_much(parts):
+        return []
     getting_ready = parts.once_s.get(TRACE, 0.0) + parts.once_s.get(COMPILE, 0.0)
     named = {
         GETTING_READY: getting_ready,
         ONCE: sum(parts.once_s.values()) - getting_ready,
         OVERHEAD: parts.overhead_s,
         STEPS: parts.steps_s,
-        REST: parts.rest_s,
+        REST: max(parts.rest_s, 0.0),
     }
     exact = {name: 100 * value_s / parts.cold_s for name, value_s in named.items()}
     whole = {name: int(np.floor(value)) for name, value in exact.items()}
@@ -196,12 +197,24 @@ def shares(parts: ColdParts) -> list[tuple[str, int]]:
     return sorted(((name, one) for name, one in whole.items() if one), key=lambda pair: -pair[1])
 
 
+def too_much(parts: ColdParts) -> str:
+    """Why there are no shares."""
+    return (
+        f"the parts, timed by themselves, take {_too_much(parts)} % more than the whole: "
+        "shares are not known"
+    )
+
+
+def _too_much(parts: ColdParts) -> int:
+    return max(0, round(-100 * parts.rest_s / parts.cold_s))
+
+
 def axis_told(axis: Axis, *, short: bool = False) -> str:
     """One sentence of an axis: `jax: fit adds 30 ms [28-32 ms] an epoch to the compiled path`."""
     where = f" ({axis.rest})" if axis.rest and not short else ""
     slower, faster = (_side(axis.name, side) for side in (axis.slower, axis.faster))
     if not axis.ratio.excludes_one:
-        return f"{faster} and {slower} cannot be told apart in {WHAT[axis.phase]}{where}."
+        return f"{faster} and {slower} cannot be distinguished in {WHAT[axis.phase]}{where}."
     ratio = units.ratio(axis.ratio.value) if short else sentence(axis.ratio, RATIO)
     if axis.difference_s is not None and axis.difference_s.excludes_zero:
         added = units.seconds(axis.difference_s.value)

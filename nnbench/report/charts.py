@@ -63,6 +63,8 @@ def card(group: Group, phase: str, rows: Sequence[CaseSummary], numbers: Numbers
         if time.has_interval:
             points = [(panel.x(at), middle) for at in (time.low, end)]
             panel.line(points, color=INK, linewidth=1.2)
+            if time.high > end:
+                panel.arrow(points[1], ">", INK)
         panel.text((panel.x(end) + 5, middle), units.seconds(time.value), va="center")
     panel.x_axis(units.seconds, count=3)
     return panel.done(readings.fastest(group, phase))

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from nnbench.errors import UserError
 from nnbench.show import html
+from nnbench.store.runs import RUN_FILE
 
 RESULTS, PAGE = "results", "index.html"
 LEVELS = ("*.html", "*/*.html", "*/*/*.html", "*/*/*/*.html")
@@ -43,11 +44,26 @@ class Entry:
     written: datetime
 
 
-def folder_of(page: Path) -> Path:
-    """The folder of results that a page lies in: `results` above it, else two above."""
-    above = page.absolute().parents
-    named = (one for one in above if one.name == RESULTS)
-    return next(named, above[1] if len(above) > 1 else above[0])
+def folder_of(page: Path) -> Path | None:
+    """The folder of results that a page lies in: `results` above it, else that of its folder.
+
+    None where that is no folder of results: it has no index of ours, and no other run beside.
+    """
+    above = list(page.absolute().parents)[: len(LEVELS)]
+    for one in above:
+        if one.name == RESULTS:
+            return one
+    run, *others = above
+    folder = others[0] if others else run
+    return folder if _is_ours(folder / PAGE) or _has_runs(folder, run) else None
+
+
+def _is_ours(path: Path) -> bool:
+    return path.is_file() and MARK in path.read_bytes()[:HEAD_BYTES]
+
+
+def _has_runs(folder: Path, besides: Path) -> bool:
+    return any(one.parent != besides for one in folder.glob(f"*/{RUN_FILE}"))
 
 
 def entries(folder: Path) -> Iterator[Entry]:
@@ -72,10 +88,12 @@ def write(page: Path) -> Path | None:
 
     A file of this name that is not ours stays as it is, and an index is nothing to fail for.
     """
-    folder = folder_of(page)
-    path = folder / PAGE
     try:
-        if path.exists() and MARK not in path.read_bytes()[:HEAD_BYTES]:
+        folder = folder_of(page)
+        if folder is None:
+            return None
+        path = folder / PAGE
+        if path.exists() and not _is_ours(path):
             return None
         found = sorted(entries(folder), key=lambda one: one.written, reverse=True)
         return html.render(path, "report/index.html.j2", entries=found, folder=folder.name)

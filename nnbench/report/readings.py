@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from nnbench.phases import STEP
-from nnbench.report.answer import WHAT, shares, told_apart
+from nnbench.report.answer import WHAT, distinguishable, shares, too_much
 from nnbench.report.trusted import noise_told
 from nnbench.show import units
 
@@ -33,20 +33,20 @@ def parts(group: Group) -> str:
     """Of stacked bars: what the fastest training goes to."""
     split = [(one, found) for one in group.summaries if (found := one.cold_parts) is not None]
     one, found = min(split, key=lambda pair: pair[1].cold_s)
-    told = ", ".join(f"{share} % {name}" for name, share in shares(found))
+    told = ", ".join(f"{share} % {name}" for name, share in shares(found)) or too_much(found)
     return f"Where a cold training of {group.name(one.case)} spends its time: {told}."
 
 
 def ratios(group: Group) -> str:
-    """Of ratios: how many are slower, faster, not told apart."""
+    """Of ratios: how many are slower, faster, not distinguishable."""
     row = group.ratios.get(group.whole)
     count = len(group.summaries)
-    apart = [one for one in range(1, count) if told_apart(row, one, 0)]
+    apart = [one for one in range(1, count) if distinguishable(row, one, 0)]
     slower = sum(bool(row is not None and row.value[one, 0] > 1) for one in apart)
     base = group.name(group.first)
     return (
         f"Compared with {base} in {WHAT[group.whole]}: {slower} networks slower, "
-        f"{len(apart) - slower} faster, {count - 1 - len(apart)} not told apart."
+        f"{len(apart) - slower} faster, {count - 1 - len(apart)} not distinguishable."
     )
 
 

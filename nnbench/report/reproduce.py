@@ -4,10 +4,11 @@ import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from nnbench.errors import UserError
 from nnbench.phases import STEP
 from nnbench.store.folder import ASKED
 from nnbench.store.runs import Run
-from nnbench.workload import handed
+from nnbench.workload import handed, networks
 
 if TYPE_CHECKING:
     from nnbench.report.run_analysis import RunAnalysis
@@ -23,7 +24,7 @@ def command(run: Run) -> str:
 def _from_cases(run: Run) -> str:
     cases = list(run.cases.values())
     first = cases[0]
-    named = list(dict.fromkeys(run.name(case) for case in cases))
+    named = list(dict.fromkeys(_called(run, case) for case in cases))
     options: dict[str, object] = {
         "data": first.data,
         "epochs": first.cold_epochs,
@@ -41,9 +42,13 @@ def _from_cases(run: Run) -> str:
     return shlex.join(["nnbench", "run", *named, *given])
 
 
-def _called(found: "RunAnalysis", case: "Case") -> str:
-    """What a command calls a network by: of what a notebook defined, the reference."""
-    return case.label if handed.is_handed(case.label) else found.run.name(case)
+def _called(run: Run, case: "Case") -> str:
+    """What a command calls a network by: the text that was typed, not a name that Python gave."""
+    name = run.name(case)
+    try:
+        return name if networks.parse_one(name).label == case.label else case.label
+    except UserError:
+        return case.label
 
 
 def next_commands(found: "RunAnalysis", folder: Path | None = None) -> list[tuple[str, str]]:
@@ -55,7 +60,7 @@ def next_commands(found: "RunAnalysis", folder: Path | None = None) -> list[tupl
     if group and len(group.summaries) > 1:
         times = [one for one in group.summaries if group.whole in one.times]
         times.sort(key=lambda one: one.times[group.whole].value)
-        names = [shlex.quote(_called(found, one.case)) for one in (times[0], times[-1])]
+        names = [shlex.quote(_called(found.run, one.case)) for one in (times[0], times[-1])]
         told.append(
             ("Why does one take longer?", f"nnbench explain {' '.join(names)} --run {named}")
         )
@@ -63,7 +68,7 @@ def next_commands(found: "RunAnalysis", folder: Path | None = None) -> list[tupl
         told.append(("Would the figures hold?", found.trust.mend))
     can_be_varied = group and not handed.is_handed(group.first.label)
     if group and can_be_varied and any(STEP in one.times for one in group.summaries):
-        name = shlex.quote(group.name(group.first))
+        name = shlex.quote(_called(found.run, group.first))
         told.append(("How does the cost grow?", f"nnbench scale depth width --network {name}"))
     told.append(("Did a change of code matter?", "nnbench compare --against HEAD~1"))
     return told

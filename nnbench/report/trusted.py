@@ -2,7 +2,7 @@
 
 import re
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from nnbench.phases import COLD, EPOCH, STEP
@@ -20,6 +20,9 @@ SOME_NOISE, MUCH_NOISE = 0.10, 0.50
 """Shares of noisy blocks with the same meaning."""
 
 ENOUGH_LAUNCHES = 5
+
+LONGEST = "10min"
+"""A machine may be too busy for narrow intervals, however long one measures."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +51,8 @@ def judge(run: Run, summaries: Sequence[CaseSummary], blocks: int, noisy: int) -
     found = [_of_launches(launches, run)]
     if widest is not None:
         level = GOOD if widest <= NARROW else FAIR if widest <= WIDE else LOW
-        mend = _command(run, f"--precision {5 if widest <= WIDE else 10}%")
+        precision = f"{5 if widest <= WIDE else 10}%"
+        mend = _command(run, {"launches": "", "precision": precision, "budget": LONGEST})
         found.append((level, f"intervals are within {units.within(widest)}", mend))
     share = noisy / blocks if blocks else 0.0
     level = GOOD if share <= SOME_NOISE else FAIR if share <= MUCH_NOISE else LOW
@@ -56,7 +60,9 @@ def judge(run: Run, summaries: Sequence[CaseSummary], blocks: int, noisy: int) -
     order = (LOW, FAIR, GOOD)
     worst = min(found, key=lambda one: order.index(one[0]))
     why = "; ".join(told for _, told, _ in sorted(found, key=lambda one: order.index(one[0])))
-    return Trust(worst[0], why, worst[2] if worst[0] != GOOD else "")
+    # On a machine that is busy all the time, measuring more tells little.
+    mend = doctor if share > MUCH_NOISE else worst[2]
+    return Trust(worst[0], why, mend if worst[0] != GOOD else "")
 
 
 def noise_told(noisy: int, blocks: int) -> str:
@@ -69,24 +75,31 @@ def noise_told(noisy: int, blocks: int) -> str:
 
 
 def _of_launches(launches: int, run: Run) -> tuple[str, str, str]:
-    mend = _command(run, f"--launches {ENOUGH_LAUNCHES}")
+    mend = _command(run, {"launches": str(ENOUGH_LAUNCHES)})
     if launches == 1:
         return LOW, "one launch: how far another process would differ is not known", mend
     level = GOOD if launches >= ENOUGH_LAUNCHES else FAIR if launches > 2 else LOW
     return level, f"{launches} launches", mend
 
 
-def _command(run: Run, option: str) -> str:
-    """The command that was given, with another value of an option; of older runs its beginning."""
+def _command(run: Run, options: Mapping[str, str]) -> str:
+    """The command that was given, with other values of options; of older runs its beginning.
+
+    Those whose value is '' are left out.
+    """
     asked: str = run.specification.get(ASKED, {}).get("command", "")
-    name = option.split()[0]
+    given = {name: value for name, value in options.items() if value}
     if asked.startswith("nnbench.run("):
         # Asked in Python.
-        keyword, value = name.strip("-"), option.split()[1]
-        told = re.sub(rf", {keyword}=('[^']*'|[^,)]*)", "", asked)
-        return f"{told[:-1]}, {keyword}={value if value.isdigit() else repr(value)})"
+        for name in options:
+            asked = re.sub(rf", {name}=('[^']*'|[^,)]*)", "", asked)
+        written = (f"{name}={value if value.isdigit() else repr(value)}"
+                   for name, value in given.items())  # fmt: skip
+        return f"{asked[:-1]}, {', '.join(written)})"
     words = shlex.split(asked) or ["nnbench", "run", "…"]
-    if name in words:
-        place = words.index(name)
-        words[place : place + 2] = []
-    return f"{shlex.join(words) if asked else ' '.join(words)} {option}"
+    for option in (f"--{name}" for name in options):
+        if option in words:
+            place = words.index(option)
+            words[place : place + 2] = []
+    more = " ".join(f"--{name} {value}" for name, value in given.items())
+    return f"{shlex.join(words) if asked else ' '.join(words)} {more}"

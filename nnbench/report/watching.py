@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 
 from nnbench.measure.run import Progress
-from nnbench.measure.standing import MORE, SETTLED, SETTLING, Standing
+from nnbench.measure.standing import EARLY, MORE, SETTLED, SETTLING, Standing
 from nnbench.phases import COLD, EPOCH, STEP
 from nnbench.show import units
 from nnbench.show.intervals import MISSING
@@ -12,8 +12,8 @@ from nnbench.show.table import Cell, Table
 from nnbench.show.terminal import NARROW
 from nnbench.stats.estimate import Estimate
 
-TONES = {SETTLED: "good", SETTLING: "", MORE: "warning"}
-ORDER = (MORE, SETTLING, SETTLED)
+TONES = {SETTLED: "good", SETTLING: "", EARLY: "", MORE: "warning"}
+ORDER = (MORE, EARLY, SETTLING, SETTLED)
 SAFE = "Ctrl-C is safe: what was measured is kept, the same command goes on."
 SHOWN = {COLD: "whole training", EPOCH: "epoch", STEP: "step"}
 

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 from nnbench.errors import first_line
 from nnbench.machine.devices import VIRTUAL, are_virtual
 from nnbench.phases import COLD, DATA, EPOCH, STEP
-from nnbench.report.answer import NOTHING, bracketed, shares
+from nnbench.report.answer import NOTHING, shares, too_much
 from nnbench.show import units
 from nnbench.show.intervals import RATIO, SECONDS, sentence
 from nnbench.stats.summary import CaseSummary
 from nnbench.training.compiled.causes import same_compiler, unlike_fit
+from nnbench.workload.networks import bracketed
 
 if TYPE_CHECKING:
     from nnbench.report.contexts import PathRatio
@@ -112,7 +113,7 @@ def _comparison(group: Group, phase: str, what: str) -> Iterator[str]:
     for words, found in (
         ("slower are ", [told for value, told in reversed(clear) if value > 1]),
         ("faster are ", [told for value, told in clear if value <= 1]),
-        (f"not told apart from {first}: ", unclear),
+        (f"not distinguishable from {first}: ", unclear),
     ):
         if found:
             parts.append(words + _list(found))
@@ -132,7 +133,8 @@ def _where_the_time_goes(group: Group) -> Iterator[str]:
     split.sort(key=lambda pair: pair[0].cold_s)
     for parts, name in (split[-1], split[0]) if len(split) > 1 else split:
         told = [f"{share} % to {part}" for part, share in shares(parts)]
-        yield f"The {units.seconds(parts.cold_s)} that {name} takes cold go {_list(told)}."
+        whole = f"{units.seconds(parts.cold_s)} that {name} takes cold"
+        yield f"The {whole} go {_list(told)}." if told else f"Of the {whole}, {too_much(parts)}."
 
 
 def _waits(group: Group) -> Iterator[str]:

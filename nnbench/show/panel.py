@@ -26,6 +26,9 @@ INK, FRAME, GRID, JOINED = "#000000", "#888888", "#dddddd", "#bbbbbb"
 LINE = 1.18
 """Height of a line of text, in font sizes."""
 
+ARROW = 4.5
+"""Size of an arrowhead, in pixels."""
+
 _PIXELS = IdentityTransform()
 
 
@@ -140,7 +143,10 @@ class Panel:
         filled: bool = True,
         size: float = 6.5,
     ) -> None:
-        """A point with its interval, along x or y; `other` is its place on the other, in pixels."""
+        """A point with its interval, along x or y; `other` is its place on the other, in pixels.
+
+        An end beyond the scale is an arrowhead.
+        """
         colour, marker = sign
         ends = (found.low, found.value, found.high) if found.has_interval else (found.value,) * 3
         scale = self.y if upright else self.x
@@ -151,6 +157,19 @@ class Panel:
             points, says=says, series=series, color=colour, linewidth=1.6, marker=marker,
             markevery=[1], markersize=size, markerfacecolor=face, markeredgecolor=colour,
         )  # fmt: skip
+        low, high = "v^" if upright else "<>"
+        if ends[0] < scale.low:
+            self.arrow(points[0], low, colour, series)
+        if ends[2] > scale.high:
+            self.arrow(points[2], high, colour, series)
+
+    def arrow(
+        self, place: tuple[float, float], way: str, colour: str, series: int | None = None
+    ) -> None:
+        """An arrowhead where an interval goes on beyond the chart; `way` is <, >, v or ^."""
+        self.line(
+            [place], series=series, color=colour, linestyle="none", marker=way, markersize=ARROW
+        )
 
     def text(
         self, place: tuple[float, float], text: str, *, size: float = FONT, **style: Any

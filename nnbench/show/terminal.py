@@ -6,6 +6,7 @@ Whatever is printed is made printable here, see `show.text`; Rich gets texts, ne
 import json
 import shutil
 import sys
+import textwrap
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext, suppress
@@ -78,11 +79,23 @@ def _write(text: str) -> None:
 
 
 def note(*lines: str, quiet: bool = False) -> None:
-    """Print lines beside the answer, on standard error; nothing ends where they are not heard."""
+    """Print lines beside the answer, on standard error; nothing ends where they are not heard.
+
+    On a terminal a line is broken between words, but for a command, which may be copied.
+    """
     if not quiet:
         with suppress(OSError):
-            sys.stderr.write("".join(f"{printable(line)}\n" for line in lines))
+            shown = [_broken(printable(line)) for line in lines]
+            sys.stderr.write("".join(f"{line}\n" for line in shown))
             sys.stderr.flush()
+
+
+def _broken(line: str) -> str:
+    if not sys.stderr.isatty() or "nnbench " in line or "`" in line:
+        return line
+    width, _ = terminal_size(PIPED_WIDTH)
+    parts = textwrap.wrap(line, width, break_long_words=False, break_on_hyphens=False)
+    return "\n".join(parts) or line
 
 
 def skipped(reasons: Iterable[str]) -> None:

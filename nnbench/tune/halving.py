@@ -10,7 +10,7 @@ The settings that combine all factors are hundreds; each costs seconds to compil
 3. *Halving*: the fastest are timed again in new processes, the slower half is dropped, and so on
    (successive halving: Karnin, Koren and Somekh, "Almost optimal exploration in multi-armed
    bandits", ICML 2013; Jamieson and Talwalkar, AISTATS 2016): most launches go to those that are
-   hardest to tell apart. The rest of the budget goes to the last two of each kind.
+   hardest to distinguish. The rest of the budget goes to the last two of each kind.
 
 Settings that keep the training and those that change it are ranked apart. The present setting is
 timed in every rung: all others are ratios to it. What a rung consists of follows from the records

@@ -86,6 +86,16 @@ def typed(texts: Sequence[str]) -> dict[str, str]:
     return {label: text for label, text in found.items() if label != text}
 
 
+def listed(names: Sequence[str], between: str = ", ") -> str:
+    """Names one after the other: of several, `[100,100]` where one has commas of its own."""
+    return between.join(names if len(names) < 2 else map(bracketed, names))
+
+
+def bracketed(name: str) -> str:
+    """A name in a list: `[100,100]`, which is typed so, too, where it has commas of its own."""
+    return f"[{name}]" if "," in name and ":" not in name and "[" not in name else name
+
+
 def _words(texts: Sequence[str]) -> list[str]:
     return [word for text in texts for word in _WORD.findall(re.sub(r"\s*,\s*", ",", text))]
 

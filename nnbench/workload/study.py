@@ -73,9 +73,12 @@ class Networks:
         return networks.parse(texts) if texts else []
 
     def typed(self) -> dict[str, str]:
+        """What each network is called whose label is another text: by what was typed, or given."""
+        return self.typed_texts() | handed.names()
+
+    def typed_texts(self) -> dict[str, str]:
         """What was typed for each network whose label is another text."""
-        typed = networks.typed(self.architectures) if self.architectures else {}
-        return typed | handed.names()
+        return networks.typed(self.architectures) if self.architectures else {}
 
     def usual_data(self) -> str:
         """The name of data that all of them can be trained on, as far as there is one."""
@@ -353,9 +356,16 @@ class Study:
 
     def _call(self) -> str:
         """The same in Python, where a notebook's own networks or arrays are asked about."""
-        names = handed.names()
-        told = ", ".join(repr(names.get(one.label, one.label)) for one in self.networks.parsed())
-        written = [f"[{told}]"]
+        names, typed = handed.names(), self.networks.typed_texts()
+        texts = {
+            one.label: one.label.partition(":")[2]
+            if handed.is_handed(one.label)
+            else repr(typed.get(one.label, one.label))
+            for one in self.networks.parsed()
+        }
+        keys = (names.get(label, typed.get(label, label)) for label in texts)
+        named = (f"{key!r}: {text}" for key, text in zip(keys, texts.values(), strict=True))
+        written = [f"{{{', '.join(named)}}}" if names else f"[{', '.join(texts.values())}]"]
         for part in (self.data, self.training, self.machine, self.effort):
             for one in fields(part):
                 value = getattr(part, one.name)

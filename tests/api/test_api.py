@@ -68,6 +68,11 @@ def test_options_are_those_of_the_command_line(name):
     assert "Options, of the command line:" in inspect.getdoc(function)
 
 
+def test_no_network_is_refused_as_on_the_command_line():
+    with pytest.raises(UserError, match="no network was named"):
+        nnbench.predict([])
+
+
 def test_a_folder_of_the_same_name_stays_a_function():
     import nnbench.explain.words
 
@@ -125,6 +130,7 @@ def test_runs_are_compared_and_explained(found, tmp_path):
     assert one.report().suffix == ".html"
     why = nnbench.explain("6,6", "100,100", run=found, results=tmp_path)
     assert "100x2" in why.finding
+    assert why.report().name == "explain.html"
     assert set(why.to_pandas().columns) >= {"name", "value_s", "low_s", "high_s"}
     with pytest.raises(UserError, match="there is nothing to compare"):
         nnbench.compare(found, found.folder)
@@ -178,6 +184,12 @@ def test_what_cannot_be_handed_to_another_process_says_why():
     told = r"__main__:mine cannot be handed .*'_thread.lock'.*: write the function into a file"
     with pytest.raises(UserError, match=told), given({"mine": lambda: lock}):
         pass
+
+
+def test_the_call_that_asks_for_the_same_again_names_what_was_given():
+    with given({"mine": lambda: None, "small": "6,6"}, ([[1.0]], [1])) as found:
+        asked = Study.of(found.texts, data=found.data, epochs=3).command()
+    assert asked == "nnbench.run({'mine': mine, 'small': '6,6'}, data=data, epochs=3)"
 
 
 def test_names_are_as_given_and_references_differ():

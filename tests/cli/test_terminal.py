@@ -52,7 +52,7 @@ def test_a_run_ends_with_its_answer_and_a_table_that_fits(folder, columns):
     assert lines[-1] == f"{which}/run/report.html"
     if which == "two":
         assert "A whole training" in flat
-        assert re.search(r"jax and torch cannot be told apart|took [\d.]+×", flat.lower())
+        assert re.search(r"jax and torch cannot be distinguished|took [\d.]+×", flat.lower())
 
 
 def test_what_has_no_room_is_named_and_comes_back(folder, capsys, monkeypatch):
@@ -78,7 +78,7 @@ def test_the_summary_in_markdown_has_all_of_it(folder):
 
 
 def test_many_networks_show_those_that_need_most(folder):
-    from nnbench.measure.standing import MORE, SETTLED, SETTLING, standings
+    from nnbench.measure.standing import EARLY, MORE, SETTLED, SETTLING, standings
     from nnbench.store import runs
 
     run = runs.read(folder / "one" / "run")
@@ -88,6 +88,8 @@ def test_many_networks_show_those_that_need_most(folder):
     noisy = make_run(folder / "noisy", NETWORKS, spread=0.4)
     assert {one.state for one in standings(noisy, 5)} == {MORE}
     assert {one.state for one in standings(noisy, 1000)} == {SETTLING}
+    early = make_run(folder / "early", NETWORKS, spread=0.4, launches=2)
+    assert {one.state for one in standings(early, 1000)} == {EARLY}
     mixed = (*standings(run, 5), *standings(noisy, 5))
     table, more = watching.estimates(mixed, 4, 60)
     assert [row[-1].text for row in table.rows] == [MORE] * 3 + [SETTLED]
@@ -112,7 +114,9 @@ def test_while_measuring_it_is_redrawn_in_place_and_may_be_interrupted(tmp_path)
     for columns in WIDTHS:
         terminal = Terminal(columns, *command, "--epochs", "3", folder=tmp_path)
         # Estimates of what was measured before stand there at once.
-        seen = terminal.until(rf"{reached[columns]} \(jax, cpu\)(.*\n)+.*(settl|more needed)")
+        seen = terminal.until(
+            rf"{reached[columns]} \(jax, cpu\)(.*\n)+.*(settl|too early|more needed)"
+        )
         live = seen[seen.index("launch ") :]
         assert max(map(len, live.splitlines())) <= columns
         assert live.count("launch ") == 1

@@ -520,8 +520,17 @@ def test_what_is_not_known_well_enough_is_no_answer(model):
     assert "not known well enough" in cells
     assert not any("50" in one for one in cells[:3])
     assert not any(one.startswith("of it") for one in cells)
-    assert "calibrate 6 more minutes (nnbench calibrate --backend jax" in words.predicted(said)[-2]
+    assert "calibrate 6 more minutes (nnbench calibrate --backend jax" in words.predicted(said)[0]
+    assert not any("lies within" in one for one in words.predicted(said))
     assert tables.predicted_as_json(said)["known"] is False
+
+
+def test_a_prediction_begins_with_its_answer(model):
+    told = model.predict(SETTING.case(parse("64x4"), 2000, None), 30)
+    said = answers.Predicted(told, SETTING.label, datetime.now(UTC), (), SETTING.options, 120.0)
+    first, *others = words.predicted(said)
+    assert first.startswith("64x4: an epoch takes ")
+    assert any("lies within what was calibrated" in one for one in others)
 
 
 def test_counts_are_read_back_as_they_were_written():

@@ -144,7 +144,7 @@ def test_a_trajectory_holds_what_it_should_or_is_refused(tmp_path, name):
             trajectory.read(path)
 
 
-def test_trainings_of_unlike_arrays_are_told_apart_by_their_shapes():
+def test_trainings_of_unlike_arrays_are_distinguishable_by_their_shapes():
     first = made(WEIGHTS)
     huge = made(np.full((3, 2, 2), 1e300))
     assert not trajectory.drift(first, huge).comparable

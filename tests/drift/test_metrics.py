@@ -151,7 +151,7 @@ def test_other_shapes_are_not_compared():
     assert diagnosis.explain(made(WEIGHTS), made(WEIGHTS[:, :2])).sources == ("shapes",)
 
 
-def test_the_sources_are_told_apart():
+def test_the_sources_are_distinguishable():
     plain = made(WEIGHTS)
 
     def sources(second, first=plain):

@@ -3,6 +3,7 @@
 import json
 import math
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -37,7 +38,7 @@ def timed(network, own_s, *, launches=5, noise=0.0, seed=0):
         name: {at: one * (1 + noise * rng.normal()) for at in range(launches)}
         for name, one in seconds.items()
     }
-    return Timed(case(network), layers, of_launches, 0)
+    return Timed(case(network), layers, of_launches, 0, network)
 
 
 BEFORE = [
@@ -150,6 +151,10 @@ def test_the_page_shows_phases_then_layers(tmp_path):
         ({"first": "6,6"}, "1 is named: A and B, or --model twice"),
         ({"first": "6,6", "second": "6,6"}, "are the same network"),
         ({"first": "/tmp", "second": "/", "layers": True}, "name two networks with --layers"),
+        (
+            {"first": "8", "second": "8x2", "layers": True, "saved": Path("run")},
+            "layers are timed anew: drop --run",
+        ),
     ],
 )
 def test_what_cannot_be_compared_is_refused(asked, told):
@@ -158,21 +163,22 @@ def test_what_cannot_be_compared_is_refused(asked, told):
 
 
 @pytest.mark.long
-def test_the_command_adds_the_layers_to_the_phases_of_a_saved_run(tmp_path, monkeypatch, capsys):
+def test_the_command_adds_the_layers_to_the_phases(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(plan, "SWEEPS", 1)
     monkeypatch.setattr(plan, "LEAST_SWEEPS", 1)
-    run = make_run(tmp_path, {"8": TIMES_S, "8x2": TIMES_S}, backends=("jax",))
     asked = Asked(
         machine=Machine(backend="jax"),
-        effort=Effort(launches=1),
+        effort=Effort(launches=1, blocks=1),
         output=Output(tmp_path / "results", as_json=True),
     )
-    assert explain("8", "8x2", saved=run.folder, layers=True, asked=asked) == 0
+    assert explain("8", "8,8", layers=True, asked=asked) == 0
     (found,) = json.loads(capsys.readouterr().out)
     layers = found["layers"]
-    assert (layers["first"], layers["second"]) == ("8x1", "8x2")
+    assert (layers["first"], layers["second"]) == (found["first"], found["second"]) == ("8", "8,8")
+    assert "A step of 8,8" in layers["sentences"][0]
     kinds = [(bool(one["first"]), bool(one["second"])) for one in layers["parts"]]
     assert kinds == [(True, True), (False, True), (True, True), (False, False), (False, False)]
     added_up_s = sum(one["difference_s"]["value"] for one in layers["parts"])
     assert added_up_s == pytest.approx(layers["whole_s"]["value"], abs=1e-9)
-    assert (run.folder / "explain.html").exists()
+    (page,) = tmp_path.rglob("explain.html")
+    assert "A step by layer" in page.read_text()

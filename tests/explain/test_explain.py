@@ -78,9 +78,9 @@ def test_words_of_the_lesser_network_are_as_true(tmp_path):
     assert "per step it is 3.00× slower" in said[0]
 
 
-def test_equal_networks_are_not_told_apart(tmp_path):
+def test_equal_networks_are_not_distinguishable(tmp_path):
     said = words.sentences(explained(tmp_path, {WIDE: TIMES[WIDE], DEEP: TIMES[WIDE]}))
-    assert "cannot be told apart" in said[0]
+    assert "cannot be distinguished" in said[0]
     assert "% of the difference" not in said[0]
 
 

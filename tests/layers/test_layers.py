@@ -10,9 +10,10 @@ from runs import case
 
 from nnbench.cli import layers as command
 from nnbench.cli.options import Effort, Machine
+from nnbench.cli.report import report
 from nnbench.errors import UserError
 from nnbench.layers import breakdown, charts, listed, plan, tables, words
-from nnbench.layers.breakdown import PASSES
+from nnbench.layers.breakdown import PASSES, Timed
 from nnbench.layers.listed import Listed
 from nnbench.layers.plan import few
 from nnbench.show.plain import plain
@@ -55,7 +56,7 @@ def times(layers=LAYERS, own_s=OWN_S, launches=5, noise=0.0, **changes):
 
 def found(layers=LAYERS, **options):
     by_name = times(layers, **options)
-    return breakdown.taken_apart(case("6x5"), layers, by_name, RATE, failed=0)
+    return breakdown.taken_apart(Timed(case("6x5"), layers, by_name, 0, "6x5"), RATE)
 
 
 def test_parts_are_what_each_layer_adds_and_add_up_to_the_whole():
@@ -116,13 +117,15 @@ def test_what_takes_less_than_nothing_is_told_and_so_is_what_could_not_be_timed(
         "The parts do not add up well: loss and metrics would take less than nothing."
     )
     by_name = times() | {"cut:1": {}, "forward:1": {}, "forward:5": {}}
-    one = breakdown.taken_apart(case("6x5"), LAYERS, by_name, RATE, failed=3)
+    one = breakdown.taken_apart(Timed(case("6x5"), LAYERS, by_name, 3, "6x5"), RATE)
     assert one.groups[0].name == "conv2d + re_lu"
     assert one.groups[-1].passes_s == {}
     assert "3 pieces of the step could not be timed" in " ".join(words.warnings(one))
     with pytest.raises(UserError, match="no launch that timed its whole step"):
-        breakdown.taken_apart(case("6x5"), LAYERS, times() | {"": {}}, RATE, failed=1)
-    assert "One launch has no interval" in words.warnings(found(launches=1))[0]
+        breakdown.taken_apart(Timed(case("6x5"), LAYERS, times() | {"": {}}, 1, "6x5"), RATE)
+    one = found(launches=1)
+    assert "One launch has no interval" in words.warnings(one)[0]
+    assert not any("%" in text for text in words.sentences(one))
 
 
 def test_the_table_keeps_names_and_shares_however_narrow(capsys, monkeypatch):
@@ -178,6 +181,9 @@ def test_the_command_tells_where_the_time_goes_and_goes_on_where_it_stopped(
     assert sum(group["parameters"] for group in one["layers"]) == 4 * 24 + 24 + 24 + 1
     assert one["product_flops_per_s"] > 0
     assert (tmp_path / "one" / "layers.html").exists()
+    report(tmp_path / "one", as_json=True)
+    assert json.loads(capsys.readouterr().out) == first
+    assert not (tmp_path / "one" / "report.html").exists()
     # All is measured: what was found is told again.
     assert command.layers("24", asked=asked, name="one") == 0
     assert json.loads(capsys.readouterr().out) == first

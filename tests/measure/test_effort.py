@@ -1,6 +1,7 @@
 """What a run leaves open follows from a first look: plans from made step times, and real ones."""
 
 import json
+import re
 import shutil
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -112,6 +113,12 @@ def test_cheap_networks_are_not_looked_at():
     assert effort.needs_look(deep, deep.cases(deep.load()))
     once = Study.of(["2000x5"], backend="jax", epochs=2, launches=1, blocks=1)
     assert not effort.needs_look(once, once.cases(once.load()))
+
+
+def test_a_time_that_was_not_looked_at_is_told_as_usual_of_a_quiet_machine():
+    study = Study.of(["6x5"], backend="jax")
+    (line,) = effort.settle(study, study.load()).told(5)
+    assert re.search(r"5 launches of 2 blocks, usually about \d+ s on a quiet machine$", line)
 
 
 def test_a_plan_is_kept_for_the_same_cases_on_the_same_host(data, tmp_path, monkeypatch):

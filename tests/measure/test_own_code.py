@@ -225,7 +225,7 @@ def test_sides_of_different_commits_that_ran_the_same_files_are_refused(project)
     own = [installed | {"mine": (str(one.folder / "mine.py"), "2")} for one in sides]
     assert refused(*own) is None
     git(tree, "checkout", "-q", "--detach", git(top, "rev-parse", "HEAD"))
-    assert refused({}, {}) is None, "one commit twice: nothing is to be told apart"
+    assert refused({}, {}) is None, "one commit twice: nothing is to be distinguished"
     (project / "src" / "mine" / "width.py").write_text("WIDTH = 4\n")
     assert "none imported" in refused({}, {})
 

@@ -1,4 +1,5 @@
 import re
+import shutil
 from dataclasses import replace
 
 import pytest
@@ -6,7 +7,7 @@ from runs import make_run
 
 from nnbench.machine.devices import VIRTUAL
 from nnbench.measure import decision
-from nnbench.report import answer, index, run_analysis, tables, trusted
+from nnbench.report import answer, index, reproduce, run_analysis, tables, trusted
 from nnbench.report import comparison_page as compared
 from nnbench.report import page as pages
 from nnbench.report.comparison import Answer
@@ -20,10 +21,10 @@ SLOW = {"cold": 3.0}
     [
         ({"6,6": {"cold": 1.0}}, "6x2 trains in"),
         ({"6,6": {"cold": 1.0}, "7": SLOW}, r"6x2 trained fastest; 7x1 took 3\.0\d× as long"),
-        ({"6,6": {"cold": 1.0}, "7": {"cold": 1.0}}, "cannot be told apart in a whole training"),
+        ({"6,6": {"cold": 1.0}, "7": {"cold": 1.0}}, "cannot be distinguished in a whole training"),
         (
             {"6,6": {"cold": 1.0}, "8": {"cold": 1.0}, "7": SLOW},
-            "trained fastest and cannot be told apart; 7x1 took",
+            "trained fastest and cannot be distinguished; 7x1 took",
         ),
     ],
 )
@@ -56,13 +57,21 @@ def test_of_very_many_networks_all_are_compared_with_the_first_and_the_fastest(
     pages.write(found)
 
 
-@pytest.mark.parametrize("cold_s", [0.3, 0.9, 1.37, 2.4])
+@pytest.mark.parametrize("cold_s", [1.6, 2.4, 3.7])
 def test_shares_add_up_to_the_whole(tmp_path, cold_s):
     found = analyse(make_run(tmp_path, {"6,6": {"cold": cold_s}}))
     parts = found.summaries[0].cold_parts
     assert sum(share for _, share in answer.shares(parts)) == 100
     told = next(one for one in found.sentences if "takes cold go" in one)
     assert sum(map(int, re.findall(r"(-?\d+) % to", told))) == 100
+
+
+def test_of_parts_that_take_more_than_the_whole_no_shares_are_told(tmp_path):
+    found = analyse(make_run(tmp_path, {"6,6": {"cold": 1.0}}))
+    assert not any(" % steps" in one or "% to" in one for one in (*found.answer, *found.sentences))
+    told = next(one for one in found.answer if "shares are not known" in one)
+    assert re.search(r"timed by themselves, take [34]\d % more than the whole", told)
+    assert any("takes cold, the parts" in one for one in found.sentences)
 
 
 @pytest.mark.parametrize(
@@ -86,6 +95,23 @@ def test_the_mend_is_the_command_that_was_given_with_another_option(tmp_path):
     run = make_run(tmp_path, {"6,6": {}}, launches=2)
     run.specification["asked"] = {"command": "nnbench run '[6, 6]' --launches 2 --epochs 9"}
     assert analyse(run).trust.mend == "nnbench run '[6, 6]' --epochs 9 --launches 5"
+
+
+def test_the_mend_of_wide_intervals_ends_and_that_of_noise_is_the_doctor(tmp_path):
+    wide = make_run(tmp_path / "wide", {"6,6": {}}, spread=0.3)
+    wide.specification["asked"] = {"command": "nnbench run 6,6 --launches 4 --epochs 9"}
+    mend = analyse(wide).trust.mend
+    assert re.fullmatch(r"nnbench run 6,6 --epochs 9 --precision \d+% --budget 10min", mend)
+    noisy = make_run(tmp_path / "noisy", {"6,6": {}}, launches=1, noise={"stolen_share": 0.3})
+    assert analyse(noisy).trust.mend == "nnbench doctor"
+
+
+def test_what_to_ask_next_names_networks_as_they_can_be_typed(tmp_path):
+    run = make_run(tmp_path, {"6,6": {"cold": 1.0}, "100,100": SLOW})
+    run.specification["asked"] = {"typed": {"6x2": "small", "100x2": "100,100"}}
+    told = [command for _, command in reproduce.next_commands(analyse(run))]
+    assert any("explain 6x2 100,100 " in one for one in told)
+    assert not any("small" in one for one in told)
 
 
 def test_backends_are_compared_with_the_fastest(tmp_path):
@@ -122,6 +148,19 @@ def test_the_index_names_every_result_newest_first(tmp_path):
     written.write_text("my own page")
     assert index.write(results / "two" / "run" / "report.html") is None
     assert written.read_text() == "my own page"
+
+
+@pytest.mark.usefixtures("no_pictures")
+def test_an_index_is_written_among_results_alone(tmp_path):
+    pages_of = [
+        pages.write(analyse(make_run(tmp_path / place, {"6,6": {}})))
+        for place in ("home", "mine/results")
+    ]
+    assert index.write(pages_of[0]) is None
+    assert not (tmp_path / "home" / "index.html").exists()
+    assert index.write(pages_of[1]) == tmp_path / "mine" / "results" / "index.html"
+    shutil.copytree(pages_of[0].parent, tmp_path / "home" / "other")
+    assert index.write(pages_of[0]) == tmp_path / "home" / "index.html"
 
 
 def test_the_page_of_a_comparison_says_what_differs(tmp_path):

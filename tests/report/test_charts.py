@@ -2,6 +2,7 @@ import re
 
 import pytest
 from matplotlib.colors import to_hex
+from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 from runs import make_run
 
@@ -31,6 +32,24 @@ def every_chart(found, group, numbers):
         for by in ("parameters", "depth"):
             made[f"{phase} by {by}"] = charts.growth(group, numbers, phase, by)
     return {**made, "ratios": charts.ratios(group, numbers)}
+
+
+def arrows(chart):
+    return [one for one in chart.figure.findobj(Line2D) if one.get_marker() in ("<", ">", "v", "^")
+            and one.get_linestyle() == "None" and len(one.get_xdata()) == 1]  # fmt: skip
+
+
+def test_an_interval_that_leaves_the_chart_ends_in_an_arrowhead(tmp_path):
+    for place, options, wanted in (
+        ("narrow", {"spread": 0.01}, False),
+        ("wide", {"spread": 1.5, "launches": 3}, True),
+    ):
+        _, group, numbers = group_of(tmp_path / place, {"6,6": {}, "100,100": {}}, **options)
+        for chart in (
+            charts.card(group, "cold", group.summaries, numbers),
+            charts.parts(group, group.summaries, numbers, as_shares=False),
+        ):
+            assert bool(arrows(chart)) == wanted
 
 
 def says(chart, part):

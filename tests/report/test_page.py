@@ -91,7 +91,9 @@ def test_the_page_opens_whole_in_a_browser(browser, written):
 def test_the_answer_comes_first_and_is_short(written):
     text = without_scripts(written)
     found = analyse(runs.read(written.parent))
-    told = r"\[6,6\] and \[100,100\] trained fastest and cannot be told apart; 6x5 took 1\.4\d× .*"
+    told = (
+        r"\[6,6\] and \[100,100\] trained fastest and cannot be distinguished; 6x5 took 1\.4\d× .*"
+    )
     assert re.fullmatch(told, found.finding)
     assert found.finding in text[: text.index("</h1>")]
     assert 1 <= len(found.answer) <= 3
@@ -257,7 +259,7 @@ def test_two_backends_and_paths_are_compared(of_two_paths):
     text = without_scripts(of_two_paths)
     contexts = ["tensorflow, cpu", "jax, cpu", "tensorflow, cpu, compiled", "jax, cpu, compiled"]
     assert all(f"<h3>{one}</h3>" in text for one in contexts)
-    assert "TensorFlow and JAX cannot be told apart" in text or "JAX and TensorFlow" in text
+    assert "TensorFlow and JAX cannot be distinguished" in text or "JAX and TensorFlow" in text
     assert re.search(
         r"fit adds 1\d\.\d ms \[[\d.]+–[\d.]+ ms\] an epoch \(jax, cpu\): 2\.0\d×", text
     )

@@ -44,7 +44,7 @@ def test_epochs_that_are_too_alike_give_no_crossing_point(tmp_path):
     assert "From about" not in told
 
 
-def test_slower_faster_and_not_told_apart_follow_the_intervals(tmp_path):
+def test_slower_faster_and_not_distinguishable_follow_the_intervals(tmp_path):
     slow, fast = {"cold": 3.0}, {"cold": 0.5}
     told = text(
         story(tmp_path, {"6,6": {"cold": 1.5}, "7,7": slow, "8,8": fast, "9": {"cold": 1.5}})
@@ -52,7 +52,7 @@ def test_slower_faster_and_not_told_apart_follow_the_intervals(tmp_path):
     cold = told.split(".  ")[0]
     assert re.search(r"slower are 7x2 \(2\.0\d×", cold)
     assert re.search(r"faster are 8x2 \(0\.33\d×", cold)
-    assert re.search(r"not told apart from 6x2: 9x1", cold)
+    assert re.search(r"not distinguishable from 6x2: 9x1", cold)
 
 
 def test_what_of_an_epoch_waits_for_its_batches_is_told(tmp_path):

@@ -121,6 +121,19 @@ def test_every_way_to_the_terminal_shows_it(capsys, text):
     assert len(told.out) < 60_000
 
 
+def test_a_note_is_broken_between_words_on_a_terminal_but_not_in_a_command(capsys, monkeypatch):
+    plan, command = "12 launches of 1 block, about 30 s " * 4, "next: nnbench run 6,6 " + "7 " * 40
+    note(plan)
+    assert len(capsys.readouterr().err.splitlines()) == 1
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+    monkeypatch.setenv("COLUMNS", "60")
+    note(plan, command)
+    *told, last = capsys.readouterr().err.splitlines()
+    assert max(map(len, told)) <= 60
+    assert " ".join(told) == plan.strip()
+    assert last == command
+
+
 def test_a_page_shows_it(tmp_path, no_pictures):
     parts = [
         Part(text, text, Table(text, [text], [[Cell(text, text)]]), code="a\nb" + text)
