@@ -179,7 +179,9 @@ def compared(
         note("a seeded training on each side: are its numbers the same?", quiet=output.quiet)
         return measured[-1], numbers.other(measured[-1], data, where)
 
-    found = comparison.compare(names, run, margin=least, even_unlike=unlike, phases=check.phase)
+    found = comparison.compare(
+        names, run, margin=least, even_unlike=unlike, phases=check.phase, study=study
+    )
     return found, measured
 
 

@@ -1,7 +1,7 @@
-"""Two sides held against each other: saved runs, or environments as they are measured now."""
+"""Two sides compared: saved runs, or environments as they are measured now."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 from nnbench.errors import UserError
 from nnbench.machine import fingerprint
@@ -11,6 +11,8 @@ from nnbench.stats import summary, verdict
 from nnbench.stats.estimate import Estimate
 from nnbench.stats.verdict import DIFFERENT, EQUIVALENT, UNDECIDED, Comparison
 from nnbench.store.runs import Run
+from nnbench.workload import handed
+from nnbench.workload.study import Effort, Networks, Study
 
 SLOWER, FASTER, OTHER_NUMBERS = "slower", "faster", "other numbers"
 """Outcomes of a whole comparison, besides `EQUIVALENT` and `UNDECIDED`."""
@@ -37,7 +39,8 @@ class Answer:
     `comparisons` are those of the phases asked for, which are judged, those that matter first;
     `others` what was measured besides. `other_numbers` are networks whose seeded training computes
     other numbers on the second side, None where that was not looked at. `damage` is what of saved
-    runs could not be read.
+    runs could not be read. `commits` are those of both sides, where both have one, and `options`
+    what measures one network in one place again, by a label without its phase, where it is known.
     """
 
     first: str
@@ -48,6 +51,8 @@ class Answer:
     others: Mapping[str, Estimate] | None = None
     other_numbers: tuple[str, ...] | None = None
     spent: Spent | None = None
+    commits: tuple[str, str] | None = None
+    options: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     @property
     def slower(self) -> list[Comparison]:
@@ -94,11 +99,12 @@ def compare(
     margin: float,
     even_unlike: bool,
     phases: str | None = None,
+    study: Study | None = None,
 ) -> Answer:
     """Compare two sides, as `environments.resolve` understands them, by the phases asked for.
 
     `measure` is called where they are not saved runs, with where each side's workers run; it
-    returns the run and networks that compute other numbers. Raises UserError for sides that cannot
+    returns the run of `study` and networks that compute other numbers. Raises UserError for sides that cannot
     be compared; with `even_unlike` hosts and versions may differ.
     """
     if len(names) != 2:
@@ -114,6 +120,8 @@ def compare(
     every = decision.phases(decision.ALL)
     rest = [phase for phase in every if phase not in judged]
     numbers, spent = None, None
+    commits: tuple[str, str] | None = None
+    options: dict[str, tuple[str, ...]] = {}
     if first.side and second.side:
         run, numbers = measure({first.label: first.side, second.label: second.side})
         if not decision.ratios(run, every):
@@ -121,6 +129,9 @@ def compare(
         found = decision.judge(run, judged, margin)
         others = decision.ratios(run, rest)
         spent = _spent(run)
+        if first.commit and second.commit:
+            commits = first.commit, second.commit
+        options = _options(run, study) if study else {}
     elif first.run and second.run:
         ratios = summary.ratios_between_runs(first.run, second.run)
         if not ratios:
@@ -142,12 +153,30 @@ def compare(
         others,
         None if numbers is None else tuple(numbers),
         spent,
+        commits,
+        options,
     )
 
 
 def phase_of(label: str) -> str:
     """The phase that a comparison is about."""
     return label.rpartition(" ")[2]
+
+
+def _options(run: Run, study: Study) -> dict[str, tuple[str, ...]]:
+    """What measures each case alone; nothing of a notebook's, which no command line can name."""
+    if handed.names() or handed.is_handed(study.data.data):
+        return {}
+    found = {}
+    for case in run.cases.values():
+        device, _, replicas = case.device.partition("*")
+        where = {"backend": case.backend, "device": device, "path": case.path}
+        machine = replace(study.machine, **where, replicas=replicas or None)
+        effort = Effort(limit=study.effort.limit)
+        alone = replace(study, networks=Networks(), machine=machine, effort=effort)
+        network = "--model" if case.model else "--architectures"
+        found[f"{case.context}: {case.label}"] = (network, case.label, *alone.arguments())
+    return found
 
 
 def _of_phases(ratios: Mapping[str, Estimate], phases: Sequence[str]) -> dict[str, Estimate]:

@@ -10,6 +10,7 @@ from nnbench.report.comparison import OTHER_NUMBERS, SLOWER, Answer, Spent, phas
 from nnbench.show import intervals, units
 from nnbench.show.intervals import CHANGE
 from nnbench.show.terminal import print_sentences
+from nnbench.show.text import printable
 from nnbench.stats import verdict
 from nnbench.stats.verdict import DIFFERENT, EQUIVALENT, UNDECIDED, Comparison
 
@@ -112,9 +113,7 @@ def next_steps(found: Answer, code: Code = str) -> list[str]:
     if found.slower and found.spent is None:
         command = shlex.join(["nnbench", "explain", found.first, found.second])
         told.append(f"Which phases it is, and how much each: {code(command)}.")
-    elif found.slower and found.first.endswith(")"):
-        phase, base = phase_of(found.slower[0].label), found.first.rpartition(" ")[0]
-        command = shlex.join(["nnbench", "history", "bisect", base, "--phase", phase])
+    elif found.slower and (command := _bisect(found)):
         told.append(f"Which commit it was, if there are several: {code(command)}.")
     if found.other_numbers:
         told.append(
@@ -125,6 +124,18 @@ def next_steps(found: Answer, code: Code = str) -> list[str]:
     if found.open and found.spent is not None:
         told.append(_more_data(found, found.spent, code))
     return told
+
+
+def _bisect(found: Answer) -> str | None:
+    """The command that finds the commit of what is slowest; None where it cannot be told whole."""
+    network, _, phase = found.slower[0].label.rpartition(" ")
+    if found.commits is None or network not in found.options:
+        return None
+    first, last = found.commits
+    named = [first[:12], *([last[:12]] if last != "HEAD" else [])]
+    words = ["nnbench", "history", "bisect", *named, "--phase", phase, *found.options[network]]
+    command = shlex.join(words)
+    return command if printable(command) == command else None
 
 
 def _more_data(found: Answer, spent: Spent, code: Code) -> str:

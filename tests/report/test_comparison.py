@@ -1,16 +1,21 @@
 """What a comparison says to continuous integration: outcome, comment, JUnit, from made answers."""
 
 import re
+import shlex
 from xml.etree import ElementTree
 
 import numpy as np
 import pytest
+from runs import make_run
 
-from nnbench.report import comparison_files, comparison_words
+from nnbench.report import comparison, comparison_files, comparison_words
 from nnbench.report.comparison import Answer, Spent
 from nnbench.stats.estimate import nested_estimate
 from nnbench.stats.verdict import judge
+from nnbench.workload.study import Study
 
+LONG = f"train.py:build(width=64, name='{30 * 'wide '}')"
+OPTIONS = ("--model", LONG, "--data", "data.py:load", "--backend", "jax")
 NASTY = "@team #1 <img src=x> | `code` [a](javascript:b) \x1b[31m"
 
 
@@ -22,7 +27,8 @@ def ratio(change, spread=0.01, launches=8):
 def answer(changes, spread=0.01, first="main (0123abcde)", second="now", **more):
     ratios = {f"jax, cpu: 6x2 {phase}": ratio(one, spread) for phase, one in changes.items()}
     spent = Spent(rounds=8, seconds=96.0, budget_s=240.0, early=True)
-    return Answer(first, second, (), tuple(judge(ratios)), spent=spent, **more)
+    asked = {"commits": ("0123abcde" + 31 * "f", "HEAD"), "options": {"jax, cpu: 6x2": OPTIONS}}
+    return Answer(first, second, (), tuple(judge(ratios)), spent=spent, **asked | more)
 
 
 @pytest.mark.parametrize(
@@ -64,10 +70,38 @@ def test_a_comment_has_one_line_of_verdict_a_table_what_to_do_and_folded_details
     assert len(rows) == 2
     assert "**slower**" in rows[0]
     assert all(line.count("|") == 5 for line in rows)
-    assert any("history bisect main" in line for line in rest if line.startswith("**Next:**"))
+    assert any("history bisect 0123abcde" in line for line in rest if line.startswith("**Next:**"))
     details = text[text.index("<details>") :]
     assert "8 rounds in 2 min of 4 min, ended early since everything was decided" in details
     assert "the same numbers" in details
+
+
+def test_the_next_command_measures_the_same_network_and_is_whole():
+    found = answer({"step": 0.1, "cold": 0.0})
+    (step,) = comparison_words.next_steps(found, code=lambda text: f"<{text}>")
+    words = shlex.split(step[step.index("<") + 1 : step.rindex(">")])
+    assert words == [*"nnbench history bisect 0123abcdefff --phase step".split(), *OPTIONS]
+    said = comparison_files.as_markdown(found)
+    whole = re.search("nnbench history bisect (.*?)</code>", said)[1].replace("\\", "")
+    assert whole.endswith("--data data.py:load --backend jax")
+    assert "characters" not in whole
+
+
+def test_where_the_arguments_are_not_known_no_command_is_told():
+    for unknown in ({"options": {}}, {"commits": None}, {"options": {"jax, cpu: 7x2": OPTIONS}}):
+        assert comparison_words.next_steps(answer({"step": 0.1}, **unknown)) == []
+    escaped = {"jax, cpu: 6x2": ("--model", "\x1b[31m.py:build")}
+    assert comparison_words.next_steps(answer({"step": 0.1}, options=escaped)) == []
+
+
+def test_the_options_of_a_comparison_are_those_of_one_network_in_one_place(tmp_path):
+    run = make_run(tmp_path, {"6,6": {}, "6x5": {}}, sides=("a", "b"), backends=("jax", "torch"))
+    study = Study.of(["6,6", "6x5"], data="synthetic:rows=50", backend="jax,torch", launches=9)
+    found = comparison._options(run, study)
+    assert len(found) == 4
+    assert found["torch, cpu: 6x5"] == (
+        *("--architectures", "6x5", "--data", "synthetic:rows=50", "--backend", "torch"),
+    )
 
 
 def test_what_is_open_says_how_long_it_would_take():
