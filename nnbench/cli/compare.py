@@ -108,10 +108,10 @@ def compare(
         unlike: Compare even unlike hosts or versions.
     """
     check.check()
-    least = quantities.parse_share(check.margin)
+    _ = quantities.parse_share(check.margin)
     if hosts:
         study = asked.study(architectures, model).or_networks()
-        return _hosts(sides, study, asked, on, name, least)
+        return _hosts(sides, study, asked, on, name, check)
     if on.are_asked or name is not None:
         raise UserError("--cluster, --workers and --name are for --hosts, which compares hosts")
     if against and sides:
@@ -191,9 +191,14 @@ def _hosts(
     asked: CompareAsked,
     on: OnHosts,
     name: str | None,
-    margin: float,
+    check: Check,
 ) -> int:
     """Compare each host of a study with its first: what else is one table on purpose here."""
+    if check.markdown is not None or check.junit is not None:
+        raise UserError(
+            "--markdown and --junit hold one comparison, and --hosts makes one for each host: "
+            "use --json, or compare two hosts' folders with --unlike"
+        )
     if len(folders) > 1 or bool(folders) == on.are_asked:
         raise UserError(
             "--hosts compares hosts: name their scheduler with --cluster, or the folder of a "
@@ -212,16 +217,22 @@ def _hosts(
         raise UserError(f"only one host measured: there is nothing to compare ({first.folder})")
     from nnbench.report import comparison, comparison_page, comparison_words
 
+    margin = quantities.parse_share(check.margin)
     answers = []
     for other in others:
         names = [str(first.folder), str(other.folder)]
-        answers.append(comparison.compare(names, _never, margin=margin, even_unlike=True))
+        found = comparison.compare(
+            names, _never, margin=margin, even_unlike=True, phases=check.phase
+        )
+        answers.append(found)
         if not asked.output.as_json:
-            comparison_words.print_answer(answers[-1])
-            say(str(indexed(comparison_page.write(answers[-1], other.folder, beside=True))))
+            comparison_words.print_answer(found)
+            say(str(indexed(comparison_page.write(found, other.folder, beside=True))))
     if asked.output.as_json:
         print_json([comparison_words.as_json(one) for one in answers])
-    return status(*runs.values())
+    ends = [one.status(require_decision=check.require_decision) for one in answers]
+    # Slower, or not measured, is worse than too little data.
+    return 1 if status(*runs.values()) or 1 in ends else max(ends)
 
 
 def _never(_: "Environments") -> "tuple[Run, list[str] | None]":
