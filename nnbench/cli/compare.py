@@ -94,9 +94,9 @@ def compare(
     Saved runs are compared as they are. Commits and environments are measured now, their
     launches in turn, on this machine.
 
-    Exit status: 0; 1 where the second side is slower by more than the margin, computes other
-    numbers, or has a network that could not be measured; 2 for a mistake; 3 for too little data,
-    with --require-decision.
+    Exit status: 0 where nothing slower was found; 1 where the second side is different and slower
+    by more than the margin, computes other numbers, or has a network that could not be measured; 2
+    for a mistake; 3 for too little data, with --require-decision.
 
     Args:
         sides: Two runs' folders, or two of: a commit, a Python with nnbench, . (the present).

@@ -15,6 +15,7 @@ from nnbench.workload import handed
 from nnbench.workload.study import Effort, Networks, Study
 
 SLOWER, FASTER, OTHER_NUMBERS = "slower", "faster", "other numbers"
+PERHAPS_WITHIN = "slower, perhaps within the margin"
 """Outcomes of a whole comparison, besides `EQUIVALENT` and `UNDECIDED`."""
 
 
@@ -56,8 +57,14 @@ class Answer:
 
     @property
     def slower(self) -> list[Comparison]:
-        """What takes longer on the second side, the most first."""
+        """What takes longer on the second side by more than the margin, the most first."""
         found = [one for one in self.comparisons if one.is_slower]
+        return sorted(found, key=lambda one: -one.ratio.value)
+
+    @property
+    def perhaps_within(self) -> list[Comparison]:
+        """What takes longer on the second side, perhaps by less than the margin, the most first."""
+        found = [one for one in self.comparisons if one.is_perhaps_within]
         return sorted(found, key=lambda one: -one.ratio.value)
 
     @property
@@ -83,6 +90,8 @@ class Answer:
             return OTHER_NUMBERS
         if self.open:
             return UNDECIDED
+        if self.perhaps_within:
+            return PERHAPS_WITHIN
         return FASTER if self.faster else EQUIVALENT
 
     def status(self, *, require_decision: bool) -> int:

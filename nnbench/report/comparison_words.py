@@ -6,7 +6,14 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from nnbench.measure import decision
-from nnbench.report.comparison import OTHER_NUMBERS, SLOWER, Answer, Spent, phase_of
+from nnbench.report.comparison import (
+    OTHER_NUMBERS,
+    PERHAPS_WITHIN,
+    SLOWER,
+    Answer,
+    Spent,
+    phase_of,
+)
 from nnbench.show import intervals, units
 from nnbench.show.intervals import CHANGE
 from nnbench.show.terminal import print_sentences
@@ -34,6 +41,8 @@ def finding(found: Answer, code: Code = str) -> str:
         return f"{told}; {numbers}" if numbers else told
     if numbers:
         return f"{OTHER_NUMBERS}: with {code(found.second)} {numbers}"
+    if found.perhaps_within and not found.open:
+        return _most(found, found.perhaps_within, PERHAPS_WITHIN, code)
     if found.faster and not found.open:
         return _most(found, found.faster, "faster", code)
     if found.open:
@@ -102,6 +111,8 @@ def name(one: Comparison, found: Answer) -> str:
 def word(one: Comparison, found: Answer) -> str:
     """The verdict on one comparison: `slower`, `probably faster`, `equivalent`, ..."""
     if one.verdict == DIFFERENT:
+        if one.is_perhaps_within:
+            return PERHAPS_WITHIN
         within = one.ratio.value > 1 and not one.is_slower
         return f"{_way(one)}, within the margin" if within else _way(one)
     return PROBABLY.format(way=_way(one)) if one.is_probable else one.verdict

@@ -62,6 +62,22 @@ def test_a_difference_within_the_margin_fails_no_check():
     assert "within the margin" in comparison_words.finding(found)
 
 
+def test_a_difference_that_is_perhaps_within_the_margin_is_told_and_fails_no_check(tmp_path):
+    """Its estimate is within 2 %, the upper end of its interval is not."""
+    found = answer({"step": 0.018, "cold": 0.0}, spread=0.006)
+    step = found.comparisons[0]
+    assert (step.verdict, step.is_slower, step.ratio.high > 1.02) == ("different", False, True)
+    assert found.outcome == "slower, perhaps within the margin"
+    assert found.status(require_decision=True) == 0
+    assert comparison_words.word(step, found) == found.outcome
+    assert comparison_words.finding(found).startswith(f"{found.outcome}: 6x2 step +1.8")
+    path = comparison_files.write_junit(found, tmp_path / "junit.xml", require_decision=True)
+    assert "<failure" not in path.read_text()
+    wider = answer({"step": 0.021, "cold": 0.0}, spread=0.006)
+    assert wider.comparisons[0].ratio.low < 1.02
+    assert (wider.outcome, wider.status(require_decision=False)) == ("slower", 1)
+
+
 def test_a_comment_has_one_line_of_verdict_a_table_what_to_do_and_folded_details():
     text = comparison_files.as_markdown(answer({"step": 0.1, "epoch": 0.0}, other_numbers=()))
     first, *rest = text.splitlines()
