@@ -92,14 +92,13 @@ def _listed(names: Sequence[str], most: int = 3) -> str:
 
 
 def more(found: Answer) -> str:
-    """How many more launches would settle what is open: `about 2 more launches would settle it`."""
+    """How many more launches what is open takes: `about 2 more launches would probably settle it`."""
     missing = [one.more_launches for one in found.open]
     known = [one for one in missing if one is not None]
     if len(known) < len(missing) or not known:
-        return "more than one launch on each side is needed"
-    return (
-        f"about {_many(max(known), 'more launch').replace('launchs', 'launches')} would settle it"
-    )
+        return verdict.TOO_FEW
+    count = _many(max(known), "more launch").replace("launchs", "launches")
+    return f"about {count} would probably settle it"
 
 
 def name(one: Comparison, found: Answer) -> str:

@@ -32,6 +32,8 @@ MARGIN = 0.02
 LEAST_LAUNCHES = 4
 """Before so many launches nobody looks: hardly any effect would be found."""
 
+TOO_FEW = f"at least {LEAST_LAUNCHES} launches on each side are needed"
+
 LOOK_AGAIN = 4 / 3
 """Looks are so many times as many launches apart: the more of them, the less each may spend."""
 
@@ -57,7 +59,7 @@ class Comparison:
 
     `p_value` is adjusted for the number of comparisons made together, which is `among`, and for
     how often they were looked at; `more_launches` would probably decide: 0 where it is decided,
-    None where too little is known even to say that.
+    None where too little is known even to say that, as of fewer than `LEAST_LAUNCHES`.
     """
 
     label: str
@@ -70,9 +72,10 @@ class Comparison:
 
     @property
     def is_probable(self) -> bool:
-        """Whether the interval leaves equality out, and only the number of comparisons is why not.
+        """Whether the 95 % interval leaves equality out although no difference is told.
 
-        Of 20 such intervals of equal sides one does: this is less than a difference.
+        Of 20 such intervals of equal sides one does. A difference takes far more: 1 in 200, fewer
+        where several are compared together, and less at each look where there are several.
         """
         return self.verdict == UNDECIDED and self.ratio.excludes_one
 
@@ -177,10 +180,10 @@ def _more_launches(ratio: Estimate, edge: float, level: float) -> int | None:
 
     The standard error falls with the square root of launches, the quantile of t with their number.
     """
-    if not ratio.has_interval or ratio.log_error == 0:
+    units = ratio.degrees_of_freedom + 1
+    if not ratio.has_interval or ratio.log_error == 0 or units < LEAST_LAUNCHES:
         return None
     distance = abs(math.log(ratio.value))
-    units = ratio.degrees_of_freedom + 1
     more = 1
     while more < MOST_MORE:
         error = ratio.log_error * math.sqrt(units / (units + more))
@@ -204,13 +207,16 @@ def sentence(comparison: Comparison, first: str, second: str) -> str:
             f"{comparison.label}: {first} and {second} are equivalent "
             f"within {comparison.margin:.0%} {span}"
         )
-    if comparison.more_launches is None:
-        return f"{comparison.label}: not enough data, more than one launch on each side is needed"
-    more = f"about {comparison.more_launches:,} more launches on each side would"
+    missing = comparison.more_launches
+    more = TOO_FEW if missing is None else f"about {missing:,} more launches on each side would"
+    if not ratio.has_interval:
+        return f"{comparison.label}: not enough data, {more}"
     if comparison.is_probable:
         way = "slower" if ratio.value > 1 else "faster"
         looked = f"{comparison.among} were looked at" if comparison.among > 1 else "it is one look"
-        return f"{comparison.label}: {second} is probably {way} {span}; {looked}, {more} settle it"
+        more += "" if missing is None else " probably settle it"
+        return f"{comparison.label}: {second} is probably {way} {span}; {looked}, {more}"
+    more += "" if missing is None else " probably do"
     return f"{comparison.label}: not enough data to tell {second} from {first} {span}; {more}"
 
 

@@ -125,7 +125,7 @@ def test_what_is_open_says_how_long_it_would_take():
     (step,) = comparison_words.next_steps(found)
     assert "--budget" in step
     assert "min would probably do" in step
-    assert "more launches would settle it" in comparison_words.finding(found)
+    assert "more launches would probably settle it" in comparison_words.finding(found)
 
 
 def test_names_of_a_pull_request_do_nothing_in_the_comment():
