@@ -42,7 +42,8 @@ class CompareEffort(Effort):
     blocks: int | None = None
     "Times each case's turn comes in a launch; default: 1, or 4 where steps alone are timed."
     budget: str | None = None
-    "Measure for this long at most, both sides together, and end once all is decided."
+    """Rounds for about this long, both sides together; setting up and the numbers come on top. Ends
+    early once all is decided."""
 
 
 @dataclass(frozen=True)
