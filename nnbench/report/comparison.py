@@ -24,13 +24,14 @@ class Spent:
     """What measuring took: rounds and seconds of both sides together, of what was allowed.
 
     `budget_s` is None where a number of rounds was asked for; `early` says that it ended since
-    everything was decided.
+    everything was decided. `looks` are the rounds after which it was looked at whether it was.
     """
 
     rounds: int
     seconds: float
     budget_s: float | None
     early: bool
+    looks: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -179,8 +180,13 @@ def _options(run: Run, study: Study) -> dict[str, tuple[str, ...]]:
     found = {}
     for case in run.cases.values():
         device, _, replicas = case.device.partition("*")
-        where = {"backend": case.backend, "device": device, "path": case.path}
-        machine = replace(study.machine, **where, replicas=replicas or None)
+        machine = replace(
+            study.machine,
+            backend=case.backend,
+            device=device,
+            replicas=replicas or None,
+            path=case.path,
+        )
         effort = Effort(limit=study.effort.limit)
         alone = replace(study, networks=Networks(), machine=machine, effort=effort)
         network = "--model" if case.model else "--architectures"
@@ -201,4 +207,5 @@ def _spent(run: Run) -> Spent:
     wanted = run.specification
     rounds = 1 + max((trial["round"] for trial in run.trials), default=-1)
     early = decision.is_decided(run, rounds)
-    return Spent(rounds, decision.seconds_spent(run), wanted["budget_s"], early)
+    looks = decision.look_rounds(rounds) if wanted.get("decide") else []
+    return Spent(rounds, decision.seconds_spent(run), wanted["budget_s"], early, tuple(looks))

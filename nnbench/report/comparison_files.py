@@ -26,7 +26,7 @@ def as_markdown(found: Answer) -> str:
     lines = [f"### Training time: {words.finding(found, markdown)}", ""]
     lines += ["| what | change | 95 % interval | verdict |", "| --- | ---: | :---: | --- |"]
     for one in found.comparisons[:MOST_ROWS]:
-        told = words.word(one, found)
+        told = words.word(one)
         strong = f"**{told}**" if one.verdict == DIFFERENT else told
         lines.append(_row(words.name(one, found), one.ratio, strong))
     if len(found.comparisons) > MOST_ROWS:
@@ -70,7 +70,7 @@ def write_junit(found: Answer, path: Path, *, require_decision: bool) -> Path:
 
     for one in found.comparisons:
         size = intervals.sentence(one.ratio, CHANGE)
-        message = f"{words.word(one, found)}: {size} with {found.second} against {found.first}"
+        message = f"{words.word(one)}: {size} with {found.second} against {found.first}"
         open_kind = "failure" if require_decision else "skipped"
         kind = "failure" if one.is_slower else open_kind if one.verdict == UNDECIDED else None
         add(one.label, kind, message)

@@ -5,7 +5,6 @@ import shlex
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from nnbench.measure import decision
 from nnbench.report.comparison import (
     OTHER_NUMBERS,
     PERHAPS_WITHIN,
@@ -107,8 +106,16 @@ def name(one: Comparison, found: Answer) -> str:
     return one.label.partition(": ")[2] if len(contexts) == 1 else one.label
 
 
-def word(one: Comparison, found: Answer) -> str:
-    """The verdict on one comparison: `slower`, `probably faster`, `equivalent`, ..."""
+def word(one: Comparison) -> str:
+    """The verdict on one comparison: `slower`, `probably faster`, `equivalent`, ...
+
+    With the look that decided, where the interval of all launches does not show it.
+    """
+    early = "" if one.decided_after is None else f" (after {one.decided_after} launches)"
+    return f"{_verdict(one)}{early}"
+
+
+def _verdict(one: Comparison) -> str:
     if one.verdict == DIFFERENT:
         if one.is_perhaps_within:
             return PERHAPS_WITHIN
@@ -123,8 +130,8 @@ def next_steps(found: Answer, code: Code = str) -> list[str]:
     if found.slower and found.spent is None:
         command = shlex.join(["nnbench", "explain", found.first, found.second])
         told.append(f"Which phases it is, and how much each: {code(command)}.")
-    elif found.slower and (command := _bisect(found)):
-        told.append(f"Which commit it was, if there are several: {code(command)}.")
+    elif found.slower and (bisect := _bisect(found)):
+        told.append(f"Which commit it was, if there are several: {code(bisect)}.")
     if found.other_numbers:
         told.append(
             "Where other numbers are meant (another initialiser, order or arithmetic), leave them "
@@ -176,10 +183,17 @@ def measured(found: Answer, code: Code = str) -> list[str]:
         told.append(
             f"{length}; in a round both sides start a process, and their trials take turns."
         )
+    looked = found.spent is not None and len(found.spent.looks) > 1
+    often = ", however often they were looked at" if looked else ""
     told.append(
         "Intervals are of 95 %, with the process as the unit. A difference is told where chance "
-        "shows one in at most 1 of 100 such comparisons, however often they were looked at."
+        f"shows one in at most 1 of 100 such comparisons{often}."
     )
+    if any(one.decided_after is not None for one in found.comparisons):
+        told.append(
+            "Some were decided at an early look, and measured on with the others: their intervals "
+            "are of all launches, and may reach beyond the margin."
+        )
     if found.other_numbers == ():
         told.append("A seeded training computes the same numbers on both sides.")
     return [*told, *(f"Unlike: {code(one)}." for one in found.unlike)]
@@ -193,10 +207,10 @@ def as_json(found: Answer) -> dict[str, Any]:
         "next": next_steps(found),
         **vars(found),
         "comparisons": [
-            {**vars(one), "says": word(one, found), "is_probable": one.is_probable}
+            {**vars(one), "says": word(one), "is_probable": one.is_probable}
             for one in found.comparisons
         ],
-        "looks": decision.look_rounds(found.spent.rounds) if found.spent else None,
+        "looks": found.spent.looks if found.spent else None,
     }
 
 

@@ -42,10 +42,14 @@ MOST_MORE = 10_000
 
 @dataclass(frozen=True)
 class Look:
-    """What was known when a comparison was looked at, and the share of false alarms it may have."""
+    """What was known when a comparison was looked at, and the share of false alarms it may have.
+
+    That was after so many `launches` of each side, where they are counted.
+    """
 
     share: float
     ratios: Mapping[str, Estimate]
+    launches: int | None = None
 
 
 VAGUE = 3.0
@@ -60,6 +64,8 @@ class Comparison:
     `p_value` is adjusted for the number of comparisons made together, which is `among`, and for
     how often they were looked at; `more_launches` would probably decide: 0 where it is decided,
     None where too little is known even to say that, as of fewer than `LEAST_LAUNCHES`.
+    `decided_after` are the launches of the look that decided, where `ratio`, which is of all
+    launches, does not show that verdict by itself.
     """
 
     label: str
@@ -69,6 +75,7 @@ class Comparison:
     margin: float
     more_launches: int | None
     among: int = 1
+    decided_after: int | None = None
 
     @property
     def is_probable(self) -> bool:
@@ -133,15 +140,31 @@ def judge_looks(
             verdict = UNDECIDED
             more = _more_launches(ratio, edge, last.share * false_discoveries / max(1, len(known)))
         p = adjusted.get(label, math.nan)
-        found.append(Comparison(label, ratio, p, verdict, margin, more, len(last.ratios)))
+        early = None
+        if verdict == EQUIVALENT and _unequal(ratio, edge) > 1 - CONFIDENCE:
+            early = _earliest(looks, label, lambda one: _unequal(one, edge))
+        elif verdict == DIFFERENT and not ratio.excludes_one:
+            early = _earliest(looks, label, p_value)
+        among = len(last.ratios)
+        found.append(Comparison(label, ratio, p, verdict, margin, more, among, early))
     return found
 
 
 def _over_looks(looks: Sequence[Look], label: str, p: Callable[[Estimate], float]) -> float:
     """The least level at which one of the looks rejects: of each p value, by its look's share."""
-    ratios = ((look.share, look.ratios.get(label)) for look in looks)
-    each = [p(one) / share for share, one in ratios if one and one.has_interval and share > 0]
-    return min([1.0, *each])
+    return min([1.0, *(level for level, _ in _levels(looks, label, p))])
+
+
+def _earliest(looks: Sequence[Look], label: str, p: Callable[[Estimate], float]) -> int | None:
+    """The launches of the look that rejects at the least level."""
+    return min(_levels(looks, label, p), key=lambda one: one[0])[1].launches
+
+
+def _levels(
+    looks: Sequence[Look], label: str, p: Callable[[Estimate], float]
+) -> list[tuple[float, Look]]:
+    each = [(look, look.ratios.get(label)) for look in looks if look.share > 0]
+    return [(p(one) / look.share, look) for look, one in each if one and one.has_interval]
 
 
 def _unequal(ratio: Estimate, edge: float) -> float:
@@ -199,6 +222,8 @@ def sentence(comparison: Comparison, first: str, second: str) -> str:
     """A comparison in words: what `second` takes in relation to `first`."""
     ratio = comparison.ratio
     change, span = f"{abs(ratio.value - 1):.1%}", _range(ratio)
+    if comparison.decided_after is not None:
+        span += f" (decided after {comparison.decided_after} launches; the interval is of all)"
     if comparison.verdict == DIFFERENT:
         way = "longer" if ratio.value > 1 else "less"
         return f"{comparison.label}: {second} takes {change} {way} than {first} {span}"

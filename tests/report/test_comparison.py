@@ -2,6 +2,7 @@
 
 import re
 import shlex
+from dataclasses import replace
 from xml.etree import ElementTree
 
 import numpy as np
@@ -11,7 +12,7 @@ from runs import make_run
 from nnbench.report import comparison, comparison_files, comparison_words
 from nnbench.report.comparison import Answer, Spent
 from nnbench.stats.estimate import nested_estimate
-from nnbench.stats.verdict import judge
+from nnbench.stats.verdict import Look, judge, judge_looks, sentence
 from nnbench.workload.study import Study
 
 LONG = f"train.py:build(width=64, name='{30 * 'wide '}')"
@@ -26,9 +27,9 @@ def ratio(change, spread=0.01, launches=8):
 
 def answer(changes, spread=0.01, first="main (0123abcde)", second="now", **more):
     ratios = {f"jax, cpu: 6x2 {phase}": ratio(one, spread) for phase, one in changes.items()}
-    spent = Spent(rounds=8, seconds=96.0, budget_s=240.0, early=True)
-    asked = {"commits": ("0123abcde" + 31 * "f", "HEAD"), "options": {"jax, cpu: 6x2": OPTIONS}}
-    return Answer(first, second, (), tuple(judge(ratios)), spent=spent, **asked | more)
+    spent = Spent(rounds=8, seconds=96.0, budget_s=240.0, early=True, looks=(4, 5, 6, 8))
+    asked = {"spent": spent, "commits": ("0123abcde" + 31 * "f", "HEAD"), "options": {"jax, cpu: 6x2": OPTIONS}}
+    return Answer(first, second, (), tuple(judge(ratios)), **asked | more)
 
 
 @pytest.mark.parametrize(
@@ -57,7 +58,7 @@ def test_a_difference_within_the_margin_fails_no_check():
     found = answer({"step": 0.01}, spread=0.001)
     assert found.comparisons[0].verdict == "different"
     assert (found.outcome, found.status(require_decision=True)) == ("equivalent", 0)
-    told = comparison_words.word(found.comparisons[0], found)
+    told = comparison_words.word(found.comparisons[0])
     assert told == "slower, within the margin"
     assert "within the margin" in comparison_words.finding(found)
 
@@ -69,13 +70,35 @@ def test_a_difference_that_is_perhaps_within_the_margin_is_told_and_fails_no_che
     assert (step.verdict, step.is_slower, step.ratio.high > 1.02) == ("different", False, True)
     assert found.outcome == "slower, perhaps within the margin"
     assert found.status(require_decision=True) == 0
-    assert comparison_words.word(step, found) == found.outcome
+    assert comparison_words.word(step) == found.outcome
     assert comparison_words.finding(found).startswith(f"{found.outcome}: 6x2 step +1.8")
     path = comparison_files.write_junit(found, tmp_path / "junit.xml", require_decision=True)
     assert "<failure" not in path.read_text()
     wider = answer({"step": 0.021, "cold": 0.0}, spread=0.006)
     assert wider.comparisons[0].ratio.low < 1.02
     assert (wider.outcome, wider.status(require_decision=False)) == ("slower", 1)
+
+
+def test_only_what_was_looked_at_often_is_said_to_be():
+    often = "however often they were looked at"
+    assert often in " ".join(comparison_words.measured(answer({"step": 0.1})))
+    for spent in (None, Spent(rounds=8, seconds=96.0, budget_s=None, early=False)):
+        assert often not in " ".join(comparison_words.measured(answer({"step": 0.1}, spent=spent)))
+
+
+def test_what_an_early_look_decided_is_told_beside_a_later_interval_that_does_not_show_it():
+    early = {"jax, cpu: 6x2 step": ratio(0.0, 0.003, 5), "jax, cpu: 6x2 cold": ratio(0.0, 0.2, 5)}
+    late = {"jax, cpu: 6x2 step": ratio(0.0, 0.03), "jax, cpu: 6x2 cold": ratio(0.3, 0.01)}
+    looks = [Look(0.3, early, 5), Look(0.7, late, 8)]
+    step, cold = judge_looks(looks)
+    assert step.ratio.high > 1.02
+    assert (step.verdict, step.decided_after) == ("equivalent", 5)
+    assert (cold.verdict, cold.decided_after) == ("different", None)
+    found = replace(answer({"step": 0.0}), comparisons=(step, cold))
+    assert "| equivalent (after 5 launches) |" in comparison_files.as_markdown(found)
+    assert "decided at an early look" in comparison_files.as_markdown(found)
+    assert "decided after 5 launches" in sentence(step, "a", "b")
+    assert "early look" not in comparison_files.as_markdown(answer({"step": 0.1}))
 
 
 def test_a_comment_has_one_line_of_verdict_a_table_what_to_do_and_folded_details():
