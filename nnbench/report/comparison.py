@@ -114,8 +114,8 @@ def compare(
     """Compare two sides, as `environments.resolve` understands them, by the phases asked for.
 
     `measure` is called where they are not saved runs, with where each side's workers run; it
-    returns the run of `study` and networks that compute other numbers. Raises UserError for sides that cannot
-    be compared; with `even_unlike` hosts and versions may differ.
+    returns the run of `study` and networks that compute other numbers. Raises UserError for sides
+    that cannot be compared; with `even_unlike` hosts and versions may differ.
     """
     if len(names) != 2:
         raise UserError("name two sides, such as two runs' folders, or use --against COMMIT")

@@ -5,14 +5,7 @@ import shlex
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from nnbench.report.comparison import (
-    OTHER_NUMBERS,
-    PERHAPS_WITHIN,
-    SLOWER,
-    Answer,
-    Spent,
-    phase_of,
-)
+from nnbench.report.comparison import OTHER_NUMBERS, PERHAPS_WITHIN, SLOWER, Answer, Spent, phase_of
 from nnbench.show import intervals, units
 from nnbench.show.intervals import CHANGE
 from nnbench.show.terminal import print_sentences
@@ -91,7 +84,7 @@ def _listed(names: Sequence[str], most: int = 3) -> str:
 
 
 def more(found: Answer) -> str:
-    """How many more launches what is open takes: `about 2 more launches would probably settle it`."""
+    """What is missing to decide: `about 2 more launches would probably settle it`."""
     missing = [one.more_launches for one in found.open]
     known = [one for one in missing if one is not None]
     if len(known) < len(missing) or not known:

@@ -28,7 +28,8 @@ def ratio(change, spread=0.01, launches=8):
 def answer(changes, spread=0.01, first="main (0123abcde)", second="now", **more):
     ratios = {f"jax, cpu: 6x2 {phase}": ratio(one, spread) for phase, one in changes.items()}
     spent = Spent(rounds=8, seconds=96.0, budget_s=240.0, early=True, looks=(4, 5, 6, 8))
-    asked = {"spent": spent, "commits": ("0123abcde" + 31 * "f", "HEAD"), "options": {"jax, cpu: 6x2": OPTIONS}}
+    commits = ("0123abcde" + 31 * "f", "HEAD")
+    asked = {"spent": spent, "commits": commits, "options": {"jax, cpu: 6x2": OPTIONS}}
     return Answer(first, second, (), tuple(judge(ratios)), **asked | more)
 
 
@@ -119,7 +120,8 @@ def test_the_next_command_measures_the_same_network_and_is_whole():
     found = answer({"step": 0.1, "cold": 0.0})
     (step,) = comparison_words.next_steps(found, code=lambda text: f"<{text}>")
     words = shlex.split(step[step.index("<") + 1 : step.rindex(">")])
-    assert words == [*"nnbench history bisect 0123abcdefff --phase step".split(), *OPTIONS]
+    wanted = shlex.split("nnbench history bisect 0123abcdefff --phase step")
+    assert words == [*wanted, *OPTIONS]
     said = comparison_files.as_markdown(found)
     whole = re.search("nnbench history bisect (.*?)</code>", said)[1].replace("\\", "")
     assert whole.endswith("--data data.py:load --backend jax")
