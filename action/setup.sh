@@ -26,6 +26,12 @@ import pathlib, sys, sysconfig
 marked = pathlib.Path(sysconfig.get_path("stdlib"), "EXTERNALLY-MANAGED").exists()
 sys.exit(not (marked and sys.prefix == sys.base_prefix))
 '
+asked_by_setup_cfg='
+import configparser
+settings = configparser.ConfigParser(interpolation=None)
+settings.read("setup.cfg", encoding="utf-8")
+print(settings.get("options", "install_requires", fallback=""))
+'
 if "$python" -c "$is_managed"; then
   environment=${RUNNER_TEMP:-${TMPDIR:-/tmp}}/nnbench-environment
   "$python" -m venv --system-site-packages "$environment"
@@ -43,8 +49,14 @@ if [ -n "${NNBENCH_INSTALL:-}" ]; then
   PATH=$(dirname -- "$python"):$PATH bash -euo pipefail -c "$NNBENCH_INSTALL"
 elif [ -f requirements.txt ]; then
   install -r requirements.txt
-elif [ -f setup.py ] || grep -qs '^\[project\]' pyproject.toml; then
+elif [ -f setup.py ] || grep -Eqs '^\[(project|tool\.poetry)\]' pyproject.toml ||
+  { [ -f pyproject.toml ] && grep -Eqs '^\[(metadata|options)\]' setup.cfg; }; then
   install -e .
+elif grep -qs '^\[options\]' setup.cfg; then
+  # Alone it is nothing that pip installs: what it asks for is.
+  asked=$(mktemp -d)/asked.txt
+  "$python" -I -c "$asked_by_setup_cfg" >"$asked"
+  install -r "$asked"
 fi
 
 extra=

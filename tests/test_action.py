@@ -158,6 +158,44 @@ def test_setting_up_keeps_what_is_installed_already(project, wheel):
     assert Path((project / "prefix.txt").read_text().strip()) == python.parents[1]
 
 
+POETRY = '[tool.poetry]\nname = "mine"\n[build-system]\nrequires = ["poetry-core"]\n'
+BUILT = '[build-system]\nrequires = ["setuptools"]\n'
+SETTINGS = "[metadata]\nname = mine\n[options]\ninstall_requires =\n    numpy>=1\n    keras\n"
+RECORDER = """
+import pathlib, sys
+asked = [pathlib.Path(one).read_text() if one.endswith(".txt") else one for one in sys.argv[1:]]
+pathlib.Path("asked.txt").write_text(" ".join(" ".join(asked).split()))
+"""
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(
+    ("files", "asked"),
+    [
+        ({"pyproject.toml": POETRY}, "-e ."),
+        ({"pyproject.toml": BUILT, "setup.cfg": SETTINGS}, "-e ."),
+        ({"setup.cfg": SETTINGS}, "-r numpy>=1 keras"),
+        ({"pyproject.toml": "[tool.ruff]\n", "setup.cfg": "[flake8]\n"}, None),
+    ],
+)
+def test_a_project_is_installed_however_it_says_what_it_asks_for(project, files, asked):
+    """What pip is called with: no network is needed to see that."""
+    (project / "requirements.txt").unlink()
+    for name, text in files.items():
+        (project / name).write_text(text)
+    pip = project.parent / "beside" / "pip"
+    pip.mkdir(parents=True)
+    (pip / "__init__.py").touch()
+    (pip / "__main__.py").write_text(RECORDER)
+    before = f"{pip.parent}{os.pathsep}{ROOT}"
+    answer = script("setup.sh", project, PYTHONPATH=before)
+    assert answer.returncode == 0, answer.stderr
+    called = project / "asked.txt"
+    assert called.exists() == (asked is not None)
+    if asked is not None:
+        assert called.read_text() == f"install --quiet --disable-pip-version-check {asked}"
+
+
 @pytest.mark.long
 @pytest.mark.alone
 def test_a_pull_request_that_makes_training_slower_fails(project):

@@ -150,7 +150,8 @@ def table(name: str, pool: Sequence[Round], comparisons: int, seconds: float, ot
         random.Random(f"sides/{number}").shuffle(same)
         equal = check(pool, *same, budget_s, f"same/{number}")
         slow = check(pool, BASE, SLOWER, budget_s, f"slow/{number}")
-        said[equal.found.verdict] += 1
+        probable = " (probably different)" if equal.found.is_probable else ""
+        said[f"{equal.found.verdict}{probable}"] += 1
         own_alarms += equal.found.verdict == DIFFERENT
         own_found += slow.found.verdict == DIFFERENT and slow.found.ratio.value > 1
         wrong += slow.found.verdict == EQUIVALENT or (

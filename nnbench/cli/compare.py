@@ -42,7 +42,8 @@ class CompareEffort(Effort):
     blocks: int | None = None
     "Times each case's turn comes in a launch; default: 1, or 4 where steps alone are timed."
     budget: str | None = None
-    "Measure for this long at most, both sides together, and end once all is decided."
+    """Rounds for about this long, both sides together; setting up and the numbers come on top. Ends
+    early once all is decided."""
 
 
 @dataclass(frozen=True)
@@ -94,9 +95,9 @@ def compare(
     Saved runs are compared as they are. Commits and environments are measured now, their
     launches in turn, on this machine.
 
-    Exit status: 0; 1 where the second side is slower by more than the margin, computes other
-    numbers, or has a network that could not be measured; 2 for a mistake; 3 for too little data,
-    with --require-decision.
+    Exit status: 0 where nothing slower was found; 1 where the second side is different and slower
+    by more than the margin, computes other numbers, or has a network that could not be measured; 2
+    for a mistake; 3 for too little data, with --require-decision.
 
     Args:
         sides: Two runs' folders, or two of: a commit, a Python with nnbench, . (the present).
@@ -108,10 +109,10 @@ def compare(
         unlike: Compare even unlike hosts or versions.
     """
     check.check()
-    least = quantities.parse_share(check.margin)
+    _ = quantities.parse_share(check.margin)
     if hosts:
         study = asked.study(architectures, model).or_networks()
-        return _hosts(sides, study, asked, on, name, least)
+        return _hosts(sides, study, asked, on, name, check)
     if on.are_asked or name is not None:
         raise UserError("--cluster, --workers and --name are for --hosts, which compares hosts")
     if against and sides:
@@ -179,7 +180,9 @@ def compared(
         note("a seeded training on each side: are its numbers the same?", quiet=output.quiet)
         return measured[-1], numbers.other(measured[-1], data, where)
 
-    found = comparison.compare(names, run, margin=least, even_unlike=unlike, phases=check.phase)
+    found = comparison.compare(
+        names, run, margin=least, even_unlike=unlike, phases=check.phase, study=study
+    )
     return found, measured
 
 
@@ -189,9 +192,14 @@ def _hosts(
     asked: CompareAsked,
     on: OnHosts,
     name: str | None,
-    margin: float,
+    check: Check,
 ) -> int:
     """Compare each host of a study with its first: what else is one table on purpose here."""
+    if check.markdown is not None or check.junit is not None:
+        raise UserError(
+            "--markdown and --junit hold one comparison, and --hosts makes one for each host: "
+            "use --json, or compare two hosts' folders with --unlike"
+        )
     if len(folders) > 1 or bool(folders) == on.are_asked:
         raise UserError(
             "--hosts compares hosts: name their scheduler with --cluster, or the folder of a "
@@ -210,16 +218,22 @@ def _hosts(
         raise UserError(f"only one host measured: there is nothing to compare ({first.folder})")
     from nnbench.report import comparison, comparison_page, comparison_words
 
+    margin = quantities.parse_share(check.margin)
     answers = []
     for other in others:
         names = [str(first.folder), str(other.folder)]
-        answers.append(comparison.compare(names, _never, margin=margin, even_unlike=True))
+        found = comparison.compare(
+            names, _never, margin=margin, even_unlike=True, phases=check.phase
+        )
+        answers.append(found)
         if not asked.output.as_json:
-            comparison_words.print_answer(answers[-1])
-            say(str(indexed(comparison_page.write(answers[-1], other.folder, beside=True))))
+            comparison_words.print_answer(found)
+            say(str(indexed(comparison_page.write(found, other.folder, beside=True))))
     if asked.output.as_json:
         print_json([comparison_words.as_json(one) for one in answers])
-    return status(*runs.values())
+    ends = [one.status(require_decision=check.require_decision) for one in answers]
+    # Slower, or not measured, is worse than too little data.
+    return 1 if status(*runs.values()) or 1 in ends else max(ends)
 
 
 def _never(_: "Environments") -> "tuple[Run, list[str] | None]":

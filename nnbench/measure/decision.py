@@ -5,6 +5,7 @@ clock alone: on the share of the budget that was gone, so that it is known befor
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from nnbench.phases import COLD, EPOCH, PHASES, STEP
@@ -68,7 +69,7 @@ def judge(run: Run, judged: Sequence[str], margin: float) -> list[Comparison]:
     if all(one.verdict != UNDECIDED for one in found):
         return found
     rest = 1.0 - sum(look.share for look in looks[:-1])
-    return verdict.judge_looks([*looks[:-1], Look(rest, looks[-1].ratios)], margin=margin)
+    return verdict.judge_looks([*looks[:-1], replace(looks[-1], share=rest)], margin=margin)
 
 
 def is_decided(run: Run, number: int) -> bool:
@@ -82,7 +83,7 @@ def is_decided(run: Run, number: int) -> bool:
 
 
 def look_rounds(most: int) -> list[int]:
-    """After how many rounds a run is looked at: 4, 5, 7, 10, 13, ..."""
+    """After how many rounds a run is looked at: 4, 5, 6, 8, 10, 13, ..."""
     found, number = [], verdict.LEAST_LAUNCHES
     while number <= most:
         found.append(number)
@@ -100,7 +101,7 @@ def _looks(run: Run, judged: Sequence[str]) -> list[Look]:
     if not watched:
         shares = [1.0] * len(rounds)
     found = [
-        Look(share, ratios(run, judged, blocks, before))
+        Look(share, ratios(run, judged, blocks, before), before)
         for share, before in zip(shares, rounds, strict=True)
     ]
     return [look for look in found if look.ratios]

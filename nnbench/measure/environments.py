@@ -34,11 +34,15 @@ PROJECT = ("pyproject.toml", "setup.py", "setup.cfg", "requirements.txt")
 
 @dataclass(frozen=True)
 class Operand:
-    """One side as named: a saved `run`, or something to be measured at a `side`."""
+    """One side as named: a saved `run`, or something to be measured at a `side`.
+
+    `commit` is what git takes for it: a hash, HEAD for the present working tree.
+    """
 
     label: str
     run: runs.Run | None = None
     side: Environment | None = None
+    commit: str | None = None
 
 
 def resolve(name: str) -> Operand:
@@ -47,7 +51,8 @@ def resolve(name: str) -> Operand:
     if (path / runs.RUN_FILE).exists():
         return Operand(name.rstrip("/"), run=runs.read(path))
     if name == ".":
-        return Operand("now", side=_present())
+        side = _present()
+        return Operand("now", side=side, commit="HEAD" if side.project else None)
     if not path.is_file():
         return _commit(name)
     # An environment's python is a link: resolving it would leave the environment.
@@ -72,7 +77,7 @@ def _commit(name: str) -> Operand:
     found = checkout.find(name)
     python = str(_python_for(found))
     side = Environment(python, found.folder, found.project)
-    return Operand(f"{name} ({found.commit[:9]})", side=side)
+    return Operand(f"{name} ({found.commit[:9]})", side=side, commit=found.commit)
 
 
 def _present() -> Environment:

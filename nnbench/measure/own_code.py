@@ -173,7 +173,13 @@ def proof(project: Project, modules: Modules) -> dict[str, Any]:
 
 
 def check_apart(sides: Iterable[tuple[Project, Modules]]) -> None:
-    """Raise UserError where all sides ran the same files although their commits differ."""
+    """Raise UserError where all sides ran the same files although their commits differ.
+
+    A side without a project, such as another Python, is none of `sides`; one alone is like nothing.
+    """
+    sides = list(sides)
+    if len(sides) < 2:
+        return
     projects, modules = zip(*sides, strict=True)
     ran = [{os.path.realpath(file) for file, _ in one.values()} for one in modules]
     states = {_state(one.tree) for one in projects}

@@ -1,7 +1,7 @@
-"""Two sides held against each other: saved runs, or environments as they are measured now."""
+"""Two sides compared: saved runs, or environments as they are measured now."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 from nnbench.errors import UserError
 from nnbench.machine import fingerprint
@@ -11,8 +11,11 @@ from nnbench.stats import summary, verdict
 from nnbench.stats.estimate import Estimate
 from nnbench.stats.verdict import DIFFERENT, EQUIVALENT, UNDECIDED, Comparison
 from nnbench.store.runs import Run
+from nnbench.workload import handed
+from nnbench.workload.study import Effort, Networks, Study
 
 SLOWER, FASTER, OTHER_NUMBERS = "slower", "faster", "other numbers"
+PERHAPS_WITHIN = "slower, perhaps within the margin"
 """Outcomes of a whole comparison, besides `EQUIVALENT` and `UNDECIDED`."""
 
 
@@ -21,13 +24,14 @@ class Spent:
     """What measuring took: rounds and seconds of both sides together, of what was allowed.
 
     `budget_s` is None where a number of rounds was asked for; `early` says that it ended since
-    everything was decided.
+    everything was decided. `looks` are the rounds after which it was looked at whether it was.
     """
 
     rounds: int
     seconds: float
     budget_s: float | None
     early: bool
+    looks: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -37,7 +41,8 @@ class Answer:
     `comparisons` are those of the phases asked for, which are judged, those that matter first;
     `others` what was measured besides. `other_numbers` are networks whose seeded training computes
     other numbers on the second side, None where that was not looked at. `damage` is what of saved
-    runs could not be read.
+    runs could not be read. `commits` are those of both sides, where both have one, and `options`
+    what measures one network in one place again, by a label without its phase, where it is known.
     """
 
     first: str
@@ -48,11 +53,19 @@ class Answer:
     others: Mapping[str, Estimate] | None = None
     other_numbers: tuple[str, ...] | None = None
     spent: Spent | None = None
+    commits: tuple[str, str] | None = None
+    options: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     @property
     def slower(self) -> list[Comparison]:
-        """What takes longer on the second side, the most first."""
+        """What takes longer on the second side by more than the margin, the most first."""
         found = [one for one in self.comparisons if one.is_slower]
+        return sorted(found, key=lambda one: -one.ratio.value)
+
+    @property
+    def perhaps_within(self) -> list[Comparison]:
+        """What takes longer on the second side, perhaps by less than the margin, the most first."""
+        found = [one for one in self.comparisons if one.is_perhaps_within]
         return sorted(found, key=lambda one: -one.ratio.value)
 
     @property
@@ -78,6 +91,8 @@ class Answer:
             return OTHER_NUMBERS
         if self.open:
             return UNDECIDED
+        if self.perhaps_within:
+            return PERHAPS_WITHIN
         return FASTER if self.faster else EQUIVALENT
 
     def status(self, *, require_decision: bool) -> int:
@@ -94,12 +109,13 @@ def compare(
     margin: float,
     even_unlike: bool,
     phases: str | None = None,
+    study: Study | None = None,
 ) -> Answer:
     """Compare two sides, as `environments.resolve` understands them, by the phases asked for.
 
     `measure` is called where they are not saved runs, with where each side's workers run; it
-    returns the run and networks that compute other numbers. Raises UserError for sides that cannot
-    be compared; with `even_unlike` hosts and versions may differ.
+    returns the run of `study` and networks that compute other numbers. Raises UserError for sides
+    that cannot be compared; with `even_unlike` hosts and versions may differ.
     """
     if len(names) != 2:
         raise UserError("name two sides, such as two runs' folders, or use --against COMMIT")
@@ -114,6 +130,8 @@ def compare(
     every = decision.phases(decision.ALL)
     rest = [phase for phase in every if phase not in judged]
     numbers, spent = None, None
+    commits: tuple[str, str] | None = None
+    options: dict[str, tuple[str, ...]] = {}
     if first.side and second.side:
         run, numbers = measure({first.label: first.side, second.label: second.side})
         if not decision.ratios(run, every):
@@ -121,6 +139,9 @@ def compare(
         found = decision.judge(run, judged, margin)
         others = decision.ratios(run, rest)
         spent = _spent(run)
+        if first.commit and second.commit:
+            commits = first.commit, second.commit
+        options = _options(run, study) if study else {}
     elif first.run and second.run:
         ratios = summary.ratios_between_runs(first.run, second.run)
         if not ratios:
@@ -142,12 +163,35 @@ def compare(
         others,
         None if numbers is None else tuple(numbers),
         spent,
+        commits,
+        options,
     )
 
 
 def phase_of(label: str) -> str:
     """The phase that a comparison is about."""
     return label.rpartition(" ")[2]
+
+
+def _options(run: Run, study: Study) -> dict[str, tuple[str, ...]]:
+    """What measures each case alone; nothing of a notebook's, which no command line can name."""
+    if handed.names() or handed.is_handed(study.data.data):
+        return {}
+    found = {}
+    for case in run.cases.values():
+        device, _, replicas = case.device.partition("*")
+        machine = replace(
+            study.machine,
+            backend=case.backend,
+            device=device,
+            replicas=replicas or None,
+            path=case.path,
+        )
+        effort = Effort(limit=study.effort.limit)
+        alone = replace(study, networks=Networks(), machine=machine, effort=effort)
+        network = "--model" if case.model else "--architectures"
+        found[f"{case.context}: {case.label}"] = (network, case.label, *alone.arguments())
+    return found
 
 
 def _of_phases(ratios: Mapping[str, Estimate], phases: Sequence[str]) -> dict[str, Estimate]:
@@ -163,4 +207,5 @@ def _spent(run: Run) -> Spent:
     wanted = run.specification
     rounds = 1 + max((trial["round"] for trial in run.trials), default=-1)
     early = decision.is_decided(run, rounds)
-    return Spent(rounds, decision.seconds_spent(run), wanted["budget_s"], early)
+    looks = decision.look_rounds(rounds) if wanted.get("decide") else []
+    return Spent(rounds, decision.seconds_spent(run), wanted["budget_s"], early, tuple(looks))

@@ -1,5 +1,6 @@
 """A comparison as files for continuous integration: a pull request comment, and JUnit's XML."""
 
+from functools import partial
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -8,7 +9,7 @@ from nnbench.report import comparison_words as words
 from nnbench.report.comparison import Answer
 from nnbench.show import intervals
 from nnbench.show.intervals import CHANGE, MISSING
-from nnbench.show.text import markdown, printable
+from nnbench.show.text import LONGEST_LINE, markdown, printable
 from nnbench.stats.estimate import Estimate
 from nnbench.stats.verdict import DIFFERENT, UNDECIDED
 
@@ -25,12 +26,13 @@ def as_markdown(found: Answer) -> str:
     lines = [f"### Training time: {words.finding(found, markdown)}", ""]
     lines += ["| what | change | 95 % interval | verdict |", "| --- | ---: | :---: | --- |"]
     for one in found.comparisons[:MOST_ROWS]:
-        told = words.word(one, found)
+        told = words.word(one)
         strong = f"**{told}**" if one.verdict == DIFFERENT else told
         lines.append(_row(words.name(one, found), one.ratio, strong))
     if len(found.comparisons) > MOST_ROWS:
         lines += ["", f"and {len(found.comparisons) - MOST_ROWS} more"]
-    steps = words.next_steps(found, markdown)
+    # Half a command is none.
+    steps = words.next_steps(found, partial(markdown, longest=LONGEST_LINE))
     if steps:
         lines += ["", "**Next:** " + " ".join(steps)]
     lines += ["", "<details><summary>How it was measured</summary>", ""]
@@ -68,7 +70,7 @@ def write_junit(found: Answer, path: Path, *, require_decision: bool) -> Path:
 
     for one in found.comparisons:
         size = intervals.sentence(one.ratio, CHANGE)
-        message = f"{words.word(one, found)}: {size} with {found.second} against {found.first}"
+        message = f"{words.word(one)}: {size} with {found.second} against {found.first}"
         open_kind = "failure" if require_decision else "skipped"
         kind = "failure" if one.is_slower else open_kind if one.verdict == UNDECIDED else None
         add(one.label, kind, message)

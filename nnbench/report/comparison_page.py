@@ -78,7 +78,7 @@ def table(found: Answer) -> Table:
         [
             Cell(one.label),
             cell(one.ratio, CHANGE),
-            Cell(word(one, found), tone=TONES[one.verdict]),
+            Cell(word(one), tone=TONES[one.verdict]),
             Cell(MISSING if not one.more_launches else f"{one.more_launches:,}"),
         ]
         for one in found.comparisons

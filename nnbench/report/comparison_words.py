@@ -5,11 +5,11 @@ import shlex
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from nnbench.measure import decision
-from nnbench.report.comparison import OTHER_NUMBERS, SLOWER, Answer, Spent, phase_of
+from nnbench.report.comparison import OTHER_NUMBERS, PERHAPS_WITHIN, SLOWER, Answer, Spent, phase_of
 from nnbench.show import intervals, units
 from nnbench.show.intervals import CHANGE
 from nnbench.show.terminal import print_sentences
+from nnbench.show.text import printable
 from nnbench.stats import verdict
 from nnbench.stats.verdict import DIFFERENT, EQUIVALENT, UNDECIDED, Comparison
 
@@ -33,6 +33,8 @@ def finding(found: Answer, code: Code = str) -> str:
         return f"{told}; {numbers}" if numbers else told
     if numbers:
         return f"{OTHER_NUMBERS}: with {code(found.second)} {numbers}"
+    if found.perhaps_within and not found.open:
+        return _most(found, found.perhaps_within, PERHAPS_WITHIN, code)
     if found.faster and not found.open:
         return _most(found, found.faster, "faster", code)
     if found.open:
@@ -82,14 +84,13 @@ def _listed(names: Sequence[str], most: int = 3) -> str:
 
 
 def more(found: Answer) -> str:
-    """How many more launches would settle what is open: `about 2 more launches would settle it`."""
+    """What is missing to decide: `about 2 more launches would probably settle it`."""
     missing = [one.more_launches for one in found.open]
     known = [one for one in missing if one is not None]
     if len(known) < len(missing) or not known:
-        return "more than one launch on each side is needed"
-    return (
-        f"about {_many(max(known), 'more launch').replace('launchs', 'launches')} would settle it"
-    )
+        return verdict.TOO_FEW
+    count = _many(max(known), "more launch").replace("launchs", "launches")
+    return f"about {count} would probably settle it"
 
 
 def name(one: Comparison, found: Answer) -> str:
@@ -98,9 +99,19 @@ def name(one: Comparison, found: Answer) -> str:
     return one.label.partition(": ")[2] if len(contexts) == 1 else one.label
 
 
-def word(one: Comparison, found: Answer) -> str:
-    """The verdict on one comparison: `slower`, `probably faster`, `equivalent`, ..."""
+def word(one: Comparison) -> str:
+    """The verdict on one comparison: `slower`, `probably faster`, `equivalent`, ...
+
+    With the look that decided, where the interval of all launches does not show it.
+    """
+    early = "" if one.decided_after is None else f" (after {one.decided_after} launches)"
+    return f"{_verdict(one)}{early}"
+
+
+def _verdict(one: Comparison) -> str:
     if one.verdict == DIFFERENT:
+        if one.is_perhaps_within:
+            return PERHAPS_WITHIN
         within = one.ratio.value > 1 and not one.is_slower
         return f"{_way(one)}, within the margin" if within else _way(one)
     return PROBABLY.format(way=_way(one)) if one.is_probable else one.verdict
@@ -112,10 +123,8 @@ def next_steps(found: Answer, code: Code = str) -> list[str]:
     if found.slower and found.spent is None:
         command = shlex.join(["nnbench", "explain", found.first, found.second])
         told.append(f"Which phases it is, and how much each: {code(command)}.")
-    elif found.slower and found.first.endswith(")"):
-        phase, base = phase_of(found.slower[0].label), found.first.rpartition(" ")[0]
-        command = shlex.join(["nnbench", "history", "bisect", base, "--phase", phase])
-        told.append(f"Which commit it was, if there are several: {code(command)}.")
+    elif found.slower and (bisect := _bisect(found)):
+        told.append(f"Which commit it was, if there are several: {code(bisect)}.")
     if found.other_numbers:
         told.append(
             "Where other numbers are meant (another initialiser, order or arithmetic), leave them "
@@ -125,6 +134,18 @@ def next_steps(found: Answer, code: Code = str) -> list[str]:
     if found.open and found.spent is not None:
         told.append(_more_data(found, found.spent, code))
     return told
+
+
+def _bisect(found: Answer) -> str | None:
+    """The command that finds the commit of what is slowest; None where it cannot be told whole."""
+    network, _, phase = found.slower[0].label.rpartition(" ")
+    if found.commits is None or network not in found.options:
+        return None
+    first, last = found.commits
+    named = [first[:12], *([last[:12]] if last != "HEAD" else [])]
+    words = ["nnbench", "history", "bisect", *named, "--phase", phase, *found.options[network]]
+    command = shlex.join(words)
+    return command if printable(command) == command else None
 
 
 def _more_data(found: Answer, spent: Spent, code: Code) -> str:
@@ -155,10 +176,17 @@ def measured(found: Answer, code: Code = str) -> list[str]:
         told.append(
             f"{length}; in a round both sides start a process, and their trials take turns."
         )
+    looked = found.spent is not None and len(found.spent.looks) > 1
+    often = ", however often they were looked at" if looked else ""
     told.append(
         "Intervals are of 95 %, with the process as the unit. A difference is told where chance "
-        "shows one in at most 1 of 100 such comparisons, however often they were looked at."
+        f"shows one in at most 1 of 100 such comparisons{often}."
     )
+    if any(one.decided_after is not None for one in found.comparisons):
+        told.append(
+            "Some were decided at an early look, and measured on with the others: their intervals "
+            "are of all launches, and may reach beyond the margin."
+        )
     if found.other_numbers == ():
         told.append("A seeded training computes the same numbers on both sides.")
     return [*told, *(f"Unlike: {code(one)}." for one in found.unlike)]
@@ -172,10 +200,10 @@ def as_json(found: Answer) -> dict[str, Any]:
         "next": next_steps(found),
         **vars(found),
         "comparisons": [
-            {**vars(one), "says": word(one, found), "is_probable": one.is_probable}
+            {**vars(one), "says": word(one), "is_probable": one.is_probable}
             for one in found.comparisons
         ],
-        "looks": decision.look_rounds(found.spent.rounds) if found.spent else None,
+        "looks": found.spent.looks if found.spent else None,
     }
 
 

@@ -38,12 +38,12 @@ def printable_lines(text: str) -> str:
     return "\n".join(map(printable, text.split("\n")))
 
 
-def markdown(text: str) -> str:
+def markdown(text: str, longest: int = LONGEST_CELL // 3) -> str:
     """The text as literal code in Markdown: no mention, link, image, comment or cell begins in it.
 
     An element rather than backquotes, in which a `|` after a backslash would end a table's cell.
     """
-    literal = _MARKUP.sub(r"\\\g<0>", printable(text, LONGEST_CELL // 3))
+    literal = _MARKUP.sub(r"\\\g<0>", printable(text, longest))
     return f"<code>{literal}</code>"
 
 

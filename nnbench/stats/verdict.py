@@ -32,6 +32,8 @@ MARGIN = 0.02
 LEAST_LAUNCHES = 4
 """Before so many launches nobody looks: hardly any effect would be found."""
 
+TOO_FEW = f"at least {LEAST_LAUNCHES} launches on each side are needed"
+
 LOOK_AGAIN = 4 / 3
 """Looks are so many times as many launches apart: the more of them, the less each may spend."""
 
@@ -40,10 +42,14 @@ MOST_MORE = 10_000
 
 @dataclass(frozen=True)
 class Look:
-    """What was known when a comparison was looked at, and the share of false alarms it may have."""
+    """What was known when a comparison was looked at, and the share of false alarms it may have.
+
+    That was after so many `launches` of each side, where they are counted.
+    """
 
     share: float
     ratios: Mapping[str, Estimate]
+    launches: int | None = None
 
 
 VAGUE = 3.0
@@ -57,7 +63,9 @@ class Comparison:
 
     `p_value` is adjusted for the number of comparisons made together, which is `among`, and for
     how often they were looked at; `more_launches` would probably decide: 0 where it is decided,
-    None where too little is known even to say that.
+    None where too little is known even to say that, as of fewer than `LEAST_LAUNCHES`.
+    `decided_after` are the launches of the look that decided, where `ratio`, which is of all
+    launches, does not show that verdict by itself.
     """
 
     label: str
@@ -67,20 +75,30 @@ class Comparison:
     margin: float
     more_launches: int | None
     among: int = 1
+    decided_after: int | None = None
 
     @property
     def is_probable(self) -> bool:
-        """Whether the interval leaves equality out, and only the number of comparisons is why not.
+        """Whether the 95 % interval leaves equality out although no difference is told.
 
-        Of 20 such intervals of equal sides one does: this is less than a difference.
+        Of 20 such intervals of equal sides one does. A difference takes far more: 1 in 200, fewer
+        where several are compared together, and less at each look where there are several.
         """
         return self.verdict == UNDECIDED and self.ratio.excludes_one
 
     @property
     def is_slower(self) -> bool:
-        """Whether the second side takes longer, and by more than the margin may be."""
-        beyond = self.ratio.value > 1 and self.ratio.high > 1 + self.margin
-        return self.verdict == DIFFERENT and beyond
+        """Whether the sides are different, and the second by its estimate slower beyond the margin.
+
+        That is what fails a check. The interval may reach into the margin.
+        """
+        return self.verdict == DIFFERENT and self.ratio.value > 1 + self.margin
+
+    @property
+    def is_perhaps_within(self) -> bool:
+        """Whether the second side is slower, within the margin by its estimate, but may be more."""
+        value, high = self.ratio.value, self.ratio.high
+        return self.verdict == DIFFERENT and 1 < value <= 1 + self.margin < high
 
 
 def judge(
@@ -122,15 +140,31 @@ def judge_looks(
             verdict = UNDECIDED
             more = _more_launches(ratio, edge, last.share * false_discoveries / max(1, len(known)))
         p = adjusted.get(label, math.nan)
-        found.append(Comparison(label, ratio, p, verdict, margin, more, len(last.ratios)))
+        early = None
+        if verdict == EQUIVALENT and _unequal(ratio, edge) > 1 - CONFIDENCE:
+            early = _earliest(looks, label, lambda one: _unequal(one, edge))
+        elif verdict == DIFFERENT and not ratio.excludes_one:
+            early = _earliest(looks, label, p_value)
+        among = len(last.ratios)
+        found.append(Comparison(label, ratio, p, verdict, margin, more, among, early))
     return found
 
 
 def _over_looks(looks: Sequence[Look], label: str, p: Callable[[Estimate], float]) -> float:
     """The least level at which one of the looks rejects: of each p value, by its look's share."""
-    ratios = ((look.share, look.ratios.get(label)) for look in looks)
-    each = [p(one) / share for share, one in ratios if one and one.has_interval and share > 0]
-    return min([1.0, *each])
+    return min([1.0, *(level for level, _ in _levels(looks, label, p))])
+
+
+def _earliest(looks: Sequence[Look], label: str, p: Callable[[Estimate], float]) -> int | None:
+    """The launches of the look that rejects at the least level."""
+    return min(_levels(looks, label, p), key=lambda one: one[0])[1].launches
+
+
+def _levels(
+    looks: Sequence[Look], label: str, p: Callable[[Estimate], float]
+) -> list[tuple[float, Look]]:
+    each = [(look, look.ratios.get(label)) for look in looks if look.share > 0]
+    return [(p(one) / look.share, look) for look, one in each if one and one.has_interval]
 
 
 def _unequal(ratio: Estimate, edge: float) -> float:
@@ -169,10 +203,10 @@ def _more_launches(ratio: Estimate, edge: float, level: float) -> int | None:
 
     The standard error falls with the square root of launches, the quantile of t with their number.
     """
-    if not ratio.has_interval or ratio.log_error == 0:
+    units = ratio.degrees_of_freedom + 1
+    if not ratio.has_interval or ratio.log_error == 0 or units < LEAST_LAUNCHES:
         return None
     distance = abs(math.log(ratio.value))
-    units = ratio.degrees_of_freedom + 1
     more = 1
     while more < MOST_MORE:
         error = ratio.log_error * math.sqrt(units / (units + more))
@@ -188,6 +222,8 @@ def sentence(comparison: Comparison, first: str, second: str) -> str:
     """A comparison in words: what `second` takes in relation to `first`."""
     ratio = comparison.ratio
     change, span = f"{abs(ratio.value - 1):.1%}", _range(ratio)
+    if comparison.decided_after is not None:
+        span += f" (decided after {comparison.decided_after} launches; the interval is of all)"
     if comparison.verdict == DIFFERENT:
         way = "longer" if ratio.value > 1 else "less"
         return f"{comparison.label}: {second} takes {change} {way} than {first} {span}"
@@ -196,13 +232,16 @@ def sentence(comparison: Comparison, first: str, second: str) -> str:
             f"{comparison.label}: {first} and {second} are equivalent "
             f"within {comparison.margin:.0%} {span}"
         )
-    if comparison.more_launches is None:
-        return f"{comparison.label}: not enough data, more than one launch on each side is needed"
-    more = f"about {comparison.more_launches:,} more launches on each side would"
+    missing = comparison.more_launches
+    more = TOO_FEW if missing is None else f"about {missing:,} more launches on each side would"
+    if not ratio.has_interval:
+        return f"{comparison.label}: not enough data, {more}"
     if comparison.is_probable:
         way = "slower" if ratio.value > 1 else "faster"
         looked = f"{comparison.among} were looked at" if comparison.among > 1 else "it is one look"
-        return f"{comparison.label}: {second} is probably {way} {span}; {looked}, {more} settle it"
+        more += "" if missing is None else " probably settle it"
+        return f"{comparison.label}: {second} is probably {way} {span}; {looked}, {more}"
+    more += "" if missing is None else " probably do"
     return f"{comparison.label}: not enough data to tell {second} from {first} {span}; {more}"
 
 

@@ -343,6 +343,11 @@ class Study:
             return self._call()
         named = [*self.networks.architectures]
         named += [part for one in self.networks.model for part in ("--model", one)]
+        return shlex.join(["nnbench", "run", *named, *self.arguments()])
+
+    def arguments(self) -> list[str]:
+        """The options that ask for all but its networks again, whichever command takes them."""
+        named: list[str] = []
         # Which backend is used where none is named is another thing elsewhere.
         machine = replace(self.machine, backend=",".join(self.machine.backends))
         for part in (self.data, self.training, machine, self.effort):
@@ -352,7 +357,7 @@ class Study:
                     option = f"--{one.name.strip('_').replace('_', '-')}"
                     text = f"{value:g}" if isinstance(value, float) else str(value)
                     named += [option] if value is True else [option, text]
-        return shlex.join(["nnbench", "run", *named])
+        return named
 
     def _call(self) -> str:
         """The same in Python, where a notebook's own networks or arrays are asked about."""

@@ -1,4 +1,4 @@
-"""The Python API: what it takes, what it returns and how that is shown, without training."""
+"""The Python API: what it takes, what it returns and how that is shown, nearly without training."""
 
 import base64
 import inspect
@@ -134,6 +134,19 @@ def test_runs_are_compared_and_explained(found, tmp_path):
     assert set(why.to_pandas().columns) >= {"name", "value_s", "low_s", "high_s"}
     with pytest.raises(UserError, match="there is nothing to compare"):
         nnbench.compare(found, found.folder)
+
+
+@pytest.mark.long
+def test_sides_that_are_measured_now_are_asked_for_their_numbers_too(tmp_path, monkeypatch):
+    """A Python, which has no project, and the present; the data are in memory."""
+    monkeypatch.chdir(tmp_path)
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(64, 3)).astype("float32"), rng.integers(0, 2, 64)
+    few = {"phase": "step", "launches": 1, "blocks": 1, "epochs": 2, "backend": "jax"}
+    found = nnbench.compare(sys.executable, ".", "6,6", data=(x, y), **few).found
+    assert found.other_numbers == ()
+    assert found.options == {}, "no command line can name arrays"
+    assert [one.label for one in found.comparisons] == ["jax, cpu: 6x2 step"]
 
 
 @pytest.mark.parametrize(

@@ -145,9 +145,27 @@ def test_hosts_are_compared_on_purpose_only(opened, measured, nnbench, tmp_path)
     assert answer.returncode == 0, answer.stderr
     assert "results/study-b/compare-with-study-a.html" in answer.stdout
     assert "host a and b" in answer.stdout
-    unasked = nnbench("compare", "results/study-a", "results/study-b")
+    folders = "results/study-a", "results/study-b"
+    of_two = nnbench("compare", *folders, "--unlike", "--require-decision", "--phase", "step")
+    every = nnbench("compare", "--hosts", "results/study", "--require-decision", "--phase", "step")
+    assert every.returncode == of_two.returncode == 3
+    assert " step: " in every.stdout
+    assert " epoch: " not in every.stdout
+    unasked = nnbench("compare", *folders)
     assert unasked.returncode == 2
     assert "host a and b" in unasked.stderr
+
+
+def test_a_host_that_is_slower_fails_as_a_slower_commit_does(opened, nnbench, tmp_path):
+    book = opened()
+    for name, step_s in {"a": 0.001, "b": 0.002}.items():
+        times = {"6,6": {"step": step_s}}
+        of_host = make_run(tmp_path / name, times, launches=8, spread=0.005)
+        host(book, name).take(lines_of(of_host, *range(8)))
+    book.close()
+    command = ("compare", "--hosts", "results/study")
+    assert nnbench(*command, "--phase", "step").returncode == 1
+    assert nnbench(*command, "--phase", "cold").returncode == 0
 
 
 @pytest.mark.parametrize(
@@ -160,6 +178,7 @@ def test_hosts_are_compared_on_purpose_only(opened, measured, nnbench, tmp_path)
             "give --launches, which hosts share",
         ),
         (("compare", "--hosts"), "name their scheduler with --cluster"),
+        (("compare", "--hosts", "a", "--junit", "b.xml"), "compare two hosts' folders with"),
         (("compare", "a", "b", "--workers", "2"), "are for --hosts"),
         (("worker", "here"), "'here' is no address of a scheduler"),
         (("run", "6,6", "--cluster", "tcp://127.0.0.1:1"), "start one with dask scheduler"),

@@ -1,6 +1,8 @@
 """Projects as people have them: each side of a comparison is its own commit's code, or an error."""
 
 import subprocess
+from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from projects import commit_all, git, nnbench_in
@@ -8,6 +10,8 @@ from projects import commit_all, git, nnbench_in
 from nnbench.errors import UserError
 from nnbench.measure import environments, own_code
 from nnbench.measure.own_code import Imported, Project
+from nnbench.measure.protocol import Environment
+from nnbench.measure.run import _Measuring
 from nnbench.store import runs
 
 TRAIN = """
@@ -203,6 +207,22 @@ def test_an_installed_copy_is_not_the_commit(project, tmp_path, monkeypatch):
     assert imported.report() == {}
     with pytest.raises(UserError, match="installed copy"):
         own_code.check(before, found)
+
+
+@pytest.mark.parametrize("having", [(), ("a",)])
+def test_sides_without_a_project_such_as_two_pythons_are_not_told_apart(having):
+    """Two environments' Pythons, or one and the working tree, ran the same networks of nnbench."""
+    top = Path("/project")
+    sides = {
+        side: Environment(project=Project(top, top, top) if side in having else None)
+        for side in "ab"
+    }
+    launches = {side: number for number, side in enumerate(sides)}
+    records = [{"launch": number, "versions": {"keras": "3"}} for number in launches.values()]
+    run = SimpleNamespace(launches=records)
+    workers = {side: SimpleNamespace(modules={}) for side in sides}
+    measuring = SimpleNamespace(sides=sides, run=run)
+    _Measuring._check_apart(measuring, workers, launches)
 
 
 def test_sides_of_different_commits_that_ran_the_same_files_are_refused(project):

@@ -1,16 +1,22 @@
 """What a comparison says to continuous integration: outcome, comment, JUnit, from made answers."""
 
 import re
+import shlex
+from dataclasses import replace
 from xml.etree import ElementTree
 
 import numpy as np
 import pytest
+from runs import make_run
 
-from nnbench.report import comparison_files, comparison_words
+from nnbench.report import comparison, comparison_files, comparison_words
 from nnbench.report.comparison import Answer, Spent
 from nnbench.stats.estimate import nested_estimate
-from nnbench.stats.verdict import judge
+from nnbench.stats.verdict import Look, judge, judge_looks, sentence
+from nnbench.workload.study import Study
 
+LONG = f"train.py:build(width=64, name='{30 * 'wide '}')"
+OPTIONS = ("--model", LONG, "--data", "data.py:load", "--backend", "jax")
 NASTY = "@team #1 <img src=x> | `code` [a](javascript:b) \x1b[31m"
 
 
@@ -21,8 +27,10 @@ def ratio(change, spread=0.01, launches=8):
 
 def answer(changes, spread=0.01, first="main (0123abcde)", second="now", **more):
     ratios = {f"jax, cpu: 6x2 {phase}": ratio(one, spread) for phase, one in changes.items()}
-    spent = Spent(rounds=8, seconds=96.0, budget_s=240.0, early=True)
-    return Answer(first, second, (), tuple(judge(ratios)), spent=spent, **more)
+    spent = Spent(rounds=8, seconds=96.0, budget_s=240.0, early=True, looks=(4, 5, 6, 8))
+    commits = ("0123abcde" + 31 * "f", "HEAD")
+    asked = {"spent": spent, "commits": commits, "options": {"jax, cpu: 6x2": OPTIONS}}
+    return Answer(first, second, (), tuple(judge(ratios)), **asked | more)
 
 
 @pytest.mark.parametrize(
@@ -51,9 +59,47 @@ def test_a_difference_within_the_margin_fails_no_check():
     found = answer({"step": 0.01}, spread=0.001)
     assert found.comparisons[0].verdict == "different"
     assert (found.outcome, found.status(require_decision=True)) == ("equivalent", 0)
-    told = comparison_words.word(found.comparisons[0], found)
+    told = comparison_words.word(found.comparisons[0])
     assert told == "slower, within the margin"
     assert "within the margin" in comparison_words.finding(found)
+
+
+def test_a_difference_that_is_perhaps_within_the_margin_is_told_and_fails_no_check(tmp_path):
+    """Its estimate is within 2 %, the upper end of its interval is not."""
+    found = answer({"step": 0.018, "cold": 0.0}, spread=0.006)
+    step = found.comparisons[0]
+    assert (step.verdict, step.is_slower, step.ratio.high > 1.02) == ("different", False, True)
+    assert found.outcome == "slower, perhaps within the margin"
+    assert found.status(require_decision=True) == 0
+    assert comparison_words.word(step) == found.outcome
+    assert comparison_words.finding(found).startswith(f"{found.outcome}: 6x2 step +1.8")
+    path = comparison_files.write_junit(found, tmp_path / "junit.xml", require_decision=True)
+    assert "<failure" not in path.read_text()
+    wider = answer({"step": 0.021, "cold": 0.0}, spread=0.006)
+    assert wider.comparisons[0].ratio.low < 1.02
+    assert (wider.outcome, wider.status(require_decision=False)) == ("slower", 1)
+
+
+def test_only_what_was_looked_at_often_is_said_to_be():
+    often = "however often they were looked at"
+    assert often in " ".join(comparison_words.measured(answer({"step": 0.1})))
+    for spent in (None, Spent(rounds=8, seconds=96.0, budget_s=None, early=False)):
+        assert often not in " ".join(comparison_words.measured(answer({"step": 0.1}, spent=spent)))
+
+
+def test_what_an_early_look_decided_is_told_beside_a_later_interval_that_does_not_show_it():
+    early = {"jax, cpu: 6x2 step": ratio(0.0, 0.003, 5), "jax, cpu: 6x2 cold": ratio(0.0, 0.2, 5)}
+    late = {"jax, cpu: 6x2 step": ratio(0.0, 0.03), "jax, cpu: 6x2 cold": ratio(0.3, 0.01)}
+    looks = [Look(0.3, early, 5), Look(0.7, late, 8)]
+    step, cold = judge_looks(looks)
+    assert step.ratio.high > 1.02
+    assert (step.verdict, step.decided_after) == ("equivalent", 5)
+    assert (cold.verdict, cold.decided_after) == ("different", None)
+    found = replace(answer({"step": 0.0}), comparisons=(step, cold))
+    assert "| equivalent (after 5 launches) |" in comparison_files.as_markdown(found)
+    assert "decided at an early look" in comparison_files.as_markdown(found)
+    assert "decided after 5 launches" in sentence(step, "a", "b")
+    assert "early look" not in comparison_files.as_markdown(answer({"step": 0.1}))
 
 
 def test_a_comment_has_one_line_of_verdict_a_table_what_to_do_and_folded_details():
@@ -64,10 +110,39 @@ def test_a_comment_has_one_line_of_verdict_a_table_what_to_do_and_folded_details
     assert len(rows) == 2
     assert "**slower**" in rows[0]
     assert all(line.count("|") == 5 for line in rows)
-    assert any("history bisect main" in line for line in rest if line.startswith("**Next:**"))
+    assert any("history bisect 0123abcde" in line for line in rest if line.startswith("**Next:**"))
     details = text[text.index("<details>") :]
     assert "8 rounds in 2 min of 4 min, ended early since everything was decided" in details
     assert "the same numbers" in details
+
+
+def test_the_next_command_measures_the_same_network_and_is_whole():
+    found = answer({"step": 0.1, "cold": 0.0})
+    (step,) = comparison_words.next_steps(found, code=lambda text: f"<{text}>")
+    words = shlex.split(step[step.index("<") + 1 : step.rindex(">")])
+    wanted = shlex.split("nnbench history bisect 0123abcdefff --phase step")
+    assert words == [*wanted, *OPTIONS]
+    said = comparison_files.as_markdown(found)
+    whole = re.search("nnbench history bisect (.*?)</code>", said)[1].replace("\\", "")
+    assert whole.endswith("--data data.py:load --backend jax")
+    assert "characters" not in whole
+
+
+def test_where_the_arguments_are_not_known_no_command_is_told():
+    for unknown in ({"options": {}}, {"commits": None}, {"options": {"jax, cpu: 7x2": OPTIONS}}):
+        assert comparison_words.next_steps(answer({"step": 0.1}, **unknown)) == []
+    escaped = {"jax, cpu: 6x2": ("--model", "\x1b[31m.py:build")}
+    assert comparison_words.next_steps(answer({"step": 0.1}, options=escaped)) == []
+
+
+def test_the_options_of_a_comparison_are_those_of_one_network_in_one_place(tmp_path):
+    run = make_run(tmp_path, {"6,6": {}, "6x5": {}}, sides=("a", "b"), backends=("jax", "torch"))
+    study = Study.of(["6,6", "6x5"], data="synthetic:rows=50", backend="jax,torch", launches=9)
+    found = comparison._options(run, study)
+    assert len(found) == 4
+    assert found["torch, cpu: 6x5"] == (
+        *("--architectures", "6x5", "--data", "synthetic:rows=50", "--backend", "torch"),
+    )
 
 
 def test_what_is_open_says_how_long_it_would_take():
@@ -75,7 +150,7 @@ def test_what_is_open_says_how_long_it_would_take():
     (step,) = comparison_words.next_steps(found)
     assert "--budget" in step
     assert "min would probably do" in step
-    assert "more launches would settle it" in comparison_words.finding(found)
+    assert "more launches would probably settle it" in comparison_words.finding(found)
 
 
 def test_names_of_a_pull_request_do_nothing_in_the_comment():

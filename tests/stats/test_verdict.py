@@ -64,7 +64,18 @@ def test_one_launch_decides_nothing():
     assert found.verdict == UNDECIDED
     assert found.more_launches is None
     assert math.isnan(found.p_value)
-    assert "more than one launch" in sentence(found, "before", "after")
+    assert "at least 4 launches" in sentence(found, "before", "after")
+
+
+@pytest.mark.parametrize(("launches", "is_told"), [(2, False), (3, False), (4, True)])
+def test_of_very_few_launches_nobody_says_how_many_more_it_takes(launches, is_told):
+    """An error known from two differences says next to nothing of that from ten."""
+    found = verdict(ratios(np.random.default_rng(1), 1.0, 0.10, launches))
+    assert found.verdict == UNDECIDED
+    assert (found.more_launches is not None) == is_told
+    text = sentence(found, "before", "after")
+    assert ("would probably do" in text) == is_told
+    assert ("at least 4 launches" in text) != is_told
 
 
 def test_identical_values_are_equivalent_not_an_error():
@@ -156,7 +167,7 @@ def test_an_interval_that_only_many_comparisons_keep_from_a_difference_is_told_s
     text = sentence(found, "before", "after")
     assert "after is probably slower" in text
     assert "8 were looked at, about" in text
-    assert text.endswith("would settle it")
+    assert text.endswith("would probably settle it")
 
 
 def test_an_interval_that_says_nothing_is_told_as_what_it_is():
