@@ -7,6 +7,8 @@ import re
 import pytest
 from projects import ROOT
 
+REAL = ROOT / "docs" / "real"
+
 SHORTER = ("launches=3", "launches=1, blocks=1")
 """Of the lesson: what is measured says the same with less of it."""
 
@@ -79,6 +81,44 @@ def test_the_kept_results_are_whole():
         assert told["date"]
         for table in told["tables"]:
             assert {len(row) for row in table["rows"]} == {len(table["columns"])}
+
+
+def shown(name):
+    """What a command printed, as one line without the command itself."""
+    return " ".join((REAL / f"{name}.txt").read_text().split("\n")[1:])
+
+
+def test_no_sentence_shown_lacks_what_it_is_about():
+    texts = {path.stem: shown(path.stem) for path in REAL.glob("*.txt")}
+    assert len(texts) > 15
+    assert not [name for name, text in texts.items() if ", ." in " ".join(text.split())]
+
+
+def test_the_comparison_shown_names_phases_that_are_judged():
+    judged = shown("compare").partition("not judged:")[0]
+    named = set(re.findall(r"train\.py:build (\w+)", judged))
+    assert named
+    assert named <= {"step", "epoch", "cold"}
+
+
+def test_the_layers_shown_begin_with_the_finding():
+    assert re.match(r"\S+ % \[.+?\] of a step is ", shown("layers").strip())
+
+
+@pytest.mark.parametrize("name", ["layers", "compare", "predict", "advise", "report"])
+def test_what_is_shown_is_made_alone(name, monkeypatch, tmp_path):
+    real = script("real")
+    asked = []
+    monkeypatch.setattr(real, "RUNS", tmp_path)
+    monkeypatch.setattr(real, "REAL", tmp_path)
+    monkeypatch.setattr(real, "print_of", lambda command, *_: asked.append(command) or "told")
+    monkeypatch.setattr(real, "picture", asked.append)
+    monkeypatch.setattr(real.sys, "argv", ["real.py", name])
+    real.main()
+    needed = {"predict": "nnbench calibrate", "advise": "nnbench calibrate"}
+    needed |= {"report": "nnbench report"}
+    assert asked[0].startswith(needed.get(name, f"nnbench {name}"))
+    assert asked[-1] == name or asked[-1].startswith(f"nnbench {name}")
 
 
 def books():
