@@ -56,7 +56,6 @@ def test_the_ledger_holds_what_result_files_say_and_nothing_else(tmp_path, monke
     monkeypatch.setattr(ledger, "FOLDER", tmp_path)
     assert not re.search(r"\d", ledger.page())
     told = {
-        "order": 1,
         "question": "Does it hold?",
         "answer": "In 97.3% of 412.",
         "notes": [],
@@ -66,15 +65,18 @@ def test_the_ledger_holds_what_result_files_say_and_nothing_else(tmp_path, monke
         "machine": "A CPU, 2 CPUs",
         "versions": {"keras": "3.15.1"},
     }
-    (tmp_path / "it.json").write_text(json.dumps(told))
+    (tmp_path / "looks.json").write_text(json.dumps(told))
     page = ledger.page()
     for wanted in ("97.3%", "8.25", "x\\|y", "python it.py", "2026-01-02", "keras 3.15.1"):
         assert wanted in page
 
 
 def test_the_kept_results_are_whole():
+    from benchmarks import ledger
+
     files = sorted((ROOT / "docs" / "ledger").glob("*.json"))
     assert files
+    assert {file.stem for file in files} <= ledger.MAKERS.keys()
     for file in files:
         told = json.loads(file.read_text())
         assert told["command"].startswith("python ")
@@ -119,6 +121,21 @@ def test_what_is_shown_is_made_alone(name, monkeypatch, tmp_path):
     needed |= {"report": "nnbench report"}
     assert asked[0].startswith(needed.get(name, f"nnbench {name}"))
     assert asked[-1] == name or asked[-1].startswith(f"nnbench {name}")
+
+
+def test_every_result_file_of_the_ledger_has_what_writes_it():
+    from benchmarks import ledger
+
+    written = {}
+    for path in (ROOT / "benchmarks").rglob("*.py"):
+        for name in re.findall(r'ledger\.keep\(\s*"(\w+)"', path.read_text()):
+            written[name] = str(path.relative_to(ROOT))
+    assert written.keys() == ledger.MAKERS.keys()
+    for name, command in ledger.MAKERS.items():
+        script = command.split()[1].replace(
+            "-m", f"{command.split()[2].replace('.', '/')}/__main__.py"
+        )
+        assert script == written[name]
 
 
 def books():
