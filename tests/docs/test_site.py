@@ -132,9 +132,9 @@ def test_every_result_file_of_the_ledger_has_what_writes_it():
             written[name] = str(path.relative_to(ROOT))
     assert written.keys() == ledger.MAKERS.keys()
     for name, command in ledger.MAKERS.items():
-        script = command.split()[1].replace(
-            "-m", f"{command.split()[2].replace('.', '/')}/__main__.py"
-        )
+        _, script, *rest = command.split()
+        if script == "-m":
+            script = f"{rest[0].replace('.', '/')}/__main__.py"
         assert script == written[name]
 
 
