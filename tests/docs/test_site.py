@@ -153,6 +153,15 @@ def test_the_lesson_shown_is_the_lesson_written():
     assert all(one.outputs for one in cells if one.source.endswith((")", "run")))
 
 
+def test_each_exercise_hides_its_answer():
+    text = (ROOT / "examples" / "lesson.md").read_text()
+    exercises = text.split("### Exercise\n")[1:]
+    assert len(exercises) > 3
+    for one in exercises:
+        # Plain HTML, which a notebook and the site both fold.
+        assert "<details>\n<summary>Answer</summary>\n\n" in one.partition("\n## ")[0]
+
+
 @pytest.mark.long
 def test_the_lesson_runs(tmp_path, monkeypatch):
     import nbclient
