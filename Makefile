@@ -42,8 +42,10 @@ pictures: $(VENV)/test.stamp
 
 ledger: $(VENV)/test.stamp
 	$(BIN)/python benchmarks/calibration/simulated.py --ledger
+	$(BIN)/python benchmarks/calibration/looks.py --ledger
 	$(BIN)/python benchmarks/counts/applications.py --ledger
 	$(BIN)/python benchmarks/history/read_large.py --ledger
+	$(BIN)/python benchmarks/report/read_large.py --ledger
 	$(BIN)/python benchmarks/start.py --ledger
 
 $(BIN)/python:

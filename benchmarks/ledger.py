@@ -17,10 +17,22 @@ from rich.text import Text
 from nnbench.machine import fingerprint, whole_file
 
 FOLDER = Path(__file__).parents[1] / "docs" / "ledger"
-ORDER = (
-    *("simulated", "looks", "check", "verdict", "planted", "commits", "predictions", "counts"),
-    *("agreement", "tune"),
-)
+
+CALIBRATION = "python benchmarks/calibration"
+MAKERS = {
+    "simulated": f"{CALIBRATION}/simulated.py --ledger",
+    "looks": f"{CALIBRATION}/looks.py --ledger",
+    "check": f"{CALIBRATION}/check.py results/quiet results/tenants --ledger",
+    "verdict": f"{CALIBRATION}/judge.py results/identical results/planted --ledger",
+    "commits": f"{CALIBRATION}/history/calibrate.py --ledger",
+    "predictions": f"{CALIBRATION}/predictions.py --ledger",
+    "tune": "python -m benchmarks.tune models --ledger",
+    "counts": "python benchmarks/counts/applications.py --ledger",
+    "read": "python benchmarks/history/read_large.py --ledger",
+    "report": "python benchmarks/report/read_large.py --ledger",
+    "start": "python benchmarks/start.py --ledger",
+}
+"""What writes the result files, in the order of the page; it names those that there are none of."""
 
 
 def keep(
@@ -34,11 +46,12 @@ def keep(
     """Write the result file of one benchmark; returns its path.
 
     A table is Rich's, or a title, columns and rows of text. `command` is the one that is running,
-    where it is not told.
+    where it is not told. Raises ValueError for a name that is not among `MAKERS`.
     """
+    if name not in MAKERS:
+        raise ValueError(f"{name} is not among MAKERS")
     taken = fingerprint.take()
     told = {
-        "order": ORDER.index(name) if name in ORDER else len(ORDER),
         "question": question,
         "answer": answer,
         "notes": list(notes),

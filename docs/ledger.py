@@ -1,20 +1,9 @@
 """The accuracy ledger: a page made of result files alone, so that no figure is typed by hand."""
 
 import json
-from pathlib import Path
+from typing import Any
 
-FOLDER = Path(__file__).parent / "ledger"
-
-KNOWN = {
-    "simulated": "python benchmarks/calibration/simulated.py --ledger",
-    "verdict": "python benchmarks/calibration/judge.py results/identical results/planted --ledger",
-    "commits": "python benchmarks/calibration/history/calibrate.py --ledger",
-    "predictions": "python benchmarks/calibration/predictions.py --ledger",
-    "counts": "python benchmarks/counts/applications.py --ledger",
-    "read": "python benchmarks/history/read_large.py --ledger",
-    "start": "python benchmarks/start.py --ledger",
-}
-"""What writes the result files: the page names those that there are none of."""
+from benchmarks.ledger import FOLDER, MAKERS
 
 HEAD = """# Accuracy ledger
 
@@ -28,13 +17,13 @@ says when and where it was measured. Another machine has other figures.
 
 def page() -> str:
     """The page, as Markdown."""
-    files = sorted(FOLDER.glob("*.json"))
-    entries = sorted((json.loads(file.read_text()) for file in files), key=lambda one: one["order"])
+    files = {name: FOLDER / f"{name}.json" for name in MAKERS}
+    entries = [json.loads(file.read_text()) for file in files.values() if file.exists()]
     lines = ["| question | answer | measured |", "| --- | --- | --- |"]
     for entry in entries:
         anchor = _anchor(entry["question"])
         lines.append(f"| [{entry['question']}](#{anchor}) | {entry['answer']} | {entry['date']} |")
-    missing = [KNOWN[name] for name in KNOWN if name not in {file.stem for file in files}]
+    missing = [MAKERS[name] for name, file in files.items() if not file.exists()]
     if missing:
         lines += ["", "No result file is kept yet of:", "", *(f"- `{one}`" for one in missing)]
     return HEAD + "\n".join(lines) + "\n\n" + "\n".join(map(_section, entries))
@@ -45,7 +34,7 @@ def _anchor(text: str) -> str:
     return kept.replace(" ", "-")
 
 
-def _section(entry: dict[str, object]) -> str:
+def _section(entry: dict[str, Any]) -> str:
     machine = ", ".join(f"{name} {version}" for name, version in entry["versions"].items())
     parts = [f"## {entry['question']}", "", f"{entry['answer']}", ""]
     parts += [f"{line}\n" for line in entry["notes"]]

@@ -1,7 +1,7 @@
 """Everything that the pages show of nnbench is made by this, from real runs.
 
     python docs/real.py                  # all of it, in their order
-    python docs/real.py layers report    # some
+    python docs/real.py layers report    # some, each with what it needs of others
 
 Runs the commands below in `docs/_runs` (git ignores it; delete it to measure anew), and writes what
 they print to `docs/real/NAME.txt`, and pictures of pages, light and dark, to
@@ -50,13 +50,22 @@ COMMANDS = {
     "tune": "nnbench tune train.py:build --data data.py:load --backend jax --budget 2min"
     " --name tune",
     "compare": "nnbench compare --against HEAD~1 --model train.py:build --data data.py:load"
-    " --backend jax --launches 6",
-    "calibrate": "nnbench calibrate --backend jax --budget 2min",
+    " --backend jax",
+    "calibrate": "nnbench calibrate --backend jax --budget 3min",
     "predict": "nnbench predict 64x8 --epochs 500 --rows 100000 --backend jax",
     "advise": "nnbench advise --params 10000 --budget-per-epoch 1ms --backend jax",
     "doctor": "nnbench doctor",
 }
-"""What is printed to whom: in this order, since later ones read what earlier ones measured."""
+"""What is printed to whom."""
+
+SAMPLES_PAGE = f"nnbench report {SAMPLE}"
+NEEDS = {
+    "predict": (COMMANDS["calibrate"], "calibration"),
+    "advise": (COMMANDS["calibrate"], "calibration"),
+    "report": (SAMPLES_PAGE, "sample/report.html"),
+}
+"""What reads or pictures what another command made: that command, and what it leaves below
+`results`."""
 
 PAGES = {
     "report": ("sample/report.html", "body", ".trust"),
@@ -95,7 +104,9 @@ def lay_out() -> None:
     """The folder that the commands run in."""
     (RUNS / "results").mkdir(parents=True, exist_ok=True)
     if not (RUNS / SAMPLE).exists():
-        shutil.copytree(ROOT / SAMPLE, RUNS / SAMPLE)
+        # Pages of it are made anew.
+        made = shutil.ignore_patterns("*.html", "*.png")
+        shutil.copytree(ROOT / SAMPLE, RUNS / SAMPLE, ignore=made)
     rows = "".join(f"{i % 9},{i * i % 7},{i % 2}\n" for i in range(60))
     (RUNS / "my.csv").write_text("width,height,fake\n" + rows)
     (RUNS / "train.py").write_text(MODEL)
@@ -140,6 +151,14 @@ def commit_both(folder: Path) -> None:
         subprocess.run([*git, "add", "-A"], cwd=folder, check=True)
         message = f"The model has {depth} layers"
         subprocess.run([*git, "commit", "-qm", message], cwd=folder, check=True)
+
+
+def prepare(name: str) -> None:
+    """Run what something needs, where that was not run yet."""
+    command, made = NEEDS.get(name, ("", "."))
+    if not (RUNS / "results" / made).exists():
+        print(f"for {name}: {command}", flush=True)
+        print_of(command, RUNS, COLUMNS)
 
 
 def keep(name: str) -> None:
@@ -206,7 +225,11 @@ def main() -> None:
     """Make what is named, or all of it."""
     lay_out()
     REAL.mkdir(exist_ok=True)
-    for name in sys.argv[1:] or dict.fromkeys([*COMMANDS, *PAGES, "lesson"]):
+    known = list(dict.fromkeys([*COMMANDS, *PAGES, "lesson"]))
+    if unknown := sorted(set(sys.argv[1:]).difference(known)):
+        raise SystemExit(f"{', '.join(unknown)}: there is {', '.join(known)}")
+    for name in sys.argv[1:] or known:
+        prepare(name)
         if name in COMMANDS:
             keep(name)
         if name in PAGES:

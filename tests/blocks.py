@@ -15,6 +15,7 @@ ELSEWHERE = (
     *("benchmarks/calibration/README.md", "benchmarks/calibration/history/README.md"),
     *("benchmarks/peers/README.md", "data/README.md", "results/README.md"),
     *("CONTRIBUTING.md", "ARCHITECTURE.md"),
+    "examples/studies/README.md",
 )
 """Pages that docs include from other folders."""
 

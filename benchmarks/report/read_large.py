@@ -1,6 +1,6 @@
 """How long does a large run take to read and report, and in how much memory?
 
-    python benchmarks/report/read_large.py [--cases 1000] [--samples 1000000]
+    python benchmarks/report/read_large.py [--cases 1000] [--samples 1000000] [--ledger]
 
 Writes a run of made-up trials with so many samples into a temporary folder, then reads it, writes
 its report and prints its table in a process of its own, as `nnbench report` does, and prints
@@ -103,6 +103,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--cases", type=int, default=1000)
     parser.add_argument("--samples", type=int, default=1_000_000)
+    parser.add_argument("--ledger", action="store_true", help="keep it for the documentation")
     parser.add_argument("--report", type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.report:
@@ -115,11 +116,17 @@ def main() -> None:
         done = subprocess.run(command, capture_output=True, text=True, check=True)
         took = json.loads(done.stderr.splitlines()[-1])
         page = (made / "report.html").stat().st_size
-    print(
+    told = (
         f"{options.cases:,} networks, about {options.samples:,} samples in {size / 1e6:.0f} MB: "
         f"read in {took['read_s']:.1f} s, reported in {took['all_s']:.1f} s in all; peak memory "
         f"{took['peak_bytes'] / 2**20:.0f} MiB; the page has {page / 1e6:.1f} MB"
     )
+    print(told)
+    if options.ledger:
+        sys.path.insert(0, str(Path(__file__).parents[2]))
+        from benchmarks import ledger
+
+        ledger.keep("report", "How long does a large run take to report?", f"{told}.", [])
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@
 MODELS is a folder of files, each with `build()` and `load()`; NAMEs are some of them, such as one
 at a time. Each model is tuned; then every setting that `tune` could have come to is timed. Those
 that may be the fastest are timed again beside the one that was named, in new processes, three
-times. The ratio of the two is told with its interval.
+times. The ratio of the two is told with its interval. `--ledger` keeps it for the documentation.
 
 All is on disk before the next is timed: the same command goes on where it stopped, and tells the
 models of before, too, in one table; `--tell` tells them without timing any.
@@ -25,9 +25,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from benchmarks import ledger
 from nnbench.errors import UserError
 from nnbench.show import units
-from nnbench.show.table import text_table
+from nnbench.show.table import Table, text_table
 from nnbench.show.terminal import note, print_table, say
 from nnbench.stats.estimate import Estimate
 from nnbench.store.folder import Writer
@@ -212,6 +213,7 @@ def main() -> int:
     parser.add_argument("--keep", default="")
     parser.add_argument("--all", action="store_true", dest="every")
     parser.add_argument("--tell", action="store_true")
+    parser.add_argument("--ledger", action="store_true")
     given = parser.parse_args()
     kept = [one for one in given.keep.split(",") if one]
     kept += [] if "," in given.backend or "backend" in kept else ["backend"]
@@ -231,16 +233,23 @@ def main() -> int:
             failed += 1
             note(f"{file.stem}: {mistake}")
     found = [one for one in (checked(file.stem, asked) for file in files) if one]
-    tell(found, given.backend)
+    table = table_of(found, given.backend)
+    print_table(table)
     good = sum(one.holds for one in found)
-    say(
+    answer = (
         f"{good} of {len(found)} within {WITHIN - 1:.0%} of the best of the grid; {failed} failed, "
         f"{len(files) - len(found) - failed} of {len(files)} models are not through"
     )
+    say(answer)
+    if given.ledger:
+        rows = [[cell.text for cell in row] for row in table.rows if row]
+        kept_table = {"title": table.title, "columns": list(table.columns), "rows": rows}
+        question = "Is what tune names near the best of all settings?"
+        ledger.keep("tune", question, f"{answer}.", [kept_table])
     return int(not found or good < WANTED * (len(found) + failed))
 
 
-def tell(found: Sequence[Checked], where: str) -> None:
+def table_of(found: Sequence[Checked], where: str) -> Table:
     rows = [
         [
             one.model,
@@ -256,7 +265,7 @@ def tell(found: Sequence[Checked], where: str) -> None:
     ]
     columns = ("model", "grid", "named by tune", "best of the grid", "named / best", "within")
     times = ("tuning", "grid took")
-    print_table(text_table(f"tune against full grids, {where}", (*columns, *times), rows))
+    return text_table(f"tune against full grids, {where}", (*columns, *times), rows)
 
 
 if __name__ == "__main__":
