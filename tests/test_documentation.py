@@ -154,6 +154,9 @@ def test_a_command_does_what_it_says(command, project, tmp_path, request):
 
 
 def shortened(command, folder):
+    if command.startswith("nnbench layers"):
+        # As many pieces are compiled as it has layers.
+        command = command.replace("conv:32x4", "conv:4x1")
     found = [added for start, added in ADDED.items() if command.startswith(start)]
     return " ".join([command, *found[:1]]).format(folder=folder)
 

@@ -11,6 +11,7 @@ from cyclopts import Parameter
 from nnbench.cli.options import Asked, Effort, Models, Name, OnHosts, Output, options
 from nnbench.cli.session import are_folders, indexed, measure, status
 from nnbench.errors import UserError
+from nnbench.machine import whole_file
 from nnbench.measure import checkout
 from nnbench.phases import PHASES, STEP
 from nnbench.show.terminal import note, print_json, say, skipped
@@ -73,9 +74,11 @@ class Check:
     "Also write JUnit's XML."
 
     def check(self) -> None:
-        """Raise UserError for a phase that there is not."""
+        """Raise UserError for a phase that there is not, or a file that cannot be written."""
         for name in self.phase.split(",") if self.phase else ():
             one_of("phase", name, (*PHASES, "all"))
+        for file in filter(None, (self.markdown, self.junit)):
+            whole_file.check_file(file)
 
 
 def compare(

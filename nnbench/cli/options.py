@@ -81,6 +81,7 @@ AsMarkdown = Annotated[
     Parameter(
         "--markdown",
         converter=_path,
+        validator=lambda _, path: path is not None and whole_file.check_file(path),
         help="Also write a summary in Markdown into this file, as for a pull request.",
     ),
 ]

@@ -58,6 +58,17 @@ def check_folder(folder: Path, mend: str = "") -> None:
         raise UserError(str(failure).replace("/.writable", "", 1) + mend) from failure
 
 
+def check_file(path: Path) -> None:
+    """Raise UserError if a file cannot be written under this name; none is made for this."""
+    made = [one for one in path.parents if not os.path.exists(one)]  # noqa: PTH110
+    if os.path.isdir(path):  # noqa: PTH112 - a name may be too long
+        raise UserError(f"{path} is a folder: name a file in it")
+    if not os.path.exists(path):  # noqa: PTH110
+        write(path, "").unlink()
+        for one in made:
+            one.rmdir()
+
+
 def check_name(name: str | None) -> None:
     """Raise UserError for a name that leads out of the folder it is in, or cannot be read."""
     if name is None:

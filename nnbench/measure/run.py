@@ -355,6 +355,7 @@ class _Measuring:
         self.stage = ""
         self.widest: float | None = None
         self.done = self.total = 0.0
+        self.planned: int = self.run.specification["launches"]
         self.standings: tuple[Standing, ...] = ()
         self.standing_s = 0.0
         self.watched = Watched(self.run)

@@ -188,7 +188,7 @@ def test_damaged_and_foreign_files_are_named_and_skipped(tmp_path):
     damaged.write_text(damaged.read_text()[:100])
     (tmp_path / "asv" / "host" / "notes.json").write_text('{"my": "notes"}')
     old = json.loads(next((tmp_path / "asv" / "host").glob(f"{commits[2][:8]}*")).read_text())
-    (tmp_path / "asv" / "host" / "old.json").write_text(json.dumps({**old, "version": 1}))
+    (tmp_path / "asv" / "host" / "old.json").write_text(json.dumps({**old, "version": 7}))
     broken = {**old, "results": {"time_x": [[4.0, None]], "time_y": 7}}
     (tmp_path / "asv" / "host" / "broken.json").write_text(json.dumps(broken))
     storage = tmp_path / ".benchmarks" / "here"
@@ -204,7 +204,7 @@ def test_damaged_and_foreign_files_are_named_and_skipped(tmp_path):
     told = {one.place.rpartition("/")[2]: one.reason for one in history.skipped}
     assert damaged.name in told
     assert "notes.json" in told
-    assert "version 1" in told["old.json"]
+    assert "version 7" in told["old.json"]
     assert "damaged" in told["broken.json, time_y"]
     assert "0001_x.json" in told
     assert any("changes that" in reason for reason in told.values())

@@ -29,7 +29,7 @@ def test_the_pareto_chart_joins_the_front_and_hollows_the_others(tmp_path):
     hollow = [
         bar.lines[0] for bar in axis.containers if bar.lines[0].get_markerfacecolor() == "white"
     ]
-    beaten = next(one for one in race.racers if one.label == "50x2")
+    beaten = next(one for one in race.racers if one.case.label == "50x2")
     assert [float(line.get_xdata()[0]) for line in hollow] == [beaten.whole().value]
     assert len(axis.lines[0].get_xdata()) == 3
     assert not overlapping(figure, axis.texts)
