@@ -25,7 +25,7 @@ pytestmark = [pytest.mark.long, pytest.mark.timeout(900)]
 LIMIT_S = 800
 """Of what is waited for. It ends what hangs, and is no measure of anything."""
 
-LAUNCHES, NETWORKS = 3, ("4", "8")
+LAUNCHES, NETWORKS = 7, ("4", "8")
 A_ROUND = len(NETWORKS) * (len(KINDS) + SWEEPS)
 NAMES = ("round", "side", "block", "case", "trial_kind", "sweep")
 
