@@ -174,12 +174,17 @@ def _goes(group: Group) -> Iterator[str]:
     )
 
 
+MOST_EXCESS = 10
+"""Per cent of the whole that its parts may take more, as far as both are known."""
+
+
 def shares(parts: ColdParts) -> list[tuple[str, int]]:
     """What a cold training goes to, in whole per cent that add up to 100; largest first.
 
-    Rounded by the largest remainders. Nothing where the parts take more than the whole.
+    Rounded by the largest remainders. Where the parts take a little more than the whole, which is
+    timed by itself, they are shares of the parts together; nothing where they take much more.
     """
-    if _too_much(parts):
+    if _too_much(parts) > MOST_EXCESS:
         return []
     getting_ready = parts.once_s.get(TRACE, 0.0) + parts.once_s.get(COMPILE, 0.0)
     named = {
@@ -189,7 +194,8 @@ def shares(parts: ColdParts) -> list[tuple[str, int]]:
         STEPS: parts.steps_s,
         REST: max(parts.rest_s, 0.0),
     }
-    exact = {name: 100 * value_s / parts.cold_s for name, value_s in named.items()}
+    together_s = sum(named.values())
+    exact = {name: 100 * value_s / together_s for name, value_s in named.items()}
     whole = {name: int(np.floor(value)) for name, value in exact.items()}
     left = 100 - sum(whole.values())
     for name in sorted(exact, key=lambda one: whole[one] - exact[one])[:left]:
