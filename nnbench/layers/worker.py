@@ -9,7 +9,7 @@ from typing import Any
 from nnbench.errors import UserError
 from nnbench.layers.listed import UPDATED, Listed
 from nnbench.measure import first_look, serve, trial
-from nnbench.workload import keras_model, user_code
+from nnbench.workload import keras_model
 from nnbench.workload.case import Case
 from nnbench.workload.counts import built, calls, sequence
 from nnbench.workload.counts.sequence import Called
@@ -21,15 +21,7 @@ def open_room(started: serve.Started) -> serve.Room:
 
     def answer(request: dict[str, Any]) -> dict[str, Any]:
         case = Case.from_json(request["case"])
-        try:
-            return look(case, started.data_of(case))
-        except UserError as mistake:
-            return {"error": "\n".join(user_code.told(mistake))}
-        except Exception as failure:
-            if case.model is None:
-                raise
-            reason, *details = user_code.told(failure)
-            return {"error": "\n".join([f"{case.label} cannot be trained: {reason}", *details])}
+        return serve.found_or_told(case, lambda: look(case, started.data_of(case)), "trained")
 
     return {}, answer
 

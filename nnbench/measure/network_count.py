@@ -5,9 +5,8 @@ It builds each network and counts what it consists of; nothing is trained.
 
 from typing import Any
 
-from nnbench.errors import UserError
 from nnbench.measure import serve, trial
-from nnbench.workload import keras_model, user_code
+from nnbench.workload import keras_model
 from nnbench.workload.case import Case
 from nnbench.workload.counts import built
 from nnbench.workload.datasets.nest import TrainingData
@@ -18,15 +17,11 @@ def open_room(started: serve.Started) -> serve.Room:
 
     def answer(request: dict[str, Any]) -> dict[str, Any]:
         case = Case.from_json(request["case"])
-        try:
+
+        def counted() -> dict[str, Any]:
             return {"count": count(case, started.data_of(case))}
-        except UserError as mistake:
-            return {"error": "\n".join(user_code.told(mistake))}
-        except Exception as failure:
-            if case.model is None:
-                raise
-            reason, *details = user_code.told(failure)
-            return {"error": "\n".join([f"{case.label} cannot be counted: {reason}", *details])}
+
+        return serve.found_or_told(case, counted, "counted")
 
     return {}, answer
 

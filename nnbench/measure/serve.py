@@ -114,6 +114,22 @@ def main() -> None:
         raise
 
 
+def found_or_told(case: Case, work: Callable[[], dict[str, Any]], done: str) -> dict[str, Any]:
+    """What `work` finds of a case, or an `error` in lines for a person: it cannot be `done`.
+
+    A person's own model may raise anything; of other networks that is a fault of ours, and raised.
+    """
+    try:
+        return work()
+    except UserError as mistake:
+        return {"error": "\n".join(user_code.told(mistake))}
+    except Exception as failure:
+        if case.model is None:
+            raise
+        reason, *details = user_code.told(failure)
+        return {"error": "\n".join([f"{case.label} cannot be {done}: {reason}", *details])}
+
+
 def _read(file: str) -> TrainingData:
     with np.load(file) as saved:
         if "features" in saved:
