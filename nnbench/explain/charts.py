@@ -1,5 +1,6 @@
 """Waterfall charts: from no difference, part by part, to the whole."""
 
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from matplotlib.axes import Axes
@@ -10,6 +11,7 @@ from nnbench.explain.by_layer import StepByLayer
 from nnbench.show import units
 from nnbench.show.figures import bar_lengths, footnote, save_figure, seconds_axis
 from nnbench.show.text import file_name, shortened
+from nnbench.stats.interval import Interval
 
 MORE, LESS, WHOLE = "#d55e00", "#0072b2", "#555555"
 
@@ -19,17 +21,13 @@ def waterfall(found: Attribution) -> Figure:
     figure = Figure(figsize=(9, 4.4), layout="constrained")
     axis = figure.subplots()
     names, parts = [*found.parts, "whole"], [*found.parts.values(), found.whole]
-    level = 0.0
-    for position, part in enumerate(parts):
-        is_whole = part is found.whole
-        start = 0.0 if is_whole else level
+    for position, part, start, colour in _falling(parts):
         level = start + part.value
-        colour = WHOLE if is_whole else MORE if part.value > 0 else LESS
         axis.bar(position, part.value, bottom=start, width=0.62, color=colour, alpha=0.85)
         if part.has_interval:
             reach = bar_lengths([part])
             axis.errorbar(position, level, yerr=reach, color="black", capsize=4, linewidth=1.2)
-        if not is_whole:
+        if part is not parts[-1]:
             axis.plot(
                 [position + 0.31, position + 0.69], [level, level], color="#888888", linewidth=0.8
             )
@@ -55,6 +53,15 @@ def waterfall(found: Attribution) -> Figure:
     return figure
 
 
+def _falling(parts: Sequence[Interval]) -> Iterator[tuple[int, Interval, float, str]]:
+    """Place, part, where its bar begins and its colour; the last is the whole, from 0 on."""
+    level = 0.0
+    for place, part in enumerate(parts[:-1]):
+        yield place, part, level, MORE if part.value > 0 else LESS
+        level += part.value
+    yield len(parts) - 1, parts[-1], 0.0, WHOLE
+
+
 def _label(axis: Axes, position: int, value_s: float, at: float) -> None:
     more = value_s >= 0
     axis.annotate(
@@ -73,17 +80,13 @@ def by_layer(found: StepByLayer) -> Figure:
     bars = [(one.name, one.difference_s) for one in found.parts] + [("whole step", found.whole)]
     figure = Figure(figsize=(10, 1.6 + 0.3 * len(bars)), layout="constrained")
     axis = figure.subplots()
-    level = 0.0
-    for place, (_, part) in enumerate(bars):
-        is_whole = place == len(bars) - 1
-        start = 0.0 if is_whole else level
+    for place, part, start, colour in _falling([part for _, part in bars]):
         level = start + part.value
-        colour = WHOLE if is_whole else MORE if part.value > 0 else LESS
         axis.barh(place, part.value, left=start, height=0.7, color=colour, alpha=0.85)
         if part.has_interval:
             reach = bar_lengths([part])
             axis.errorbar(level, place, xerr=reach, color="black", capsize=3, linewidth=1)
-        if not is_whole:
+        if place < len(bars) - 1:
             axis.plot([level, level], [place + 0.35, place + 0.65], color="#888888", linewidth=0.8)
     axis.axvline(0, color="black", linewidth=0.8)
     axis.set_yticks(range(len(bars)), [shortened(name) for name, _ in bars], fontsize=8)
