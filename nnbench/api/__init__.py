@@ -200,13 +200,7 @@ def compare(
         study = asked.study(taken.texts).or_networks()
         check = comparing.Check(phase=phase, margin=margin, no_numbers=no_numbers)
         check.check()
-        measured_now = not session.are_folders(*names)
-        if measured_now:
-            study.check()
-        data = study.load() if measured_now else None
-        found, measured = comparing.compared(
-            names, study, asked.output, data, check=check, unlike=unlike
-        )
+        found, measured = comparing.compared(names, study, asked.output, check=check, unlike=unlike)
     from nnbench.report import comparison_page, comparison_words
     from nnbench.stats import verdict
 
@@ -440,6 +434,7 @@ def train(
             go_on_from=None if go_on_from is None else Path(go_on_from),
             quiet=quiet,
             told=False,
+            alone=False,
         )
     from nnbench.api.answers import Training
 

@@ -21,9 +21,8 @@ from nnbench.workload.study import Study
 
 if TYPE_CHECKING:
     from nnbench.cli.session import Environments
-    from nnbench.report.comparison import Answer
+    from nnbench.report.comparison import ComparedSides
     from nnbench.store.runs import Run
-    from nnbench.workload.datasets import Dataset
 
 BLOCKS_OF_STEPS, SWEEPS_OF_STEPS = 4, 10
 """Where steps alone are timed a block has a network of its own, at a fraction of a launch's cost.
@@ -74,7 +73,8 @@ class Check:
     "Also write JUnit's XML."
 
     def check(self) -> None:
-        """Raise UserError for a phase that there is not, or a file that cannot be written."""
+        """Raise UserError for a phase or margin that is none, or a file that cannot be written."""
+        quantities.parse_share(self.margin)
         for name in self.phase.split(",") if self.phase else ():
             one_of("phase", name, (*PHASES, "all"))
         for file in filter(None, (self.markdown, self.junit)):
@@ -112,7 +112,6 @@ def compare(
         unlike: Compare even unlike hosts or versions.
     """
     check.check()
-    _ = quantities.parse_share(check.margin)
     if hosts:
         study = asked.study(architectures, model).or_networks()
         return _hosts(sides, study, asked, on, name, check)
@@ -126,15 +125,7 @@ def compare(
     if names[0] == names[1]:
         raise UserError(f"both sides are {names[0]}: there is nothing to compare")
     study = asked.study(architectures, model).or_networks()
-    measured_now = not are_folders(*names)
-    if measured_now:
-        study.check()
-    for one in names:
-        if not os.path.exists(one):  # noqa: PTH110 - a name may be too long
-            checkout.find(one)
-    # A mistake in the data is told before environments are made.
-    data = study.load() if measured_now else None
-    found, measured = compared(names, study, asked.output, data, check=check, unlike=unlike)
+    found, measured = compared(names, study, asked.output, check=check, unlike=unlike)
     from nnbench.report import comparison_files, comparison_page, comparison_words
 
     skipped(found.damage)
@@ -154,15 +145,20 @@ def compare(
 
 
 def compared(
-    names: Sequence[str],
-    study: Study,
-    output: Output,
-    data: "Dataset | None" = None,
-    *,
-    check: Check,
-    unlike: bool,
-) -> "tuple[Answer, list[Run]]":
-    """What is found of two sides, and the run that was measured for it, if any."""
+    names: Sequence[str], study: Study, output: Output, *, check: Check, unlike: bool
+) -> "tuple[ComparedSides, list[Run]]":
+    """What is found of two sides, and the run that was measured for it, if any.
+
+    Raises UserError for sides that there are not, or that cannot be measured or compared.
+    """
+    measured_now = not are_folders(*names)
+    if measured_now:
+        study.check()
+    for one in names:
+        if not os.path.exists(one):  # noqa: PTH110 - a name may be too long
+            checkout.find(one)
+    # A mistake in the data is told before environments are made.
+    data = study.load() if measured_now else None
     from nnbench.measure import decision, numbers
     from nnbench.report import comparison
 
@@ -191,7 +187,7 @@ def compared(
 
 def _hosts(
     folders: Sequence[str],
-    study: "Study",
+    study: Study,
     asked: CompareAsked,
     on: OnHosts,
     name: str | None,

@@ -98,6 +98,7 @@ def train(
         go_on_from=go_on_from,
         quiet=quiet,
         told=not as_json,
+        alone=True,
     )
     from nnbench.training import tables
 
@@ -148,8 +149,12 @@ def trained(
     go_on_from: Path | None,
     quiet: bool,
     told: bool,
+    alone: bool,
 ) -> Trained:
-    """Train a network in this process and save it; `told` prints its layers first."""
+    """Train a network in this process and save it; `told` prints its layers first.
+
+    `alone` is a process that does nothing else, unlike a notebook's.
+    """
     if len(machine.backends) + len(machine.devices) + len(machine.paths) > 3:
         raise UserError("one training has one backend, one device and one path")
     if architecture is not None:
@@ -174,8 +179,10 @@ def trained(
     note(f"starting {machine.backends[0]}", quiet=quiet)
     devices.mute_native_code()
     devices.start(machine.backends[0], machine.devices[0], machine.threads)
-    # What was imported stays: no search for garbage goes through it again, 0.4 s with TensorFlow.
-    gc.freeze()
+    if alone:
+        # What was imported stays: no search for garbage goes through it again, which takes 0.4 s
+        # with TensorFlow.
+        gc.freeze()
     # While the backend compiles and trains; nothing is timed here.
     drawing = threading.Thread(target=importlib.import_module, args=("nnbench.training.charts",))
     drawing.start()
