@@ -35,7 +35,7 @@ class Spent:
 
 
 @dataclass(frozen=True)
-class Answer:
+class ComparedSides:
     """What was compared and what makes it unlike; `second` / `first` for each case and phase.
 
     `comparisons` are those of the phases asked for, which are judged, those that matter first;
@@ -110,7 +110,7 @@ def compare(
     even_unlike: bool,
     phases: str | None = None,
     study: Study | None = None,
-) -> Answer:
+) -> ComparedSides:
     """Compare two sides, as `environments.resolve` understands them, by the phases asked for.
 
     `measure` is called where they are not saved runs, with where each side's workers run; it
@@ -154,7 +154,7 @@ def compare(
         have = ", ".join(dict.fromkeys(phase_of(label) for label in others))
         raise UserError(f"{', '.join(judged)} was not measured on both sides; there is {have}")
     saved = (side.run for side in (first, second) if side.run)
-    return Answer(
+    return ComparedSides(
         first.label,
         second.label,
         tuple(differing),

@@ -6,7 +6,7 @@ from xml.etree import ElementTree
 
 from nnbench.machine import whole_file
 from nnbench.report import comparison_words as words
-from nnbench.report.comparison import Answer
+from nnbench.report.comparison import ComparedSides
 from nnbench.show import intervals
 from nnbench.show.intervals import CHANGE, MISSING
 from nnbench.show.text import LONGEST_LINE, markdown, printable
@@ -16,12 +16,12 @@ from nnbench.stats.verdict import DIFFERENT, UNDECIDED
 MOST_ROWS = 40
 
 
-def write_markdown(found: Answer, path: Path) -> Path:
+def write_markdown(found: ComparedSides, path: Path) -> Path:
     """Write what a comment on a pull request shows. Raises UserError if it cannot be written."""
     return whole_file.write(path, as_markdown(found))
 
 
-def as_markdown(found: Answer) -> str:
+def as_markdown(found: ComparedSides) -> str:
     """One line of verdict, a table with intervals, what to do next, and folded details."""
     lines = [f"### Training time: {words.finding(found, markdown)}", ""]
     lines += ["| what | change | 95 % interval | verdict |", "| --- | ---: | :---: | --- |"]
@@ -51,7 +51,7 @@ def _row(what: str, ratio: Estimate, *more: str) -> str:
     return f"| {' | '.join(cells)} |"
 
 
-def write_junit(found: Answer, path: Path, *, require_decision: bool) -> Path:
+def write_junit(found: ComparedSides, path: Path, *, require_decision: bool) -> Path:
     """Write a test suite: a test for each comparison, and one for the numbers.
 
     What is slower has failed; what is not decided is skipped, or has failed where a decision is

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from nnbench.report.comparison import Answer
+from nnbench.report.comparison import ComparedSides
 from nnbench.report.comparison_words import finding, measured, next_steps, word
 from nnbench.show import html
 from nnbench.show.html import Part
@@ -30,7 +30,7 @@ READING = (
 NOT_JUDGED = "Measured besides what was asked for; --phase names what is judged."
 
 
-def write(found: Answer, folder: Path, *, beside: bool = False) -> Path:
+def write(found: ComparedSides, folder: Path, *, beside: bool = False) -> Path:
     """Write the page into a folder. Raises UserError if it cannot be written."""
     name = f"compare-with-{file_name(Path(found.first).name)}.html" if beside else "compare.html"
     told = [verdict.sentence(one, found.first, found.second) for one in found.comparisons]
@@ -53,7 +53,7 @@ def write(found: Answer, folder: Path, *, beside: bool = False) -> Path:
     )
 
 
-def chart(found: Answer) -> Chart:
+def chart(found: ComparedSides) -> Chart:
     """Every ratio with its interval and verdict."""
     names = [one.label for one in found.comparisons]
     panel, middles, _ = of_rows(names, 1.5 * WIDTH, least=18)
@@ -72,7 +72,7 @@ def chart(found: Answer) -> Chart:
     return panel.done(finding(found))
 
 
-def table(found: Answer) -> Table:
+def table(found: ComparedSides) -> Table:
     """A row a comparison."""
     rows = [
         [
@@ -88,6 +88,6 @@ def table(found: Answer) -> Table:
     return Table("Changes", columns, rows, caption)
 
 
-def _others(found: Answer) -> Table:
+def _others(found: ComparedSides) -> Table:
     rows = [[Cell(label), cell(ratio, CHANGE)] for label, ratio in (found.others or {}).items()]
     return Table("Not judged", ["what", "change"], rows)

@@ -5,7 +5,14 @@ import shlex
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from nnbench.report.comparison import OTHER_NUMBERS, PERHAPS_WITHIN, SLOWER, Answer, Spent, phase_of
+from nnbench.report.comparison import (
+    OTHER_NUMBERS,
+    PERHAPS_WITHIN,
+    SLOWER,
+    ComparedSides,
+    Spent,
+    phase_of,
+)
 from nnbench.show import intervals, units
 from nnbench.show.intervals import CHANGE
 from nnbench.show.terminal import print_sentences
@@ -21,7 +28,7 @@ Code = Callable[[str], str]
 """How names and commands are set off from words: in Markdown so that they do nothing there."""
 
 
-def finding(found: Answer, code: Code = str) -> str:
+def finding(found: ComparedSides, code: Code = str) -> str:
     """The whole in a line: the verdict, what it is about, and its size."""
     total = len(found.comparisons)
     equal = sum(one.verdict == EQUIVALENT for one in found.comparisons)
@@ -53,7 +60,7 @@ def finding(found: Answer, code: Code = str) -> str:
     return f"{EQUIVALENT}: {what} within {margin}, {sides}"
 
 
-def _most(found: Answer, some: Sequence[Comparison], word: str, code: Code) -> str:
+def _most(found: ComparedSides, some: Sequence[Comparison], word: str, code: Code) -> str:
     first, rest = some[0], len(some) - 1
     size = intervals.sentence(first.ratio, CHANGE)
     more_of_them = f", and {rest} more" if rest else ""
@@ -65,7 +72,7 @@ def _way(one: Comparison) -> str:
     return SLOWER if one.ratio.value > 1 else "faster"
 
 
-def _looked(found: Answer) -> str:
+def _looked(found: ComparedSides) -> str:
     total = len(found.comparisons)
     networks = {one.label.rpartition(" ")[0] for one in found.comparisons}
     phases = {phase_of(one.label) for one in found.comparisons}
@@ -83,7 +90,7 @@ def _listed(names: Sequence[str], most: int = 3) -> str:
     return f"{', '.join(names[:most])}{rest}"
 
 
-def more(found: Answer) -> str:
+def more(found: ComparedSides) -> str:
     """What is missing to decide: `about 2 more launches would probably settle it`."""
     missing = [one.more_launches for one in found.open]
     known = [one for one in missing if one is not None]
@@ -93,7 +100,7 @@ def more(found: Answer) -> str:
     return f"about {count} would probably settle it"
 
 
-def name(one: Comparison, found: Answer) -> str:
+def name(one: Comparison, found: ComparedSides) -> str:
     """What a comparison is about, without where it ran if all ran there: `6x2 step`."""
     contexts = {other.label.partition(": ")[0] for other in found.comparisons}
     return one.label.partition(": ")[2] if len(contexts) == 1 else one.label
@@ -117,7 +124,7 @@ def _verdict(one: Comparison) -> str:
     return PROBABLY.format(way=_way(one)) if one.is_probable else one.verdict
 
 
-def next_steps(found: Answer, code: Code = str) -> list[str]:
+def next_steps(found: ComparedSides, code: Code = str) -> list[str]:
     """What to do next, each a sentence; nothing where all is well."""
     told = []
     if found.slower and found.spent is None:
@@ -136,7 +143,7 @@ def next_steps(found: Answer, code: Code = str) -> list[str]:
     return told
 
 
-def _bisect(found: Answer) -> str | None:
+def _bisect(found: ComparedSides) -> str | None:
     """The command that finds the commit of what is slowest; None where it cannot be told whole."""
     network, _, phase = found.slower[0].label.rpartition(" ")
     if found.commits is None or network not in found.options:
@@ -148,7 +155,7 @@ def _bisect(found: Answer) -> str | None:
     return command if printable(command) == command else None
 
 
-def _more_data(found: Answer, spent: Spent, code: Code) -> str:
+def _more_data(found: ComparedSides, spent: Spent, code: Code) -> str:
     known = [one.more_launches for one in found.open if one.more_launches is not None]
     if not known or not spent.rounds:
         return f"Measure more: {more(found)}."
@@ -164,7 +171,7 @@ def _more_data(found: Answer, spent: Spent, code: Code) -> str:
     return f"{told}."
 
 
-def measured(found: Answer, code: Code = str) -> list[str]:
+def measured(found: ComparedSides, code: Code = str) -> list[str]:
     """How it was measured, sentences."""
     told = []
     if found.spent is not None:
@@ -192,7 +199,7 @@ def measured(found: Answer, code: Code = str) -> list[str]:
     return [*told, *(f"Unlike: {code(one)}." for one in found.unlike)]
 
 
-def as_json(found: Answer) -> dict[str, Any]:
+def as_json(found: ComparedSides) -> dict[str, Any]:
     """An answer for scripts, for `show.plain`."""
     return {
         "outcome": found.outcome,
@@ -207,7 +214,7 @@ def as_json(found: Answer) -> dict[str, Any]:
     }
 
 
-def print_answer(found: Answer) -> None:
+def print_answer(found: ComparedSides) -> None:
     """The verdict, a line a comparison, what to do next; what is unlike is said on each line."""
     print_sentences([finding(found)], "bold")
     suffix = f" (unlike: {'; '.join(found.unlike)})" if found.unlike else ""

@@ -10,7 +10,7 @@ from nnbench.measure import decision
 from nnbench.report import answer, index, reproduce, run_analysis, tables, trusted
 from nnbench.report import comparison_page as compared
 from nnbench.report import page as pages
-from nnbench.report.comparison import Answer
+from nnbench.report.comparison import ComparedSides
 from nnbench.report.run_analysis import analyse
 
 SLOW = {"cold": 3.0}
@@ -166,7 +166,7 @@ def test_an_index_is_written_among_results_alone(tmp_path):
 def test_the_page_of_a_comparison_says_what_differs(tmp_path):
     run = make_run(tmp_path, {"6,6": {}}, sides=("a", "b"), slower=1.5, launches=6)
     judged = decision.judge(run, decision.phases("all"), margin=0.02)
-    found = Answer("a", "b", (), tuple(judged))
+    found = ComparedSides("a", "b", (), tuple(judged))
     text = compared.write(found, run.folder).read_text()
     assert re.search(
         r"<h1>slower: 6x2 \w+ \+[45]\d\.\d % \[.*\] with b against a, and 7 more</h1>", text

@@ -10,7 +10,7 @@ import pytest
 from runs import make_run
 
 from nnbench.report import comparison, comparison_files, comparison_words
-from nnbench.report.comparison import Answer, Spent
+from nnbench.report.comparison import ComparedSides, Spent
 from nnbench.stats.estimate import nested_estimate
 from nnbench.stats.verdict import Look, judge, judge_looks, sentence
 from nnbench.workload.study import Study
@@ -30,7 +30,7 @@ def answer(changes, spread=0.01, first="main (0123abcde)", second="now", **more)
     spent = Spent(rounds=8, seconds=96.0, budget_s=240.0, early=True, looks=(4, 5, 6, 8))
     commits = ("0123abcde" + 31 * "f", "HEAD")
     asked = {"spent": spent, "commits": commits, "options": {"jax, cpu: 6x2": OPTIONS}}
-    return Answer(first, second, (), tuple(judge(ratios)), **asked | more)
+    return ComparedSides(first, second, (), tuple(judge(ratios)), **asked | more)
 
 
 @pytest.mark.parametrize(
