@@ -7,6 +7,7 @@ from nnbench.cli.layers import tell as tell_layers
 from nnbench.cli.options import AsJson, AsMarkdown, Wide
 from nnbench.cli.race import tell_race
 from nnbench.cli.session import indexed
+from nnbench.errors import UserError
 from nnbench.machine import whole_file
 from nnbench.show.terminal import print_json, say, skipped
 
@@ -33,7 +34,11 @@ def report(
     from nnbench.store import runs
 
     run = runs.read(run_folder)
-    if runs.CURVE in run.specification.get("kinds", ()):
+    is_race = runs.CURVE in run.specification.get("kinds", ())
+    if (is_race or "layers" in run.specification) and (history or markdown is not None):
+        what = "a race" if is_race else "a network's layers"
+        raise UserError(f"{run_folder} holds {what}: --history and --markdown are for other runs")
+    if is_race:
         tell_race(run, None, as_json=as_json)
         return
     if "layers" in run.specification:

@@ -293,6 +293,10 @@ def test_the_report_of_a_race_is_its_page(nnbench, tmp_path):
     assert answer.returncode == 0, answer.stderr
     assert "is first at a loss of" in answer.stdout.partition("to target")[0]
     assert (tmp_path / "race" / "race.html").is_file()
+    refused = nnbench("report", tmp_path / "race", "--markdown", tmp_path / "race.md")
+    assert (refused.returncode, refused.stdout) == (2, "")
+    assert "holds a race: --history and --markdown are for other runs" in refused.stderr
+    assert not (tmp_path / "race.md").exists()
 
 
 def test_mistakes_are_one_line(nnbench):
