@@ -38,11 +38,11 @@ def make_race(folder, networks, *, seeds=6, epochs=200, logs=None, **options):
         rng = np.random.default_rng(seed)
         for text, one in cases.items():
             epoch_s, floor, fall, stuck = networks[text]
-            pace = float(np.exp(rng.normal(0, 0.03)))
-            losses = floor + (0.7 - floor) * np.exp(-np.arange(epochs) * pace / fall)
+            speed = float(np.exp(rng.normal(0, 0.03)))
+            losses = floor + (0.7 - floor) * np.exp(-np.arange(epochs) * speed / fall)
             if seed < stuck:
                 losses = np.full(epochs, 0.7)
-            ended_s = ONCE_S + pace * epoch_s * np.arange(1, epochs + 1)
+            ended_s = ONCE_S + speed * epoch_s * np.arange(1, epochs + 1)
             writer.append(
                 {
                     "kind": "trial",

@@ -80,7 +80,7 @@ def make_run(
     for number in range(launches):
         for position, side in enumerate(sides):
             for backend in backends:
-                mood = np.exp(rng.normal(0, spread)) * (slower if position else 1.0)
+                launch_effect = np.exp(rng.normal(0, spread)) * (slower if position else 1.0)
                 writer.append(_launch(launch, number, side, backend))
                 for block in range(blocks):
                     for (text, its_backend), one in cases.items():
@@ -88,7 +88,7 @@ def make_run(
                             continue
                         outcome = (outcomes or {}).get(text, "ok")
                         for record in _trials(
-                            one, {**TIMES_S, **times_s[text]}, outcome, mood, rng, spread
+                            one, {**TIMES_S, **times_s[text]}, outcome, launch_effect, rng, spread
                         ):
                             head = {
                                 "kind": "trial",
@@ -126,14 +126,14 @@ def _launch(number, round_number, side, backend):
     }
 
 
-def _trials(one, times_s, outcome, mood, rng, spread):
+def _trials(one, times_s, outcome, launch_effect, rng, spread):
     if outcome != "ok":
         for kind in ("cold", "phases"):
             yield {"trial_kind": kind, "sweep": 0, "outcome": outcome, "message": "line 1\nline 2"}
         return
 
     def drawn(seconds):
-        return float(seconds * mood * np.exp(rng.normal(0, spread / 4)))
+        return float(seconds * launch_effect * np.exp(rng.normal(0, spread / 4)))
 
     once = [name for name in times_s if name not in ("epoch", "step", "cold")]
     epochs, steps = one.cold_epochs, one.steps_per_epoch

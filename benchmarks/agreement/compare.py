@@ -9,7 +9,7 @@ CLOSE = 1e-5
 """How closely the compiled path follows `fit`: of the loss of every epoch, and of the weights."""
 
 AT_ZERO = 1e-3
-"""Weights below this are held against it: a bias that has not left zero is all rounding."""
+"""Weights below this are compared with it: a bias that has not left zero is all rounding."""
 
 Arrays = Mapping[str, Any]
 

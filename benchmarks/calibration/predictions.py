@@ -92,7 +92,7 @@ def calibrated(folder: Path, setting: Setting, options: argparse.Namespace) -> C
 def held_out(model: CostModel, setting: Setting, budget_s: float, seed: int) -> list[Case]:
     """Networks drawn at random from each family's space, as many as the budget allows."""
     known = {one.case.key for one in model.observed}
-    slower = design.pace([])
+    slower = design.slowdown([])
     chosen: list[Case] = []
     spent_s = LAUNCHES * calibration.GUESSED_START_S[setting.backend]
     for case in design.candidates(setting, FAMILIES, seed=10_000 + seed):

@@ -230,7 +230,7 @@ def tell_network(case: "Case", data: "Dataset") -> None:
 
 
 def judged(model: Any, network: "Network", data: "Dataset") -> Any:
-    """Predictions that can be held against the labels; None where it is not known how.
+    """Predictions that can be compared with the labels; None where it is not known how.
 
     A person's own model may put out anything: numbers are compared where they are as the labels.
     """

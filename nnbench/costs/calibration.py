@@ -74,12 +74,12 @@ def calibrate(
             able = [case for case in pool if case.key not in tried]
             if not able or (left_s() < enough_s and (measured or seen)):
                 break
-            seconds = min(RUN_S, left_s()) - start_s
+            measuring_s = min(RUN_S, left_s()) - start_s
             # So many are wanted for a model in any case.
             least = max(1, LEAST_CASES - len(seen))
             if least > 1:
                 able = design.cheap_first(able)
-            chosen = design.next_cases(able, design.pace(made), seconds, least)
+            chosen = design.next_cases(able, design.slowdown(made), measuring_s, least)
             create_run(folder_of(results, setting), chosen, len(made))
             continue
 

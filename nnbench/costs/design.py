@@ -67,7 +67,7 @@ def _of_family(setting: Setting, family: str, count: int, seed: int) -> list[Cas
     return list(found.values())[:count]
 
 
-def pace(made: Sequence[Run]) -> float:
+def slowdown(made: Sequence[Run]) -> float:
     """How much longer trials of these runs took than was guessed; 1 where none is known."""
     shares = []
     for run in made:
@@ -78,13 +78,13 @@ def pace(made: Sequence[Run]) -> float:
     return float(np.median(shares)) if shares else 1.0
 
 
-def next_cases(cases: Sequence[Case], slower: float, seconds: float, least: int = 1) -> list[Case]:
-    """The first of these that fit in so many seconds, `least` at least; see `pace`."""
+def next_cases(cases: Sequence[Case], slower: float, budget_s: float, least: int = 1) -> list[Case]:
+    """The first of these that fit in so many seconds, `least` at least; see `slowdown`."""
     chosen: list[Case] = []
     spent_s = 0.0
     for case in cases:
         spent_s += slower * guessed_trial_s(case)
-        if len(chosen) >= least and (spent_s > seconds or len(chosen) >= MOST_PER_RUN):
+        if len(chosen) >= least and (spent_s > budget_s or len(chosen) >= MOST_PER_RUN):
             break
         chosen.append(case)
     return chosen

@@ -28,7 +28,7 @@ class Spent:
     """
 
     rounds: int
-    seconds: float
+    took_s: float
     budget_s: float | None
     early: bool
     looks: tuple[int, ...] = ()

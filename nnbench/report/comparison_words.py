@@ -159,7 +159,7 @@ def _more_data(found: ComparedSides, spent: Spent, code: Code) -> str:
     known = [one.more_launches for one in found.open if one.more_launches is not None]
     if not known or not spent.rounds:
         return f"Measure more: {more(found)}."
-    needed_s = spent.seconds / spent.rounds * (spent.rounds + max(known))
+    needed_s = spent.took_s / spent.rounds * (spent.rounds + max(known))
     option = f"--launches {spent.rounds + max(known)}"
     if spent.budget_s is not None:
         option = f"--budget {math.ceil(needed_s / 60)}min"
@@ -176,7 +176,7 @@ def measured(found: ComparedSides, code: Code = str) -> list[str]:
     told = []
     if found.spent is not None:
         spent = found.spent
-        length = f"{_many(spent.rounds, 'round')} in {units.about(spent.seconds)}"
+        length = f"{_many(spent.rounds, 'round')} in {units.about(spent.took_s)}"
         if spent.budget_s is not None:
             length += f" of {units.about(spent.budget_s)}"
         length += ", ended early since everything was decided" if spent.early else ""

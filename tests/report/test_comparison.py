@@ -27,7 +27,7 @@ def ratio(change, spread=0.01, launches=8):
 
 def answer(changes, spread=0.01, first="main (0123abcde)", second="now", **more):
     ratios = {f"jax, cpu: 6x2 {phase}": ratio(one, spread) for phase, one in changes.items()}
-    spent = Spent(rounds=8, seconds=96.0, budget_s=240.0, early=True, looks=(4, 5, 6, 8))
+    spent = Spent(rounds=8, took_s=96.0, budget_s=240.0, early=True, looks=(4, 5, 6, 8))
     commits = ("0123abcde" + 31 * "f", "HEAD")
     asked = {"spent": spent, "commits": commits, "options": {"jax, cpu: 6x2": OPTIONS}}
     return ComparedSides(first, second, (), tuple(judge(ratios)), **asked | more)
@@ -83,7 +83,7 @@ def test_a_difference_that_is_perhaps_within_the_margin_is_told_and_fails_no_che
 def test_only_what_was_looked_at_often_is_said_to_be():
     often = "however often they were looked at"
     assert often in " ".join(comparison_words.measured(answer({"step": 0.1})))
-    for spent in (None, Spent(rounds=8, seconds=96.0, budget_s=None, early=False)):
+    for spent in (None, Spent(rounds=8, took_s=96.0, budget_s=None, early=False)):
         assert often not in " ".join(comparison_words.measured(answer({"step": 0.1}, spent=spent)))
 
 

@@ -37,10 +37,10 @@ def made(folder, axis, power, *, launches=4, fixed_s=0.0, phase="step"):
     rng = np.random.default_rng(0)
     names = ("round", "launch", "block", "trial", "sweep")
     for launch in range(launches):
-        mood = np.exp(rng.normal(0, 0.1))
+        launch_effect = np.exp(rng.normal(0, 0.1))
         for case in cases:
             size = axes.size_of(case, axis)
-            seconds = (fixed_s + 1e-6 * size**power) * mood * np.exp(rng.normal(0, 0.01))
+            seconds = (fixed_s + 1e-6 * size**power) * launch_effect * np.exp(rng.normal(0, 0.01))
             record = {**dict.fromkeys(names, 0), "kind": "trial", "launch": launch, "side": ""}
             record |= {"case": case.key, "trial_kind": "step", "outcome": "ok"}
             record |= {"began": "2026-01-01T00:00:00+00:00", "wall_s": 1.0}
