@@ -105,6 +105,12 @@ def _told(mistake: Exception) -> str:
     """A mistake in a line. Of an unknown command Cyclopts would load all of them to tell it."""
     if isinstance(mistake, UserError):
         return str(mistake)
+    if isinstance(mistake, cyclopts.UnusedCliTokensError) and mistake.unused_tokens:
+        command = next(iter(sys.argv[1:]), "")
+        return (
+            f"'{mistake.unused_tokens[0]}' has no place in this command: nnbench {command} -h "
+            "lists its options"
+        )
     if not isinstance(mistake, cyclopts.UnknownCommandError):
         return " ".join(str(mistake).split())
     name, *below = mistake.unused_tokens or [""]

@@ -188,3 +188,11 @@ def test_what_the_cost_model_does_not_know_is_named_with_the_command_that_times_
     commands = [[name, one] for name in ("advise", "calibrate") for one in OTHERS]
     for command, (_, _, errors, _) in answered(commands):
         assert f"{command[1]} is timed by nnbench run" in errors
+
+
+def test_a_word_too_many_is_named_with_where_to_look(nnbench):
+    answer = nnbench("drift", "6,6")
+    assert (answer.returncode, answer.stdout) == (2, "")
+    assert answer.stderr.strip() == (
+        "nnbench: '6,6' has no place in this command: nnbench drift -h lists its options"
+    )
