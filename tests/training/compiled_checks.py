@@ -875,6 +875,36 @@ def test_a_gradient_of_a_gradient_goes_through_recurrent_layers_as_with_fit() ->
 
 
 @pytest.mark.skipif(BACKEND != "torch", reason="of recordings")
+@pytest.mark.parametrize("optimizer", ["sgd", momentum, "adadelta"])
+def test_torch_leaves_an_optimizers_rate_on_the_device(optimizer: Any) -> None:
+    import torch
+
+    from nnbench.training.compiled import torch_tape
+
+    model = compiled_with(stack(lambda: layers.Dense(3), lambda: layers.Dense(1)), optimizer)()
+    prepared = prepare(model, *data("regression"), batch_size=32)
+    prepared.trace()
+    program: Any = prepared.program
+    recording = next(iter(program._recordings.values()))
+    assert recording._tape.in_python
+    tape = torch_tape.on_device(recording._tape)
+    assert not tape.in_python
+    batch = [torch.as_tensor(part[:32]) for part in data("regression")]
+    outcomes = []
+    trained = program._all_of(recording)
+    begun = [value.clone() for value in trained]
+    for step in (recording._run, torch_tape.function(tape, tape.outputs)):
+        for value, before in zip(trained, begun, strict=True):
+            value.data.copy_(before)
+        with torch.no_grad():
+            step(*batch)
+        outcomes.append([value.clone() for value in trained])
+    for one, other in zip(*outcomes, strict=True):
+        torch.testing.assert_close(one, other)
+    assert any(not torch.equal(one, before) for one, before in zip(outcomes[1], begun, strict=True))
+
+
+@pytest.mark.skipif(BACKEND != "torch", reason="of recordings")
 @pytest.mark.parametrize(
     ("build", "optimizer"),
     [

@@ -60,20 +60,24 @@ class Recording:
 
     def compile(self, batch: Any) -> None:
         """Compile with Inductor, which it does at the first call: this one."""
-        if self._tape.in_python:
+        tape = torch_tape.on_device(self._tape)
+        if tape.in_python:
             return
-        graph = torch_tape.graph(self._tape)
+        graph = torch_tape.graph(tape)
         self._run = vars(self)["quiet"] = torch.compile(graph, fullgraph=True, dynamic=False)
         self(batch)
         self.compiled = ", compiled by Inductor"
 
     def capture(self, batch: Any) -> None:
         """Make it a CUDA graph: one launch a step, on a copy of the batch."""
-        if self._tape.in_python:
+        tape = torch_tape.on_device(self._tape)
+        if tape.in_python:
             return
         self.compiled = " as a CUDA graph"
         held = [tensor.clone() for tensor in leaves(batch)]
-        self._run, vars(self)["quiet"] = (_captured(one, held) for one in (self._run, self.quiet))
+        self._run, vars(self)["quiet"] = (
+            _captured(torch_tape.function(tape, outputs), held) for outputs in (tape.outputs, [])
+        )
 
 
 def _captured(step: Any, held: Tensors) -> Any:

@@ -536,6 +536,33 @@ def needed(tape: Tape, outputs: list[int]) -> list[Op]:
     return kept[::-1]
 
 
+def on_device(tape: Tape) -> Tape:
+    """The tape with a rate that Python would read left where it is, for a compiler or a GPU.
+
+    Keras' optimizers hand it over as `alpha`, which takes no tensor: it is multiplied with first,
+    so the last digit of an update can be another one.
+    """
+    rates = {op.outs.number: op.args[0] for op in tape.ops if op.call is torch.Tensor.item}
+    ops: list[Op] = []
+    tensors, roots = list(tape.tensors), list(tape.roots)
+    for op in tape.ops:
+        rate = op.kwargs.get("alpha")
+        if op.call is aten._foreach_add_.List and isinstance(rate, Ref) and rate.number in rates:
+            into, added = op.args
+            made = [torch.empty(0) for _ in added]
+            scaled = [Ref(number) for number in range(len(tensors), len(tensors) + len(made))]
+            tensors += made
+            roots += map(_root, made)
+            call = aten._foreach_mul.Tensor
+            ops.append(Op(call, [added, rates[rate.number]], {}, scaled))
+            ops.append(replace(op, args=[into, scaled], kwargs={}))
+        else:
+            ops.append(op)
+    read = {number for op in ops for number in op.reads}
+    kept = [op for op in ops if op.call is not torch.Tensor.item or op.outs.number in read]
+    return replace(tape, ops=kept, tensors=tensors, roots=roots)
+
+
 def graph(tape: Tape) -> fx.GraphModule:
     """The tape as a graph of `torch.fx`, for a compiler."""
     made, held = fx.Graph(), torch.nn.Module()
