@@ -82,6 +82,10 @@ class Run:
         typed: dict[str, str] = self.specification.get(ASKED, {}).get("typed", {})
         return typed.get(case.label, case.label)
 
+    def label(self, case: Case) -> str:
+        """That with where it was trained, which no two cases share: `jax, cpu, fit: 100,100`."""
+        return f"{case.context}: {self.name(case)}"
+
     def before_round(self, number: int) -> "Run":
         """The same run with the records of the rounds before `number` only."""
         return replace(

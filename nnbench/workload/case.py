@@ -231,11 +231,10 @@ class Case:
 
     @property
     def context(self) -> str:
-        """That in words: `jax, cpu, 2 threads, compiled`; `fit`, the usual path, goes unsaid."""
+        """That in words: `jax, cpu, fit`, `jax, cpu, 2 threads, compiled`."""
         threads = f", {self.threads} threads" if self.threads else ""
-        path = "" if self.path == "fit" else f", {self.path}"
         virtual = " (virtual)" if devices.are_virtual(self.device) else ""
-        return f"{self.backend}, {self.device}{virtual}{threads}{path}"
+        return f"{self.backend}, {self.device}{virtual}{threads}, {self.path}"
 
     @cached_property
     def key(self) -> str:

@@ -146,7 +146,7 @@ def test_sides_that_are_measured_now_are_asked_for_their_numbers_too(tmp_path, m
     found = nnbench.compare(sys.executable, ".", "6,6", data=(x, y), **few).found
     assert found.other_numbers == ()
     assert found.options == {}, "no command line can name arrays"
-    assert [one.label for one in found.comparisons] == ["jax, cpu: 6x2 step"]
+    assert [one.label for one in found.comparisons] == ["jax, cpu, fit: 6x2 step"]
 
 
 @pytest.mark.parametrize(

@@ -37,7 +37,7 @@ def test_the_finding_is_what_trained_fastest(tmp_path, times_s, finding):
 def test_a_training_that_no_other_path_can_have_is_reported(tmp_path):
     found = analyse(make_run(tmp_path, {"6,6": {"cold": 1.0}, "7": SLOW}, device="cpu*2"))
     assert "7x1 took" in found.finding
-    assert found.summaries[0].case.context == "tensorflow, cpu*2 (virtual)"
+    assert found.summaries[0].case.context == "tensorflow, cpu*2 (virtual), fit"
     assert VIRTUAL in found.warnings
     pages.write(found)
 
