@@ -85,7 +85,9 @@ def measure(
     if made is not None:
         rounds = measuring.rounds_left(runs.read(folder))
         note(*made.told(rounds), quiet=output.quiet)
-    return execute(folder, data, environments, quiet=output.quiet)
+    run = execute(folder, data, environments, quiet=output.quiet)
+    begin_index(output.results)
+    return run
 
 
 def execute(
@@ -124,6 +126,13 @@ def tell_failures(*measured: "Run") -> None:
     for run in measured:
         for failure in measuring.failures(run):
             note(failure.told, *failure.details)
+
+
+def begin_index(results: Path) -> None:
+    """Give the folder that results were asked for an index of all of them, once there is one."""
+    from nnbench.report import index
+
+    index.begin(results)
 
 
 def indexed(page: Path) -> Path:

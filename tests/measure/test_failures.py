@@ -221,6 +221,24 @@ def test_the_exit_status_says_that_a_network_could_not_be_measured(nnbench, play
     assert answer.stdout == ""
 
 
+@pytest.mark.usefixtures("no_pictures")
+def test_a_folder_that_results_were_asked_for_has_an_index_from_the_first_on(
+    nnbench, play, tmp_path
+):
+    asked = ("run", "4", "8", "--backend", "jax", "--launches", "1", "--quiet", "--json")
+    play(lambda *_: None)
+    own = tmp_path / "own"
+    own.mkdir()
+    (own / "index.html").write_text("a page of mine")
+    for folder in ("mine", "results/of/april", "own"):
+        assert nnbench(*asked, "--results", folder, "--name", "one").returncode == 0
+    for folder in ("mine", "results/of/april"):
+        assert 'href="one/report.html"' in (tmp_path / folder / "index.html").read_text()
+    assert 'href="of/april/one/report.html"' in (tmp_path / "results/index.html").read_text()
+    assert (own / "index.html").read_text() == "a page of mine"
+    assert {one.name for one in tmp_path.iterdir()} <= {"mine", "results", "own", "mine.py"}
+
+
 @pytest.mark.long
 def test_a_network_that_cannot_be_trained_does_not_cost_the_others(nnbench, code):
     models = [f"--model=mine.py:{name}" for name in ("bad", "good", "once")]
