@@ -90,7 +90,7 @@ def calibrate(
         model = made.model
         folder = saved.folder_of(output.results, setting)
         with waiting("drawing"):
-            begin_index(output.results)
+            begin_index(output)
             written = indexed(page.write(folder, Context(model, setting, shape.rows, None, EPOCHS)))
         told.append(tables.model_as_json(model, setting.label, folder, written))
         if not output.as_json:

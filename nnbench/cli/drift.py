@@ -127,7 +127,7 @@ def drift(
             remedies.find(folder, loaded, watch)
         if cost:
             determinism_cost.measure(folder, loaded, watch)
-    begin_index(output.results)
+    begin_index(output)
     trainings = _tell(folder, as_json=output.as_json).trainings.values()
     trained = {one["backend"] for one in trainings if one["outcome"] == "ok"}
     return int(any(one["backend"] not in trained for one in trainings))

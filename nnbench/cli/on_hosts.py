@@ -40,7 +40,7 @@ def measure(
     tell_failures(*runs.values())
     if not any(run.good_trials() for run in runs.values()):
         raise UserError("nothing was measured on any host")
-    begin_index(output.results)
+    begin_index(output)
     return runs
 
 

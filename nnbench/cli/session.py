@@ -86,7 +86,7 @@ def measure(
         rounds = measuring.rounds_left(runs.read(folder))
         note(*made.told(rounds), quiet=output.quiet)
     run = execute(folder, data, environments, quiet=output.quiet)
-    begin_index(output.results)
+    begin_index(output)
     return run
 
 
@@ -128,11 +128,15 @@ def tell_failures(*measured: "Run") -> None:
             note(failure.told, *failure.details)
 
 
-def begin_index(results: Path) -> None:
-    """Give the folder that results were asked for an index of all of them, once there is one."""
+def begin_index(output: Output) -> None:
+    """Give a folder that results were asked for an index of its own, once there is a result.
+
+    Those where a command keeps them by itself are below `results`, whose index has all.
+    """
     from nnbench.report import index
 
-    index.begin(results)
+    if output.results != type(output)().results:
+        index.begin(output.results)
 
 
 def indexed(page: Path) -> Path:

@@ -167,7 +167,7 @@ def trained(
     loaded = study.load()
     wanted = training.training(loaded.task, loaded.kind)
     network, wanted = session.chosen(architecture, wanted, go_on_from)
-    asked = replace(study, networks=Networks.named([network.label]), machine=machine)
+    asked = replace(study, networks=Networks.named([network.name]), machine=machine)
     # Says what does not fit, and knows the batches of data that make their own.
     case = replace(asked.cases(loaded)[0], training=wanted)
     usual = 8000 if loaded.name == "instagram" else 2000
@@ -190,6 +190,7 @@ def trained(
         tell_network(case, loaded)
     began_s = time.monotonic()
     with Bar(epochs, "epochs", quiet=quiet) as bar, session.own_failures_told(network):
+        bar.show(0, "building and compiling")
         finished, model = session.train(
             network,
             wanted,
@@ -219,10 +220,10 @@ def tell_network(case: "Case", data: "Dataset") -> None:
 
     try:
         if case.architecture is None:
-            shown = tables.describe(case.label, tables.counted_own(case, data))
+            shown = tables.describe(case, tables.counted_own(case, data))
         else:
             counted = tables.counted(case.architecture, case.training, data)
-            shown = tables.describe(case.label, counted, case.training)
+            shown = tables.describe(case, counted, case.training)
     except UserError as failure:
         note(str(failure))
         return

@@ -209,7 +209,7 @@ def measure(
             bar.show(min(round(spent_s), round(effort.budget_s)), now, stage=stage)
 
         finished = execution.execute(folder, data, watch)
-    begin_index(output.results)
+    begin_index(output)
     return finished
 
 

@@ -12,7 +12,7 @@ from nnbench.machine import devices
 from nnbench.machine.devices import BACKENDS
 from nnbench.machine.fields import Field
 from nnbench.workload import architecture as arch
-from nnbench.workload import tasks
+from nnbench.workload import handed, tasks
 from nnbench.workload.architecture import Architecture
 from nnbench.workload.counts import NetworkCount, dense
 
@@ -182,6 +182,12 @@ class Case:
     def label(self) -> str:
         """What the network is called: `6x5`, or the function that makes it."""
         return self.architecture.label if self.architecture else str(self.model)
+
+    @property
+    def name(self) -> str:
+        """What the network is called by who asked in this process: `100,100`; else its label."""
+        own = self.architecture.name if self.architecture else self.label
+        return handed.names().get(self.label, own)
 
     @property
     def row_shape(self) -> tuple[int, ...]:
