@@ -186,8 +186,7 @@ def trained(
     # While the backend compiles and trains; nothing is timed here.
     drawing = threading.Thread(target=importlib.import_module, args=("nnbench.training.charts",))
     drawing.start()
-    if told:
-        tell_network(case, loaded)
+    uncounted = tell_network(case, loaded) if told else ""
     began_s = time.monotonic()
     with Bar(epochs, "epochs", quiet=quiet) as bar, session.own_failures_told(network):
         bar.show(0, "building and compiling")
@@ -203,6 +202,8 @@ def trained(
             on_refusal=lambda reason: note(f"{reason}; that is done now"),
         )
     took_s = time.monotonic() - began_s
+    # Of a network that cannot be had at all that is told, and told once.
+    note(uncounted, quiet=not uncounted)
     verdict = loss_curve.judge(finished.losses)
     session.save(finished, model, folder)
     with program_cache.on_disk():
@@ -214,8 +215,8 @@ def trained(
     return Trained(finished, verdict, model, case, loaded, predictions, chart, folder, took_s)
 
 
-def tell_network(case: "Case", data: "Dataset") -> None:
-    """Print the layers of what is trained; of a person's model that cannot be counted, why."""
+def tell_network(case: "Case", data: "Dataset") -> str:
+    """Print the layers of what is trained; return why those of a person's model are not counted."""
     from nnbench.training import tables
 
     try:
@@ -225,9 +226,9 @@ def tell_network(case: "Case", data: "Dataset") -> None:
             counted = tables.counted(case.architecture, case.training, data)
             shown = tables.describe(case, counted, case.training)
     except UserError as failure:
-        note(str(failure))
-        return
+        return str(failure)
     tables.print_network(shown)
+    return ""
 
 
 def judged(model: Any, network: "Network", data: "Dataset") -> Any:

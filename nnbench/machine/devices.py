@@ -230,9 +230,9 @@ def check_replicas(backend: str, device: str) -> None:
 
 
 def _missing_device(backend: str, device: str, reason: str) -> UserError:
+    why = f" ({first_line(reason)})" if reason.strip() else ""
     return UserError(
-        f"device '{device}' is not there for {backend} ({first_line(reason)}): "
-        "`nnbench devices` lists what is"
+        f"device '{device}' is not there for {backend}{why}: `nnbench devices` lists what is"
     )
 
 
