@@ -42,6 +42,13 @@ Parts = dict[str, Any]
 NOT_IN_PYTHON = ("as_json",)
 
 
+def _check_kind(what: str, given: Any, *kinds: type) -> None:
+    """Raise UserError for what is of none of these types."""
+    if not isinstance(given, kinds) or isinstance(given, bool):
+        wanted = " or ".join(kind.__name__ for kind in kinds if kind is not type(None))
+        raise UserError(f"{what} = {given!r} is not of the right kind: {wanted} is wanted")
+
+
 def _parts(asked: Any) -> Parts:
     return {one.name: getattr(asked, one.name) for one in fields(asked)}
 
@@ -142,6 +149,7 @@ def run(
     each may be a dictionary or list of arrays, or a function that returns such a pair. `name` is
     that of the run's folder; `fresh` begins anew. Raises UserError for what cannot be measured.
     """
+    _check_kind("name", name, str, type(None))
     with given(networks, data) as found:
         asked = _asked(Asked, options, found.data)
         study = asked.study(found.texts).or_networks()
@@ -160,6 +168,7 @@ def load(folder: Path | str) -> "RunResult | Answer":
     from nnbench.store import runs
     from nnbench.tune import saved
 
+    _check_kind("folder", folder, str, Path)
     folder = Path(folder)
     if (folder / saved.FORMAT.file).is_file() and not (folder / runs.RUN_FILE).is_file():
         return _tuned(saved.read(folder))
@@ -289,6 +298,7 @@ def layers(
 
     `model` and `data` are as `run` takes them.
     """
+    _check_kind("name", name, str, type(None))
     with given(_one(model), data) as found:
         asked = _asked(layering.LayersAsked, options, found.data)
         study = asked.study((_text(found),))
@@ -380,6 +390,7 @@ def tune(
     """
     if x is not None and data is not None:
         raise UserError("x and data are both given: give one of them")
+    _check_kind("name", name, str, type(None))
     with given(_one(model), data if x is None else (x, y)) as found:
         asked = _asked(tuning.Tuned, options, found.data)
         finished = tuning.tuned(_text(found), asked, keep=keep, name=name, fresh=fresh)
@@ -424,6 +435,9 @@ def train(
     (`fast_fit` goes on with those it has). Without a network it is 6,6, or 6 for a regression. What
     is returned holds the trained model. Raises UserError where Keras runs on another backend here.
     """
+    _check_kind("seed", seed, int, type(None))
+    for what, folder in (("save", save), ("go_on_from", go_on_from)):
+        _check_kind(what, folder, str, Path, type(None))
     with given([] if network is None else _one(network), data) as found:
         parts = _with(TRAINED, options, found.data)
         done = training.trained(

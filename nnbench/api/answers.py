@@ -17,6 +17,7 @@ from nnbench.show.plain import plain
 from nnbench.show.svg import Chart, draw
 from nnbench.show.table import Table
 from nnbench.store.runs import Run
+from nnbench.workload.networks import listed
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -79,6 +80,9 @@ class Plots:
         """Where a whole training goes: its phases stacked, with the rest."""
         group = self._group(where)
         chart = charts.parts(group, group.summaries, self._numbers, as_shares=as_shares)
+        unknown = answer.without_shares(group, group.summaries) if as_shares else []
+        if chart is None and unknown:
+            raise UserError(page.NO_SHARES.format(networks=listed(unknown, " and ")))
         return self._picture("Where the time goes", group, chart)
 
     def ratios(self, where: str | None = None) -> Picture:
@@ -197,7 +201,11 @@ class RunResult:
         return html.cell(
             title=found.finding,
             sentences=found.answer,
-            charts=[(title, chart) for _, title, chart, _ in page.card(found) if chart],
+            charts=[
+                (title, chart)
+                for _, title, chart, _ in page.card(found)
+                if isinstance(chart, Chart)
+            ],
             names=page.legend(found),
             trust=found.trust,
             tables=[tables.cases(group) for group in found.groups],

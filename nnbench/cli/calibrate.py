@@ -7,7 +7,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from nnbench.cli.options import Data, Machine, Output, Training, options, tell_backend, tell_data
-from nnbench.cli.session import resumable, status, tell_failures
+from nnbench.cli.session import begin_index, indexed, resumable, status, tell_failures
 from nnbench.errors import UserError
 from nnbench.show.terminal import print_json, print_sentences, print_table, say, skipped, waiting
 from nnbench.workload import quantities
@@ -90,7 +90,8 @@ def calibrate(
         model = made.model
         folder = saved.folder_of(output.results, setting)
         with waiting("drawing"):
-            written = page.write(folder, Context(model, setting, shape.rows, None, EPOCHS))
+            begin_index(output)
+            written = indexed(page.write(folder, Context(model, setting, shape.rows, None, EPOCHS)))
         told.append(tables.model_as_json(model, setting.label, folder, written))
         if not output.as_json:
             print_table(tables.coefficients(model, setting.label))

@@ -21,7 +21,7 @@ from nnbench.cli.options import (
     tell_data,
     within,
 )
-from nnbench.cli.session import indexed, resumable
+from nnbench.cli.session import begin_index, indexed, resumable
 from nnbench.drift import plan, policies
 from nnbench.errors import UserError
 from nnbench.machine import whole_file
@@ -127,6 +127,7 @@ def drift(
             remedies.find(folder, loaded, watch)
         if cost:
             determinism_cost.measure(folder, loaded, watch)
+    begin_index(output)
     trainings = _tell(folder, as_json=output.as_json).trainings.values()
     trained = {one["backend"] for one in trainings if one["outcome"] == "ok"}
     return int(any(one["backend"] not in trained for one in trainings))

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from nnbench.cli.options import OnHosts, Output, tell_backend, tell_data
-from nnbench.cli.session import indexed, resumable, status, tell_failures
+from nnbench.cli.session import begin_index, indexed, resumable, status, tell_failures
 from nnbench.errors import UserError
 from nnbench.machine import whole_file
 from nnbench.show.terminal import note, print_json, print_sentences, say, skipped
@@ -40,6 +40,7 @@ def measure(
     tell_failures(*runs.values())
     if not any(run.good_trials() for run in runs.values()):
         raise UserError("nothing was measured on any host")
+    begin_index(output)
     return runs
 
 

@@ -91,7 +91,7 @@ def _replicas(
     """Time one network on several numbers of devices."""
     from nnbench.scale import charts, replicas, scaling, tables
 
-    study = replace(study, networks=Networks.named([network.label]))
+    study = replace(study, networks=Networks.named([network.name]))
     if made := scaling.is_made(study):
         data = scaling.made_for(study, network, replicas.rows_needed(counts, study))
     else:
@@ -104,8 +104,8 @@ def _replicas(
     finished = measure(study, asked.output, data, name=name, fresh=fresh, **trials)
     skipped(finished.damage)
     found = replicas.scaled(finished, by)
-    chart = charts.write_replicas(found, network.label, finished.folder)
-    told = {"network": network.label, "replicas": tables.replicas_json(found), "charts": [chart]}
-    shown = [*tables.replicas(found, network.label), chart]
+    chart = charts.write_replicas(found, network.name, finished.folder)
+    told = {"network": network.name, "replicas": tables.replicas_json(found), "charts": [chart]}
+    shown = [*tables.replicas(found, network.name), chart]
     answer(told, shown, as_json=asked.output.as_json)
     return status(finished)

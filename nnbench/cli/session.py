@@ -85,7 +85,9 @@ def measure(
     if made is not None:
         rounds = measuring.rounds_left(runs.read(folder))
         note(*made.told(rounds), quiet=output.quiet)
-    return execute(folder, data, environments, quiet=output.quiet)
+    run = execute(folder, data, environments, quiet=output.quiet)
+    begin_index(output)
+    return run
 
 
 def execute(
@@ -124,6 +126,17 @@ def tell_failures(*measured: "Run") -> None:
     for run in measured:
         for failure in measuring.failures(run):
             note(failure.told, *failure.details)
+
+
+def begin_index(output: Output) -> None:
+    """Give a folder that results were asked for an index of its own, once there is a result.
+
+    Those where a command keeps them by itself are below `results`, whose index has all.
+    """
+    from nnbench.report import index
+
+    if output.results != type(output)().results:
+        index.begin(output.results)
 
 
 def indexed(page: Path) -> Path:

@@ -32,10 +32,10 @@ def show(
     for case in cases:
         try:
             if case.architecture is None:
-                told = tables.describe(case.label, tables.counted_own(case, loaded))
+                told = tables.describe(case, tables.counted_own(case, loaded))
             else:
                 counted = tables.counted(case.architecture, case.training, loaded)
-                told = tables.describe(case.label, counted, case.training)
+                told = tables.describe(case, counted, case.training)
         except UserError as failure:
             failed.append(failure)
             continue

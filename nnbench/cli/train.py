@@ -167,7 +167,7 @@ def trained(
     loaded = study.load()
     wanted = training.training(loaded.task, loaded.kind)
     network, wanted = session.chosen(architecture, wanted, go_on_from)
-    asked = replace(study, networks=Networks.named([network.label]), machine=machine)
+    asked = replace(study, networks=Networks.named([network.name]), machine=machine)
     # Says what does not fit, and knows the batches of data that make their own.
     case = replace(asked.cases(loaded)[0], training=wanted)
     usual = 8000 if loaded.name == "instagram" else 2000
@@ -186,10 +186,10 @@ def trained(
     # While the backend compiles and trains; nothing is timed here.
     drawing = threading.Thread(target=importlib.import_module, args=("nnbench.training.charts",))
     drawing.start()
-    if told:
-        tell_network(case, loaded)
+    uncounted = tell_network(case, loaded) if told else ""
     began_s = time.monotonic()
     with Bar(epochs, "epochs", quiet=quiet) as bar, session.own_failures_told(network):
+        bar.show(0, "building and compiling")
         finished, model = session.train(
             network,
             wanted,
@@ -202,6 +202,8 @@ def trained(
             on_refusal=lambda reason: note(f"{reason}; that is done now"),
         )
     took_s = time.monotonic() - began_s
+    # Of a network that cannot be had at all that is told, and told once.
+    note(uncounted, quiet=not uncounted)
     verdict = loss_curve.judge(finished.losses)
     session.save(finished, model, folder)
     with program_cache.on_disk():
@@ -213,20 +215,20 @@ def trained(
     return Trained(finished, verdict, model, case, loaded, predictions, chart, folder, took_s)
 
 
-def tell_network(case: "Case", data: "Dataset") -> None:
-    """Print the layers of what is trained; of a person's model that cannot be counted, why."""
+def tell_network(case: "Case", data: "Dataset") -> str:
+    """Print the layers of what is trained; return why those of a person's model are not counted."""
     from nnbench.training import tables
 
     try:
         if case.architecture is None:
-            shown = tables.describe(case.label, tables.counted_own(case, data))
+            shown = tables.describe(case, tables.counted_own(case, data))
         else:
             counted = tables.counted(case.architecture, case.training, data)
-            shown = tables.describe(case.label, counted, case.training)
+            shown = tables.describe(case, counted, case.training)
     except UserError as failure:
-        note(str(failure))
-        return
+        return str(failure)
     tables.print_network(shown)
+    return ""
 
 
 def judged(model: Any, network: "Network", data: "Dataset") -> Any:

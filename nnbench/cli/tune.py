@@ -17,7 +17,7 @@ from nnbench.cli.options import (
     tell_backend,
     tell_data,
 )
-from nnbench.cli.session import indexed, resumable
+from nnbench.cli.session import begin_index, indexed, resumable
 from nnbench.errors import UserError
 from nnbench.machine import devices, whole_file
 from nnbench.show.terminal import answer, note, skipped
@@ -208,7 +208,9 @@ def measure(
         def watch(spent_s: float, now: str, stage: str) -> None:
             bar.show(min(round(spent_s), round(effort.budget_s)), now, stage=stage)
 
-        return execution.execute(folder, data, watch)
+        finished = execution.execute(folder, data, watch)
+    begin_index(output)
+    return finished
 
 
 def plan(space: "Space", budget_s: float, left_out: list[str]) -> list[str]:

@@ -27,7 +27,7 @@ def counted(cases: Sequence[Case], data: Dataset) -> list[NetworkCount]:
             return [_of(worker, case) for case in cases]
         except WorkerLostError as lost:
             reason, *details = str(lost).splitlines()
-            raise UserError(f"{cases[0].label}: {reason}", *details) from lost
+            raise UserError(f"{cases[0].name}: {reason}", *details) from lost
 
 
 def _of(worker: Worker, case: Case) -> NetworkCount:

@@ -167,7 +167,7 @@ class CostModel:
         unknown = self.phases[EPOCH].quantile * unknown_s / total_s
         log_reach = self.phases[EPOCH].quantile * math.hypot(together_s, *own_s) / total_s
         return Prediction(
-            architecture=case.label,
+            architecture=case.name,
             rows=case.rows,
             batch_rows=case.batch_rows,
             epochs=epochs,

@@ -27,7 +27,7 @@ def _figure(found: Analysis, width: float, height: float, title: str = "") -> Fi
         figure.suptitle(title, fontsize=11)
     figures.footnote(
         figure,
-        f"{case.label}, {case.data}, {case.rows:,} rows, {case.batch_rows:,} a batch, "
+        f"{found.study.name}, {case.data}, {case.rows:,} rows, {case.batch_rows:,} a batch, "
         f"{case.cold_epochs} epochs; {seeds} seeds, the worst shown where one figure stands for "
         "all.",
     )

@@ -98,7 +98,7 @@ def record(
     difference = diagnosis.explain(first, second)
     if difference.sources:
         raise UserError(
-            f"under '{policy}' two trainings of {case.label} do not agree, so there is nothing to "
+            f"under '{policy}' two trainings of {case.name} do not agree, so there is nothing to "
             f"guard: {words.difference(difference)} `nnbench drift` finds what makes them agree"
         )
     description = {

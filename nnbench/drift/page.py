@@ -56,7 +56,7 @@ def write(found: Analysis) -> Path:
         study.folder / "drift.html",
         kind="What a seed guarantees",
         title=sentences[0].rstrip(".") if sentences else "Nothing was compared",
-        subtitle=f"{study.created} on {machine}. {case.label} on {case.data}, "
+        subtitle=f"{study.created} on {machine}. {study.name} on {case.data}, "
         f"{case.cold_epochs} epochs, {seeds} seeds.",
         sentences=sentences[1:],
         warnings=[*words.not_run(found), *study.damage],

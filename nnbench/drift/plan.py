@@ -21,6 +21,7 @@ from typing import Any
 from nnbench.drift.policies import POLICIES
 from nnbench.errors import UserError
 from nnbench.machine import devices
+from nnbench.store import folder as folders
 from nnbench.workload import quantities, user_model
 from nnbench.workload.case import Case
 from nnbench.workload.study import MOST_LAUNCHES
@@ -148,6 +149,7 @@ def specification(
         "gpu": gpu,
         "other_side": other_side,
         "limit_s": effort.limit,
+        folders.ASKED: {"typed": {case.label: case.name}},
     }
 
 

@@ -51,6 +51,11 @@ class Study:
         return Case.from_json(self.specification["case"])
 
     @property
+    def name(self) -> str:
+        """What its network was called by who asked."""
+        return folders.name_of(self.specification, self.case.label)
+
+    @property
     def trajectories(self) -> Path:
         """The folder of what trainings left behind."""
         return (self.folder / TRAJECTORIES).resolve()
@@ -137,6 +142,7 @@ def read(folder: Path) -> Study:
 def _check(wanted: Field) -> None:
     """Raise UserError for a specification that makes no study."""
     Case.of(wanted["case"])
+    folders.check_names(wanted)
     known = {"backends": BACKENDS, "policies": POLICIES, "conditions": plan.CONDITIONS}
     for name, names in known.items():
         for one in wanted[name].entries():

@@ -23,7 +23,7 @@ def matrices(found: Analysis) -> list[Table]:
             [Cell(condition), *(_cell(found, backend, name, condition) for name in policies)]
             for condition in matrix.conditions(found.of_backend(backend))
         ]
-        title = f"{backend}: {case.label}, {case.cold_epochs} epochs, {seeds} seeds"
+        title = f"{backend}: {found.study.name}, {case.cold_epochs} epochs, {seeds} seeds"
         tables.append(Table(title, ("condition", *policies), rows))
     return tables
 

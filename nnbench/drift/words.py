@@ -167,7 +167,7 @@ def not_run(found: Analysis) -> list[str]:
 def recorded(kept: "Golden") -> str:
     """What was recorded, and what it tolerates."""
     return (
-        f"Recorded {kept.case.label} on {kept.case.context}, seed {kept.seed}, in {kept.folder}: "
+        f"Recorded {kept.case.name} on {kept.case.context}, seed {kept.seed}, in {kept.folder}: "
         f"two processes agreed in every bit. Elsewhere it must stay {bounds(kept.bounds)}."
     )
 

@@ -145,7 +145,7 @@ def between_runs(first: Run, second: Run, case: Case) -> Attribution:
         launches = np.asarray(blocks.index.get_level_values("launch"))
         if len(set(launches)) < 2:
             raise UserError(
-                f"{run.folder} timed {case.label} in fewer than two launches as a whole and in "
+                f"{run.folder} timed {run.name(case)} in fewer than two launches as a whole and in "
                 "parts: separate runs cannot be distinguished by that"
             )
         both.append(_medians(blocks, launches))
@@ -155,7 +155,7 @@ def between_runs(first: Run, second: Run, case: Case) -> Attribution:
         _centres(after[_drawn(len(after), seed=1)]) - _centres(before[_drawn(len(before))]),
         min(len(before), len(after)) - 1,
     )
-    start = f"{case.context}: {case.label} "
+    start = f"{first.label(case)} "
     ratios = {
         label.removeprefix(start): ratio
         for label, ratio in ratios_between_runs(first, second).items()

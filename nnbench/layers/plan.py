@@ -114,7 +114,7 @@ def _looks(data: Dataset, cases: Sequence[Case], limit_s: float) -> dict[str, An
                     told = worker.ask(case, limit_s)
                 except WorkerLostError as lost:
                     reason, *details = str(lost).splitlines()
-                    raise UserError(f"{case.label}: {reason}", *details) from lost
+                    raise UserError(f"{case.name}: {reason}", *details) from lost
             if "error" in told:
                 reason, *details = told["error"].splitlines()
                 raise UserError(reason, *details)

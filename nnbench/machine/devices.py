@@ -230,9 +230,9 @@ def check_replicas(backend: str, device: str) -> None:
 
 
 def _missing_device(backend: str, device: str, reason: str) -> UserError:
+    why = f" ({first_line(reason)})" if reason.strip() else ""
     return UserError(
-        f"device '{device}' is not there for {backend} ({first_line(reason)}): "
-        "`nnbench devices` lists what is"
+        f"device '{device}' is not there for {backend}{why}: `nnbench devices` lists what is"
     )
 
 
@@ -318,12 +318,14 @@ def versions(*backends: str) -> dict[str, str]:
 
 
 def mute_native_code() -> None:
-    """Drop native code's output on descriptor 2, not Python's stderr; call it once, before `start`.
+    """Drop native code's output on descriptor 2, not Python's stderr; call it before `start`.
 
     TensorFlow logs its start-up before it reads settings, and Keras imports it late everywhere.
     """
     sys.stderr.flush()
-    sys.stderr = os.fdopen(os.dup(2), "w", buffering=1, encoding="utf-8", errors="replace")
+    if sys.stderr is sys.__stderr__:
+        # A notebook's goes elsewhere, as does what was put in its place before.
+        sys.stderr = os.fdopen(os.dup(2), "w", buffering=1, encoding="utf-8", errors="replace")
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, 2)
     os.close(nowhere)

@@ -50,7 +50,7 @@ def ratios(
         (case, blocks.between_sides(case, first, second, before)) for case in run.cases.values()
     ]
     return {
-        f"{case.context}: {case.label} {phase}": found[phase]
+        f"{run.label(case)} {phase}": found[phase]
         for phase in judged
         for case, found in of_cases
         if phase in found

@@ -197,7 +197,7 @@ def plan(study: Study, cases: Sequence[Case], looks: Looks, sides: int = 1) -> P
     reason = ""
     if changed:
         options = ", ".join(f"--{name}" for name in changed)
-        took = f"an epoch of {slowest.label} takes about {units.seconds(slow.epoch_s)}"
+        took = f"an epoch of {slowest.name} takes about {units.seconds(slow.epoch_s)}"
         told = f"{', '.join(changed.values())}: {took} ({slowest.context})"
         reason = f"{told}; {options} for others"
     return Plan(epochs, launches, blocks, sweeps, limit_s, round_s(blocks), reason)

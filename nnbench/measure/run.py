@@ -303,7 +303,8 @@ class Failure:
     @property
     def sentence(self) -> str:
         """All but the details."""
-        return self.reason if self.named in self.reason else f"{self.named}: {self.reason}"
+        told = self.reason.startswith((f"{self.named} ", f"{self.named}:"))
+        return self.reason if told else f"{self.named}: {self.reason}"
 
     @property
     def named(self) -> str:
@@ -328,12 +329,15 @@ def failures(run: runs.Run) -> list[Failure]:
     for (key, side), trials in found.items():
         failed = [trial for trial in trials if trial["outcome"] != "ok"]
         if failed:
-            case = run.cases[key]
+            case, called = run.cases[key], run.name(run.cases[key])
             message = str(failed[0].get("message") or failed[0]["outcome"])
             reason, *details = message.splitlines()
+            # A worker knows no name but the label.
+            if reason.startswith(f"{case.label} "):
+                reason = called + reason.removeprefix(case.label)
             context = case.context if several else ""
             counts = len(failed), len(trials)
-            told.append(Failure(*(case.label, context, side), *counts, reason, tuple(details)))
+            told.append(Failure(*(called, context, side), *counts, reason, tuple(details)))
     return told
 
 

@@ -74,6 +74,7 @@ def as_json(race: Race) -> dict[str, Any]:
         "epochs": race.epochs,
         "networks": [
             {
+                "name": one.name,
                 "architecture": one.case.label,
                 "parameters": one.case.parameters,
                 "seeds": [curve.seed for curve in one.curves],
@@ -86,7 +87,8 @@ def as_json(race: Race) -> dict[str, Any]:
             for one in race.racers
         ],
         "leaders": [
-            {"from_s": from_s, "architecture": one.case.label} for from_s, one in race.leaders
+            {"from_s": from_s, "name": one.name, "architecture": one.case.label}
+            for from_s, one in race.leaders
         ],
         "sentences": sentences(race),
         "warnings": warnings(race),

@@ -211,6 +211,12 @@ def too_much(parts: ColdParts) -> str:
     )
 
 
+def without_shares(group: Group, rows: Sequence[CaseSummary]) -> list[str]:
+    """Networks of which shares are not known, for all that their parts were timed."""
+    split = [(one, parts) for one in rows if (parts := one.cold_parts) is not None]
+    return [group.name(one.case) for one, parts in split if not shares(parts)]
+
+
 def _too_much(parts: ColdParts) -> int:
     return max(0, round(-100 * parts.rest_s / parts.cold_s))
 

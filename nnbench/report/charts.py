@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from nnbench.phases import COLD, EPOCH, STEP, ColdParts
 from nnbench.report import readings
+from nnbench.report.answer import shares
 from nnbench.report.run_analysis import Group
 from nnbench.show import units
 from nnbench.show.intervals import RATIO, SECONDS, sentence
@@ -82,8 +83,13 @@ def parts(
     as_shares: bool,
     width: float = WIDTH,
 ) -> Chart | None:
-    """Stacked phases of a cold training, its whole marked; None when no network has all parts."""
+    """Stacked phases of a cold training, its whole marked; None when no network has all parts.
+
+    Networks of which shares are not known are left out `as_shares`, see `answer.without_shares`.
+    """
     having = [(one, split) for one in rows if (split := one.cold_parts) is not None]
+    if as_shares:
+        having = [(one, split) for one, split in having if shares(split)]
     if not having:
         return None
     small = width < WIDTH
@@ -115,7 +121,7 @@ def parts(
     label = "" if small else f"{what} of {group.first.cold_epochs} epochs"
     write = _percent if as_shares else units.seconds
     panel.x_axis(write, label=label, count=3 if small else 5)
-    return panel.done(readings.parts(group))
+    return panel.done(readings.parts(group, having))
 
 
 def _percent(share: float) -> str:

@@ -190,7 +190,7 @@ def _options(run: Run, study: Study) -> dict[str, tuple[str, ...]]:
         effort = Effort(limit=study.effort.limit)
         alone = replace(study, networks=Networks(), machine=machine, effort=effort)
         network = "--model" if case.model else "--architectures"
-        found[f"{case.context}: {case.label}"] = (network, case.label, *alone.arguments())
+        found[run.label(case)] = (network, run.name(case), *alone.arguments())
     return found
 
 

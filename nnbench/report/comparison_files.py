@@ -24,11 +24,16 @@ def write_markdown(found: ComparedSides, path: Path) -> Path:
 def as_markdown(found: ComparedSides) -> str:
     """One line of verdict, a table with intervals, what to do next, and folded details."""
     lines = [f"### Training time: {words.finding(found, markdown)}", ""]
+    if place := words.place(found):
+        lines += [
+            f"{markdown(place)}, {markdown(found.second)} against {markdown(found.first)}:",
+            "",
+        ]
     lines += ["| what | change | 95 % interval | verdict |", "| --- | ---: | :---: | --- |"]
     for one in found.comparisons[:MOST_ROWS]:
         told = words.word(one)
         strong = f"**{told}**" if one.verdict == DIFFERENT else told
-        lines.append(_row(words.name(one, found), one.ratio, strong))
+        lines.append(_row(words.name(one.label, found), one.ratio, strong))
     if len(found.comparisons) > MOST_ROWS:
         lines += ["", f"and {len(found.comparisons) - MOST_ROWS} more"]
     # Half a command is none.
@@ -40,7 +45,10 @@ def as_markdown(found: ComparedSides) -> str:
     if found.others:
         lines += ["", "Measured besides, and not judged:", ""]
         lines += ["| what | change | 95 % interval |", "| --- | ---: | :---: |"]
-        lines += [_row(label, ratio) for label, ratio in list(found.others.items())[:MOST_ROWS]]
+        lines += [
+            _row(words.name(label, found), ratio)
+            for label, ratio in list(found.others.items())[:MOST_ROWS]
+        ]
     lines += ["", "</details>"]
     return "\n".join(lines) + "\n"
 

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from nnbench.report.comparison import ComparedSides
-from nnbench.report.comparison_words import finding, measured, next_steps, word
+from nnbench.report.comparison_words import finding, measured, name, next_steps, place, word
 from nnbench.show import html
 from nnbench.show.html import Part
 from nnbench.show.intervals import CHANGE, MISSING, cell, sentence
@@ -32,30 +32,35 @@ NOT_JUDGED = "Measured besides what was asked for; --phase names what is judged.
 
 def write(found: ComparedSides, folder: Path, *, beside: bool = False) -> Path:
     """Write the page into a folder. Raises UserError if it cannot be written."""
-    name = f"compare-with-{file_name(Path(found.first).name)}.html" if beside else "compare.html"
+    file = f"compare-with-{file_name(Path(found.first).name)}.html" if beside else "compare.html"
     told = [verdict.sentence(one, found.first, found.second) for one in found.comparisons]
     differ = [text for text, one in zip(told, found.comparisons, strict=True)
               if one.verdict == DIFFERENT]  # fmt: skip
     reading = READING.format(first=found.first, second=found.second)
     drawn = chart(found)
     return html.write(
-        folder / name,
+        folder / file,
         kind="Comparison",
         title=finding(found),
-        subtitle=f"{found.second} against {found.first}, 95 % intervals",
+        subtitle=f"{_sides(found)}, 95 % intervals",
         sentences=[*(f"{text}." for text in differ[:3]), *next_steps(found)],
         warnings=[*(f"Unlike: {one}" for one in found.unlike), *found.damage],
         parts=[
-            Part("Every comparison", reading, figure=drawn, name=Path(name).stem),
+            Part("Every comparison", reading, figure=drawn, name=Path(file).stem),
             Part("All figures", " ".join(measured(found)), table(found)),
             *([Part("Not judged", NOT_JUDGED, _others(found))] if found.others else []),
         ],
     )
 
 
+def _sides(found: ComparedSides) -> str:
+    where = f"{place(found)}: " if place(found) else ""
+    return f"{where}{found.second} against {found.first}"
+
+
 def chart(found: ComparedSides) -> Chart:
     """Every ratio with its interval and verdict."""
-    names = [one.label for one in found.comparisons]
+    names = [name(one.label, found) for one in found.comparisons]
     panel, middles, _ = of_rows(names, 1.5 * WIDTH, least=18)
     ratios = [one.ratio for one in found.comparisons]
     ends = [end for one in ratios for end in (one.low, one.value, one.high) if end == end]
@@ -67,7 +72,7 @@ def chart(found: ComparedSides) -> Chart:
         line = [(panel.x(edge), end) for end in panel.upright]
         panel.line(line, color=INK, linewidth=1, linestyle=style)
     for one, middle in zip(found.comparisons, middles, strict=True):
-        told = f"{one.label}: {sentence(one.ratio, CHANGE)}, {one.verdict}"
+        told = f"{name(one.label, found)}: {sentence(one.ratio, CHANGE)}, {one.verdict}"
         panel.interval(one.ratio, middle, told, None, sign=SIGNS[one.verdict], size=6)
     return panel.done(finding(found))
 
@@ -76,7 +81,7 @@ def table(found: ComparedSides) -> Table:
     """A row a comparison."""
     rows = [
         [
-            Cell(one.label),
+            Cell(name(one.label, found)),
             cell(one.ratio, CHANGE),
             Cell(word(one), tone=TONES[one.verdict]),
             Cell(MISSING if not one.more_launches else f"{one.more_launches:,}"),
@@ -84,10 +89,13 @@ def table(found: ComparedSides) -> Table:
         for one in found.comparisons
     ]
     columns = ["what", "change", "verdict", "more launches needed"]
-    caption = f"{found.second} against {found.first}: changes with their 95 % intervals below"
+    caption = f"{_sides(found)}: changes with their 95 % intervals below"
     return Table("Changes", columns, rows, caption)
 
 
 def _others(found: ComparedSides) -> Table:
-    rows = [[Cell(label), cell(ratio, CHANGE)] for label, ratio in (found.others or {}).items()]
+    rows = [
+        [Cell(name(label, found)), cell(ratio, CHANGE)]
+        for label, ratio in (found.others or {}).items()
+    ]
     return Table("Not judged", ["what", "change"], rows)

@@ -65,7 +65,7 @@ def _most(found: ComparedSides, some: Sequence[Comparison], word: str, code: Cod
     size = intervals.sentence(first.ratio, CHANGE)
     more_of_them = f", and {rest} more" if rest else ""
     sides = f"{code(found.second)} against {code(found.first)}"
-    return f"{word}: {code(name(first, found))} {size} with {sides}{more_of_them}"
+    return f"{word}: {code(name(first.label, found))} {size} with {sides}{more_of_them}"
 
 
 def _way(one: Comparison) -> str:
@@ -100,10 +100,16 @@ def more(found: ComparedSides) -> str:
     return f"about {count} would probably settle it"
 
 
-def name(one: Comparison, found: ComparedSides) -> str:
+def place(found: ComparedSides) -> str:
+    """Where all of it ran, `jax, cpu, fit`; nothing where that is more than one place."""
+    labels = [*(one.label for one in found.comparisons), *(found.others or {})]
+    places = {label.partition(": ")[0] for label in labels}
+    return places.pop() if len(places) == 1 else ""
+
+
+def name(label: str, found: ComparedSides) -> str:
     """What a comparison is about, without where it ran if all ran there: `6x2 step`."""
-    contexts = {other.label.partition(": ")[0] for other in found.comparisons}
-    return one.label.partition(": ")[2] if len(contexts) == 1 else one.label
+    return label.partition(": ")[2] if place(found) else label
 
 
 def word(one: Comparison) -> str:
@@ -173,7 +179,7 @@ def _more_data(found: ComparedSides, spent: Spent, code: Code) -> str:
 
 def measured(found: ComparedSides, code: Code = str) -> list[str]:
     """How it was measured, sentences."""
-    told = []
+    told = [f"All on {code(place(found))}."] if place(found) else []
     if found.spent is not None:
         spent = found.spent
         length = f"{_many(spent.rounds, 'round')} in {units.about(spent.took_s)}"

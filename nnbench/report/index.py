@@ -44,18 +44,16 @@ class Entry:
     written: datetime
 
 
-def folder_of(page: Path) -> Path | None:
-    """The folder of results that a page lies in: `results` above it, else that of its folder.
+def folders_of(page: Path) -> list[Path]:
+    """The folders of results that a page lies in, the nearest first: those that have an index.
 
-    None where that is no folder of results: it has no index of ours, and no other run beside.
+    Where none has: `results` above it, else the one that its run's folder shares with another run.
     """
     above = list(page.absolute().parents)[: len(LEVELS)]
-    for one in above:
-        if one.name == RESULTS:
-            return one
-    run, *others = above
-    folder = others[0] if others else run
-    return folder if _is_ours(folder / PAGE) or _has_runs(folder, run) else None
+    run, folder = above[0], above[min(1, len(above) - 1)]
+    called_so = next((one for one in above if one.name == RESULTS), None)
+    ours = [one for one in above if one == called_so or _is_ours(one / PAGE)]
+    return ours or ([folder] if _has_runs(folder, run) else [])
 
 
 def _is_ours(path: Path) -> bool:
@@ -83,16 +81,28 @@ def entries(folder: Path) -> Iterator[Entry]:
             yield Entry(address, finding, kind, str(path.parent.relative_to(folder)), written)
 
 
-def write(page: Path) -> Path | None:
-    """Write the index of the results that a page is one of; None where it cannot or may not.
+def begin(folder: Path) -> None:
+    """Give a folder that results were asked for an index, unless a file of that name is there."""
+    if not (folder / PAGE).exists():
+        _write(folder.absolute())
 
-    A file of this name that is not ours stays as it is, and an index is nothing to fail for.
-    """
+
+def write(page: Path) -> Path | None:
+    """Write each index of results that a page is one of; the nearest, None where there is none."""
     try:
-        folder = folder_of(page)
-        if folder is None:
-            return None
-        path = folder / PAGE
+        written = [_write(one) for one in folders_of(page)]
+    except OSError:
+        return None
+    return next(filter(None, written), None)
+
+
+def _write(folder: Path) -> Path | None:
+    """None where that cannot be. A file of this name that is not ours stays as it is.
+
+    An index is nothing to fail for.
+    """
+    path = folder / PAGE
+    try:
         if path.exists() and not _is_ours(path):
             return None
         found = sorted(entries(folder), key=lambda one: one.written, reverse=True)

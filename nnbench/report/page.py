@@ -1,6 +1,6 @@
 """The report of a run: one HTML page that needs nothing else, and the charts as files."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,8 +10,10 @@ from nnbench.report import answer, charts, reproduce, tables
 from nnbench.report.run_analysis import Group, RunAnalysis
 from nnbench.show import html
 from nnbench.show.html import CHARTS
-from nnbench.show.svg import Chart
+from nnbench.show.svg import WIDTH, Chart
 from nnbench.show.text import file_name
+from nnbench.stats.summary import CaseSummary
+from nnbench.workload import networks
 
 if TYPE_CHECKING:
     from nnbench.history.check import Check
@@ -68,8 +70,13 @@ def write(found: RunAnalysis, check: "Check | None" = None) -> Path:
     return html.render(folder / PAGE, "report/page.html.j2", **shown)
 
 
-Titled = tuple[str, str, Chart | None, str]
-"""Of a chart: its file's name, title, what is drawn, and how it is read."""
+Titled = tuple[str, str, Chart | str | None, str]
+"""Of a chart: its file's name, title, what is drawn or why nothing is, and how it is read."""
+
+NO_SHARES = (
+    "Shares are not known of {networks}: the parts, timed by themselves, take much more than the "
+    "whole."
+)
 
 
 def _drawn(folder: Path, some: Iterator[Titled]) -> list[dict[str, Any]]:
@@ -77,8 +84,10 @@ def _drawn(folder: Path, some: Iterator[Titled]) -> list[dict[str, Any]]:
         {
             "name": name,
             "title": title,
-            "reading": reading,
-            "drawn": html.save_chart(chart, folder / CHARTS / f"{name}.svg"),
+            "reading": chart if isinstance(chart, str) else reading,
+            "drawn": ""
+            if isinstance(chart, str)
+            else html.save_chart(chart, folder / CHARTS / f"{name}.svg"),
         }
         for name, title, chart, reading in some
         if chart is not None
@@ -111,8 +120,19 @@ def card(found: RunAnalysis) -> Iterator[Titled]:
     for phase in dict.fromkeys((group.whole, STEP)):
         chart = charts.card(group, phase, rows, numbers)
         yield f"answer-{phase}", f"{titles[phase]}{where}", chart, some
-    chart = charts.parts(group, rows, numbers, as_shares=True, width=charts.CARD_WIDTH)
-    yield "answer-parts", f"Where the time goes{where}", chart, some
+    drawn, without = _shares(group, rows, numbers, charts.CARD_WIDTH)
+    yield "answer-parts", f"Where the time goes{where}{without}", drawn, some
+
+
+def _shares(
+    group: Group, rows: Sequence[CaseSummary], numbers: dict[str, int], width: float
+) -> tuple[Chart | str | None, str]:
+    """The chart of shares, or why there is none; and what its title says it is without."""
+    unknown = answer.without_shares(group, rows)
+    chart = charts.parts(group, rows, numbers, as_shares=True, width=width)
+    if chart is None and unknown:
+        return NO_SHARES.format(networks=networks.listed(unknown, " and ")), ""
+    return chart, f", without {networks.listed(unknown)}" if unknown else ""
 
 
 def _section(found: RunAnalysis, group: Group, numbers: dict[str, int]) -> dict[str, Any]:
@@ -124,9 +144,10 @@ def _section(found: RunAnalysis, group: Group, numbers: dict[str, int]) -> dict[
 
     def why() -> Iterator[Titled]:
         rows = group.summaries
-        for name, title in (("parts", "In seconds"), ("shares", "As shares")):
-            chart = charts.parts(group, rows, numbers, as_shares=name == "shares")
-            yield f"{stem}-{name}", title, chart, READINGS[name]
+        chart = charts.parts(group, rows, numbers, as_shares=False)
+        yield f"{stem}-parts", "In seconds", chart, READINGS["parts"]
+        drawn, without = _shares(group, rows, numbers, WIDTH)
+        yield f"{stem}-shares", f"As shares{without}", drawn, READINGS["shares"]
 
     def ratios() -> Iterator[Titled]:
         chart = charts.ratios(group, numbers)

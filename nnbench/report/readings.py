@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from nnbench.phases import STEP
+from nnbench.phases import STEP, ColdParts
 from nnbench.report.answer import WHAT, distinguishable, shares, too_much
 from nnbench.report.trusted import noise_told
 from nnbench.show import units
 
 if TYPE_CHECKING:
     from nnbench.report.run_analysis import Group
+    from nnbench.stats.summary import CaseSummary
 
 
 def fastest(group: Group, phase: str) -> str:
@@ -29,10 +30,9 @@ def fastest(group: Group, phase: str) -> str:
     return f"{told} and is fastest of {len(having)}, {group.name(last.case)} {time}."
 
 
-def parts(group: Group) -> str:
+def parts(group: Group, having: Sequence[tuple[CaseSummary, ColdParts]]) -> str:
     """Of stacked bars: what the fastest training goes to."""
-    split = [(one, found) for one in group.summaries if (found := one.cold_parts) is not None]
-    one, found = min(split, key=lambda pair: pair[1].cold_s)
+    one, found = min(having, key=lambda pair: pair[1].cold_s)
     told = ", ".join(f"{share} % {name}" for name, share in shares(found)) or too_much(found)
     return f"Where a cold training of {group.name(one.case)} spends its time: {told}."
 

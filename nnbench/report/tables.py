@@ -263,7 +263,7 @@ def _case(one: CaseSummary, found: RunAnalysis) -> dict[str, Any]:
         "times_s": one.times,
         "rows_per_s": one.rows_per_s,
         "ratios": one.ratios,
-        "ratios_to": one.baseline.label,
+        "ratios_to": found.run.name(one.baseline),
         "loss": one.loss,
         "failures": one.failures,
     }

@@ -15,11 +15,15 @@ from nnbench.stats.estimate import Estimate
 TONES = {SETTLED: "good", SETTLING: "", EARLY: "", MORE: "warning"}
 ORDER = (MORE, EARLY, SETTLING, SETTLED)
 SAFE = "Ctrl-C is safe: what was measured is kept, the same command goes on."
+SAFE_IN_NOTEBOOK = (
+    "Interrupting the kernel is safe: what was measured is kept, the same cell goes on."
+)
 SHOWN = {COLD: "whole training", EPOCH: "epoch", STEP: "step"}
 
 
 def watcher(bar: Bar) -> Callable[[Progress], None]:
     """What shows on a bar where a run stands."""
+    safe = SAFE_IN_NOTEBOOK if bar.is_in_notebook else SAFE
     made: tuple[Sequence[Standing], Table | None, str] = ((), None, "")
 
     def watch(progress: Progress) -> None:
@@ -28,7 +32,7 @@ def watcher(bar: Bar) -> Callable[[Progress], None]:
             made = progress.standings, *estimates(progress.standings, bar.rows, bar.width)
         _, table, more = made
         machine = f"machine: {progress.machine}" if progress.machine else ""
-        lines = [line for line in (more, machine, SAFE) if line]
+        lines = [line for line in (more, machine, safe) if line]
         bar.show(
             progress.done, progress.now, progress.total, progress.stage, table=table, lines=lines
         )

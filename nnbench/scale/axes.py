@@ -184,10 +184,10 @@ def _words(network: Network, name: str) -> str:
     if name == "rows":
         return "rows of data"
     if isinstance(network, UserModel):
-        return f"{name} of {network.label}"
+        return f"{name} of {network.name}"
     layers = f"{network.kind.layer}s"
     if name == "width":
         return f"width of each of {network.depth} {layers}"
     if name == "depth":
         return f"depth, {layers} of {network.widths[0]}"
-    return f"{name} of {network.label}: {network.kind.knobs[name].meaning}"
+    return f"{name} of {network.name}: {network.kind.knobs[name].meaning}"

@@ -26,7 +26,7 @@ def draw(found: Sequence[Series]) -> Figure:
     for panel, phase in zip(panels, phases, strict=True):
         _draw(panel, [each for each in found if each.phase == phase], colours)
     launches = span(time.launches for each in found for time in each.times)
-    network = found[0].axis.network.label
+    network = found[0].axis.network.name
     text = f"{network}; 95 % intervals; each point from {launches} launches."
     footnote(figure, f"{text} Exponents are of the upper half of the sizes.")
     return figure

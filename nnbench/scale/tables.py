@@ -29,7 +29,7 @@ def scaling(found: Sequence[Series]) -> Iterator[Table]:
         axis, caption = mine[0].axis.name, "95 % intervals below each figure"
         columns = [axis, *(each.phase for each in mine)]
         yield Table(
-            f"{mine[0].axis.network.label} along {axis}: {context}", columns, rows, caption, texts=0
+            f"{mine[0].axis.network.name} along {axis}: {context}", columns, rows, caption, texts=0
         )
 
 
@@ -94,7 +94,7 @@ def replicas_json(found: Sequence[Scaled]) -> list[dict[str, Any]]:
 def as_json(found: dict[str, list[Series]], pictures: Sequence[Path]) -> dict[str, Any]:
     """The series of each axis, for `show.plain`; times in seconds."""
     axes = {axis: [_series(each) for each in series] for axis, series in found.items()}
-    networks = [each.axis.network.label for series in found.values() for each in series]
+    networks = [each.axis.network.name for series in found.values() for each in series]
     return {"network": networks[0] if networks else None, "axes": axes, "charts": pictures}
 
 

@@ -1,11 +1,10 @@
-"""Progress on standard error: redrawn in place in a terminal, one line below a notebook's cell.
+"""Progress on standard error: redrawn in place in a terminal, and below a notebook's cell.
 
 Elsewhere it is a line at each stage.
 
 However long something lasts, there are few lines; and none is waited for long.
 """
 
-import html
 import sys
 import threading
 import time
@@ -19,7 +18,7 @@ from rich.live import Live
 from rich.segment import Segment, Segments
 from rich.text import Text
 
-from nnbench.show import units
+from nnbench.show import notebook, units
 from nnbench.show.heartbeat import beating
 from nnbench.show.table import Table
 from nnbench.show.terminal import as_rows, open_console
@@ -59,40 +58,6 @@ class State(Protocol):
         """What that is a part of, such as a launch of several; empty where there are none."""
 
 
-REDRAWN_S = 0.25
-"""A notebook's line is drawn anew at most this often: each time is a message to the browser."""
-
-
-class _Cell:
-    """One line below a notebook's cell, drawn in place."""
-
-    def __init__(self) -> None:
-        from IPython.display import display
-
-        self._shown = display({"text/plain": ""}, raw=True, display_id=True)
-        self._told_s = 0.0
-
-    def show(self, done: int, total: int, text: str) -> None:
-        if time.monotonic() - self._told_s >= REDRAWN_S:
-            self._told_s = time.monotonic()
-            bar = f'<progress max="{max(total, 1)}" value="{done}"></progress> '
-            self._update(text, f"<div>{bar}{html.escape(text)}</div>")
-
-    def close(self) -> None:
-        self._update("", "<div></div>")
-
-    def _update(self, text: str, marked: str) -> None:
-        if self._shown is not None:
-            self._shown.update({"text/plain": text, "text/html": marked}, raw=True)
-
-
-def _cell() -> _Cell | None:
-    """The line of the notebook that this process runs, if any."""
-    ipython = sys.modules.get("IPython")
-    shell = ipython.get_ipython() if ipython is not None else None
-    return _Cell() if getattr(shell, "kernel", None) is not None else None
-
-
 @dataclass(frozen=True)
 class _Shown:
     """What is redrawn: of how many so many are done, a table, and lines below it."""
@@ -115,9 +80,9 @@ class Bar:
         self._unit = unit
         self._console = open_console(sys.stderr)
         # A notebook's kernel says that it is a terminal, too.
-        self._cell = None if quiet else _cell()
-        self._live = self._console.is_terminal and not quiet and self._cell is None
-        self._told = not self._live and not quiet and self._cell is None
+        self._place = None if quiet else notebook.place()
+        self._live = self._console.is_terminal and not quiet and self._place is None
+        self._told = not self._live and not quiet and self._place is None
         self._began_s = self._told_s = time.monotonic()
         self._first_done: int | None = None
         self._lines = 0
@@ -134,7 +99,12 @@ class Bar:
     @property
     def width(self) -> int:
         """How many columns there are."""
-        return self._console.width
+        return self._console.width if self._place is None else notebook.WIDTH
+
+    @property
+    def is_in_notebook(self) -> bool:
+        """Whether it is drawn below a notebook's cell."""
+        return self._place is not None
 
     def __enter__(self) -> Self:
         if self._live:
@@ -142,12 +112,13 @@ class Bar:
             shown = Live(self, console=self._console, refresh_per_second=REDRAWN_PER_S, **options)
             self._open.enter_context(shown)
         self._open.enter_context(beating(self._tell_again, only_if=self._told))
+        self._open.enter_context(beating(self._draw, only_if=self.is_in_notebook))
         return self
 
     def __exit__(self, *failure: object) -> None:
         self._open.close()
-        if self._cell is not None:
-            self._cell.close()
+        if self._place is not None:
+            self._place.close()
 
     def show(
         self,
@@ -167,9 +138,8 @@ class Bar:
             self._first_done = done
         begins = stage != self._now.stage
         self._now = _Shown(done, total or self._now.total, note, stage, table, lines)
-        if self._cell is not None:
-            self._cell.show(done, self._now.total, printable(self._line(self._now)))
-        elif self._told:
+        self._draw()
+        if self._told:
             self._tell_if_due("", begins=begins)
 
     def watch(self, state: State) -> None:
@@ -205,6 +175,10 @@ class Bar:
             self._drawn = table, console.render_lines(rows, pad=False)
         for line in self._drawn[1]:
             yield Segments([*line, Segment.line()])
+
+    def _draw(self) -> None:
+        if self._place is not None:
+            self._place.draw(self)
 
     def _tell_again(self) -> None:
         self._tell_if_due("still ", begins=False)

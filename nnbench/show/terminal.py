@@ -9,7 +9,7 @@ import sys
 import textwrap
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import closing, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -313,17 +313,23 @@ def answer(record: Any, shown: Iterable[object], *, as_json: bool) -> None:
 
 @contextmanager
 def waiting(what: str, *, quiet: bool = False) -> Iterator[None]:
-    """Show on standard error that something is being waited for; of a pipe, if it lasts."""
+    """Show that something is being waited for: on standard error, of a pipe if it lasts."""
+    from nnbench.show import notebook
+
     console = open_console(sys.stderr)
+    place = None if quiet else notebook.place()
     began_s = told_s = time.monotonic()
 
     def beat() -> None:
         nonlocal told_s
-        if time.monotonic() - told_s >= STILL_S:
+        if place is not None:
+            place.draw(f"{what}, for {time.monotonic() - began_s:.0f} s")
+        elif time.monotonic() - told_s >= STILL_S:
             told_s = time.monotonic()
             note(f"still {what}, for {told_s - began_s:.0f} s")
 
-    live = console.is_terminal and not quiet
-    shown = console.status(what) if live else nullcontext()
-    with beating(beat, only_if=not live and not quiet), shown:
+    # A notebook's kernel says that it is a terminal, too.
+    live = console.is_terminal and not quiet and place is None
+    shown = console.status(what) if live else closing(place) if place else nullcontext()
+    with shown, beating(beat, only_if=not live and not quiet):
         yield

@@ -190,7 +190,7 @@ def ratios_between_runs(first: Run, second: Run) -> dict[str, Estimate]:
         for phase in before.seconds if key in second.cases else ():
             old, new = before.series(key, phase), after.series(key, phase)
             if min(len(set(old[1])), len(set(new[1]))) >= 2:
-                found[f"{case.context}: {case.label} {phase}"] = unpaired_ratio(*old, *new)
+                found[f"{first.label(case)} {phase}"] = unpaired_ratio(*old, *new)
     return found
 
 

@@ -149,6 +149,18 @@ def _same(one: Plain, other: Plain) -> bool:
     return all(one.get(name, ()) == other.get(name, ()) for name in names)
 
 
+def name_of(specification: Plain, label: str) -> str:
+    """What a network was called by who asked: `100,100` for `100x2`; else its label."""
+    typed: dict[str, str] = specification.get(ASKED, {}).get("typed", {})
+    return typed.get(label, label)
+
+
+def check_names(specification: Field) -> None:
+    """Raise UserError where what networks were called is no text."""
+    for one in specification[ASKED]["typed"].members({}).values():
+        one.text()
+
+
 def read_description(
     path: Path, schema: int, make: Callable[[Field], Contents], missing: str, again: str
 ) -> Contents:

@@ -79,8 +79,11 @@ class Run:
 
     def name(self, case: Case) -> str:
         """What a case's network was called by who asked: `100,100`; else its label."""
-        typed: dict[str, str] = self.specification.get(ASKED, {}).get("typed", {})
-        return typed.get(case.label, case.label)
+        return folders.name_of(self.specification, case.label)
+
+    def label(self, case: Case) -> str:
+        """That with where it was trained, which no two cases share: `jax, cpu, fit: 100,100`."""
+        return f"{case.context}: {self.name(case)}"
 
     def before_round(self, number: int) -> "Run":
         """The same run with the records of the rounds before `number` only."""
@@ -180,8 +183,7 @@ def _check(wanted: Field) -> None:
         for one in wanted["decide"]["phases"].entries():
             one.text()
     wanted[ASKED]["command"].text("")
-    for one in wanted[ASKED]["typed"].members({}).values():
-        one.text()
+    folders.check_names(wanted)
 
 
 def _check_launch(record: Field) -> None:

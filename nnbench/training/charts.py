@@ -27,7 +27,7 @@ def write(session: Session, data: Dataset, predictions: Predictions, path: Path)
     if predictions is not None and regression:
         _predictions(axes[1], data, predictions)
     own = isinstance(session.architecture, UserModel)
-    title = f"{session.architecture.label} on {session.data}"
+    title = f"{session.architecture.name} on {session.data}"
     figure.suptitle(title if own else f"{title}, {session.training.optimizer}", fontsize=11)
     save_figure(figure, path, dpi=130)
     return path

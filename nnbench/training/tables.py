@@ -63,10 +63,11 @@ def counted_own(case: Case, data: Dataset) -> NetworkCount:
         raise UserError(f"{case.model} cannot be counted: {reason(failure)}") from failure
 
 
-def describe(network: str, found: NetworkCount, training: Training | None = None) -> dict[str, Any]:
-    """Counts of a network of this name as plain data; without a training, of a person's own."""
+def describe(case: Case, found: NetworkCount, training: Training | None = None) -> dict[str, Any]:
+    """Counts of a case's network as plain data; without a training, of a person's own."""
     return {
-        "architecture": network,
+        "name": case.name,
+        "architecture": case.label,
         "rows_per_step": found.rows,
         "layers": [
             {
@@ -133,7 +134,7 @@ def _layers(shown: dict[str, Any], width: int) -> Table:
         rows.append(_cells([*name, output, *figures(one, counted=one["counted"])]))
     rows += [None, _cells(["total", *[""] * (texts - 1), *figures(shown)])]
     return Table(
-        f"network {shown['architecture']}, {shown['rows_per_step']:,} rows a step",
+        f"network {_called(shown)}, {shown['rows_per_step']:,} rows a step",
         [
             "layer",
             *(["type"] if is_wide else []),
@@ -146,6 +147,11 @@ def _layers(shown: dict[str, Any], width: int) -> Table:
         texts=texts,
         bold=frozenset({len(rows) - 1}),
     )
+
+
+def _called(shown: dict[str, Any]) -> str:
+    name, label = shown["name"], shown["architecture"]
+    return name if name == label else f"{name} ({label})"
 
 
 def _cells(texts: Sequence[str]) -> list[Cell]:
@@ -225,6 +231,7 @@ def _accuracy(predictions: NDArray[np.float32], data: Dataset) -> str:
 def as_json(session: Session, verdict: Verdict, chart: Path) -> dict[str, Any]:
     """A training, for `show.plain`."""
     return {
+        "name": session.architecture.name,
         "architecture": session.architecture.label,
         "training": session.training,
         "data": session.data,

@@ -154,7 +154,7 @@ class _Execution:
         told = self._asked(present, "look")
         if told["outcome"] != OK:
             reason, *details = str(told.get("message", told["outcome"])).splitlines()
-            raise UserError(f"{present.label} cannot be trained as it is: {reason}", *details)
+            raise UserError(f"{self.tuning.name} cannot be trained as it is: {reason}", *details)
         record = {name: told[name] for name in ("once_s", "step_s", "epoch_s")}
         rows = present.trained_rows
         if told["epoch_s"] > EPOCH_S and present.training.batch_size and not self.arrays.is_stream:
@@ -196,7 +196,7 @@ class _Execution:
         present = self.tuning.present
         last = self.tuning.prepared.get(present.key, {})
         reason, *details = str(last.get("message", "it did not start")).splitlines()
-        raise UserError(f"{present.label} cannot be trained as it is now: {reason}", *details)
+        raise UserError(f"{self.tuning.name} cannot be trained as it is now: {reason}", *details)
 
     def _prepare(self, rung: Rung, launch: int) -> list[Case]:
         """The settings that are ready to be timed, the present one first."""

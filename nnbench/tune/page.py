@@ -30,7 +30,7 @@ def write(found: Finding) -> Path:
     host, created = found.tuning.fingerprint, found.tuning.created
     return html.write(
         found.folder / PAGE,
-        title=f"What to change to train {found.present.case.label} faster",
+        title=f"What to change to train {found.tuning.name} faster",
         subtitle=f"{created} on {host['host']}: {host['cpu']}, {host['cpus']} CPUs",
         sentences=words.sentences(found),
         warnings=words.warnings(found),

@@ -88,6 +88,11 @@ class Tuning:
         return Case.from_json(self.specification["present"])
 
     @property
+    def name(self) -> str:
+        """What its network was called by who asked."""
+        return folders.name_of(self.specification, self.present.label)
+
+    @property
     def look(self) -> dict[str, Any] | None:
         """What the present setting takes about; None before the first look."""
         return next(iter(self.of("look")), None)
@@ -338,6 +343,7 @@ def specification(
         "epochs": epochs,
         "seed": seed,
         "left_out": left_out,
+        folders.ASKED: {"typed": {present.label: present.name}},
     }
 
 
@@ -362,6 +368,7 @@ def read(folder: Path) -> Tuning:
 def _check(wanted: Field) -> None:
     """Raise UserError for a specification that makes no tuning."""
     Case.of(wanted["present"])
+    folders.check_names(wanted)
     for name in spaces.FACTORS:
         if not wanted["values"][name].entries():
             wanted["values"][name].refuse("is empty")

@@ -27,7 +27,8 @@ def table(found: Finding) -> Table:
     more = f"; {left} slower ones are left out" if left > 0 else ""
     below = "; below the line: those that change the training" if changing else ""
     return Table(
-        title=f"{case.label} on {case.data}, {case.device}: an epoch, now = 1 ({now(found)})",
+        title=f"{found.tuning.name} on {case.data}, {case.device}: "
+        f"an epoch, now = 1 ({now(found)})",
         columns=("setting", "epoch / now", "epoch", "paid once", "launches"),
         rows=rows,
         caption=f"95 % intervals below; paid once = build, trace, compile{below}{more}",
@@ -61,7 +62,8 @@ def as_json(found: Finding, page: Path) -> dict[str, Any]:
     return {
         "folder": found.folder,
         "page": page,
-        "network": case.label,
+        "network": found.tuning.name,
+        "label": case.label,
         "data": case.data,
         "rows": case.trained_rows,
         "rows_timed": found.rows,

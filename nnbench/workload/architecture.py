@@ -6,7 +6,7 @@ The notation: `6,6` or `[6, 6]` lists the hidden layers of a Dense network, `6x5
 
 import itertools
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 from nnbench.errors import UserError
 from nnbench.workload.families import FAMILIES, Family, Value
@@ -26,6 +26,8 @@ class Architecture:
     widths: tuple[int, ...]
     family: str = "dense"
     settings: tuple[tuple[str, Value], ...] = ()
+    typed: str = field(default="", compare=False, repr=False)
+    """What was typed for it, if anything: no part of what it is."""
 
     def __post_init__(self) -> None:
         if not self.widths:
@@ -65,6 +67,11 @@ class Architecture:
         settings = ", ".join(f"{name}={_written(value)}" for name, value in self.settings)
         return f"{family}{widths}({settings})" if settings else f"{family}{widths}"
 
+    @property
+    def name(self) -> str:
+        """What it is called by who asked: `100,100` if that was typed, else its label."""
+        return self.typed or self.label
+
     def __str__(self) -> str:
         return self.label
 
@@ -95,7 +102,8 @@ def parse(text: str) -> Architecture:
         given = _settings(text, settings)
     name, colon, widths = inner.rpartition(":")
     family = _family(name.strip() if colon else "dense", text)
-    return Architecture(_widths(text, widths.strip(), family), family.name, family.settings(given))
+    found = Architecture(_widths(text, widths.strip(), family), family.name, family.settings(given))
+    return replace(found, typed=text.strip())
 
 
 def _family(name: str, text: str) -> Family:

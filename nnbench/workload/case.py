@@ -12,7 +12,7 @@ from nnbench.machine import devices
 from nnbench.machine.devices import BACKENDS
 from nnbench.machine.fields import Field
 from nnbench.workload import architecture as arch
-from nnbench.workload import tasks
+from nnbench.workload import handed, tasks
 from nnbench.workload.architecture import Architecture
 from nnbench.workload.counts import NetworkCount, dense
 
@@ -184,6 +184,12 @@ class Case:
         return self.architecture.label if self.architecture else str(self.model)
 
     @property
+    def name(self) -> str:
+        """What the network is called by who asked in this process: `100,100`; else its label."""
+        own = self.architecture.name if self.architecture else self.label
+        return handed.names().get(self.label, own)
+
+    @property
     def row_shape(self) -> tuple[int, ...]:
         """Shape of a row of features."""
         return tuple(map(int, self.shape.split("x"))) if self.shape else (self.features,)
@@ -231,11 +237,10 @@ class Case:
 
     @property
     def context(self) -> str:
-        """That in words: `jax, cpu, 2 threads, compiled`; `fit`, the usual path, goes unsaid."""
+        """That in words: `jax, cpu, fit`, `jax, cpu, 2 threads, compiled`."""
         threads = f", {self.threads} threads" if self.threads else ""
-        path = "" if self.path == "fit" else f", {self.path}"
         virtual = " (virtual)" if devices.are_virtual(self.device) else ""
-        return f"{self.backend}, {self.device}{virtual}{threads}{path}"
+        return f"{self.backend}, {self.device}{virtual}{threads}, {self.path}"
 
     @cached_property
     def key(self) -> str:

@@ -79,11 +79,8 @@ def architectures(texts: Sequence[str]) -> list[Architecture]:
 
 def typed(texts: Sequence[str]) -> dict[str, str]:
     """What was typed for each network whose label is another text: `100x2` by `100,100`."""
-    found: dict[str, str] = {}
-    for head, axes in _groups(_words(texts)):
-        if not axes and not user_model.is_model(head):
-            found.setdefault(arch.parse(head).label, head)
-    return {label: text for label, text in found.items() if label != text}
+    found = [one for one in parse(texts) if isinstance(one, Architecture)]
+    return {one.label: one.name for one in found if one.name != one.label}
 
 
 def listed(names: Sequence[str], between: str = ", ") -> str:

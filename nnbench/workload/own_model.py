@@ -101,7 +101,9 @@ def _called(own: user_model.UserModel, policy: str | None = None) -> "keras.Mode
     except (Exception, SystemExit) as failure:
         raise UserError(f"{own} failed: {user_code.reason(failure)}") from failure
     if not isinstance(model, keras.Model):
-        raise UserError(f"{own} returned a {type(model).__name__}, not a Keras model")
+        kind = type(model).__name__
+        told = "nothing" if model is None else f"{'an' if kind[0] in 'aeiou' else 'a'} {kind}"
+        raise UserError(f"{own} returned {told}, not a Keras model: end it with return model")
     return model
 
 

@@ -89,7 +89,8 @@ def load(reference: str) -> Callable[[], Any]:
         raise UserError(f"{source} cannot be imported: {reason(failure)}") from failure
     function = getattr(module, name, None)
     if not callable(function):
-        raise UserError(f"{source} has no function '{name}'")
+        known = f"{name} in {source} is no function" if hasattr(module, name) else ""
+        raise UserError(known or f"{source} has no function '{name}'")
     return function  # type: ignore[no-any-return]
 
 

@@ -34,6 +34,11 @@ class UserModel:
         written = ", ".join(f"{name}={value}" for name, value in self.arguments)
         return f"{self.reference}({written})" if written else self.reference
 
+    @property
+    def name(self) -> str:
+        """The same: it has one notation."""
+        return self.label
+
     def __str__(self) -> str:
         return self.label
 

@@ -146,7 +146,7 @@ def test_sides_that_are_measured_now_are_asked_for_their_numbers_too(tmp_path, m
     found = nnbench.compare(sys.executable, ".", "6,6", data=(x, y), **few).found
     assert found.other_numbers == ()
     assert found.options == {}, "no command line can name arrays"
-    assert [one.label for one in found.comparisons] == ["jax, cpu: 6x2 step"]
+    assert [one.label for one in found.comparisons] == ["jax, cpu, fit: 6x2 step"]
 
 
 @pytest.mark.parametrize(
@@ -223,3 +223,21 @@ def test_arrays_of_any_structure_are_data():
     assert data.rows == 5
     assert "image" in data.parts
     assert data.weights.shape == (5,)
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda: nnbench.run("6,6", name=7),
+        lambda: nnbench.layers("6,6", name=7),
+        lambda: nnbench.tune("6,6", name=7),
+        lambda: nnbench.load(None),
+        lambda: nnbench.train("6,6", seed="a"),
+        lambda: nnbench.train("6,6", save=5),
+    ],
+)
+def test_a_wrong_type_is_one_exception_that_names_it(call):
+    with pytest.raises(
+        UserError, match=r"is not of the right kind: (str|int)( or Path)? is wanted"
+    ):
+        call()

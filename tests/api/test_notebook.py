@@ -1,6 +1,7 @@
 """A notebook, executed by a real kernel: everything that people do in one, once."""
 
 import os
+import re
 
 import pytest
 
@@ -62,6 +63,11 @@ print(open("results/again/trials.jsonl").read().startswith(kept), len(again.anal
 again
 """,
     'nnbench.run(build, data=(x, y), name="not/a name", **(few | {"backend": "torch"}))',
+    """
+nnbench.train("6,6", epochs=3)
+nnbench.run(build, data=(x, y), name="again", **(few | {"launches": 2}))
+print("told", file=sys.stderr)
+""",
 ]
 MISTAKES = (7, 10, 12)
 HTML, TEXT = "text/html", "text/plain"
@@ -73,7 +79,15 @@ def cells(tmp_path_factory):
     nbformat, nbclient = pytest.importorskip("nbformat"), pytest.importorskip("nbclient")
     folder = tmp_path_factory.mktemp("notebook")
     made = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(one) for one in CELLS])
-    client = nbclient.NotebookClient(
+    updates = []
+
+    class Client(nbclient.NotebookClient):
+        def process_message(self, msg, cell, cell_index):
+            if msg["msg_type"] == "update_display_data":
+                updates.append((cell_index, msg["content"]["data"]))
+            return super().process_message(msg, cell, cell_index)
+
+    client = Client(
         made, timeout=300, allow_errors=True, resources={"metadata": {"path": str(folder)}}
     )
     client.execute(env={**os.environ, "KERAS_BACKEND": "jax"})
@@ -81,6 +95,8 @@ def cells(tmp_path_factory):
         for output in one.outputs:
             if output.output_type == "error" and number not in MISTAKES:
                 raise AssertionError("\n".join(output.traceback))
+    for number, one in enumerate(made.cells):
+        one.updates = [data for place, data in updates if place == number]
     return made.cells
 
 
@@ -104,10 +120,26 @@ def test_a_function_of_the_notebook_is_timed_and_shown(cells):
     assert written(cells[6]) == "True True\n"
 
 
-def test_progress_is_one_line_below_the_cell(cells):
-    lines = [one for one in cells[2].outputs if one.output_type == "display_data"]
-    assert len(lines) == 1
+def test_progress_is_what_a_terminal_shows_drawn_in_place_and_gone_at_the_end(cells):
+    places = [one for one in cells[2].outputs if one.output_type == "display_data"]
+    # One while measuring, and one before where it lasts to look how long a step takes.
+    assert 1 <= len(places) <= 2
+    assert all(one.data == {TEXT: "", HTML: ""} for one in places)
+    drawn = [one for one in cells[11].updates if one[TEXT]][-1]
+    assert drawn[HTML].startswith("<pre")
+    last = drawn[TEXT]
+    for one in ("launch 2 of 2 (jax, cpu)", " trials, ", " passed", "now: ", "machine: "):
+        assert one in last
+    assert re.search(r"^build .* (settl|too early|more needed)", last, re.M)
+    assert "Interrupting the kernel is safe" in last
+    assert "Ctrl-C" not in last
+    # Nothing of it goes the way of a terminal.
     assert "launch 1 of" not in written(cells[2], "stderr")
+    assert "\x1b" not in written(cells[2], "stderr")
+
+
+def test_what_is_written_after_a_training_is_still_seen(cells):
+    assert written(cells[13], "stderr").endswith("told\n")
 
 
 def test_a_mistake_is_a_line(cells):

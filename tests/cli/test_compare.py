@@ -27,11 +27,11 @@ def test_two_saved_runs_are_compared_phase_by_phase(nnbench, tmp_path):
     after = make_run(tmp_path / "b", slow, launches=8, spread=0.005, seed=1)
     folders = before.folder, after.folder
     found = verdicts(nnbench("compare", *folders, "--phase", "all", "--json"), status=1)
-    assert found["tensorflow, cpu: 6x2 trace"] == DIFFERENT
-    assert found["tensorflow, cpu: 6x2 step"] in (EQUIVALENT, UNDECIDED)
+    assert found["tensorflow, cpu, fit: 6x2 trace"] == DIFFERENT
+    assert found["tensorflow, cpu, fit: 6x2 step"] in (EQUIVALENT, UNDECIDED)
     assert len(found) == 16
     of_one = verdicts(nnbench("compare", *folders, "--phase", "step", "--json"))
-    assert list(of_one) == ["tensorflow, cpu: 6x2 step", "tensorflow, cpu: 6x5 step"]
+    assert list(of_one) == ["tensorflow, cpu, fit: 6x2 step", "tensorflow, cpu, fit: 6x5 step"]
 
 
 def test_what_was_not_asked_for_is_told_and_not_judged(nnbench, tmp_path):
@@ -44,7 +44,7 @@ def test_what_was_not_asked_for_is_told_and_not_judged(nnbench, tmp_path):
     assert (answer.returncode, told["outcome"]) == (0, "equivalent")
     phases = [one["label"].rpartition(" ")[2] for one in told["comparisons"]]
     assert phases == ["step", "epoch", "cold"]
-    assert "tensorflow, cpu: 6x2 trace" in told["others"]
+    assert "tensorflow, cpu, fit: 6x2 trace" in told["others"]
     lines = nnbench("compare", before.folder, after.folder).stdout.splitlines()
     assert lines[0].startswith("equivalent: all 3 comparisons are within 2.0 %")
     assert any(line.startswith("not judged: build, prepare, trace") for line in lines)
@@ -98,7 +98,7 @@ def test_unlike_hosts_and_versions_are_refused_and_named_on_every_line(nnbench, 
     assert "3.14.0" in refused.stderr
     assert refused.stdout == ""
     told = nnbench("compare", before.folder, after.folder, "--unlike", "--phase", "all")
-    lines = [line for line in told.stdout.splitlines() if line.startswith("tensorflow, cpu: ")]
+    lines = [line for line in told.stdout.splitlines() if line.startswith("tensorflow, cpu, fit: ")]
     assert len(lines) == 16
     assert all("elsewhere" in line for line in lines)
 

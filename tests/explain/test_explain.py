@@ -225,6 +225,6 @@ def test_a_saved_run_is_explained_by_the_cost_model_that_there_is(nnbench, calib
     run = make_run(tmp_path, times, backends=("jax",))
     why = nnbench("explain", "100x2", "6x5", "--run", run.folder, pictures=True)
     assert why.returncode == 0, why.stderr
-    assert "Do layers cost more than units? On jax, cpu, 30 epochs" in why.stdout
+    assert "Do layers cost more than units? On jax, cpu, fit, 30 epochs" in why.stdout
     assert "By the cost model" in why.stdout
     assert (tmp_path / why.stdout.strip().splitlines()[-1]).stat().st_size > 10_000

@@ -98,7 +98,7 @@ def good(run):
 def test_of_a_network_that_fails_the_reason_is_told_once_and_the_others_are_measured(run, kind):
     found = run(only("8x1", kind=kind))
     (failure,) = measuring.failures(found)
-    assert failure.network == "8x1"
+    assert failure.network == "8"
     assert failure.reason == "ValueError: bad (mine.py:3)"
     assert failure.details == ("  mine.py, line 3, in made: raise",)
     assert ("4x1", "") in good(found)
@@ -157,7 +157,7 @@ def test_a_network_with_which_workers_are_killed_does_not_cost_the_others(run):
     found = run(lambda on, case, asked: killed() if case.label == "4x1" else None)
     assert good(found) == {("8x1", "")}
     (failure,) = measuring.failures(found)
-    assert failure.told == "not measured: 4x1: the worker ended with signal 9"
+    assert failure.told == "not measured: 4: the worker ended with signal 9"
     with pytest.raises(UserError, match=r"nothing was measured: .*signal 9"):
         run(killed, name="none")
 
@@ -212,13 +212,31 @@ def test_the_exit_status_says_that_a_network_could_not_be_measured(nnbench, play
     play(only("8x1"))
     answer = nnbench(*asked)
     assert answer.returncode == 1
-    assert answer.stderr.startswith("not measured: 8x1: ValueError: bad (mine.py:3)\n")
+    assert answer.stderr.startswith("not measured: 8: ValueError: bad (mine.py:3)\n")
     assert [one["architecture"] for one in json.loads(answer.stdout)["cases"]] == ["4x1"]
     play(lambda *_: raised())
     answer = nnbench(*asked, "--fresh", "--name", "none")
     assert answer.returncode == 2
     assert answer.stderr.startswith("nnbench: nothing was measured: ")
     assert answer.stdout == ""
+
+
+@pytest.mark.usefixtures("no_pictures")
+def test_a_folder_that_results_were_asked_for_has_an_index_from_the_first_on(
+    nnbench, play, tmp_path
+):
+    asked = ("run", "4", "8", "--backend", "jax", "--launches", "1", "--quiet", "--json")
+    play(lambda *_: None)
+    own = tmp_path / "own"
+    own.mkdir()
+    (own / "index.html").write_text("a page of mine")
+    for folder in ("mine", "results/of/april", "own"):
+        assert nnbench(*asked, "--results", folder, "--name", "one").returncode == 0
+    for folder in ("mine", "results/of/april"):
+        assert 'href="one/report.html"' in (tmp_path / folder / "index.html").read_text()
+    assert 'href="of/april/one/report.html"' in (tmp_path / "results/index.html").read_text()
+    assert (own / "index.html").read_text() == "a page of mine"
+    assert {one.name for one in tmp_path.iterdir()} <= {"mine", "results", "own", "mine.py"}
 
 
 @pytest.mark.long

@@ -37,7 +37,7 @@ def test_the_finding_is_what_trained_fastest(tmp_path, times_s, finding):
 def test_a_training_that_no_other_path_can_have_is_reported(tmp_path):
     found = analyse(make_run(tmp_path, {"6,6": {"cold": 1.0}, "7": SLOW}, device="cpu*2"))
     assert "7x1 took" in found.finding
-    assert found.summaries[0].case.context == "tensorflow, cpu*2 (virtual)"
+    assert found.summaries[0].case.context == "tensorflow, cpu*2 (virtual), fit"
     assert VIRTUAL in found.warnings
     pages.write(found)
 
@@ -72,6 +72,22 @@ def test_of_parts_that_take_more_than_the_whole_no_shares_are_told(tmp_path):
     told = next(one for one in found.answer if "shares are not known" in one)
     assert re.search(r"timed by themselves, take [34]\d % more than the whole", told)
     assert any("takes cold, the parts" in one for one in found.sentences)
+
+
+@pytest.mark.usefixtures("no_pictures")
+def test_shares_that_are_not_known_are_not_drawn(tmp_path):
+    """Of all networks: a sentence in place of the charts. Of some: the title names them."""
+    known, unknown = {"cold": 2.4}, {"cold": 1.0}
+    for place, times_s, titles in (
+        ("none", {"6,6": unknown, "100,100": unknown}, ["Where the time goes", "As shares"]),
+        ("some", {"6,6": known, "100,100": unknown}, ["without 100x2", "As shares, without 100x2"]),
+    ):
+        found = analyse(make_run(tmp_path / place, times_s))
+        text = pages.write(found).read_text()
+        for title in titles:
+            assert title in text
+        assert ("Shares are not known of 6x2 and 100x2" in text) == (place == "none")
+        assert ('data-name="answer-parts"' in text) == (place == "some")
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from runs import make_run
 
-from nnbench.report import comparison, comparison_files, comparison_words
+from nnbench.report import comparison, comparison_files, comparison_page, comparison_words
 from nnbench.report.comparison import ComparedSides, Spent
 from nnbench.stats.estimate import nested_estimate
 from nnbench.stats.verdict import Look, judge, judge_looks, sentence
@@ -26,10 +26,10 @@ def ratio(change, spread=0.01, launches=8):
 
 
 def answer(changes, spread=0.01, first="main (0123abcde)", second="now", **more):
-    ratios = {f"jax, cpu: 6x2 {phase}": ratio(one, spread) for phase, one in changes.items()}
+    ratios = {f"jax, cpu, fit: 6x2 {phase}": ratio(one, spread) for phase, one in changes.items()}
     spent = Spent(rounds=8, took_s=96.0, budget_s=240.0, early=True, looks=(4, 5, 6, 8))
     commits = ("0123abcde" + 31 * "f", "HEAD")
-    asked = {"spent": spent, "commits": commits, "options": {"jax, cpu: 6x2": OPTIONS}}
+    asked = {"spent": spent, "commits": commits, "options": {"jax, cpu, fit: 6x2": OPTIONS}}
     return ComparedSides(first, second, (), tuple(judge(ratios)), **asked | more)
 
 
@@ -88,8 +88,14 @@ def test_only_what_was_looked_at_often_is_said_to_be():
 
 
 def test_what_an_early_look_decided_is_told_beside_a_later_interval_that_does_not_show_it():
-    early = {"jax, cpu: 6x2 step": ratio(0.0, 0.003, 5), "jax, cpu: 6x2 cold": ratio(0.0, 0.2, 5)}
-    late = {"jax, cpu: 6x2 step": ratio(0.0, 0.03), "jax, cpu: 6x2 cold": ratio(0.3, 0.01)}
+    early = {
+        "jax, cpu, fit: 6x2 step": ratio(0.0, 0.003, 5),
+        "jax, cpu, fit: 6x2 cold": ratio(0.0, 0.2, 5),
+    }
+    late = {
+        "jax, cpu, fit: 6x2 step": ratio(0.0, 0.03),
+        "jax, cpu, fit: 6x2 cold": ratio(0.3, 0.01),
+    }
     looks = [Look(0.3, early, 5), Look(0.7, late, 8)]
     step, cold = judge_looks(looks)
     assert step.ratio.high > 1.02
@@ -129,9 +135,13 @@ def test_the_next_command_measures_the_same_network_and_is_whole():
 
 
 def test_where_the_arguments_are_not_known_no_command_is_told():
-    for unknown in ({"options": {}}, {"commits": None}, {"options": {"jax, cpu: 7x2": OPTIONS}}):
+    for unknown in (
+        {"options": {}},
+        {"commits": None},
+        {"options": {"jax, cpu, fit: 7x2": OPTIONS}},
+    ):
         assert comparison_words.next_steps(answer({"step": 0.1}, **unknown)) == []
-    escaped = {"jax, cpu: 6x2": ("--model", "\x1b[31m.py:build")}
+    escaped = {"jax, cpu, fit: 6x2": ("--model", "\x1b[31m.py:build")}
     assert comparison_words.next_steps(answer({"step": 0.1}, options=escaped)) == []
 
 
@@ -140,7 +150,7 @@ def test_the_options_of_a_comparison_are_those_of_one_network_in_one_place(tmp_p
     study = Study.of(["6,6", "6x5"], data="synthetic:rows=50", backend="jax,torch", launches=9)
     found = comparison._options(run, study)
     assert len(found) == 4
-    assert found["torch, cpu: 6x5"] == (
+    assert found["torch, cpu, fit: 6x5"] == (
         *("--architectures", "6x5", "--data", "synthetic:rows=50", "--backend", "torch"),
     )
 
@@ -172,3 +182,20 @@ def test_junit_counts_what_it_holds(tmp_path, required, kind):
     assert suite.get("tests") == str(len(tests)) == "2"
     assert [child.tag for test in tests for child in test] == [kind, "failure"]
     assert suite.get("failures") == ("2" if required else "1")
+
+
+def test_where_it_ran_is_named_once_and_on_each_line_where_it_is_more_than_one():
+    found = answer({"step": 0.1})
+    (row,) = comparison_page.table(found).rows
+    assert row[0].text == "6x2 step"
+    assert comparison_page.table(found).caption.startswith("jax, cpu, fit: now against ")
+    assert "<code>jax, cpu, fit</code>, <code>now</code> against" in comparison_files.as_markdown(
+        found
+    )
+    other = replace(found.comparisons[0], label="jax, cpu, compiled: 6x2 step")
+    both = replace(found, comparisons=(*found.comparisons, other))
+    assert [row[0].text for row in comparison_page.table(both).rows] == [
+        "jax, cpu, fit: 6x2 step",
+        "jax, cpu, compiled: 6x2 step",
+    ]
+    assert "jax, cpu" not in comparison_page.table(both).caption

@@ -249,7 +249,11 @@ def test_what_comes_from_data_is_escaped(tmp_path):
 
 def test_charts_lie_beside_the_page_as_files(written):
     names = {path.name for path in (written.parent / "charts").iterdir()}
-    assert {"answer-cold.svg", "tensorflow-cpu-parts.svg", "tensorflow-cpu-ratios.svg"} <= names
+    assert {
+        "answer-cold.svg",
+        "tensorflow-cpu-fit-parts.svg",
+        "tensorflow-cpu-fit-ratios.svg",
+    } <= names
     text = (written.parent / "charts" / "answer-cold.svg").read_text()
     assert "var(" not in text
     assert "100,100</text>" in text
@@ -257,7 +261,12 @@ def test_charts_lie_beside_the_page_as_files(written):
 
 def test_two_backends_and_paths_are_compared(of_two_paths):
     text = without_scripts(of_two_paths)
-    contexts = ["tensorflow, cpu", "jax, cpu", "tensorflow, cpu, compiled", "jax, cpu, compiled"]
+    contexts = [
+        "tensorflow, cpu, fit",
+        "jax, cpu, fit",
+        "tensorflow, cpu, compiled",
+        "jax, cpu, compiled",
+    ]
     assert all(f"<h3>{one}</h3>" in text for one in contexts)
     assert "TensorFlow and JAX cannot be distinguished" in text or "JAX and TensorFlow" in text
     assert re.search(

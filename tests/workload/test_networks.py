@@ -113,3 +113,12 @@ def test_what_does_not_fit_is_named_in_one_line(train, texts, told):
         networks.parse(texts)
     assert told in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_a_network_knows_what_was_typed_and_is_the_same_network():
+    long, short = networks.parse_one("100,100"), networks.parse_one("100x2")
+    assert (long.name, long.label, short.name) == ("100,100", "100x2", "100x2")
+    assert long == short
+    assert len({long, short}) == 1
+    assert networks.typed(["100x2", "100,100", "[6, 6]"]) == {"6x2": "[6,6]"}
+    assert networks.typed(["100,100", "depth=2 width=6"]) == {"100x2": "100,100"}

@@ -284,7 +284,7 @@ QUICK = ("--backend", "jax", "--launches", "1", "--blocks", "1", "--epochs", "2"
 def test_a_table_s_labels_are_trained_on_both_paths(nnbench, table, asked):
     answer = nnbench("run", *asked, "--data", table, "--path", "fit,compiled", *QUICK)
     assert answer.returncode == 0, answer.stderr
-    for path in ("jax, cpu: ", "jax, cpu, compiled: "):
+    for path in ("jax, cpu, fit: ", "jax, cpu, compiled: "):
         # A title is as wide as its table.
         assert f"{path}{table}, 60 rows".replace(" ", "") in "".join(answer.stdout.split())
 

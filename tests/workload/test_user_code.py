@@ -88,7 +88,9 @@ LONG = pytest.mark.long
     [
         ("mine.py:nothing", "mine.py:data", "no function 'nothing'"),
         ("mine.py:forgotten", "mine.py:data", "cannot be trained on mine.py:data"),
-        pytest.param("mine.py:text", "mine.py:data", "returned a str", marks=LONG),
+        pytest.param(
+            "mine.py:text", "mine.py:data", "returned a str, not a Keras model", marks=LONG
+        ),
         pytest.param("other.py:small", "mine.py:data", "other.py is not there", marks=LONG),
         pytest.param("mine.py", "mine.py:data", "names no function", marks=LONG),
         pytest.param("mine.py:small", "banknotes", "cannot be trained on banknotes", marks=LONG),

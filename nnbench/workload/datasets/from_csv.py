@@ -45,7 +45,9 @@ def load_csv(
     """Read the chosen columns, with `header` for a header line; UserError for unusable ones."""
     read = table.read(path, header=header)
     if choice.label is None:
-        raise UserError(f"{read.file} needs a label: name one of its columns {read.listed()}")
+        raise UserError(
+            f"{read.file} needs a label: name one of its columns {read.listed()} with --label"
+        )
     named = _named(read, choice.label)
     read.require([*named, *(choice.features or ())])
     notes = list(read.notes)
