@@ -13,10 +13,14 @@ from collections.abc import Iterator
 from types import ModuleType
 from typing import Any
 
-OPTIONAL = ("matplotlib", "pandas", "sklearn")
+OPTIONAL = ("IPython", "matplotlib", "pandas", "sklearn")
+"""In a notebook IPython is there already, and stays."""
 
 OPTIONAL_BUT_FOR_TENSORFLOW = ("requests",)
 """TensorFlow itself does not start without it."""
+
+OPTIONAL_FOR_TENSORFLOW = ("jax", "scipy")
+"""It imports all of both, for TFLite's conversion of JAX' functions and for the Keras of before."""
 
 _TPU_ATTENTION = "jax.experimental.pallas.ops.tpu.splash_attention"
 PUT_OFF = (
@@ -54,11 +58,12 @@ def only_what_trains(backend: str) -> Iterator[None]:
 
     Nor is garbage collected, which takes a quarter of such an import and finds next to nothing.
     """
-    optional = OPTIONAL if backend == "tensorflow" else OPTIONAL + OPTIONAL_BUT_FOR_TENSORFLOW
+    more = OPTIONAL_FOR_TENSORFLOW if backend == "tensorflow" else OPTIONAL_BUT_FOR_TENSORFLOW
+    stand_ins = {name: Later(name) for name in PUT_OFF}
     collects = gc.isenabled()
     gc.disable()
     try:
-        with _in_place_of({**dict.fromkeys(optional), **{name: Later(name) for name in PUT_OFF}}):
+        with _in_place_of({**dict.fromkeys(OPTIONAL + more), **stand_ins}):
             yield
     finally:
         if collects:

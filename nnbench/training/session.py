@@ -20,7 +20,7 @@ from nnbench.machine import fields, keras_import, npz, whole_file
 from nnbench.training.compiled import program_cache
 from nnbench.training.compiled.fast_fit import fast_fit
 from nnbench.training.fit import fit
-from nnbench.workload import keras_model, networks, tasks, user_code
+from nnbench.workload import initial_values, keras_model, networks, tasks, user_code
 from nnbench.workload.architecture import Architecture
 from nnbench.workload.case import Case, Training
 from nnbench.workload.datasets import Dataset
@@ -119,7 +119,7 @@ def train(
     if seed is not None:
         keras_import.set_random_seed(seed)
     if go_on_from is None:
-        with program_cache.on_disk():
+        with program_cache.on_disk(), initial_values.quick():
             model = _built(architecture, training, data)
         earlier: list[float] = []
         initial = model.get_weights()

@@ -27,6 +27,18 @@ print(pandas.DataFrame({"a": [1]}).a[0], matplotlib.pyplot.__name__)
     assert in_fresh_backend(backend, code).split() == ["1", "matplotlib.pyplot"]
 
 
+@LONG
+def test_tensorflow_starts_without_jax_and_scipy_which_are_there_afterwards(in_fresh_backend):
+    code = """
+import sys
+spared = {"jax", "scipy", "IPython"} & set(sys.modules)
+import jax.numpy, scipy.sparse
+import numpy as np, tensorflow as tf
+print(not spared, scipy.sparse.issparse(scipy.sparse.eye(2)), int(jax.numpy.arange(3).sum()))
+"""
+    assert in_fresh_backend("tensorflow", code).split() == ["True", "True", "3"]
+
+
 def test_what_is_put_off_is_there_when_it_is_asked_for(in_fresh_backend):
     code = """
 import gc

@@ -29,6 +29,9 @@ from nnbench.training.compiled.data import LONGEST_RUN, Task, batches, split
 
 Logs = dict[str, NDArray[Any]]
 
+SIMPLE = ("SGD", "Adam", "AdamW", "RMSprop")
+"""Optimizers of Keras' own that assign nothing while they make their variables."""
+
 
 class Program(Protocol):
     """What each backend's file offers; made from a model and a `Task`."""
@@ -232,9 +235,16 @@ def _build(model: Any, data: Any) -> bool:
 
 def _build_in_graph(model: Any, data: Any) -> None:
     """Build as `fit` does on TensorFlow, while it traces: what `build` assigns then is lost."""
+    import keras
     import tensorflow as tf
 
     def build() -> None:
         model._symbolic_build(data_batch=data)
 
+    optimizer = model.optimizer
+    simple = type(optimizer) in [getattr(keras.optimizers, name) for name in SIMPLE]
+    weighted = all(layer.built for layer in model._flatten_layers())
+    if simple and weighted and not optimizer.built and not tf.distribute.has_strategy():
+        # Of the same values: within a graph each variable takes graphs of its own.
+        optimizer.build(model.trainable_variables)
     tf.function(build, autograph=False).get_concrete_function()

@@ -13,6 +13,7 @@ import numpy as np
 from nnbench.errors import UserError
 from nnbench.training.compiled import Logs, Prepared, prepare, program_cache, python_state, refusals
 from nnbench.training.compiled.data import state_variables
+from nnbench.workload import initial_values
 
 if TYPE_CHECKING:
     import keras
@@ -95,7 +96,8 @@ def fast_fit(
         more: dict[str, Any] = {"seed": seed, "jit_compile": jit_compile}
         more["epochs"] = max(0, epochs - initial_epoch)
         with program_cache.on_disk():
-            prepared = prepare(model, x, y, **more, **options)
+            with initial_values.quick():
+                prepared = prepare(model, x, y, **more, **options)
             held = python_state.held(model)
             if epochs > initial_epoch:
                 prepared.compile()
