@@ -88,8 +88,8 @@ def read(folder: Path) -> list[Round]:
         if set(sides) == {BASE, SAME, SLOWER} and all(len(one) == wanted for one in sides.values()):
             starts = [one for one in run.launches if one["round"] == number]
             start_s = max(one["import_s"] + one["first_use_s"] for one in starts)
-            trials = [one for one in run.trials if one["round"] == number]
-            trials_s = sum(one["wall_s"] for one in trials) * 2 / len(sides)
+            trials = run.trials.where(run.trials.column("round") == number)
+            trials_s = trials.spent_s * 2 / len(sides)
             values = {side: list(one.values()) for side, one in sides.items()}
             found.append(Round(values, start_s + trials_s))
     return found

@@ -38,7 +38,7 @@ def measure(
         found = on_cluster.measure(asked, note, bar.watch)
     runs = book.finished(found)
     tell_failures(*runs.values())
-    if not any(run.good_trials() for run in runs.values()):
+    if not any(len(run.good_rows()) for run in runs.values()):
         raise UserError("nothing was measured on any host")
     begin_index(output)
     return runs

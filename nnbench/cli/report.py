@@ -45,7 +45,7 @@ def report(
         tell_layers(run, as_json=as_json)
         return
     # A run over commits has a history of its own, once there is something in it.
-    own = (run_folder,) if run.specification.get("commits") and run.good_trials() else ()
+    own = (run_folder,) if run.specification.get("commits") and len(run.good_rows()) else ()
     check = None
     if history or own:
         from nnbench.history import check as checking

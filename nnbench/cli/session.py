@@ -111,9 +111,10 @@ def execute(
 def _tell_equal_code(run: "Run") -> None:
     """Say where commits that are compared differ in nothing that was imported."""
     ran: dict[str, dict[int, str]] = {}
-    for record in (*run.launches, *run.trials):
-        if "code" in record:
-            ran.setdefault(record["side"], {})[record["launch"]] = record["code"]
+    recorded = [record for record in run.launches if "code" in record]
+    recorded += run.trials.records(row for row, _ in run.trials.rare("code"))
+    for record in recorded:
+        ran.setdefault(record["side"], {})[record["launch"]] = record["code"]
     codes = {code for launches in ran.values() for code in launches.values()}
     if len(ran) > 1 and len(codes) == 1:
         note(f"{' and '.join(ran)} ran equal code: they differ in no file that was imported")

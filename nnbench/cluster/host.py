@@ -29,6 +29,7 @@ from nnbench.measure import effort
 from nnbench.measure import run as measuring
 from nnbench.measure.process import DataFile
 from nnbench.store import runs
+from nnbench.store.trials import Trials
 from nnbench.workload import user_model
 from nnbench.workload.case import Case
 
@@ -230,7 +231,7 @@ def _measure(order: Plain, channel: Channel) -> Plain:
     (place / "logs").mkdir(parents=True, exist_ok=True)
     arrays = DataFile(folder() / "files" / order["data"], order["data_name"], order["is_stream"])
     # Dask's messages hold tuples where lists were sent.
-    run = runs.Run(place, "", specification, {}, [], list(answer["failures"]))
+    run = runs.Run(place, "", specification, {}, [], Trials(answer["failures"]))
     outbox = Outbox(place, order["attempt"], lambda lines: channel.ask({"records": lines}))
     done = False
     try:

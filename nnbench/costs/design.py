@@ -71,10 +71,11 @@ def slowdown(made: Sequence[Run]) -> float:
     """How much longer trials of these runs took than was guessed; 1 where none is known."""
     shares = []
     for run in made:
-        walls_s: dict[str, float] = {}
-        for trial in run.trials:
-            walls_s[trial["case"]] = walls_s.get(trial["case"], 0.0) + trial["wall_s"]
-        shares += [wall_s / guessed_trial_s(run.cases[key]) for key, wall_s in walls_s.items()]
+        walls_s = run.trials.column("wall_s")
+        shares += [
+            float(walls_s[rows].sum()) / guessed_trial_s(run.cases[key])
+            for key, rows in run.trials.rows_by("case").items()
+        ]
     return float(np.median(shares)) if shares else 1.0
 
 

@@ -55,8 +55,9 @@ def observed(of: Iterable[runs.Run]) -> list[Observed]:
         samples = run.samples()
         if samples.empty:
             continue
-        timed = [trial for trial in run.good_trials() if trial["trial_kind"] == "phases"]
-        trials = {(trial["case"], trial["launch"]): trial for trial in timed}
+        timed = run.trials.are(outcome=runs.OK, trial_kind="phases")
+        records = run.trials.records(np.flatnonzero(timed))
+        trials = {(trial["case"], trial["launch"]): trial for trial in records}
         grouped = samples.groupby(["case", "launch", "phase"])["seconds"]
         medians, quartiles = grouped.median(), grouped.quantile(0.25)
         steady = medians.index.get_level_values("phase").isin((STEP, EPOCH))

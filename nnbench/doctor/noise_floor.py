@@ -142,7 +142,7 @@ def from_run(run: runs.Run, case: Case, seed: int = 0) -> NoiseFloor:
     """The noise floor that a run of one case on two equal sides shows."""
     measured = Measured.of(run)
     ratios = Blocks.of(run).between_sides(case, *SIDES)
-    looks = [trial["noise"] for trial in run.trials if trial.get("noise")]
+    looks = [seen for _, seen in run.looks() if seen]
     reasons = [", ".join(noise.contamination(look)) for look in looks]
     known = {phase: ratio for phase, ratio in ratios.items() if ratio.has_interval}
     spreads = {phase: spread_of(measured, phase, seed) for phase in PHASES_TOLD}

@@ -24,7 +24,7 @@ from nnbench.stats.blocks import Blocks
 from nnbench.stats.estimate import RESAMPLES, Estimate, hodges_lehmann
 from nnbench.stats.interval import CONFIDENCE, Interval
 from nnbench.stats.summary import Measured, ratios_between_runs, step_flops
-from nnbench.store.runs import Run
+from nnbench.store.runs import OK, Run
 from nnbench.workload.case import Case
 from nnbench.workload.networks import Network
 
@@ -51,12 +51,15 @@ class Counts:
     @classmethod
     def of(cls, run: Run, case: Case) -> Self:
         """By arithmetic, or as the run's trials have counted the network that they built."""
-        trials = [one for one in run.good_trials() if one["case"] == case.key]
-        parameters = (one["parameters"] for one in trials if one.get("parameters") is not None)
+        trials = run.trials
+        mine = trials.are(outcome=OK, case=case.key)
+        rows = np.flatnonzero(mine)
+        parameters = trials.column("parameters")[rows]
+        counted = parameters[~np.isnan(parameters)]
         # Keras numbers layers by process: the names of one trial are enough.
-        left_out = next((one["not_counted"] for one in trials if "not_counted" in one), ())
-        known = case.parameters or next(parameters, None)
-        return cls(known, step_flops(case, trials), tuple(left_out))
+        left_out = next((one for row, one in trials.rare("not_counted") if mine[row]), ())
+        known = case.parameters or (int(counted[0]) if len(counted) else None)
+        return cls(known, step_flops(case, trials, rows), tuple(left_out))
 
 
 @dataclass(frozen=True)

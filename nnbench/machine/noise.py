@@ -157,10 +157,11 @@ def contamination(noise: Mapping[str, Any]) -> list[str]:
     return reasons
 
 
-def noisy_blocks(trials: Iterable[Mapping[str, Any]]) -> set[tuple[int, int]]:
-    """The (launch, block) pairs of these records of trials in which something was seen."""
-    noisy = (trial for trial in trials if contamination(trial.get("noise", {})))
-    return {(trial["launch"], trial["block"]) for trial in noisy}
+def noisy_blocks(
+    looks: Iterable[tuple[tuple[int, int], Mapping[str, Any]]],
+) -> set[tuple[int, int]]:
+    """The (launch, block) pairs in which a look, of these with theirs, saw something."""
+    return {block for block, seen in looks if contamination(seen)}
 
 
 def _worst(before: Sequence[float], after: Sequence[float], wall_s: float) -> float | None:

@@ -2,6 +2,8 @@
 
 import os
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from nnbench.errors import DamageError, UserError
@@ -9,11 +11,23 @@ from nnbench.errors import DamageError, UserError
 
 def read(path: Path) -> bytes:
     """What is in a file. Raises DamageError, whose cause is what the system said, if any."""
+    with _readable(path):
+        return path.read_bytes()
+
+
+def lines(path: Path) -> Iterator[bytes]:
+    """The lines of a file, one at a time, each with its end. Raises DamageError as `read` does."""
+    with _readable(path), path.open("rb") as file:
+        yield from file
+
+
+@contextmanager
+def _readable(path: Path) -> Iterator[None]:
     try:
         # A pipe or a device would be waited for.
         if path.exists() and not path.is_file():
             raise DamageError(path, "it is no file")
-        return path.read_bytes()
+        yield
     except (OSError, ValueError) as failure:
         reason = getattr(failure, "strerror", None) or str(failure)
         raise DamageError(path, reason) from failure

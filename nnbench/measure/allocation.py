@@ -32,10 +32,11 @@ def blocks(earlier: Run) -> int:
     shares = [share for key in found.keys if (share := _variances(found, key)) is not None]
     if not shares:
         return usual
-    places = {(trial["round"], trial["block"]) for trial in earlier.trials}
-    rounds = {trial["round"] for trial in earlier.trials}
-    trials_s = sum(trial["wall_s"] for trial in earlier.trials)
-    start_s, block_s = (seconds_spent(earlier) - trials_s) / len(rounds), trials_s / len(places)
+    places, rounds = (
+        len(earlier.trials.groups(names)[0]) for names in (("round", "block"), ("round",))
+    )
+    trials_s = earlier.trials.spent_s
+    start_s, block_s = (seconds_spent(earlier) - trials_s) / rounds, trials_s / places
     within, between = np.median(shares, axis=0)
     if between <= 0 or block_s <= 0:
         return MOST_BLOCKS

@@ -124,4 +124,4 @@ def seconds_spent(run: Run) -> float:
         one_s = record["import_s"] + record["first_use_s"]
         sides[record["side"]] = sides.get(record["side"], 0.0) + one_s
     starts_s = sum(max(sides.values()) for sides in starting_s.values())
-    return float(starts_s + sum(trial["wall_s"] for trial in run.trials))
+    return float(starts_s + run.trials.spent_s)

@@ -25,7 +25,7 @@ def other(run: Run, data: Dataset, sides: Mapping[str, Environment]) -> list[str
     None where it is not known of any. Cases that were not measured on both sides are left out.
     Raises UserError where a training fails.
     """
-    good = {(trial["case"], trial["side"]) for trial in run.good_trials()}
+    good = set(run.trials.values(("case", "side"), run.good_rows()))
     cases = [one for key, one in run.cases.items() if all((key, side) in good for side in sides)]
     found = _kept(run.folder) or _taken(run, cases, data, sides)
     known = [case for case in cases if not UNKNOWN & set(found.get(case.key, [""]))]

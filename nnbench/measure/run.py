@@ -199,10 +199,10 @@ def _rounds(run: runs.Run) -> Iterator[list[list[Planned]]]:
 
 
 def _missing(plans: list[list[Planned]], run: runs.Run) -> list[list[Planned]]:
-    have = {
-        tuple(trial[name] for name in ("round", "side", "block", "case", "trial_kind", "sweep"))
-        for trial in run.trials
-    }
+    rounds = {trial.round for plan in plans for trial in plan}
+    in_them = np.flatnonzero(np.isin(run.trials.column("round"), list(rounds)))
+    names = ("round", "side", "block", "case", "trial_kind", "sweep")
+    have = set(run.trials.values(names, in_them))
     given_up = _given_up(run)
     left = [
         [
@@ -232,8 +232,9 @@ def execute(
     no trial at all ends well that is a NothingMeasuredError, with the first reason.
     """
     with contextlib.closing(runs.Writer(folder)) as writer, data_file(data) as arrays:
-        run = runs.read(folder)
-        measuring = _Measuring(run, writer, arrays, watch, sides or {"": Environment()})
+        every = sides or {"": Environment()}
+        measuring = _Measuring(runs.read(folder), writer, arrays, watch, every)
+        run = measuring.run
         for number, plans in enumerate(_rounds(run)):
             measuring.expect(plans, number)
             for place, plan in enumerate(plans):
@@ -244,7 +245,7 @@ def execute(
     del run, measuring
     finished = runs.read(folder)
     failed = failures(finished)
-    if failed and not finished.good_trials():
+    if failed and not len(finished.good_rows()):
         first = failed[0]
         raise NothingMeasuredError(f"nothing was measured: {first.sentence}", *first.details)
     return finished
@@ -268,6 +269,7 @@ def measure_round(
     """
     measuring = _Measuring(run, keeper, arrays, lambda _: None, {"": Environment()})
     measuring.next_launch, measuring.next_trial = next_launch, next_trial
+    run = measuring.run
     for plan in planned(run, number, _going_on(run)):
         given_up = _given_up(run)
         left = [
@@ -321,23 +323,24 @@ class Failure:
 
 def failures(run: runs.Run) -> list[Failure]:
     """What failed of a run, once for each case and side."""
-    found: dict[tuple[str, str], list[dict[str, Any]]] = {}
-    for trial in run.trials:
-        found.setdefault((trial["case"], trial["side"]), []).append(trial)
+    named, trials = ("case", "side"), run.trials
+    firsts, number = trials.groups(named)
+    counts = np.bincount(number, minlength=len(firsts)).tolist()
+    failed: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    for trial in run.failures():
+        failed.setdefault((trial["case"], trial["side"]), []).append(trial)
     several = len({case.context for case in run.cases.values()}) > 1
     told = []
-    for (key, side), trials in found.items():
-        failed = [trial for trial in trials if trial["outcome"] != "ok"]
-        if failed:
+    for (key, side), count in zip(trials.values(named, firsts), counts, strict=True):
+        if mine := failed.get((key, side)):
             case, called = run.cases[key], run.name(run.cases[key])
-            message = str(failed[0].get("message") or failed[0]["outcome"])
+            message = str(mine[0].get("message") or mine[0]["outcome"])
             reason, *details = message.splitlines()
             # A worker knows no name but the label.
             if reason.startswith(f"{case.label} "):
                 reason = called + reason.removeprefix(case.label)
-            context = case.context if several else ""
-            counts = len(failed), len(trials)
-            told.append(Failure(*(called, context, side), *counts, reason, tuple(details)))
+            where = called, case.context if several else "", side
+            told.append(Failure(*where, len(mine), count, reason, tuple(details)))
     return told
 
 
@@ -350,11 +353,12 @@ class _Measuring:
     sides: Mapping[str, Environment]
 
     def __post_init__(self) -> None:
-        records = [*self.run.launches, *self.run.trials]
-        self.next_launch = 1 + max((record["launch"] for record in records), default=-1)
-        self.next_trial = 1 + max((trial["trial"] for trial in self.run.trials), default=-1)
+        trials = self.run.trials
+        launches = [record["launch"] for record in self.run.launches]
+        self.next_launch = 1 + max([*launches, int(trials.column("launch").max(initial=-1))])
+        self.next_trial = 1 + int(trials.column("trial").max(initial=-1))
         # What could not be started with may have been mended since.
-        self.run.trials[:] = [one for one in self.run.trials if one["trial_kind"] != START_KIND]
+        self.run = replace(self.run, trials=trials.where(~trials.are(trial_kind=START_KIND)))
         self.given_up = _given_up(self.run)
         self.stage = ""
         self.widest: float | None = None
@@ -386,7 +390,8 @@ class _Measuring:
         rounds_left = max(0, min(rounds_left, MOST_ROUNDS - number - 1))
         left = sum(work(planned.kind) for plan in _missing(plans, self.run) for planned in plan)
         size = sum(work(planned.kind) for plan in plans for planned in plan)
-        self.done = sum(work(trial["trial_kind"]) for trial in self.run.trials)
+        by_kind = self.run.trials.rows_by("trial_kind")
+        self.done = sum(len(rows) * work(kind) for kind, rows in by_kind.items())
         self.total = self.done + left + size * rounds_left
         self.planned = number + 1 + rounds_left
         self._stand()

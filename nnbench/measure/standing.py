@@ -93,17 +93,22 @@ class Watched:
     """What the noise watch has seen of a run's blocks until now."""
 
     def __init__(self, run: Run) -> None:
-        self._blocks: set[tuple[int, int]] = set()
+        named = ("launch", "block")
+        begun, _ = run.trials.groups(named)
+        self._blocks = set(run.trials.values(named, begun))
         self._noisy: set[tuple[int, int]] = set()
         self._last = ""
-        for trial in run.trials:
-            self.add(trial)
+        for block, seen in run.looks():
+            self._add(block, seen)
 
     def add(self, trial: Mapping[str, Any]) -> None:
         """Take what a trial's record says of it."""
         block = trial["launch"], trial["block"]
         self._blocks.add(block)
-        if reasons := noise.contamination(trial.get("noise", {})):
+        self._add(block, trial.get("noise", {}))
+
+    def _add(self, block: tuple[int, int], seen: Mapping[str, Any]) -> None:
+        if reasons := noise.contamination(seen):
             self._noisy.add(block)
             self._last = reasons[0]
 

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from nnbench.errors import UserError
 from nnbench.race.goal import LOSS, Goal
 from nnbench.stats.median import Median, median
-from nnbench.store.runs import TRIALS_FILE, Run
+from nnbench.store.runs import OK, TRIALS_FILE, Run
 from nnbench.workload.case import Case
 
 COLD, TRAINED = "from cold", "training"
@@ -122,9 +122,9 @@ class Race:
         """
         goal = goal or Goal.of(next(iter(run.cases.values())))
         curves: dict[str, list[Curve]] = {}
-        for trial in run.good_trials():
-            if trial["trial_kind"] == KIND:
-                curves.setdefault(trial["case"], []).append(_curve(run, trial, goal))
+        ended = np.flatnonzero(run.trials.are(outcome=OK, trial_kind=KIND))
+        for trial in run.trials.records(ended):
+            curves.setdefault(trial["case"], []).append(_curve(run, trial, goal))
         if not curves:
             raise UserError(f"no training ended well: {run.folder / TRIALS_FILE} says why")
         found: dict[tuple[Any, ...], list[Racer]] = {}

@@ -205,7 +205,7 @@ def _of_phases(ratios: Mapping[str, Estimate], phases: Sequence[str]) -> dict[st
 
 def _spent(run: Run) -> Spent:
     wanted = run.specification
-    rounds = 1 + max((trial["round"] for trial in run.trials), default=-1)
+    rounds = 1 + int(run.trials.column("round").max(initial=-1))
     early = decision.is_decided(run, rounds)
     looks = decision.look_rounds(rounds) if wanted.get("decide") else []
     return Spent(rounds, decision.seconds_spent(run), wanted["budget_s"], early, tuple(looks))

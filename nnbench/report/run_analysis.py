@@ -109,7 +109,7 @@ def analyse(run: Run) -> RunAnalysis:
         ratios = {phase: values.all_ratios(cases, phase, bases) for phase in RATIOS_OF}
         known = {phase: one for phase, one in ratios.items() if one is not None}
         found.append(Group(tuple(group), names, _crossing(group, values), known, bases))
-    blocks = len({(trial["launch"], trial["block"]) for trial in run.trials})
+    blocks = len(run.trials.groups(("launch", "block"))[0])
     noisy, reasons = _noise(run)
     axes = axes_of(found, values)
     return RunAnalysis(
@@ -133,9 +133,8 @@ def _noise(run: Run) -> tuple[frozenset[tuple[int, int]], dict[str, int]]:
     """Blocks in which noise was seen, and in how many of them each kind of reason, by its worst."""
     noisy: set[tuple[int, int]] = set()
     kinds: dict[str, dict[tuple[int, int], str]] = {}
-    for trial in run.trials:
-        block = trial["launch"], trial["block"]
-        for reason in noise.contamination(trial.get("noise", {})):
+    for block, seen in run.looks():
+        for reason in noise.contamination(seen):
             noisy.add(block)
             kind = "".join(letter for letter in reason if not (letter.isdigit() or letter == "."))
             of_kind = kinds.setdefault(kind, {})

@@ -52,7 +52,7 @@ class Ratios(NamedTuple):
     high: Array
 
 
-def value_of_block(phase: str, samples_s: Sequence[float]) -> float:
+def value_of_block(phase: str, samples_s: Sequence[float] | Array) -> float:
     """One block's value of a phase."""
     if len(samples_s) == 1:
         return float(samples_s[0])
@@ -75,34 +75,47 @@ class Blocks:
     @classmethod
     def of(cls, run: Run) -> Self:
         """Reduce the good samples of a run."""
-        keys = tuple(run.cases)
-        rows = {key: row for row, key in enumerate(keys)}
-        columns: dict[Unit, int] = {}
-        samples: dict[tuple[str, int, int], list[tuple[int, list[float]]]] = {}
-        for trial in run.good_trials():
-            unit = Unit(*(trial[name] for name in Unit._fields))
-            column = columns.setdefault(unit, len(columns))
-            for phase, values in trial.get("samples_s", {}).items():
-                if values:
-                    place = phase, rows[trial["case"]], column
-                    samples.setdefault(place, []).append((trial["trial"], values))
-        shape = len(keys), len(columns)
-        phases = [phase for phase in PHASES if any(place[0] == phase for place in samples)]
-        seconds = {phase: np.full(shape, np.nan) for phase in phases}
-        paired = {phase: np.full(shape, np.nan) for phase in phases}
-        counts = {phase: np.zeros(shape) for phase in phases}
-        for (phase, row, column), trials in samples.items():
-            if phase not in seconds:
-                continue
-            # A stable order: as they were taken, whatever the order of the lines.
-            trials.sort(key=lambda pair: pair[0])
-            values = [value for _, some in trials for value in some]
-            seconds[phase][row, column] = value_of_block(phase, values)
-            paired[phase][row, column] = (
-                np.quantile(values, LOWEST_STEPS) if phase == STEP else seconds[phase][row, column]
+        trials, keys = run.trials, tuple(run.cases)
+        good = run.good_rows()
+        firsts, of_good = trials.groups(Unit._fields, good)
+        units = tuple(Unit(*values) for values in trials.values(Unit._fields, firsts))
+        column_of = np.full(len(trials), -1)
+        column_of[good] = of_good
+        places = {key: row for row, key in enumerate(keys)}
+        row_of = np.array([places[key] for key in trials.names("case")], dtype=np.int64)
+        row_of = row_of[trials.column("case")]
+        series, all_s, number = trials.series(), trials.seconds, trials.column("trial")
+        shape = len(keys), len(units)
+        seconds: dict[str, Array] = {}
+        paired: dict[str, Array] = {}
+        counts: dict[str, Array] = {}
+        for phase in (phase for phase in PHASES if phase in trials.phases):
+            mine = (series.phases == trials.phases.index(phase)) & (series.counts > 0)
+            mine &= column_of[series.rows] >= 0
+            of, starts, lengths = (
+                part[mine] for part in (series.rows, series.starts, series.counts)
             )
-            counts[phase][row, column] = len(values)
-        return cls(keys, tuple(columns), seconds, paired, counts)
+            if not len(of):
+                continue
+            # In a block as they were taken, whatever the order of the lines.
+            cells = row_of[of] * len(units) + column_of[of]
+            order = np.lexsort((number[of], cells))
+            cells, starts, lengths = cells[order], starts[order], lengths[order]
+            before = np.cumsum(lengths) - lengths
+            values = all_s[np.arange(lengths.sum()) + np.repeat(starts - before, lengths)]
+            known, begins = np.unique(cells, return_index=True)
+            lasting = np.add.reduceat(lengths, begins)
+            seconds[phase], paired[phase] = np.full(shape, np.nan), np.full(shape, np.nan)
+            counts[phase] = np.zeros(shape)
+            counts[phase].flat[known] = lasting
+            blocks_s = np.split(values, before[begins][1:])
+            seconds[phase].flat[known] = [value_of_block(phase, one) for one in blocks_s]
+            paired[phase].flat[known] = (
+                [np.quantile(one, LOWEST_STEPS) for one in blocks_s]
+                if phase == STEP
+                else seconds[phase].flat[known]
+            )
+        return cls(keys, units, seconds, paired, counts)
 
     @cached_property
     def launches(self) -> NDArray[np.int64]:

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Self, cast
+from typing import TYPE_CHECKING, Self, cast
 
 import numpy as np
+from numpy.typing import NDArray
 
 from nnbench.phases import COLD, EPOCH, STEP, ColdParts, split_cold
 from nnbench.stats.blocks import LOWEST_STEPS, Blocks, value_of_block
 from nnbench.stats.estimate import Estimate, unpaired_ratio
 from nnbench.stats.interval import Interval
 from nnbench.store.runs import Run
+from nnbench.store.trials import BEGAN, COUNTED, STEPS, Rows, Trials
 from nnbench.workload.case import Case
 
 if TYPE_CHECKING:
@@ -122,16 +122,17 @@ def summarise(run: Run, blocks: Blocks | None = None) -> list[CaseSummary]:
     blocks = blocks or Blocks.of(run)
     baselines: dict[tuple[str, str, int | None, str], Case] = {}
     summaries = []
-    good: dict[str, list[dict[str, Any]]] = {}
-    for trial in run.good_trials():
-        good.setdefault(trial["case"], []).append(trial)
-    failed = Counter(trial["case"] for trial in run.failures())
+    good, nothing = run.trials.rows_by("case", run.good_rows()), np.array([], dtype=np.int64)
+    everything = run.trials.rows_by("case")
+    columns = {name: run.trials.column(name) for name in ("loss", *COUNTED)}
     for key, case in run.cases.items():
         times = blocks.times(case)
         if not times:
             continue
-        trials = good.get(key, [])
-        flops = step_flops(case, trials)
+        rows = good.get(key, nothing)
+        known = {name: _middle(column[rows]) for name, column in columns.items()}
+        counted = {name: _whole(value) for name, value in known.items()}
+        flops = case.step_cost.flops if case.step_cost else counted["step_flops"]
         baseline = baselines.setdefault(case.comparable, case)
         summaries.append(
             CaseSummary(
@@ -139,13 +140,13 @@ def summarise(run: Run, blocks: Blocks | None = None) -> list[CaseSummary]:
                 times=times,
                 ratios=blocks.ratios(case, baseline) if baseline is not case else {},
                 baseline=baseline,
-                loss=_recorded(trials, "loss"),
-                failures=failed[key],
-                parameters=case.parameters or _whole(trials, "parameters"),
+                loss=known["loss"],
+                failures=len(everything.get(key, nothing)) - len(rows),
+                parameters=case.parameters or counted["parameters"],
                 step_flops=flops,
                 utilisation=_utilisation(flops, times.get(STEP), product_rates(run, case)),
-                peak_host_bytes=_whole(trials, "peak_host_bytes"),
-                peak_device_bytes=_whole(trials, "peak_device_bytes"),
+                peak_host_bytes=counted["peak_host_bytes"],
+                peak_device_bytes=counted["peak_device_bytes"],
             )
         )
     return summaries
@@ -161,19 +162,21 @@ def product_rates(run: Run, case: Case) -> list[float]:
     ]
 
 
-def _recorded(trials: Iterable[dict[str, Any]], name: str) -> float | None:
-    known = [trial[name] for trial in trials if trial.get(name) is not None]
-    return float(np.median(known)) if known else None
+def _middle(values: NDArray[np.float64]) -> float | None:
+    """The median of what is known."""
+    known = values[~np.isnan(values)]
+    return float(np.median(known)) if len(known) else None
 
 
-def _whole(trials: Iterable[dict[str, Any]], name: str) -> int | None:
-    value = _recorded(trials, name)
+def _whole(value: float | None) -> int | None:
     return None if value is None else int(value)
 
 
-def step_flops(case: Case, trials: Iterable[dict[str, Any]]) -> int | None:
-    """Operations of one step: by arithmetic, or as counted where the network was built."""
-    return case.step_cost.flops if case.step_cost else _whole(trials, "step_flops")
+def step_flops(case: Case, trials: Trials, rows: Rows) -> int | None:
+    """Operations of one step: by arithmetic, or as its trials counted the network they built."""
+    if case.step_cost:
+        return case.step_cost.flops
+    return _whole(_middle(trials.column("step_flops")[rows]))
 
 
 def _utilisation(flops: int | None, step: Estimate | None, rates: Sequence[float]) -> float | None:
@@ -200,16 +203,23 @@ def measured_share(run: Run) -> float | None:
     None without trials. A launch, or a round of sides in turn, lasts from its first trial's
     beginning to its last's end: between trials there is only the parent's bookkeeping.
     """
-    spans: dict[tuple[int, str], list[tuple[float, float]]] = {}
-    inside_s = 0.0
-    for trial in run.good_trials():
-        began_s = datetime.fromisoformat(trial["began"]).timestamp()
-        backend = run.cases[trial["case"]].backend
-        key = (trial["round"] if trial["side"] else trial["launch"], backend)
-        spans.setdefault(key, []).append((began_s, began_s + trial["wall_s"]))
-        times = trial.get("steps_per_sample", 1)
-        inside_s += times * sum(sum(values) for values in trial["samples_s"].values())
-    wall_s = sum(
-        max(end for _, end in ends) - min(begin for begin, _ in ends) for ends in spans.values()
-    )
-    return inside_s / wall_s if wall_s > 0 else None
+    trials, good = run.trials, run.good_rows()
+    if not len(good):
+        return None
+    began_s, took_s, steps = (trials.column(name)[good] for name in (BEGAN, "wall_s", STEPS))
+    backends = [run.cases[key].backend for key in trials.names("case")]
+    number = {name: place for place, name in enumerate(dict.fromkeys(backends))}
+    backend = np.array([number[name] for name in backends])[trials.column("case")[good]]
+    in_turn = np.array([bool(side) for side in trials.names("side")])[trials.column("side")[good]]
+    place = np.where(in_turn, trials.column("round")[good], trials.column("launch")[good])
+    _, span = np.unique(place * len(number) + backend, return_inverse=True)
+    first_s, last_s = np.full(span.max() + 1, np.inf), np.full(span.max() + 1, -np.inf)
+    np.minimum.at(first_s, span, began_s)
+    np.maximum.at(last_s, span, began_s + took_s)
+    wall_s = sum((last_s - first_s).tolist())
+    series = trials.series()
+    of_series = np.repeat(np.arange(len(series.rows)), series.counts)
+    sums_s = np.bincount(of_series, trials.seconds, minlength=len(series.rows))
+    inside_s = np.bincount(series.rows, sums_s, minlength=len(trials))[good]
+    inside_s = np.where(np.isnan(steps), 1.0, steps) * inside_s
+    return float(np.cumsum(inside_s)[-1]) / wall_s if wall_s > 0 else None

@@ -10,7 +10,6 @@ dropped when the file is next read or appended to; nothing else is ever rewritte
 
 import errno
 import fcntl
-import io
 import json
 import os
 from collections.abc import Callable, Iterable, Iterator
@@ -26,6 +25,7 @@ from nnbench.machine.fields import Field
 
 RECORDS_FILE = "trials.jsonl"
 MOST_DAMAGE = 20
+BLOCK_BYTES = 1 << 20
 ASKED = "asked"
 """Of a specification: how it was written, such as the names that were typed; decides nothing."""
 UNKNOWN = "unknown"
@@ -190,9 +190,8 @@ def records(folder: Path, damage: list[str], use: Callable[[Field], None]) -> No
     Left out is what `use` refuses by a UserError, what is no JSON, and what repeats another line.
     """
     path = folder / RECORDS_FILE
-    content = io.BytesIO(whole_file.read(path))
     seen: dict[int, int] = {}
-    for number, line in enumerate(content, start=1):
+    for number, line in enumerate(whole_file.lines(path), start=1):
         # Every record ends in a newline: what follows the last one was cut off in flight.
         if not line.endswith(b"\n"):
             break
@@ -245,7 +244,7 @@ class Writer:
                 raise UserError(
                     f"{folder} is being written by another process: wait for it to end"
                 ) from None
-            os.truncate(self._path, self._path.read_bytes().rfind(b"\n") + 1)
+            os.truncate(self._path, _end_of_lines(self._path))
 
     def append(self, record: dict[str, Any], *, sync: bool = True) -> None:
         """Write one record, which survives this process; with `sync` wait until it is on disk."""
@@ -264,6 +263,19 @@ class Writer:
     def close(self) -> None:
         """Let other processes write."""
         self._file.close()
+
+
+def _end_of_lines(path: Path) -> int:
+    """Bytes of a file up to the end of its last whole line, read from the end on."""
+    with path.open("rb") as file:
+        place = file.seek(0, os.SEEK_END)
+        while place > 0:
+            start = max(0, place - BLOCK_BYTES)
+            file.seek(start)
+            if (found := file.read(place - start).rfind(b"\n")) >= 0:
+                return start + found + 1
+            place = start
+    return 0
 
 
 @contextmanager

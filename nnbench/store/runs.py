@@ -4,11 +4,13 @@ The description is `run.json`; the fields of every record are described in `resu
 """
 
 import itertools
-import sys
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from nnbench.errors import DamageError
 from nnbench.machine import fields
@@ -16,6 +18,7 @@ from nnbench.machine.fields import Field
 from nnbench.store import folder as folders
 from nnbench.store.folder import ASKED
 from nnbench.store.folder import Writer as Writer
+from nnbench.store.trials import COUNTED, TEXTS, Rows, Trials
 from nnbench.workload.case import Case
 from nnbench.workload.counts import NetworkCount
 
@@ -41,18 +44,12 @@ OPTIONAL = {
 }
 """What a trial has or has not."""
 
-COUNTED = {
-    *("parameters", "step_flops", "peak_host_bytes", "peak_device_bytes", "host_bytes_before")
-}
-"""What a trial counts, where it can."""
-
-REPEATED = {"case", "side", "trial_kind", "outcome"}
-"""Texts that many records share: each is kept once."""
-
 LOOKED = {"start_s", "once_s", "step_s", "epoch_s"}
 """What a first look at a case tells, see `measure.effort`."""
 
 CURVE = "curve"
+OK = "ok"
+"""The outcome of a trial that ended well."""
 FAILED = "failed"
 """The outcome of a trial whose network or data cannot be had or trained so: it is not repeated."""
 MOST_REPEATS, LONGEST_S = 10_000, 1e9
@@ -68,7 +65,7 @@ class Run:
     specification: dict[str, Any]
     fingerprint: dict[str, Any]
     launches: list[dict[str, Any]] = field(default_factory=list)
-    trials: list[dict[str, Any]] = field(default_factory=list)
+    trials: Trials = field(default_factory=Trials)
     damage: list[str] = field(default_factory=list)
 
     @cached_property
@@ -90,34 +87,52 @@ class Run:
         return replace(
             self,
             launches=[record for record in self.launches if record["round"] < number],
-            trials=[trial for trial in self.trials if trial["round"] < number],
+            trials=self.trials.where(self.trials.column("round") < number),
         )
 
-    def good_trials(self) -> list[dict[str, Any]]:
-        """Trials that ended well, in order."""
-        return [trial for trial in self.trials if trial["outcome"] == "ok"]
+    def good_rows(self) -> Rows:
+        """Rows of the trials that ended well, in order."""
+        return np.flatnonzero(self.trials.are(outcome=OK))
+
+    def looks(self) -> Iterator[tuple[tuple[int, int], Mapping[str, Any]]]:
+        """What the noise watch saw, with the launch and block in which it looked."""
+        launches, blocks = (self.trials.column(name) for name in ("launch", "block"))
+        for row, seen in self.trials.rare("noise"):
+            yield (int(launches[row]), int(blocks[row])), seen
 
     def samples(self) -> "pd.DataFrame":
         """A row a good sample; `position` counts them in a phase's block, steps by sweeps."""
         # Workers know the outcomes of this module: they start without what takes half a second.
         import pandas as pd
 
-        rows = [
-            (
-                *(trial[name] for name in OF_A_TRIAL),
-                phase,
-                trial["sweep"] * len(values) + position,
-                value,
-            )
-            for trial in self.good_trials()
-            for phase, values in trial.get("samples_s", {}).items()
-            for position, value in enumerate(values)
-        ]
-        return pd.DataFrame(rows, columns=SAMPLE_COLUMNS)
+        trials = self.trials
+        series, seconds = trials.series(), trials.seconds
+        good = trials.are(outcome=OK)[series.rows]
+        rows, phases, starts, counts = (part[good] for part in series)
+        if not counts.sum():
+            return pd.DataFrame(columns=SAMPLE_COLUMNS)
+        of_sample = np.repeat(rows, counts)
+        position = np.arange(len(of_sample)) - np.repeat(np.cumsum(counts) - counts, counts)
+        found: dict[str, Any] = {}
+        for name in OF_A_TRIAL:
+            values = trials.column(name)[of_sample]
+            found[name] = _texts(trials.names(name), values) if name in TEXTS else values
+        found["phase"] = _texts(trials.phases, np.repeat(phases, counts))
+        sweeps = trials.column("sweep")[of_sample]
+        found["position"] = sweeps * np.repeat(counts, counts) + position
+        found["seconds"] = seconds[np.repeat(starts, counts) + position]
+        return pd.DataFrame(found, columns=SAMPLE_COLUMNS)
 
     def failures(self) -> list[dict[str, Any]]:
         """Trials that did not end well, in order."""
-        return [trial for trial in self.trials if trial["outcome"] != "ok"]
+        return list(self.trials.records(np.flatnonzero(~self.trials.are(outcome=OK))))
+
+
+def _texts(names: list[str], codes: Rows) -> Any:
+    """A column of texts for a table, made without an object for each."""
+    import pandas as pd
+
+    return pd.Series(names).array.take(codes)
 
 
 create, find = FORMAT.create, FORMAT.find
@@ -132,7 +147,7 @@ def read(folder: Path | str) -> Run:
     """Read a run. Raises UserError if there is none, or it is of an unknown schema."""
     folder = Path(folder)
     run = described(folder)
-    seen: set[tuple[object, ...]] = set()
+    seen: set[int] = set()
 
     def use(record: Field) -> None:
         kind = record["kind"].text()
@@ -143,11 +158,10 @@ def read(folder: Path | str) -> Run:
         else:
             record["kind"].refuse("is no kind of record of a run")
         named = IDENTITY[kind]
-        if (identity := (kind, *(record.value[name] for name in named))) in seen:
+        # Of hundreds of thousands only a hash of 64 bits is kept.
+        if (identity := hash((kind, *(record.value[name] for name in named)))) in seen:
             raise DamageError(folder, f"there is a {kind} of this {', '.join(named)} already")
         seen.add(identity)
-        for name in REPEATED & record.value.keys():
-            record.value[name] = sys.intern(record.value[name])
         (run.launches if kind == "launch" else run.trials).append(record.value)
 
     folders.records(folder, run.damage, use)
@@ -214,7 +228,7 @@ def _check_trial(record: Field, run: Run) -> None:
         record["first_epoch_s"].number(1, above=0, most=LONGEST_S)
     if "steps_per_sample" in record.value:
         record["steps_per_sample"].whole(1, least=1)
-    for name in COUNTED & record.value.keys():
+    for name in record.value.keys() & COUNTED:
         record[name].whole(0)
     for one in record["not_counted"].entries([]):
         one.text()
@@ -222,7 +236,7 @@ def _check_trial(record: Field, run: Run) -> None:
         NetworkCount.of(record["count"])
     for one in (record["loss"], *record["noise"].members({}).values()):
         one.number(0, least=-fields.LARGEST_MEASURED, most=fields.LARGEST_MEASURED)
-    good = record["outcome"].value == "ok"
+    good = record["outcome"].value == OK
     for samples in record["samples_s"].members(None if good else {}).values():
         samples.check_numbers(above=0, most=LONGEST_S)
     if good and record["trial_kind"].value == CURVE:

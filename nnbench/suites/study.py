@@ -82,15 +82,17 @@ def _reading(run: runs.Run, case: Case, drifts: dict[str, float]) -> Reading:
     mine = blocks[blocks["case"] == case.key].sort_values(["launch", "block"])
     by_phase = {phase: mine[mine["phase"] == phase] for phase in PHASES}
     seconds = {phase: one["seconds"].tolist() for phase, one in by_phase.items() if len(one)}
-    trials = [trial for trial in run.good_trials() if trial["case"] == case.key]
+    good = np.flatnonzero(run.trials.are(outcome=runs.OK, case=case.key))
     failures = [trial for trial in run.failures() if trial["case"] == case.key]
 
-    def each(name: str) -> list[Any]:
-        return [trial[name] for trial in trials if trial.get(name) is not None]
+    def each(name: str) -> list[float]:
+        values = run.trials.column(name)[good]
+        return [float(one) for one in values[~np.isnan(values)]]
 
-    own = {(trial["launch"], trial["block"]) for trial in (*trials, *failures)}
+    every = np.flatnonzero(run.trials.are(case=case.key))
+    own = set(run.trials.values(("launch", "block"), every))
     rates = product_rates(run, case)
-    flops = step_flops(case, trials)
+    flops = step_flops(case, run.trials, good)
     ideal_s = flops / float(np.median(rates)) if flops and rates else None
     return Reading(
         model=case.label,
@@ -102,13 +104,13 @@ def _reading(run: runs.Run, case: Case, drifts: dict[str, float]) -> Reading:
         seconds=seconds,
         launches={phase: by_phase[phase]["launch"].tolist() for phase in seconds},
         times_of_ideal=[one_s / ideal_s for one_s in seconds.get(STEP, [])] if ideal_s else [],
-        host_bytes=[float(one) for one in each("peak_host_bytes")],
-        device_bytes=[float(one) for one in each("peak_device_bytes")],
-        parameters=next(iter(each("parameters")), case.parameters),
+        host_bytes=each("peak_host_bytes"),
+        device_bytes=each("peak_device_bytes"),
+        parameters=next(map(int, each("parameters")), case.parameters),
         step_flops=flops,
         loss=float(np.median(each("loss"))) if each("loss") else None,
         drift=drifts,
-        disturbed=len(own & noise.noisy_blocks(run.trials)) / len(own) if own else 0.0,
+        disturbed=len(own & noise.noisy_blocks(run.looks())) / len(own) if own else 0.0,
         pace_s=[GFLOP / rate for rate in rates],
         fingerprint={**run.fingerprint, **_seen_by_workers(run, case)},
         problem=first_line(failures[0]["message"]) if failures else None,

@@ -159,7 +159,7 @@ def test_a_project_of_ones_own_is_recorded(nnbench, tmp_path, two_commits):
     folder = tmp_path / recorded.stdout.strip()
     run = runs.read(folder)
     assert len(run.launches) == 2
-    assert len({trial["side"] for trial in run.good_trials()}) == 2
+    assert len({trial["side"] for trial in run.trials.records(run.good_rows())}) == 2
     again = nnbench(*record)
     assert again.returncode == 0, again.stderr
     assert len(runs.read(folder).trials) == len(run.trials)

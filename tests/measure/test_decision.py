@@ -9,6 +9,7 @@ from runs import make_run
 from nnbench.measure import allocation, decision
 from nnbench.measure import run as measuring
 from nnbench.stats.verdict import DIFFERENT, UNDECIDED
+from nnbench.store.trials import Trials
 from nnbench.workload.study import Study
 
 
@@ -102,10 +103,12 @@ def test_blocks_go_where_the_variance_is(tmp_path, between, within, expected):
     run = make_run(tmp_path, {"6,6": {}}, **options)
     rng = np.random.default_rng(1)
     launches, blocks = rng.normal(0, between, (2, 24)), rng.normal(0, within, (24, 4))
-    for trial in run.trials:
+    trials = list(run.trials)
+    for trial in trials:
         trial["wall_s"] = 0.01
         factor = launches[0, trial["launch"]] + blocks[trial["launch"], trial["block"]]
         for values in trial["samples_s"].values():
             values[:] = [value * float(np.exp(factor)) for value in values]
+    run = replace(run, trials=Trials(trials))
     assert allocation.blocks(run) == expected
     assert allocation.blocks(run.before_round(3)) == 4

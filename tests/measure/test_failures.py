@@ -91,7 +91,9 @@ def only(label, side=None, kind=None):
 
 
 def good(run):
-    return {(run.cases[one["case"]].label, one["side"]) for one in run.good_trials()}
+    return {
+        (run.cases[one["case"]].label, one["side"]) for one in run.trials.records(run.good_rows())
+    }
 
 
 @pytest.mark.parametrize("kind", [measuring.START_KIND, "cold"])
@@ -306,7 +308,7 @@ def test_a_file_whose_name_is_not_utf_8_is_trained_on(nnbench, code):
     asked = ("4", "--label", "y", "--backend", "jax", "--epochs", "2", "--launches", "1")
     answer = nnbench("run", *asked, "--blocks", "1", "--data", name, "--quiet", "--name", "run")
     assert answer.returncode == 0, answer.stderr
-    assert runs.read(code / "results" / "run").good_trials()
+    assert len(runs.read(code / "results" / "run").good_rows())
     assert nnbench("report", "results/run").returncode == 0
 
 

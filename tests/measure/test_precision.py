@@ -10,6 +10,7 @@ from nnbench.measure import decision
 from nnbench.measure import run as measuring
 from nnbench.measure.schedule import SWEEPS
 from nnbench.measure.trial import KINDS
+from nnbench.store.trials import Trials
 from nnbench.workload.study import Effort, Study
 
 
@@ -36,7 +37,7 @@ def test_a_case_that_is_narrow_gets_no_more_time_and_the_wide_one_does(tmp_path)
     wide = next(key for key, case in loud.cases.items() if case.architecture.label == "9x2")
     trials = [trial for trial in quiet.trials if trial["case"] != wide]
     trials += [trial for trial in loud.trials if trial["case"] == wide]
-    mixed = replace(quiet, trials=trials)
+    mixed = replace(quiet, trials=Trials(trials))
     # 6x2 stays as well: it is what the others are compared with.
     assert planned(mixed, 5, precision=0.02) == {"6x2", "9x2"}
 
@@ -63,7 +64,7 @@ def test_a_case_that_keeps_failing_is_given_up(tmp_path):
 def test_a_complete_run_is_known_as_such(tmp_path):
     run = make_run(tmp_path, {"6,6": {}, "8,8": {}}, launches=2)
     assert measuring.is_complete(run)
-    cut = replace(run, trials=run.trials[:-1])
+    cut = replace(run, trials=Trials(list(run.trials)[:-1]))
     assert not measuring.is_complete(cut)
     assert len(run.trials) == 2 * 2 * 2 * (len(KINDS) + SWEEPS)
 

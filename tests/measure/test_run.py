@@ -12,7 +12,7 @@ SMALL = ("--launches", "1", "--blocks", "1", "--epochs", "6", "--quiet")
 
 
 def records(folder):
-    return runs.read(folder).trials
+    return list(runs.read(folder).trials)
 
 
 def measured(folder, *arguments):

@@ -12,6 +12,7 @@ from nnbench.report import comparison_page as compared
 from nnbench.report import page as pages
 from nnbench.report.comparison import ComparedSides
 from nnbench.report.run_analysis import analyse
+from nnbench.store.trials import Trials
 
 SLOW = {"cold": 3.0}
 
@@ -139,7 +140,7 @@ def test_backends_are_compared_with_the_fastest(tmp_path):
         own = factor[run.cases[trial["case"]].backend]
         times = {phase: [own * one for one in some] for phase, some in trial["samples_s"].items()}
         trials.append({**trial, "samples_s": times})
-    found = analyse(replace(run, trials=trials))
+    found = analyse(replace(run, trials=Trials(trials)))
     told = [answer.axis_told(axis) for axis in found.axes]
     assert re.match(
         r"TensorFlow took (2\.0|1\.9)\d× \[.*\] JAX's time for a whole training", told[0]

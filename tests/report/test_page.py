@@ -20,6 +20,7 @@ from nnbench.report import tables
 from nnbench.report.run_analysis import analyse
 from nnbench.stats.blocks import Blocks
 from nnbench.store import runs
+from nnbench.store.trials import Trials
 
 NOTEBOOK = {"6,6": {}, "100,100": {"step": 0.004}, "6x5": {"trace": 1.0, "step": 0.002}}
 TYPED = {"command": "nnbench run 6,6 100,100 6x5", "typed": {"6x2": "6,6", "100x2": "100,100"}}
@@ -56,7 +57,7 @@ def of_two_paths(tmp_path_factory):
         }
         more.append({**trial, "case": twins[trial["case"]].key, "samples_s": times})
     wanted = {**run.specification, "cases": cases}
-    return page_of(replace(run, specification=wanted, trials=[*run.trials, *more]))
+    return page_of(replace(run, specification=wanted, trials=Trials([*run.trials, *more])))
 
 
 def page_of(run):
@@ -374,7 +375,7 @@ def test_own_models_have_their_place_in_every_chart_but_those_of_depth(tmp_path)
         {**one, "case": own.key, "parameters": 99} for one in run.trials if one["case"] == first
     ]
     run = replace(run, specification={**run.specification, "cases": wanted},
-                  trials=[*run.trials, *more])  # fmt: skip
+                  trials=Trials([*run.trials, *more]))  # fmt: skip
     text = page_of(run).read_text()
     assert text.count("Without train.py:build(depth=4, width=16): depth not known.") == 0
     assert "train.py:build(depth=4" in text

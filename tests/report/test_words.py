@@ -5,6 +5,7 @@ import pytest
 from runs import case, make_run
 
 from nnbench.report.run_analysis import analyse
+from nnbench.store.trials import Trials
 from nnbench.training.compiled.causes import unlike_fit
 
 DEEP = {"trace": 1.0, "compile": 0.25, "step": 0.002}
@@ -124,7 +125,7 @@ def told_of_paths(folder, **options):
     twin = replace(own, path="compiled")
     wanted = {**fit.specification, "cases": [own.to_json(), twin.to_json()]}
     trials = [*fit.trials, *({**trial, "case": twin.key} for trial in fit.trials)]
-    run = replace(fit, specification=wanted, trials=trials)
+    run = replace(fit, specification=wanted, trials=Trials(trials))
     return analyse(run).sentences[-1]
 
 
@@ -163,7 +164,7 @@ def test_wide_layers_keep_their_layout_and_long_batches_have_an_option(tmp_path)
 
 def test_of_a_launch_that_was_cut_short_only_what_was_measured_is_told(tmp_path):
     run = make_run(tmp_path, {"6,6": {}, "8": {}}, launches=1)
-    run.trials[:] = [trial for trial in run.trials if trial["trial_kind"] == "cold"]
+    run = replace(run, trials=run.trials.where(run.trials.are(trial_kind="cold")))
     told = analyse(run).sentences
     assert any(one.startswith("For a cold training") for one in told)
     assert not any("step" in one for one in told)

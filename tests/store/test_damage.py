@@ -112,7 +112,7 @@ def test_of_two_records_of_one_trial_the_first_counts(run):
     with path.open("a") as file:
         file.write(json.dumps(record) + "\n")
     found = runs.read(run.folder)
-    assert found.trials == run.trials
+    assert list(found.trials) == list(run.trials)
     assert "there is a trial of this" in found.damage[0]
 
 

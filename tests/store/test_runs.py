@@ -73,7 +73,7 @@ def test_what_was_written_is_read_back(tmp_path):
     writer.append(a_launch(0))
     writer.append(a_trial(0))
     run = runs.read(folder)
-    assert run.trials == [a_trial(0)]
+    assert list(run.trials) == [a_trial(0)]
     assert run.launches[0]["import_s"] == 2.0
     assert list(run.cases.values()) == [a_case()]
     assert run.samples().iloc[0].to_dict() == {

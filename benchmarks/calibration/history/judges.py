@@ -38,7 +38,7 @@ def samples(folder: Path) -> dict[str, list[list[float]]]:
     """For each phase, the samples of every commit in order, seconds."""
     run = runs.read(folder)
     found: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
-    for trial in run.good_trials():
+    for trial in run.trials.records(run.good_rows()):
         for phase, values in trial["samples_s"].items():
             found[phase][trial["side"]] += values
     sides = run.specification["sides"]

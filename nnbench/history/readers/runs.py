@@ -54,7 +54,8 @@ def read(path: Path) -> tuple[list[Row | Skipped], pd.DataFrame]:
         software = environment_of(told, names=SOFTWARE)
         created = Field(run.created, str(path), "created").moment()
         commits = _commits(run, path)
-        session = hashlib.sha256((folder / runs.TRIALS_FILE).read_bytes()).hexdigest()
+        with (folder / runs.TRIALS_FILE).open("rb") as lines:
+            session = hashlib.file_digest(lines, "sha256").hexdigest()
     except UserError as failure:
         return [Skipped(str(path), failure.reason)], nothing
     place = str(folder / runs.TRIALS_FILE)
@@ -65,7 +66,7 @@ def read(path: Path) -> tuple[list[Row | Skipped], pd.DataFrame]:
         if name.endswith(CHANGES):
             reason = f"measured with changes that {name[:9]} does not hold"
             return [*found, Skipped(str(folder), reason)], nothing
-    if not run.good_trials():
+    if not len(run.good_rows()):
         return [*found, Skipped(str(folder), "it has no finished trial")], nothing
     blocks = _blocks(run, commits)
     digests, unread = digests_of(folder)
@@ -104,7 +105,7 @@ def _blocks(run: runs.Run, commits: dict[str, str]) -> pd.DataFrame:
     measured = Measured.of(run)
     blocks = measured.paired_values if len(commits) > 1 else measured.blocks
     blocks = blocks.assign(commit=blocks["side"].map(commits))
-    noisy = noise.noisy_blocks(run.trials)
+    noisy = noise.noisy_blocks(run.looks())
     both = zip(blocks["launch"], blocks["block"], strict=True)
     return blocks.assign(noisy=[one in noisy for one in both])
 
