@@ -845,6 +845,52 @@ def test_torch_takes_recurrent_layers_in_few_operations(form: str) -> None:
     assert plain == (backend.lstm, backend.gru, layers.LSTM.inner_loop, layers.GRU.inner_loop)
 
 
+@pytest.mark.skipif(BACKEND != "jax", reason="of what JAX traces")
+@pytest.mark.parametrize("form", ["gru", "both ways", "masked", "other forms"])
+def test_jax_takes_grus_in_few_operations(form: str, monkeypatch: Any) -> None:
+    from keras.src import backend
+
+    from nnbench.training.compiled import jax_gru
+
+    plain, taken = backend.gru, []
+    states = jax_gru._gru_states
+    monkeypatch.setattr(jax_gru, "_gru_states", lambda *given: taken.append(1) or states(*given))
+    x, y = data("regression")
+    if TOKENS in RECURRENT[form]:
+        x = np.abs(2 * x).astype("int64") % 4
+    build = compiled_with(stack(*RECURRENT[form], *LAST), momentum)
+    prepared = prepare(build(), x, y, batch_size=len(x))
+    prepared.trace()
+    assert bool(taken) == (form in ("gru", "both ways"))
+    check(build, x, y, epochs=4)
+    assert backend.gru is plain
+
+
+class Slope(keras.Model):
+    """Its loss holds a derivative forwards."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.inner = [layers.GRU(2), layers.Dense(1)]
+
+    def call(self, x: Any) -> Any:
+        for layer in self.inner:
+            x = layer(x)
+        return x
+
+    def compute_loss(self, x: Any, y: Any, y_pred: Any, sample_weight: Any, training: bool) -> Any:
+        import jax
+
+        _, slope = jax.jvp(self, (x,), (keras.ops.ones_like(x),))
+        return keras.ops.mean((y - y_pred) ** 2) + keras.ops.mean(slope**2)
+
+
+@pytest.mark.skipif(BACKEND != "jax", reason="of what JAX differentiates")
+def test_a_derivative_forwards_goes_through_a_gru_as_with_fit() -> None:
+    x, y = data("regression")
+    check(compiled_with(Slope, momentum, loss=None), x[..., None], y, epochs=3)
+
+
 class Smooth(keras.Model):
     """Its loss holds a gradient, so its training takes a gradient of a gradient."""
 
