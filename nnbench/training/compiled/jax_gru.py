@@ -68,7 +68,7 @@ def _projected(x: Any, bias: Any, form: Any) -> tuple[jax.Array, jax.Array]:
     return projected if bias is None else projected + jnp.asarray(bias), recurrent
 
 
-@jax.custom_vjp
+@jax.custom_vjp  # type: ignore[untyped-decorator]
 def _gru_states(
     projected: jax.Array, before: jax.Array, recurrent: jax.Array, bias: jax.Array
 ) -> jax.Array:
