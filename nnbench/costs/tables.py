@@ -105,8 +105,7 @@ def prediction(one: Predicted) -> Table:
         share = Cell(units.share(value_s / found.total_s.value))
         rows.append([Cell(f"of it {name}"), Cell(units.seconds(value_s)), share])
     return Table(
-        f"{found.name} on {one.label}: {found.rows:,} rows, {batch}, "
-        f"{found.epochs:,} epochs",
+        f"{found.name} on {one.label}: {found.rows:,} rows, {batch}, {found.epochs:,} epochs",
         ("predicted", "", "95 % interval"),
         rows,
     )

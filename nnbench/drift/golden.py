@@ -12,7 +12,7 @@ import json
 import re
 import tempfile
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -115,7 +115,8 @@ def record(
     }
     trajectory.write(first, folder / ARRAYS)
     whole_file.write(folder / DESCRIPTION, json.dumps(description, indent=1) + "\n")
-    return read(folder)
+    # A record holds no more than what the network is; whoever asked called it so.
+    return replace(read(folder), case=case)
 
 
 def read(folder: Path) -> Golden:

@@ -12,6 +12,7 @@ from nnbench.history.annotations import Annotation
 from nnbench.history.series import Series, all_of
 from nnbench.history.table import History
 from nnbench.store.runs import Run
+from nnbench.workload.networks import listed
 
 
 @dataclass(frozen=True)
@@ -94,7 +95,8 @@ def of_run(measured: Run, folders: Sequence[Path]) -> Check:
     labels = sorted({case.label for case in measured.cases.values()})
     part = table.of_networks(table.read_chosen(folders), host, labels)
     if part.table.empty:
-        where = f"in {', '.join(map(str, folders))} was measured on {host} of {', '.join(labels)}"
+        names = listed(sorted({measured.name(case) for case in measured.cases.values()}))
+        where = f"in {', '.join(map(str, folders))} was measured on {host} of {names}"
         mend = "leave --history out, or record it with nnbench history record"
         raise UserError(f"nothing {where}: {mend}")
     return run(part, annotations.read())

@@ -6,9 +6,10 @@ import shutil
 import numpy as np
 import pytest
 from projects import nnbench_in
+from runs import FINGERPRINT, case
 from trajectories import made
 
-from nnbench.drift import diagnosis, golden, trajectory
+from nnbench.drift import diagnosis, golden, trajectory, words
 from nnbench.errors import UserError
 from nnbench.workload.study import Data
 
@@ -218,6 +219,14 @@ def test_what_does_not_reproduce_cannot_be_recorded(nnbench, project):
     assert "nothing to guard" in answer.stderr
     assert "Initial weights differ" in answer.stderr
     assert not (project / "other").exists()
+
+
+def test_what_is_recorded_is_told_by_the_name_that_was_typed(tmp_path, monkeypatch):
+    trained = made(np.zeros((3, 2, 2))), FINGERPRINT
+    monkeypatch.setattr(golden, "_train", lambda *_: trained)
+    how = {"policy": "keras", "seed": 1, "bounds": golden.Bounds()}
+    kept = golden.record(tmp_path, case("6,6"), Data(), None, **how)
+    assert words.recorded(kept).startswith("Recorded 6,6 on tensorflow, cpu, fit")
 
 
 def test_a_record_is_not_overwritten(nnbench, project):
