@@ -17,7 +17,7 @@ class UserError(Exception):
 
     def _render_traceback_(self) -> list[str]:
         """What a notebook shows of it: the line and its details, not where in nnbench it arose."""
-        return [f"{type(self).__name__}: {self}", *self.details]
+        return [f"{type(self).__name__}: {self}", *getattr(self, "__notes__", self.details)]
 
 
 class DamageError(UserError):

@@ -1,14 +1,16 @@
 """nnbench in Python and notebooks: what each command asks and finds, as functions and records.
 
 Options have the names and meanings of the command line's (`as_` for `--as`, which Python keeps for
-itself); they come from the same records. Mistakes are `nnbench.errors.UserError`. What was measured
-is on the disk: an interrupted call goes on where it stopped when it is made again.
+itself); they come from the same records. Numbers may stand for texts: `precision=0.05` is "5%" and
+`budget=90` is "90s". Mistakes are `nnbench.errors.UserError`. What was measured is on the disk: an
+interrupted call goes on where it stopped when it is made again.
 """
 
 import ast
+import functools
 import inspect
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar, get_args, get_origin
@@ -27,6 +29,7 @@ from nnbench.cli.options import Training as TrainingOptions
 from nnbench.errors import UserError
 from nnbench.show.terminal import note
 from nnbench.training.compiled.fast_fit import fast_fit
+from nnbench.workload import user_code
 from nnbench.workload.networks import parse_one
 from nnbench.workload.study import NOTEBOOK, Networks, Study, with_options
 
@@ -40,6 +43,24 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 Parts = dict[str, Any]
 
 NOT_IN_PYTHON = ("as_json",)
+
+
+def _told_plainly(function: Function) -> Function:
+    """Raise a UserError as it is, without what it came from nor where in nnbench it arose."""
+
+    @functools.wraps(function)
+    def told(*given: Any, **options: Any) -> Any:
+        try:
+            return function(*given, **options)
+        except UserError as error:
+            mistake = error
+        # Where in a person's own code something was raised: a plain script shows notes.
+        if not hasattr(mistake, "__notes__"):
+            for line in mistake.details or user_code.told(mistake)[1:]:
+                mistake.add_note(line)
+        raise mistake.with_traceback(None) from None
+
+    return told  # type: ignore[return-value]
 
 
 def _check_kind(what: str, given: Any, *kinds: type) -> None:
@@ -67,7 +88,10 @@ TRAINED: Parts = {
 
 
 def _taking(parts: Parts) -> Callable[[Function], Function]:
-    """Let `**options` be the fields of these records, in the signature and in the help."""
+    """Let `**options` be the fields of these records, in the signature and in the help.
+
+    What is made raises a mistake as one plain exception.
+    """
 
     def made(function: Function) -> Function:
         known = inspect.signature(function).parameters
@@ -86,7 +110,7 @@ def _taking(parts: Parts) -> Callable[[Function], Function]:
         function.__signature__ = inspect.Signature([*own, *more])  # type: ignore[attr-defined]
         options = "\n".join(["Options, of the command line:", *lines])
         function.__doc__ = f"{inspect.cleandoc(function.__doc__ or '')}\n\n{options}\n"
-        return function
+        return _told_plainly(function)
 
     return made
 
@@ -163,6 +187,7 @@ def _run(measured: "Run") -> "RunResult":
     return RunResult.of(measured)
 
 
+@_told_plainly
 def load(folder: Path | str) -> "RunResult | Answer":
     """What a folder of results holds: a run, a run of layers, or a tuning. UserError for none."""
     from nnbench.store import runs
@@ -186,7 +211,7 @@ def compare(
     *,
     data: Any = None,
     phase: str | None = None,
-    margin: str = "2%",
+    margin: str | float = "2%",
     no_numbers: bool = False,
     unlike: bool = False,
     **options: Any,
@@ -201,13 +226,15 @@ def compare(
     """
     from nnbench.api.answers import Answer, Picture, figures_of
 
+    _check_kind("phase", phase, str, type(None))
+    _check_kind("margin", margin, str, float)
     names = [str(getattr(one, "folder", one)) for one in (before, after)]
     if names[0] == names[1]:
         raise UserError(f"both sides are {names[0]}: there is nothing to compare")
     with given(networks, data) as taken:
         asked = _asked(comparing.CompareAsked, options, taken.data)
         study = asked.study(taken.texts).or_networks()
-        check = comparing.Check(phase=phase, margin=margin, no_numbers=no_numbers)
+        check = comparing.Check(phase=phase, margin=str(margin), no_numbers=no_numbers)
         check.check()
         found, measured = comparing.compared(names, study, asked.output, check=check, unlike=unlike)
     from nnbench.report import comparison_page, comparison_words
@@ -256,7 +283,7 @@ def explain(
         labels = {held.analysis.run.name(case): case.label for case in cases}  # type: ignore[union-attr]
         sides = [labels.get(one, one) if isinstance(one, str) else one for one in sides]
     are_runs = all(isinstance(one, Path) or session.are_folders(str(one)) for one in sides)
-    with given([] if are_runs else sides, data) as taken:
+    with given([] if are_runs else sides, data, may_be_none=are_runs) as taken:
         asked = _asked(Asked, options, taken.data)
         texts = list(map(str, sides)) if are_runs else taken.texts
         if len(texts) != 2:
@@ -343,9 +370,8 @@ def predict(
     Networks and `data` are as `run` takes them; `rows` are the rows to train on, all by default.
     They are built and their work is counted; nothing is trained.
     """
+    _check_kind("rows", rows, int, type(None))
     with given(networks, data) as found:
-        if not found.texts:
-            raise UserError("no network was named: give one, such as '6,6', or a list of them")
         parts = _with(PREDICTED, options, found.data)
         machine, results = parts["machine"], parts["output"].results
         wanted = Networks.named(found.texts)
@@ -378,7 +404,7 @@ def tune(
     y: Any = None,
     *,
     data: Any = None,
-    keep: str | None = None,
+    keep: str | Sequence[str] | None = None,
     name: str | None = None,
     fresh: bool = False,
     **options: Any,
@@ -386,14 +412,16 @@ def tune(
     """What to change to train a network faster, without changing the network.
 
     `model` is as `run` takes it, on arrays `x` and `y`, or on `data`. `keep` names what stays as it
-    is, with commas: path, backend, steps, jit, batch, threads, source, precision.
+    is, with commas or as a list: path, backend, steps, jit, batch, threads, source, precision.
     """
+    _check_kind("keep", keep, str, list, tuple, type(None))
+    kept = keep if isinstance(keep, str | None) else ",".join(map(str, keep))
     if x is not None and data is not None:
         raise UserError("x and data are both given: give one of them")
     _check_kind("name", name, str, type(None))
     with given(_one(model), data if x is None else (x, y)) as found:
         asked = _asked(tuning.Tuned, options, found.data)
-        finished = tuning.tuned(_text(found), asked, keep=keep, name=name, fresh=fresh)
+        finished = tuning.tuned(_text(found), asked, keep=kept, name=name, fresh=fresh)
     return _tuned(finished)
 
 
@@ -438,7 +466,8 @@ def train(
     _check_kind("seed", seed, int, type(None))
     for what, folder in (("save", save), ("go_on_from", go_on_from)):
         _check_kind(what, folder, str, Path, type(None))
-    with given([] if network is None else _one(network), data) as found:
+    some = [] if network is None else _one(network)
+    with given(some, data, may_be_none=network is None) as found:
         parts = _with(TRAINED, options, found.data)
         done = training.trained(
             None if network is None else _text(found),

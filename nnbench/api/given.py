@@ -1,6 +1,8 @@
 """What Python gives in place of a text: functions, models, lists of widths, arrays."""
 
+import itertools
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -29,14 +31,18 @@ class Given:
 
 
 @contextmanager
-def given(some: Any, data: Any = None) -> Iterator[Given]:
+def given(some: Any, data: Any = None, *, may_be_none: bool = False) -> Iterator[Given]:
     """Within, what was given is known to this process and its workers, by the texts.
 
-    Raises UserError for what is no network, and for what cannot be handed to another process.
+    Raises UserError for what is no network, where there is none unless there `may_be_none`, and for
+    what cannot be handed to another process.
     """
     found = Given()
     for name, one in _listed(some):
         _take(found, name, one)
+    if not (found.texts or may_be_none):
+        raise UserError("no network was named: give one, such as '6,6', or a list of them")
+    _tell_apart(found)
     _take_data(found, data)
     with handed.held(found.models, found.arrays, found.names):
         yield found
@@ -61,24 +67,51 @@ def _take(found: Given, name: str | None, one: Any) -> None:
     if isinstance(one, (str, Path)):
         text = str(one)
         if name is not None:
-            found.names[networks.parse_one(text).label] = name
+            _call(found, networks.parse_one(text).label, name, as_asked=True)
     elif is_model(one):
         called = name or str(one.name)
         text = handed.reference(called, found.models)
         found.models[text] = built_model.recipe(one, called)
-        found.names[text] = called
+        _call(found, text, called, as_asked=name is not None)
     elif callable(one):
         called = name or str(getattr(one, "__name__", type(one).__name__))
         text = _referred(one) or handed.reference(called, found.models)
         if handed.is_handed(text):
             found.models[text] = one
-        found.names[text] = called
+        _call(found, text, called, as_asked=name is not None)
     else:
         raise UserError(
             f"{_short(one)} is no network: give a text such as '6,6' or 'train.py:build', a "
             "function that returns a Keras model, or a model"
         )
     found.texts.append(text)
+
+
+def _call(found: Given, label: str, name: str, *, as_asked: bool) -> None:
+    before = found.names.get(label, name)
+    if as_asked and before != name:
+        raise UserError(f"{before} and {name} are the same network, {label}: leave one of them out")
+    found.names[label] = name
+
+
+def _tell_apart(found: Given) -> None:
+    """Give networks that are called the same names of their own: comparisons go by names."""
+    every = networks.parse(found.texts) if found.texts else []
+    called = {one.label: found.names.get(one.label, one.name) for one in every}
+    counts = Counter(called.values())
+    taken = {
+        name for label, name in called.items() if counts[name] == 1 or label not in found.names
+    }
+    for label, name in found.names.items():
+        if counts[name] == 1:
+            continue
+        if not handed.is_handed(label):
+            # Functions of modules: `one.build` and `other.build`.
+            source, _, function = label.rpartition(":")
+            name = f"{Path(source).stem if source.endswith('.py') else source}.{function}"
+        more = (f"{name}_{number}" for number in itertools.count(2))
+        found.names[label] = next(one for one in itertools.chain([name], more) if one not in taken)
+        taken.add(found.names[label])
 
 
 def is_model(one: Any) -> bool:
@@ -115,7 +148,9 @@ def _take_data(found: Given, data: Any) -> None:
             "into a file and name it, as in data='data.py:load'"
         )
     if not isinstance(data, (tuple, list)) or len(data) not in (2, 3):
-        raise UserError(f"data is a {type(data).__name__}: {PAIR}, or a name such as 'digits'")
+        raise UserError(
+            f"data is of type {type(data).__name__}: {PAIR}, or a name such as 'digits'"
+        )
     found.data, found.arrays = handed.DATA, tuple(data)
 
 

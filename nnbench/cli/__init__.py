@@ -53,6 +53,15 @@ GROUPS = ("data", "drift", "history")
 """Commands with commands of their own: their files hold an `app`."""
 
 
+NEEDED = {
+    "layers": "no network was named: try nnbench layers 64x2",
+    "tune": "no network was named: try nnbench tune 64x2",
+    "scale": "no axis was named: try nnbench scale depth",
+    "report": "no run was named: try nnbench report results/NAME",
+}
+"""What is said of a command that was given nothing."""
+
+
 class Interrupted(KeyboardInterrupt):
     """Ctrl-C while something was measured that the same command goes on with."""
 
@@ -111,6 +120,11 @@ def _told(mistake: Exception) -> str:
             f"'{mistake.unused_tokens[0]}' has no place in this command: nnbench {command} -h "
             "lists its options"
         )
+    if isinstance(mistake, cyclopts.MissingArgumentError) and not mistake.keyword:
+        # With a keyword it is an option without its value.
+        command = " ".join(mistake.command_chain or ())
+        what = str(mistake.argument and mistake.argument.name).strip("-").upper()
+        return NEEDED.get(command, f"{what} is missing: nnbench {command} -h tells what it is")
     if not isinstance(mistake, cyclopts.UnknownCommandError):
         return " ".join(str(mistake).split())
     name, *below = mistake.unused_tokens or [""]

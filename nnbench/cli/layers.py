@@ -66,8 +66,7 @@ def measured(
     data = plan.few(data, max(case.batch_rows for case in cases))
     cases = [replace(case, cold_epochs=2) for case in study.cases(data)]
     folders = [] if fresh else effort.folders(output.results, name)
-    quiet, typed = output.quiet, study.networks.typed()
-    labels = list(dict.fromkeys(typed.get(case.label, case.label) for case in cases))
+    quiet, labels = output.quiet, list(dict.fromkeys(case.name for case in cases))
     whose = "its" if len(labels) == 1 else "their"
     note(
         f"a first look at {notation.listed(labels, ' and ')}: what are {whose} layers?", quiet=quiet

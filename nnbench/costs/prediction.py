@@ -62,9 +62,11 @@ class Prediction:
     Its parts are the phases of `ONCE` that the backend has, `steps` (all but the first),
     `epoch overhead` (beyond the steps) and `rest` (of the first epoch, such as compiling again for
     a smaller last batch). `overhead_share` is the part of a steady epoch that does not grow with
-    the layers, `dominant` the longest part, `outside` what lies beyond what was calibrated.
+    the layers, `dominant` the longest part, `outside` what lies beyond what was calibrated. `name`
+    is what the network is called by who asked: `100,100` where `100x2` is its label.
     """
 
+    name: str
     architecture: str
     rows: int
     batch_rows: int
@@ -167,7 +169,8 @@ class CostModel:
         unknown = self.phases[EPOCH].quantile * unknown_s / total_s
         log_reach = self.phases[EPOCH].quantile * math.hypot(together_s, *own_s) / total_s
         return Prediction(
-            architecture=case.name,
+            name=case.name,
+            architecture=case.label,
             rows=case.rows,
             batch_rows=case.batch_rows,
             epochs=epochs,

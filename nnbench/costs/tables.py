@@ -105,7 +105,7 @@ def prediction(one: Predicted) -> Table:
         share = Cell(units.share(value_s / found.total_s.value))
         rows.append([Cell(f"of it {name}"), Cell(units.seconds(value_s)), share])
     return Table(
-        f"{found.architecture} on {one.label}: {found.rows:,} rows, {batch}, "
+        f"{found.name} on {one.label}: {found.rows:,} rows, {batch}, "
         f"{found.epochs:,} epochs",
         ("predicted", "", "95 % interval"),
         rows,
@@ -131,7 +131,7 @@ def answers_shown(found: Answers) -> Iterator[str | Table]:
     yield words.where(context)
     yield words.basis(context)
     if network is not None:
-        label = network.prediction.architecture
+        label = network.prediction.name
         yield words.asked(network.prediction)
         if network.prediction.outside:
             yield words.outside(network.prediction)
@@ -184,7 +184,7 @@ def _time(found: Interval) -> Cell:
 
 
 def _network(found: Prediction) -> Cell:
-    return Cell(found.architecture + ("*" if found.outside else ""))
+    return Cell(found.name + ("*" if found.outside else ""))
 
 
 def _width(found: Width) -> Cell:
@@ -247,7 +247,7 @@ def advice(found: Advice, context: Context, question: Question) -> Table:
 
 def checked(found: Sequence[Checked]) -> Table:
     """Predicted beside measured."""
-    first = found[0].architecture if found else ""
+    first = found[0].name if found else ""
     return Table(
         "Predicted and measured",
         (
@@ -256,7 +256,7 @@ def checked(found: Sequence[Checked]) -> Table:
         ),
         [
             [
-                Cell(one.architecture),
+                Cell(one.name),
                 cell(one.predicted_epoch_s, SECONDS),
                 cell(one.measured_epoch_s, SECONDS),
                 Cell(f"{100 * one.error:+.0f} %"),

@@ -16,6 +16,7 @@ FOLDER = "advice"
 class Checked:
     """A prediction and what was measured of it; `error` is their ratio minus 1."""
 
+    name: str
     architecture: str
     predicted_epoch_s: Interval
     measured_epoch_s: Estimate
@@ -36,6 +37,7 @@ def compared(context: Context, run: runs.Run) -> list[Checked]:
         told_s = context.predict(one).epoch_s
         found.append(
             Checked(
+                name=run.name(summary.case),
                 architecture=one.label,
                 predicted_epoch_s=told_s,
                 measured_epoch_s=measured_s,

@@ -151,7 +151,7 @@ def not_known(found: Prediction, spent_s: float, options: str) -> str:
     times = 1.0 if math.isinf(found.more_data) else found.more_data - 1
     minutes = max(1, math.ceil(min(times * spent_s / 60, MOST_MINUTES)))
     return (
-        f"{found.architecture} is not known well enough; calibrate {minutes} more "
+        f"{found.name} is not known well enough; calibrate {minutes} more "
         f"{'minute' if minutes == 1 else 'minutes'} (nnbench calibrate {options}{named} "
         f"--budget {minutes}min), or time it by nnbench run."
     )
@@ -168,9 +168,9 @@ def asked(found: Prediction) -> str:
     """What the model says of the asked network."""
     epoch, total = found.epoch_s, found.total_s
     if not (is_known(epoch) and is_known(total)):
-        return f"{found.architecture} is not known well enough: calibrate more."
+        return f"{found.name} is not known well enough: calibrate more."
     return (
-        f"{found.architecture}: an epoch takes {units.seconds(epoch.value)} "
+        f"{found.name}: an epoch takes {units.seconds(epoch.value)} "
         f"({span(epoch, SECONDS)}), {found.epochs:,} epochs from nothing "
         f"{units.seconds(total.value)} ({span(total, SECONDS)}); "
         f"{units.share(found.overhead_share)} of an epoch is overhead."
@@ -180,7 +180,7 @@ def asked(found: Prediction) -> str:
 def outside(found: Prediction) -> str:
     """A warning of a network beyond what was calibrated."""
     return (
-        f"{found.architecture} lies beyond the calibrated range in "
+        f"{found.name} lies beyond the calibrated range in "
         f"{beyond(found)}: what is said of it is a guess."
     )
 
@@ -215,7 +215,7 @@ def checked_sentences(found: Sequence[Checked]) -> list[str]:
     for one in failed:
         direction = "slower" if one.error < 0 else "faster"
         told.append(
-            f"{one.architecture} failed: {units.seconds(one.measured_epoch_s.value)} measured, "
+            f"{one.name} failed: {units.seconds(one.measured_epoch_s.value)} measured, "
             f"{direction} than the predicted {span(one.predicted_epoch_s, SECONDS)}."
         )
     return told

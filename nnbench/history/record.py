@@ -29,6 +29,7 @@ from nnbench.measure import environments, seeded_digest
 from nnbench.measure import run as measuring
 from nnbench.measure.process import data_file
 from nnbench.measure.protocol import Environment
+from nnbench.store import folder as folders
 from nnbench.store import runs
 from nnbench.workload.case import Case
 from nnbench.workload.datasets import Dataset
@@ -60,7 +61,7 @@ class Part:
             return runs.create(parent, self.name, self.wanted, {**here, "commit": None})
         saved = runs.read(folder)
         unlike = fingerprint.unlike(saved.fingerprint, here)
-        if unlike or saved.specification != self.wanted:
+        if unlike or not folders.same(saved.specification, self.wanted):
             reason = "; ".join(unlike) or "another specification"
             raise UserError(f"{folder} was measured elsewhere ({reason}): use another --results")
         return folder
@@ -90,7 +91,8 @@ def plan(
         named = {commit.short: commit.name for commit in mine}
         wanted = measuring.specification(asked, cases, sides=list(named), **trials)
         wanted = {**wanted, "commits": named}
-        digest = hashlib.sha256(json.dumps(wanted, sort_keys=True).encode()).hexdigest()[:8]
+        decides = json.dumps(folders.deciding(wanted), sort_keys=True)
+        digest = hashlib.sha256(decides.encode()).hexdigest()[:8]
         return Part(f"commits-{digest}{suffix}", number, wanted, named)
 
     if len(commits) <= together:

@@ -103,7 +103,7 @@ def specification(
         **({} if usual else {"kinds": list(kinds), "sweeps": sweeps}),
         **(looked or {}),
         **({"decide": dict(decide)} if decide else {}),
-        ASKED: {**told, "typed": study.networks.typed()},
+        ASKED: {**told, "typed": {one.label: one.name for one in cases if one.name != one.label}},
         "cases": [case.to_json() for case in cases],
         "launches": effort.launch_count,
         "blocks": effort.block_count,

@@ -115,7 +115,7 @@ class Format:
         if name and (parent / name).exists() and not fresh:
             held = read(parent / name)
             unlike = fingerprint.differences(held.fingerprint, here)
-            if not _same(held.specification, specification):
+            if not same(held.specification, specification):
                 raise UserError(f"{parent / name} holds another {self.what}: choose another --name")
             if unlike:
                 raise UserError(
@@ -128,8 +128,8 @@ class Format:
                 held = read(folder)
             except UserError:
                 continue
-            same = _same(held.specification, specification)
-            if same and not fingerprint.differences(held.fingerprint, here):
+            alike = same(held.specification, specification)
+            if alike and not fingerprint.differences(held.fingerprint, here):
                 if is_complete(held):
                     break
                 return folder, True
@@ -143,9 +143,14 @@ class Format:
         return sorted(path.parent for path in parent.glob(f"*/{self.file}"))
 
 
-def _same(one: Plain, other: Plain) -> bool:
+def deciding(specification: Plain) -> Plain:
+    """A specification without how it was written."""
+    return {name: one for name, one in specification.items() if name != ASKED}
+
+
+def same(one: Plain, other: Plain) -> bool:
     """Whether two specifications ask for the same, however it was written."""
-    names = (one.keys() | other.keys()) - {ASKED}
+    names = deciding(one).keys() | deciding(other).keys()
     return all(one.get(name, ()) == other.get(name, ()) for name in names)
 
 

@@ -4,6 +4,7 @@ The description is `run.json`; the fields of every record are described in `resu
 """
 
 import itertools
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -76,7 +77,15 @@ class Run:
 
     def name(self, case: Case) -> str:
         """What a case's network was called by who asked: `100,100`; else its label."""
-        return folders.name_of(self.specification, case.label)
+        return self._names.get(case.label, case.label)
+
+    @cached_property
+    def _names(self) -> dict[str, str]:
+        """By label; a name that several networks were called by says nothing of any."""
+        labels = {case.label for case in self.cases.values()}
+        called = {label: folders.name_of(self.specification, label) for label in labels}
+        counts = Counter(called.values())
+        return {label: name for label, name in called.items() if counts[name] == 1}
 
     def label(self, case: Case) -> str:
         """That with where it was trained, which no two cases share: `jax, cpu, fit: 100,100`."""

@@ -73,10 +73,6 @@ class Networks:
         return networks.parse(texts) if texts else []
 
     def typed(self) -> dict[str, str]:
-        """What each network is called whose label is another text: by what was typed, or given."""
-        return self.typed_texts() | handed.names()
-
-    def typed_texts(self) -> dict[str, str]:
         """What was typed for each network whose label is another text."""
         return networks.typed(self.architectures) if self.architectures else {}
 
@@ -268,9 +264,9 @@ class Effort:
     blocks: int | None = None
     "Times each case's turn comes in a launch; default: 2, or 1 where they would."
     budget: str | None = None
-    "Measure for this long, such as 5min."
+    "Measure for this long, such as 5min; a number is seconds."
     precision: str | None = None
-    "Measure until intervals are this narrow, such as 2%."
+    "Measure until intervals are this narrow, such as 2% or 0.02."
     seed: int = 0
     "Seed of the order of measurement."
     limit: float | None = None
@@ -361,7 +357,7 @@ class Study:
 
     def _call(self) -> str:
         """The same in Python, where a notebook's own networks or arrays are asked about."""
-        names, typed = handed.names(), self.networks.typed_texts()
+        names, typed = handed.names(), self.networks.typed()
         texts = {
             one.label: one.label.partition(":")[2]
             if handed.is_handed(one.label)
@@ -612,7 +608,10 @@ def _given(name: str, kind: Any, value: Any) -> Any:
 
 
 def _value(where: str, kind: Any, value: Any) -> Any:
-    """A value of a field of this type: numbers may stand for texts, as in `batch = 32`."""
+    """A value of a field of this type: numbers may stand for texts, as in `batch = 32`.
+
+    In `precision = 0.05` it is a share, in `budget = 90` seconds.
+    """
     names = str(kind) if not isinstance(kind, type) else kind.__name__
     if "tuple" in names and isinstance(value, list) and all(isinstance(one, str) for one in value):
         return tuple(value)
@@ -624,7 +623,7 @@ def _value(where: str, kind: Any, value: Any) -> Any:
         return float(value)
     if "int" in names and fits(value, int):
         return value
-    if names.startswith("str") and (isinstance(value, str) or fits(value, int)):
+    if names.startswith("str") and (isinstance(value, str) or fits(value, float)):
         return str(value)
     wanted = names.removesuffix(" | None")
     raise UserError(f"{where} = {reprlib.repr(value)} is not of the right kind: {wanted} is wanted")

@@ -1,10 +1,12 @@
 """The Python API: what it takes, what it returns and how that is shown, nearly without training."""
 
 import base64
+import importlib
 import inspect
 import subprocess
 import sys
 import threading
+import traceback
 
 import numpy as np
 import pytest
@@ -68,9 +70,11 @@ def test_options_are_those_of_the_command_line(name):
     assert "Options, of the command line:" in inspect.getdoc(function)
 
 
-def test_no_network_is_refused_as_on_the_command_line():
-    with pytest.raises(UserError, match="no network was named"):
-        nnbench.predict([])
+@pytest.mark.parametrize("name", ["predict", "run", "layers", "tune", "train"])
+def test_no_network_is_refused_as_on_the_command_line(name):
+    for nothing in ([], {}) if name in ("predict", "run") else ([],):
+        with pytest.raises(UserError, match="no network was named"):
+            getattr(nnbench, name)(nothing)
 
 
 def test_a_folder_of_the_same_name_stays_a_function():
@@ -146,7 +150,7 @@ def test_sides_that_are_measured_now_are_asked_for_their_numbers_too(tmp_path, m
     found = nnbench.compare(sys.executable, ".", "6,6", data=(x, y), **few).found
     assert found.other_numbers == ()
     assert found.options == {}, "no command line can name arrays"
-    assert [one.label for one in found.comparisons] == ["jax, cpu, fit: 6x2 step"]
+    assert [one.label for one in found.comparisons] == ["jax, cpu, fit: 6,6 step"]
 
 
 @pytest.mark.parametrize(
@@ -157,7 +161,7 @@ def test_sides_that_are_measured_now_are_asked_for_their_numbers_too(tmp_path, m
         ({"as_json": True}, "as_json is the command line's"),
         ({"networks": 6.5}, "6.5 is no network: give a text such as '6,6'"),
         ({"networks": {"a": "6,6", "b": None}}, "None is no network"),
-        ({"data": np.ones((3, 2))}, r"data is a ndarray: give arrays in memory as \(x, y\)"),
+        ({"data": np.ones((3, 2))}, r"data is of type ndarray: give arrays in memory as \(x, y\)"),
         ({"data": (np.ones((3, 2)), np.ones(4))}, "data has 3 rows of x and 4 of y|__main__:data"),
         ({"data": lambda: 1 / 0}, "data failed: ZeroDivisionError: division by zero"),
     ],
@@ -174,6 +178,8 @@ def test_options_may_be_numbers_lists_and_paths(tmp_path):
     study = Study.of(["6,6"], batch=32, path=["fit", "compiled"], data=tmp_path / "a.csv")
     assert (study.training.batch, study.machine.path) == ("32", "fit,compiled")
     assert study.data.data == str(tmp_path / "a.csv")
+    study = Study.of(["6,6"], precision=0.05, budget=90.5)
+    assert (study.effort.wanted_precision, study.effort.budget_s) == (0.05, 90.5)
 
 
 def defined(text, lines=""):
@@ -209,16 +215,53 @@ def test_names_are_as_given_and_references_differ():
     with given({"wide, deep": lambda: None, "wide; deep": lambda: None, "usual": "6,6"}) as found:
         assert found.texts == ["__main__:wide__deep", "__main__:wide__deep_2", "6,6"]
         assert handed.names()["6x2"] == "usual"
-        assert Study.of(found.texts).networks.typed()["__main__:wide__deep"] == "wide, deep"
+        assert handed.names()["__main__:wide__deep"] == "wide, deep"
         assert handed.packed()
     assert handed.packed() is None
     with pytest.raises(UserError, match="a notebook or script that is not running now"):
         handed.function("__main__:wide__deep")
 
 
+def test_networks_that_are_called_the_same_get_names_of_their_own(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(tmp_path)
+    for name in ("one_apart", "other_apart"):
+        (tmp_path / f"{name}.py").write_text("def build(): ...\n")
+    functions = [importlib.import_module(name).build for name in ("one_apart", "other_apart")]
+
+    def made():
+        def build(): ...
+
+        return build
+
+    with given([*functions, made(), made(), "6,6", "100x2"]) as found:
+        every = [found.names.get(text, text) for text in found.texts]
+    assert every == [*("one_apart.build", "other_apart.build", "build", "build_2", "6,6", "100x2")]
+    told = "a and b are the same network, 6x2: leave one of them out"
+    with pytest.raises(UserError, match=told), given({"a": "6,6", "b": "6x2"}):
+        pass
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda: nnbench.load("nowhere"),
+        lambda: nnbench.run("6,6", data=lambda: 1 / 0),
+        lambda: nnbench.explain("6,6", "6x5", run="nowhere"),
+    ],
+)
+def test_a_plain_script_shows_the_mistake_and_nothing_it_came_from(call):
+    with pytest.raises(UserError) as mistake:
+        call()
+    shown = traceback.format_exception(mistake.value)
+    assert sum("Error" in line for line in shown if not line.startswith("  File")) == 1
+    assert "During handling" not in "".join(shown)
+    assert "direct cause" not in "".join(shown)
+    assert sum("nnbench/" in line for line in shown) <= 2, "of nnbench the call alone"
+
+
 def test_arrays_of_any_structure_are_data():
     x = {"image": np.ones((5, 4, 4, 1)), "size": np.arange(5.0)}
-    with given([], (x, np.arange(5.0), np.ones(5))) as found:
+    with given([], (x, np.arange(5.0), np.ones(5)), may_be_none=True) as found:
         data = datasets.load(found.data, as_given=True)
     assert data.rows == 5
     assert "image" in data.parts

@@ -18,6 +18,10 @@ def test_show_prints_layers_parameters_flops_and_bytes(nnbench):
         assert text in shown
     plain = json.loads(nnbench("show", "[100, 100]", "6x5", "--json").stdout)
     assert [one["parameters"] for one in plain] == [10_701, 205]
+    assert [(one["name"], one["architecture"]) for one in plain] == [
+        ("[100,100]", "100x2"),
+        ("6x5", "6x5"),
+    ]
 
 
 @pytest.mark.parametrize(
@@ -50,6 +54,10 @@ def test_show_prints_layers_parameters_flops_and_bytes(nnbench):
         (["train", "--save", "data.csv/folder"], "cannot be written"),
         (["train", "6,6", "--as", "clustering"], "clustering"),
         (["report", "nowhere"], "nowhere"),
+        (["report"], "no run was named: try nnbench report results/NAME"),
+        (["layers"], "no network was named: try nnbench layers 64x2"),
+        (["tune", "--backend", "jax"], "no network was named: try nnbench tune 64x2"),
+        (["drift", "check"], "FOLDER is missing: nnbench drift check -h tells what it is"),
         (["data", "show", "banknote"], "banknotes"),
         (["run", "6,6", "--results", "data.csv"], "data.csv"),
     ],

@@ -331,9 +331,10 @@ def test_a_real_calibration_keeps_its_runs_and_draws_its_page(calibrated, tmp_pa
 @pytest.mark.long
 def test_a_real_calibration_predicts_networks_never_timed(nnbench, calibrated):
     options = ("--backend", "jax", "--path", "fit", "--rows", "1000")
-    answer = nnbench("predict", "8x3", *options, "--epochs", "40", "--json")
+    answer = nnbench("predict", "8,8,8", *options, "--epochs", "40", "--json")
     assert answer.returncode == 0, answer.stderr
     (predicted,) = json.loads(answer.stdout)
+    assert (predicted["name"], predicted["architecture"]) == ("8,8,8", "8x3")
     assert sum(predicted["parts_s"].values()) == pytest.approx(predicted["total_s"]["value"])
     assert predicted["peak_host_bytes"]["value"] > 1e8
     far = nnbench("predict", "8x300", *options)

@@ -366,6 +366,11 @@ def test_recording_more_commits_than_fit_mixes_them_anew_each_round(tmp_path):
     again = record.plan(commits, study, cases, together=4)
     assert [part.name for part in parts] == [part.name for part in again]
     (whole,) = record.plan(commits, study, cases, together=12)
+    (typed,) = record.plan(commits, study, [case("6x2")], together=12)
+    assert (typed.name, typed.wanted["cases"]) == (whole.name, whole.wanted["cases"])
+    assert typed.wanted != whole.wanted, "what was typed is kept, and decides nothing"
+    made = [part.folder(tmp_path / "kept") for part in (whole, typed)]
+    assert made[0] == made[1], "one goes on with what the other began"
     assert whole.wanted["launches"] == 4
     assert {part.wanted["launches"] for part in parts} == {1}
     with pytest.raises(UserError, match="at least two commits"):

@@ -89,6 +89,15 @@ def test_what_was_written_is_read_back(tmp_path):
     }
 
 
+def test_a_name_that_two_networks_were_called_by_is_used_for_none(tmp_path):
+    texts = ("6,6", "6x3", "6x4")
+    cases = [Case(parse(one), Training(), "banknotes", "digest", 1372, 4) for one in texts]
+    typed = {"6x2": "mine", "6x3": "mine", "6x4": "deep"}
+    wanted = {"cases": [one.to_json() for one in cases], "asked": {"typed": typed}}
+    run = runs.Run(tmp_path, "", wanted, {})
+    assert [run.name(one) for one in cases] == ["6x2", "6x3", "deep"]
+
+
 def test_a_moment_without_a_zone_is_read_as_of_utc(tmp_path):
     folder = a_run(tmp_path)
     runs.Writer(folder).append(a_launch(0) | {"began": "2026-01-01T00:00:00"})

@@ -195,6 +195,8 @@ def test_what_ones_own_model_raises_is_told_by_its_places(tmp_path):
         assert answer.returncode == 2
         assert "Traceback" not in answer.stderr
         assert "no attribute nothing" in answer.stderr
+        by_nnbench = [line for line in answer.stderr.splitlines() if "m.py:build(whole" in line]
+        assert len(by_nnbench) == 1, "told once"
         assert "in missing: return x.nothing" in answer.stderr
 
 
