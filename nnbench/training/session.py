@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from nnbench.errors import UserError, first_line
 from nnbench.machine import fields, keras_import, npz, whole_file
 from nnbench.training.compiled import program_cache
-from nnbench.training.compiled.fast_fit import fast_fit
+from nnbench.training.compiled.fast_fit import LISTENS, fast_fit
 from nnbench.training.fit import fit
 from nnbench.workload import initial_values, keras_model, networks, tasks, user_code
 from nnbench.workload.architecture import Architecture
@@ -137,6 +137,7 @@ def train(
         on_epoch(epoch + 1, float(logs["loss"]))
 
     teller = keras.callbacks.LambdaCallback(on_epoch_end=ended)
+    setattr(teller, LISTENS, True)
     rows, shuffle = training.batch_size or data.rows, training.shuffle
     options: dict[str, Any] = {"batch_size": rows, "shuffle": shuffle, "callbacks": [teller]}
     given = data.training_data if data.stream is None else make_stream(data.name)

@@ -143,3 +143,19 @@ def test_no_program_is_compiled_for_a_new_shape_and_keras_is_as_before_afterward
     ours, theirs = json.loads(in_fresh_backend("jax", PROGRAMS).splitlines()[-1])
     assert ours == 0
     assert theirs >= 8
+
+
+UNKNOWN = """
+import jax
+from keras.src.backend import random
+from nnbench.workload import initial_values
+
+plain = random.uniform
+jax.__version_info__ = (initial_values.NEWEST[0], initial_values.NEWEST[1] + 1, 0)
+with initial_values.quick():
+    print(random.uniform is plain)
+"""
+
+
+def test_a_jax_that_was_never_compared_draws_by_itself(in_fresh_backend):
+    assert in_fresh_backend("jax", UNKNOWN).splitlines()[-1] == "True"

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 SETTING = ("on_train_begin", "on_epoch_begin")
 """Hooks of a callback that sets something for the epochs to come, or counts them."""
 
+LISTENS = "only_listens"
+"""An attribute of a callback of nnbench's own, which sets nothing: so it need not be watched."""
+
 STRETCH_S = 0.5
 """Epochs that run without Python in between: about this long, so that Ctrl-C is heard."""
 
@@ -216,6 +219,9 @@ def _listened(prepared: Prepared, listeners: Any, epochs: int, every: int) -> It
 @contextmanager
 def _unchanged(model: Any, callback: Any, logs: dict[str, Any], every: int) -> Iterator[None]:
     """Raise LeftOutError if a callback sets what epochs that it does not hear of depend on."""
+    if getattr(callback, LISTENS, False):
+        yield
+        return
     names, values, stopping = list(logs), _values(model), model.stop_training
     held = python_state.held(model)
     yield
