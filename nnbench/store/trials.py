@@ -53,6 +53,10 @@ class Trials:
         known = (*MEASURED, STEPS, *sorted(COUNTED))
         self._numbers = {name: array("d") for name in (BEGAN, *known)}
         self._known = [(name, self._numbers[name]) for name in known]
+        # Hundreds of thousands are taken: what takes a value is looked up once.
+        self._take_code = [(self._codes[name], name, self._texts[name].append) for name in TEXTS]
+        self._take_whole = [(name, self._whole[name].append) for name in WHOLE]
+        self._take_known = [(name, numbers.append) for name, numbers in self._known]
         self._phases: dict[str, int] = {}
         self._series = tuple(array("q") for _ in Series._fields)
         self._seconds = array("d")
@@ -64,26 +68,27 @@ class Trials:
         """Take a record; it is not kept itself."""
         row, rest = len(self), dict(record)
         rest.pop("kind", None)
-        for text, column in self._texts.items():
-            codes = self._codes[text]
-            column.append(codes.setdefault(rest.pop(text), len(codes)))
-        for whole, places in self._whole.items():
-            places.append(rest.pop(whole))
-        began = datetime.fromisoformat(rest.pop("began"))
+        pop = rest.pop
+        for codes, name, take in self._take_code:
+            take(codes.setdefault(pop(name), len(codes)))
+        for name, take in self._take_whole:
+            take(pop(name))
+        began = datetime.fromisoformat(pop("began"))
         aware = began if began.tzinfo else began.replace(tzinfo=UTC)
         self._numbers[BEGAN].append(aware.timestamp())
-        for name, numbers in self._known:
-            if rest.get(name) is None:
-                numbers.append(math.nan)
-            else:
-                numbers.append(rest.pop(name))
+        for name, take_number in self._take_known:
+            value = pop(name, math.nan)
+            if value is None:
+                rest[name], value = None, math.nan
+            take_number(value)
         if samples_s := rest.get("samples_s"):
             del rest["samples_s"]
             for phase, values in samples_s.items():
-                code = self._phases.setdefault(phase, len(self._phases))
-                one = (row, code, len(self._seconds), len(values))
-                for part, value in zip(self._series, one, strict=True):
-                    part.append(value)
+                rows, phases, starts, counts = self._series
+                rows.append(row)
+                phases.append(self._phases.setdefault(phase, len(self._phases)))
+                starts.append(len(self._seconds))
+                counts.append(len(values))
                 self._seconds.extend(values)
         if rest:
             self._rest[row] = rest
@@ -199,8 +204,9 @@ class Trials:
     def where(self, which: NDArray[np.bool_]) -> Self:
         """Those trials only, as others."""
         found = type(self)()
-        found._codes = {name: dict(codes) for name, codes in self._codes.items()}
-        found._phases = dict(self._phases)
+        for name, codes in self._codes.items():
+            found._codes[name].update(codes)
+        found._phases.update(self._phases)
         for mine, theirs in (
             (self._texts, found._texts),
             (self._whole, found._whole),
