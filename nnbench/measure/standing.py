@@ -63,7 +63,7 @@ def _timed(
         yield name, blocks.between_sides(case, first, second)
         return
     for side in sides:
-        yield f"{name} ({side})" if side else name, blocks.times(case, side)
+        yield f"{name} ({side})" if side else name, blocks.times(case, side, (COLD, EPOCH, STEP))
 
 
 def _state(times: Mapping[str, Estimate], wanted: float, launches: int) -> str:

@@ -133,12 +133,16 @@ class Blocks:
         row = values[self.keys.index(key)]
         return row[np.isfinite(row)], self.launches[np.isfinite(row)]
 
-    def times(self, case: Case, side: str | None = None) -> dict[str, Estimate]:
-        """Each phase of a case, of one side or of all together."""
+    def times(
+        self, case: Case, side: str | None = None, phases: Sequence[str] | None = None
+    ) -> dict[str, Estimate]:
+        """Each phase of a case, or of `phases`, of one side or of all together."""
         row = self.keys.index(case.key)
         of_side = np.array([side is None or unit.side == side for unit in self.units], dtype=bool)
         found = {}
         for phase, values in self.seconds.items():
+            if phases is not None and phase not in phases:
+                continue
             known = np.isfinite(values[row]) & of_side
             if known.any():
                 samples = int(self.counts[phase][row][known].sum())

@@ -108,8 +108,8 @@ def widest_interval(run: Run) -> dict[str, float]:
     widths: dict[str, float] = {}
     for key, case in run.cases.items():
         for side in dict.fromkeys(unit.side for unit in blocks.units):
-            for phase, found in blocks.times(case, side).items():
-                if phase in (COLD, EPOCH, STEP) and found.has_interval and found.launches > 1:
+            for found in blocks.times(case, side, (COLD, EPOCH, STEP)).values():
+                if found.has_interval and found.launches > 1:
                     widths[key] = max(widths.get(key, 0.0), found.relative_half_width)
     return widths
 
