@@ -37,6 +37,25 @@ def case(text, *, task="classification", data="banknotes", **changes):
     return Case(parse(text), training, data, "digest", 1372, 4, **changes)
 
 
+def trial(number, of, **changes):
+    """A trial's record of the case `of`, which ended well and has no samples unless given some."""
+    return {
+        "kind": "trial",
+        "trial": number,
+        "launch": 0,
+        "round": 0,
+        "side": "",
+        "block": 0,
+        "case": of.key,
+        "trial_kind": "step",
+        "sweep": number,
+        "began": "2026-01-01T00:00:00.125000+00:00",
+        "wall_s": 2.0,
+        "outcome": "ok",
+        **changes,
+    }
+
+
 def make_run(
     folder,
     times_s,

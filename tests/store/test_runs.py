@@ -6,6 +6,7 @@ import signal
 import time
 
 import pytest
+from runs import trial
 
 from nnbench.errors import UserError
 from nnbench.store import runs
@@ -48,23 +49,8 @@ def a_launch(number, **changes):
 
 
 def a_trial(number, case=None, **changes):
-    return {
-        "kind": "trial",
-        "trial": number,
-        "launch": 0,
-        "round": 0,
-        "side": "",
-        "block": 0,
-        "case": (case or a_case()).key,
-        "trial_kind": "cold",
-        "sweep": number,
-        "began": "2026-01-01T00:00:00+00:00",
-        "wall_s": 2.0,
-        "outcome": "ok",
-        "loss": 0.5,
-        "samples_s": {"cold": [1.5]},
-        **changes,
-    }
+    given = {"trial_kind": "cold", "loss": 0.5, "samples_s": {"cold": [1.5]}, **changes}
+    return trial(number, case or a_case(), **given)
 
 
 def test_what_was_written_is_read_back(tmp_path):

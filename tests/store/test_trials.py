@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from runs import FINGERPRINT, case
+from runs import FINGERPRINT, case, trial
 
 from nnbench.store import runs
 from nnbench.store.trials import COUNTED, Trials
@@ -20,21 +20,7 @@ SEEN = st.dictionaries(st.sampled_from(["runnable", "load"]), SECONDS | st.none(
 
 
 def a_trial(number, **changes):
-    return {
-        "kind": "trial",
-        "trial": number,
-        "launch": 0,
-        "round": 0,
-        "side": "",
-        "block": 0,
-        "case": CASE.key,
-        "trial_kind": "step",
-        "sweep": number,
-        "began": "2026-01-01T00:00:00.125000+00:00",
-        "wall_s": 2.0,
-        "outcome": "ok",
-        **changes,
-    }
+    return trial(number, CASE, **changes)
 
 
 def a_run(folder, trials):
@@ -55,9 +41,7 @@ RECORDS = st.lists(
                 **dict.fromkeys(sorted(COUNTED), st.none() | st.integers(0, 1 << 53)),
                 "steps_per_sample": st.integers(1, 9),
                 "message": st.text(),
-                "noise": st.dictionaries(
-                    st.sampled_from(["runnable", "load"]), SECONDS | st.none()
-                ),
+                "noise": SEEN,
             },
         ),
         **dict.fromkeys(("launch", "round", "block", "sweep"), SMALL),
