@@ -162,6 +162,17 @@ def test_wide_layers_keep_their_layout_and_long_batches_have_an_option(tmp_path)
     assert not any("one core" in cause for cause in unlike_fit(replace(narrow, rows=6000)))
 
 
+def test_only_chains_of_dense_have_another_layout_and_recurrent_layers_few_operations():
+    def causes(text, backend):
+        return " ".join(unlike_fit(case(text, backend=backend)))
+
+    for text, backend in (("gru:16x2", "jax"), ("gru:16x2", "torch"), ("lstm:16x2", "torch")):
+        assert "few operations" in causes(text, backend)
+    for text, backend in (("lstm:16x2", "jax"), ("gru:16x2", "tensorflow"), ("6,6", "torch")):
+        assert "few operations" not in causes(text, backend)
+    assert "layout" not in causes("gru:16x2", "jax")
+
+
 def test_of_a_launch_that_was_cut_short_only_what_was_measured_is_told(tmp_path):
     run = make_run(tmp_path, {"6,6": {}, "8": {}}, launches=1)
     run = replace(run, trials=run.trials.where(run.trials.are(trial_kind="cold")))

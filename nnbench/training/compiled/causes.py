@@ -11,6 +11,9 @@ WIDEST = 64
 FEWEST_ROWS = 128
 """Rows in a batch below which they do (for both numbers see docs/compiled-path.md)."""
 
+IN_FEW_OPERATIONS = {"jax": ("gru",), "torch": ("lstm", "gru")}
+"""Kinds of recurrent layers that do not take their time steps one by one as with `fit`."""
+
 MOST_ON_ONE_CORE = 2**15
 """Cells of the widest layer, all rows together, up to which one core is faster than two."""
 
@@ -21,7 +24,7 @@ MOST_SUMMED_APART = 4096
 def unlike_fit(case: Case) -> tuple[str, ...]:
     """What differs between an epoch of this case with `fit` and on the compiled path, in words."""
     around = "the framework's work around each epoch and step"
-    return (around, *_compiler(case), *_layout(case), *_optimizer(case))
+    return (around, *_compiler(case), *_layout(case), *_optimizer(case), *_recurrent(case))
 
 
 def same_compiler(case: Case) -> str | None:
@@ -61,11 +64,26 @@ def _layout(case: Case) -> tuple[str, ...]:
         return ()
     if case.architecture is None:
         return (f"the memory layout, if it is a chain of Dense layers up to {WIDEST} wide",)
-    if case.training.precision != "float32" or max(case.architecture.widths) > WIDEST:
+    widths = case.architecture.widths
+    if case.architecture.family != "dense" or max(widths) > WIDEST:
+        return ()
+    if case.training.precision != "float32":
         return ()
     found = [f"the memory layout, which is another for Dense layers up to {WIDEST} wide"]
-    if case.device == "cpu" and case.batch_rows * max(case.architecture.widths) <= MOST_ON_ONE_CORE:
+    if case.device == "cpu" and case.batch_rows * max(widths) <= MOST_ON_ONE_CORE:
         found.append("an option of XLA by which their elementwise work stays on one core")
     if case.device == "cpu" and case.batch_rows > MOST_SUMMED_APART:
         found.append(f"an option of XLA for their batches of more than {MOST_SUMMED_APART:,} rows")
     return tuple(found)
+
+
+def _recurrent(case: Case) -> tuple[str, ...]:
+    kinds = IN_FEW_OPERATIONS.get(case.backend, ())
+    if not kinds or case.device != "cpu" or case.training.precision != "float32":
+        return ()
+    if case.backend == "torch" and case.training.jit == "on":
+        return ()
+    what = f"{' and '.join(one.upper() for one in kinds)} layers, in few operations on a CPU"
+    if case.architecture is None:
+        return (f"{what}, if it has any",)
+    return (what,) if case.architecture.family in kinds else ()
