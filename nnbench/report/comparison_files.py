@@ -24,9 +24,9 @@ def write_markdown(found: ComparedSides, path: Path) -> Path:
 def as_markdown(found: ComparedSides) -> str:
     """One line of verdict, a table with intervals, what to do next, and folded details."""
     lines = [f"### Training time: {words.finding(found, markdown)}", ""]
-    if place := words.place(found):
+    if context := words.context(found):
         lines += [
-            f"{markdown(place)}, {markdown(found.second)} against {markdown(found.first)}:",
+            f"{markdown(context)}, {markdown(found.second)} against {markdown(found.first)}:",
             "",
         ]
     lines += ["| what | change | 95 % interval | verdict |", "| --- | ---: | :---: | --- |"]

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from nnbench.report.comparison import ComparedSides
-from nnbench.report.comparison_words import finding, measured, name, next_steps, place, word
+from nnbench.report.comparison_words import context, finding, measured, name, next_steps, word
 from nnbench.show import html
 from nnbench.show.html import Part
 from nnbench.show.intervals import CHANGE, MISSING, cell, sentence
@@ -54,7 +54,7 @@ def write(found: ComparedSides, folder: Path, *, beside: bool = False) -> Path:
 
 
 def _sides(found: ComparedSides) -> str:
-    where = f"{place(found)}: " if place(found) else ""
+    where = f"{context(found)}: " if context(found) else ""
     return f"{where}{found.second} against {found.first}"
 
 

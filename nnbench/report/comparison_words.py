@@ -100,16 +100,16 @@ def more(found: ComparedSides) -> str:
     return f"about {count} would probably settle it"
 
 
-def place(found: ComparedSides) -> str:
+def context(found: ComparedSides) -> str:
     """Where all of it ran, `jax, cpu, fit`; nothing where that is more than one place."""
     labels = [*(one.label for one in found.comparisons), *(found.others or {})]
-    places = {label.partition(": ")[0] for label in labels}
-    return places.pop() if len(places) == 1 else ""
+    contexts = {label.partition(": ")[0] for label in labels}
+    return contexts.pop() if len(contexts) == 1 else ""
 
 
 def name(label: str, found: ComparedSides) -> str:
     """What a comparison is about, without where it ran if all ran there: `6x2 step`."""
-    return label.partition(": ")[2] if place(found) else label
+    return label.partition(": ")[2] if context(found) else label
 
 
 def word(one: Comparison) -> str:
@@ -179,7 +179,7 @@ def _more_data(found: ComparedSides, spent: Spent, code: Code) -> str:
 
 def measured(found: ComparedSides, code: Code = str) -> list[str]:
     """How it was measured, sentences."""
-    told = [f"All on {code(place(found))}."] if place(found) else []
+    told = [f"All on {code(context(found))}."] if context(found) else []
     if found.spent is not None:
         spent = found.spent
         length = f"{_many(spent.rounds, 'round')} in {units.about(spent.took_s)}"

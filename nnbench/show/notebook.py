@@ -1,4 +1,4 @@
-"""A place below a notebook's cell, drawn anew: what a terminal redraws in place."""
+"""Output of a notebook's cell that is drawn anew: what a terminal redraws in place."""
 
 import io
 import sys
@@ -14,8 +14,8 @@ WIDTH, REDRAWN_S = 100, 0.5
 SHOWN = '<pre style="font-size: 13px; line-height: 1.3; overflow-x: auto">{code}</pre>'
 
 
-class Place:
-    """Shows what was last drawn there; nothing before, nor once it is closed."""
+class CellOutput:
+    """Shows what was last drawn; nothing before, nor once it is closed."""
 
     def __init__(self) -> None:
         self._shown: Any = None
@@ -36,7 +36,7 @@ class Place:
             self._show(console.export_text(), marked)
 
     def close(self) -> None:
-        """Leave nothing there."""
+        """Show nothing any more."""
         if self._shown is not None:
             self._show("", "")
 
@@ -50,8 +50,8 @@ class Place:
             self._shown.update(data, raw=True)
 
 
-def place() -> Place | None:
-    """A new one below the cell that is run, where this process is a notebook's."""
+def cell_output() -> CellOutput | None:
+    """A new one of the cell that is run; None where this process is no notebook's."""
     ipython = sys.modules.get("IPython")
     shell = ipython.get_ipython() if ipython is not None else None
-    return Place() if getattr(shell, "kernel", None) is not None else None
+    return CellOutput() if getattr(shell, "kernel", None) is not None else None

@@ -80,9 +80,9 @@ class Bar:
         self._unit = unit
         self._console = open_console(sys.stderr)
         # A notebook's kernel says that it is a terminal, too.
-        self._place = None if quiet else notebook.place()
-        self._live = self._console.is_terminal and not quiet and self._place is None
-        self._told = not self._live and not quiet and self._place is None
+        self._cell = None if quiet else notebook.cell_output()
+        self._live = self._console.is_terminal and not quiet and self._cell is None
+        self._told = not self._live and not quiet and self._cell is None
         self._began_s = self._told_s = time.monotonic()
         self._first_done: int | None = None
         self._lines = 0
@@ -99,12 +99,12 @@ class Bar:
     @property
     def width(self) -> int:
         """How many columns there are."""
-        return self._console.width if self._place is None else notebook.WIDTH
+        return self._console.width if self._cell is None else notebook.WIDTH
 
     @property
     def is_in_notebook(self) -> bool:
         """Whether it is drawn below a notebook's cell."""
-        return self._place is not None
+        return self._cell is not None
 
     def __enter__(self) -> Self:
         if self._live:
@@ -117,8 +117,8 @@ class Bar:
 
     def __exit__(self, *failure: object) -> None:
         self._open.close()
-        if self._place is not None:
-            self._place.close()
+        if self._cell is not None:
+            self._cell.close()
 
     def show(
         self,
@@ -177,8 +177,8 @@ class Bar:
             yield Segments([*line, Segment.line()])
 
     def _draw(self) -> None:
-        if self._place is not None:
-            self._place.draw(self)
+        if self._cell is not None:
+            self._cell.draw(self)
 
     def _tell_again(self) -> None:
         self._tell_if_due("still ", begins=False)

@@ -317,19 +317,19 @@ def waiting(what: str, *, quiet: bool = False) -> Iterator[None]:
     from nnbench.show import notebook
 
     console = open_console(sys.stderr)
-    place = None if quiet else notebook.place()
+    cell = None if quiet else notebook.cell_output()
     began_s = told_s = time.monotonic()
 
     def beat() -> None:
         nonlocal told_s
-        if place is not None:
-            place.draw(f"{what}, for {time.monotonic() - began_s:.0f} s")
+        if cell is not None:
+            cell.draw(f"{what}, for {time.monotonic() - began_s:.0f} s")
         elif time.monotonic() - told_s >= STILL_S:
             told_s = time.monotonic()
             note(f"still {what}, for {told_s - began_s:.0f} s")
 
     # A notebook's kernel says that it is a terminal, too.
-    live = console.is_terminal and not quiet and place is None
-    shown = console.status(what) if live else closing(place) if place else nullcontext()
+    live = console.is_terminal and not quiet and cell is None
+    shown = console.status(what) if live else closing(cell) if cell else nullcontext()
     with shown, beating(beat, only_if=not live and not quiet):
         yield
