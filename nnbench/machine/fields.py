@@ -43,6 +43,8 @@ YEARS = range(1700, 2200)
 BYTES_OF_NAMES = {chr(0xDC00 + byte) for byte in range(0x80, 0x100)}
 PLAIN_NAME = re.compile(r"[\w.:/ \[\]-]{1,80}", re.ASCII)
 
+NO_MAPPING = "is no mapping"
+
 Record = TypeVar("Record")
 
 
@@ -71,11 +73,14 @@ class Field:
 
     def __getitem__(self, name: str) -> Self:
         """A member of a mapping; of what is missing, nothing."""
-        known = self._of_type(dict, "is no mapping", {})
+        # Nearly all is as it should be, and passed on at once; so in `text`.
+        known = self.value if type(self.value) is dict else self._of_type(dict, NO_MAPPING, {})
         return type(self)(known.get(name), self.file, (self, name))
 
     def text(self, default: str | None = None) -> str:
         """A text."""
+        if type(self.value) is str:
+            return self.value
         found: str = self._of_type(str, "is no text", default)
         return found
 
@@ -135,7 +140,7 @@ class Field:
 
     def members(self, default: Mapping[str, Any] | None = None) -> dict[str, Self]:
         """The members of a mapping by their names."""
-        found = self._of_type(dict, "is no mapping", default)
+        found = self._of_type(dict, NO_MAPPING, default)
         return {name: type(self)(one, self.file, (self, name)) for name, one in found.items()}
 
     def record(self, kind: type[Record], **made: Any) -> Record:

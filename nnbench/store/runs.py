@@ -227,25 +227,32 @@ def _check_trial(record: Field, run: Run) -> None:
         record[name].text()
     if record["case"].text() not in run.cases:
         record["case"].refuse("is no case of this run")
-    record["message"].text("")
     record["began"].moment()
     record["wall_s"].number(least=0, most=LONGEST_S)
-    for name in OPTIONAL & record.value.keys():
+    # Most records are of steps, and have few of these.
+    known = record.value.keys()
+    for name in OPTIONAL & known:
         if record.value[name] is None:
             record[name].refuse("is null")
-    if "first_epoch_s" in record.value:
+    if "message" in known:
+        record["message"].text("")
+    if "first_epoch_s" in known:
         record["first_epoch_s"].number(1, above=0, most=LONGEST_S)
-    if "steps_per_sample" in record.value:
+    if "steps_per_sample" in known:
         record["steps_per_sample"].whole(1, least=1)
-    for name in record.value.keys() & COUNTED:
+    for name in known & COUNTED:
         record[name].whole(0)
-    for one in record["not_counted"].entries([]):
-        one.text()
-    if "count" in record.value:
+    if "not_counted" in known:
+        for one in record["not_counted"].entries([]):
+            one.text()
+    if "count" in known:
         NetworkCount.of(record["count"])
-    for one in (record["loss"], *record["noise"].members({}).values()):
-        one.number(0, least=-fields.LARGEST_MEASURED, most=fields.LARGEST_MEASURED)
-    good = record["outcome"].value == OK
+    if "loss" in known:
+        record["loss"].number(0, least=-fields.LARGEST_MEASURED, most=fields.LARGEST_MEASURED)
+    if "noise" in known:
+        for one in record["noise"].members({}).values():
+            one.number(0, least=-fields.LARGEST_MEASURED, most=fields.LARGEST_MEASURED)
+    good = record.value["outcome"] == OK
     for samples in record["samples_s"].members(None if good else {}).values():
         samples.check_numbers(above=0, most=LONGEST_S)
     if good and record["trial_kind"].value == CURVE:
