@@ -15,6 +15,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ from nnbench.workload.case import Case
 from nnbench.workload.study import Study
 
 LAUNCHES, BLOCKS, EPOCHS = 5, 2, 30
+WALL_S = 0.1
 PHASES_S = {"build": 0.05, "prepare": 0.05, "trace": 0.5, "compile": 0.3, "first_step": 2e-3}
 NOISE = {"wall_s": 2.0, "stolen_share": 0.0, "others_cpus": 0.02, "forced_switches_per_s": 30.0,
          "throttled_s": None, "runnable": 2, "mhz_lowest": 2600.0, "mhz_highest": 2600.0,
@@ -55,26 +57,33 @@ def write(folder: Path, cases: int, samples: int) -> Path:
 
 
 def records(cases: list[Case], sweeps: int) -> Iterator[dict[str, Any]]:
-    """Launches and trials in the order in which they would be measured."""
+    """Launches and trials as they would be measured, one after the other."""
     rng = np.random.default_rng(0)
-    number = 0
-    began = "2026-01-01T00:00:00.000+00:00"
+    moment, number = datetime(2026, 1, 1, tzinfo=UTC), 0
     for launch in range(LAUNCHES):
-        of_launch = {"launch": launch, "round": launch, "side": "", "began": began}
-        yield {"kind": "launch", **of_launch, "backend": cases[0].backend, "device": "cpu",
-               "device_name": "2 usable CPUs", "threads": None, "import_s": 3.0,
+        place = {"launch": launch, "round": launch, "side": ""}
+        yield {"kind": "launch", **place, "began": _told(moment), "backend": cases[0].backend,
+               "device": "cpu", "device_name": "2 usable CPUs", "threads": None, "import_s": 3.0,
                "first_use_s": 1.0}  # fmt: skip
         for block in range(BLOCKS):
             kinds = [("cold", 0), ("phases", 0), *(("step", sweep) for sweep in range(sweeps))]
             for kind, sweep in kinds:
-                for place, case in enumerate(cases):
-                    values = timed(kind, 1 + place / len(cases), rng)
-                    record = {"kind": "trial", "trial": number, **of_launch, "block": block,
-                              "case": case.key, "trial_kind": kind, "sweep": sweep,
-                              "samples_s": values, "outcome": "ok", "wall_s": 0.1}  # fmt: skip
-                    more = {"steps_per_sample": 6} if kind == "step" else {"loss": 0.2}
-                    yield {**record, **more, **({"noise": NOISE} if kind != "step" else {})}
+                for order, case in enumerate(cases):
+                    moment += timedelta(seconds=WALL_S)
+                    is_step = kind == "step"
+                    watched = not is_step or case is cases[-1]
+                    yield {"kind": "trial", "trial": number, **place, "block": block,
+                           "case": case.key, "trial_kind": kind, "sweep": sweep,
+                           "began": _told(moment),
+                           "samples_s": timed(kind, 1 + order / len(cases), rng),
+                           **({"steps_per_sample": 6} if is_step else {"loss": 0.2}),
+                           "outcome": "ok", "wall_s": WALL_S,
+                           **({"noise": NOISE} if watched else {})}  # fmt: skip
                     number += 1
+
+
+def _told(moment: datetime) -> str:
+    return moment.isoformat(timespec="milliseconds")
 
 
 def timed(kind: str, size: float, rng: np.random.Generator) -> dict[str, list[float]]:

@@ -13,7 +13,6 @@ one that stands for a byte of a file's name, as Python writes names that are not
 """
 
 import codecs
-import functools
 import json
 import math
 import re
@@ -134,7 +133,7 @@ class Field:
         """Raise DamageError unless this is a list of finite numbers within these bounds."""
         found = self._of_type(list, "is no list")
         # Most of what a run's file holds: the place of each is made only where one is refused.
-        if not all(type(one) is float and above < one <= most for one in found):
+        if not are_numbers(found, above=above, most=most):
             for one in self.entries():
                 one.number(above=above, most=most)
 
@@ -185,6 +184,13 @@ def fits(value: object, hint: Any) -> bool:
     return isinstance(value, hint)
 
 
+def are_numbers(found: object, *, above: float, most: float) -> bool:
+    """Whether something is a list of floats within these bounds."""
+    if type(found) is not list:
+        return False
+    return all(type(one) is float and above < one <= most for one in found)
+
+
 def read(path: Path) -> Field:
     """The JSON in a file. Raises `DamageError`, for a file that is missing, too."""
     return parse(whole_file.read(path), path)
@@ -193,13 +199,17 @@ def read(path: Path) -> Field:
 def parse(content: bytes, file: object) -> Field:
     """JSON of what `DamageError` calls `file`."""
     try:
-        text = content.decode(json.detect_encoding(content))
-        plain = json.loads(text, object_pairs_hook=functools.partial(_mapping, file))
+        # What begins so is UTF-8, as nearly all is.
+        is_utf8 = content.startswith(b'{"')
+        text = content.decode("utf-8" if is_utf8 else json.detect_encoding(content))
+        plain = _DECODER.decode(text)
         if "\\u" in text:
             encoded = json.dumps(plain, ensure_ascii=False).encode(errors="nnbench_halves")
-            plain = json.loads(encoded, object_pairs_hook=functools.partial(_mapping, file))
+            plain = _DECODER.decode(encoded.decode())
     except RecursionError as failure:
         raise DamageError(file, "it is nested too deep") from failure
+    except _TwiceError as failure:
+        raise DamageError(file, f"{failure} stands twice in one mapping") from None
     except ValueError as failure:
         raise DamageError(file, f"it is no JSON: {first_line(failure)[:100]}") from failure
     # Most of what is read has too few brackets to be deep.
@@ -220,13 +230,19 @@ def _halves(failure: UnicodeError) -> tuple[str, int]:
 codecs.register_error("nnbench_halves", _halves)
 
 
-def _mapping(file: object, pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    # The same few names stand in hundreds of thousands of records: each is kept once.
-    found = {sys.intern(name): value for name, value in pairs}
+class _TwiceError(Exception):
+    """A name that a mapping has twice."""
+
+
+def _mapping(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
     if len(found) < len(pairs):
         ((twice, _),) = Counter(name for name, _ in pairs).most_common(1)
-        raise DamageError(file, f"{reprlib.repr(twice)} stands twice in one mapping")
+        raise _TwiceError(reprlib.repr(twice))
     return found
+
+
+_DECODER = json.JSONDecoder(object_pairs_hook=_mapping)
 
 
 def _depth(plain: Any) -> int:

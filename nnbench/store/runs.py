@@ -7,7 +7,9 @@ import itertools
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from functools import cached_property
+from operator import itemgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +21,7 @@ from nnbench.machine.fields import Field
 from nnbench.store import folder as folders
 from nnbench.store.folder import ASKED
 from nnbench.store.folder import Writer as Writer
-from nnbench.store.trials import COUNTED, TEXTS, Rows, Trials
+from nnbench.store.trials import COUNTED, STEPS, TEXTS, WHOLE, Plain, Rows, Trials
 from nnbench.workload.case import Case
 from nnbench.workload.counts import NetworkCount
 
@@ -39,6 +41,7 @@ IDENTITY = {
     "trial": ("launch", "round", "side", "block", "case", "trial_kind", "sweep"),
 }
 """What no two records of a kind have in common."""
+_identity = {kind: itemgetter(*names) for kind, names in IDENTITY.items()}
 
 OPTIONAL = {
     *("count", "first_epoch_s", "logs", "noise", "not_counted", "samples_s", "steps_per_sample")
@@ -55,6 +58,20 @@ FAILED = "failed"
 """The outcome of a trial whose network or data cannot be had or trained so: it is not repeated."""
 MOST_REPEATS, LONGEST_S = 10_000, 1e9
 """Blocks and sweeps of a run, and seconds of any duration: beyond them it is damage."""
+
+
+AT_ONCE = 1000
+"""Records that are read before columns take them."""
+
+STEP_TRIAL = {
+    **dict.fromkeys(("kind", "side", "began", "case", "trial_kind", "outcome"), str),
+    **dict.fromkeys((*WHOLE, STEPS), int),
+    "samples_s": dict,
+    "wall_s": float,
+}
+"""The names and types of a trial of a step, as it is written."""
+_STEP_TYPES = tuple(STEP_TRIAL.values())
+_step_values, _step_whole = itemgetter(*STEP_TRIAL), itemgetter(*WHOLE, STEPS)
 
 
 @dataclass(frozen=True)
@@ -157,23 +174,32 @@ def read(folder: Path | str) -> Run:
     folder = Path(folder)
     run = described(folder)
     seen: set[int] = set()
+    taken: list[Plain] = []
 
     def use(record: Field) -> None:
-        kind = record["kind"].text()
-        if kind == "launch":
+        if _is_plain_step(record.value, run):
+            kind = "trial"
+        elif (kind := record["kind"].text()) == "launch":
             _check_launch(record)
         elif kind == "trial":
             _check_trial(record, run)
         else:
             record["kind"].refuse("is no kind of record of a run")
-        named = IDENTITY[kind]
         # Of hundreds of thousands only a hash of 64 bits is kept.
-        if (identity := hash((kind, *(record.value[name] for name in named)))) in seen:
-            raise DamageError(folder, f"there is a {kind} of this {', '.join(named)} already")
+        if (identity := hash((kind, _identity[kind](record.value)))) in seen:
+            named = ", ".join(IDENTITY[kind])
+            raise DamageError(folder, f"there is a {kind} of this {named} already")
         seen.add(identity)
-        (run.launches if kind == "launch" else run.trials).append(record.value)
+        if kind == "launch":
+            run.launches.append(record.value)
+            return
+        taken.append(record.value)
+        if len(taken) == AT_ONCE:
+            run.trials.extend(taken)
+            taken.clear()
 
     folders.records(folder, run.damage, use)
+    run.trials.extend(taken)
     return run
 
 
@@ -219,6 +245,34 @@ def _check_launch(record: Field) -> None:
         record[name].number(least=0, most=LONGEST_S)
     if "product_flops_per_s" in record.value:
         record["product_flops_per_s"].number(above=0, most=fields.LARGEST_MEASURED)
+
+
+def _is_plain_step(record: Any, run: Run) -> bool:
+    """Whether a record is a good trial of a step, as it is written: nearly all of a file are.
+
+    Of one that is not, `_check_trial` says what is wrong, if anything is.
+    """
+    if type(record) is not dict or record.keys() != STEP_TRIAL.keys():
+        return False
+    if tuple(map(type, _step_values(record))) != _STEP_TYPES:
+        return False
+    try:
+        year = datetime.fromisoformat(record["began"]).year
+    except ValueError:
+        return False
+    whole, durations_s = _step_whole(record), record["samples_s"].values()
+    return (
+        min(whole) >= 0
+        and max(whole) < fields.LARGEST_WHOLE
+        and record["kind"] == "trial"
+        and record["steps_per_sample"] > 0
+        and year in fields.YEARS
+        and record["case"] in run.cases
+        and record["outcome"] == OK
+        and record["trial_kind"] != CURVE
+        and 0 <= record["wall_s"] <= LONGEST_S
+        and all(fields.are_numbers(one, above=0, most=LONGEST_S) for one in durations_s)
+    )
 
 
 def _check_trial(record: Field, run: Run) -> None:

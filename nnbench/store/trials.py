@@ -28,6 +28,8 @@ STEPS = "steps_per_sample"
 MEASURED = ("wall_s", "loss", "first_epoch_s")
 BEGAN = "began_s"
 """When a trial began, in seconds since 1970."""
+KEPT = {"kind", "began", *TEXTS, *WHOLE, *MEASURED, STEPS, *COUNTED}
+"""Names of a record that columns hold."""
 
 
 class Series(NamedTuple):
@@ -37,6 +39,11 @@ class Series(NamedTuple):
     phases: Rows
     starts: Rows
     counts: Rows
+
+
+def _seconds(began: str) -> float:
+    moment = datetime.fromisoformat(began)
+    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
 
 
 class Trials:
@@ -53,36 +60,31 @@ class Trials:
         known = (*MEASURED, STEPS, *sorted(COUNTED))
         self._numbers = {name: array("d") for name in (BEGAN, *known)}
         self._known = [(name, self._numbers[name]) for name in known]
-        # Hundreds of thousands are taken: what takes a value is looked up once.
-        self._take_code = [(self._codes[name], name, self._texts[name].append) for name in TEXTS]
-        self._take_whole = [(name, self._whole[name].append) for name in WHOLE]
-        self._take_known = [(name, numbers.append) for name, numbers in self._known]
         self._phases: dict[str, int] = {}
         self._series = tuple(array("q") for _ in Series._fields)
         self._seconds = array("d")
         self._rest: dict[int, Plain] = {}
-        for record in records:
-            self.append(record)
+        self.extend(list(records))
 
     def append(self, record: Plain) -> None:
         """Take a record; it is not kept itself."""
-        row, rest = len(self), dict(record)
-        rest.pop("kind", None)
-        pop = rest.pop
-        for codes, name, take in self._take_code:
-            take(codes.setdefault(pop(name), len(codes)))
-        for name, take in self._take_whole:
-            take(pop(name))
-        began = datetime.fromisoformat(pop("began"))
-        aware = began if began.tzinfo else began.replace(tzinfo=UTC)
-        self._numbers[BEGAN].append(aware.timestamp())
-        for name, take_number in self._take_known:
-            value = pop(name, math.nan)
-            if value is None:
-                rest[name], value = None, math.nan
-            take_number(value)
-        if samples_s := rest.get("samples_s"):
-            del rest["samples_s"]
+        self.extend([record])
+
+    def extend(self, records: Sequence[Plain]) -> None:
+        """Take records, a column after the other; they are not kept themselves."""
+        before = len(self)
+        for name, texts in self._texts.items():
+            codes = self._codes[name]
+            texts.extend([codes.setdefault(one[name], len(codes)) for one in records])
+        for name, whole in self._whole.items():
+            whole.extend([one[name] for one in records])
+        self._numbers[BEGAN].extend([_seconds(one["began"]) for one in records])
+        for name, numbers in self._known:
+            found = [one.get(name) for one in records]
+            numbers.extend([math.nan if value is None else value for value in found])
+        for row, one in enumerate(records, start=before):
+            rest = {name: value for name, value in one.items() if value is None or name not in KEPT}
+            samples_s: Plain = rest.pop("samples_s") if rest.get("samples_s") else {}
             for phase, values in samples_s.items():
                 rows, phases, starts, counts = self._series
                 rows.append(row)
@@ -90,8 +92,8 @@ class Trials:
                 starts.append(len(self._seconds))
                 counts.append(len(values))
                 self._seconds.extend(values)
-        if rest:
-            self._rest[row] = rest
+            if rest:
+                self._rest[row] = rest
 
     def __len__(self) -> int:
         """How many there are."""

@@ -1,5 +1,6 @@
 """The columns of a run's trials: they hold what was written, in less memory than its lines."""
 
+import copy
 import gc
 import json
 import tracemalloc
@@ -10,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from runs import FINGERPRINT, case, trial
 
+from nnbench.machine import fields
 from nnbench.store import runs
 from nnbench.store.trials import COUNTED, Trials
 
@@ -121,3 +123,26 @@ def test_a_trial_takes_less_memory_than_its_line_on_disk(tmp_path, samples):
         assert len(run.trials) == count
         assert run.damage == []
     assert held_bytes[1] - held_bytes[0] < 0.8 * (disk_bytes[1] - disk_bytes[0])
+
+
+STEP = {"kind": "trial", **a_trial(0, trial_kind="step", samples_s={"step": [1.0]})}
+STEP = {name: STEP[name] for name in runs.STEP_TRIAL if name in STEP} | {"steps_per_sample": 6}
+ODD = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=30)
+    | st.sampled_from(["curve", "ok", "launch", "2026-01-01", "1066-10-14T09:00:00", CASE.key]),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner),
+    max_leaves=5,
+)  # fmt: skip
+
+
+@given(
+    st.dictionaries(st.sampled_from(sorted(STEP)), ODD, max_size=2), st.sets(st.text(max_size=3))
+)
+def test_what_is_passed_at_once_is_passed_by_every_check(changes, more):
+    record = STEP | changes | dict.fromkeys(more)
+    run = runs.Run(None, "", {"cases": [CASE.to_json()]}, FINGERPRINT)
+    assert runs._is_plain_step(STEP, run)
+    if runs._is_plain_step(record, run):
+        checked = copy.deepcopy(record)
+        runs._check_trial(fields.Field(checked, "here"), run)
+        assert checked == record
