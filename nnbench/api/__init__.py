@@ -303,7 +303,7 @@ def explain(
         [*(one.found for one in every), *steps],
         figures_of(
             [
-                {"place": one.found.first_case.context, **part}
+                {"context": one.found.first_case.context, **part}
                 for one in every
                 for part in tables.as_json(one.found, one.sentences, one.chart)["parts"]
             ]
@@ -341,7 +341,7 @@ def _layers(finished: "Run") -> "Answer":
     found = breakdown.of(finished)
     sentences = [text for one in found for text in words.sentences(one)]
     rows = [
-        {"network": one.name, "place": one.case.context, **row}
+        {"network": one.name, "context": one.case.context, **row}
         for one in found
         for row in tables.as_json(one)["layers"]
     ]

@@ -82,7 +82,7 @@ def model_as_json(model: CostModel, label: str, folder: Path, page: Path) -> dic
         for phase, fitted in model.phases.items()
     }
     said = words.model_sentences(model)
-    return {"place": label, "runs": folder, "phases": phases, "sentences": said, "page": page}
+    return {"context": label, "runs": folder, "phases": phases, "sentences": said, "page": page}
 
 
 def prediction(one: Predicted) -> Table:
@@ -114,7 +114,7 @@ def prediction(one: Predicted) -> Table:
 def predicted_as_json(one: Predicted) -> dict[str, Any]:
     """A prediction as plain data, in seconds and bytes, with what it means."""
     return {
-        "place": one.label,
+        "context": one.label,
         **vars(one.prediction),
         "known": one.prediction.is_known,
         "differs": one.differs,
@@ -273,7 +273,7 @@ def answers_as_json(found: Answers) -> dict[str, Any]:
     """All answers as plain data, in seconds."""
     context, about, advised = found.context, found.about, found.advice
     told: dict[str, Any] = {
-        "place": words.where(context),
+        "context": words.where(context),
         "rests_on": words.basis(context),
         "epochs": context.epochs,
     }

@@ -46,7 +46,7 @@ def as_json(found: Attribution, sentences: Sequence[str], chart: Path) -> dict[s
     return {
         "first": found.first,
         "second": found.second,
-        "place": found.first_case.context,
+        "context": found.first_case.context,
         "epochs": found.first_case.cold_epochs,
         "first_cold_s": found.first_cold_s,
         "second_cold_s": found.second_cold_s,
@@ -101,7 +101,7 @@ def layers_as_json(
     return {
         "first": found.first,
         "second": found.second,
-        "place": found.first_case.context,
+        "context": found.first_case.context,
         "batch_rows": found.first_case.batch_rows,
         "launches": found.launches,
         "parts": [

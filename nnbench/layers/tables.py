@@ -64,8 +64,8 @@ def as_json(found: Breakdown) -> dict[str, Any]:
     """A breakdown as plain data."""
     return {
         "network": found.name,
-        "label": found.case.label,
-        "place": found.case.context,
+        "architecture": found.case.label,
+        "context": found.case.context,
         "batch_rows": found.case.batch_rows,
         "launches": found.launches,
         "step_s": found.whole_s,

@@ -68,7 +68,7 @@ def as_json(race: Race) -> dict[str, Any]:
     """A race as plain data."""
     target, front = race.target, race.front()
     return {
-        "place": race.case.context,
+        "context": race.case.context,
         "goal": race.goal.name,
         "target_loss": race.shown(target),
         "epochs": race.epochs,

@@ -220,7 +220,7 @@ def _by_context(found: RunAnalysis, numbers: dict[str, int], phase: str) -> Tabl
 
 def as_rows(found: RunAnalysis) -> Iterator[list[object]]:
     """A run's estimates as rows of a CSV file, one a case and phase, in seconds."""
-    yield ["network", "label", "backend", "device", "threads", "path", "phase",
+    yield ["network", "architecture", "backend", "device", "threads", "path", "phase",
            "seconds", "low", "high", "samples", "blocks", "launches", "ratio", "ratio_low",
            "ratio_high", "ratio_to"]  # fmt: skip
     for group in found.groups:

@@ -73,7 +73,7 @@ def replicas_json(found: Sequence[Scaled]) -> list[dict[str, Any]]:
     """The same for `show.plain`; times in seconds, ratios of rows a second."""
     return [
         {
-            "place": each.context,
+            "context": each.context,
             "scaling": "weak" if each.weak else "strong",
             "replicas": each.count,
             "virtual": each.are_virtual,
@@ -101,7 +101,7 @@ def as_json(found: dict[str, list[Series]], pictures: Sequence[Path]) -> dict[st
 def _series(each: Series) -> dict[str, Any]:
     grows = each.exponent
     return {
-        "place": each.context,
+        "context": each.context,
         "phase": each.phase,
         "sizes": each.sizes,
         "times_s": each.times,

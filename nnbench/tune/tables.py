@@ -63,7 +63,7 @@ def as_json(found: Finding, page: Path) -> dict[str, Any]:
         "folder": found.folder,
         "page": page,
         "network": found.tuning.name,
-        "label": case.label,
+        "architecture": case.label,
         "data": case.data,
         "rows": case.trained_rows,
         "rows_timed": found.rows,

@@ -174,7 +174,7 @@ def test_the_figures_can_be_taken_along_without_a_script(written):
     rows = list(csv.DictReader(taken["text/csv"].splitlines()))
     assert {row["network"] for row in rows} == {"6,6", "100,100", "6x5"}
     record = json.loads(taken["application/json"])
-    cold = next(row for row in rows if (row["label"], row["phase"]) == ("6x5", "cold"))
+    cold = next(row for row in rows if (row["architecture"], row["phase"]) == ("6x5", "cold"))
     assert float(cold["seconds"]) == record["cases"][2]["times_s"]["cold"]["value"]
     assert record["trust"]["level"] == "good"
 
