@@ -75,7 +75,8 @@ def test_two_virtual_devices_train_together_and_are_called_virtual(nnbench):
     answer = nnbench(*command, *options, "--json")
     assert answer.returncode == 0, answer.stderr
     found = json.loads(answer.stdout)["replicas"]
-    assert {(one["context"].partition(",")[0], one["scaling"], one["replicas"]) for one in found} == {
+    seen = {(one["context"].partition(",")[0], one["scaling"], one["replicas"]) for one in found}
+    assert seen == {
         (backend, kind, count)
         for backend in ("tensorflow", "jax")
         for kind in ("strong", "weak")
