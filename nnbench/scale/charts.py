@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, NullLocator, PercentFormatter
 
 from nnbench.machine.devices import VIRTUAL
-from nnbench.scale.replicas import Scaled, is_known
+from nnbench.scale.replicas import Scaled
 from nnbench.scale.scaling import SHOWN, Series
 from nnbench.show import units
 from nnbench.show.figures import bar_lengths, footnote, log_seconds_axis, save_figure, span
@@ -78,7 +78,7 @@ def _draw_communication(panel: Axes, found: Sequence[Scaled], colours: dict[str,
             known = [
                 (each.count, each.communication)
                 for each in mine
-                if each.communication and is_known(each.communication)
+                if each.communication and each.is_communication_known
             ]
             style: dict[str, Any] = {"color": colour, "capsize": 2, "fmt": "s" if weak else "o"}
             style |= {"markerfacecolor": "none" if weak else colour, "label": f"{context}, {name}"}

@@ -32,6 +32,9 @@ KINDS = (*USUAL_KINDS, SUM_KIND)
 WIDE = 3
 """An interval whose ends differ by more than this factor is no answer."""
 
+WIDE_SHARE = 0.5
+"""Nor is that of a share which leaves out no more than this."""
+
 
 @dataclass(frozen=True)
 class Scaled:
@@ -42,7 +45,7 @@ class Scaled:
     divided by `count`, and what it lacks of 1 is `lost`. `communication` is `sum`, that of the
     gradients by itself, divided by the step: in it, sums may run beside something else. None where
     it was not measured. `host_bytes` is the peak of the process. Not `is_known` is a speed-up whose
-    interval is too wide to be an answer.
+    interval is too wide to be an answer; `is_communication_known` says it of the other.
     """
 
     context: str
@@ -60,6 +63,12 @@ class Scaled:
     are_virtual: bool
 
     @property
+    def is_communication_known(self) -> bool:
+        """Whether the interval of the share is no wider than half of the whole."""
+        found = self.communication
+        return found is None or not found.high - found.low > WIDE_SHARE
+
+    @property
     def efficiency(self) -> Interval | None:
         """Speed-up divided by the number of devices."""
         found, count = self.speed_up, self.count
@@ -70,11 +79,6 @@ class Scaled:
         """What the efficiency lacks of 1."""
         found = self.efficiency
         return found and Interval(1 - found.value, 1 - found.high, 1 - found.low)
-
-
-def is_known(found: Interval | Estimate | None) -> bool:
-    """Whether an interval is narrow enough to be an answer, or there is none."""
-    return found is None or not found.high > WIDE * found.low
 
 
 def cases(counts: Sequence[int], study: Study, data: Dataset) -> dict[tuple[bool, int], list[Case]]:
@@ -129,7 +133,7 @@ def scaled(run: Run, by: dict[tuple[bool, int], list[Case]]) -> list[Scaled]:
                     cold=times.get(COLD),
                     sum=times.get(SUM),
                     speed_up=gained,
-                    is_known=is_known(gained),
+                    is_known=gained is None or not gained.high > WIDE * gained.low,
                     communication=blocks.share(case, SUM, STEP),
                     host_bytes=peaks.get(case.key),
                     are_virtual=devices.are_virtual(case.device),

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from nnbench.machine.devices import VIRTUAL
-from nnbench.scale.replicas import Scaled, is_known
+from nnbench.scale.replicas import Scaled
 from nnbench.scale.scaling import Series
 from nnbench.show import units
 from nnbench.show.intervals import EXPONENT, MISSING, RATIO, SECONDS, SHARE, cell
@@ -73,7 +73,7 @@ def _replicas(each: Scaled) -> list[Cell]:
         Cell(f"{each.rows:,}"),
         cell(each.step, SECONDS),
         *gained,
-        communication if is_known(each.communication) else TOO_WIDE,
+        communication if each.is_communication_known else TOO_WIDE,
         cell(each.epoch, SECONDS),
         cell(each.cold, SECONDS),
         Cell(units.data_size(each.host_bytes) if each.host_bytes else MISSING),
@@ -98,6 +98,7 @@ def replicas_json(found: Sequence[Scaled]) -> list[dict[str, Any]]:
             "efficiency": each.efficiency,
             "lost": each.lost,
             "communication_at_most": each.communication,
+            "is_communication_known": each.is_communication_known,
             "peak_host_bytes": each.host_bytes,
         }
         for each in found
