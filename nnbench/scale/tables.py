@@ -17,12 +17,13 @@ COLUMNS_OF_REPLICAS = (
 )
 TOO_WIDE = Cell(MISSING, "too wide")
 
-NOTE_ON_REPLICAS = (
-    "Speed-up is that in rows a second, over one device in the same rounds. Lost is what the "
-    "efficiency lacks of 1: communication, waiting and, on virtual devices, shared cores. "
+NOTES_ON_REPLICAS = (
+    "Speed-up is that in rows a second, over one device in the same rounds.",
+    "Lost is what the efficiency lacks of 1: communication, waiting and, on virtual devices, "
+    "shared cores.",
     "Communication is the sum of the gradients over the devices, timed by itself, as a share of a "
-    "step: at most that, since in a step it may run beside something else. Peak is the host's "
-    "memory."
+    "step: at most that, since in a step it may run beside something else.",
+    "Peak is the host's memory.",
 )
 
 
@@ -43,7 +44,7 @@ def scaling(found: Sequence[Series]) -> Iterator[Table]:
         )
 
 
-def replicas(found: Sequence[Scaled], network: str) -> Iterator[Table | str]:
+def replicas(found: Sequence[Scaled], network: str) -> Iterator[Table | list[str]]:
     """A table of strong and one of weak scaling for each backend, and what their columns mean."""
     virtual = any(each.are_virtual for each in found)
     for context in dict.fromkeys(each.context for each in found):
@@ -58,9 +59,7 @@ def replicas(found: Sequence[Scaled], network: str) -> Iterator[Table | str]:
                 texts=0,
                 spare=["peak", "cold", "epoch", "lost"],
             )
-    yield NOTE_ON_REPLICAS
-    if virtual:
-        yield VIRTUAL
+    yield [*NOTES_ON_REPLICAS, *[VIRTUAL] * virtual]
 
 
 def _replicas(each: Scaled) -> list[Cell]:
