@@ -37,12 +37,18 @@ the data to the device, Keras' symbolic build), `trace` and `compile` are its st
 names, `first_step` is a run of one epoch where that is one batch (else it has no samples),
 `epoch` is a run of several epochs divided by their number, and `step` is that divided by the
 steps of an epoch: nothing is paid around them. `cold` is `fast_fit` on a new network.
+
+`sum` is no phase of a training. Where several devices train one network, it is the sum of arrays
+like its gradients over them, as the backend takes it in a step, but by itself: many sums in one
+program, the next of which begins once the last is there. In a step a sum may run while something
+else is computed: there it takes so long at most.
 """
 
 from dataclasses import dataclass
 
 BUILD, PREPARE, TRACE, COMPILE = "build", "prepare", "trace", "compile"
 FIRST_STEP, STEP, EPOCH, DATA, COLD = "first_step", "step", "epoch", "data", "cold"
+SUM = "sum"
 
 
 @dataclass(frozen=True)

@@ -154,7 +154,7 @@ def _trials(one, times_s, outcome, launch_effect, rng, spread):
     def drawn(seconds):
         return float(seconds * launch_effect * np.exp(rng.normal(0, spread / 4)))
 
-    once = [name for name in times_s if name not in ("epoch", "step", "cold")]
+    once = [name for name in times_s if name not in ("epoch", "step", "cold", "sum")]
     epochs, steps = one.cold_epochs, one.steps_per_epoch
     whole_s = sum(times_s[name] for name in once) + epochs * times_s["epoch"] - times_s["step"]
     cold_s = times_s.get("cold", whole_s)
@@ -174,10 +174,11 @@ def _trials(one, times_s, outcome, launch_effect, rng, spread):
         | {"epoch": [drawn(times_s["epoch"]) for _ in range(epochs - 1)]},
     }
     for sweep in range(SWEEPS):
-        yield {
-            "trial_kind": "step",
-            "sweep": sweep,
-            "outcome": "ok",
-            "steps_per_sample": steps,
-            "samples_s": {"step": [drawn(times_s["step"])]},
-        }
+        for kind in (name for name in ("step", "sum") if name in times_s):
+            yield {
+                "trial_kind": kind,
+                "sweep": sweep,
+                "outcome": "ok",
+                "steps_per_sample": steps,
+                "samples_s": {kind: [drawn(times_s[kind])]},
+            }

@@ -100,7 +100,7 @@ def _replicas(
     wanted = list({case.key: case for mine in by.values() for case in mine}.values())
     if made:
         data = Data(wanted[0].data, as_=asked.data.as_).load()
-    trials: dict[str, Any] = {"kinds": ("phases", "cold"), "sweeps": 5, "cases": wanted}
+    trials: dict[str, Any] = {"kinds": replicas.KINDS, "sweeps": 5, "cases": wanted}
     finished = measure(study, asked.output, data, name=name, fresh=fresh, **trials)
     skipped(finished.damage)
     found = replicas.scaled(finished, by)

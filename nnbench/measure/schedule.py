@@ -10,7 +10,8 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from nnbench.measure.trial import KINDS, STEP_KIND
+from nnbench.machine import devices
+from nnbench.measure.trial import KINDS, STEP_KIND, SUM_KIND
 from nnbench.workload.case import Case
 
 ONE_SIDE = ("",)
@@ -49,12 +50,15 @@ def plan_round(
     """The trials of one round: a list for each worker, in order, its sides mixed.
 
     A block holds every case on every side once for each of `kinds`, then `sweeps` sweeps of steps,
-    in an order drawn from `seed` and `number`. The first backend alternates from round to round.
+    in an order drawn from `seed` and `number`. The kind `sum` is sampled in the sweeps, too, of
+    cases with several devices. The first backend alternates from round to round.
     """
     workers = list(dict.fromkeys(case.worker for case in cases))
     first = number % max(1, len(workers))
     plans = []
-    turns = [(tuple(kinds), 0), *(((STEP_KIND,), sweep) for sweep in range(sweeps))]
+    once = tuple(kind for kind in kinds if kind != SUM_KIND)
+    by_turns = (STEP_KIND, SUM_KIND) if SUM_KIND in kinds else (STEP_KIND,)
+    turns = [(once, 0), *((by_turns, sweep) for sweep in range(sweeps))]
     for worker in workers[first:] + workers[:first]:
         mine = [case for case in cases if case.worker == worker]
         order = random.Random(f"{seed}/{number}/{worker}")
@@ -65,6 +69,7 @@ def plan_round(
                 for side in sides
                 for case in mine
                 for kind in of_kinds
+                if kind != SUM_KIND or devices.replicas(case.device) > 1
             ]
             order.shuffle(planned)
             trials += planned

@@ -52,7 +52,7 @@ def _failed(failure: Exception) -> dict[str, Any]:
 
 def _trials(started: serve.Started) -> serve.Answer:
     warm: set[str] = set()
-    timers: dict[str, trial.StepTimer] = {}
+    timers: dict[tuple[str, str], trial.StepTimer] = {}
     trained: dict[str, Any] = {}
 
     def answer(request: dict[str, Any]) -> dict[str, Any]:
@@ -71,12 +71,13 @@ def _trials(started: serve.Started) -> serve.Answer:
     def measured(request: dict[str, Any]) -> dict[str, Any]:
         case, kind = Case.from_json(request["case"]), request["kind"]
         data = started.data_of(case)
-        if kind == trial.STEP_KIND:
-            if case.key not in timers or request.get("anew"):
-                timers.pop(case.key, None)
-                model = trained.pop(case.key, None)
-                timers[case.key] = trial.StepTimer(case, data, model)
-            return timers[case.key].measure()
+        if kind in (trial.STEP_KIND, trial.SUM_KIND):
+            timed = case.key, kind
+            if timed not in timers or request.get("anew"):
+                timers.pop(timed, None)
+                model = trained.pop(case.key, None) if kind == trial.STEP_KIND else None
+                timers[timed] = trial.StepTimer(case, data, model, kind)
+            return timers[timed].measure()
         if case.key not in warm:
             trial.warm_up_case(case)
             if kind == loss_curve_trial.KIND:
@@ -87,7 +88,8 @@ def _trials(started: serve.Started) -> serve.Answer:
         if kind == loss_curve_trial.KIND:
             return loss_curve_trial.measure(case, request["seed"], data)
         record, model = trial.measure(case, kind, data)
-        if kind == "phases" and (case.key not in timers or request.get("anew")):
+        is_timed = (case.key, trial.STEP_KIND) in timers
+        if kind == "phases" and (not is_timed or request.get("anew")):
             trained[case.key] = model
         # Held beyond this call, a network would be frozen before the next trial, never to be freed.
         return record

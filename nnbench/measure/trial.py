@@ -2,7 +2,7 @@
 
 Kind `cold` times a whole training, from nothing to the last epoch, with nothing hooked; `phases`
 trains again and bounds each phase inside `fit`; `step` takes a few samples of the steady step of
-a network that stays trained in the worker.
+a network that stays trained in the worker, `sum` of the sum of its gradients over several devices.
 """
 
 import contextlib
@@ -18,7 +18,7 @@ import numpy as np
 from nnbench.errors import first_line
 from nnbench.measure import boundaries, memory, pieces
 from nnbench.measure.boundaries import Marks, timed_ns
-from nnbench.phases import BUILD, COLD, COMPILE, DATA, EPOCH, FIRST_STEP, PREPARE, STEP, TRACE
+from nnbench.phases import BUILD, COLD, COMPILE, DATA, EPOCH, FIRST_STEP, PREPARE, STEP, SUM, TRACE
 from nnbench.training import compiled
 from nnbench.training.compiled import data as compiled_data
 from nnbench.training.compiled.fast_fit import train_prepared
@@ -29,7 +29,7 @@ from nnbench.workload.counts import built
 from nnbench.workload.datasets.nest import TrainingData
 
 KINDS = ("cold", "phases")
-STEP_KIND = "step"
+STEP_KIND, SUM_KIND = STEP, SUM
 
 SAMPLE_S = 0.01
 """A step sample lasts at least this long: 10^5 times the clock's resolution of some 100 ns."""
@@ -307,16 +307,31 @@ def _taker(case: Case, data: TrainingData, model: Any) -> tuple[Callable[[int], 
     return take, int(model.steps_per_execution)
 
 
+def _summer(case: Case, data: TrainingData) -> tuple[Callable[[int], Any], int]:
+    """A function that sums the case's gradients over its devices so many times."""
+    model = keras_model.for_case(case)
+    keras_model.make_weights(model, inputs_of(batch_of(case, data)))
+    gradients = [(tuple(one.shape), str(one.dtype)) for one in model.trainable_variables]
+    return boundaries.of(case.backend).summer(gradients), 1
+
+
 def _network(case: Case, data: TrainingData) -> Any:
     return pieces.model(case, batch_of(case, data)) if case.piece else keras_model.for_case(case)
 
 
 class StepTimer:
-    """Times a trained network's steps by turns, some untimed first: others have used the caches."""
+    """Times a trained network's steps by turns, some untimed first: others have used the caches.
 
-    def __init__(self, case: Case, data: TrainingData, model: Any = None) -> None:
+    Of the kind `sum` it times the sums of its gradients in place of steps.
+    """
+
+    def __init__(
+        self, case: Case, data: TrainingData, model: Any = None, kind: str = STEP_KIND
+    ) -> None:
         """Find out how many steps of `model` make a sample; without one, train one first."""
-        self._take, self._unit = _taker(case, data, model)
+        summed = kind == SUM_KIND
+        self._take, self._unit = _summer(case, data) if summed else _taker(case, data, model)
+        self._kind = kind
         self._take(1)
         unit_s = self._clocked_ns(1) / 1e9
         if unit_s <= 1:
@@ -337,7 +352,7 @@ class StepTimer:
         return perf_counter_ns() - begin_ns
 
     def measure(self) -> dict[str, Any]:
-        """The samples of `step` of one turn, as a trial's record."""
+        """The samples of one turn, as a trial's record."""
         durations_ns = [0] * self._samples
         gc.disable()
         try:
@@ -349,7 +364,7 @@ class StepTimer:
             gc.enable()
         steps = self._steps * self._unit
         return {
-            "samples_s": {STEP: [duration_ns / steps / 1e9 for duration_ns in durations_ns]},
+            "samples_s": {self._kind: [one_ns / steps / 1e9 for one_ns in durations_ns]},
             "steps_per_sample": steps,
             "outcome": "ok",
         }

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FixedLocator, NullLocator
+from matplotlib.ticker import FixedLocator, NullLocator, PercentFormatter
 
 from nnbench.machine.devices import VIRTUAL
 from nnbench.scale.replicas import Scaled
@@ -40,11 +40,12 @@ def write(found: Sequence[Series], folder: Path) -> Path:
 
 
 def write_replicas(found: Sequence[Scaled], network: str, folder: Path) -> Path:
-    """Draw speed-up over the number of devices into a folder; return the chart's path."""
-    figure = Figure(figsize=(8.6, 4.3), layout="constrained")
+    """Draw speed-up and communication over the number of devices; return the chart's path."""
+    figure = Figure(figsize=(12.9, 4.3), layout="constrained")
+    panels = figure.subplots(1, 3)
     colours = dict(zip(dict.fromkeys(each.context for each in found), SERIES_COLOURS, strict=False))
-    for panel, weak in zip(np.atleast_1d(figure.subplots(1, 2)), (False, True), strict=True):
-        counts = sorted({each.count for each in found})
+    counts = sorted({each.count for each in found})
+    for panel, weak in zip(panels[:2], (False, True), strict=True):
         panel.plot(counts, counts, ":", color="#888888", label="in proportion")
         for context, colour in colours.items():
             mine = [each for each in found if each.context == context and each.weak == weak]
@@ -61,11 +62,38 @@ def write_replicas(found: Sequence[Scaled], network: str, folder: Path) -> Path:
         panel.xaxis.set_major_locator(FixedLocator(counts))
         panel.grid(alpha=0.3)
         panel.legend(fontsize=7, frameon=False, loc="upper left")
+    _draw_communication(panels[2], found, colours)
     notes = [f"{network}; 95 % intervals.", *[VIRTUAL] * any(one.are_virtual for one in found)]
     footnote(figure, "\n".join(notes))
     path = folder / "scale-replicas.png"
     save_figure(figure, path)
     return path
+
+
+def _draw_communication(panel: Axes, found: Sequence[Scaled], colours: dict[str, str]) -> None:
+    several = [each for each in found if each.count > 1]
+    for context, colour in colours.items():
+        for weak, name in ((False, "strong"), (True, "weak")):
+            mine = [each for each in several if each.context == context and each.weak == weak]
+            known = [
+                (each.count, each.communication)
+                for each in mine
+                if each.communication and each.is_communication_known
+            ]
+            style: dict[str, Any] = {"color": colour, "capsize": 2, "fmt": "s" if weak else "o"}
+            style |= {"markerfacecolor": "none" if weak else colour, "label": f"{context}, {name}"}
+            # Beside one another, as both may lie at the same height.
+            places = [count + (0.05 if weak else -0.05) for count, _ in known]
+            shares = [share for _, share in known]
+            bars = bar_lengths(shares)
+            panel.errorbar(places, [share.value for share in shares], bars, **style)
+    counts = sorted({each.count for each in several})
+    panel.set(title="communication: at most so much", xlabel="replicas", ylabel="share of a step")
+    panel.set(xlim=(counts[0] - 0.5, counts[-1] + 0.5), ylim=(0, max(1, panel.get_ylim()[1])))
+    panel.xaxis.set_major_locator(FixedLocator(counts))
+    panel.yaxis.set_major_formatter(PercentFormatter(1, symbol=" %"))
+    panel.grid(alpha=0.3)
+    panel.legend(fontsize=7, frameon=False, loc="upper left")
 
 
 def _draw(panel: Axes, mine: Sequence[Series], colours: dict[str, str]) -> None:

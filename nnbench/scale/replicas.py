@@ -2,7 +2,8 @@
 
 Strong scaling leaves the batch as it is and shares it out; weak scaling gives every device a batch
 as large as one device had. What a step lacks of its ideal goes to sums of gradients, to waiting for
-one another and, where devices are virtual, to the cores that they share.
+one another and, where devices are virtual, to the cores that they share. The sums are also timed by
+themselves, in turn with the steps: communication takes so much of a step at most.
 """
 
 from collections.abc import Sequence
@@ -10,7 +11,9 @@ from dataclasses import dataclass, replace
 
 from nnbench.errors import UserError
 from nnbench.machine import devices
-from nnbench.phases import COLD, EPOCH, STEP
+from nnbench.measure.trial import KINDS as USUAL_KINDS
+from nnbench.measure.trial import SUM_KIND
+from nnbench.phases import COLD, EPOCH, STEP, SUM
 from nnbench.stats.blocks import Blocks
 from nnbench.stats.estimate import Estimate
 from nnbench.stats.interval import Interval
@@ -23,9 +26,14 @@ from nnbench.workload.study import Study
 BATCH = "512"
 """Rows in a batch of one device, where none is asked for."""
 
+KINDS = (*USUAL_KINDS, SUM_KIND)
+"""The trials of each case."""
 
 WIDE = 3
 """An interval whose ends differ by more than this factor is no answer."""
+
+WIDE_SHARE = 0.5
+"""Nor is that of a share which leaves out no more than this."""
 
 
 @dataclass(frozen=True)
@@ -34,8 +42,10 @@ class Scaled:
 
     `speed_up` is one device's time for as many rows, divided by this one's: of strong scaling that
     of the same batch, of weak scaling `count` times that of a batch of one. `efficiency` is that
-    divided by `count`, and what it lacks of 1 is `lost`. `host_bytes` is the peak of the process.
-    Not `is_known` is a speed-up whose interval is too wide to be an answer.
+    divided by `count`, and what it lacks of 1 is `lost`. `communication` is `sum`, that of the
+    gradients by itself, divided by the step: in it, sums may run beside something else. None where
+    it was not measured. `host_bytes` is the peak of the process. Not `is_known` is a speed-up whose
+    interval is too wide to be an answer; `is_communication_known` says it of the other.
     """
 
     context: str
@@ -45,10 +55,18 @@ class Scaled:
     step: Estimate | None
     epoch: Estimate | None
     cold: Estimate | None
+    sum: Estimate | None
     speed_up: Interval | None
     is_known: bool
+    communication: Estimate | None
     host_bytes: int | None
     are_virtual: bool
+
+    @property
+    def is_communication_known(self) -> bool:
+        """Whether the interval of the share is no wider than half of the whole."""
+        found = self.communication
+        return found is None or not found.high - found.low > WIDE_SHARE
 
     @property
     def efficiency(self) -> Interval | None:
@@ -113,8 +131,10 @@ def scaled(run: Run, by: dict[tuple[bool, int], list[Case]]) -> list[Scaled]:
                     step=times.get(STEP),
                     epoch=times.get(EPOCH),
                     cold=times.get(COLD),
+                    sum=times.get(SUM),
                     speed_up=gained,
                     is_known=gained is None or not gained.high > WIDE * gained.low,
+                    communication=blocks.share(case, SUM, STEP),
                     host_bytes=peaks.get(case.key),
                     are_virtual=devices.are_virtual(case.device),
                 )

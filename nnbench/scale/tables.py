@@ -12,7 +12,18 @@ from nnbench.show.intervals import EXPONENT, MISSING, RATIO, SECONDS, SHARE, cel
 from nnbench.show.table import Cell, Table
 
 COLUMNS_OF_REPLICAS = (
-    *("replicas", "batch", "step", "speed-up", "efficiency", "lost", "epoch", "cold", "peak"),
+    *("replicas", "batch", "step", "speed-up", "efficiency", "lost", "communication"),
+    *("epoch", "cold", "peak"),
+)
+TOO_WIDE = Cell(MISSING, "too wide")
+
+NOTES_ON_REPLICAS = (
+    "Speed-up is that in rows a second, over one device in the same rounds.",
+    "Lost is what the efficiency lacks of 1: communication, waiting and, on virtual devices, "
+    "shared cores.",
+    "Communication is the sum of the gradients over the devices, timed by itself, as a share of a "
+    "step: at most that, since in a step it may run beside something else.",
+    "Peak is the host's memory.",
 )
 
 
@@ -33,8 +44,9 @@ def scaling(found: Sequence[Series]) -> Iterator[Table]:
         )
 
 
-def replicas(found: Sequence[Scaled], network: str) -> Iterator[Table | str]:
-    """A table of strong and one of weak scaling for each backend, and a word on virtual devices."""
+def replicas(found: Sequence[Scaled], network: str) -> Iterator[Table | list[str]]:
+    """A table of strong and one of weak scaling for each backend, and what their columns mean."""
+    virtual = any(each.are_virtual for each in found)
     for context in dict.fromkeys(each.context for each in found):
         for weak in (False, True):
             mine = [each for each in found if each.context == context and each.weak == weak]
@@ -43,26 +55,24 @@ def replicas(found: Sequence[Scaled], network: str) -> Iterator[Table | str]:
                 f"{network}, {'weak' if weak else 'strong'} scaling ({how}): {context}",
                 COLUMNS_OF_REPLICAS,
                 [_replicas(each) for each in mine],
-                "95 % intervals below each figure; speed-up is that in rows a second, over one "
-                "device in the same rounds; lost is what the efficiency lacks of 1: communication, "
-                "waiting and, on virtual devices, shared cores, which are not taken apart; peak is "
-                "the host's memory",
+                "95 % intervals below each figure" + "; the devices are virtual" * virtual,
                 texts=0,
                 spare=["peak", "cold", "epoch", "lost"],
             )
-    if any(each.are_virtual for each in found):
-        yield VIRTUAL
+    yield [*NOTES_ON_REPLICAS, *[VIRTUAL] * virtual]
 
 
 def _replicas(each: Scaled) -> list[Cell]:
     gained = [cell(each.speed_up, RATIO), cell(each.efficiency, SHARE), cell(each.lost, SHARE)]
     if not each.is_known:
-        gained = [Cell(MISSING, "interval too wide")] * 3
+        gained = [TOO_WIDE] * 3
+    communication = cell(each.communication, SHARE)
     return [
         Cell(str(each.count)),
         Cell(f"{each.rows:,}"),
         cell(each.step, SECONDS),
         *gained,
+        communication if each.is_communication_known else TOO_WIDE,
         cell(each.epoch, SECONDS),
         cell(each.cold, SECONDS),
         Cell(units.data_size(each.host_bytes) if each.host_bytes else MISSING),
@@ -81,10 +91,13 @@ def replicas_json(found: Sequence[Scaled]) -> list[dict[str, Any]]:
             "step_s": each.step,
             "epoch_s": each.epoch,
             "cold_s": each.cold,
+            "sum_s": each.sum,
             "speed_up": each.speed_up,
             "is_known": each.is_known,
             "efficiency": each.efficiency,
             "lost": each.lost,
+            "communication_at_most": each.communication,
+            "is_communication_known": each.is_communication_known,
             "peak_host_bytes": each.host_bytes,
         }
         for each in found

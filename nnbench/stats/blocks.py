@@ -1,9 +1,10 @@
 """The samples of a run, reduced to one value a block: arrays that estimates are made of.
 
 A unit is one block of one launch, of one side. Steady phases keep the median of a block's samples
-without warm-up. Steps are compared with each other by the lowest tenth of a block's samples: what
-else the machine does only adds time. Of lower quartiles launches of identical code varied 1.4 times
-as much, on a quiet machine as beside other tenants (`benchmarks/calibration`).
+without warm-up. Steps are compared with each other, and with the sums in them, by the lowest tenth
+of a block's samples: what else the machine does only adds time. Of lower quartiles launches of
+identical code varied 1.4 times as much, on a quiet machine as beside other tenants
+(`benchmarks/calibration`).
 """
 
 from collections.abc import Sequence
@@ -14,7 +15,7 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from nnbench.phases import EPOCH, PHASES, STEP
+from nnbench.phases import EPOCH, PHASES, STEP, SUM
 from nnbench.stats.estimate import (
     Estimate,
     centres,
@@ -56,7 +57,8 @@ def value_of_block(phase: str, samples_s: Sequence[float] | Array) -> float:
     """One block's value of a phase."""
     if len(samples_s) == 1:
         return float(samples_s[0])
-    return steady_median(samples_s) if phase in (STEP, EPOCH) else float(np.median(samples_s))
+    is_steady = phase in (STEP, EPOCH, SUM)
+    return steady_median(samples_s) if is_steady else float(np.median(samples_s))
 
 
 @dataclass(frozen=True)
@@ -89,7 +91,7 @@ class Blocks:
         seconds: dict[str, Array] = {}
         paired: dict[str, Array] = {}
         counts: dict[str, Array] = {}
-        for phase in (phase for phase in PHASES if phase in trials.phases):
+        for phase in (phase for phase in (*PHASES, SUM) if phase in trials.phases):
             mine = (series.phases == trials.phases.index(phase)) & (series.counts > 0)
             mine &= column_of[series.rows] >= 0
             of, starts, lengths = (
@@ -112,7 +114,7 @@ class Blocks:
             seconds[phase].flat[known] = [value_of_block(phase, one) for one in blocks_s]
             paired[phase].flat[known] = (
                 [np.quantile(one, LOWEST_STEPS) for one in blocks_s]
-                if phase == STEP
+                if phase in (STEP, SUM)
                 else seconds[phase].flat[known]
             )
         return cls(keys, units, seconds, paired, counts)
@@ -162,6 +164,15 @@ class Blocks:
                 samples = int(self.counts[phase][above][known].sum())
                 found[phase] = nested_estimate(ratio[known], self.launches[known], samples=samples)
         return found
+
+    def share(self, case: Case, part: str, whole: str) -> Estimate | None:
+        """What one phase of a case takes / what another takes, from pairs in the same blocks."""
+        if not {part, whole} <= self.paired.keys():
+            return None
+        row = self.keys.index(case.key)
+        share = self.paired[part][row] / self.paired[whole][row]
+        known = np.isfinite(share)
+        return nested_estimate(share[known], self.launches[known]) if known.any() else None
 
     def all_ratios(
         self, cases: Sequence[Case], phase: str, bases: Sequence[int] | None = None

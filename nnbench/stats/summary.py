@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Self, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from nnbench.phases import COLD, EPOCH, STEP, ColdParts, split_cold
+from nnbench.phases import COLD, EPOCH, PHASES, STEP, ColdParts, split_cold
 from nnbench.stats.blocks import LOWEST_STEPS, Blocks, value_of_block
 from nnbench.stats.estimate import Estimate, unpaired_ratio
 from nnbench.stats.interval import Interval
@@ -126,7 +126,7 @@ def summarise(run: Run, blocks: Blocks | None = None) -> list[CaseSummary]:
     everything = run.trials.rows_by("case")
     columns = {name: run.trials.column(name) for name in ("loss", *COUNTED)}
     for key, case in run.cases.items():
-        times = blocks.times(case)
+        times = blocks.times(case, phases=PHASES)
         if not times:
             continue
         rows = good.get(key, nothing)

@@ -1,7 +1,8 @@
 from collections import Counter
+from dataclasses import replace
 
 from nnbench.measure.schedule import SWEEPS, plan_round, starting_order
-from nnbench.measure.trial import KINDS, STEP_KIND
+from nnbench.measure.trial import KINDS, STEP_KIND, SUM_KIND
 from nnbench.workload.architecture import parse
 from nnbench.workload.case import Case, Training
 
@@ -29,6 +30,22 @@ def test_cases_are_measured_in_turn_not_one_after_the_other():
         turn = sweeps[start : start + 3]
         assert len({trial.case.key for trial in turn}) == 3
         assert len({trial.sweep for trial in turn}) == 1
+
+
+def test_sums_are_sampled_in_turn_with_the_steps_of_several_devices():
+    together = [replace(one, device="cpu*2") for one in cases(texts=("6,6", "6x5"))]
+    for mine, kinds in ((together, {STEP_KIND, SUM_KIND}), (cases(), {STEP_KIND})):
+        (plan,) = plan_round(0, mine, blocks=2, seed=0, kinds=("phases", SUM_KIND), sweeps=3)
+        turns = Counter((trial.block, trial.sweep, trial.kind) for trial in plan)
+        assert turns == Counter(
+            {
+                (block, sweep, kind): len(mine)
+                for block in (0, 1)
+                for sweep in range(3)
+                for kind in kinds
+            }
+            | {(block, 0, "phases"): len(mine) for block in (0, 1)}
+        )
 
 
 def test_the_order_differs_between_blocks_and_rounds_and_follows_from_the_seed():

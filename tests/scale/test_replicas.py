@@ -1,12 +1,18 @@
 """Several devices for one training: what is asked, what is measured, what is said of it."""
 
 import json
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
+from runs import make_run
 
 from nnbench.errors import UserError
 from nnbench.machine import devices
-from nnbench.scale import axes, replicas
+from nnbench.scale import axes, charts, replicas, tables
+from nnbench.stats.interval import Interval
 from nnbench.workload import datasets
 from nnbench.workload.study import Machine, Study
 
@@ -68,6 +74,66 @@ def test_weak_scaling_gives_every_device_a_batch_of_its_own():
         replicas.cases((1, 20), study, datasets.load("synthetic:rows=1000,features=4"))
 
 
+def made(folder, times_s):
+    """One network alone, and one that stands for it on two devices."""
+    options = {"backends": ("jax",), "device": "cpu*2", "spread": 0.5}
+    run = make_run(folder, {"6,6": {}, "6x3": times_s}, launches=8, **options)
+    one, two = run.cases.values()
+    alone, together = replicas.scaled(run, {(False, 1): [one], (False, 2): [two]})
+    return alone, replace(together, is_known=True)
+
+
+def texts(found):
+    """The cells of the column on communication, with their intervals."""
+    table = next(iter(tables.replicas([found], "6x2")))
+    place = table.columns.index("communication")
+    return [(row[place].text, row[place].below) for row in table.rows]
+
+
+def test_communications_share_is_formed_within_blocks(tmp_path):
+    alone, together = made(tmp_path, {"step": 0.004, "sum": 0.001})
+    assert together.communication.value == pytest.approx(0.25, rel=0.1)
+    # What differs from launch to launch is the same in both: times alone would say much less.
+    assert together.communication.high / together.communication.low < 1.2
+    assert together.step.high / together.step.low > 1.4
+    assert alone.communication is None
+    assert texts(alone) == [("–", "")]
+    assert texts(together)[0][0].endswith(" %")
+
+
+def test_runs_from_before_sums_were_timed_are_told_without(tmp_path):
+    alone, together = made(tmp_path, {"step": 0.004})
+    assert together.speed_up is not None
+    assert together.communication is together.sum is None
+    assert texts(together) == [("–", "")]
+    charts.write_replicas([alone, together], "6x2", tmp_path)
+
+
+def test_a_share_with_too_wide_an_interval_is_no_answer(tmp_path):
+    _, together = made(tmp_path, {"step": 0.004, "sum": 0.001})
+    assert texts(replace(together, communication=Interval(0.1, 0.02, 0.4)))[0][0] == "10 %"
+    assert texts(replace(together, communication=Interval(0.5, 0.2, 1.1))) == [("–", "too wide")]
+
+
+def test_every_table_of_virtual_devices_says_so(tmp_path):
+    one, two = made(tmp_path, {})
+    shown = list(tables.replicas([one, two, replace(one, weak=True)], "6x2"))
+    assert [table.caption.endswith("virtual") for table in shown[:2]] == [True, True]
+    assert shown[-1][-1] == devices.VIRTUAL
+    one, two = (replace(each, are_virtual=False) for each in (one, two))
+    shown = list(tables.replicas([one, two], "6x2"))
+    assert "virtual" not in shown[0].caption
+    assert devices.VIRTUAL not in shown[-1]
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("backend", devices.REPLICATING)
+def test_many_gradients_take_more_of_a_short_step_than_few_of_a_long_one(backend):
+    command = [sys.executable, Path(__file__).with_name("planted_sums.py"), backend]
+    ended = subprocess.run(command, capture_output=True, text=True)
+    assert ended.returncode == 0, ended.stderr
+
+
 @pytest.mark.long
 def test_two_virtual_devices_train_together_and_are_called_virtual(nnbench):
     command = ["scale", "replicas=1,2", "--network", "6x2", "--backend", "tensorflow,jax"]
@@ -86,7 +152,10 @@ def test_two_virtual_devices_train_together_and_are_called_virtual(nnbench):
         assert one["virtual"] is (one["replicas"] == 2)
         assert one["batch_rows"] == (64 * (one["replicas"] if one["scaling"] == "weak" else 1))
         assert min(one[name]["value"] for name in ("step_s", "epoch_s", "cold_s")) > 0
-        assert (one["speed_up"] is not None) is (one["replicas"] == 2)
+        for name in ("speed_up", "sum_s", "communication_at_most"):
+            assert (one[name] is not None) is (one["replicas"] == 2)
+        if one["replicas"] == 2:
+            assert 0 < one["communication_at_most"]["value"] < 1
     told = nnbench("report", "results/two")
     assert "cpu*2 (virtual)" in told.stdout
     assert "not how it scales on devices of their own" in " ".join(told.stdout.split())

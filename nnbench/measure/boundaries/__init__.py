@@ -2,7 +2,7 @@
 
 import importlib
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from time import perf_counter_ns
@@ -64,6 +64,11 @@ class Boundaries(Protocol):
     def stepper(self, model: Any, batch: Any) -> Callable[[int], None]:
         """Return a function that calls the train function n times on a batch, as `fit` does, and
         waits; each call takes the model's `steps_per_execution`."""
+
+    def summer(self, gradients: Sequence[tuple[tuple[int, ...], str]]) -> Callable[[int], None]:
+        """Return a function that sums arrays over the devices n times, one sum after the other, as
+        a step sums its gradients, and waits; each device holds an array of each of these shapes and
+        types. Not on Torch, with which Keras trains on one device."""
 
     def timed_data(self, model: Any, clock: DataClock) -> AbstractContextManager[None]:
         """Within it, `fit` takes each batch of a stream by the clock's `next`."""

@@ -2,12 +2,15 @@
 
 import inspect
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from time import perf_counter_ns
 from typing import Any
 
 import jax
+from jax import lax
+from jax import numpy as jnp
+from jax.sharding import NamedSharding, PartitionSpec
 
 from nnbench.measure.boundaries import DataClock, Marks, timed_ns
 from nnbench.phases import COMPILE, FIRST_STEP, TRACE
@@ -81,6 +84,30 @@ def _placed(batch: Any) -> Any:
     from keras.src.backend.jax.trainer import _distribute_data
 
     return _distribute_data(batch)
+
+
+def summer(gradients: Sequence[tuple[tuple[int, ...], str]]) -> Callable[[int], None]:
+    """See `Boundaries`; of all arrays XLA makes one all-reduce, as it does within a step."""
+    from keras.distribution import distribution
+
+    mesh = distribution().device_mesh.backend_mesh
+    apart = NamedSharding(mesh, PartitionSpec(distribution().batch_dim_name))
+    alike = NamedSharding(mesh, PartitionSpec())
+    held = [jnp.zeros((mesh.size, *shape), kind, device=apart) for shape, kind in gradients]
+
+    @jax.jit  # type: ignore[untyped-decorator]
+    def sums(held: Any, count: Any) -> Any:
+        def once(_: Any, last: Any) -> Any:
+            # The compiler must not see that all sums are the same, nor what of them is looked at.
+            mine, last = lax.optimization_barrier((held, last))
+            made = [lax.with_sharding_constraint(one.sum(axis=0), alike) for one in mine]
+            made, last = lax.optimization_barrier((made, last))
+            return last + sum(one.ravel()[0].astype(last.dtype) for one in made)
+
+        return lax.fori_loop(0, count, once, jnp.float32(0))
+
+    # In one program: of several at once, each may wait for threads that another has.
+    return lambda count: wait(sums(held, count))
 
 
 @contextmanager

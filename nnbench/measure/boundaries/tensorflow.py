@@ -1,7 +1,7 @@
 """Phase boundaries on TensorFlow: one `tf.function`, traced and then instantiated."""
 
 import inspect
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from time import perf_counter_ns
 from typing import Any
@@ -103,6 +103,32 @@ def stepper(model: Any, batch: Any) -> Callable[[int], None]:
         for _ in range(steps):
             train(iterator)
         wait(None)
+
+    return take
+
+
+def summer(gradients: Sequence[tuple[tuple[int, ...], str]]) -> Callable[[int], None]:
+    """See `Boundaries`; all-reduced as Keras' optimizers do it."""
+    strategy = tf.distribute.get_strategy()
+    held = strategy.experimental_distribute_values_from_function(
+        lambda _: [tf.zeros(shape, kind) for shape, kind in gradients]
+    )
+
+    def once(mine: Any) -> Any:
+        return tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.SUM, mine)
+
+    @tf.function(autograph=False)  # type: ignore[untyped-decorator]
+    def sums(held: Any, count: Any) -> Any:
+        def next_one(number: Any, mine: Any) -> tuple[Any, Any]:
+            return number + 1, strategy.run(once, (mine,))
+
+        first = tf.constant(0), held
+        return tf.while_loop(
+            lambda number, _: number < count, next_one, first, parallel_iterations=1
+        )
+
+    def take(count: int) -> None:
+        wait(sums(held, tf.constant(count)))
 
     return take
 
