@@ -64,10 +64,25 @@ def write_replicas(found: Sequence[Scaled], network: str, folder: Path) -> Path:
         panel.legend(fontsize=7, frameon=False, loc="upper left")
     _draw_communication(panels[2], found, colours)
     notes = [f"{network}; 95 % intervals.", *[VIRTUAL] * any(one.are_virtual for one in found)]
-    footnote(figure, "\n".join(notes))
+    footnote(figure, "\n".join([*notes, *not_drawn(found)]))
     path = folder / "scale-replicas.png"
     save_figure(figure, path)
     return path
+
+
+def not_drawn(found: Sequence[Scaled]) -> list[str]:
+    """A sentence for each figure whose interval is too wide to be drawn, with where that is so."""
+    unknown = {
+        "speed-up": [one for one in found if not one.is_known],
+        "communication": [one for one in found if not one.is_communication_known],
+    }
+    scaling = {False: "strong", True: "weak"}
+    return [
+        f"The interval of {name} is too wide to be drawn: "
+        + "; ".join(f"{one.count} replicas, {scaling[one.weak]} ({one.context})" for one in mine)
+        for name, mine in unknown.items()
+        if mine
+    ]
 
 
 def _draw_communication(panel: Axes, found: Sequence[Scaled], colours: dict[str, str]) -> None:
