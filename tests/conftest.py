@@ -33,8 +33,17 @@ settings.register_profile(
 )
 settings.load_profile("any machine")
 
-QUICK_TO_COMPILE = "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true"
-"""Of XLA: what a test trains is so short that its compilation is most of it."""
+QUICK_TO_COMPILE = " ".join(
+    (
+        "--xla_backend_optimization_level=0",
+        "--xla_llvm_disable_expensive_passes=true",
+        "--xla_cpu_use_fusion_emitters=false",
+    )
+)
+"""Of XLA: what a test trains is so short that its compilation is most of it.
+
+Without the fusion emitters that takes half the time; tests marked `alone` have XLA as it is.
+"""
 
 Command = Callable[..., subprocess.CompletedProcess[str]]
 Once = Callable[[str, Callable[[Path], None]], Path]
@@ -43,12 +52,17 @@ CALIBRATION = ("--backend", "jax", "--path", "fit", "--budget", "1s", "--familie
 
 LONGEST = (
     *("test_documentation.py", "training/test_compiled.py", "suites/test_asv_suite.py"),
-    *("training/test_fit_table.py", "suites/test_suites.py", "training/test_session.py"),
-    *("measure/test_own_models.py", "race/test_race.py", "drift/test_drift.py"),
-    *("drift/test_golden.py", "workload/test_counting.py", "costs/test_costs.py"),
-    *("workload/test_tasks.py", "measure/test_run.py", "measure/test_kill.py"),
-    *("measure/test_failures.py", "cli/test_history.py", "workload/test_classes.py"),
-    *("measure/test_environments.py", "report/test_page.py", "workload/test_user_code.py"),
+    *("suites/test_suites.py", "workload/test_saved_studies.py", "measure/test_own_models.py"),
+    *("cluster/test_cluster.py", "measure/test_kill.py", "training/test_fit_table.py"),
+    *("test_action.py", "training/test_session.py", "workload/test_user_code.py"),
+    *("api/test_notebook.py", "race/test_race.py", "measure/test_environments.py"),
+    *("measure/test_run.py", "workload/test_tasks.py", "workload/test_counting.py"),
+    *("workload/test_initial_values.py", "drift/test_golden.py", "cli/test_compare.py"),
+    *("explain/test_by_layer.py", "doctor/test_doctor.py", "scale/test_replicas.py"),
+    *("docs/test_site.py", "measure/test_pieces.py", "measure/test_effort.py"),
+    *("drift/test_drift.py", "costs/test_costs.py", "cli/test_terminal.py", "cli/test_cli.py"),
+    *("measure/test_precision.py", "measure/test_own_code.py", "cli/test_history.py"),
+    *("measure/test_failures.py", "workload/test_classes.py", "report/test_page.py"),
 )
 """Files that take longest: begun first, so that none is left to one process at the end."""
 

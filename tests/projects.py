@@ -42,11 +42,13 @@ SWEEPS = 4
 @contextlib.contextmanager
 def shortened(*, pictures):
     """What makes measurements exact and charts readable is most of a small command's time."""
+    from nnbench.layers import plan
     from nnbench.measure import effort
     from nnbench.show import figures
 
     with contextlib.ExitStack() as here:
-        here.enter_context(mock.patch.object(effort, "SWEEPS", SWEEPS))
+        for module in (effort, plan):
+            here.enter_context(mock.patch.object(module, "SWEEPS", SWEEPS))
         if not pictures:
             here.enter_context(mock.patch.object(figures, "png", return_value=b""))
         yield

@@ -163,7 +163,7 @@ def project(tmp_path):
     return folder
 
 
-@pytest.mark.alone
+@pytest.mark.long
 def test_a_slower_commit_is_found_before_the_budget_is_spent_and_fails_the_check(project):
     answer = subprocess.run(
         [
