@@ -43,7 +43,7 @@ COMMANDS = {
     "scale": "nnbench scale depth=1,2,4,8,16 --backend jax --path compiled --launches 3"
     " --name depth",
     "paths": "nnbench run 6,6 --path fit,compiled --backend jax --launches 3 --name paths",
-    "layers": "nnbench layers conv:32x4 --backend jax --budget 1min --name layers",
+    "layers": "nnbench layers conv:32x4 --backend jax --budget 3min --name layers",
     "train": "nnbench train 6 --task instagram --seed 1 --epochs 8000 --save results/notes",
     "race": "nnbench race 6,6 100,100 --target-loss 0.05 --backend jax --name race",
     "drift": "nnbench drift --backend jax --seeds 2 --name drift",
@@ -51,8 +51,8 @@ COMMANDS = {
     " --name tune",
     "compare": "nnbench compare --against HEAD~1 --model train.py:build --data data.py:load"
     " --backend jax",
-    "calibrate": "nnbench calibrate --backend jax --budget 3min",
-    "predict": "nnbench predict 64x8 --epochs 500 --rows 100000 --backend jax",
+    "calibrate": "nnbench calibrate --backend jax --families dense --budget 5min",
+    "predict": "nnbench predict 64x8 --epochs 500 --rows 5000 --backend jax",
     "advise": "nnbench advise --params 10000 --budget-per-epoch 1ms --backend jax",
     "doctor": "nnbench doctor",
 }

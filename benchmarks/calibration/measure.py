@@ -42,8 +42,8 @@ from nnbench.workload.study import Effort, Machine, Networks, Study
 PRODUCT_SIZE = 64
 SLOWDOWNS = (2, 5, 10, 20)
 
-LADDER = (4, 8, 12, 16, 20, 24, 28, 32, 40, 48)
-"""Numbers of extra products that the probe times."""
+LADDER = (8, 16, 32, 64, 128, 256)
+"""Numbers of extra products that the probe times: the last are seen on a noisy machine, too."""
 
 PROBE = """
     import json, random, statistics, sys
@@ -90,7 +90,7 @@ def repeats_for(case: Case) -> dict[str, int]:
     """How many extra products make a step slower by each of `SLOWDOWNS` percent, about.
 
     By a line through what the probe timed (Theil-Sen). What the slow-down really is, is measured
-    by the run itself.
+    by the run itself. Raises SystemExit where more work takes no more time for sure.
     """
     counts = [0, *LADDER]
     probes = [steps_s(case, counts) for _ in range(3)]
@@ -101,6 +101,8 @@ def repeats_for(case: Case) -> dict[str, int]:
     for count, share in zip(counts, slower, strict=True):
         print(f"{count} products: {share:+.1%}", file=sys.stderr)
     line = stats.theilslopes(slower[1:], LADDER)
+    if line.low_slope <= 0:
+        raise SystemExit("extra work cannot be told from noise here: wait for a quieter machine")
     return {
         f"plus{wanted}": max(1, round((wanted / 100 - line.intercept) / line.slope))
         for wanted in SLOWDOWNS
