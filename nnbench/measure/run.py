@@ -26,7 +26,7 @@ from nnbench.measure.process import DataFile, Worker, WorkerLostError, data_file
 from nnbench.measure.protocol import Environment
 from nnbench.measure.schedule import ONE_SIDE, SWEEPS, Planned, plan_round, starting_order
 from nnbench.measure.standing import Standing, Watched, standings
-from nnbench.measure.trial import KINDS, STEP_KIND, SUM_KIND
+from nnbench.measure.trial import KINDS, STEP_KIND, SWEPT
 from nnbench.show import units
 from nnbench.stats.summary import widest_interval
 from nnbench.store import runs
@@ -543,7 +543,7 @@ class _Measuring:
         return record
 
     def _keep(self, record: dict[str, Any]) -> None:
-        self.writer.append(record, sync=record["trial_kind"] not in (STEP_KIND, SUM_KIND))
+        self.writer.append(record, sync=record["trial_kind"] not in SWEPT)
         self.run.trials.append(record)
         self.watched.add(record)
         if record["outcome"] != "ok":
@@ -563,7 +563,7 @@ def _steps_only(wanted: Mapping[str, Any]) -> bool:
 
 def work(kind: str) -> float:
     """What a trial counts in the progress: all sweeps of a case's steps count as one."""
-    return 1 / SWEEPS if kind in (STEP_KIND, SUM_KIND) else 1.0
+    return 1 / SWEEPS if kind in SWEPT else 1.0
 
 
 def _given_up(run: runs.Run) -> set[tuple[str, str]]:

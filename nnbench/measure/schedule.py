@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from nnbench.machine import devices
-from nnbench.measure.trial import KINDS, STEP_KIND, SUM_KIND
+from nnbench.measure.trial import KINDS, STEP_KIND, SUM_KIND, SWEPT
 from nnbench.workload.case import Case
 
 ONE_SIDE = ("",)
@@ -57,7 +57,7 @@ def plan_round(
     first = number % max(1, len(workers))
     plans = []
     once = tuple(kind for kind in kinds if kind != SUM_KIND)
-    by_turns = (STEP_KIND, SUM_KIND) if SUM_KIND in kinds else (STEP_KIND,)
+    by_turns = SWEPT if SUM_KIND in kinds else (STEP_KIND,)
     turns = [(once, 0), *((by_turns, sweep) for sweep in range(sweeps))]
     for worker in workers[first:] + workers[:first]:
         mine = [case for case in cases if case.worker == worker]

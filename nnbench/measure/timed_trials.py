@@ -71,7 +71,7 @@ def _trials(started: serve.Started) -> serve.Answer:
     def measured(request: dict[str, Any]) -> dict[str, Any]:
         case, kind = Case.from_json(request["case"]), request["kind"]
         data = started.data_of(case)
-        if kind in (trial.STEP_KIND, trial.SUM_KIND):
+        if kind in trial.SWEPT:
             timed = case.key, kind
             if timed not in timers or request.get("anew"):
                 timers.pop(timed, None)

@@ -30,6 +30,8 @@ from nnbench.workload.datasets.nest import TrainingData
 
 KINDS = ("cold", "phases")
 STEP_KIND, SUM_KIND = STEP, SUM
+SWEPT = (STEP_KIND, SUM_KIND)
+"""Kinds of which a block has several trials, in turn with those of other cases."""
 
 SAMPLE_S = 0.01
 """A step sample lasts at least this long: 10^5 times the clock's resolution of some 100 ns."""
