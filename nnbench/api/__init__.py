@@ -280,7 +280,7 @@ def explain(
     sides = [getattr(one, "folder", one) for one in (first, second)]
     if held is not None:
         cases = held.analysis.run.cases.values() if hasattr(held, "analysis") else ()
-        labels = {held.analysis.run.name(case): case.label for case in cases}  # type: ignore[union-attr]
+        labels = {held.analysis.run.network(case): case.label for case in cases}  # type: ignore[union-attr]
         sides = [labels.get(one, one) if isinstance(one, str) else one for one in sides]
     are_runs = all(isinstance(one, Path) or session.are_folders(str(one)) for one in sides)
     with given([] if are_runs else sides, data, may_be_none=are_runs) as taken:

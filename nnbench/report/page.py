@@ -102,8 +102,8 @@ def numbers_of(found: RunAnalysis) -> dict[str, int]:
 
 def legend(found: RunAnalysis) -> list[tuple[str, str, int]]:
     """Name, label and number of each network."""
-    names = found.groups[0].names if found.groups else {}
-    return [(names.get(label, label), label, number) for label, number in numbers_of(found).items()]
+    names = {case.label: found.run.network(case) for case in found.run.cases.values()}
+    return [(names[label], label, number) for label, number in numbers_of(found).items()]
 
 
 def card(found: RunAnalysis) -> Iterator[Titled]:

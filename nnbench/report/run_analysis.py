@@ -58,8 +58,8 @@ class Group:
         return self.summaries[0].case
 
     def name(self, case: Case) -> str:
-        """What its network was called by who asked."""
-        return self.names.get(case.label, case.label)
+        """What a case is called, as `Run.name` says it."""
+        return self.names[case.key]
 
     @property
     def whole(self) -> str:
@@ -100,7 +100,7 @@ def analyse(run: Run) -> RunAnalysis:
     """Compute what a run says."""
     values = Blocks.of(run)
     summaries = summarise(run, values)
-    names = {case.label: run.name(case) for case in run.cases.values()}
+    names = {key: run.name(case) for key, case in run.cases.items()}
     found = []
     for context in dict.fromkeys(one.case.comparable for one in summaries):
         group = [one for one in summaries if one.case.comparable == context]

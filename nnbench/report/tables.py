@@ -153,18 +153,17 @@ def ratios_told(found: RunAnalysis) -> dict[str, Any]:
     first = found.groups[0]
     compared = [first.summaries[row] for row in first.bases or range(len(first.summaries))]
     told: dict[str, Any] = {"names": [first.name(one.case) for one in compared]}
-    labels = [one.case.label for one in compared]
     for phase in RATIO_COLUMNS:
-        told[phase] = [_told(group, phase, labels) for group in found.groups]
+        told[phase] = [_told(group, phase, told["names"]) for group in found.groups]
     return told
 
 
-def _told(group: Group, phase: str, labels: Sequence[str]) -> list[list[str]]:
-    mine = [one.case.label for one in group.summaries]
+def _told(group: Group, phase: str, names: Sequence[str]) -> list[list[str]]:
+    mine = [group.name(one.case) for one in group.summaries]
     ratios = group.ratios.get(phase)
     if ratios is None:
         return []
-    columns = [mine.index(label) if label in mine else None for label in labels]
+    columns = [mine.index(name) if name in mine else None for name in names]
     return [
         [MISSING if column is None else _ratio(ratios, row, column) for column in columns]
         for row in range(len(mine))
@@ -190,14 +189,12 @@ def _known(found: RunAnalysis, phase: str) -> bool:
 
 def _by_context(found: RunAnalysis, numbers: dict[str, int], phase: str) -> Table:
     rows, series = [], []
-    for label in dict.fromkeys(one.case.label for one in found.summaries):
-        times = [
-            next((one.times.get(phase) for one in group.summaries if one.case.label == label), None)
-            for group in found.groups
-        ]
+    labels = {found.run.name(one.case): one.case.label for one in found.summaries}
+    by_name = [{group.name(one.case): one for one in group.summaries} for group in found.groups]
+    for name, label in labels.items():
+        times = [one[name].times.get(phase) if name in one else None for one in by_name]
         known = [time.value for time in times if time is not None]
         best = min(known, default=None)
-        name = found.groups[0].names.get(label, label)
         made = [cell(time, SECONDS) for time in times]
         rows.append(
             [

@@ -92,9 +92,30 @@ class Run:
         cases = [Case.from_json(plain) for plain in self.specification["cases"]]
         return {case.key: case for case in cases}
 
-    def name(self, case: Case) -> str:
+    def network(self, case: Case) -> str:
         """What a case's network was called by who asked: `100,100`; else its label."""
         return self._names.get(case.label, case.label)
+
+    def name(self, case: Case) -> str:
+        """That, with the rows or the batch by which other cases of this network differ."""
+        return f"{self.network(case)}{self._told_apart.get(case.key, '')}"
+
+    @cached_property
+    def _told_apart(self) -> dict[str, str]:
+        """By key: `, batch 64`, `, 1,000 rows`; of most cases nothing has to be told."""
+        alike: dict[str, list[Case]] = {}
+        for case in self.cases.values():
+            alike.setdefault(case.label, []).append(case)
+        found: dict[str, str] = {}
+        for mine in alike.values():
+            several_rows = len({one.rows for one in mine}) > 1
+            several_batches = len({one.training.batch_size for one in mine}) > 1
+            for one in mine if several_rows or several_batches else ():
+                size = one.training.batch_size
+                batch = "full batch" if size is None else f"batch {size:,}"
+                told = [f"{one.rows:,} rows"] * several_rows + [batch] * several_batches
+                found[one.key] = "".join(f", {part}" for part in told)
+        return found
 
     @cached_property
     def _names(self) -> dict[str, str]:

@@ -179,6 +179,25 @@ def test_the_figures_can_be_taken_along_without_a_script(written):
     assert record["trust"]["level"] == "good"
 
 
+def test_cases_of_one_network_are_told_apart_by_their_batches(tmp_path, capsys):
+    run = typed(make_run(tmp_path, {"6,6": {}, "6x5": {}}, backends=("tensorflow", "jax")))
+    twins = {key: case("6,6", backend=one.backend, batch_size=64) if one.label == "6x5" else one
+             for key, one in run.cases.items()}  # fmt: skip
+    wanted = {**run.specification, "cases": [one.to_json() for one in twins.values()]}
+    trials = Trials({**one, "case": twins[one["case"]].key} for one in run.trials)
+    found = analyse(replace(run, specification=wanted, trials=trials))
+    names = ["6,6, full batch", "6,6, batch 64"]
+    assert [row[0] for row in tables.as_rows(found) if row[6] == "cold"] == names * 2
+    assert tables.ratios_told(found)["names"] == names
+    (both, *_) = tables.by_context(found, {"6x2": 0})
+    assert [row[0].text for row in both.rows] == names
+    assert {name for name, _, _ in pages.legend(found)} == {"6,6"}
+    tables.print_run(found)
+    told = capsys.readouterr().out
+    assert told.count("6,6, batch 64") >= 2
+    page_of(found.run)
+
+
 @pytest.mark.parametrize("width", [360, 1280])
 def test_nothing_sticks_out_and_no_text_is_cut(browser, written, of_two_paths, width):
     for page in (written, of_two_paths):
