@@ -75,6 +75,8 @@ def cases(group: Group) -> Table:
     """A row for each case of a group; columns without a figure are gone."""
     case = group.first
     batch = "full batch" if case.training.batch_size is None else f"batch {case.batch_rows}"
+    if len({one.case.training.batch_size for one in group.summaries}) > 1:
+        batch = "several batches"
     rows = [_row(one, group) for one in group.summaries]
     shown = [name for name in _having(rows) if name not in ON_PAGES]
     return Table(
@@ -122,7 +124,7 @@ def _row(one: CaseSummary, group: Group, place: str = "") -> dict[str, Cell]:
         for phase, column in RATIO_COLUMNS.items()
     }
     return {
-        "network": Cell(name, one.case.label if name != one.case.label else ""),
+        "network": Cell(name, "" if name.startswith(one.case.label) else one.case.label),
         "weights": _number(one.parameters, "{:,}".format),
         "a step": _number(one.step_flops, units.flops),
         **{name: cell(one.times.get(name), SECONDS) for name in SHOWN_PHASES},
@@ -198,7 +200,7 @@ def _by_context(found: RunAnalysis, numbers: dict[str, int], phase: str) -> Tabl
         made = [cell(time, SECONDS) for time in times]
         rows.append(
             [
-                Cell(name, label if name != label else ""),
+                Cell(name, "" if name.startswith(label) else label),
                 *(
                     Cell(one.text, one.below, "best" if one.value == best else "", one.value)
                     for one in made

@@ -195,6 +195,7 @@ def test_cases_of_one_network_are_told_apart_by_their_batches(tmp_path, capsys):
     tables.print_run(found)
     told = capsys.readouterr().out
     assert told.count("6,6, batch 64") >= 2
+    assert "1,372 rows, several batches" in " ".join(told.split())
     page_of(found.run)
 
 
