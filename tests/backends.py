@@ -14,9 +14,14 @@ os.dup2(2, 1)
 from nnbench.machine import devices
 
 devices.start(sys.argv[1])
+from keras import config
+
+policy = config.dtype_policy()
 for line in sys.stdin:
     asked = json.loads(line)
     os.chdir(asked["folder"])
+    # As a person's model may have set it for all of Keras.
+    config.set_dtype_policy(policy)
     printed, problem = io.StringIO(), ""
     with contextlib.redirect_stdout(printed):
         try:

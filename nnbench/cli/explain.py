@@ -58,7 +58,7 @@ def explain(
     for each in found.steps:
         sentences, limits = layer_words.sentences(each), layer_words.warnings(each)
         shown += [sentences, tables.layer_table(each), limits]
-        of_place = next((one for one in told if one["place"] == each.first_case.context), None)
+        of_place = next((one for one in told if one["context"] == each.first_case.context), None)
         if of_place is not None:
             of_place["layers"] = tables.layers_as_json(each, sentences, limits)
     skipped(found.left_out)
