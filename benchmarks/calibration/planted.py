@@ -36,7 +36,13 @@ def build(architecture, training, shape, vocabulary=None, metrics=()) -> "keras.
         jit_compile=JIT_COMPILE[training.jit],
     )
     return model
-'''.replace("{layer}", textwrap.indent(LAYER.replace("{name}", "ExtraWork"), "    "))
+'''.replace(
+    "{layer}",
+    # By name: the probe asks for other numbers of products than the copy was made with.
+    textwrap.indent(
+        LAYER.replace("{name}", "ExtraWork").replace("{repeats}", "EXTRA_PRODUCTS"), "    "
+    ),
+)
 
 
 def copy_package(folder: Path, *, size: int = 0, repeats: int = 0) -> Path:
