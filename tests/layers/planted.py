@@ -10,11 +10,12 @@ import numpy as np
 from nnbench.measure import trial
 from nnbench.workload.study import Study
 
-ROWS, SWEEPS = 2000, 5
+ROWS, SWEEPS, MOST = 2000, 5, 4
+"""More sweeps are taken, so many times at most, where a noisy machine hides what is there."""
 
 
-def shares(network, path):
-    """Of each layer, the least over sweeps of what each cut takes."""
+def hold(network, path, holds):
+    """Whether `holds` of each layer's share: the least over sweeps of what each cut takes."""
     data = f"synthetic:rows={ROWS},features=32"
     study = Study.of([network], backend="jax", path=path, data=data)
     loaded = study.load()
@@ -23,19 +24,26 @@ def shares(network, path):
     count = network.count(",") + 2
     pieces = [whole, *(replace(whole, piece=f"cut:{number}") for number in range(count + 1))]
     timers = [trial.StepTimer(one, loaded.training_data) for one in pieces]
-    turns = [[min(one.measure()["samples_s"]["step"]) for one in timers] for _ in range(SWEEPS)]
-    step, *cuts = np.array(turns).min(axis=0)
-    return np.diff(cuts) / step
+    turns = []
+    for _ in range(MOST):
+        turns += [
+            [min(one.measure()["samples_s"]["step"]) for one in timers] for _ in range(SWEEPS)
+        ]
+        step, *cuts = np.array(turns).min(axis=0)
+        if holds(found := np.diff(cuts) / step):
+            return
+    raise AssertionError((network, path, found))
+
+
+def is_found(found, position):
+    # Its neighbour takes in what it makes, and as many weights: both are the planted ones.
+    planted = found[position : position + 2].sum()
+    return planted > 0.6 and planted > 3 * (found.sum() - planted)
 
 
 for path in ("fit", "compiled"):
     for position in range(3):
         widths = ["32"] * 3
         widths[position] = "1024"
-        found = shares(",".join(widths), path)
-        # Its neighbour takes in what it makes, and as many weights: both are the planted ones.
-        planted = found[position : position + 2].sum()
-        assert planted > 0.6, (path, position, found)
-        assert planted > 3 * (found.sum() - planted), (path, position, found)
-    equal = shares("256,256,256", path)[1:3]
-    assert 0.5 < equal[0] / equal[1] < 2, (path, equal)
+        hold(",".join(widths), path, lambda found, position=position: is_found(found, position))
+    hold("256,256,256", path, lambda found: 0.5 < found[1] / found[2] < 2)
