@@ -10,6 +10,7 @@ import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from rich.table import Table
 from rich.text import Text
@@ -66,7 +67,19 @@ def keep(
     return path
 
 
-def _plain(table: Table) -> dict[str, object]:
+def cell(table: Table, row: str, column: str) -> str:
+    """What stands in the first row of that name, in the first column whose name begins so.
+
+    Raises StopIteration where there is none.
+    """
+    plain = _plain(table)
+    columns: list[str] = plain["columns"]
+    place = next(n for n, name in enumerate(columns) if name.startswith(column))
+    rows: list[list[str]] = plain["rows"]
+    return next(cells[place] for cells in rows if cells[0] == row)
+
+
+def _plain(table: Table) -> dict[str, Any]:
     """A table's title, columns and rows as text."""
     cells = [[_text(cell) for cell in column.cells] for column in table.columns]
     return {

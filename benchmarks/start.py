@@ -55,7 +55,7 @@ def main() -> None:
             kept.append(seconds(arguments))
     ratio = nested_estimate(np.divide(helps, riches), np.arange(pairs))
     told = (
-        f"nnbench --help takes {units.ratio(ratio.value)} "
+        f"nnbench's help takes {units.ratio(ratio.value)} "
         f"[{units.ratio_range(ratio.low, ratio.high)}] as long as import rich, {pairs} pairs "
         f"(medians {units.seconds(statistics.median(helps))}, "
         f"{units.seconds(statistics.median(riches))})"

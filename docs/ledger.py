@@ -19,10 +19,10 @@ def page() -> str:
     """The page, as Markdown."""
     files = {name: FOLDER / f"{name}.json" for name in MAKERS}
     entries = [json.loads(file.read_text()) for file in files.values() if file.exists()]
-    lines = ["| question | answer | measured |", "| --- | --- | --- |"]
+    lines = ["| question | answer |", "| --- | --- |"]
     for entry in entries:
         anchor = _anchor(entry["question"])
-        lines.append(f"| [{entry['question']}](#{anchor}) | {entry['answer']} | {entry['date']} |")
+        lines.append(f"| [{entry['question']}](#{anchor}) | {entry['answer']} |")
     missing = [MAKERS[name] for name, file in files.items() if not file.exists()]
     if missing:
         lines += ["", "No result file is kept yet of:", "", *(f"- `{one}`" for one in missing)]

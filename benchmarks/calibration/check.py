@@ -35,6 +35,7 @@ from nnbench.stats.verdict import DIFFERENT, EQUIVALENT, UNDECIDED, Comparison, 
 from nnbench.store import runs
 
 BASE, SAME, SLOWER = "same1", "same2", "plus5"
+OWN = "nnbench compare --budget"
 
 TOOLS = {name: tool for name, tool in JUDGES.items() if name != "nnbench"}
 
@@ -174,7 +175,7 @@ def table(name: str, pool: Sequence[Round], comparisons: int, seconds: float, ot
     verdicts = ", ".join(f"{count} {what}" for what, count in said.most_common())
     own = f"{own_found / comparisons:.1%} ({wrong} wrong)"
     shown.add_row(
-        "nnbench compare --budget",
+        OWN,
         f"{own_alarms / comparisons:.1%}",
         own,
         f"±{np.median(own_widths):.2%}",
@@ -228,9 +229,14 @@ def main() -> None:
         from benchmarks import ledger
 
         question = "Is a check in a pull request right, quiet and beside other tenants?"
+        told = [
+            f"{folder.name}: {ledger.cell(one, OWN, 'false alarms')} false alarms, "
+            f"{ledger.cell(one, OWN, 'slower found')} of what is slower found"
+            for folder, one in zip(options.runs, tables, strict=True)
+        ]
         answer = (
-            "False alarms, and slow-downs found, of checks resampled from real rounds, which are "
-            "not independent of each other; other tools judge the very samples."
+            f"{'; '.join(told).capitalize()}. Checks are resampled from real rounds, and not "
+            "independent of each other; other tools judge the very samples."
         )
         ledger.keep("check", question, answer, tables, notes)
 

@@ -149,8 +149,10 @@ def main() -> None:
         from benchmarks import ledger
 
         question = "Does looking often raise false alarms?"
+        alarms = max(ledger.cell(table, shape, NAMES[0]) for shape in SHAPES)
         answer = (
-            "Simulated checks that end as soon as they are decided, for noise of several shapes."
+            f"At most {alarms} of simulated checks of identical code raise an alarm, whatever the "
+            "noise looks like. They look often, and end as soon as they are decided."
         )
         ledger.keep("looks", question, answer, [table])
 

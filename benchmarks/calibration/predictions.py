@@ -369,7 +369,16 @@ def keep(folder: Path) -> None:
         )
     ]
     question = "How far off are predictions of networks that were never timed?"
-    answer = "Errors of networks, families and models that the calibration had not seen."
+    told = []
+    for one in records:
+        label, out = one["label"], one["left out"]["all"]
+        seen, own = one["held out"][label], one["own"][label]
+        told.append(
+            f"{label}: a step {seen[STEP][MEDIAN]:.0%}, a whole training {seen[COLD][MEDIAN]:.0%}, "
+            f"of a family left out {out[COLD][MEDIAN]:.0%}, "
+            f"of models as people have them {own[COLD][MEDIAN]:.0%}"
+        )
+    answer = f"Half of the predictions are as near as this. {'; '.join(told)}."
     ledger.keep("predictions", question, answer, tables)
 
 
