@@ -11,7 +11,7 @@ from nnbench.measure import trial
 from nnbench.workload.study import Study
 
 ROWS, SWEEPS, MOST = 2000, 5, 4
-"""More sweeps are taken, so many times at most, where a noisy machine hides what is there."""
+"""Networks are made anew, so many times at most, where a noisy machine hides what is there."""
 
 
 def hold(network, path, holds):
@@ -23,16 +23,16 @@ def hold(network, path, holds):
     whole = replace(whole, cold_epochs=2)
     count = network.count(",") + 2
     pieces = [whole, *(replace(whole, piece=f"cut:{number}") for number in range(count + 1))]
-    timers = [trial.StepTimer(one, loaded.training_data) for one in pieces]
-    turns = []
+    seen = []
     for _ in range(MOST):
-        turns += [
-            [min(one.measure()["samples_s"]["step"]) for one in timers] for _ in range(SWEEPS)
-        ]
+        # A program has a speed of its own for as long as it lives, for a reason not measured.
+        timers = [trial.StepTimer(one, loaded.training_data) for one in pieces]
+        turns = [[min(one.measure()["samples_s"]["step"]) for one in timers] for _ in range(SWEEPS)]
         step, *cuts = np.array(turns).min(axis=0)
-        if holds(found := np.diff(cuts) / step):
+        seen.append(np.diff(cuts) / step)
+        if holds(seen[-1]):
             return
-    raise AssertionError((network, path, found))
+    raise AssertionError((network, path, seen))
 
 
 def is_found(found, position):
