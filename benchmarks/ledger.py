@@ -68,15 +68,13 @@ def keep(
 
 
 def cell(table: Table, row: str, column: str) -> str:
-    """What stands in the first row of that name, in the first column whose name begins so.
+    """The text in the row that begins with `row`, in the first column whose name begins so.
 
-    Raises StopIteration where there is none.
+    Raises KeyError for an unknown row, ValueError for an unknown column.
     """
     plain = _plain(table)
-    columns: list[str] = plain["columns"]
-    place = next(n for n, name in enumerate(columns) if name.startswith(column))
-    rows: list[list[str]] = plain["rows"]
-    return next(cells[place] for cells in rows if cells[0] == row)
+    position = [name.startswith(column) for name in plain["columns"]].index(True)
+    return str({cells[0]: cells for cells in plain["rows"]}[row][position])
 
 
 def _plain(table: Table) -> dict[str, Any]:

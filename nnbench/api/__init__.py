@@ -292,7 +292,7 @@ def explain(
         found = explaining.explained(texts, asked, saved=folder, unlike=unlike, layers=layers)
     from nnbench.explain import charts, layer_words, tables
 
-    every, steps = found.places, found.steps
+    every, steps = found.contexts, found.steps
     sentences = [text for one in every for text in one.sentences]
     sentences += [text for one in steps for text in layer_words.sentences(one)]
     limits = [text for one in steps for text in layer_words.warnings(one)]

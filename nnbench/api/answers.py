@@ -55,12 +55,12 @@ class Picture:
 
 @dataclass(frozen=True)
 class Plots:
-    """The charts of a run; `where` is one of its `places`, by default the fastest."""
+    """The charts of a run; `where` is one of its `contexts`, by default the fastest."""
 
     found: RunAnalysis
 
     @property
-    def places(self) -> list[str]:
+    def contexts(self) -> list[str]:
         """Backends, devices and paths, such as `jax, cpu, fit`."""
         return [group.first.context for group in self.found.groups]
 
@@ -119,7 +119,9 @@ class Plots:
         for group in self.found.groups:
             if group.first.context == where:
                 return group
-        raise UserError(f"where '{where}' was nothing measured: there is {'; '.join(self.places)}")
+        raise UserError(
+            f"where '{where}' was nothing measured: there is {'; '.join(self.contexts)}"
+        )
 
     def _bars(self, phase: str, title: str, where: str | None) -> Picture:
         group = self._group(where)

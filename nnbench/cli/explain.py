@@ -52,15 +52,15 @@ def explain(
 
     told: list[Any] = []
     shown: list[Any] = []
-    for one in found.places:
+    for one in found.contexts:
         told.append(tables.as_json(one.found, one.sentences, one.chart))
         shown += [one.sentences, tables.table(one.found), one.chart]
     for each in found.steps:
         sentences, limits = layer_words.sentences(each), layer_words.warnings(each)
         shown += [sentences, tables.layer_table(each), limits]
-        of_place = next((one for one in told if one["context"] == each.first_case.context), None)
-        if of_place is not None:
-            of_place["layers"] = tables.layers_as_json(each, sentences, limits)
+        of_context = next((one for one in told if one["context"] == each.first_case.context), None)
+        if of_context is not None:
+            of_context["layers"] = tables.layers_as_json(each, sentences, limits)
     skipped(found.left_out)
     answer(told, [*shown, found.page], as_json=asked.output.as_json)
     if found.measured and not layers:
@@ -69,8 +69,8 @@ def explain(
 
 
 @dataclass(frozen=True)
-class Place:
-    """An attribution on one backend and path, told and drawn."""
+class InContext:
+    """The attribution of one context (a backend, device and path), in words and as a chart."""
 
     found: "Attribution"
     sentences: list[str]
@@ -79,12 +79,12 @@ class Place:
 
 @dataclass(frozen=True)
 class Explained:
-    """Why the second takes longer: by place, and layer by layer where that was asked.
+    """Why the second takes longer: by context, and layer by layer where that was asked.
 
     `measured` are the runs that were measured for it, `left_out` what it leaves out, and why.
     """
 
-    places: list[Place]
+    contexts: list[InContext]
     steps: "list[StepByLayer]"
     page: Path
     measured: "list[Run]"
@@ -126,19 +126,21 @@ def explained(
         found = attribution.of_runs(every[0], run, unlike=unlike)
     else:
         found = attribution.of_networks(run, *networks)
-    places, left_out = [], []
+    contexts, left_out = [], []
     for one in found:
         flip, unused = crossover.saved_rows_flip(asked.output.results, one)
-        places.append(Place(one, words.tell(one, flip), charts.write(one, run.folder)))
+        contexts.append(InContext(one, words.tell(one, flip), charts.write(one, run.folder)))
         left_out += unused
     of_layers = []
     if layers:
         below = replace(asked.output, results=asked.output.results / "layers")
         of_layers = [layers_measured(asked.study(named, model), below)]
     steps = [each for one in of_layers for each in by_layer.of_networks(one, *networks)]
-    written = indexed(page.write(run, [(one.found, one.sentences) for one in places], steps))
+    written = indexed(page.write(run, [(one.found, one.sentences) for one in contexts], steps))
     left_out = [*(text for one in (*every, *of_layers) for text in one.damage), *left_out]
-    return Explained(places, steps, written, [*measured, *of_layers], list(dict.fromkeys(left_out)))
+    return Explained(
+        contexts, steps, written, [*measured, *of_layers], list(dict.fromkeys(left_out))
+    )
 
 
 def _two(texts: list[str]) -> "list[Network]":

@@ -42,7 +42,7 @@ class ComparedSides:
     `others` what was measured besides. `other_numbers` are networks whose seeded training computes
     other numbers on the second side, None where that was not looked at. `damage` is what of saved
     runs could not be read. `commits` are those of both sides, where both have one, and `options`
-    what measures one network in one place again, by a label without its phase, where it is known.
+    what measures one network in one context again, by a label without its phase, where it is known.
     """
 
     first: str

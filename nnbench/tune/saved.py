@@ -284,9 +284,9 @@ class Tuning:
         found: dict[Any, list[float]] = {}
         for one in self.of("ready"):
             if one["case"] in self.cases:
-                place = self.cases[one["case"]].comparable
+                context = self.cases[one["case"]].comparable
                 found.setdefault(one["case"], []).append(one["wall_s"])
-                found.setdefault(place, []).append(one["wall_s"])
+                found.setdefault(context, []).append(one["wall_s"])
         return found
 
     def _turn_s(self, case: Case) -> float:

@@ -15,7 +15,7 @@ ROWS, SWEEPS, MOST = 2000, 5, 4
 
 
 def hold(network, path, holds):
-    """Whether `holds` of each layer's share: the least over sweeps of what each cut takes."""
+    """Whether `holds` of each layer's share: the least of what each cut takes, over all sweeps."""
     data = f"synthetic:rows={ROWS},features=32"
     study = Study.of([network], backend="jax", path=path, data=data)
     loaded = study.load()
@@ -23,16 +23,18 @@ def hold(network, path, holds):
     whole = replace(whole, cold_epochs=2)
     count = network.count(",") + 2
     pieces = [whole, *(replace(whole, piece=f"cut:{number}") for number in range(count + 1))]
-    seen = []
+    turns = []
     for _ in range(MOST):
         # A program has a speed of its own for as long as it lives, for a reason not measured.
         timers = [trial.StepTimer(one, loaded.training_data) for one in pieces]
-        turns = [[min(one.measure()["samples_s"]["step"]) for one in timers] for _ in range(SWEEPS)]
+        turns += [
+            [min(one.measure()["samples_s"]["step"]) for one in timers] for _ in range(SWEEPS)
+        ]
         step, *cuts = np.array(turns).min(axis=0)
-        seen.append(np.diff(cuts) / step)
-        if holds(seen[-1]):
+        found = np.diff(cuts) / step
+        if holds(found):
             return
-    raise AssertionError((network, path, seen))
+    raise AssertionError((network, path, found))
 
 
 def is_found(found, position):
