@@ -2,22 +2,21 @@
 
     python benchmarks/calibration/check.py results/quiet results/tenants
 
-Reads runs of `measure.py --phase step` with the sides same1, same2 and plus5. Each check draws its
-rounds with replacement from those of a run, as many as fit into `--seconds` a side by what they
-took there, and lets `compare`'s own sequential rule look at them as they come. What is printed are
-resampled comparisons, therefore, and the number of real rounds is said beside them. Identical code
-is compared in both directions, drawn by chance; of `plus5` the extra work that this copy does in
-every step is to be found. Other tools get the very samples that nnbench had when it ended.
+Reads runs of `measure.py --phase step` with the sides same1 and same2, and plus5 unless one says
+`--exactly`. Each check draws its rounds with replacement from those of a run, as many as fit into
+`--seconds` a side by what they took there, and lets `compare`'s own sequential rule look at them as
+they come. What is printed are resampled comparisons, therefore, and the number of real rounds is
+said beside them, with what all of them together say of identical code. Which of two identical sides
+is the first is drawn for each round; of `plus5` the extra work that this copy does in every step is
+to be found. Other tools get the very samples that nnbench had when it ended.
 """
 
 import argparse
-import itertools
 import random
 import sys
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -37,31 +36,42 @@ from nnbench.store import runs
 BASE, SAME, SLOWER = "same1", "same2", "plus5"
 OWN = "nnbench compare --budget"
 
+ALL, ODD, EVEN = slice(None), slice(1, None, 2), slice(0, None, 2)
+
 TOOLS = {name: tool for name, tool in JUDGES.items() if name != "nnbench"}
 
 
 @dataclass(frozen=True)
 class Round:
-    """A round: the samples of each block by side, and what it takes of both sides of a check."""
+    """A round: by side the samples of each block, shape (blocks, sweeps, samples of a turn).
 
-    blocks: dict[str, list[list[float]]]
+    `seconds` is what it takes of both sides of a check.
+    """
+
+    samples: dict[str, NDArray[np.float64]]
     seconds: float
 
-    @cached_property
-    def lowest(self) -> dict[str, NDArray[np.float64]]:
-        """What nnbench makes of each block's samples, by side."""
-        return {
-            side: np.quantile(found, LOWEST_STEPS, axis=1) for side, found in self.blocks.items()
-        }
+    def ratios(self, first: str, second: str, sweeps: slice = ALL) -> NDArray[np.float64]:
+        """Second / first of each block, by the lowest tenth of some of its sweeps."""
+        below, above = (
+            np.quantile(self.samples[side][:, sweeps], LOWEST_STEPS, axis=(1, 2))
+            for side in (first, second)
+        )
+        return np.asarray(above / below)
 
-    def ratios(self, first: str, second: str) -> NDArray[np.float64]:
-        """Second / first of each block."""
-        return np.asarray(self.lowest[second] / self.lowest[first])
+    def launch(self, side: str) -> list[float]:
+        """All samples of a side, in order."""
+        return list(map(float, self.samples[side].ravel()))
+
+    def exchanged(self) -> "Round":
+        """The same, each of the two that are the same code taken for the other."""
+        return Round(
+            {**self.samples, BASE: self.samples[SAME], SAME: self.samples[BASE]}, self.seconds
+        )
 
     def slowed(self, factor: float) -> "Round":
         """The same, with a third copy whose samples are the second's, longer by just this."""
-        longer = [[factor * one for one in block] for block in self.blocks[SAME]]
-        return Round({**self.blocks, SLOWER: longer}, self.seconds)
+        return Round({**self.samples, SLOWER: factor * self.samples[SAME]}, self.seconds)
 
 
 @dataclass(frozen=True)
@@ -74,25 +84,25 @@ class Checked:
 
 
 def read(folder: Path) -> list[Round]:
-    """The rounds of a run in which all sides have all blocks."""
+    """The rounds of a run in which all sides have all blocks and sweeps."""
     run = runs.read(folder)
     table = run.samples()
-    blocks: dict[int, dict[str, dict[int, list[float]]]] = {}
-    for (number, side, block), group in table[table["phase"] == STEP].groupby(
-        ["round", "side", "block"]
-    ):
-        of_side = blocks.setdefault(number, {}).setdefault(side, {})
-        of_side[block] = group.sort_values("position")["seconds"].to_list()
-    wanted = run.specification["blocks"]
+    parts: dict[int, dict[str, list[NDArray[np.float64]]]] = {}
+    of_block = table[table["phase"] == STEP].groupby(["round", "side", "block"])
+    for (number, side, _), group in of_block:
+        values = group.sort_values("position")["seconds"].to_numpy()
+        turns = values.reshape(group["trial"].nunique(), -1)
+        parts.setdefault(number, {}).setdefault(side, []).append(turns)
     found = []
-    for number, sides in blocks.items():
-        if set(sides) == {BASE, SAME, SLOWER} and all(len(one) == wanted for one in sides.values()):
+    for number, sides in parts.items():
+        shapes = {(len(blocks), *one.shape) for blocks in sides.values() for one in blocks}
+        if len(shapes) == 1 and sides.keys() == set(run.specification["sides"]):
             starts = [one for one in run.launches if one["round"] == number]
             start_s = max(one["import_s"] + one["first_use_s"] for one in starts)
             trials = run.trials.where(run.trials.column("round") == number)
             trials_s = trials.spent_s * 2 / len(sides)
-            values = {side: list(one.values()) for side, one in sides.items()}
-            found.append(Round(values, start_s + trials_s))
+            values_s = {side: np.stack(blocks) for side, blocks in sides.items()}
+            found.append(Round(values_s, start_s + trials_s))
     return found
 
 
@@ -103,30 +113,42 @@ def look(rounds: Sequence[Round], first: str, second: str, share: float) -> Look
     return Look(share, {STEP: nested_estimate(np.concatenate(ratios), numbers)})
 
 
-def check(pool: Sequence[Round], first: str, second: str, budget_s: float, seed: str) -> Checked:
-    """One check, as `compare --phase step --budget` would go."""
+def check(
+    pool: Sequence[Round], second: str, budget_s: float, seed: str, factor: float | None
+) -> Checked:
+    """One check, as `compare --phase step --budget` would go.
+
+    Of identical code either side might have been the other: of each round that is drawn, too. So
+    a copy that is slower by a known factor is made of either.
+    """
     drawn = random.Random(seed)
     rounds: list[Round] = []
     looks: list[Look] = []
-    spent_s = looked_s = 0.0
+    spent_s = spent_before = 0.0
     at = set(decision.look_rounds(200))
     while not rounds or spent_s + 0.5 * spent_s / len(rounds) <= budget_s:
-        rounds.append(drawn.choice(pool))
+        one = drawn.choice(pool)
+        if second == SAME or factor:
+            one = one.exchanged() if drawn.random() < 0.5 else one
+        rounds.append(one.slowed(factor) if factor else one)
         spent_s += rounds[-1].seconds
         if len(rounds) in at:
-            share = (min(spent_s, budget_s) - looked_s) / budget_s
-            looked_s = min(spent_s, budget_s)
-            looks.append(look(rounds, first, second, share))
+            spent = decision.spendable(min(spent_s, budget_s) / budget_s)
+            share, spent_before = spent - spent_before, spent
+            looks.append(look(rounds, BASE, second, share))
             (found,) = verdict.judge_looks(looks)
             if found.verdict != UNDECIDED:
                 return Checked(found, rounds, spent_s)
     rest = 1 - sum(one.share for one in looks)
-    (found,) = verdict.judge_looks([*looks, look(rounds, first, second, max(rest, 1e-9))])
+    (found,) = verdict.judge_looks([*looks, look(rounds, BASE, second, max(rest, 1e-9))])
     return Checked(found, rounds, spent_s)
 
 
-def table(name: str, pool: Sequence[Round], comparisons: int, seconds: float, others: int) -> Table:
+def table(
+    name: str, pool: Sequence[Round], options: argparse.Namespace, factor: float | None
+) -> Table:
     """False alarms and what is found: by nnbench's check, and by others on the same samples."""
+    comparisons, seconds, others = options.comparisons, options.seconds, options.others
     budget_s = 2 * seconds
     title = (
         f"{name}: {comparisons} checks of {seconds:.0f} s a side, resampled from {len(pool)} real "
@@ -146,11 +168,8 @@ def table(name: str, pool: Sequence[Round], comparisons: int, seconds: float, ot
     own_alarms = own_found = wrong = 0
     own_widths: list[float] = []
     for number in range(comparisons):
-        # The two are the same code: which is first is drawn.
-        same = [BASE, SAME]
-        random.Random(f"sides/{number}").shuffle(same)
-        equal = check(pool, *same, budget_s, f"same/{number}")
-        slow = check(pool, BASE, SLOWER, budget_s, f"slow/{number}")
+        equal = check(pool, SAME, budget_s, f"same/{number}", None)
+        slow = check(pool, SLOWER, budget_s, f"slow/{number}", factor)
         probable = " (probably different)" if equal.found.is_probable else ""
         said[f"{equal.found.verdict}{probable}"] += 1
         own_alarms += equal.found.verdict == DIFFERENT
@@ -162,11 +181,8 @@ def table(name: str, pool: Sequence[Round], comparisons: int, seconds: float, ot
         own_widths.append(np.log(equal.found.ratio.high / equal.found.ratio.low) / 2)
         for tool_name, tool in TOOLS.items() if number < others else ():
             decisions = []
-            for one, first, second in ((equal, *same), (slow, BASE, SLOWER)):
-                sides = [
-                    [list(itertools.chain(*launch.blocks[side])) for launch in one.rounds]
-                    for side in (first, second)
-                ]
+            for one, second in ((equal, SAME), (slow, SLOWER)):
+                sides = [[launch.launch(side) for launch in one.rounds] for side in (BASE, second)]
                 decisions.append(tool(*sides, swept=True))
             alarms[tool_name] += decisions[0].alarm
             found[tool_name] += decisions[1].alarm
@@ -190,14 +206,32 @@ def table(name: str, pool: Sequence[Round], comparisons: int, seconds: float, ot
 
 
 def variances(pool: Sequence[Round]) -> str:
-    """What the log ratio of identical code varies by in a launch, as standard deviations."""
-    logs = np.log([one.ratios(BASE, SAME) for one in pool])
-    within = float(logs.var(axis=1, ddof=1).mean())
-    between = float(logs.mean(axis=1).var(ddof=1)) - within / logs.shape[1]
+    """What the log ratio of identical code varies by, in stages, as standard deviations.
+
+    That of sweeps is from those with even and with odd numbers, which what lasts hits alike: the
+    mean of two halves varies by a quarter of what their difference does.
+    """
+    logs = [np.log(one.ratios(BASE, SAME)) for one in pool]
+    apart = [np.log(one.ratios(BASE, SAME, ODD) / one.ratios(BASE, SAME, EVEN)) for one in pool]
+    turns = np.array([one.samples[BASE].shape[1] for one in pool])
+    blocks = np.array([len(one) for one in logs])
+    of_sweeps = float(np.mean(turns * [np.mean(one**2) / 4 for one in apart]))
+    within = float(np.mean([np.var(one, ddof=1) for one in logs]))
+    of_networks = within - of_sweeps * float(np.mean(1 / turns))
+    of_launches = np.var([np.mean(one) for one in logs], ddof=1) - within * np.mean(1 / blocks)
+    sweeps, networks, launches = np.sqrt(np.maximum(0, [of_sweeps, of_networks, of_launches]))
     return (
-        f"the ratio of two blocks varies by ±{within**0.5:.1%} within a launch (networks made "
-        f"anew, and their sweeps), by ±{max(0.0, between) ** 0.5:.1%} more between launches"
+        f"the ratio of identical code varies by ±{launches:.1%} between launches, by "
+        f"±{networks:.1%} between networks of one, by ±{sweeps:.1%} between sweeps of one, of "
+        f"which there are {np.median(turns):.0f}, and {np.median(blocks):.0f} networks"
     )
+
+
+def really(pool: Sequence[Round], side: str, name: str) -> str:
+    """How much longer a side takes than the first, by all rounds."""
+    truth = look(pool, BASE, side, 1.0).ratios[STEP]
+    size = f"{truth.value - 1:+.1%} [{truth.low - 1:+.1%}, {truth.high - 1:+.1%}]"
+    return f"{name}: {size}, of all {len(pool)} rounds together"
 
 
 def main() -> None:
@@ -212,15 +246,16 @@ def main() -> None:
     options = parser.parse_args()
     console = Console(width=150)
     tables, notes = [], []
+    factor = 1 + options.exactly / 100 if options.exactly else None
     for folder in options.runs:
         pool = read(folder)
-        if options.exactly:
-            pool = [one.slowed(1 + options.exactly / 100) for one in pool]
-        truth = look(pool, BASE, SLOWER, 1.0).ratios[STEP]
-        shown = table(folder.name, pool, options.comparisons, options.seconds, options.others)
+        if not (options.exactly or all(SLOWER in one.samples for one in pool)):
+            raise SystemExit(f"{folder} has no {SLOWER}: say --exactly 5, or measure it")
+        shown = table(folder.name, pool, options, factor)
         console.print(shown)
-        size = f"{truth.value - 1:+.1%} [{truth.low - 1:+.1%}, {truth.high - 1:+.1%}]"
-        told = [variances(pool), f"plus5 is really {size}, of all {len(pool)} rounds together"]
+        told = [variances(pool), really(pool, SAME, "identical code")]
+        if not options.exactly:
+            told.append(really(pool, SLOWER, SLOWER))
         console.print(*told, sep="\n")
         tables.append(shown)
         notes += [f"{folder.name}: {one}." for one in told]

@@ -21,7 +21,7 @@ from rich.console import Console
 from rich.table import Table
 from scipy import special
 
-from nnbench.measure.decision import look_rounds
+from nnbench.measure.decision import look_rounds, spendable
 from nnbench.stats import verdict
 from nnbench.stats.estimate import nested_estimate
 from nnbench.stats.interval import CONFIDENCE
@@ -90,7 +90,7 @@ def stopped(logs: NDArray[np.float64], truth: float, shares: bool) -> Stopped:
             for phase, row in enumerate(logs)
         }
         # Without shares each look would be judged as if it were the only one.
-        share = (number - spent) / MOST if shares else 1.0
+        share = spendable(number / MOST) - spendable(spent / MOST) if shares else 1.0
         looks = [*looks, Look(share, ratios, number)]
         spent = number
         said = tuple(one.verdict for one in verdict.judge_looks(looks))

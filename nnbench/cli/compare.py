@@ -24,11 +24,10 @@ if TYPE_CHECKING:
     from nnbench.report.comparison import ComparedSides
     from nnbench.store.runs import Run
 
-BLOCKS_OF_STEPS, SWEEPS_OF_STEPS = 4, 10
-"""Where steps alone are timed a block has a network of its own, at a fraction of a launch's cost.
+BLOCKS_OF_STEPS, SWEEPS_OF_STEPS = 2, 45
+"""Where steps alone are timed, each block with a network of its own; so many sweeps at most.
 
-On two cores, JAX, [100, 100] two networks of one launch differed nearly as much as those of two
-launches; why was not measured. More sweeps than these narrowed nothing.
+`benchmarks/calibration` tells by how much launches, networks and sweeps vary.
 """
 
 
@@ -40,7 +39,7 @@ class CompareEffort(Effort):
     launches: int = 10
     "Launches of each side."
     blocks: int | None = None
-    "Times each case's turn comes in a launch; default: 1, or 4 where steps alone are timed."
+    "Times each case's turn comes in a launch; default: 1, or 2 where steps alone are timed."
     budget: str | None = None
     """Rounds for about this long, both sides together; setting up and the numbers come on top. Ends
     early once all is decided."""

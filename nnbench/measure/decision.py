@@ -1,7 +1,10 @@
 """When is a comparison decided? Looks at a run of two sides while it goes on, from its records.
 
 Looks lie a third more launches apart each. What each may spend of the false alarms hangs on the
-clock alone: on the share of the budget that was gone, so that it is known before the data are.
+clock alone, so that it is known before the data are: all looks together the square of the share of
+the budget that was gone. Most is left for the end so, where the data say most (Kim and DeMets,
+"Design and analysis of group sequential tests based on the type I error spending rate function",
+Biometrika 74, 1987).
 """
 
 from collections.abc import Sequence
@@ -91,12 +94,17 @@ def look_rounds(most: int) -> list[int]:
     return found
 
 
+def spendable(gone: float) -> float:
+    """The share of the false alarms that may be spent once this share of the budget is gone."""
+    return gone**2
+
+
 def _looks(run: Run, judged: Sequence[str]) -> list[Look]:
     blocks = Blocks.of(run)
     done = 1 + max((unit.round for unit in blocks.units), default=-1)
     watched = run.specification.get("decide") is not None
     rounds = [*(look_rounds(done - 1) if watched else []), *([done] if done else [])]
-    spent = [_share_spent(run, number) for number in rounds]
+    spent = [spendable(_share_spent(run, number)) for number in rounds]
     shares = [after - before for before, after in zip([0.0, *spent], spent, strict=False)]
     if not watched:
         shares = [1.0] * len(rounds)

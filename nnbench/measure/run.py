@@ -127,8 +127,8 @@ def planned(run: runs.Run, number: int, cases: Sequence[Case]) -> list[list[Plan
     """Round `number` of these cases, as a run's specification has it."""
     names = {"blocks", "seed", "sides", "kinds", "sweeps"} & run.specification.keys()
     plan = {name: run.specification[name] for name in names}
-    if _steps_only(run.specification) and "decide" in run.specification:
-        plan["blocks"] = allocation.blocks(run.before_round(number))
+    if _steps_only(run.specification) and len(run.specification["sides"]) > 1:
+        plan["sweeps"] = allocation.sweeps(run.before_round(number))
     return plan_round(number, cases, **plan)
 
 

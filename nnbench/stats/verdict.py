@@ -3,9 +3,9 @@
 Whoever looks at the data while they come in, to stop once they decide, finds a difference by chance
 the more often the more often he looks. Here each look may spend a share of the false alarms that
 are allowed (alpha spending: Lan and DeMets, "Discrete sequential boundaries for clinical trials",
-Biometrika 70, 1983), by the share of the budget that was spent since the look before (calendar
-time: Lan and DeMets, "Group sequential procedures: calendar versus information time", Stat. Med. 8,
-1989). The shares add up to 1 at most, so that by Bonferroni's inequality all looks together raise
+Biometrika 70, 1983), by how much of the budget was spent since the look before (calendar time: Lan
+and DeMets, "Group sequential procedures: calendar versus information time", Stat. Med. 8, 1989).
+The shares add up to 1 at most, so that by Bonferroni's inequality all looks together raise
 no more false alarms than one would, whatever hangs together between them; a share that no look
 has used is lost.
 """

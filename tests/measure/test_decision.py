@@ -2,14 +2,12 @@
 
 from dataclasses import replace
 
-import numpy as np
 import pytest
 from runs import make_run
 
-from nnbench.measure import allocation, decision
+from nnbench.measure import decision
 from nnbench.measure import run as measuring
 from nnbench.stats.verdict import DIFFERENT, UNDECIDED
-from nnbench.store.trials import Trials
 from nnbench.workload.study import Study
 
 
@@ -77,7 +75,7 @@ def test_shares_follow_the_clock_and_add_up_to_one_at_most(slower):
     shares = [look.share for look in decision._looks(run, ["step"])]
     assert len(shares) == 5
     assert all(share > 0 for share in shares)
-    assert sum(shares) == pytest.approx(1 / 1.1)
+    assert sum(shares) == pytest.approx(1 / 1.1**2)
     (once,) = decision._looks(slower, ["step"])
     assert once.share == 1.0
 
@@ -94,21 +92,3 @@ def test_launches_of_steps_alone_have_no_warm_up():
     steps = measuring.specification(study, cases, **decision.trials("step"))
     assert not measuring._steps_only(plain)
     assert measuring._steps_only(steps)
-
-
-@pytest.mark.parametrize(("between", "within", "expected"), [(0.03, 0.001, 1), (0.0, 0.03, 8)])
-def test_blocks_go_where_the_variance_is(tmp_path, between, within, expected):
-    """Launches that differ get few blocks each; where only networks do, each launch gets many."""
-    options = {"sides": ("a", "b"), "launches": 12, "blocks": 4, "spread": 0.0}
-    run = make_run(tmp_path, {"6,6": {}}, **options)
-    rng = np.random.default_rng(1)
-    launches, blocks = rng.normal(0, between, (2, 24)), rng.normal(0, within, (24, 4))
-    trials = list(run.trials)
-    for trial in trials:
-        trial["wall_s"] = 0.01
-        factor = launches[0, trial["launch"]] + blocks[trial["launch"], trial["block"]]
-        for values in trial["samples_s"].values():
-            values[:] = [value * float(np.exp(factor)) for value in values]
-    run = replace(run, trials=Trials(trials))
-    assert allocation.blocks(run) == expected
-    assert allocation.blocks(run.before_round(3)) == 4
