@@ -28,7 +28,7 @@ from rich.table import Table
 from nnbench.measure import decision
 from nnbench.phases import STEP
 from nnbench.stats import verdict
-from nnbench.stats.blocks import LOWEST_STEPS
+from nnbench.stats.blocks import ratio_of_turns
 from nnbench.stats.estimate import nested_estimate
 from nnbench.stats.verdict import DIFFERENT, EQUIVALENT, UNDECIDED, Comparison, Look
 from nnbench.store import runs
@@ -52,12 +52,9 @@ class Round:
     seconds: float
 
     def ratios(self, first: str, second: str, sweeps: slice = ALL) -> NDArray[np.float64]:
-        """Second / first of each block, by the lowest tenth of some of its sweeps."""
-        below, above = (
-            np.quantile(self.samples[side][:, sweeps], LOWEST_STEPS, axis=(1, 2))
-            for side in (first, second)
-        )
-        return np.asarray(above / below)
+        """Second / first of each block, by the least of each turn of some of its sweeps."""
+        below, above = (self.samples[side][:, sweeps].min(axis=2) for side in (first, second))
+        return np.array([ratio_of_turns(*pair) for pair in zip(above, below, strict=True)])
 
     def launch(self, side: str) -> list[float]:
         """All samples of a side, in order."""
@@ -107,7 +104,7 @@ def read(folder: Path) -> list[Round]:
 
 
 def look(rounds: Sequence[Round], first: str, second: str, share: float) -> Look:
-    """What nnbench makes of rounds: ratios of the lowest tenths by block, the round as the unit."""
+    """What nnbench makes of rounds: the ratios of their blocks, the round as the unit."""
     ratios = [one.ratios(first, second) for one in rounds]
     numbers = np.repeat(np.arange(len(rounds)), [len(one) for one in ratios])
     return Look(share, {STEP: nested_estimate(np.concatenate(ratios), numbers)})

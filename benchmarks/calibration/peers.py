@@ -16,8 +16,9 @@ from asv_runner.statistics import compute_stats
 from pyperf._utils import is_significant
 from pytest_benchmark.utils import parse_compare_fail
 
+from nnbench.measure.schedule import SWEEPS
 from nnbench.stats import verdict
-from nnbench.stats.blocks import LOWEST_STEPS
+from nnbench.stats.blocks import ratio_of_turns
 from nnbench.stats.estimate import nested_estimate, steady_median
 
 Launches = list[list[float]]
@@ -44,7 +45,7 @@ class Tool(Protocol):
 def nnbench(first: Launches, second: Launches, *, swept: bool) -> Decision:
     """Paired by round, the launch as the unit, at the default setting."""
     ratios = [
-        float(np.quantile(after, LOWEST_STEPS) / np.quantile(before, LOWEST_STEPS))
+        ratio_of_turns(*(np.reshape(one, (SWEEPS, -1)).min(axis=1) for one in (after, before)))
         if swept
         else steady_median(after) / steady_median(before)
         for before, after in zip(first, second, strict=True)

@@ -3,7 +3,8 @@
 A unit is one block of one launch, of one side. Steady phases keep the median of a block's samples
 without warm-up. Steps are compared with each other, and with the sums in them, by the lowest tenth
 of a block's samples: what else the machine does only adds time. Of lower quartiles launches of
-identical code varied 1.4 times as much, on a quiet machine as beside other tenants
+identical code varied 1.4 times as much, on a quiet machine as beside other tenants. Sides that take
+turns are compared turn by turn (`ratio_of_turns`): what slows the machine for seconds hits both
 (`benchmarks/calibration`).
 """
 
@@ -32,6 +33,9 @@ Array = NDArray[np.float64]
 LOWEST_STEPS = 0.1
 """The quantile of a block's samples by which its steps are compared with others'."""
 
+TRIMMED = 0.25
+"""The share of a block's ratios that are left out at either end."""
+
 
 class Unit(NamedTuple):
     """What the samples of one block of a launch have in common."""
@@ -53,6 +57,18 @@ class Ratios(NamedTuple):
     high: Array
 
 
+def ratio_of_turns(above_s: Array, below_s: Array) -> float:
+    """How many times as long one side takes as another, in a block; shape (turns,) each.
+
+    They hold the least sample of each turn, and turns of one place were moments apart. It is the
+    trimmed mean of their log ratios (Tukey and McLaughlin, "Less vulnerable confidence and
+    significance procedures for location based on a single sample", Sankhya A 25, 1963).
+    """
+    logs = np.sort(np.log(above_s / below_s))
+    cut = int(TRIMMED * len(logs))
+    return float(np.exp(logs[cut : len(logs) - cut].mean()))
+
+
 def value_of_block(phase: str, samples_s: Sequence[float] | Array) -> float:
     """One block's value of a phase."""
     if len(samples_s) == 1:
@@ -65,7 +81,8 @@ def value_of_block(phase: str, samples_s: Sequence[float] | Array) -> float:
 class Blocks:
     """Values in seconds by phase, shape (cases, units), NaN where nothing was measured.
 
-    `keys` name the cases, in the run's order; `counts` are samples, warm-up included.
+    `keys` name the cases, in the run's order; `counts` are samples, warm-up included. Of a run with
+    several sides `turns` has the least step of each turn, by row and column.
     """
 
     keys: tuple[str, ...]
@@ -73,6 +90,7 @@ class Blocks:
     seconds: dict[str, Array]
     paired: dict[str, Array]
     counts: dict[str, Array]
+    turns: dict[tuple[int, int], Array]
 
     @classmethod
     def of(cls, run: Run) -> Self:
@@ -91,6 +109,7 @@ class Blocks:
         seconds: dict[str, Array] = {}
         paired: dict[str, Array] = {}
         counts: dict[str, Array] = {}
+        turns: dict[tuple[int, int], Array] = {}
         for phase in (phase for phase in (*PHASES, SUM) if phase in trials.phases):
             mine = (series.phases == trials.phases.index(phase)) & (series.counts > 0)
             mine &= column_of[series.rows] >= 0
@@ -117,7 +136,11 @@ class Blocks:
                 if phase in (STEP, SUM)
                 else seconds[phase].flat[known]
             )
-        return cls(keys, units, seconds, paired, counts)
+            if phase == STEP and len(run.specification["sides"]) > 1:
+                least_s = np.split(np.minimum.reduceat(values, before), begins[1:])
+                rows, columns = (part.tolist() for part in np.divmod(known, len(units)))
+                turns = dict(zip(zip(rows, columns, strict=True), least_s, strict=True))
+        return cls(keys, units, seconds, paired, counts, turns)
 
     @cached_property
     def launches(self) -> NDArray[np.int64]:
@@ -253,9 +276,9 @@ class Blocks:
         before: int | None = None,
     ) -> dict[str, Estimate]:
         found = {}
-        for phase, values in self.paired.items():
+        for phase in self.paired:
             pairs = [
-                _ratios_of(*(self._placed(values, *one, shared) for one in (above, below)))
+                self._pairs(phase, above, below, shared)
                 for above, below in zip(mine, base, strict=True)
             ]
             together = set.intersection(*map(set, pairs)) if pairs else set()
@@ -270,20 +293,41 @@ class Blocks:
                 found[phase] = nested_estimate(np.exp(logs.mean(axis=0)), rounds)
         return found
 
+    def _pairs(
+        self,
+        phase: str,
+        mine: tuple[int, str | None],
+        base: tuple[int, str | None],
+        shared: Sequence[str],
+    ) -> dict[tuple[Any, ...], float]:
+        """`mine` / `base` by place; of steps turn by turn, where two sides took turns."""
+        values = self.paired[phase]
+        above, below = (self._columns(values, *one, shared) for one in (mine, base))
+        found = {}
+        for place in above.keys() & below.keys():
+            cells = (mine[0], above[place]), (base[0], below[place])
+            one, other = (self.turns.get(cell) for cell in cells)
+            are_sides = phase == STEP and mine[1] != base[1]
+            if are_sides and one is not None and other is not None and len(one) == len(other):
+                found[place] = ratio_of_turns(one, other)
+            else:
+                found[place] = float(values[cells[0]] / values[cells[1]])
+        return found
+
     def _placed(
         self, values: Array, row: int, side: str | None, shared: Sequence[str]
     ) -> dict[tuple[Any, ...], float]:
+        columns = self._columns(values, row, side, shared)
+        return {place: float(values[row, column]) for place, column in columns.items()}
+
+    def _columns(
+        self, values: Array, row: int, side: str | None, shared: Sequence[str]
+    ) -> dict[tuple[Any, ...], int]:
         return {
-            tuple(getattr(unit, name) for name in shared): float(value)
-            for unit, value in zip(self.units, values[row], strict=True)
-            if side in (None, unit.side) and np.isfinite(value)
+            tuple(getattr(unit, name) for name in shared): column
+            for column, unit in enumerate(self.units)
+            if side in (None, unit.side) and np.isfinite(values[row, column])
         }
-
-
-def _ratios_of(
-    mine: dict[tuple[Any, ...], float], base: dict[tuple[Any, ...], float]
-) -> dict[tuple[Any, ...], float]:
-    return {place: value / base[place] for place, value in mine.items() if place in base}
 
 
 def _launch_medians(logs: Array, launches: NDArray[np.int64]) -> Array:

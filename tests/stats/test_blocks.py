@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from runs import make_run
 
-from nnbench.stats.blocks import Blocks
+from nnbench.stats.blocks import Blocks, ratio_of_turns
 from nnbench.stats.estimate import nested_difference, nested_estimate
 from nnbench.stats.summary import BLOCK, block_values
 from nnbench.store.trials import Trials
@@ -72,3 +72,44 @@ def test_a_difference_has_the_interval_of_its_launches():
     assert found.low == pytest.approx(-found.high)
     small = nested_estimate(np.exp(values / 1000), np.arange(5))
     assert found.high == pytest.approx(1000 * np.log(small.high / small.value), rel=1e-6)
+
+
+def changed(run, change):
+    """The run with each trial's steps as `change` makes them."""
+    trials = [
+        one | {"samples_s": {"step": change(one, one["samples_s"]["step"])}}
+        if one["trial_kind"] == "step"
+        else one
+        for one in run.trials
+    ]
+    return replace(run, trials=Trials(trials))
+
+
+def test_a_machine_that_is_slow_for_a_while_changes_no_ratio_of_sides_that_take_turns(tmp_path):
+    options = {"sides": ("a", "b"), "slower": 1.1, "launches": 4, "blocks": 1, "spread": 0.0}
+    run = make_run(tmp_path, {"6,6": {}}, **options)
+
+    def slow(trial, steps_s):
+        # From some turn on, of each block another one, on the second side one turn later.
+        begins = 3 + 5 * trial["round"] + (trial["side"] == "b")
+        return [value * (3.0 if trial["sweep"] >= begins else 1.0) for value in steps_s]
+
+    (case,) = run.cases.values()
+    plain = Blocks.of(run).between_sides(case, "a", "b")["step"]
+    slowed = Blocks.of(changed(run, slow)).between_sides(case, "a", "b")["step"]
+    assert slowed.value == pytest.approx(plain.value, rel=1e-3)
+    assert slowed.value == pytest.approx(1.1, rel=0.02)
+
+
+def test_sides_of_other_numbers_of_turns_are_compared_by_their_lowest_tenths(tmp_path):
+    options = {"sides": ("a", "b"), "slower": 1.1, "launches": 4, "blocks": 1, "spread": 0.0}
+    run = make_run(tmp_path, {"6,6": {}}, **options)
+    trials = [one for one in run.trials if one["side"] == "a" or one["sweep"] != 7]
+    (case,) = run.cases.values()
+    found = Blocks.of(replace(run, trials=Trials(trials))).between_sides(case, "a", "b")["step"]
+    assert found.value == pytest.approx(1.1, rel=0.03)
+
+
+def test_half_of_the_turns_make_the_ratio():
+    above_s = np.array([1.1, 1.1, 50.0, 1.1, 0.01, 1.1, 1.1, 1.1])
+    assert ratio_of_turns(above_s, np.ones(8)) == pytest.approx(1.1)
