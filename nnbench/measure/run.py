@@ -554,8 +554,8 @@ class _Measuring:
 def _steps_only(wanted: Mapping[str, Any]) -> bool:
     """Whether steps alone are timed: workers need no warm-up, and each block a network anew.
 
-    A new network differs from the last about as much as one of another launch, at a tenth of its
-    cost (`benchmarks/calibration/README.md` has the variances). Layers are told with the machine's
+    So what is a network's own speed is averaged within a launch, too
+    (`benchmarks/calibration/README.md` has the variances). Layers are told with the machine's
     product rate, which a warm worker measures.
     """
     return wanted.get("kinds") == [] and "layers" not in wanted

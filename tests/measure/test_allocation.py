@@ -5,10 +5,9 @@ from dataclasses import replace
 import pytest
 from runs import make_run
 
-from nnbench.measure import allocation, decision
+from nnbench.measure import allocation
 from nnbench.measure import run as measuring
 from nnbench.store.trials import Trials
-from nnbench.workload.study import Study
 
 
 def launched(folder, turn_s, network_s, sweeps=10, start_s=1.0):
@@ -57,10 +56,3 @@ def test_runs_of_more_than_steps_keep_their_sweeps(tmp_path):
     run = make_run(tmp_path, {"6,6": {}}, sides=("a", "b"), launches=2, blocks=1)
     (plan,) = measuring.planned(run, 1, list(run.cases.values()))
     assert sum(one.kind == "step" for one in plan) == 2 * measuring.SWEEPS
-
-
-def test_a_check_of_steps_alone_asks_for_this(tmp_path):
-    study = Study.of(["6,6"], backend="jax")
-    cases = study.cases(study.load())
-    wanted = measuring.specification(study, cases, sides=("a", "b"), **decision.trials("step"))
-    assert measuring._steps_only(wanted)

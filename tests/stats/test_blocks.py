@@ -90,8 +90,8 @@ def test_a_machine_that_is_slow_for_a_while_changes_no_ratio_of_sides_that_take_
     run = make_run(tmp_path, {"6,6": {}}, **options)
 
     def slow(trial, steps_s):
-        # From some turn on, of each block another one, on the second side one turn later.
-        begins = 3 + 5 * trial["round"] + (trial["side"] == "b")
+        # From the second turn on, a turn later in each round, and one more on the second side.
+        begins = trial["round"] + 1 + (trial["side"] == "b")
         return [value * (3.0 if trial["sweep"] >= begins else 1.0) for value in steps_s]
 
     (case,) = run.cases.values()
