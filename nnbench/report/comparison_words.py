@@ -182,10 +182,13 @@ def measured(found: ComparedSides, code: Code = str) -> list[str]:
     told = [f"All on {code(context(found))}."] if context(found) else []
     if found.spent is not None:
         spent = found.spent
-        length = f"{_many(spent.rounds, 'round')} in {units.about(spent.took_s)}"
-        if spent.budget_s is not None:
-            length += f" of {units.about(spent.budget_s)}"
-        length += ", ended early since everything was decided" if spent.early else ""
+        took = units.about(spent.took_s)
+        allowed = took if spent.budget_s is None else units.about(spent.budget_s)
+        length = f"{_many(spent.rounds, 'round')} in {took}"
+        length += f" of {allowed}" if spent.budget_s is not None else ""
+        if spent.early:
+            ended = "ended early since everything was decided"
+            length += f", {ended if took != allowed else 'after which everything was decided'}"
         told.append(
             f"{length}; in a round both sides start a process, and their trials take turns."
         )

@@ -122,6 +122,13 @@ def test_a_comment_has_one_line_of_verdict_a_table_what_to_do_and_folded_details
     assert "the same numbers" in details
 
 
+def test_what_its_last_round_decided_is_not_called_early():
+    found = answer({"step": 0.1})
+    late = replace(found, spent=replace(found.spent, took_s=238.0, budget_s=240.0, early=True))
+    (told,) = [one for one in comparison_words.measured(late) if "rounds" in one]
+    assert "in 4 min of 4 min, after which everything was decided; " in told
+
+
 def test_the_next_command_measures_the_same_network_and_is_whole():
     found = answer({"step": 0.1, "cold": 0.0})
     (step,) = comparison_words.next_steps(found, code=lambda text: f"<{text}>")
