@@ -8,7 +8,7 @@ that Dask does by itself measures anything: a task begins only once it has been 
 import asyncio
 import contextlib
 import uuid
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -375,31 +375,54 @@ class Measuring:
         question: asyncio.Future[Plain] | None = None
         try:
             while True:
-                question = question or asyncio.ensure_future(up.get())
+                question = question or asyncio.ensure_future(heard(up))
                 await asyncio.wait({ended, question}, return_when=asyncio.FIRST_COMPLETED)
                 if not question.done():
                     return dict(await ended)
                 asked = await question
                 # The next one finds somebody waiting.
-                question = asyncio.ensure_future(up.get())
+                question = asyncio.ensure_future(heard(up))
                 self._book.seen(mine.name)
                 if "begin" in asked:
                     mine.take(asked["begin"])
-                    await down.put(
-                        {
-                            "have": mine.have(number),
-                            "failures": mine.failures,
-                            "next_launch": mine.next_launch,
-                            "next_trial": mine.next_trial,
-                        }
-                    )
+                    answer: Plain = {
+                        "have": mine.have(number),
+                        "failures": mine.failures,
+                        "next_launch": mine.next_launch,
+                        "next_trial": mine.next_trial,
+                    }
                 else:
                     mine.take(asked["records"])
-                    await down.put({"taken": len(asked["records"])})
+                    answer = {"taken": len(asked["records"])}
+                await told(down, answer)
         finally:
             for one in (ended, question):
                 if one is not None:
                     one.cancel()
+
+
+@contextlib.contextmanager
+def _kept() -> Iterator[None]:
+    """Raise ConnectionError where the scheduler knows a queue no more.
+
+    Dask's client connects again by itself, and another scheduler at the address has no queues.
+    """
+    try:
+        yield
+    except KeyError as failure:
+        raise ConnectionError("the scheduler began anew") from failure
+
+
+async def heard(queue: Any) -> Plain:
+    """The next message of a queue. Raises ConnectionError if the scheduler has forgotten it."""
+    with _kept():
+        return dict(await queue.get())
+
+
+async def told(queue: Any, message: Plain) -> None:
+    """Put a message into a queue. Raises ConnectionError if the scheduler has forgotten it."""
+    with _kept():
+        await queue.put(message)
 
 
 async def _result(future: Any) -> Plain:

@@ -275,3 +275,24 @@ def test_a_host_whose_disk_takes_nothing_says_so(tmp_path, monkeypatch):
     monkeypatch.setattr(host_side, "folder", lambda: tmp_path / "file" / "cluster")
     with pytest.raises(UserError, match="cannot be written there: Not a directory"):
         host_side.receive("digest", 0, b"piece", is_last=True, sender="me")
+
+
+def test_a_channel_that_another_scheduler_does_not_know_is_a_lost_connection():
+    async def ask():
+        from distributed import Client, Queue, Scheduler
+
+        async with (
+            Scheduler(host="127.0.0.1", port=0, dashboard_address=":0") as scheduler,
+            Client(scheduler.address, asynchronous=True, set_as_default=False) as connection,
+        ):
+            queue = await Queue("up", client=connection)
+            await client.told(queue, {"taken": 1})
+            assert await client.heard(queue) == {"taken": 1}
+            # What a scheduler that was started again has of the queues that there were.
+            scheduler.extensions["queues"].queues.clear()
+            with pytest.raises(ConnectionError, match="began anew"):
+                await client.heard(queue)
+            with pytest.raises(ConnectionError, match="began anew"):
+                await client.told(queue, {"taken": 1})
+
+    asyncio.run(ask())
