@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from nnbench.report.comparison import ComparedSides
     from nnbench.store.runs import Run
 
-BLOCKS_OF_STEPS, SWEEPS_OF_STEPS = 2, 45
+BLOCKS_OF_STEPS, SWEEPS_OF_STEPS = 2, 150
 """Where steps alone are timed, each block with a network of its own; so many sweeps at most.
 
 `benchmarks/calibration` tells by how much launches, networks and sweeps vary.

@@ -73,10 +73,11 @@ def _trials(started: serve.Started) -> serve.Answer:
         data = started.data_of(case)
         if kind in trial.SWEPT:
             timed = case.key, kind
-            if timed not in timers or request.get("anew"):
+            alone = request.get("anew", False)
+            if timed not in timers or alone:
                 timers.pop(timed, None)
                 model = trained.pop(case.key, None) if kind == trial.STEP_KIND else None
-                timers[timed] = trial.StepTimer(case, data, model, kind)
+                timers[timed] = trial.StepTimer(case, data, model, kind, fine=alone)
             return timers[timed].measure()
         if case.key not in warm:
             trial.warm_up_case(case)

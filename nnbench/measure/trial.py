@@ -39,6 +39,15 @@ SAMPLE_S = 0.01
 SAMPLES_IN_A_TURN = 3
 """Step samples that a case takes before the next case's turn: a few tens of milliseconds."""
 
+FINE_SAMPLE_S, FINE_SAMPLES = 0.001, 4
+"""Of a turn where two sides take turns at steps alone: it is over in some ten milliseconds.
+
+What else a busy machine does changes within tenths of a second: short turns of two sides fall into
+the same spell, and a sample of a single step fits between what interrupts it
+(`benchmarks/calibration` has the figures). All sides have equally many, as the least of more is
+less.
+"""
+
 EPOCH_SAMPLES = 10
 """Samples of compiled epochs in a trial; those of `fit` come from its callbacks."""
 
@@ -271,11 +280,13 @@ def prepared_for(
     )
 
 
-def _repetitions(duration_ns: Callable[[int], int]) -> tuple[int, int]:
+def _repetitions(
+    duration_ns: Callable[[int], int], sample_s: float = SAMPLE_S
+) -> tuple[int, int]:
     """How many steps or epochs make a sample, and the nanoseconds that it takes."""
     count = 1
-    while (taken_ns := duration_ns(count)) < SAMPLE_S * 1e9:
-        count = max(count + 1, math.ceil(1.1 * count * SAMPLE_S * 1e9 / max(taken_ns, 1)))
+    while (taken_ns := duration_ns(count)) < sample_s * 1e9:
+        count = max(count + 1, math.ceil(1.1 * count * sample_s * 1e9 / max(taken_ns, 1)))
     return count, taken_ns
 
 
@@ -328,9 +339,18 @@ class StepTimer:
     """
 
     def __init__(
-        self, case: Case, data: TrainingData, model: Any = None, kind: str = STEP_KIND
+        self,
+        case: Case,
+        data: TrainingData,
+        model: Any = None,
+        kind: str = STEP_KIND,
+        *,
+        fine: bool = False,
     ) -> None:
-        """Find out how many steps of `model` make a sample; without one, train one first."""
+        """Find out how many steps of `model` make a sample; without one, train one first.
+
+        `fine` is for shorter samples and turns, see `FINE_SAMPLE_S`.
+        """
         summed = kind == SUM_KIND
         self._take, self._unit = _summer(case, data) if summed else _taker(case, data, model)
         self._kind = kind
@@ -343,7 +363,9 @@ class StepTimer:
         self._steps = 1
         if unit_s <= SLOW_S:
             self._take(WARM_EPOCHS if case.path == "compiled" else 1)
-            self._steps, _ = _repetitions(self._clocked_ns)
+            sample_s = FINE_SAMPLE_S if fine else SAMPLE_S
+            self._steps, _ = _repetitions(self._clocked_ns, sample_s)
+            self._samples = FINE_SAMPLES if fine else self._samples
         # The network stays for the life of the worker: the collector need not look at it again.
         gc.collect()
         gc.freeze()
