@@ -8,20 +8,25 @@ Reads runs of `measure.py --phase step` with the sides same1 and same2, and plus
 they come. What is printed are resampled comparisons, therefore, and the number of real rounds is
 said beside them, with what all of them together say of identical code. Which of two identical sides
 is the first is drawn for each round; of `plus5` the extra work that this copy does in every step is
-to be found. Other tools get the very samples that nnbench had when it ended.
+to be found. Other tools get what nnbench had measured when it ended, in samples of 10 ms, as asv
+takes them: means of turns in sequence. asv is shown a second time as it would have used the same
+seconds itself: as many processes as fit, each with ten samples of one network, as many as it takes
+of a process.
 """
 
 import argparse
+import math
 import random
 import sys
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 from peers import TOOLS as JUDGES
+from peers import Decision
 from rich.console import Console
 from rich.table import Table
 
@@ -40,16 +45,23 @@ ALL, ODD, EVEN = slice(None), slice(1, None, 2), slice(0, None, 2)
 
 TOOLS = {name: tool for name, tool in JUDGES.items() if name != "nnbench"}
 
+ASV, ASV_SAMPLES, ASV_SAMPLE_S = "asv", 10, 0.01
+"""The defaults of its `repeat` and `sample_time`: it takes 10 at most of one process."""
+
+BY_ITSELF = "asv by itself"
+
 
 @dataclass(frozen=True)
 class Round:
     """A round: by side the samples of each block, shape (blocks, sweeps, samples of a turn).
 
-    `seconds` is what it takes of both sides of a check.
+    `seconds` is what it takes of both sides of a check, `asv_seconds` what asv would take for a
+    process of each: its start, one network, and its samples.
     """
 
     samples: dict[str, NDArray[np.float64]]
     seconds: float
+    asv_seconds: float
 
     def ratios(self, first: str, second: str, sweeps: slice = ALL) -> NDArray[np.float64]:
         """Second / first of each block, by the least of each turn of some of its sweeps."""
@@ -57,18 +69,27 @@ class Round:
         return np.array([ratio_of_turns(*pair) for pair in zip(above, below, strict=True)])
 
     def launch(self, side: str) -> list[float]:
-        """All samples of a side, in order."""
-        return list(map(float, self.samples[side].ravel()))
+        """All that was measured of a side, in order, in samples as long as asv's."""
+        return [sample for block in self.samples[side] for sample in _together(block)]
+
+    def asv_launch(self, side: str) -> list[float]:
+        """What asv would have of a process."""
+        return _together(self.samples[side][0])[:ASV_SAMPLES]
 
     def exchanged(self) -> "Round":
         """The same, each of the two that are the same code taken for the other."""
-        return Round(
-            {**self.samples, BASE: self.samples[SAME], SAME: self.samples[BASE]}, self.seconds
-        )
+        swapped = {BASE: self.samples[SAME], SAME: self.samples[BASE]}
+        return replace(self, samples={**self.samples, **swapped})
 
     def slowed(self, factor: float) -> "Round":
         """The same, with a third copy whose samples are the second's, longer by just this."""
-        return Round({**self.samples, SLOWER: factor * self.samples[SAME]}, self.seconds)
+        return replace(self, samples={**self.samples, SLOWER: factor * self.samples[SAME]})
+
+
+def _together(turns: NDArray[np.float64]) -> list[float]:
+    """Means of turns in sequence that last as long as a sample of asv's, shape (turns, samples)."""
+    count = max(1, math.ceil(ASV_SAMPLE_S / float(turns.sum(axis=1).mean())))
+    return [float(turns[begin : begin + count].mean()) for begin in range(0, len(turns), count)]
 
 
 @dataclass(frozen=True)
@@ -97,9 +118,13 @@ def read(folder: Path) -> list[Round]:
             starts = [one for one in run.launches if one["round"] == number]
             start_s = max(one["import_s"] + one["first_use_s"] for one in starts)
             trials = run.trials.where(run.trials.column("round") == number)
-            trials_s = trials.spent_s * 2 / len(sides)
+            network = (trials.column("sweep") == 0) & (trials.column("block") == 0)
+            own_s, network_s = (
+                one.spent_s * 2 / len(sides) for one in (trials, trials.where(network))
+            )
             values_s = {side: np.stack(blocks) for side, blocks in sides.items()}
-            found.append(Round(values_s, start_s + trials_s))
+            asv_s = start_s + network_s + 2 * ASV_SAMPLES * ASV_SAMPLE_S
+            found.append(Round(values_s, start_s + own_s, asv_s))
     return found
 
 
@@ -110,24 +135,42 @@ def look(rounds: Sequence[Round], first: str, second: str, share: float) -> Look
     return Look(share, {STEP: nested_estimate(np.concatenate(ratios), numbers)})
 
 
-def check(
-    pool: Sequence[Round], second: str, budget_s: float, seed: str, factor: float | None
-) -> Checked:
-    """One check, as `compare --phase step --budget` would go.
+def drawn_from(
+    pool: Sequence[Round], drawn: random.Random, second: str, factor: float | None
+) -> Round:
+    """A round drawn with replacement.
 
     Of identical code either side might have been the other: of each round that is drawn, too. So
     a copy that is slower by a known factor is made of either.
     """
+    one = drawn.choice(pool)
+    if second == SAME or factor:
+        one = one.exchanged() if drawn.random() < 0.5 else one
+    return one.slowed(factor) if factor else one
+
+
+def asv_alone(
+    pool: Sequence[Round], second: str, seconds: float, seed: str, factor: float | None
+) -> Decision:
+    """What asv would say after these seconds of its own processes."""
+    drawn, rounds = random.Random(seed), []
+    while not rounds or sum(one.asv_seconds for one in rounds) < seconds:
+        rounds.append(drawn_from(pool, drawn, second, factor))
+    sides = [[one.asv_launch(side) for one in rounds] for side in (BASE, second)]
+    return TOOLS[ASV](*sides, swept=False)
+
+
+def check(
+    pool: Sequence[Round], second: str, budget_s: float, seed: str, factor: float | None
+) -> Checked:
+    """One check, as `compare --phase step --budget` would go."""
     drawn = random.Random(seed)
     rounds: list[Round] = []
     looks: list[Look] = []
     spent_s = spent_before = 0.0
     at = set(decision.look_rounds(200))
     while not rounds or spent_s + 0.5 * spent_s / len(rounds) <= budget_s:
-        one = drawn.choice(pool)
-        if second == SAME or factor:
-            one = one.exchanged() if drawn.random() < 0.5 else one
-        rounds.append(one.slowed(factor) if factor else one)
+        rounds.append(drawn_from(pool, drawn, second, factor))
         spent_s += rounds[-1].seconds
         if len(rounds) in at:
             spent = decision.spendable(min(spent_s, budget_s) / budget_s)
@@ -159,7 +202,7 @@ def table(
         shown.add_column(one, justify="right")
     alarms: Counter[str] = Counter()
     found: Counter[str] = Counter()
-    widths: dict[str, list[float]] = {name: [] for name in TOOLS}
+    widths: dict[str, list[float]] = {name: [] for name in (BY_ITSELF, *TOOLS)}
     said: Counter[str] = Counter()
     took: list[float] = []
     own_alarms = own_found = wrong = 0
@@ -176,11 +219,16 @@ def table(
         )
         took.append(slow.seconds)
         own_widths.append(np.log(equal.found.ratio.high / equal.found.ratio.low) / 2)
-        for tool_name, tool in TOOLS.items() if number < others else ():
+        ended = ((equal, SAME, None), (slow, SLOWER, factor))
+        for tool_name in widths if number < others else ():
             decisions = []
-            for one, second in ((equal, SAME), (slow, SLOWER)):
+            for one, second, by in ended:
                 sides = [[launch.launch(side) for launch in one.rounds] for side in (BASE, second)]
-                decisions.append(tool(*sides, swept=True))
+                decisions.append(
+                    asv_alone(pool, second, one.seconds, f"asv/{second}/{number}", by)
+                    if tool_name == BY_ITSELF
+                    else TOOLS[tool_name](*sides, swept=True)
+                )
             alarms[tool_name] += decisions[0].alarm
             found[tool_name] += decisions[1].alarm
             if np.isfinite(decisions[0].low):
@@ -195,7 +243,7 @@ def table(
         verdicts,
         f"{np.median(took) / 2:.0f} s a side",
     )
-    for tool_name in TOOLS if others else ():
+    for tool_name in widths if others else ():
         width = f"±{np.median(widths[tool_name]):.2%}" if widths[tool_name] else "no interval"
         rates = (f"{one[tool_name] / max(1, others):.1%}" for one in (alarms, found))
         shown.add_row(tool_name, *rates, width, "", "")

@@ -6,7 +6,8 @@ For each backend and path: calibrates within a budget, draws networks of six fam
 in it, writes down what the cost model predicts of each, and only then times them. The same for
 models as people have them, where `--models` names a folder of files with `build` and `load`, and
 for Keras' applications on images of 32x32. Then each family is left out of all that was timed, and
-predicted from the others. Prints for a step, an epoch, the whole cold training and peak memory the
+predicted from the others. Beside it: how far one timing of a held-out network lies from another, in
+another process, which no prediction can know. Prints for a step, an epoch, the whole cold training and peak memory the
 median and 95th percentile of the absolute relative error and how often the 95 % interval held,
 against the goals; the exit status is 1 where one was missed, and the last line says which.
 Everything is kept below `--results`; the same command goes on where it was stopped, and repeats
@@ -14,6 +15,7 @@ nothing that is there.
 """
 
 import argparse
+import itertools
 import json
 import sys
 from collections.abc import Iterator, Sequence
@@ -58,12 +60,16 @@ LAUNCHES = 3
 TIMED_IN = 2
 """Of these, so many time each network: what one process has of its own is no one's mistake."""
 
+AGAIN = "The same networks timed twice, in two processes: no prediction can be nearer for sure"
+
 LEAST_HELD_OUT = 12
 PREDICTED_FILE, FRAMEWORK = "predicted.json", "framework"
 """The second stands there for what a process of the calibration held before any training."""
 
-APPLICATIONS = ("MobileNetV2", "ResNet50", "EfficientNetB0", "DenseNet121")
+APPLICATIONS = "MobileNetV2,ResNet50,EfficientNetB0,DenseNet121"
 """Of keras.applications: two small, two with many layers."""
+
+NO_INTERVAL = [float("nan")] * 2
 
 Pair = tuple[str, str, str, float, list[float]]
 """Group, network, its family, timed (seconds or bytes), predicted (value, low, high)."""
@@ -174,7 +180,8 @@ def own_models(folder: Path, setting: Setting, options: argparse.Namespace) -> P
     model = saved.load(folder, setting).model
     asked = [(f"{one}:build", f"{one}:load") for one in sorted(options.models.glob("*.py"))]
     own = Path(__file__).with_name("applications.py")
-    asked += [(f"{own}:build(name={name})", f"{own}:load") for name in APPLICATIONS]
+    named = [name for name in options.applications.split(",") if name]
+    asked += [(f"{own}:build(name={name})", f"{own}:load") for name in named]
     predicted = here / PREDICTED_FILE
     told = json.loads(predicted.read_text()) if predicted.exists() else {}
     for network, load in asked:
@@ -208,6 +215,17 @@ def pairs(here: Path) -> Iterator[Pair]:
         for group, timed in _timed(mine, held_bytes).items():
             if group in predicted[case.key]:
                 yield group, _name(case), _family(case), timed, predicted[case.key][group]
+
+
+def timed_again(here: Path) -> Iterator[Pair]:
+    """One timing of each held-out network in place of its prediction, beside the next."""
+    found = saved.observed([runs.read(folder) for folder in runs.find(here)])
+    for case in dict.fromkeys(one.case for one in found):
+        mine = [_timed([one], 0.0) for one in found if one.case == case]
+        for first, second in itertools.pairwise(mine):
+            for group in first.keys() & second.keys() - {MEMORY}:
+                once = [first[group], *NO_INTERVAL]
+                yield group, _name(case), _family(case), second[group], once
 
 
 def _name(case: Case) -> str:
@@ -246,7 +264,10 @@ def judged(found: Sequence[Pair]) -> dict[str, dict[str, float | str]]:
         if not mine:
             continue
         errors = [value / timed - 1 for _, _, _, timed, (value, _, _) in mine]
-        inside = [low <= timed <= high for _, _, _, timed, (_, low, high) in mine]
+        inside = [
+            np.nan if np.isnan(low) else low <= timed <= high
+            for _, _, _, timed, (_, low, high) in mine
+        ]
         worst = int(np.argmax(np.abs(errors)))
         told[group] = {
             "networks": len(mine),
@@ -297,7 +318,7 @@ def table_of(
         f"{group}: {', '.join(f'{name} {goal:.0%}' for name, goal in of.items())}"
         for group, of in goals.items()
     ]
-    table = Table(title=title, caption=f"goals: {'; '.join(told)}")
+    table = Table(title=title, caption=f"goals: {'; '.join(told)}" if told else None)
     for name in ("what", "of", "networks"):
         table.add_column(name)
     for name in (MEDIAN, FAR, HELD, "worst"):
@@ -307,6 +328,9 @@ def table_of(
             cells = []
             for name in (MEDIAN, FAR, HELD):
                 value = float(figures[name])
+                if np.isnan(value):
+                    cells.append("")
+                    continue
                 colour = "green" if reached(goals, group, name, value) else "red"
                 cells.append(f"[{colour}]{value:.1%}[/]")
             table.add_row(label, group, str(figures["networks"]), *cells, str(figures["worst"]))
@@ -338,6 +362,8 @@ def setting_judged(setting: Setting, options: argparse.Namespace) -> list[str]:
     for family in FAMILIES:
         strangers[family] = judged([one for one in every if one[2] == family])
     show(table_of("Networks that were never timed, predicted and then timed", strangers, GOALS))
+    again = {label: judged(list(timed_again(here)))}
+    show(table_of(AGAIN, again, {}))
     out = left_out(folder, setting)
     without = {f"without {family}": judged(found) for family, found in out.items()}
     without["all"] = judged([one for found in out.values() for one in found])
@@ -345,7 +371,7 @@ def setting_judged(setting: Setting, options: argparse.Namespace) -> list[str]:
     own = judged(list(pairs(own_models(folder, setting, options))))
     show(table_of("Models as people have them", {label: own}, ELSEWHERE))
     record = {"label": label, "all": "all", "held out": strangers, "left out": without}
-    record |= {"own": {label: own}}
+    record |= {"own": {label: own}, "again": again}
     whole_file.write(folder / f"judged-{setting.folder}.json", json.dumps(record, indent=1))
     return [
         *missed(label, strangers[label], GOALS),
@@ -364,6 +390,7 @@ def keep(folder: Path) -> None:
         table_of(title, {one["label"]: one[part][one[name]] for one in records}, goals)
         for title, part, name, goals in (
             ("Networks that were never timed", "held out", "label", GOALS),
+            (AGAIN, "again", "label", {}),
             ("A family left out, predicted from the others", "left out", "all", ELSEWHERE),
             ("Models as people have them", "own", "label", ELSEWHERE),
         )
@@ -392,6 +419,7 @@ def main() -> int:
     parser.add_argument("--families", default="dense,conv,lstm,transformer,residual,separable")
     parser.add_argument("--held-out", default="6min", help="for timing the held-out networks")
     parser.add_argument("--models", type=Path, default=Path("models"), help="folder of files")
+    parser.add_argument("--applications", default=APPLICATIONS, help="of Keras, with commas")
     parser.add_argument("--seed", type=int, default=0, help="of the held-out networks")
     parser.add_argument("--results", type=Path, default=Path("results/predictions"))
     parser.add_argument("--ledger", action="store_true", help="keep it for the documentation")
