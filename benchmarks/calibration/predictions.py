@@ -7,9 +7,10 @@ in it, writes down what the cost model predicts of each, and only then times the
 models as people have them, where `--models` names a folder of files with `build` and `load`, and
 for Keras' applications on images of 32x32. Then each family is left out of all that was timed, and
 predicted from the others. Beside it: how far one timing of a held-out network lies from another, in
-another process, which no prediction can know. Prints for a step, an epoch, the whole cold training and peak memory the
-median and 95th percentile of the absolute relative error and how often the 95 % interval held,
-against the goals; the exit status is 1 where one was missed, and the last line says which.
+another process, which no prediction can know. Prints for a step, an epoch, the whole cold training
+and peak memory the median and 95th percentile of the absolute relative error and how often the 95 %
+interval held, against the goals; the exit status is 1 where one was missed, and the last line says
+which.
 Everything is kept below `--results`; the same command goes on where it was stopped, and repeats
 nothing that is there.
 """
