@@ -43,9 +43,8 @@ FINE_SAMPLE_S, FINE_SAMPLES = 0.001, 4
 """Of a turn where two sides take turns at steps alone: it is over in some ten milliseconds.
 
 What else a busy machine does changes within tenths of a second: short turns of two sides fall into
-the same spell, and a sample of a single step fits between what interrupts it
-(`benchmarks/calibration` has the figures). All sides have equally many, as the least of more is
-less.
+the same spell, and a sample of a single step fits between what interrupts it. All sides have
+equally many, as the least of more is less. `benchmarks/calibration` has what turns vary by.
 """
 
 EPOCH_SAMPLES = 10

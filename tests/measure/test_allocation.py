@@ -1,11 +1,12 @@
 """How many turns a launch of steps alone has: of runs whose costs are known."""
 
+import json
 from dataclasses import replace
 
 import pytest
 from runs import make_run
 
-from nnbench.measure import allocation
+from nnbench.measure import allocation, trial
 from nnbench.measure import run as measuring
 from nnbench.store.trials import Trials
 
@@ -56,3 +57,26 @@ def test_runs_of_more_than_steps_keep_their_sweeps(tmp_path):
     run = make_run(tmp_path, {"6,6": {}}, sides=("a", "b"), launches=2, blocks=1)
     (plan,) = measuring.planned(run, 1, list(run.cases.values()))
     assert sum(one.kind == "step" for one in plan) == 2 * measuring.SWEEPS
+
+
+TURNS = """
+import json
+from nnbench.measure import serve, timed_trials
+from nnbench.workload import datasets
+from nnbench.workload.study import Study
+
+data = datasets.load("banknotes")
+(case,) = Study.of(["6,6"], backend="torch").cases(data)
+started = serve.Started(case, {"banknotes": data.training_data}, False, 0.0, 0.0)
+answer = timed_trials._trials(started)
+asked = {"case": case.to_json(), "kind": "step", "seed": 0}
+print(json.dumps([answer(asked), answer(asked | {"anew": True}), answer(asked)]))
+"""
+
+
+def test_turns_of_steps_alone_are_short_with_equally_many_samples_each(in_backend):
+    usual, anew, next_turn = json.loads(in_backend("torch", TURNS))
+    assert len(usual["samples_s"]["step"]) == trial.SAMPLES_IN_A_TURN
+    for fine in (anew, next_turn):
+        assert len(fine["samples_s"]["step"]) == trial.FINE_SAMPLES
+        assert fine["steps_per_sample"] <= usual["steps_per_sample"]
