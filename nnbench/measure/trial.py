@@ -279,9 +279,7 @@ def prepared_for(
     )
 
 
-def _repetitions(
-    duration_ns: Callable[[int], int], sample_s: float = SAMPLE_S
-) -> tuple[int, int]:
+def _repetitions(duration_ns: Callable[[int], int], sample_s: float = SAMPLE_S) -> tuple[int, int]:
     """How many steps or epochs make a sample, and the nanoseconds that it takes."""
     count = 1
     while (taken_ns := duration_ns(count)) < sample_s * 1e9:
