@@ -21,6 +21,13 @@ from nnbench.workload.study import Effort, Study
 RUN_S = 40.0
 """A run of the calibration, one launch, is planned to take about so long, its start included."""
 
+FIRST_RUN_S = 8.0
+"""The first: before it, nobody knows how much slower than guessed this machine is.
+
+On the path of `fit` steps come after the phases of all networks of a run: of a long first one on a
+slow machine the budget would be spent before any step is timed.
+"""
+
 LEAST_RUN_S = 4.0
 """What is left of a budget beyond a start is worth a run where it is more."""
 
@@ -74,7 +81,7 @@ def calibrate(
             able = [case for case in pool if case.key not in tried]
             if not able or (left_s() < enough_s and (measured or seen)):
                 break
-            measuring_s = min(RUN_S, left_s()) - start_s
+            measuring_s = min(RUN_S if made else FIRST_RUN_S, left_s()) - start_s
             # So many are wanted for a model in any case.
             least = max(1, LEAST_CASES - len(seen))
             if least > 1:

@@ -436,9 +436,9 @@ def test_the_budget_counts_where_there_is_no_model_yet(calibrate):
 
 
 def test_where_no_network_is_left_there_is_a_model_or_a_reason(calibrate, pool):
-    found, made = calibrate(good=3, budget_s=3600.0, pool=pool[:9])
+    found, made = calibrate(good=3, budget_s=3600.0, pool=pool[:8])
     assert "calibrated too little" in found
-    assert calibrate(good=3, budget_s=3600.0, pool=pool[:9]) == (found, made)
+    assert calibrate(good=3, budget_s=3600.0, pool=pool[:8]) == (found, made)
     found, made = calibrate(good=99, budget_s=3600.0, pool=pool[100:124])
     assert isinstance(found, calibration.Calibration)
 
@@ -451,6 +451,14 @@ def test_a_spent_budget_leaves_a_run_that_the_next_command_goes_on_with(calibrat
     found, made = calibrate(good=99, budget_s=3600.0, pool=pool[100:124])
     assert measuring.is_complete(found.measured[0])
     assert len(found.model.observed) == 24
+
+
+def test_the_first_run_is_short_as_nobody_knows_how_slow_the_machine_is(calibrate, pool, tmp_path):
+    found, _ = calibrate(good=99, budget_s=3600.0, pool=pool[100:140])
+    assert isinstance(found, calibration.Calibration)
+    first, *others = (runs.read(one) for one in runs.find(saved.folder_of(tmp_path, SETTING)))
+    assert len(first.cases) < 2 * LEAST_CASES
+    assert sum(len(run.cases) for run in others) > len(first.cases)
 
 
 def conv_count(case, places=64):
