@@ -28,12 +28,11 @@ import tenants
 from planted import copy_package
 from scipy import stats
 
-from nnbench.cli.compare import BLOCKS_OF_STEPS, SWEEPS_OF_STEPS
+from nnbench.cli.compare import BLOCKS_OF_STEPS
 from nnbench.machine import fingerprint
 from nnbench.measure import decision
 from nnbench.measure import run as measuring
 from nnbench.measure.protocol import Environment
-from nnbench.phases import STEP
 from nnbench.show.progress import Bar
 from nnbench.store import runs
 from nnbench.workload.case import Case
@@ -137,7 +136,6 @@ def main() -> None:
     else:
         extra = repeats_for(case) if any(name.startswith("plus") for name in names) else {}
         trials = decision.trials(options.phase)
-        trials |= {"sweeps": SWEEPS_OF_STEPS} if options.phase == STEP else {}
         wanted = measuring.specification(study, [case], sides=names, **trials)
         runs.create(options.results, options.name, wanted, fingerprint.take())
         extra_file.write_text(json.dumps(extra))

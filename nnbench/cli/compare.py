@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from nnbench.report.comparison import ComparedSides
     from nnbench.store.runs import Run
 
-BLOCKS_OF_STEPS, SWEEPS_OF_STEPS = 2, 150
-"""Where steps alone are timed, each block with a network of its own; so many sweeps at most.
+BLOCKS_OF_STEPS = 2
+"""Where steps alone are timed, each block with a network of its own.
 
 `benchmarks/calibration` tells by how much launches, networks and sweeps vary.
 """
@@ -166,8 +166,6 @@ def compared(
     effort = replace(study.effort, blocks=study.effort.blocks or usual)
     measured: list[Run] = []
     plan = decision.trials(check.phase)
-    if check.phase == STEP:
-        plan["sweeps"] = SWEEPS_OF_STEPS
     if effort.budget is not None:
         plan["decide"] = {"phases": list(decision.phases(check.phase)), "margin": least}
 

@@ -18,7 +18,8 @@ import pandas as pd
 from nnbench.errors import UserError
 from nnbench.history import commits, record
 from nnbench.history.commits import Commit
-from nnbench.phases import COLD, PHASES, STEP
+from nnbench.measure import decision
+from nnbench.phases import PHASES
 from nnbench.stats import verdict
 from nnbench.stats.estimate import nested_estimate
 from nnbench.stats.summary import Measured
@@ -63,8 +64,7 @@ def chosen(first: str, last: str, phase: str) -> list[Commit]:
 
 def measuring(study: Study, cases: Sequence[Case], phase: str, run: Callable[..., Run]) -> Measure:
     """How a study's cases are measured for a phase; `run` measures a part, given `checked_out`."""
-    kinds = ("cold",) if phase == COLD else ("phases",)
-    trials: dict[str, Any] = {"kinds": ()} if phase == STEP else {"kinds": kinds, "sweeps": 0}
+    trials = decision.trials(phase)
 
     def measure(shown: Sequence[Commit], attempt: int) -> Run:
         # Another seed is another run: more rounds, with orders of their own.

@@ -23,6 +23,9 @@ FIRST_PHASES = (STEP, EPOCH, COLD)
 
 ALL = "all"
 
+SWEEPS_OF_STEPS = 150
+"""At most, where steps alone are timed: their turns are short (`measure.trial`)."""
+
 KINDS_OF = {"cold": {COLD}, "phases": set(PHASES) - {COLD, STEP}}
 """The phases that a trial of each kind times."""
 
@@ -40,7 +43,9 @@ def trials(asked: str | None) -> dict[str, Any]:
         return {}
     judged = set(phases(asked))
     kinds = [kind for kind, known in KINDS_OF.items() if judged & known]
-    return {"kinds": kinds, **({} if STEP in judged else {"sweeps": 0})}
+    if STEP not in judged:
+        return {"kinds": kinds, "sweeps": 0}
+    return {"kinds": kinds} if kinds else {"kinds": kinds, "sweeps": SWEEPS_OF_STEPS}
 
 
 def ratios(

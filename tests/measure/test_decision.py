@@ -42,7 +42,7 @@ def test_phases_that_matter_come_first():
     [
         (None, {}),
         ("all", {}),
-        ("step", {"kinds": []}),
+        ("step", {"kinds": [], "sweeps": decision.SWEEPS_OF_STEPS}),
         ("cold", {"kinds": ["cold"], "sweeps": 0}),
         ("epoch,compile", {"kinds": ["phases"], "sweeps": 0}),
         ("step,cold", {"kinds": ["cold"]}),
