@@ -10,9 +10,8 @@ predicted from the others. Beside it: how far one timing of a held-out network l
 another process, which no prediction can know. Prints for a step, an epoch, the whole cold training
 and peak memory the median and 95th percentile of the absolute relative error and how often the 95 %
 interval held, against the goals; the exit status is 1 where one was missed, and the last line says
-which.
-Everything is kept below `--results`; the same command goes on where it was stopped, and repeats
-nothing that is there.
+which. Everything is kept below `--results`; the same command goes on where it was stopped, and
+repeats nothing that is there.
 """
 
 import argparse

@@ -360,9 +360,9 @@ class StepTimer:
         self._steps = 1
         if unit_s <= SLOW_S:
             self._take(WARM_EPOCHS if case.path == "compiled" else 1)
-            sample_s = FINE_SAMPLE_S if fine else SAMPLE_S
-            self._steps, _ = _repetitions(self._clocked_ns, sample_s)
-            self._samples = FINE_SAMPLES if fine else self._samples
+            self._steps, _ = _repetitions(self._clocked_ns, FINE_SAMPLE_S if fine else SAMPLE_S)
+            if fine:
+                self._samples = FINE_SAMPLES
         # The network stays for the life of the worker: the collector need not look at it again.
         gc.collect()
         gc.freeze()
