@@ -60,7 +60,7 @@ LAUNCHES = 3
 TIMED_IN = 2
 """Of these, so many time each network: what one process has of its own is no one's mistake."""
 
-AGAIN = "The same networks timed twice, in two processes: no prediction can be nearer for sure"
+AGAIN = "The same networks timed twice: how far one process is from another"
 
 LEAST_HELD_OUT = 12
 PREDICTED_FILE, FRAMEWORK = "predicted.json", "framework"
