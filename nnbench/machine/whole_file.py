@@ -2,6 +2,7 @@
 
 import os
 import re
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -43,7 +44,8 @@ def write(path: Path, content: bytes | str) -> Path:
             # /dev/stdout and a link are written through, not replaced by a file.
             path.write_bytes(plain)
             return path
-        partial = path.with_name(f"{path.name}.partial")
+        # Another process may write the same file at this moment, such as an index of all runs.
+        partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
         try:
             with partial.open("wb") as file:
                 file.write(plain)
@@ -61,26 +63,37 @@ def write(path: Path, content: bytes | str) -> Path:
 def check_folder(folder: Path, mend: str = "") -> None:
     """Raise UserError, which ends with `mend`, if no file can be written into a folder.
 
-    No folder that is made for this is left.
+    Nothing that is made for this is left.
     """
-    made = [one for one in (folder, *folder.parents) if not one.exists()]
     try:
-        write(folder / ".writable", "").unlink()
-        for one in made:
-            one.rmdir()
-    except UserError as failure:
-        raise UserError(str(failure).replace("/.writable", "", 1) + mend) from failure
+        _try_out(folder, "")
+    except OSError as failure:
+        raise UserError(f"{folder} cannot be written: {failure.strerror}{mend}") from failure
 
 
 def check_file(path: Path) -> None:
     """Raise UserError if a file cannot be written under this name; none is made for this."""
-    made = [one for one in path.parents if not os.path.exists(one)]  # noqa: PTH110
     if os.path.isdir(path):  # noqa: PTH112 - a name may be too long
         raise UserError(f"{path} is a folder: name a file in it")
-    if not os.path.exists(path):  # noqa: PTH110
-        write(path, "").unlink()
-        for one in made:
-            one.rmdir()
+    if os.path.exists(path):  # noqa: PTH110
+        return
+    try:
+        _try_out(path.parent, path.name)
+    except OSError as failure:
+        raise UserError(f"{path} cannot be written: {failure.strerror}") from failure
+
+
+def _try_out(folder: Path, name: str) -> None:
+    """Make a folder, and a file of this name in it, in a folder of our own beside it.
+
+    So another command that is started at this moment neither finds nor loses anything. Raises
+    OSError where it cannot be made.
+    """
+    there = next((one for one in (folder, *folder.parents) if os.path.lexists(one)), folder)
+    with tempfile.TemporaryDirectory(dir=there, prefix=".nnbench-") as made:
+        inside = Path(made) / folder.relative_to(there)
+        inside.mkdir(parents=True, exist_ok=True)
+        (inside / name).touch()
 
 
 def check_name(name: str | None) -> None:
