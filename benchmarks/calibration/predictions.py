@@ -319,10 +319,13 @@ def table_of(
         for group, of in goals.items()
     ]
     table = Table(title=title, caption=f"goals: {'; '.join(told)}" if told else None)
-    for name in ("what", "of", "networks"):
+    # Names are broken in two rather than cut.
+    table.add_column("what", overflow="fold")
+    for name in ("of", "networks"):
         table.add_column(name)
-    for name in (MEDIAN, FAR, HELD, "worst"):
+    for name in (MEDIAN, FAR, HELD):
         table.add_column(name, justify="right")
+    table.add_column("worst", overflow="fold", min_width=20)
     for label, groups in found.items():
         for group, figures in groups.items():
             cells = []
