@@ -1,8 +1,9 @@
 """`nnbench train`."""
 
+import contextlib
 import gc
-import importlib
-import threading
+import subprocess
+import sys
 import time
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -24,6 +25,7 @@ from nnbench.cli.options import (
 )
 from nnbench.errors import UserError
 from nnbench.machine import devices, whole_file
+from nnbench.machine.child import Child
 from nnbench.show import units
 from nnbench.show.terminal import note, print_json, say
 from nnbench.workload import networks as notation
@@ -37,6 +39,13 @@ if TYPE_CHECKING:
     from nnbench.workload.case import Case
     from nnbench.workload.datasets import Dataset
     from nnbench.workload.networks import Network
+
+
+FEW_ROWS = 10_000
+"""So many are predicted without a program of its own."""
+
+DRAWING_S = 60.0
+"""It takes half a second; afterwards this process draws by itself."""
 
 
 @options("Data")
@@ -183,9 +192,9 @@ def trained(
         # What was imported stays: no search for garbage goes through it again, which takes 0.4 s
         # with TensorFlow.
         gc.freeze()
-    # While the backend compiles and trains; nothing is timed here.
-    drawing = threading.Thread(target=importlib.import_module, args=("nnbench.training.charts",))
-    drawing.start()
+    # Beside the rest; nothing is timed here. What is drawn of a regression is its data, too.
+    aside = alone and tasks.kind(loaded.task) != tasks.REGRESSION and devices.usable_cpus() > 1
+    artist = _artist(folder) if aside else None
     uncounted = tell_network(case, loaded) if told else ""
     began_s = time.monotonic()
     with Bar(epochs, "epochs", quiet=quiet) as bar, session.own_failures_told(network):
@@ -206,13 +215,39 @@ def trained(
     note(uncounted, quiet=not uncounted)
     verdict = loss_curve.judge(finished.losses)
     session.save(finished, model, folder)
+    if artist is not None:
+        _say_saved(artist)
     with program_cache.on_disk():
-        predictions = judged(model, network, loaded)
-    drawing.join()
-    from nnbench.training import charts
+        predictions = judged(model, network, loaded, machine.backends[0])
+    if artist is None or not _drawn(artist):
+        from nnbench.training import charts
 
-    chart = charts.write(finished, loaded, predictions, folder / "training.png")
+        charts.write(finished, folder, loaded, predictions)
+    chart = folder / session.PICTURE
     return Trained(finished, verdict, model, case, loaded, predictions, chart, folder, took_s)
+
+
+def _artist(folder: Path) -> Child:
+    """A process that draws a saved training when it is told that it is saved."""
+    command = [sys.executable, "-P", "-m", "nnbench.training.charts", str(folder)]
+    nothing = subprocess.DEVNULL
+    return Child(command, stdin=subprocess.PIPE, stdout=nothing, stderr=nothing)
+
+
+def _say_saved(artist: Child) -> None:
+    if artist.stdin is not None:
+        # It may have ended.
+        with contextlib.suppress(OSError), artist.stdin:
+            artist.stdin.write(b"saved\n")
+
+
+def _drawn(artist: Child) -> bool:
+    try:
+        return artist.wait(DRAWING_S) == 0
+    except subprocess.TimeoutExpired:
+        return False
+    finally:
+        artist.end()
 
 
 def tell_network(case: "Case", data: "Dataset") -> str:
@@ -231,13 +266,17 @@ def tell_network(case: "Case", data: "Dataset") -> str:
     return ""
 
 
-def judged(model: Any, network: "Network", data: "Dataset") -> Any:
+def judged(model: Any, network: "Network", data: "Dataset", backend: str) -> Any:
     """Predictions that can be compared with the labels; None where it is not known how.
 
     A person's own model may put out anything: numbers are compared where they are as the labels.
     """
     if isinstance(network, Architecture):
-        return model.predict(data.training_data.x, verbose=0)
+        x = data.training_data.x
+        if backend == "tensorflow" and network.family == "dense" and len(x) <= FEW_ROWS:
+            # Making a graph of them takes longer than these few operations do.
+            return model(x, training=False).numpy()
+        return model.predict(x, verbose=0)
     if data.stream is not None or tasks.kind(data.task) != tasks.REGRESSION:
         return None
     try:

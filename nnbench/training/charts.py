@@ -1,5 +1,9 @@
-"""The picture of one training: the loss by epoch and, for a regression, its predictions."""
+"""The picture of one training: the loss by epoch and, for a regression, its predictions.
 
+`python -m nnbench.training.charts FOLDER` is the process in which `nnbench train` draws meanwhile.
+"""
+
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +13,7 @@ from numpy.typing import NDArray
 
 from nnbench.show.figures import save_figure
 from nnbench.show.palette import SERIES_COLOURS
-from nnbench.training.session import Session
+from nnbench.training.session import PICTURE, Session, read
 from nnbench.workload import tasks
 from nnbench.workload.datasets import Dataset
 from nnbench.workload.user_model import UserModel
@@ -17,20 +21,34 @@ from nnbench.workload.user_model import UserModel
 Predictions = NDArray[np.float32] | None
 
 
-def write(session: Session, data: Dataset, predictions: Predictions, path: Path) -> Path:
-    """Save the loss and, for a regression, labels against `predictions` (rows, outputs) as PNG."""
-    numbers = tasks.kind(data.task) == tasks.REGRESSION
-    regression = numbers and predictions is not None
-    figure = Figure(figsize=(10 if regression else 6, 4), layout="constrained")
-    axes = figure.subplots(1, 2 if regression else 1, squeeze=False)[0]
-    _loss(axes[0], session)
-    if predictions is not None and regression:
-        _predictions(axes[1], data, predictions)
+def write(
+    session: Session, folder: Path, data: Dataset | None = None, predictions: Predictions = None
+) -> Path:
+    """Save the loss as PNG and, for a regression, its data's labels against `predictions`.
+
+    These have the shape (rows, outputs).
+    """
+    figure = Figure(figsize=(6, 4), layout="constrained")
+    if data is None or predictions is None or tasks.kind(data.task) != tasks.REGRESSION:
+        _loss(figure.subplots(), session)
+    else:
+        figure.set_size_inches(10, 4)
+        left, right = figure.subplots(1, 2)
+        _loss(left, session)
+        _predictions(right, data, predictions)
     own = isinstance(session.architecture, UserModel)
     title = f"{session.architecture.name} on {session.data}"
     figure.suptitle(title if own else f"{title}, {session.training.optimizer}", fontsize=11)
+    path = folder / PICTURE
     save_figure(figure, path, dpi=130)
     return path
+
+
+def main() -> None:
+    """Draw the training that was saved in the folder named, once a line says that it is."""
+    folder = Path(sys.argv[1])
+    if sys.stdin.readline():
+        write(read(folder), folder)
 
 
 def _loss(axis: Axes, session: Session) -> None:
@@ -69,3 +87,7 @@ def _predictions(axis: Axes, data: Dataset, predictions: NDArray[np.float32]) ->
     axis.set_title(f"predictions, root mean squared error{of} {error:.3g}{first}", fontsize=10)
     axis.legend(frameon=False)
     axis.grid(alpha=0.3)
+
+
+if __name__ == "__main__":
+    main()

@@ -35,6 +35,7 @@ Weights = list[NDArray[np.float32]]
 
 DESCRIPTION = "training.json"
 INITIAL, FINAL, MODEL = "initial_weights.npz", "final_weights.npz", "model.keras"
+PICTURE = "training.png"
 STATE = "model.weights.h5"
 """In place of the model, where a person's class does not say how it is made again."""
 

@@ -1,6 +1,8 @@
 """Trainings that were saved: read back whole, or refused in a line, and no code comes from them."""
 
 import json
+import subprocess
+import sys
 import zipfile
 from dataclasses import asdict
 
@@ -268,3 +270,39 @@ def test_going_on_takes_weights_from_a_model_file_and_no_code(nnbench, tmp_path)
     answer = nnbench(*TRAIN, "--go-on-from", "kept", "--data", "synthetic:rows=60,features=5")
     assert answer.returncode == 2
     assert "is of other data than rows of shape (5,)" in answer.stderr
+
+
+@pytest.mark.parametrize(("line", "drawn"), [("saved\n", True), ("", False)])
+def test_a_process_draws_what_was_saved_once_it_is_told(kept, line, drawn):
+    command = [sys.executable, "-m", "nnbench.training.charts", str(kept)]
+    answer = subprocess.run(command, input=line, capture_output=True, text=True, check=False)
+    assert (answer.returncode, answer.stdout, answer.stderr) == (0, "", "")
+    assert (kept / session.PICTURE).exists() is drawn
+
+
+BROKEN = """
+import subprocess
+import sys
+from pathlib import Path
+
+from nnbench import cli
+from nnbench.cli import train
+from nnbench.machine.child import Child
+
+
+def broken(folder):
+    return Child([sys.executable, "-c", "raise SystemExit(1)"], stdin=subprocess.PIPE)
+
+
+train._artist = broken
+sys.argv = ["nnbench", "train", "6,6", "--epochs", "2", "--save", "kept", "--quiet"]
+try:
+    cli.main()
+except SystemExit as ended:
+    assert not ended.code
+assert Path("kept/training.png").read_bytes().startswith(b"\\x89PNG")
+"""
+
+
+def test_a_training_is_drawn_whatever_befalls_the_process_that_draws(in_fresh_backend):
+    in_fresh_backend("jax", BROKEN)

@@ -260,7 +260,7 @@ def test_predictions_of_each_output_are_drawn(tmp_path, monkeypatch, count, draw
     monkeypatch.setattr(charts, "save_figure", lambda figure, *_, **__: figures.append(figure))
     training = Training(task=data.task)
     session = Session(arch.parse("6"), training, data.name, 1, [2.0, 1.0], [], [])
-    charts.write(session, data, data.labels + 1, tmp_path / "x.png")
+    charts.write(session, tmp_path, data, data.labels + 1)
     axis = figures[0].axes[1]
     clouds = [np.asarray(one.get_offsets()) for one in axis.collections]
     assert len(clouds) == drawn
