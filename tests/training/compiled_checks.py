@@ -826,6 +826,34 @@ IN_FEW_OPERATIONS = {
 """Operations that each of them takes for all time steps; the others take Keras' for each."""
 
 
+def images() -> Any:
+    """Convolutions of several kinds over images of 6 x 5 pixels of 3 channels."""
+    return keras.Sequential(
+        [
+            keras.Input((FEATURES,)),
+            layers.RepeatVector(18),
+            layers.Reshape((6, FEATURES, 3)),
+            layers.Conv2D(4, 3, padding="same", activation="relu"),
+            layers.MaxPooling2D(2, padding="same"),
+            layers.DepthwiseConv2D(2, activation="tanh"),
+            layers.Conv2D(4, 2, strides=2, padding="same", groups=2),
+            layers.Flatten(),
+            layers.Dense(1),
+        ]
+    )
+
+
+@pytest.mark.skipif(BACKEND != "torch", reason="of recordings")
+def test_torch_copies_no_images() -> None:
+    model = compiled_with(images)()
+    fast_fit(model, *data("regression"), batch_size=ROWS, verbose=0)
+    (program,) = programs(model)
+    (recorded,) = program._recordings.values()
+    copies = [op for op in recorded._tape.ops if "clone" in str(op.call)]
+    # Of three convolutions' kernels, and of what is repeated.
+    assert len(copies) == 4
+
+
 @pytest.mark.skipif(BACKEND != "torch", reason="of recordings")
 @pytest.mark.parametrize("form", RECURRENT)
 def test_torch_takes_recurrent_layers_in_few_operations(form: str) -> None:
@@ -960,8 +988,9 @@ def test_torch_leaves_an_optimizers_rate_on_the_device(optimizer: Any) -> None:
         (stack(*RECURRENT["dropout from step to step"], *LAST), "lion"),
         (stack(Constants, lambda: layers.Dense(1)), "rmsprop"),
         (TwoSteps, momentum),
+        (images, momentum),
     ],
-    ids=["seeded", "unseeded", "noise", "batchnorm", "gru", "constants", "own step"],
+    ids=["seeded", "unseeded", "noise", "batchnorm", "gru", "constants", "own step", "images"],
 )
 def test_torch_records_and_trains_bit_for_bit(build: Any, optimizer: Any) -> None:
     fitted, compiled = twins(compiled_with(build, optimizer))

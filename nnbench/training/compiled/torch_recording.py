@@ -24,6 +24,9 @@ READ_OUT = {
 }
 """Ways to a tensor's values that a recording does not see; those of `item` are seen, and fail."""
 
+IMAGES_NDIM = 4
+"""Rows of the batch, rows, columns and channels; Torch knows no channels last of fewer."""
+
 FAR = 1e9
 """A count of steps at which a power of Adam's betas is 0."""
 
@@ -130,6 +133,7 @@ def record(
             warnings.catch_warnings(),
             _quicker_optimizer(model.optimizer, fused),
             _both_ways(watch),
+            _images_where_they_lie(),
             torch_recurrent.in_few_operations() if recurrent else contextlib.nullcontext(),
         ):
             warnings.simplefilter("ignore")
@@ -196,6 +200,39 @@ def _either(chosen: torch.Tensor, one: Any, other: Any) -> torch.Tensor:
     if one.shape != other.shape or one.dtype != other.dtype:
         raise NotRecordable(torch_tape.LOOKS)
     return torch.where(chosen, one, other)
+
+
+@contextlib.contextmanager
+def _images_where_they_lie() -> Iterator[None]:
+    """Images stay as Keras holds them, rows x columns x channels: Torch is handed a view of them.
+
+    Keras copies them for every convolution and pooling, channels first; a convolution copies them
+    back, as Torch's kernel reads channels last. So it reads the same numbers as ever.
+    """
+    from keras.src.backend.torch import nn
+
+    copied: Any = getattr(nn, "_transpose_spatial_inputs", None)
+    if copied is None:
+        # Keras' own affair: another version may do otherwise.
+        yield
+        return
+
+    def channels_first(images: torch.Tensor) -> torch.Tensor:
+        if images.ndim < IMAGES_NDIM:
+            return copied(images)
+        return images.permute(0, images.ndim - 1, *range(1, images.ndim - 1))
+
+    def on_views(operation: Any) -> Any:
+        def call(*args: Any, **kwargs: Any) -> Any:
+            with mock.patch.object(nn, "_transpose_spatial_inputs", channels_first):
+                return operation(*args, **kwargs)
+
+        return call
+
+    # Others would take kernels of another order of summation.
+    views = {name: on_views(getattr(nn, name)) for name in ("conv", "max_pool")}
+    with mock.patch.multiple(nn, **views):
+        yield
 
 
 @contextlib.contextmanager
