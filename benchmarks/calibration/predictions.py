@@ -34,6 +34,7 @@ from nnbench.machine import devices, fingerprint, whole_file
 from nnbench.measure import decision
 from nnbench.measure import run as measuring
 from nnbench.phases import COLD, EPOCH, STEP
+from nnbench.show import units
 from nnbench.show.progress import Bar
 from nnbench.store import runs
 from nnbench.workload import quantities
@@ -375,6 +376,8 @@ def setting_judged(setting: Setting, options: argparse.Namespace) -> list[str]:
     show(table_of("Models as people have them", {label: own}, ELSEWHERE))
     record = {"label": label, "all": "all", "held out": strangers, "left out": without}
     record |= {"own": {label: own}, "again": again}
+    made, _ = saved.read(folder, setting)
+    record["calibrated_s"] = sum(decision.seconds_spent(run) for run in made)
     whole_file.write(folder / f"judged-{setting.folder}.json", json.dumps(record, indent=1))
     return [
         *missed(label, strangers[label], GOALS),
@@ -398,6 +401,14 @@ def keep(folder: Path) -> None:
             ("Models as people have them", "own", "label", ELSEWHERE),
         )
     ]
+    budgets = Table(title="Each was calibrated once, within 10 minutes")
+    for name in ("what", "calibrated for", "networks held out", "models as people have them"):
+        budgets.add_column(name)
+    for one in records:
+        label = one["label"]
+        counts = (one[part][label][COLD]["networks"] for part in ("held out", "own"))
+        budgets.add_row(label, units.about(one["calibrated_s"]), *map(str, counts))
+    tables.append(budgets)
     question = "How far off are predictions of networks that were never timed?"
     told = []
     for one in records:

@@ -139,6 +139,12 @@ def _differences(case: Case, setting: Setting, count: NetworkCount) -> list[str]
         mine, theirs = getattr(case.training, name), getattr(timed, name)
         if mine != theirs:
             told.append(f"{name.replace('_', ' ')} {mine} (calibrated: {theirs or 'none'})")
+    own_on_cpu = case.model is not None and case.device == "cpu"
+    if own_on_cpu and (case.backend, case.path, timed.jit) == ("tensorflow", "compiled", "auto"):
+        # Keras' own choice for it, which its program keeps to.
+        told.append(
+            "a program without XLA, but for a model compiled with it (calibrated: with XLA)"
+        )
     return told
 
 

@@ -553,6 +553,18 @@ def test_counts_are_read_back_as_they_were_written():
         NetworkCount.of(Field(told, "a trial"))
 
 
+def test_a_model_of_ones_own_is_told_that_it_has_no_xla_where_the_calibration_had():
+    told = {}
+    for backend in ("tensorflow", "jax"):
+        setting = Setting(backend, path="compiled")
+        case = setting.case(parse("8x3"), 100, None)
+        own = replace(case, architecture=None, model="mine.py:build")
+        for one in (case, own):
+            differs = answers._differences(one, setting, case.step_cost)
+            told[backend, one is own] = any("without XLA" in said for said in differs)
+    assert [found for found, is_told in told.items() if is_told] == [("tensorflow", True)]
+
+
 @pytest.mark.long
 def test_a_network_of_ones_own_is_predicted_from_its_counts(nnbench, calibrated, tmp_path):
     (tmp_path / "mine.py").write_text(OWN)

@@ -171,6 +171,9 @@ def test_only_chains_of_dense_have_another_layout_and_recurrent_layers_few_opera
     for text, backend in (("lstm:16x2", "jax"), ("gru:16x2", "tensorflow"), ("6,6", "torch")):
         assert "few operations" not in causes(text, backend)
     assert "layout" not in causes("gru:16x2", "jax")
+    assert "layer normalisation" in causes("transformer:16x2", "jax")
+    assert "without a copy" in causes("conv:8x2", "torch")
+    assert "without a copy" not in causes("conv:8x2", "jax") + causes("6,6", "torch")
 
 
 def test_of_a_launch_that_was_cut_short_only_what_was_measured_is_told(tmp_path):

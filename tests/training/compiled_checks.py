@@ -893,12 +893,43 @@ def test_jax_takes_grus_in_few_operations(form: str, monkeypatch: Any) -> None:
     assert backend.gru is plain
 
 
+@pytest.mark.skipif(BACKEND != "jax", reason="of what JAX traces")
+@pytest.mark.parametrize(
+    ("form", "known"),
+    [
+        ({}, True),
+        ({"epsilon": 0.1, "axis": 1}, True),
+        ({"scale": False}, False),
+        ({"center": False}, False),
+    ],
+)
+def test_jax_normalises_layers_with_the_gradient_written_out(
+    form: dict[str, Any], known: bool, monkeypatch: Any
+) -> None:
+    from nnbench.training.compiled import jax_layer_norm
+
+    plain, taken = jax_layer_norm._normalised, []
+    told = lambda *given: taken.append(1) or plain(*given)  # noqa: E731
+    monkeypatch.setattr(jax_layer_norm, "_normalised", told)
+    norm = partial(layers.LayerNormalization, **form)
+    build = compiled_with(stack(lambda: layers.Dense(4), norm, *LAST), momentum)
+    check(build, *data("regression"), epochs=4)
+    assert bool(taken) == known
+
+
+@pytest.mark.skipif(BACKEND != "jax", reason="of what JAX traces")
+@pytest.mark.parametrize("axis", [1, [1, 2], -1])
+def test_jax_normalises_over_any_axes_as_with_fit(axis: Any) -> None:
+    norm = partial(layers.LayerNormalization, axis=axis)
+    check(compiled_with(stack(STEPS, sequence("LSTM"), norm, *LAST), momentum), *data("regression"))
+
+
 class Slope(keras.Model):
     """Its loss holds a derivative forwards."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.inner = [layers.GRU(2), layers.Dense(1)]
+        self.inner = [layers.GRU(2), layers.LayerNormalization(), layers.Dense(1)]
 
     def call(self, x: Any) -> Any:
         for layer in self.inner:

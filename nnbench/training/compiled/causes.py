@@ -11,8 +11,19 @@ WIDEST = 64
 FEWEST_ROWS = 128
 """Rows in a batch below which they do (for both numbers see docs/compiled-path.md)."""
 
-IN_FEW_OPERATIONS = {"jax": ("gru",), "torch": ("lstm", "gru")}
-"""Kinds of recurrent layers that do not take their time steps one by one as with `fit`."""
+Told = dict[tuple[str, ...], str]
+
+IN_FEW_OPERATIONS: dict[str, Told] = {
+    "jax": {
+        ("gru",): "GRU layers, in few operations on a CPU",
+        ("transformer",): "layer normalisation, in few operations on a CPU",
+    },
+    "torch": {("lstm", "gru"): "LSTM and GRU layers, in few operations on a CPU"},
+}
+"""By backend, for networks of some families: what is not computed as with `fit`, in float32."""
+
+IMAGES = ("conv", "separable")
+UNCOPIED = "convolutions and poolings, which on Torch take images without a copy"
 
 MOST_ON_ONE_CORE = 2**15
 """Cells of the widest layer, all rows together, up to which one core is faster than two."""
@@ -24,7 +35,7 @@ MOST_SUMMED_APART = 4096
 def unlike_fit(case: Case) -> tuple[str, ...]:
     """What differs between an epoch of this case with `fit` and on the compiled path, in words."""
     around = "the framework's work around each epoch and step"
-    return (around, *_compiler(case), *_layout(case), *_optimizer(case), *_recurrent(case))
+    return (around, *_compiler(case), *_layout(case), *_optimizer(case), *_layers(case))
 
 
 def same_compiler(case: Case) -> str | None:
@@ -77,13 +88,14 @@ def _layout(case: Case) -> tuple[str, ...]:
     return tuple(found)
 
 
-def _recurrent(case: Case) -> tuple[str, ...]:
-    kinds = IN_FEW_OPERATIONS.get(case.backend, ())
-    if not kinds or case.device != "cpu" or case.training.precision != "float32":
-        return ()
-    if case.backend == "torch" and case.training.jit == "on":
-        return ()
-    what = f"{' and '.join(one.upper() for one in kinds)} layers, in few operations on a CPU"
+def _layers(case: Case) -> tuple[str, ...]:
+    known: Told = {**IN_FEW_OPERATIONS.get(case.backend, {})}
+    by_inductor = case.backend == "torch" and case.training.jit == "on"
+    if case.device != "cpu" or case.training.precision != "float32" or by_inductor:
+        known = {}
+    if case.backend == "torch":
+        known[IMAGES] = UNCOPIED
     if case.architecture is None:
-        return (f"{what}, if it has any",)
-    return (what,) if case.architecture.family in kinds else ()
+        return tuple(f"{what}, if it has any" for what in known.values())
+    family = case.architecture.family
+    return tuple(what for families, what in known.items() if family in families)

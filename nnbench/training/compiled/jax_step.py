@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import keras
 from jax import lax
 
-from nnbench.training.compiled import jax_dense_chain, jax_gru, jax_order
+from nnbench.training.compiled import jax_dense_chain, jax_gru, jax_layer_norm, jax_order
 from nnbench.training.compiled.data import Task, state_variables
 from nnbench.training.compiled.jax_dense_chain import DenseChain, lower
 
@@ -95,11 +95,11 @@ class Parts:
 
 
 def _quicker(step: Any, *given: Any) -> Any:
-    """A step whose GRUs are computed as `jax_gru` does, where that can be."""
+    """A step with `jax_gru` and `jax_layer_norm`, where that can be."""
     try:
-        with jax_gru.in_few_operations():
+        with jax_gru.in_few_operations(), jax_layer_norm.in_few_operations():
             return step(*given)
-    except TypeError:
+    except (TypeError, NotImplementedError):
         # A step of one's own may ask for what only Keras' layers have, as derivatives forwards.
         return step(*given)
 
