@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 ARGS ?=
 PYTEST := $(BIN)/python -m pytest -p no:benchmark --durations 20
-TWO := --numprocesses 2 --dist loadfile --no-loadscope-reorder
+SHARED := --dist loadfile --no-loadscope-reorder
 
 .PHONY: run test test-all lint docs pictures ledger clean
 
@@ -15,14 +15,15 @@ run: $(VENV)/run.stamp
 
 test: $(VENV)/test.stamp
 ifeq ($(ARGS),)
-	$(PYTEST) $(TWO) -m "not long and not alone"
+	$(PYTEST) --numprocesses 2 $(SHARED) -m "not long and not alone"
 else
 	$(BIN)/python -m pytest $(ARGS)
 endif
 
-# Tests whose outcome hangs on timings are marked `alone` and run by themselves.
+# Many long tests wait for another process: three at a time keep two cores busy. Tests whose outcome
+# hangs on timings are marked `alone` and run by themselves.
 test-all: $(VENV)/test.stamp
-	$(PYTEST) $(TWO) -m "not alone"
+	$(PYTEST) --numprocesses 3 $(SHARED) -m "not alone"
 	$(PYTEST) -m alone
 
 lint: $(VENV)/test.stamp
