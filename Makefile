@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 ARGS ?=
 PYTEST := $(BIN)/python -m pytest -p no:benchmark --durations 20
-SHARED := --dist loadfile --no-loadscope-reorder
+TWO := --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 .PHONY: run test test-all lint docs pictures ledger clean
 
@@ -15,15 +15,14 @@ run: $(VENV)/run.stamp
 
 test: $(VENV)/test.stamp
 ifeq ($(ARGS),)
-	$(PYTEST) --numprocesses 2 $(SHARED) -m "not long and not alone"
+	$(PYTEST) $(TWO) -m "not long and not alone"
 else
 	$(BIN)/python -m pytest $(ARGS)
 endif
 
-# Many long tests wait for another process: three at a time keep two cores busy. Tests whose outcome
-# hangs on timings are marked `alone` and run by themselves.
+# Tests whose outcome hangs on timings are marked `alone` and run by themselves.
 test-all: $(VENV)/test.stamp
-	$(PYTEST) --numprocesses 3 $(SHARED) -m "not alone"
+	$(PYTEST) $(TWO) -m "not alone"
 	$(PYTEST) -m alone
 
 lint: $(VENV)/test.stamp

@@ -132,6 +132,7 @@ def test_every_table_of_virtual_devices_says_so(tmp_path):
 
 
 @pytest.mark.long
+@pytest.mark.alone
 @pytest.mark.parametrize("backend", devices.REPLICATING)
 def test_many_gradients_take_more_of_a_short_step_than_few_of_a_long_one(backend):
     command = [sys.executable, Path(__file__).with_name("planted_sums.py"), backend]
