@@ -216,7 +216,7 @@ def trained(
     verdict = loss_curve.judge(finished.losses)
     session.save(finished, model, folder)
     if artist is not None:
-        _say_saved(artist)
+        _say_saved(artist, network.name)
     with program_cache.on_disk():
         predictions = judged(model, network, loaded, machine.backends[0])
     if artist is None or not _drawn(artist):
@@ -234,11 +234,11 @@ def _artist(folder: Path) -> Child:
     return Child(command, stdin=subprocess.PIPE, stdout=nothing, stderr=nothing)
 
 
-def _say_saved(artist: Child) -> None:
+def _say_saved(artist: Child, typed: str) -> None:
     if artist.stdin is not None:
         # It may have ended.
         with contextlib.suppress(OSError), artist.stdin:
-            artist.stdin.write(b"saved\n")
+            artist.stdin.write(f"{typed}\n".encode(errors="surrogateescape"))
 
 
 def _drawn(artist: Child) -> bool:

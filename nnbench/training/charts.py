@@ -4,6 +4,7 @@
 """
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,7 @@ from numpy.typing import NDArray
 from nnbench.show.figures import save_figure
 from nnbench.show.palette import SERIES_COLOURS
 from nnbench.training.session import PICTURE, Session, read
-from nnbench.workload import tasks
+from nnbench.workload import networks, tasks
 from nnbench.workload.datasets import Dataset
 from nnbench.workload.user_model import UserModel
 
@@ -45,10 +46,10 @@ def write(
 
 
 def main() -> None:
-    """Draw the training that was saved in the folder named, once a line says that it is."""
+    """Draw the training that was saved in the folder named, once a line says as what network."""
     folder = Path(sys.argv[1])
-    if sys.stdin.readline():
-        write(read(folder), folder)
+    if typed := sys.stdin.readline().strip():
+        write(replace(read(folder), architecture=networks.parse_one(typed)), folder)
 
 
 def _loss(axis: Axes, session: Session) -> None:

@@ -1,5 +1,6 @@
 """Trainings that were saved: read back whole, or refused in a line, and no code comes from them."""
 
+import io
 import json
 import subprocess
 import sys
@@ -12,7 +13,7 @@ from fuzz.damage import in_json
 from projects import nnbench_process
 
 from nnbench.errors import UserError
-from nnbench.training import session
+from nnbench.training import charts, session
 from nnbench.workload.case import Training
 
 TRAIN = ("train", "4", "--data", "synthetic:rows=60,features=3", "--backend", "jax")
@@ -272,12 +273,21 @@ def test_going_on_takes_weights_from_a_model_file_and_no_code(nnbench, tmp_path)
     assert "is of other data than rows of shape (5,)" in answer.stderr
 
 
-@pytest.mark.parametrize(("line", "drawn"), [("saved\n", True), ("", False)])
+@pytest.mark.parametrize(("line", "drawn"), [("4\n", True), ("", False)])
 def test_a_process_draws_what_was_saved_once_it_is_told(kept, line, drawn):
     command = [sys.executable, "-m", "nnbench.training.charts", str(kept)]
     answer = subprocess.run(command, input=line, capture_output=True, text=True, check=False)
     assert (answer.returncode, answer.stdout, answer.stderr) == (0, "", "")
     assert (kept / session.PICTURE).exists() is drawn
+
+
+def test_what_is_drawn_there_is_called_as_it_was_typed(kept, monkeypatch):
+    drawn = []
+    monkeypatch.setattr(charts, "save_figure", lambda figure, *_, **__: drawn.append(figure))
+    monkeypatch.setattr(sys, "argv", ["charts", str(kept)])
+    monkeypatch.setattr(sys, "stdin", io.StringIO("4\n"))
+    charts.main()
+    assert drawn[0].get_suptitle() == "4 on banknotes, adam"
 
 
 BROKEN = """
