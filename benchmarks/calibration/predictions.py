@@ -401,7 +401,7 @@ def keep(folder: Path) -> None:
             ("Models as people have them", "own", "label", ELSEWHERE),
         )
     ]
-    budgets = Table(title="Each was calibrated once, within 10 minutes")
+    budgets = Table(title="How long each was calibrated, and what was predicted")
     for name in ("what", "calibrated for", "networks held out", "models as people have them"):
         budgets.add_column(name)
     for one in records:

@@ -15,8 +15,8 @@ models of before, too, in one table; `--tell` tells them without timing any.
 Of one backend all settings on it make the grid; of several the backend is one of the settings. The
 grid is of the settings that train the same; with `--all` also of those that do not: five times as
 many. Exit status 1 where fewer than nine of ten are within 5 %; a model that cannot be tuned is
-not. On two quiet cores a model's grid takes four minutes on JAX, six on TensorFlow, twenty or
-more on all three, besides the tuning's budget.
+not. Besides the tuning's budget a model's grid takes minutes on one backend, several times as long
+on all three; the table tells how many.
 """
 
 import argparse
@@ -26,6 +26,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -180,26 +181,20 @@ def grid_s(tuning: Tuning, grid: Sequence[Case]) -> float:
 
 def over_best(found: Tuning, answer: Case, last: Sequence[Case]) -> Estimate:
     """The answer's time of an epoch over the best's, which the other launches have found."""
-    ratios: list[float] = []
-    launches: list[int] = []
     halved = {rung.number for rung in found.rungs if rung.stage == HALVED}
     timed = {one["launch"] for one in found.of("time") if one["rung"] in halved}
+
+    def mean_log(case: Case, launches: set[int]) -> float:
+        ratios = found.ratios(case.key).items()
+        logs = [math.log(ratio) for (launch, _), ratio in ratios if launch in launches]
+        return float(np.mean(logs)) if logs else math.inf
+
+    ratios: list[float] = []
+    launches: list[int] = []
     for launch in sorted(timed):
-
-        def elsewhere(case: Case, launch: int = launch) -> float:
-            others = [
-                math.log(ratio)
-                for (where, _), ratio in found.ratios(case.key).items()
-                if where in timed and where != launch
-            ]
-            return float(np.mean(others)) if others else math.inf
-
-        best = min(last, key=elsewhere)
-        here = [
-            ratio
-            for (where, _), ratio in found.ratios(answer.key, best.key).items()
-            if where == launch
-        ]
+        best = min(last, key=partial(mean_log, launches=timed - {launch}))
+        turns = found.ratios(answer.key, best.key).items()
+        here = [ratio for (where, _), ratio in turns if where == launch]
         ratios += here
         launches += [launch] * len(here)
     return nested_estimate(ratios, launches)

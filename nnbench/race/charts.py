@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import LogLocator, NullFormatter, NullLocator
+from matplotlib.ticker import LogLocator, NullFormatter
 
 from nnbench.race.time_to_loss import CLOCKS, COLD, TRAINED, Race, Racer
 from nnbench.show import figures, units
@@ -121,9 +121,7 @@ def _dress(axis: Axes, clock: str, label: str) -> None:
 def _loss_axis(axis: Axes) -> None:
     if axis.dataLim.ymin > 0:
         axis.set_yscale("log")
-        axis.yaxis.set_major_locator(figures.log_ticks(*axis.get_ylim()))
-        axis.yaxis.set_major_formatter("{x:g}")
-        axis.yaxis.set_minor_locator(NullLocator())
+        figures.log_numbers_axis(axis.yaxis)
 
 
 def _footnote(figure: Figure, race: Race) -> None:

@@ -14,7 +14,7 @@ from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from matplotlib.text import Text
-from matplotlib.ticker import Formatter, FuncFormatter, LogLocator, NullFormatter
+from matplotlib.ticker import Formatter, FuncFormatter, LogLocator, NullFormatter, NullLocator
 from numpy.typing import NDArray
 
 from nnbench.machine import whole_file
@@ -77,6 +77,13 @@ def log_seconds_axis(axis: Axis) -> None:
     axis.set_major_locator(log_ticks(*axis.get_view_interval()))
     axis.set_minor_formatter(NullFormatter())
     seconds_axis(axis)
+
+
+def log_numbers_axis(axis: Axis) -> None:
+    """A logarithmic axis of plain numbers, such as losses; its limits are final already."""
+    axis.set_major_locator(log_ticks(*axis.get_view_interval()))
+    axis.set_major_formatter("{x:g}")
+    axis.set_minor_locator(NullLocator())
 
 
 def legend_above(figure: Figure, columns: int = 8) -> None:

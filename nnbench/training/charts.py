@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from nnbench.show.figures import save_figure
+from nnbench.show.figures import log_numbers_axis, save_figure
 from nnbench.show.palette import SERIES_COLOURS
 from nnbench.training.session import PICTURE, Session, read
 from nnbench.workload import networks, tasks
@@ -57,6 +57,7 @@ def _loss(axis: Axes, session: Session) -> None:
     axis.plot(epochs, session.losses, color=SERIES_COLOURS[0], linewidth=1.5)
     if min(session.losses) > 0:
         axis.set_yscale("log")
+        log_numbers_axis(axis.yaxis)
     axis.set(xlabel="epoch", ylabel=session.loss_name)
     axis.set_title(f"loss, {session.losses[-1]:.4g} at the end", fontsize=10)
     axis.grid(alpha=0.3)

@@ -1,8 +1,8 @@
 """Layer normalisation on JAX, on a CPU, with its gradient written out.
 
 Keras' backend has JAX differentiate the mean and the variance, one after the other, each over all
-numbers. Written out (Ba, Kiros and Hinton, "Layer normalization", 2016), a gradient takes two sums
-over what was normalised. Sums are of other terms then, nothing else differs. Other axes than the
+numbers. Written out, the gradient takes two sums over what was normalised (the layer: Ba, Kiros and
+Hinton, "Layer normalization", 2016). It rounds otherwise, nothing else differs. Other axes than the
 last, layers without scale or centre, and half precision go Keras' way.
 """
 
@@ -48,7 +48,10 @@ def _layer_normalization(
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(3,))
 def _normalised(x: jax.Array, gamma: jax.Array, beta: jax.Array, epsilon: float) -> jax.Array:
-    """Each place of `x` with mean 0 and variance 1 over the last axis, scaled and moved."""
+    """`x` with mean 0 and variance 1 over the last axis, times `gamma`, plus `beta`.
+
+    These have the shape of that axis.
+    """
     return _forward(x, gamma, beta, epsilon)[0]
 
 
