@@ -1,6 +1,7 @@
 """What is timed of a network's layers: a look at it first, then as much as the time is worth."""
 
 import json
+import math
 import tempfile
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -20,7 +21,7 @@ from nnbench.store import runs
 from nnbench.workload import user_model
 from nnbench.workload.case import Case
 from nnbench.workload.datasets import Dataset, nest
-from nnbench.workload.study import Study
+from nnbench.workload.study import Effort, Study
 
 ROOM = "nnbench.layers.worker"
 LOOKED = "layers"
@@ -32,6 +33,9 @@ BATCHES = 2
 SWEEPS, LEAST_SWEEPS = 24, 4
 LAUNCH_S = 24.0
 """In a launch all pieces together are sampled about so long, but for the least sweeps."""
+
+LAUNCHES_OF_A_BUDGET = 2
+"""However small the budget: one launch has no interval that can be relied on."""
 
 
 @dataclass(frozen=True)
@@ -63,31 +67,40 @@ def make(study: Study, data: Dataset, cases: Sequence[Case], known: Iterable[Pat
     """
     looked = _seen(known, cases) or _looks(data, cases, study.effort.limit_s)
     every: list[Case] = []
-    by_case: dict[str, int] = {}
-    round_s = 0.0
+    once_s = sweep_s = 0.0
     for case in cases:
         found = looked[case.key]
         layers = listed.read(Field(found["layers"], "a look"))
         mine = listed.pieces(as_compiled(case, found["xla"]), layers)
         every += mine
-        by_case[case.key] = len(mine)
-    sweeps = SWEEPS
-    sweep_s = sum(by_case[case.key] * _turn_s(looked[case.key]) for case in cases)
-    sweeps = max(LEAST_SWEEPS, min(SWEEPS, int(LAUNCH_S / sweep_s)))
-    for case in cases:
-        round_s += STARTS_S[case.backend] + by_case[case.key] * 0.7 * looked[case.key]["once_s"]
-    round_s += sweeps * sweep_s
-    effort, reason = study.effort, ""
-    launches = effort.launch_count
-    if effort.launches is None and launches * round_s > MINUTES_S:
-        launches = FEWEST_LAUNCHES
-        reason = (
-            f"{launches} launches instead of {effort.launch_count}: {len(every)} pieces of the "
-            f"step take about {units.about(round_s)} a launch; --launches for others"
-        )
+        once_s += STARTS_S[case.backend] + len(mine) * 0.7 * found["once_s"]
+        sweep_s += len(mine) * _turn_s(found)
+    effort = study.effort
+    launch_s = min(LAUNCH_S, (effort.budget_s or math.inf) / LAUNCHES_OF_A_BUDGET)
+    sweeps = max(LEAST_SWEEPS, min(SWEEPS, int(launch_s / sweep_s)))
+    launches, total_s, reason = _launches(effort, once_s + sweeps * sweep_s, len(every))
     effort = replace(effort, launches=launches, blocks=effort.blocks or 1)
-    total_s = effort.budget_s or launches * round_s
     return Plan(replace(study, effort=effort), every, sweeps, {LOOKED: looked}, total_s, reason)
+
+
+def _launches(effort: Effort, each_s: float, pieces: int) -> tuple[int, float, str]:
+    """How many launches are made, about how long they take, and why so if that was not asked."""
+    launches, about = effort.launch_count, units.about(each_s)
+    if effort.budget_s is not None:
+        least_s, reason = LAUNCHES_OF_A_BUDGET * each_s, ""
+        if least_s > effort.budget_s:
+            reason = (
+                f"longer than the {units.about(effort.budget_s)} asked for: a launch of all pieces "
+                f"takes about {about}, and an interval needs {LAUNCHES_OF_A_BUDGET}"
+            )
+        return launches, max(effort.budget_s, least_s), reason
+    if effort.launches is None and launches * each_s > MINUTES_S:
+        reason = (
+            f"{FEWEST_LAUNCHES} launches instead of {launches}: {pieces} pieces of the "
+            f"step take about {about} a launch; --launches for others"
+        )
+        return FEWEST_LAUNCHES, FEWEST_LAUNCHES * each_s, reason
+    return launches, launches * each_s, ""
 
 
 def as_compiled(case: Case, xla: bool | None) -> Case:

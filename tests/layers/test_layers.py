@@ -157,6 +157,14 @@ def test_steps_need_the_first_batches_only():
     assert few(data, 1000) is data
 
 
+def test_a_budget_too_small_for_two_launches_is_said_and_not_promised():
+    launches, total_s, reason = plan._launches(Effort(budget="30s"), 300.0, 59)
+    assert total_s == 600.0
+    assert "longer than the 30 s asked for" in reason
+    assert "about 5 min" in reason
+    assert plan._launches(Effort(budget="20min"), 300.0, 59) == (launches, 1200.0, "")
+
+
 @pytest.mark.long
 @pytest.mark.alone
 def test_a_planted_layer_is_found_in_every_position_and_equal_layers_get_equal_shares(in_backend):
