@@ -39,7 +39,7 @@ from nnbench.show.terminal import note, print_table, say
 from nnbench.stats.estimate import Estimate, nested_estimate
 from nnbench.store.folder import Writer
 from nnbench.tune import execution, saved
-from nnbench.tune.finding import named
+from nnbench.tune.finding import likeliest, named
 from nnbench.tune.halving import HALVED, LAST_TURNS, Rung
 from nnbench.tune.saved import Tuning
 from nnbench.tune.space import name
@@ -58,6 +58,9 @@ SLACK, FEWEST, MOST = 1.2, 3, 8
 """Timed again are those that take up to so many times the fastest's time, but so many of them."""
 
 LAUNCHES = 6
+UNSURE = " (likely)"
+"""Of a setting that was named, but not shown to be faster than the present one."""
+
 GRID = "grid"
 
 
@@ -120,8 +123,10 @@ def grid_of(tuning: Tuning, asked: Asked) -> list[Case]:
 
 
 def answer_of(tuning: Tuning, asked: Asked) -> Case:
-    """The setting that was named: the present one where none is faster."""
-    return allowed(tuning, [tuning.present, *named(tuning)], asked)[-1]
+    """The setting that was named, also one that is only likely: the present one where none is."""
+    likely = likeliest(tuning)
+    said = named(tuning) if likely is None else [likely, *named(tuning)]
+    return allowed(tuning, [tuning.present, *said], asked)[-1]
 
 
 def plan_of(grid: Sequence[Case], answer: Case, asked: Asked) -> execution.Plan:
@@ -220,7 +225,7 @@ def checked(model: str, asked: Asked) -> Checked | None:
         model,
         len(every_one) + 1,
         len(found.ranked),
-        name(answer, present),
+        name(answer, present) + (UNSURE if answer == likeliest(tuning) else ""),
         name(best, present),
         over_best(found, answer, candidates),
         tuning.spent_s,
@@ -283,7 +288,7 @@ def table_of(found: Sequence[Checked], where: str) -> Table:
             one.model,
             f"{one.timed} of {one.settings}",
             one.named,
-            "the same" if one.named == one.best else one.best,
+            "the same" if one.named.removesuffix(UNSURE) == one.best else one.best,
             f"{units.ratio(one.ratio.value)} [{units.ratio_range(one.ratio.low, one.ratio.high)}]",
             "yes" if one.holds else "NO",
             f"{units.about(one.spent_s)} of {units.about(one.budget_s)}",

@@ -74,13 +74,15 @@ class Finding:
 
     `rows` of all were timed; `epochs` were trained for the drift; `again` is the present setting's
     drift from itself. `same` keeps the training, `changing` does not and is faster; None where
-    nothing is. So many single changes were `not_reached` within the budget.
+    nothing is. Where `same` is None, `likely` keeps the training and was the fastest so far, though
+    its interval does not show that it is faster than now. So many single changes were `not_reached` within the budget.
     """
 
     tuning: Tuning
     present: Setting
     settings: Sequence[Setting]
     same: Answer | None
+    likely: Setting | None
     changing: Answer | None
     again: Trained | None
     failed: dict[str, str]
@@ -99,12 +101,14 @@ class Finding:
         settings.sort(key=lambda one: one.ratio.value)
         present = next(one for one in settings if one.case == tuning.present)
         same, changing = _chosen(tuning)
+        likely = likeliest(tuning)
         trainings = tuning.trainings(tuning.present.key)
         return cls(
             tuning=tuning,
             present=present,
             settings=settings,
             same=_answer(tuning, settings, same, None),
+            likely=next((one for one in settings if one.case == likely), None),
             changing=_answer(tuning, settings, changing, same),
             again=_trained(tuning, tuning.present, repeat=1) if len(trainings) > 1 else None,
             failed={
@@ -137,6 +141,19 @@ class Finding:
 def named(tuning: Tuning) -> list[Case]:
     """The settings that are to be told: the fastest that trains as now, the fastest of all."""
     return [case for case in _chosen(tuning) if case is not None]
+
+
+def likeliest(tuning: Tuning) -> Case | None:
+    """Where nothing was found to be faster with the same training: what was so in the mean.
+
+    The fastest of what was timed to the end, if by more than the margin.
+    """
+    if _chosen(tuning)[0] is not None:
+        return None
+    same = [case for case in _last(tuning) if tuning.space.keeps_training(case)]
+    value = {case: tuning.ratio(case.key).value for case in same if case != tuning.present}
+    fastest = min(value, key=lambda case: value[case], default=None)
+    return fastest if fastest is not None and value[fastest] * (1 + MARGIN) < 1 else None
 
 
 def _setting(tuning: Tuning, case: Case) -> Setting:

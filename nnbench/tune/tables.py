@@ -69,6 +69,7 @@ def as_json(found: Finding, page: Path) -> dict[str, Any]:
         "rows_timed": found.rows,
         "now": {**_setting(found.present), "peak_bytes": found.present_peak_bytes},
         "same_training": _answer(found.same),
+        "likely": None if found.likely is None else _setting(found.likely),
         "changes_training": _answer(found.changing),
         "drift_epochs": found.epochs,
         "now_again": _trained(found.again),

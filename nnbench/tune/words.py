@@ -18,6 +18,11 @@ def sentences(found: Finding) -> list[str]:
     if found.same is None:
         nothing = "Nothing that was tried and keeps the training was found to be faster than now"
         told.append(f"{nothing} ({now(found)}).")
+    if found.likely is not None:
+        told.append(
+            f"Likely, but not shown: {found.likely.name} takes "
+            f"{sentence(found.likely.ratio, RATIO)} the time of now, which a larger --budget tells."
+        )
     for one in found.answers:
         told += [_fastest(found, one), *_about(found, one)]
     return told

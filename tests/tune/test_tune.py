@@ -73,6 +73,18 @@ def test_nothing_faster_is_a_finding(folder):
     assert tables.as_json(found, Path("x"))["same_training"] is None
 
 
+def test_what_is_likely_faster_and_not_shown_is_named_as_that(folder):
+    def epoch_s(case):
+        return 0.017 if case.path == "compiled" else 0.02
+
+    found = Finding.of(simulated(new(folder=folder, budget_s=60), epoch_s, noise=0.2))
+    assert found.same is None
+    assert found.likely.ratio.value < 1 <= found.likely.ratio.high
+    said = words.sentences(found)[1]
+    assert said.startswith(f"Likely, but not shown: {found.likely.name} takes ")
+    assert tables.as_json(found, Path("x"))["likely"]["name"] == found.likely.name
+
+
 @pytest.mark.parametrize("width", [60, 80])
 def test_the_table_fits_and_drops_no_name(found, capsys, monkeypatch, width):
     monkeypatch.setenv("COLUMNS", str(width))
