@@ -19,6 +19,7 @@ import itertools
 import json
 import sys
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from statistics import geometric_mean
 
@@ -176,9 +177,12 @@ def measure(here: Path, setting: Setting) -> None:
 
 
 def own_models(folder: Path, setting: Setting, options: argparse.Namespace) -> Path:
-    """Predict models as people have them, then time what is missing of these; where they are."""
+    """Predict models as people have them, then time what is missing of these; where they are.
+
+    Where these are compiled otherwise, that is calibrated as well, for as long.
+    """
     here = folder / "models" / setting.folder
-    model = saved.load(folder, setting).model
+    models = {setting.training: saved.load(folder, setting).model}
     asked = [(f"{one}:build", f"{one}:load") for one in sorted(options.models.glob("*.py"))]
     own = Path(__file__).with_name("applications.py")
     named = [name for name in options.applications.split(",") if name]
@@ -192,7 +196,11 @@ def own_models(folder: Path, setting: Setting, options: argparse.Namespace) -> P
             data = study.load()
             (case,) = study.cases(data)
             if case.key not in told:
-                told |= predictions(model, [case], counting.counted([case], data))
+                like = replace(setting.training, jit=Setting.of(case).training.jit)
+                if like not in models:
+                    other = replace(setting, training=like)
+                    models[like] = calibrated(folder, other, options)
+                told |= predictions(models[like], [case], counting.counted([case], data))
                 here.mkdir(parents=True, exist_ok=True)
                 whole_file.write(predicted, json.dumps(told, indent=1))
             lay_out(here, case.key, [case], options.seed)

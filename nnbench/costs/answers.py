@@ -127,7 +127,7 @@ def predictions(
 
 def _differences(case: Case, setting: Setting, count: NetworkCount) -> list[str]:
     """Of a training: what of it no network had that was timed."""
-    timed = setting.training
+    timed, like = setting.training, Setting.of(case)
     told = []
     if count.precision != timed.precision and not (
         count.precision.endswith(timed.precision) and case.model is None
@@ -136,15 +136,13 @@ def _differences(case: Case, setting: Setting, count: NetworkCount) -> list[str]
     if count.optimizer.lower() != timed.optimizer:
         told.append(f"the optimizer {count.optimizer} (calibrated: {timed.optimizer})")
     for name in ("jit", "steps_per_execution", "source"):
-        mine, theirs = getattr(case.training, name), getattr(timed, name)
-        if mine != theirs:
+        mine, theirs = getattr(like.training, name), getattr(timed, name)
+        if name == "jit" and case.training.jit != mine != theirs:
+            # Nobody asked for it: a model of one's own keeps to Keras' choice.
+            command = f"nnbench calibrate {like.options}"
+            told.append(f"a program without XLA, but for a model compiled with it ({command})")
+        elif mine != theirs:
             told.append(f"{name.replace('_', ' ')} {mine} (calibrated: {theirs or 'none'})")
-    own_on_cpu = case.model is not None and case.device == "cpu"
-    if own_on_cpu and (case.backend, case.path, timed.jit) == ("tensorflow", "compiled", "auto"):
-        # Keras' own choice for it, which its program keeps to.
-        told.append(
-            "a program without XLA, but for a model compiled with it (calibrated: with XLA)"
-        )
     return told
 
 

@@ -144,14 +144,16 @@ def load(results: Path, setting: Setting) -> Calibrated:
 def load_nearest(results: Path, setting: Setting) -> Calibrated:
     """The cost model of a setting or, where that is not calibrated, of usual trainings there.
 
-    Raises UserError as `load` does.
+    These with XLA or without, as asked, where that is calibrated. Raises UserError as `load` does.
     """
-    usual = replace(setting, training=Training())
-    if usual != setting and not runs.find(folder_of(results, setting)):
-        try:
-            return load(results, usual)
-        except UserError:
-            return load(results, setting)
+    trainings = Training(jit=setting.training.jit), Training()
+    for near in (setting, *(replace(setting, training=usual) for usual in trainings)):
+        if runs.find(folder_of(results, near)):
+            try:
+                return load(results, near)
+            except UserError:
+                if near == setting:
+                    raise
     return load(results, setting)
 
 

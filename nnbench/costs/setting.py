@@ -93,8 +93,16 @@ class Setting:
 
     @classmethod
     def of(cls, case: Case) -> Self:
-        """The setting of a case."""
-        return cls(case.backend, case.device, case.threads, case.path, case.training, case.features)
+        """The setting of a case.
+
+        TensorFlow's compiled path takes XLA on a CPU where that is faster, but not for a model of
+        one's own, which is compiled as it asks to be: what it is like was calibrated without XLA.
+        """
+        training = case.training
+        compiled = (case.backend, case.path, case.device) == ("tensorflow", "compiled", "cpu")
+        if case.model is not None and compiled and training.jit == Training.jit:
+            training = replace(training, jit="off")
+        return cls(case.backend, case.device, case.threads, case.path, training, case.features)
 
     @property
     def _unusual(self) -> dict[str, Any]:

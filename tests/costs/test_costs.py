@@ -41,6 +41,7 @@ from nnbench.show.terminal import print_table
 from nnbench.stats.interval import Interval
 from nnbench.store import runs
 from nnbench.workload.architecture import parse
+from nnbench.workload.case import Training
 from nnbench.workload.counts import NetworkCount
 from nnbench.workload.study import Data
 
@@ -556,13 +557,29 @@ def test_counts_are_read_back_as_they_were_written():
 def test_a_model_of_ones_own_is_told_that_it_has_no_xla_where_the_calibration_had():
     told = {}
     for backend in ("tensorflow", "jax"):
-        setting = Setting(backend, path="compiled")
-        case = setting.case(parse("8x3"), 100, None)
-        own = replace(case, architecture=None, model="mine.py:build")
-        for one in (case, own):
-            differs = answers._differences(one, setting, case.step_cost)
-            told[backend, one is own] = any("without XLA" in said for said in differs)
-    assert [found for found, is_told in told.items() if is_told] == [("tensorflow", True)]
+        for jit in ("auto", "off"):
+            setting = Setting(backend, path="compiled", training=Training(jit=jit))
+            case = setting.case(parse("8x3"), 100, None)
+            usual = replace(case, training=Training())
+            own = replace(usual, architecture=None, model="mine.py:build")
+            for one in (case, own):
+                differs = answers._differences(one, setting, case.step_cost)
+                told[backend, jit, one is own] = any("without XLA" in said for said in differs)
+    assert [found for found, is_told in told.items() if is_told] == [("tensorflow", "auto", True)]
+
+
+def test_a_model_of_ones_own_is_predicted_from_what_was_timed_without_xla(tmp_path, monkeypatch):
+    case = Setting("tensorflow", path="compiled").case(parse("8x3"), 100, None)
+    own = replace(case, architecture=None, model="mine.py:build")
+    monkeypatch.setattr(saved, "load", lambda _, setting: setting.training.jit)
+    found = []
+    for jit in ("auto", "off"):
+        timed = Setting("tensorflow", path="compiled", training=Training(jit=jit))
+        run = saved.folder_of(tmp_path, timed) / "000" / runs.RUN_FILE
+        run.parent.mkdir(parents=True)
+        run.touch()
+        found.append(saved.load_nearest(tmp_path, Setting.of(own)))
+    assert found == ["auto", "off"]
 
 
 @pytest.mark.long
