@@ -19,8 +19,11 @@ from unittest import mock
 import projects
 import pytest
 from backends import Backend
+from forked import ForkedChild
 from hypothesis import HealthCheck, settings
 from projects import ROOT, nnbench_in
+
+from nnbench.measure import process
 
 # Torch's threads spin while they wait: with a test on each CPU they only take time from each other.
 os.environ.setdefault("GOMP_SPINCOUNT", "0")
@@ -86,6 +89,7 @@ def _own_surroundings(
             surroundings.setenv("KERAS_BACKEND", "jax")
             if pytestconfig.option.markexpr != "alone":
                 surroundings.setenv("XLA_FLAGS", QUICK_TO_COMPILE)
+                surroundings.setattr(process, "Child", ForkedChild)
             else:
                 from nnbench.measure import schedule
 

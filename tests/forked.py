@@ -1,95 +1,112 @@
-"""Commands that train in their own process, forked from one that has imported Keras on JAX.
+"""Processes that train on the CPU, forked from one that has imported Keras on their backend.
 
 Each is a process of its own all the same; what imports take need not be paid for each test.
 """
 
+import atexit
+import contextlib
 import json
+import os
+import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
+from nnbench.machine.child import Child
+
+HERE = Path(__file__).parent
 LIMIT_S = 900
 """Of one command. It ends what hangs, and is no measure of anything."""
 
-SERVE = """
-import json, os, signal, sys, traceback, warnings
-
-from nnbench.machine import devices, keras_import
-os.environ.update(devices.environment("jax", "cpu", None))
-with keras_import.only_what_trains("jax"):
-    import keras
-from nnbench.cli import main
-from nnbench.show import figures, progress
-from nnbench.training import charts, loss_curve, session, tables
-
-warnings.filterwarnings("ignore", message="os.fork")
-if len(os.listdir("/proc/self/task")) > 1:
-    raise SystemExit("what has threads cannot be forked")
-
-def command(asked):
-    os.chdir(asked["folder"])
-    os.environ.clear()
-    os.environ.update(asked["environment"])
-    sys.path[:0] = os.environ.get("PYTHONPATH", "").split(os.pathsep)
-    sys.argv = ["nnbench", *asked["arguments"]]
-    nothing = os.open(os.devnull, os.O_RDONLY)
-    files = [os.open(asked[name], os.O_WRONLY) for name in ("out", "errors")]
-    for number, file in enumerate((nothing, *files)):
-        os.dup2(file, number)
-    main()
-
-def forked(asked):
-    if child := os.fork():
-        return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-    status = 1
-    try:
-        signal.alarm(asked["limit_s"])
-        command(asked)
-        status = 0
-    except SystemExit as end:
-        status = end.code or 0
-    except BaseException:
-        traceback.print_exc()
-    finally:
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(status)
-
-answers = os.fdopen(os.dup(1), "w")
-for line in sys.stdin:
-    print(forked(json.loads(line)), file=answers, flush=True)
-"""
+WORKER = "nnbench.measure.worker"
 
 
 class Forks:
-    """Starts the first process when it is needed, and then a fork of it for each command."""
+    """Starts the server of a backend when it is needed; without one there are no forks of it."""
 
     def __init__(self) -> None:
-        self._process: subprocess.Popen[str] | None = None
+        self._servers: dict[str, tuple[str, subprocess.Popen[str]]] = {}
+        self._owner = 0
+
+    def socket(self, backend: str) -> str | None:
+        """Where the server of a backend listens; None where nothing can be forked."""
+        if self._owner != os.getpid():
+            self._servers, self._owner = {}, os.getpid()
+        if backend not in self._servers:
+            self._servers[backend] = _server(backend)
+        path, process = self._servers[backend]
+        return path if process.poll() is None else None
 
     def run(
         self, folder: Path, arguments: list[str], environment: dict[str, str]
     ) -> "subprocess.CompletedProcess[str] | None":
         """Run `nnbench` in a folder, in just this environment; None where that cannot be."""
-        if self._process is None or self._process.poll() is not None:
-            self._process = subprocess.Popen(
-                [sys.executable, "-c", SERVE],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.DEVNULL,
-                text=True,
-            )
-        with tempfile.NamedTemporaryFile("r") as out, tempfile.NamedTemporaryFile("r") as errors:
-            asked = {"folder": str(folder), "arguments": arguments, "environment": environment}
-            asked |= {"out": out.name, "errors": errors.name, "limit_s": LIMIT_S}
+        path = self.socket("jax")
+        if path is None:
+            return None
+        with contextlib.ExitStack() as here:
+            nothing = here.enter_context(Path(os.devnull).open())
+            out, errors = (here.enter_context(tempfile.TemporaryFile("w+")) for _ in range(2))
             try:
-                self._process.stdin.write(json.dumps(asked) + "\n")
-                self._process.stdin.flush()
-            except BrokenPipeError:
-                return None
-            status = self._process.stdout.readline()
-            if not status:
-                return None
-            told = out.read(), errors.read()
-        return subprocess.CompletedProcess(arguments, int(status), *told)
+                ended = subprocess.run(
+                    _command(path, "nnbench", arguments),
+                    cwd=folder,
+                    env=environment,
+                    stdin=nothing,
+                    stdout=out,
+                    stderr=errors,
+                    timeout=LIMIT_S,
+                    check=False,
+                )
+            finally:
+                out.seek(0)
+                errors.seek(0)
+            return subprocess.CompletedProcess(
+                arguments, ended.returncode, out.read(), errors.read()
+            )
+
+    def instead_of(self, command: Sequence[str]) -> Sequence[str]:
+        """What is started in place of a worker; anything else as it is."""
+        python, *started = command
+        if python != sys.executable or started[:2] != ["-m", WORKER]:
+            return command
+        case = json.loads(started[2])["warm_up"]
+        # How many threads there are is fixed by an import.
+        usual = case["device"] == "cpu" and case["threads"] is None
+        path = self.socket(case["backend"]) if usual else None
+        return command if path is None else _command(path, WORKER, started[2:])
+
+
+def _server(backend: str) -> "tuple[str, subprocess.Popen[str]]":
+    folder = tempfile.mkdtemp(prefix="forks-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    path = f"{folder}/socket"
+    process = subprocess.Popen(
+        [sys.executable, str(HERE / "fork_server.py"), path, backend],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+    assert process.stdout is not None
+    if not process.stdout.readline():
+        process.wait()
+    return path, process
+
+
+def _command(path: str, module: str, arguments: Sequence[str]) -> list[str]:
+    client = [sys.executable, "-I", "-S", str(HERE / "fork_client.py")]
+    return [*client, path, module, *arguments]
+
+
+FORKS = Forks()
+
+
+class ForkedChild(Child):
+    """A child that is forked where it can be."""
+
+    def __init__(self, command: Sequence[str], **options: Any) -> None:
+        super().__init__(FORKS.instead_of(command), **options)

@@ -14,7 +14,7 @@ from pathlib import Path
 from unittest import mock
 
 import pytest
-from forked import Forks
+from forked import FORKS
 
 from nnbench.cli import main
 
@@ -30,8 +30,6 @@ LIMIT_S = 900
 
 TRAINS_ITSELF = {"train"}
 """Commands that start a backend in their own process; all others leave that to workers."""
-
-FORKS = Forks()
 
 FRAMEWORKS = {"keras", "tensorflow", "jax", "torch"}
 

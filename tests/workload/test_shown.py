@@ -7,7 +7,8 @@ import subprocess
 import sys
 
 import pytest
-from projects import FORKS, nnbench_in
+from forked import FORKS
+from projects import nnbench_in
 
 OWN = """
 import numpy as np
