@@ -446,6 +446,8 @@ def main() -> int:
     parser.add_argument("--results", type=Path, default=Path("results/predictions"))
     parser.add_argument("--ledger", action="store_true", help="keep it for the documentation")
     options = parser.parse_args()
+    if not list(options.models.glob("*.py")):
+        raise UserError(f"{options.models} is no folder with files of models: --models names one")
     backends = options.backends.split(",")
     for backend in backends:
         devices.check_installed(backend)
