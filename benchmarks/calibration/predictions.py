@@ -260,7 +260,7 @@ def _timed(mine: Sequence[Observed], held_bytes: float) -> dict[str, float]:
         if one.peak_host_bytes and one.held_bytes
     ]
     if added:
-        # A process that has trained other networks still holds some of theirs, and may give it back.
+        # A process that has trained others still holds some of theirs, and may give it back.
         found[MEMORY] = held_bytes + max(0.0, float(np.median(added)))
     return found
 
