@@ -28,7 +28,7 @@ LIMIT_S = 900
 """Of one command. It ends what hangs, and is no measure of anything."""
 
 
-TRAINS_ITSELF = {"train"}
+TRAINS_ITSELF = {"train", "show"}
 """Commands that start a backend in their own process; all others leave that to workers."""
 
 FRAMEWORKS = {"keras", "tensorflow", "jax", "torch"}

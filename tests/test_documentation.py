@@ -52,9 +52,9 @@ QUICK = (
 
 IN_PROCESS = re.compile(
     r"nnbench (?:run|report|explain|layers|tune|race|scale|calibrate|predict|advise|data|doctor"
-    r"|train)[^|$<>]*$"
+    r"|drift|train|show)[^|$<>]*$"
 )
-"""Commands that need no shell and import no backend: so they need no process of their own."""
+"""Commands that need no shell: they run in this process, or in a fork that has a backend."""
 
 FILE = re.compile(r"# (\w+\.py)\n")
 """How a block of Python begins that is a file: the commands of the pages use it."""

@@ -328,7 +328,8 @@ def _group(
     alone = _alone(layers, times)
 
     def used(flops: int, seconds: Interval | None) -> float | None:
-        if not (rate and counted and flops and seconds and seconds.value > 0):
+        # Of what may have taken no time no rate is known.
+        if not (rate and counted and flops and seconds and seconds.low > 0):
             return None
         return flops / seconds.value / rate
 

@@ -34,6 +34,9 @@ MANY_LINES = 40
 REDRAWN_PER_S = 2
 """More often would take from the machine that is being timed."""
 
+LEAST_DONE = 0.1
+"""Before more than such a share is done, nothing is said of the time left: starts take longest."""
+
 BAR_WIDTH, OTHER_LINES = 20, 11
 """Of what is redrawn in place: the bar, and lines that are not the table's rows."""
 
@@ -205,8 +208,8 @@ class Bar:
         return begins or waited_s >= QUIET_S
 
     def _left(self, now: _Shown) -> str:
-        fresh = now.done - (self._first_done or 0)
-        if fresh <= 0 or not now.total:
+        fresh, left = now.done - (self._first_done or 0), now.total - now.done
+        if not now.total or fresh <= LEAST_DONE * (fresh + left):
             return ""
-        left_s = (time.monotonic() - self._began_s) / fresh * (now.total - now.done)
+        left_s = (time.monotonic() - self._began_s) / fresh * left
         return f"about {units.about(left_s)}"

@@ -75,6 +75,13 @@ def test_parts_are_what_each_layer_adds_and_add_up_to_the_whole():
     assert words.warnings(one) == []
 
 
+def test_of_what_may_have_taken_no_time_no_rate_is_told():
+    groups = found(noise=0.3).groups
+    unsure = [one for one in groups if one.time_s.low <= 0]
+    assert unsure
+    assert [one for one in groups if one.utilisation is None] == unsure
+
+
 def test_each_layer_alone_is_a_check_and_what_differs_is_told():
     alone = {"conv2d": 1, "re_lu": 2, "flatten": 0, "dense": 4, "dense_1": 4}
     layers = [replace(one, alone=alone[one.name]) for one in LAYERS]

@@ -241,6 +241,19 @@ def test_a_pipe_gets_a_line_a_launch_and_never_many(capsys, monkeypatch):
     assert 40 <= len(capsys.readouterr().err.splitlines()) <= 50
 
 
+def test_nothing_is_said_of_the_time_left_before_a_tenth_is_done(capsys, monkeypatch):
+    now_s = 0.0
+    monkeypatch.setattr(progress.time, "monotonic", lambda: now_s)
+    with progress.Bar(72, "trials") as bar:
+        bar.show(0, "torch step")
+        for done in (1, 7, 8):
+            now_s += 20
+            bar.show(done, "torch step")
+    # The first of them waited for a backend's start: it says nothing of those that follow.
+    told = ["left" in line for line in capsys.readouterr().err.splitlines()]
+    assert told == [False, False, True]
+
+
 def test_durations_are_told_roughly():
     told = [units.about(seconds) for seconds in (0.2, 7.4, 44, 94, 200, 5000, 9000)]
     assert told == ["1 s", "7 s", "40 s", "90 s", "3 min", "83 min", "2.5 h"]
