@@ -75,7 +75,8 @@ class Finding:
     `rows` of all were timed; `epochs` were trained for the drift; `again` is the present setting's
     drift from itself. `same` keeps the training, `changing` does not and is faster; None where
     nothing is. Where `same` is None, `likely` keeps the training and was the fastest so far, though
-    its interval does not show that it is faster than now. So many single changes were `not_reached` within the budget.
+    its interval does not show that it is faster than now. So many single changes were `not_reached`
+    within the budget.
     """
 
     tuning: Tuning
