@@ -145,9 +145,9 @@ def named(tuning: Tuning) -> list[Case]:
 
 
 def likeliest(tuning: Tuning) -> Case | None:
-    """Where nothing was found to be faster with the same training: what was so in the mean.
+    """What trains as now and was faster in the mean, where nothing was shown to be faster.
 
-    The fastest of what was timed to the end, if by more than the margin.
+    It is the fastest of what was timed to the end, if by more than the margin; else None.
     """
     if _chosen(tuning)[0] is not None:
         return None

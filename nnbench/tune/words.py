@@ -21,7 +21,7 @@ def sentences(found: Finding) -> list[str]:
     if found.likely is not None:
         told.append(
             f"Likely, but not shown: {found.likely.name} takes "
-            f"{sentence(found.likely.ratio, RATIO)} the time of now, which a larger --budget tells."
+            f"{sentence(found.likely.ratio, RATIO)} the time of now. A larger --budget may show it."
         )
     for one in found.answers:
         told += [_fastest(found, one), *_about(found, one)]

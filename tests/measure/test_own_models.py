@@ -118,12 +118,11 @@ STREAMS = {
 @pytest.mark.parametrize(
     ("backend", "stream"),
     [
-        ("torch", "loader"),
-        pytest.param("torch", "tfdata", marks=LONG),
-        pytest.param("jax", "tfdata", marks=LONG),
-        pytest.param("jax", "batches", marks=LONG),
-        pytest.param("tensorflow", "batches", marks=LONG),
-        pytest.param("tensorflow", "loader", marks=LONG),
+        pytest.param(
+            backend, stream, marks=() if (backend, stream) == ("torch", "loader") else LONG
+        )
+        for backend in ("torch", "jax", "tensorflow")
+        for stream in STREAMS
     ],
 )
 def test_streams_are_trained_on_by_fit_and_what_their_batches_take_is_told(trials, backend, stream):
