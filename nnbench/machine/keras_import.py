@@ -6,12 +6,13 @@ everything can be imported as ever.
 """
 
 import contextlib
-import gc
 import importlib
 import sys
 from collections.abc import Iterator
 from types import ModuleType
 from typing import Any
+
+from nnbench.machine import garbage
 
 OPTIONAL = ("IPython", "matplotlib", "pandas", "sklearn")
 """In a notebook IPython is there already, and stays."""
@@ -29,9 +30,12 @@ PUT_OFF = (
     f"{_TPU_ATTENTION}.splash_attention_kernel",
     f"{_TPU_ATTENTION}.splash_attention_mask",
     *("h5py", "rich", "rich.console", "rich.markup", "rich.table"),
+    *("keras._tf_keras", "keras.applications", "keras.datasets", "keras.distillation"),
+    *("keras.export", "keras.visualization", "keras.wrappers"),
+    *("keras.src.applications", "keras.src.datasets", "keras.src.visualization"),
 )
 """Eigenvalues of sparse matrices, with all of `scipy.sparse`, and attention on TPUs; what saves and
-prints a model."""
+prints a model; of Keras networks and data that are downloaded, and what no training asks for."""
 
 
 class Later(ModuleType):
@@ -51,6 +55,9 @@ class Later(ModuleType):
             importlib.import_module(f"{self.__name__}.{name}")
         return getattr(real, name)
 
+    def __dir__(self) -> list[str]:
+        return dir(importlib.import_module(self.__name__))
+
 
 @contextlib.contextmanager
 def only_what_trains(backend: str) -> Iterator[None]:
@@ -60,14 +67,8 @@ def only_what_trains(backend: str) -> Iterator[None]:
     """
     more = OPTIONAL_FOR_TENSORFLOW if backend == "tensorflow" else OPTIONAL_BUT_FOR_TENSORFLOW
     stand_ins = {name: Later(name) for name in PUT_OFF}
-    collects = gc.isenabled()
-    gc.disable()
-    try:
-        with _in_place_of({**dict.fromkeys(OPTIONAL + more), **stand_ins}):
-            yield
-    finally:
-        if collects:
-            gc.enable()
+    with garbage.not_collected(), _in_place_of({**dict.fromkeys(OPTIONAL + more), **stand_ins}):
+        yield
 
 
 @contextlib.contextmanager

@@ -7,11 +7,12 @@ from benchmarks.peers.task import Prepared
 def prepare(task, backend):
     _keras.start(backend)
     from nnbench.training import compiled
+    from nnbench.training.compiled import program_cache
     from nnbench.training.compiled.fast_fit import fast_fit
     from nnbench.workload import initial_values
 
     # As `nnbench train` makes a model.
-    with initial_values.quick():
+    with program_cache.on_disk(), initial_values.quick():
         model = _keras.model(task)
     given = {"batch_size": task.batch_size, "jit_compile": "auto"}
     if task.once:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nnbench.errors import UserError
+from nnbench.machine import garbage
 from nnbench.training.compiled import Logs, Prepared, prepare, program_cache, python_state, refusals
 from nnbench.training.compiled.data import state_variables
 from nnbench.workload import initial_values
@@ -98,7 +99,8 @@ def fast_fit(
         refusals.check_callbacks(given, validates=validates)
         more: dict[str, Any] = {"seed": seed, "jit_compile": jit_compile}
         more["epochs"] = max(0, epochs - initial_epoch)
-        with program_cache.on_disk():
+        # A search for garbage goes through all that the backend has imported, again and again.
+        with program_cache.on_disk(), garbage.not_collected():
             with initial_values.quick():
                 prepared = prepare(model, x, y, **more, **options)
             held = python_state.held(model)

@@ -10,7 +10,6 @@ import contextlib
 import functools
 from collections.abc import Iterator
 from typing import Any
-from unittest import mock
 
 import jax
 import jax.numpy as jnp
@@ -22,14 +21,16 @@ def in_few_operations() -> Iterator[None]:
     """Layers that are traced meanwhile are normalised as told above."""
     from keras.src.ops import nn
 
-    name = "_layer_normalization"
-    plain: Any = getattr(nn, name, None)
+    plain: Any = getattr(nn, "_layer_normalization", None)
     if plain is None or jax.default_backend() != "cpu":
         # Keras' own affair, which another version may do otherwise.
         yield
         return
-    with mock.patch.object(nn, name, functools.partial(_layer_normalization, plain)):
+    nn._layer_normalization = functools.partial(_layer_normalization, plain)
+    try:
         yield
+    finally:
+        nn._layer_normalization = plain
 
 
 def _layer_normalization(

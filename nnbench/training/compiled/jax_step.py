@@ -4,7 +4,6 @@ import math
 from typing import Any
 
 import jax
-import jax.extend.core
 import jax.numpy as jnp
 import keras
 from jax import lax
@@ -109,10 +108,12 @@ def rows_of(data: Any, begin: Any, count: int) -> Any:
     return jax.tree.map(lambda a: lax.dynamic_slice_in_dim(a, begin, count), data)
 
 
-@jax.jit  # type: ignore[untyped-decorator]
 def copied(state: State) -> State:
-    """A program may overwrite its input's buffers; the model keeps its own until it is done."""
-    return jax.tree.map(jnp.copy, state)  # type: ignore[no-any-return]
+    """A program may overwrite its input's buffers; the model keeps its own until it is done.
+
+    A function that copies would be compiled, for each model anew.
+    """
+    return jax.device_put(state, may_alias=False)  # type: ignore[no-any-return]
 
 
 def same_types(new: Any, old: Any) -> Any:
@@ -129,6 +130,9 @@ def flat(logs: Logs) -> Logs:
 
 
 def _product_flops(jaxpr: Any) -> float:
+    # It imports all of Pallas, and a chain of Dense layers does without.
+    import jax.extend.core
+
     found = 0.0
     for equation in jaxpr.eqns:
         name, options = equation.primitive.name, equation.params
