@@ -17,25 +17,27 @@ from nnbench.machine import garbage
 OPTIONAL = ("IPython", "matplotlib", "pandas", "sklearn")
 """In a notebook IPython is there already, and stays."""
 
-OPTIONAL_BUT_FOR_TENSORFLOW = ("requests",)
-"""TensorFlow itself does not start without it."""
-
 OPTIONAL_FOR_TENSORFLOW = ("jax", "scipy")
 """It imports all of both, for TFLite's conversion of JAX' functions and for the Keras of before."""
 
+_TF = "tensorflow._api.v2"
 _TPU_ATTENTION = "jax.experimental.pallas.ops.tpu.splash_attention"
 PUT_OFF = (
     "jax.experimental.sparse.linalg",
     _TPU_ATTENTION,
     f"{_TPU_ATTENTION}.splash_attention_kernel",
     f"{_TPU_ATTENTION}.splash_attention_mask",
-    *("h5py", "rich", "rich.console", "rich.markup", "rich.table"),
+    *("h5py", "requests", "rich", "rich.console", "rich.markup", "rich.table"),
     *("keras._tf_keras", "keras.applications", "keras.datasets", "keras.distillation"),
     *("keras.export", "keras.visualization", "keras.wrappers"),
     *("keras.src.applications", "keras.src.datasets", "keras.src.visualization"),
+    *(f"{_TF}.compat.v1", f"{_TF}.compat.v2", f"{_TF}.feature_column"),
+    *(f"{_TF}.__internal__.feature_column", f"{_TF}.__internal__.distribute.combinations"),
+    f"{_TF}.raw_ops",
 )
-"""Eigenvalues of sparse matrices, with all of `scipy.sparse`, and attention on TPUs; what saves and
-prints a model; of Keras networks and data that are downloaded, and what no training asks for."""
+"""Eigenvalues of sparse matrices, with all of `scipy.sparse`, and attention on TPUs; what saves,
+downloads and prints; of Keras networks and data that are downloaded, and what no training asks for;
+of TensorFlow its first version and what its own tests need."""
 
 
 class Later(ModuleType):
@@ -65,7 +67,7 @@ def only_what_trains(backend: str) -> Iterator[None]:
 
     Nor is garbage collected, which takes a quarter of such an import and finds next to nothing.
     """
-    more = OPTIONAL_FOR_TENSORFLOW if backend == "tensorflow" else OPTIONAL_BUT_FOR_TENSORFLOW
+    more = OPTIONAL_FOR_TENSORFLOW if backend == "tensorflow" else ()
     stand_ins = {name: Later(name) for name in PUT_OFF}
     with garbage.not_collected(), _in_place_of({**dict.fromkeys(OPTIONAL + more), **stand_ins}):
         yield

@@ -48,7 +48,7 @@ from keras.src.backend.jax import nn
 assert "requests" not in sys.modules
 assert gc.isenabled()
 put_off = {"scipy.sparse", "jax.experimental.sparse.linalg", "jax.experimental.pallas.tpu"}
-put_off |= {"h5py", "rich.console"}
+put_off |= {"h5py", "rich.console", "keras.src.applications", "keras.src.datasets"}
 assert not put_off & set(sys.modules), put_off & set(sys.modules)
 print(nn.splash_attention_mask.CausalMask.__name__, nn.splash_attention_kernel.SegmentIds.__name__)
 keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)]).summary(print_fn=str.lower)
@@ -58,9 +58,32 @@ assert splash_attention_mask.CausalMask is nn.splash_attention_mask.CausalMask
 import jax.experimental.sparse
 print(jax.experimental.sparse.linalg.spsolve.__name__)
 import jax.experimental.sparse.linalg
+print(keras.applications.ResNet50.__name__, "mnist" in dir(keras.datasets))
+from keras import applications
+from keras.applications.resnet50 import ResNet50
+assert applications.ResNet50 is ResNet50
+assert keras.datasets.mnist.load_data
 assert put_off < set(sys.modules)
 """
-    assert in_fresh_backend("jax", code).split() == ["CausalMask", "SegmentIds", "spsolve"]
+    assert in_fresh_backend("jax", code).split() == [
+        *("CausalMask", "SegmentIds", "spsolve"),
+        *("ResNet50", "True"),
+    ]
+
+
+@LONG
+def test_what_tensorflow_puts_off_is_there_when_it_is_asked_for(in_fresh_backend):
+    code = """
+import sys
+import tensorflow as tf
+spared = {"requests", "tensorflow._api.v2.compat.v1"} & set(sys.modules)
+one = tf.raw_ops.AddV2(x=tf.compat.v1.ones([]), y=tf.compat.v2.constant(1.0))
+import tensorflow.compat.v1 as first
+import requests
+kinds = first.train.AdamOptimizer, tf.lite.TFLiteConverter, tf.feature_column.numeric_column
+print(not spared, float(one), all(map(callable, (*kinds, requests.get))))
+"""
+    assert in_fresh_backend("tensorflow", code).split() == ["True", "2.0", "True"]
 
 
 SEEDED = """
