@@ -50,15 +50,19 @@ class Later(ModuleType):
         part = sys.modules.get(f"{self.__name__}.{name}")
         if isinstance(part, Later):
             return part
-        if sys.modules.get(self.__name__) is self:
-            del sys.modules[self.__name__]
-        real = importlib.import_module(self.__name__)
+        real = _loaded(self)
         if not hasattr(real, name):
             importlib.import_module(f"{self.__name__}.{name}")
         return getattr(real, name)
 
     def __dir__(self) -> list[str]:
-        return dir(importlib.import_module(self.__name__))
+        return dir(_loaded(self))
+
+
+def _loaded(stand_in: Later) -> ModuleType:
+    if sys.modules.get(stand_in.__name__) is stand_in:
+        del sys.modules[stand_in.__name__]
+    return importlib.import_module(stand_in.__name__)
 
 
 @contextlib.contextmanager

@@ -1,10 +1,13 @@
 """Starting Keras in a process of ours."""
 
+import contextlib
+import gc
 import json
+import sys
 
 import pytest
 
-from nnbench.machine import devices
+from nnbench.machine import devices, garbage, keras_import
 
 LONG = pytest.mark.long
 TENSORFLOW, TORCH = (pytest.param(name, marks=LONG) for name in ("tensorflow", "torch"))
@@ -37,6 +40,26 @@ import numpy as np, tensorflow as tf
 print(not spared, scipy.sparse.issparse(scipy.sparse.eye(2)), int(jax.numpy.arange(3).sum()))
 """
     assert in_fresh_backend("tensorflow", code).split() == ["True", "True", "3"]
+
+
+@pytest.mark.parametrize("enabled", [True, False])
+def test_garbage_is_collected_afterwards_as_before(enabled):
+    collects = gc.isenabled()
+    try:
+        (gc.enable if enabled else gc.disable)()
+        with contextlib.suppress(ValueError), garbage.not_collected():
+            assert not gc.isenabled()
+            raise ValueError
+        assert gc.isenabled() == enabled
+    finally:
+        (gc.enable if collects else gc.disable)()
+
+
+def test_a_stand_in_tells_what_the_module_has_before_it_is_loaded(monkeypatch):
+    stand_in = keras_import.Later("wave")
+    monkeypatch.setitem(sys.modules, "wave", stand_in)
+    assert "open" in dir(stand_in)
+    assert sys.modules["wave"] is not stand_in
 
 
 def test_what_is_put_off_is_there_when_it_is_asked_for(in_fresh_backend):
