@@ -19,6 +19,9 @@ CANDIDATES = 512
 EPOCH_LIMIT_S, SHAPED_LIMIT_S = 1.0, 0.4
 """No case is timed whose epoch is guessed to take longer: on a table, and on all else."""
 
+EVEN = 0.4
+"""Of mini-batches so many divide an epoch, and leave no smaller last one to compile for."""
+
 SWEEPS = {"fit": 3, "compiled": 0}
 """On the compiled path a step is an epoch divided by its steps: there is nothing to sweep."""
 
@@ -44,24 +47,23 @@ def _of_family(setting: Setting, family: str, count: int, seed: int) -> list[Cas
     space = SPACES[family]
     # Twice as many, for those left out; Sobol sequences come in powers of two.
     enough = int(np.ceil(np.log2(2 * count)))
-    points = stats.qmc.Sobol(8, rng=np.random.default_rng(seed)).random_base2(enough)
+    points = stats.qmc.Sobol(9, rng=np.random.default_rng(seed)).random_base2(enough)
     found: dict[str, Case] = {}
-    for depth, width, rows, batch, size, channel, knob, kind in points:
+    for depth, width, rows, batch, size, channel, knob, kind, even in points:
         share = (batch - space.full) / (1 - space.full)
         chosen = space.settings[int(knob * len(space.settings))]
         widths = (between(space.widths, width, space.each),) * between(space.depths, depth)
+        batch_rows = None if share < 0 else between(space.batches, share)
+        row_count = between(space.rows, rows)
+        if batch_rows and even < EVEN:
+            row_count = batch_rows * max(2, round(row_count / batch_rows))
         recipe = space.recipe(
             space.takes[int(kind * len(space.takes))],
-            between(space.rows, rows),
+            row_count,
             between(space.sizes, size),
             between(space.channels, channel),
         )
-        case = setting.case(
-            Architecture(widths, family, chosen),
-            between(space.rows, rows),
-            None if share < 0 else between(space.batches, share),
-            recipe,
-        )
+        case = setting.case(Architecture(widths, family, chosen), row_count, batch_rows, recipe)
         if guessed_epoch_s(case) <= (EPOCH_LIMIT_S if recipe is None else SHAPED_LIMIT_S):
             found.setdefault(case.key, case)
     return list(found.values())[:count]

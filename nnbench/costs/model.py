@@ -419,21 +419,23 @@ def _prior(observed: Sequence[Observations], counts: Sequence[Array]) -> tuple[A
     """Centres of the coefficients' logarithms, and what standard normal variables add to them.
 
     Shapes (terms,) and (terms + 1, variables); the last row is for the softness. A term is centred
-    where it would take `USUAL_SHARE` of a usual time; terms that are alike have one centre.
+    where it would take `USUAL_SHARE` of a usual time; terms that are alike have one centre, each
+    for its size.
     """
     terms = TERMS[observed[0].phase]
+    sizes = np.array([term.size for term in terms])
     alike = [term.like or term.name for term in terms]
     names = list(dict.fromkeys(alike))
     groups = np.array([[name == one for one in alike] for name in names], dtype=float)
     left_s = np.concatenate(
         [np.maximum(one.times_s - one.known_s, 0.02 * one.times_s) for one in observed]
     )
-    totals = np.vstack(counts) @ groups.T
+    totals = np.vstack(counts) * sizes @ groups.T
     usual: list[float] = []
     for column in totals.T:
         has = column > 0
         usual.append(float(np.median(np.log(left_s[has] / column[has]))) if has.any() else -25.0)
-    centres = groups.T @ np.array(usual) + math.log(USUAL_SHARE)
+    centres = groups.T @ np.array(usual) + math.log(USUAL_SHARE) + np.log(sizes)
     shared = WIDE * groups.T
     own = LIKE * np.eye(len(terms))[:, [bool(term.like) for term in terms]]
     loadings = np.column_stack([shared, own])

@@ -81,7 +81,7 @@ def _transformer(widths: Sequence[int], size: int, channels: int) -> float:
 
 
 _TABLE = {"rows": (500, 20_000), "batches": (32, 512), "full": 0.4}
-_SMALL = {"rows": (64, 2_000), "batches": (16, 256), "full": 0.15}
+_SMALL = {"rows": (64, 2_000), "batches": (16, 256), "full": 0.25}
 _NORM = ((), (("norm", True),))
 _BOTH_ENDS = ((), (), (("bidirectional", True),))
 _IMAGES = {

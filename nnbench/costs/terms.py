@@ -50,20 +50,44 @@ def kind_of(line: LayerCount) -> str | None:
 class Term:
     """One kind of work: `unit` says what its coefficient is a cost of.
 
-    Terms that are `like` each other cost about the same, so that what is not known of one is
-    guessed from the others.
+    Terms that are `like` each other cost about the same for their `size`, so that what is not known
+    of one is guessed from the others.
     """
 
     name: str
     unit: str
     like: str = ""
+    size: float = 1.0
 
+
+OPERATIONS = {
+    "dense": 3, "convolution": 3, "separable": 4, "recurrent": 15, "attention": 15,
+    "normalisation": 8, "pooling": 1, "embedding": 1, "elementwise": 1,
+}  # fmt: skip
+"""Of arrays, about, in a layer of each kind: products, sums, activations. Where none of a kind was
+timed, its cost is guessed by these."""
 
 ONCE = Term("overhead", "s")
-LAYERS = {kind: Term(f"layers: {kind}", "s per layer", "layers") for kind in KINDS}
+LAYERS = {
+    kind: Term(f"layers: {kind}", "s per layer", "layers", OPERATIONS[kind]) for kind in KINDS
+}
+FIRST = {
+    kind: Term(f"first layer: {kind}", "s beyond others", "first layers", OPERATIONS[kind])
+    for kind in KINDS
+}
+"""What a compiler needs for the first layer of a kind beyond what each takes: much of what it makes
+of the next ones is alike, or is made beside it on another core."""
+
 TURN = Term("time steps", "s per time step and layer", "layers")
 VARIABLE = Term("weight tensors", "s per tensor")
 FLOPS = {kind: Term(f"products: {kind}", "s per FLOP", "products") for kind in WITH_PRODUCTS}
+NARROW = {
+    width: Term(f"products: dense, up to {width} wide", "s per FLOP", "narrow products")
+    for width in (16, 64)
+}
+"""What the FLOPs of so many of a Dense layer's inputs and outputs cost more: fewer fill no vector,
+or no tile, of a product's kernel."""
+
 ELEMENTWISE = {kind: Term(f"value by value: {kind}", "s per FLOP", "elementwise") for kind in KINDS}
 ROWS = {kind: Term(f"rows: {kind}", "s per row and product", "rows") for kind in WITH_PRODUCTS}
 HIDDEN = {kind: Term(f"inputs: {kind}", "s per byte", "inputs") for kind in WITH_PRODUCTS}
@@ -76,10 +100,11 @@ BATCH_TENSOR = Term("batches: weight tensors", "s per tensor and batch")
 SHUFFLED = Term("shuffled rows", "s per row")
 DATA = Term("data", "s per byte")
 MINI = Term("mini-batches", "s")
+SECOND = Term("a smaller last batch", "s")
 A_STEP = Term("a step's work", "of a step")
 AGAIN = Term("smaller last batch", "of tracing and compiling")
-"""The last two are shares of what other phases take; mini-batches and shuffled rows count only on a
-compiled path, whose program then shuffles."""
+"""The last two are shares of what other phases take. Mini-batches, a smaller last batch and
+shuffled rows count only on a compiled path, whose program loops, shuffles and has a second step."""
 
 
 @dataclass(frozen=True)
@@ -104,6 +129,7 @@ NO_CACHE = Cache()
 
 WORK = (
     *FLOPS.values(),
+    *NARROW.values(),
     *ELEMENTWISE.values(),
     *ROWS.values(),
     *HIDDEN.values(),
@@ -120,8 +146,11 @@ AROUND_STEPS = (EACH_EPOCH, BATCH, BATCH_TENSOR, SHUFFLED, DATA)
 TERMS: dict[str, tuple[Term, ...]] = {
     BUILD: (ONCE, *LAYERS.values(), VARIABLE, WEIGHT),
     PREPARE: (ONCE, *LAYERS.values(), VARIABLE, WEIGHT, DATA),
-    TRACE: (ONCE, *LAYERS.values(), TURN, VARIABLE, MINI, A_STEP),
-    COMPILE: (ONCE, *LAYERS.values(), TURN, VARIABLE, MINI, WEIGHT, ACTIVATION),
+    TRACE: (ONCE, *LAYERS.values(), TURN, VARIABLE, MINI, SECOND, A_STEP),
+    COMPILE: (
+        *(ONCE, *LAYERS.values(), *FIRST.values(), TURN, VARIABLE),
+        *(MINI, SECOND, WEIGHT, ACTIVATION),
+    ),
     FIRST_STEP: (ONCE, *LAYERS.values(), VARIABLE, A_STEP, WEIGHT),
     STEP: (*IN_STEP, *AROUND_STEPS),
     EPOCH: (*IN_STEP, *AROUND_STEPS),
@@ -177,6 +206,11 @@ class Counted:
                 # A recurrent layer that hands on its last step only has made all of them.
                 rows = math.prod(line.output[:-1]) * (line.steps if len(line.output) == 2 else 1)
                 found[ROWS[kind]] += rows
+                inputs = line.forward_products / (2 * rows * line.output[-1])
+                for width, term in NARROW.items() if kind == "dense" else ():
+                    # So that a wider layer never costs less.
+                    part = min(1, width / inputs) * min(1, width / line.output[-1])
+                    found[term] += part * (line.forward_products + line.backward_products)
                 if line.backward_products > line.forward_products:
                     found[HIDDEN[kind]] += 4 * line.forward_products / 2 / max(1, line.output[-1])
         return found
@@ -192,21 +226,30 @@ def has_smaller_batch(case: Case) -> bool:
     return rows_of_last_batch(case) < case.batch_rows
 
 
+def _steps_from_python(one: Counted) -> bool:
+    """Whether a compiled path calls a program for each step, as JAX does for convolutions."""
+    convolves = any(one.step[LAYERS[kind]] for kind in ("convolution", "separable"))
+    return one.case.backend == "jax" and convolves
+
+
 def counts(one: Counted, phase: str, cache: Cache = NO_CACHE) -> dict[Term, float]:
     """How much of each of its terms is in a phase of a case."""
     if phase in (STEP, EPOCH):
         return _of_steps(one, phase, cache)
     case, compiled = one.case, one.case.path == "compiled"
     # The one program of a compiled path has a smaller last batch's step, too.
-    bodies = 1.0 + (compiled and phase in (TRACE, COMPILE) and has_smaller_batch(case))
+    second = float(compiled and has_smaller_batch(case))
+    bodies = 1.0 + second * (phase in (TRACE, COMPILE))
     found = {term: bodies * value for term, value in one.step.items()}
+    found |= {FIRST[kind]: bodies * (one.step[term] > 0) for kind, term in LAYERS.items()}
     found |= {ONCE: 1.0, WEIGHT: one.step[WEIGHT]}
     if case.backend != "torch":
         # Others trace a loop over time steps, not each of them.
         found[TURN] = 0.0
     mini = compiled and case.steps_per_epoch > 1
     return found | {
-        MINI: float(mini),
+        MINI: float(mini and not _steps_from_python(one)),
+        SECOND: second,
         DATA: _data_bytes(one),
         A_STEP: bodies * one.step_s,
         AGAIN: one.again_s * has_smaller_batch(case),
