@@ -150,16 +150,17 @@ class Program:
         model, own = self._model, self._own_step
         fused = not self._task.jit
         for recurrent in (True, False) if fused and torch_recurrent.are_in(model) else (False,):
-            recorded = None
+            recorded: Recording | None = None
+            left: Tensors = []
             with torch_check.put_back(model, self._state, held, guarded=False):
                 try:
-                    recorded = torch_recording.record(
+                    recorded, left = torch_recording.record(
                         model, own, fresh(batch), fused=fused, recurrent=recurrent
                     )
                 except NotRecordable as reason:
                     self._why_not = str(reason) or "cannot be recorded"
             state = self._state if recorded is None else self._all_of(recorded)
-            if recorded and torch_check.agrees(model, state, held, recorded, own, batch):
+            if recorded and torch_check.agrees(model, state, left, held, recorded, own, batch):
                 return recorded
         if self._keras_own and not torch_check.repeats(model, state, held, own, batch):
             raise UserError(refusals.UNREPEATABLE)
@@ -171,7 +172,7 @@ class Program:
         model = self._model
         kept = torch_check.put_back(model, self._state, held, guarded=False)
         with kept, contextlib.suppress(NotRecordable):
-            recorded = torch_recording.record(model, lambda _: model.reset_metrics() or {}, [])
+            recorded, _ = torch_recording.record(model, lambda _: model.reset_metrics() or {}, [])
             if not held.changed():
                 return recorded.quiet
         return model.reset_metrics

@@ -55,11 +55,24 @@ def numbers_kept() -> Any:
 
 
 def agrees(
-    model: Any, state: Tensors, held: Held, recorded: Recording, own: Step, batch: Any
+    model: Any,
+    state: Tensors,
+    left: Tensors,
+    held: Held,
+    recorded: Recording,
+    own: Step,
+    batch: Any,
 ) -> bool:
-    """Whether both take the same steps; `batch` is one like that recorded."""
+    """Whether both take the same steps; `batch` is one like that recorded.
+
+    `left` is what the step that was recorded made of what it changes.
+    """
+    made = {id(tensor): value for tensor, value in zip(recorded.touched, left, strict=True)}
     with put_back(model, state, held, guarded=False):
-        for before, other in _probes(model, state, recorded, batch):
+        after = [
+            made.get(id(tensor), value) for tensor, value in zip(state, values(state), strict=True)
+        ]
+        for before, other in _probes(model, state, after, batch):
             theirs = _outcome(state, own, before, other)
             ours = _outcome(state, recorded, before, other)
             if held.changed() or not same(ours, theirs, recorded.adds_in_another_order):
@@ -107,7 +120,9 @@ def fresh(batch: Any) -> Any:
     return keras.tree.map_structure(torch.clone, batch, none_is_leaf=False)
 
 
-def _probes(model: Any, state: Tensors, step: Step, batch: Any) -> Iterator[tuple[Tensors, Any]]:
+def _probes(
+    model: Any, state: Tensors, after: Tensors, batch: Any
+) -> Iterator[tuple[Tensors, Any]]:
     """A state after a step and another much later, each with a batch of other numbers."""
     import keras
 
@@ -116,7 +131,6 @@ def _probes(model: Any, state: Tensors, step: Step, batch: Any) -> Iterator[tupl
         return 0.9 * turned if array.is_floating_point() else turned
 
     changed = keras.tree.map_structure(other, batch, none_is_leaf=False)
-    _, after = _outcome(state, step, values(state), changed)
     yield after, changed
     counts = {id(one.value) for one in model.optimizer.variables if one.name == "iteration"}
     later = [0.9 * value if value.is_floating_point() else value for value in after]

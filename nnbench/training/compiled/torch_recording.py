@@ -111,10 +111,11 @@ def record(
     *,
     fused: bool = True,
     recurrent: bool = False,
-) -> Recording:
+) -> tuple[Recording, Tensors]:
     """Take a step of the model and record it. Raises NotRecordable.
 
-    All that the step changes is put back, but for what Keras or Python keep beside tensors.
+    All that the step changes is put back, but for what Keras or Python keep beside tensors. The
+    second is what it made of the tensors that it changes, `touched`.
     `fused`: with operations that Inductor does not know; `recurrent`: those of recurrent layers.
     """
     import keras
@@ -143,7 +144,9 @@ def record(
         if not tape.written.isdisjoint(one.untyped_storage()._cdata for one in last):
             raise NotRecordable("adds to the gradients of the step before")
         torch_tape.simplify(tape)
-        return Recording(tape, list(logs), [tensor for tensor, _ in watch.before.values()])
+        touched = [tensor for tensor, _ in watch.before.values()]
+        left = [tensor.detach().clone() for tensor in touched]
+        return Recording(tape, list(logs), touched), left
     except NotRecordable:
         raise
     except (RuntimeError, ValueError, TypeError, AttributeError, NotImplementedError) as failure:
