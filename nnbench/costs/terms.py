@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nnbench.phases import BUILD, COMPILE, EPOCH, FIRST_STEP, PREPARE, STEP, TRACE
+from nnbench.training.compiled.causes import MOST_IN_A_LOOP
 from nnbench.workload.case import Case
 from nnbench.workload.counts import LayerCount, NetworkCount
 from nnbench.workload.counts.calls import VIEWS
@@ -208,11 +209,14 @@ class Counted:
                 # A recurrent layer that hands on its last step only has made all of them.
                 rows = math.prod(line.output[:-1]) * (line.steps if len(line.output) == 2 else 1)
                 found[ROWS[kind]] += rows
-                inputs = line.forward_products / (2 * rows * line.output[-1])
-                for width, term in NARROW.items() if kind == "dense" else ():
-                    # So that a wider layer never costs less.
-                    part = min(1, width / inputs) * min(1, width / line.output[-1])
-                    found[term] += part * (line.forward_products + line.backward_products)
+                # Without products it is a layer of one's own, which no rule counts.
+                if kind == "dense" and line.forward_products:
+                    units = line.output[-1]
+                    inputs = line.forward_products / (2 * rows * units)
+                    for width, term in NARROW.items():
+                        # So that a wider layer never costs less.
+                        part = min(1, width / inputs) * min(1, width / units)
+                        found[term] += part * (line.forward_products + line.backward_products)
                 if line.backward_products > line.forward_products:
                     found[HIDDEN[kind]] += 4 * line.forward_products / 2 / max(1, line.output[-1])
         return found
@@ -229,9 +233,12 @@ def has_smaller_batch(case: Case) -> bool:
 
 
 def _steps_from_python(one: Counted) -> bool:
-    """Whether a compiled path calls a program for each step, as JAX does for convolutions."""
+    """Whether a compiled path calls a program for each step (see `training.compiled.jax`)."""
     convolves = any(one.step[LAYERS[kind]] for kind in ("convolution", "separable"))
-    return one.case.backend == "jax" and convolves
+    lines = one.count.layers
+    flops = sum(line.forward_products + line.backward_products for line in lines)
+    much = convolves or flops > MOST_IN_A_LOOP
+    return one.case.backend == "jax" and one.case.device == "cpu" and much
 
 
 def counts(one: Counted, phase: str, cache: Cache = NO_CACHE) -> dict[Term, float]:

@@ -18,6 +18,7 @@ from nnbench.costs.prediction import CostModel, Observed
 from nnbench.costs.setting import DataShape, Setting, shape_of
 from nnbench.costs.terms import (
     ACTIVATION,
+    BY_STEPS,
     FIRST,
     FIRST_EPOCH,
     FLOPS,
@@ -30,6 +31,7 @@ from nnbench.costs.terms import (
     VARIABLE,
     Cache,
     Counted,
+    counts,
     has_smaller_batch,
     matrix,
     rows_of_last_batch,
@@ -46,7 +48,7 @@ from nnbench.stats.interval import Interval
 from nnbench.store import runs
 from nnbench.workload.architecture import parse
 from nnbench.workload.case import Training
-from nnbench.workload.counts import NetworkCount
+from nnbench.workload.counts import LayerCount, NetworkCount
 from nnbench.workload.study import Data
 
 SETTING = Setting("jax")
@@ -597,6 +599,36 @@ def test_a_prediction_begins_with_its_answer(model):
     first, *others = words.predicted(said)
     assert first.startswith("64x4: an epoch takes ")
     assert any("lies within what was calibrated" in one for one in others)
+
+
+@pytest.mark.parametrize("kind", ["DenseBlock", "ConvBlock", "LSTMBlock", "Attention"])
+def test_a_layer_of_ones_own_that_no_rule_counts_is_predicted(model, kind):
+    line = LayerCount("mine", kind, (32, 8), 40, 40, 160, counted=False, steps=0)
+    case = SETTING.case(parse("64x4"), 2000, 32)
+    count = replace(case.step_cost, layers=(*case.step_cost.layers, line))
+    plain, told = (model.predict(case, 3, one).total_s.value for one in (case.step_cost, count))
+    assert plain < told < 10 * plain
+
+
+def test_jax_calls_a_program_a_step_for_convolutions_and_huge_products_on_a_cpu_alone():
+    conv = NetworkCount(
+        32, (LayerCount("conv", "Conv2D", (32, 8, 8, 4), 40, 40, 160),), 1024, "adam", 0, 0
+    )
+    found = {}
+    for backend in ("jax", "tensorflow", "torch"):
+        for device in ("cpu", "gpu"):
+            setting = Setting(backend, device=device, path="compiled")
+            for name, text, count in (
+                ("conv", "8x1", conv),
+                ("narrow", "8x1", None),
+                ("huge", "1024x24", None),
+            ):
+                case = setting.case(parse(text), 2048, 512)
+                told = counts(Counted.of(case, count), COMPILE)
+                assert told[MINI] + told[BY_STEPS] == 1
+                found[backend, device, name] = told[BY_STEPS]
+    wanted = {("jax", "cpu", "conv"), ("jax", "cpu", "huge")}
+    assert {one for one, by_steps in found.items() if by_steps} == wanted
 
 
 def test_counts_are_read_back_as_they_were_written():

@@ -31,6 +31,10 @@ MOST_ON_ONE_CORE = 2**15
 MOST_SUMMED_APART = 4096
 """Rows in a batch up to which XLA takes the logarithms of the losses first, then their sum."""
 
+MOST_IN_A_LOOP = 1e10
+"""FLOPs of products in a step from which on a loop costs them more than calls from Python would,
+on JAX and a CPU; convolutions cost more however few they are."""
+
 
 def unlike_fit(case: Case) -> tuple[str, ...]:
     """What differs between an epoch of this case with `fit` and on the compiled path, in words."""

@@ -11,13 +11,11 @@ from typing import Any
 import jax
 from numpy.typing import NDArray
 
+from nnbench.training.compiled.causes import MOST_IN_A_LOOP
 from nnbench.training.compiled.data import Task, state_variables
 from nnbench.training.compiled.jax_loop import Loop
 from nnbench.training.compiled.jax_step import Parts, State, copied
 from nnbench.training.compiled.jax_steps import Steps
-
-MUCH = 1e10
-"""FLOPs of products in a step from which on a loop costs them more than calls from Python would."""
 
 
 class Program:
@@ -43,7 +41,7 @@ class Program:
         # A piece of a network is told what the whole is.
         whole = getattr(self._model, "product_flops", 0.0)
         flops = max(whole, self._parts.product_flops())
-        by_steps = jax.default_backend() == "cpu" and flops > MUCH
+        by_steps = jax.default_backend() == "cpu" and flops > MOST_IN_A_LOOP
         self._chosen = self._steps if by_steps else self._loop
         self._chosen.trace()
 
