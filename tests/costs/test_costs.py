@@ -636,6 +636,8 @@ def test_counts_are_read_back_as_they_were_written():
     again = NetworkCount.of(Field(json.loads(json.dumps(count.to_json())), "a trial"))
     assert [replace(one, name="") for one in count.layers] == list(again.layers)
     assert replace(again, layers=count.layers) == count
+    own = LayerCount("", "DenseBlock", (8, 4), 12, 12, 48, missing="operations of its own")
+    assert replace(count, layers=(own,)).uncounted == ["DenseBlock: operations of its own"]
     told = count.to_json()
     told["layers"][0]["line"]["forward_products"] = -1
     with pytest.raises(UserError, match="forward_products"):

@@ -97,7 +97,9 @@ class NetworkCount:
     @property
     def uncounted(self) -> list[str]:
         """What no rule counts, by kind and name of the layer."""
-        found = [f"{one.kind} {one.name}: {one.missing}" for one in self.layers if one.missing]
+        # What was read back has no names.
+        lines = [one for one in self.layers if one.missing]
+        found = [f"{one.kind} {one.name}".strip() + f": {one.missing}" for one in lines]
         return [*found, *([f"optimizer {self.optimizer}"] if self.update_flops is None else [])]
 
     @property
