@@ -73,7 +73,7 @@ LAYERS = {
     kind: Term(f"layers: {kind}", "s per layer", "layers", OPERATIONS[kind]) for kind in KINDS
 }
 FIRST = {
-    kind: Term(f"first layer: {kind}", "s beyond others", "first layers", OPERATIONS[kind])
+    kind: Term(f"first layer: {kind}", "s beyond the next", "first layers", OPERATIONS[kind])
     for kind in KINDS
 }
 """What a compiler needs for the first layer of a kind beyond what each takes: much of what it makes
@@ -102,7 +102,7 @@ SHUFFLED = Term("shuffled rows", "s per row")
 DATA = Term("data", "s per byte")
 MINI = Term("mini-batches", "s", "mini-batches")
 BY_STEPS = Term("mini-batches, a program a step", "s", "mini-batches")
-SECOND = Term("a smaller last batch", "s")
+SECOND = Term("smaller last batch", "s")
 A_STEP = Term("a step's work", "of a step")
 AGAIN = Term("smaller last batch", "of tracing and compiling")
 """The last two are shares of what other phases take. Mini-batches, a smaller last batch and
