@@ -1,6 +1,7 @@
 """What `nnbench advise` answers: on a made machine whose true costs are known, and for real."""
 
 import json
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -259,6 +260,10 @@ def test_the_page_is_one_file_with_everything_in_it(tmp_path, here):
     assert "http://" not in text
     assert "https://" not in text
     assert len(list((tmp_path / "charts").glob("*.svg"))) == 4
+    # On a phone each row is a card of its own.
+    phases = re.findall(r'<th scope="row"[^>]*?(?: data-above="(\w*)")?></th>', text)
+    assert {"compile", "step"}.issubset(phases)
+    assert "" not in phases
 
 
 def test_batches_change_the_answers(here):
