@@ -22,6 +22,9 @@ EPOCH_LIMIT_S, SHAPED_LIMIT_S = 1.0, 0.4
 EVEN = 0.4
 """Of mini-batches so many divide an epoch, and leave no smaller last one to compile for."""
 
+MEASURED = 0.5
+"""So many networks measure something besides their loss, as most people's do."""
+
 SWEEPS = {"fit": 3, "compiled": 0}
 """On the compiled path a step is an epoch divided by its steps: there is nothing to sweep."""
 
@@ -47,9 +50,9 @@ def _of_family(setting: Setting, family: str, count: int, seed: int) -> list[Cas
     space = SPACES[family]
     # Twice as many, for those left out; Sobol sequences come in powers of two.
     enough = int(np.ceil(np.log2(2 * count)))
-    points = stats.qmc.Sobol(9, rng=np.random.default_rng(seed)).random_base2(enough)
+    points = stats.qmc.Sobol(10, rng=np.random.default_rng(seed)).random_base2(enough)
     found: dict[str, Case] = {}
-    for depth, width, rows, batch, size, channel, knob, kind, even in points:
+    for depth, width, rows, batch, size, channel, knob, kind, even, measured in points:
         share = (batch - space.full) / (1 - space.full)
         chosen = space.settings[int(knob * len(space.settings))]
         widths = (between(space.widths, width, space.each),) * between(space.depths, depth)
@@ -63,7 +66,13 @@ def _of_family(setting: Setting, family: str, count: int, seed: int) -> list[Cas
             between(space.sizes, size),
             between(space.channels, channel),
         )
-        case = setting.case(Architecture(widths, family, chosen), row_count, batch_rows, recipe)
+        case = setting.case(
+            Architecture(widths, family, chosen),
+            row_count,
+            batch_rows,
+            recipe,
+            measured=measured < MEASURED,
+        )
         if guessed_epoch_s(case) <= (EPOCH_LIMIT_S if recipe is None else SHAPED_LIMIT_S):
             found.setdefault(case.key, case)
     return list(found.values())[:count]

@@ -147,8 +147,13 @@ class Setting:
         rows: int,
         batch_size: int | None,
         shaped: ShapedRecipe | None = None,
+        *,
+        measured: bool = False,
     ) -> Case:
-        """A case in this setting, on synthetic data: a table, or what is `shaped`."""
+        """A case in this setting, on synthetic data: a table, or what is `shaped`.
+
+        With `measured` it has the task's usual metric besides its loss.
+        """
         task = self.training.task
         if shaped is None:
             recipe: Any = synthetic.Recipe(rows=rows, features=self.features, task=task)
@@ -172,6 +177,7 @@ class Setting:
             threads=self.threads,
             path=self.path,
             cold_epochs=MOST_EPOCHS,
+            metric=tasks.usual_metric(task) if measured else None,
         )
         epochs = round(EPOCHS_S / guessed_epoch_s(case))
         return replace(case, cold_epochs=min(MOST_EPOCHS, max(LEAST_EPOCHS, epochs)))

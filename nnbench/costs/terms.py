@@ -81,6 +81,7 @@ of the next ones is alike, or is made beside it on another core."""
 
 TURN = Term("time steps", "s per time step and layer", "layers")
 VARIABLE = Term("weight tensors", "s per tensor")
+METRIC = Term("metrics", "s per metric", "layers", 10)
 FLOPS = {kind: Term(f"products: {kind}", "s per FLOP", "products") for kind in WITH_PRODUCTS}
 NARROW = {
     width: Term(f"products: dense, up to {width} wide", "s per FLOP", "narrow products")
@@ -96,6 +97,7 @@ ACTIVATION = Term("activations", "s per byte")
 SPILL = Term("beyond the cache", "s per byte")
 WEIGHT = Term("weights, optimizer", "s per byte")
 EACH_EPOCH = Term("epoch", "s per epoch")
+EACH_METRIC = Term("epoch: metrics", "s per metric and epoch")
 BATCH = Term("batches", "s per batch")
 BATCH_TENSOR = Term("batches: weight tensors", "s per tensor and batch")
 SHUFFLED = Term("shuffled rows", "s per row")
@@ -108,6 +110,10 @@ AGAIN = Term("smaller last batch", "of tracing and compiling")
 """The last two are shares of what other phases take. Mini-batches, a smaller last batch and
 shuffled rows count only on a compiled path, whose program loops, shuffles and has a second step;
 on JAX convolutions have a program for each of these."""
+
+
+WITHOUT_XLA = 0.25
+"""Of compiling with it and without, to see which is the faster, what is done without, about."""
 
 
 @dataclass(frozen=True)
@@ -142,29 +148,29 @@ WORK = (
 each value that it reads of what other layers have made. Activations beyond a `Cache` come from a
 slower memory, and on some systems from fresh pages each time."""
 
-IN_STEP = (ONCE, *LAYERS.values(), TURN, VARIABLE, *WORK)
-AROUND_STEPS = (EACH_EPOCH, BATCH, BATCH_TENSOR, SHUFFLED, DATA)
+IN_STEP = (ONCE, *LAYERS.values(), TURN, VARIABLE, METRIC, *WORK)
+AROUND_STEPS = (EACH_EPOCH, EACH_METRIC, BATCH, BATCH_TENSOR, SHUFFLED, DATA)
 """Of an epoch, beyond its steps."""
 
 TERMS: dict[str, tuple[Term, ...]] = {
-    BUILD: (ONCE, *LAYERS.values(), VARIABLE, WEIGHT),
-    PREPARE: (ONCE, *LAYERS.values(), VARIABLE, WEIGHT, DATA),
-    TRACE: (ONCE, *LAYERS.values(), TURN, VARIABLE, MINI, BY_STEPS, SECOND, A_STEP),
+    BUILD: (ONCE, *LAYERS.values(), VARIABLE, METRIC, WEIGHT),
+    PREPARE: (ONCE, *LAYERS.values(), VARIABLE, METRIC, WEIGHT, DATA),
+    TRACE: (ONCE, *LAYERS.values(), TURN, VARIABLE, METRIC, MINI, BY_STEPS, SECOND, A_STEP),
     COMPILE: (
-        *(ONCE, *LAYERS.values(), *FIRST.values(), TURN, VARIABLE),
+        *(ONCE, *LAYERS.values(), *FIRST.values(), TURN, VARIABLE, METRIC),
         *(MINI, BY_STEPS, SECOND, WEIGHT, ACTIVATION),
     ),
-    FIRST_STEP: (ONCE, *LAYERS.values(), VARIABLE, A_STEP, WEIGHT),
+    FIRST_STEP: (ONCE, *LAYERS.values(), VARIABLE, METRIC, A_STEP, WEIGHT),
     STEP: (*IN_STEP, *AROUND_STEPS),
     EPOCH: (*IN_STEP, *AROUND_STEPS),
-    FIRST_EPOCH: (ONCE, *LAYERS.values(), AGAIN),
+    FIRST_EPOCH: (ONCE, *LAYERS.values(), METRIC, AGAIN),
 }
 """Steps and epochs are one model: an epoch is its steps and what is around them. A trace that runs
 the network along, as Torch's does, costs a step's work, too. `first_epoch` is what comes beyond its
 phases and a steady epoch's other steps, such as compiling again for a smaller last batch; a
 compiled path's one program has both batches, in `trace` and `compile`."""
 
-OVERHEADS = (ONCE, *LAYERS.values(), TURN, VARIABLE, *ROWS.values())
+OVERHEADS = (ONCE, *LAYERS.values(), TURN, VARIABLE, METRIC, *ROWS.values())
 """What of a step is paid however wide the layers are; the other terms grow with their width."""
 
 
@@ -195,6 +201,7 @@ class Counted:
         found[ONCE] = 1.0
         found[WEIGHT] = float(self.count.weight_bytes + self.count.optimizer_bytes)
         found[ACTIVATION] = float(self.count.activation_bytes)
+        found[METRIC] = float(self.count.metrics)
         for line in self.count.layers:
             kind = kind_of(line)
             if kind is None:
@@ -241,17 +248,32 @@ def _steps_from_python(one: Counted) -> bool:
     return one.case.backend == "jax" and one.case.device == "cpu" and much
 
 
+def _is_spared_xla(one: Counted) -> bool:
+    """Whether of its kind in a setting this network alone is compiled without XLA.
+
+    TensorFlow's LSTM and GRU are not made for it, and a network that has one is left without.
+    """
+    case = one.case
+    might = case.backend == "tensorflow" and case.path == "compiled" and case.training.jit != "off"
+    recurs = any(line.kind in ("LSTM", "GRU") for line in one.count.layers)
+    return might and recurs and case.model is None
+
+
 def counts(one: Counted, phase: str, cache: Cache = NO_CACHE) -> dict[Term, float]:
     """How much of each of its terms is in a phase of a case."""
     if phase in (STEP, EPOCH):
         return _of_steps(one, phase, cache)
     case, compiled = one.case, one.case.path == "compiled"
-    # The one program of a compiled path has a smaller last batch's step, too.
+    # The one program of a compiled path has a smaller last batch's step, too; TensorFlow's trace is
+    # of any number of rows.
     second = float(compiled and has_smaller_batch(case))
-    bodies = 1.0 + second * (phase in (TRACE, COMPILE))
+    twice = phase == COMPILE or (phase == TRACE and case.backend != "tensorflow")
+    bodies = 1.0 + second * twice
     found = {term: bodies * value for term, value in one.step.items()}
     found |= {FIRST[kind]: bodies * (one.step[term] > 0) for kind, term in LAYERS.items()}
     found |= {ONCE: 1.0, WEIGHT: one.step[WEIGHT]}
+    if phase == COMPILE and _is_spared_xla(one):
+        found = {term: WITHOUT_XLA * value for term, value in found.items()}
     if case.backend != "torch":
         # Others trace a loop over time steps, not each of them.
         found[TURN] = 0.0
@@ -282,6 +304,7 @@ def _of_steps(one: Counted, phase: str, cache: Cache) -> dict[Term, float]:
     shuffles = case.training.shuffle and (not compiled or batches > 1)
     around = {
         EACH_EPOCH: 1.0,
+        EACH_METRIC: one.step[METRIC],
         BATCH: batches,
         BATCH_TENSOR: batches * one.step[VARIABLE],
         SHUFFLED: float(shuffles * case.trained_rows),

@@ -214,7 +214,7 @@ class Case:
         if not self.is_dense_chain:
             return None
         assert self.architecture is not None
-        return dense.count(
+        count = dense.count(
             self.architecture,
             features=self.features,
             rows=self.batch_rows,
@@ -224,6 +224,7 @@ class Case:
             optimizer=self.training.optimizer,
             precision=self.training.precision,
         )
+        return replace(count, metrics=int(self.metric is not None))
 
     @property
     def worker(self) -> tuple[str, str, int | None]:

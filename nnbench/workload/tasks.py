@@ -92,6 +92,11 @@ def losses(task: str) -> tuple[str, ...]:
     return _LOSSES[ONE_HOT if kind(task) == ONE_HOT else output_activation(task)]
 
 
+def usual_metric(task: str) -> str:
+    """What people measure besides the loss, as Keras names it."""
+    return "mean_absolute_error" if kind(task) == REGRESSION else "accuracy"
+
+
 def check_asked(asked: str) -> None:
     """Raise UserError unless it is a task, or a kind of task of as many outputs as there are."""
     kind(asked)

@@ -23,8 +23,10 @@ from nnbench.costs.terms import (
     FIRST_EPOCH,
     FLOPS,
     LAYERS,
+    METRIC,
     MINI,
     NARROW,
+    ONCE,
     SECOND,
     SPILL,
     TERMS,
@@ -296,6 +298,45 @@ def test_what_a_loop_and_a_smaller_last_batch_take_to_compile_is_told_apart():
         case = replace(SETTING, path="compiled").case(parse("32x3"), rows, 32)
         told = found.predict(Counted.of(case)).seconds
         assert told.value == pytest.approx(law_s(case), rel=0.06)
+
+
+def test_what_a_metric_takes_is_told_from_networks_with_one_and_without(pool):
+    assert 0.4 < np.mean([case.metric is not None for case in pool]) < 0.6
+    rng = np.random.default_rng(0)
+
+    def law_s(case):
+        return 1e-4 + 2e-5 * (case.architecture.depth + 1) + 4e-5 * (case.metric is not None)
+
+    cases = [case for case in pool if case.training.batch_size is None][:60]
+    counted = [Counted.of(case) for case in cases]
+    times_s = np.array([law_s(case) * np.exp(rng.normal(0, 0.02)) for case in cases])
+    (found,) = PhaseModel.fit(Observations(STEP, counted, times_s))
+    assert found.coefficients[METRIC].value == pytest.approx(4e-5, rel=0.2)
+    measured = replace(SETTING.case(parse("32x3"), 1000, None), metric="accuracy")
+    assert measured.step_cost.metrics == 1
+    three = replace(measured.step_cost, metrics=3)
+    told = found.predict(Counted.of(measured, three)).seconds.value
+    assert told == pytest.approx(law_s(measured) + 2 * 4e-5, rel=0.1)
+
+
+def test_tensorflow_compiles_a_network_with_an_lstm_without_xla_alone():
+    lstm = NetworkCount(32, (LayerCount("lstm", "LSTM", (32, 8), 40, 40, 160),), 1024, "adam", 0, 0)
+    found = {}
+    for backend in ("jax", "tensorflow"):
+        for jit in ("auto", "off"):
+            setting = Setting(backend, path="compiled", training=Training(jit=jit))
+            case = setting.case(parse("8x1"), 2048, 512)
+            for name, count in (("dense", None), ("lstm", lstm)):
+                found[backend, jit, name] = counts(Counted.of(case, count), COMPILE)[ONCE]
+    assert {one for one, value in found.items() if value < 1} == {("tensorflow", "auto", "lstm")}
+
+
+def test_tensorflow_traces_a_step_once_for_all_sizes_of_batches():
+    for backend, wanted in (("jax", 2), ("tensorflow", 1), ("torch", 2)):
+        case = Setting(backend, path="compiled").case(parse("8x1"), 330, 32)
+        told = {phase: counts(Counted.of(case), phase) for phase in (TRACE, COMPILE)}
+        assert told[TRACE][LAYERS["dense"]] == 2 * wanted
+        assert told[COMPILE][LAYERS["dense"]] == 4
 
 
 def test_a_kind_of_layer_that_was_never_timed_is_guessed_by_its_operations(pool):

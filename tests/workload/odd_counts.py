@@ -109,3 +109,28 @@ assert counted(small(row), row, np.zeros((10, 4), "float32"), None).update_flops
 image = keras.Input((5, 5, 3))
 found = counted(layers.Conv2DTranspose(2, 3, strides=2)(image), image, np.zeros((2, 5, 5, 3)))
 assert found.layers[-1].forward_products == 2 * 2 * 25 * 3 * 9 * 2
+
+# What is measured besides the loss: by name, of several outputs, by the model itself.
+taken, first = keras.Input((4,)), np.zeros((10, 4), "float32")
+
+
+class Measuring(keras.Model):
+    """One with a mean of its own."""
+
+    def __init__(self, **options):
+        super().__init__(**options)
+        self.mine = keras.metrics.Mean(name="mine")
+
+
+for kind, outputs, options, wanted in [
+    (keras.Model, layers.Dense(1)(taken), {}, 0),
+    (keras.Model, layers.Dense(1)(taken), {"weighted_metrics": ["mae"]}, 1),
+    (Measuring, layers.Dense(1)(taken), {"metrics": ["mae"], "weighted_metrics": ["mse"]}, 3),
+    (keras.Model, [layers.Dense(1)(taken), layers.Dense(2)(taken)], {"metrics": [["mae"], []]}, 3),
+]:
+    model = kind(inputs=taken, outputs=outputs)
+    model.compile("adam", "mse" if not isinstance(outputs, list) else ["mse", "mse"], **options)
+    assert count(model, first).metrics == wanted, (options, count(model, first).metrics)
+    rows = [np.zeros((10, one.shape[1]), "float32") for one in keras.tree.flatten(outputs)]
+    model.train_on_batch(first, rows if len(rows) > 1 else rows[0])
+    assert count(model, first).metrics == wanted, (options, "once trained")

@@ -48,6 +48,7 @@ def count(model: "keras.Model", batch: Any) -> NetworkCount:
         update_flops=None if each is None else each * trainable,
         optimizer_bytes=sum(size_bytes(one) for one in state if len(one.shape)),
         precision=model.compute_dtype,
+        metrics=_metrics(model),
     )
 
 
@@ -65,6 +66,22 @@ def _optimizer(model: "keras.Model") -> tuple[str, list[Any]]:
         optimizer.build(model.trainable_variables)
     inside = getattr(optimizer, "inner_optimizer", optimizer)
     return type(inside).__name__, optimizer.variables
+
+
+def _metrics(model: "keras.Model") -> int:
+    """Metrics that it was compiled with and its own ones, and its losses where it has several."""
+    import keras
+
+    if not model.compiled:
+        return 0
+    # Keras makes those that it was compiled with, and a mean of each loss, in the first step.
+    compiled, losses = model._compile_metrics, getattr(model._compile_loss, "metrics", [])
+    asked = [compiled._user_metrics, compiled._user_weighted_metrics] if compiled else []
+    theirs = {id(one) for one in (model._loss_tracker, compiled, *losses)}
+    found = [one for one in keras.tree.flatten(asked) if one is not None]
+    found += [one for one in model.metrics if id(one) not in theirs]
+    outputs = len(keras.tree.flatten(getattr(model, "outputs", None) or []))
+    return len(found) + (outputs if outputs > 1 else 0)
 
 
 def _taken_bytes(array: Any, compute_type: str) -> int:

@@ -65,6 +65,8 @@ class NetworkCount:
     optimizer_bytes: int
     precision: str = "float32"
     """The type that it computes in."""
+    metrics: int = 0
+    """What is measured in each step besides the loss: metrics, and each of several losses."""
 
     def to_json(self) -> dict[str, Any]:
         """Plain data, without names; lines that are alike stand once, `times` says how often."""
