@@ -183,7 +183,9 @@ def own_models(folder: Path, setting: Setting, options: argparse.Namespace) -> P
     """
     here = folder / "models" / setting.folder
     models = {setting.training: saved.load(folder, setting).model}
-    asked = [(f"{one}:build", f"{one}:load") for one in sorted(options.models.glob("*.py"))]
+    asked = [
+        (f"{one}:build", f"{one}:load") for one in sorted(options.models.resolve().glob("*.py"))
+    ]
     own = Path(__file__).with_name("applications.py")
     named = [name for name in options.applications.split(",") if name]
     asked += [(f"{own}:build(name={name})", f"{own}:load") for name in named]

@@ -304,7 +304,8 @@ def _of_steps(one: Counted, phase: str, cache: Cache) -> dict[Term, float]:
     shuffles = case.training.shuffle and (not compiled or batches > 1)
     around = {
         EACH_EPOCH: 1.0,
-        EACH_METRIC: one.step[METRIC],
+        # On a compiled path its result is in the program, and next to nothing.
+        EACH_METRIC: one.step[METRIC] * (not compiled),
         BATCH: batches,
         BATCH_TENSOR: batches * one.step[VARIABLE],
         SHUFFLED: float(shuffles * case.trained_rows),
