@@ -80,7 +80,7 @@ def _trials(started: serve.Started) -> serve.Answer:
                 timers[timed] = trial.StepTimer(case, data, model, kind, fine=alone)
             return timers[timed].measure()
         if case.key not in warm:
-            trial.warm_up_case(case)
+            trial.warm_up_case(case, data)
             if kind == loss_curve_trial.KIND:
                 loss_curve_trial.warm_up(case, data)
             warm.add(case.key)

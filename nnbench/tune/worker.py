@@ -97,7 +97,7 @@ def _made_ready(case: Case, data: TrainingData) -> tuple[Answer, Callable[[], An
     """What came of preparing a setting, and what times a turn of it."""
     if _is_another(case):
         return {"outcome": SAME}, dict
-    trial.warm_up_case(case)
+    trial.warm_up_case(case, data)
     began_ns = perf_counter_ns()
     model = keras_model.for_case(case)
     if case.path == "fit":

@@ -196,6 +196,65 @@ def test_models_are_made_as_their_owner_and_the_command_say(in_backend, trials):
     assert told[6].startswith("mine.keras uses 'Mine', which is not of Keras")
 
 
+DOUBLING = """
+import jax
+import keras
+
+
+@jax.jit
+def doubled(x):
+    with open("traced", "a") as told:
+        print(x.shape, file=told)
+    return 2 * x
+
+
+class Doubling(keras.layers.Layer):
+    def call(self, x):
+        return doubled(x)
+
+
+def build():
+    model = keras.Sequential([keras.Input((4,)), Doubling(), keras.layers.Dense(1)])
+    model.compile("sgd", "mse")
+    return model
+"""
+
+KEPT = """
+from pathlib import Path
+
+import jax
+
+from nnbench.measure import serve, timed_trials, trial
+from nnbench.workload import datasets
+from nnbench.workload.study import Study
+
+data = datasets.load("banknotes")
+cases = Study.of(["doubling.py:build"], batch="100", backend="jax", path="fit,compiled").cases(data)
+measure = trial.measure
+
+
+def watched(*arguments):
+    Path("traced").write_text("")
+    record, model = measure(*arguments)
+    told = Path("traced").read_text()
+    print(record["outcome"], "(100, 4)" in told, "(72, 4)" in told)
+    return record, model
+
+
+trial.measure = watched
+for case in cases:
+    started = serve.Started(case, {data.name: data.training_data}, False, 0.0, 0.0)
+    said = timed_trials._trials(started)({"case": case.to_json(), "kind": "phases", "seed": 0})
+    print(said.get("message", "it is timed"))
+    jax.clear_caches()
+"""
+
+
+def test_no_network_of_a_process_pays_for_what_jax_keeps_of_a_trace(in_backend, tmp_path):
+    (tmp_path / "doubling.py").write_text(DOUBLING)
+    assert in_backend("jax", KEPT).splitlines() == 2 * ["ok False False", "it is timed"]
+
+
 @pytest.mark.parametrize(
     ("model", "options", "told"),
     [

@@ -3,7 +3,7 @@
 import inspect
 import itertools
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from time import perf_counter_ns
 from typing import Any
 
@@ -21,6 +21,31 @@ def wait(result: Any) -> None:
     """Wait for the arrays in `result`, or for the weights of the model it is."""
     weights = getattr(result, "trainable_variables", None)
     jax.block_until_ready(result if weights is None else [weight.value for weight in weights])
+
+
+class _TracedError(Exception):
+    """Ends a `fit` before its first step."""
+
+
+def trace_alone(model: Any, fit: Callable[[], Any]) -> None:
+    """Trace the step that `fit` is about to take, on its first two batches, and take none."""
+    make = model.make_train_function
+
+    def make_train_function() -> None:
+        del model.make_train_function
+        make()
+        step = inspect.getclosurevars(model.train_function).nonlocals["step_function"]
+
+        def traced(state: Any, iterator: Any) -> Any:
+            for batch in itertools.islice(iterator, 2):
+                step.trace(state, batch)
+            raise _TracedError
+
+        model.train_function = traced
+
+    model.make_train_function = make_train_function
+    with suppress(_TracedError):
+        fit()
 
 
 def hook_first_step(model: Any, marks: Marks) -> None:
