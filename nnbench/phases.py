@@ -15,7 +15,8 @@ variables that such a call changes (the optimizer's counter) are put back. With 
 a batch of zeros, after which all variables are put back, and it holds one step's execution.
 
 *JAX.* `trace` is `jit(...).trace(...)` and `.lower()`; `compile` is `.compile()`, and the
-compiled program is the one that takes the first step.
+compiled program is the one that takes the first step. JAX keeps what it has traced of each
+function inside: a network is built and traced once before its first trial in a process.
 
 *Torch.* Eager: there is nothing to trace or compile, and neither phase has samples. With
 `jit_compile=True`, Dynamo traces and Inductor compiles within one call, which counts as
