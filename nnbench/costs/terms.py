@@ -12,6 +12,7 @@ from nnbench.phases import BUILD, COMPILE, EPOCH, FIRST_STEP, PREPARE, STEP, TRA
 from nnbench.training.compiled.causes import MOST_IN_A_LOOP
 from nnbench.workload.case import Case
 from nnbench.workload.counts import LayerCount, NetworkCount
+from nnbench.workload.counts.built import UPDATE_FLOPS
 from nnbench.workload.counts.calls import VIEWS
 
 FIRST_EPOCH = "first_epoch"
@@ -19,7 +20,7 @@ FIRST_EPOCH = "first_epoch"
 
 KINDS = (
     *("dense", "convolution", "separable", "recurrent", "attention"),
-    *("normalisation", "pooling", "embedding", "elementwise"),
+    *("normalisation", "max pooling", "pooling", "embedding", "elementwise"),
 )
 """Kinds of layers that are distinguished; what is none of the others computes value by value."""
 
@@ -30,7 +31,7 @@ _BEGINS = {
     "ConvLSTM": "recurrent", "Conv": "convolution", "LSTM": "recurrent", "GRU": "recurrent",
     "SimpleRNN": "recurrent", "RNN": "recurrent", "MultiHead": "attention", "Grouped": "attention",
     "Attention": "attention", "AdditiveAtt": "attention", "DotProduct": "attention",
-    "Max": "pooling", "Average": "pooling", "Global": "pooling", "Embedding": "embedding",
+    "Max": "max pooling", "Average": "pooling", "Global": "pooling", "Embedding": "embedding",
     "Matmul": "attention", "Einsum": "attention",
 }  # fmt: skip
 
@@ -63,7 +64,7 @@ class Term:
 
 OPERATIONS = {
     "dense": 3, "convolution": 3, "separable": 4, "recurrent": 15, "attention": 15,
-    "normalisation": 8, "pooling": 1, "embedding": 1, "elementwise": 1,
+    "normalisation": 8, "max pooling": 3, "pooling": 1, "embedding": 1, "elementwise": 1,
 }  # fmt: skip
 """Of arrays, about, in a layer of each kind: products, sums, activations. Where none of a kind was
 timed, its cost is guessed by these."""
@@ -111,6 +112,8 @@ AGAIN = Term("smaller last batch", "of tracing and compiling")
 shuffled rows count only on a compiled path, whose program loops, shuffles and has a second step;
 on JAX convolutions have a program for each of these."""
 
+
+ADAM_FLOPS = UPDATE_FLOPS["Adam"]
 
 WITHOUT_XLA = 0.25
 """Of compiling with it and without, to see which is the faster, what is done without, about."""
@@ -207,7 +210,7 @@ class Counted:
             if kind is None:
                 continue
             found[LAYERS[kind]] += 1
-            found[VARIABLE] += line.variables
+            found[VARIABLE] += line.variables * _updated(self.count)
             found[ELEMENTWISE[kind]] += line.forward_elementwise + line.backward_elementwise
             if kind == "recurrent":
                 found[TURN] += line.steps
@@ -227,6 +230,13 @@ class Counted:
                 if line.backward_products > line.forward_products:
                     found[HIDDEN[kind]] += 4 * line.forward_products / 2 / max(1, line.output[-1])
         return found
+
+
+def _updated(count: NetworkCount) -> float:
+    """What the optimizer does with a weight tensor, in what Adam does; 1 where nobody knows."""
+    if count.update_flops is None or not count.trainable:
+        return 1.0
+    return count.update_flops / count.trainable / ADAM_FLOPS
 
 
 def rows_of_last_batch(case: Case) -> int:

@@ -23,6 +23,7 @@ LIKE_FAMILY = {
     "recurrent": "lstm",
     "attention": "transformer",
     "normalisation": "transformer",
+    "max pooling": "conv",
     "pooling": "conv",
     "embedding": "transformer",
     "elementwise": "residual",

@@ -35,6 +35,7 @@ from nnbench.costs.terms import (
     Counted,
     counts,
     has_smaller_batch,
+    kind_of,
     matrix,
     rows_of_last_batch,
 )
@@ -609,6 +610,32 @@ def test_kinds_of_layers_have_costs_of_their_own(pool, small):
         assert not any("convolution" in one.axis for one in told.outside)
     known = model.predict(small[50], 30).step_s
     assert known.value == pytest.approx(law_s(small[50])[STEP], rel=0.35)
+
+
+def test_a_weight_tensor_counts_by_what_its_optimizer_does():
+    case = SETTING.case(parse("8x3"), 1000, None)
+    assert Counted.of(case).step[VARIABLE] == 8
+    simple = replace(case, training=replace(case.training, optimizer="momentum"))
+    assert Counted.of(simple).step[VARIABLE] == pytest.approx(8 * 4 / 12)
+    unknown = replace(case.step_cost, optimizer="Mine", update_flops=None)
+    assert Counted.of(case, unknown).step[VARIABLE] == 8
+
+
+@pytest.mark.parametrize(
+    ("layer", "kind"),
+    [
+        ("MaxPooling2D", "max pooling"),
+        ("GlobalMaxPooling1D", "pooling"),
+        ("AveragePooling2D", "pooling"),
+        ("Maximum", "elementwise"),
+        ("BatchNormalization", "normalisation"),
+        ("SeparableConv2D", "separable"),
+        ("ConvLSTM2D", "recurrent"),
+        ("Flatten", None),
+    ],
+)
+def test_a_layer_is_of_the_kind_that_its_work_is(layer, kind):
+    assert kind_of(LayerCount("mine", layer, (32, 8), 0, 0, 0)) == kind
 
 
 def test_a_kind_that_was_never_timed_is_named_and_told_with_less_certainty(model, pool, small):
