@@ -125,6 +125,7 @@ class Measuring(keras.Model):
 for kind, outputs, options, wanted in [
     (keras.Model, layers.Dense(1)(taken), {}, 0),
     (keras.Model, layers.Dense(1)(taken), {"weighted_metrics": ["mae"]}, 1),
+    (keras.Model, layers.Dense(1)(taken), {"metrics": ["AUC", keras.metrics.Precision()]}, 5),
     (Measuring, layers.Dense(1)(taken), {"metrics": ["mae"], "weighted_metrics": ["mse"]}, 3),
     (keras.Model, [layers.Dense(1)(taken), layers.Dense(2)(taken)], {"metrics": [["mae"], []]}, 3),
 ]:

@@ -20,6 +20,15 @@ UPDATE_FLOPS = {
     "Nadam": 19, "Lion": 8, "Ftrl": 16, "Lamb": 20, "none": 0,
 }  # fmt: skip
 
+AT_THRESHOLDS = (
+    "AUC", "auc", "PrecisionAtRecall", "RecallAtPrecision",
+    "SensitivityAtSpecificity", "SpecificityAtSensitivity",
+)  # fmt: skip
+"""Metrics that look at every value with some 200 thresholds."""
+
+AS_MANY = 4
+"""Plain metrics that take as long as one of those, to compile and in a step: 2 to 9."""
+
 EACH_STEP = (
     "forward_products", "forward_elementwise", "backward_products", "backward_elementwise",
     "activation_bytes",
@@ -69,7 +78,10 @@ def _optimizer(model: "keras.Model") -> tuple[str, list[Any]]:
 
 
 def _metrics(model: "keras.Model") -> int:
-    """Metrics that it was compiled with and its own ones, and its losses where it has several."""
+    """Its own metrics and those that it was compiled with, and its losses where it has several.
+
+    What has many thresholds counts as several.
+    """
     import keras
 
     if not model.compiled:
@@ -81,7 +93,9 @@ def _metrics(model: "keras.Model") -> int:
     found = [one for one in keras.tree.flatten(asked) if one is not None]
     found += [one for one in model.metrics if id(one) not in theirs]
     outputs = len(keras.tree.flatten(getattr(model, "outputs", None) or []))
-    return len(found) + (outputs if outputs > 1 else 0)
+    names = (one if isinstance(one, str) else type(one).__name__ for one in found)
+    several = (AS_MANY if name in AT_THRESHOLDS else 1 for name in names)
+    return sum(several) + (outputs if outputs > 1 else 0)
 
 
 def _taken_bytes(array: Any, compute_type: str) -> int:

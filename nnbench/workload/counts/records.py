@@ -66,7 +66,7 @@ class NetworkCount:
     precision: str = "float32"
     """The type that it computes in."""
     metrics: int = 0
-    """What is measured in each step besides the loss: metrics, and each of several losses."""
+    """What is measured in each step besides the loss, as so many plain metrics."""
 
     def to_json(self) -> dict[str, Any]:
         """Plain data, without names; lines that are alike stand once, `times` says how often."""
