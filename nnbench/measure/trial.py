@@ -163,8 +163,13 @@ def warm_up_case(case: Case, data: TrainingData) -> None:
     # So it does for the optimizer's variables, which otherwise are made in `fit`.
     if not model.optimizer.built:
         model.optimizer.build(model.trainable_variables)
-    if case.backend != "jax":
-        return
+    if case.backend == "jax":
+        _trace(case, data)
+
+
+def _trace(case: Case, data: TrainingData) -> None:
+    # A network anew: one that makes its weights in `fit` has its optimizer made there, too.
+    model = keras_model.for_case(case)
     if case.path == "compiled":
         prepared_for(case, model, data).trace()
     elif model.jit_compile:
