@@ -160,16 +160,15 @@ def warm_up_case(case: Case, data: TrainingData) -> None:
     process was warmed up with would take a third less to trace than all others.
     """
     model = keras_model.for_case(case)
-    # So it does for the optimizer's variables, which otherwise are made in `fit`.
-    if not model.optimizer.built:
+    # So it does for the optimizer's variables, which otherwise are made in `fit`, as they are for a
+    # model that makes its weights there.
+    if model.built and not model.optimizer.built:
         model.optimizer.build(model.trainable_variables)
     if case.backend == "jax":
-        _trace(case, data)
+        _trace(case, model, data)
 
 
-def _trace(case: Case, data: TrainingData) -> None:
-    # A network anew: one that makes its weights in `fit` has its optimizer made there, too.
-    model = keras_model.for_case(case)
+def _trace(case: Case, model: Any, data: TrainingData) -> None:
     if case.path == "compiled":
         prepared_for(case, model, data).trace()
     elif model.jit_compile:
