@@ -19,6 +19,8 @@ from nnbench.machine.child import Child
 
 HERE = Path(__file__).parent
 LIMIT_S = 900
+SCRATCH = tempfile.gettempdir()
+"""What it is before any test has another: a server outlives the test that starts it."""
 """Of one command. It ends what hangs, and is no measure of anything."""
 
 WORKER = "nnbench.measure.worker"
@@ -81,7 +83,7 @@ class Forks:
 
 
 def _server(backend: str) -> "tuple[str, subprocess.Popen[str]]":
-    folder = tempfile.mkdtemp(prefix="forks-")
+    folder = tempfile.mkdtemp(prefix="forks-", dir=SCRATCH)
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     path = f"{folder}/socket"
     process = subprocess.Popen(
