@@ -19,9 +19,10 @@ from nnbench.machine.child import Child
 
 HERE = Path(__file__).parent
 LIMIT_S = 900
+"""Of one command. It ends what hangs, and is no measure of anything."""
+
 SCRATCH = tempfile.gettempdir()
 """What it is before any test has another: a server outlives the test that starts it."""
-"""Of one command. It ends what hangs, and is no measure of anything."""
 
 WORKER = "nnbench.measure.worker"
 

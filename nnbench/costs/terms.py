@@ -239,14 +239,9 @@ def _updated(count: NetworkCount) -> float:
     return count.update_flops / count.trainable / ADAM_FLOPS
 
 
-def rows_of_last_batch(case: Case) -> int:
-    """Rows in the last batch of an epoch, which may be a full one."""
-    return case.trained_rows - (case.steps_per_epoch - 1) * case.batch_rows
-
-
 def has_smaller_batch(case: Case) -> bool:
     """Whether an epoch's last batch is a smaller one."""
-    return rows_of_last_batch(case) < case.batch_rows
+    return case.last_batch_rows < case.batch_rows
 
 
 def _steps_from_python(one: Counted) -> bool:

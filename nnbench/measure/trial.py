@@ -175,8 +175,8 @@ def _trace(case: Case, model: Any, data: TrainingData) -> None:
         from nnbench.measure.boundaries import jax
 
         # Of arrays a full batch, and the last one.
-        last = case.trained_rows - (case.steps_per_epoch - 1) * case.batch_rows
-        few = data if data.is_stream else data.first(case.batch_rows + last)
+        rows = case.batch_rows + case.last_batch_rows
+        few = data if data.is_stream else data.first(rows)
         jax.trace_alone(model, lambda: train(case, model, few))
 
 

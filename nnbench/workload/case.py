@@ -179,6 +179,11 @@ class Case:
         return self.training.batch_size or self.trained_rows
 
     @property
+    def last_batch_rows(self) -> int:
+        """Rows in the last batch of an epoch, which may be a full one."""
+        return self.trained_rows - (self.steps_per_epoch - 1) * self.batch_rows
+
+    @property
     def label(self) -> str:
         """What the network is called: `6x5`, or the function that makes it."""
         return self.architecture.label if self.architecture else str(self.model)

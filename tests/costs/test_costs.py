@@ -37,7 +37,6 @@ from nnbench.costs.terms import (
     has_smaller_batch,
     kind_of,
     matrix,
-    rows_of_last_batch,
 )
 from nnbench.errors import UserError
 from nnbench.explain.crossover import rows_flip
@@ -69,7 +68,7 @@ def law_s(case):
         "compile": 0.3 + 0.05 * layers,
         "first_step": 0.002 + step_s,
     }
-    last = replace(case, rows=rows_of_last_batch(case))
+    last = replace(case, rows=case.last_batch_rows)
     last_s = step_s if last.rows == case.batch_rows else law_s(last)[STEP]
     epoch_s = 1e-3 + 100e-6 * case.steps_per_epoch + (case.steps_per_epoch - 1) * step_s + last_s
     again_s = once_s["trace"] + once_s["compile"] if last.rows < case.batch_rows else 0.0
@@ -381,7 +380,7 @@ def test_rows_at_which_the_answer_flips(model):
 
 def test_rows_of_the_last_batch_are_counted():
     case = SETTING.case(parse("8"), 1000, 300)
-    assert rows_of_last_batch(case) == 100
+    assert case.last_batch_rows == 100
     assert has_smaller_batch(case)
     assert not has_smaller_batch(SETTING.case(parse("8"), 900, 300))
 

@@ -10,7 +10,7 @@ from nnbench.workload.counts import sequence
 EAGERLY = keras.backend.backend() != "jax"
 """What is checked is the same with a compiler, which takes long, but for JAX without one longer."""
 
-# Of some weights in a thousand a gradient is by chance what it would be without them.
+# Of some weights a gradient is by chance what it would be without them.
 keras.utils.set_random_seed(1)
 rows = np.random.default_rng(0)
 X = rows.standard_normal((8, 6)).astype("float32")
