@@ -80,10 +80,26 @@ FIRST = {
 """What a compiler needs for the first layer of a kind beyond what each takes: much of what it makes
 of the next ones is alike, or is made beside it on another core."""
 
+ON_ALL_CORES = Term("layers on all cores", "s per operation")
+OPERATIONS_ON_ALL_CORES = {
+    "normalisation": 8, "attention": 5, "convolution": 1, "separable": 1, "pooling": 1,
+    "elementwise": 1,
+}  # fmt: skip
+LARGE_OUTPUT = 10_000
+"""Elementwise operations on outputs of so many values are shared out over the cores, and each waits
+until the other cores have woken, some 50 us: XLA does so from about there on, unless a chain of
+Dense layers is compiled for one core. What else a layer does is not counted here: of products and
+time steps one cannot tell."""
+
 TURN = Term("time steps", "s per time step and layer", "layers")
 VARIABLE = Term("weight tensors", "s per tensor")
 METRIC = Term("metrics", "s per metric", "layers", 10)
 FLOPS = {kind: Term(f"products: {kind}", "s per FLOP", "products") for kind in WITH_PRODUCTS}
+EXPANDED = Term("gradients of separable kernels", "s per FLOP", "products")
+"""XLA on a CPU has no product for the gradient of a kernel that takes channels apart: it takes that
+of all channels with each other, and leaves out what belongs to none (its pass
+`convolution_group_converter`)."""
+
 NARROW = {
     width: Term(f"products: dense, up to {width} wide", "s per FLOP", "narrow products")
     for width in (16, 64)
@@ -141,6 +157,7 @@ NO_CACHE = Cache()
 
 WORK = (
     *FLOPS.values(),
+    EXPANDED,
     *NARROW.values(),
     *ELEMENTWISE.values(),
     *ROWS.values(),
@@ -151,7 +168,7 @@ WORK = (
 each value that it reads of what other layers have made. Activations beyond a `Cache` come from a
 slower memory, and on some systems from fresh pages each time."""
 
-IN_STEP = (ONCE, *LAYERS.values(), TURN, VARIABLE, METRIC, *WORK)
+IN_STEP = (ONCE, *LAYERS.values(), ON_ALL_CORES, TURN, VARIABLE, METRIC, *WORK)
 AROUND_STEPS = (EACH_EPOCH, EACH_METRIC, BATCH, BATCH_TENSOR, SHUFFLED, DATA)
 """Of an epoch, beyond its steps."""
 
@@ -173,7 +190,7 @@ the network along, as Torch's does, costs a step's work, too. `first_epoch` is w
 phases and a steady epoch's other steps, such as compiling again for a smaller last batch; a
 compiled path's one program has both batches, in `trace` and `compile`."""
 
-OVERHEADS = (ONCE, *LAYERS.values(), TURN, VARIABLE, METRIC, *ROWS.values())
+OVERHEADS = (ONCE, *LAYERS.values(), ON_ALL_CORES, TURN, VARIABLE, METRIC, *ROWS.values())
 """What of a step is paid however wide the layers are; the other terms grow with their width."""
 
 
@@ -201,6 +218,7 @@ class Counted:
     def step(self) -> Mapping[Term, float]:
         """What one step on a full batch consists of, but for what overflows a cache."""
         found = dict.fromkeys(IN_STEP, 0.0)
+        by_xla = self.case.device == "cpu" and _may_have_xla(self.case)
         found[ONCE] = 1.0
         found[WEIGHT] = float(self.count.weight_bytes + self.count.optimizer_bytes)
         found[ACTIVATION] = float(self.count.activation_bytes)
@@ -212,24 +230,66 @@ class Counted:
             found[LAYERS[kind]] += 1
             found[VARIABLE] += line.variables * _updated(self.count)
             found[ELEMENTWISE[kind]] += line.forward_elementwise + line.backward_elementwise
+            if by_xla and math.prod(line.output) > LARGE_OUTPUT:
+                found[ON_ALL_CORES] += OPERATIONS_ON_ALL_CORES.get(kind, 0)
+            if by_xla and line.variables:
+                found[EXPANDED] += line.ungrouped_products
             if kind == "recurrent":
                 found[TURN] += line.steps
-            if kind in FLOPS and line.output:
-                found[FLOPS[kind]] += line.forward_products + line.backward_products
-                # A recurrent layer that hands on its last step only has made all of them.
-                rows = math.prod(line.output[:-1]) * (line.steps if len(line.output) == 2 else 1)
-                found[ROWS[kind]] += rows
-                # Without products it is a layer of one's own, which no rule counts.
-                if kind == "dense" and line.forward_products:
-                    units = line.output[-1]
-                    inputs = line.forward_products / (2 * rows * units)
-                    for width, term in NARROW.items():
-                        # So that a wider layer never costs less.
-                        part = min(1, width / inputs) * min(1, width / units)
-                        found[term] += part * (line.forward_products + line.backward_products)
-                if line.backward_products > line.forward_products:
-                    found[HIDDEN[kind]] += 4 * line.forward_products / 2 / max(1, line.output[-1])
+            if line.output:
+                for term, value in _of_products(line, kind).items():
+                    found[term] += value
         return found
+
+
+def _may_have_xla(case: Case) -> bool:
+    """Whether XLA compiles its steps, or may do so."""
+    might = case.backend == "tensorflow" and case.path == "compiled" and case.training.jit != "off"
+    return might or case.backend == "jax"
+
+
+def _of_products(line: LayerCount, kind: str) -> dict[Term, float]:
+    """What a layer's products consist of."""
+    if kind in ("convolution", "separable"):
+        return _of_convolution(line)
+    if kind not in FLOPS:
+        return {}
+    forward, backward, units = line.forward_products, line.backward_products, line.output[-1]
+    # A recurrent layer that hands on its last step only has made all of them.
+    rows = math.prod(line.output[:-1]) * (line.steps if len(line.output) == 2 else 1)
+    found: dict[Term, float] = {FLOPS[kind]: forward + backward, ROWS[kind]: rows}
+    # Without products it is a layer of one's own, which no rule counts.
+    if kind == "dense" and forward:
+        inputs = forward / (2 * rows * units)
+        for width, term in NARROW.items():
+            # So that a wider layer never costs less.
+            found[term] = min(1, width / inputs) * min(1, width / units) * (forward + backward)
+    if backward > forward:
+        found[HIDDEN[kind]] = 4 * forward / 2 / max(1, units)
+    return found
+
+
+def _of_convolution(line: LayerCount) -> dict[Term, float]:
+    """What takes channels apart is separable, all else a convolution; a layer may do both.
+
+    A convolution lays out the values of its windows side by side for each of its products: forward,
+    the kernel's gradient and, unless nothing before it is trained, the inputs'.
+    """
+    apart, rows = line.grouped_products, math.prod(line.output[:-1])
+    together = line.forward_products - apart
+    back_together = min(line.backward_products, 2 * together)
+    back_apart = line.backward_products - back_together
+    found: dict[Term, float] = {}
+    if apart:
+        # How many filters a group has; before a mixture of all channels mostly one.
+        each = 1.0 if together else max(1.0, line.output[-1] * apart / line.ungrouped_products)
+        found |= {FLOPS["separable"]: apart + back_apart, ROWS["separable"]: rows}
+        found[HIDDEN["separable"]] = 4 * (apart + back_apart) / 3 / 2 / each
+    if together:
+        found |= {FLOPS["convolution"]: together + back_together, ROWS["convolution"]: rows}
+        bytes_of_windows = 4 * (together + back_together) / 3 / 2 / max(1, line.output[-1])
+        found[HIDDEN["convolution"]] = bytes_of_windows
+    return found
 
 
 def _updated(count: NetworkCount) -> float:
@@ -259,7 +319,7 @@ def _is_spared_xla(one: Counted) -> bool:
     TensorFlow's LSTM and GRU are not made for it, and a network that has one is left without.
     """
     case = one.case
-    might = case.backend == "tensorflow" and case.path == "compiled" and case.training.jit != "off"
+    might = case.backend == "tensorflow" and _may_have_xla(case)
     recurs = any(line.kind in ("LSTM", "GRU") for line in one.count.layers)
     return might and recurs and case.model is None
 

@@ -19,13 +19,16 @@ from nnbench.costs.setting import DataShape, Setting, shape_of
 from nnbench.costs.terms import (
     ACTIVATION,
     BY_STEPS,
+    EXPANDED,
     FIRST,
     FIRST_EPOCH,
     FLOPS,
+    HIDDEN,
     LAYERS,
     METRIC,
     MINI,
     NARROW,
+    ON_ALL_CORES,
     ONCE,
     SECOND,
     SPILL,
@@ -635,6 +638,54 @@ def test_a_weight_tensor_counts_by_what_its_optimizer_does():
 )
 def test_a_layer_is_of_the_kind_that_its_work_is(layer, kind):
     assert kind_of(LayerCount("mine", layer, (32, 8), 0, 0, 0)) == kind
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_a_separable_layer_is_a_product_of_channels_apart_and_one_of_all_together(first):
+    apart, together, channels, filters = 1_800, 3_200, 10, 16
+    count = replace(
+        conv_count(SETTING.case(parse("8x1"), 1000, 32)),
+        layers=(
+            LayerCount(
+                *("mine", "SeparableConv2D", (2, 5, filters), 250, 250, 1000),
+                forward_products=apart + together,
+                backward_products=(2 - first) * apart + 2 * together,
+                grouped_products=apart,
+                ungrouped_products=channels * apart,
+                variables=3,
+            ),
+        ),
+    )
+    step = Counted.of(SETTING.case(parse("8x1"), 1000, 32), count).step
+    assert step[FLOPS["separable"]] == (3 - first) * apart
+    assert step[FLOPS["convolution"]] == 3 * together
+    # Each product lays out its windows: 10 channels for each of 10 outputs, in four bytes.
+    assert step[HIDDEN["convolution"]] == pytest.approx(4 * 10 * channels)
+    assert step[HIDDEN["separable"]] == pytest.approx((3 - first) / 3 * 4 * apart / 2)
+    assert step[LAYERS["separable"]] == 1
+
+
+def test_what_xla_alone_does_on_a_cpu_is_counted_there_alone():
+    def line(values, kind="DepthwiseConv2D", **more):
+        return LayerCount("mine", kind, (values // 10, 10), 90, 90, 360, variables=1, **more)
+
+    apart = line(9_000, forward_products=900, grouped_products=900, ungrouped_products=9_000)
+    lines = (apart, line(20_000, "BatchNormalization"), line(9_000, "BatchNormalization"))
+    found = {}
+    for backend, path, device, jit in [
+        ("jax", "fit", "cpu", "auto"),
+        ("jax", "fit", "gpu", "auto"),
+        ("tensorflow", "compiled", "cpu", "auto"),
+        ("tensorflow", "compiled", "cpu", "off"),
+        ("tensorflow", "fit", "cpu", "auto"),
+        ("torch", "compiled", "cpu", "auto"),
+    ]:
+        setting = Setting(backend, device=device, path=path, training=Training(jit=jit))
+        case = setting.case(parse("8x1"), 1000, 32)
+        step = Counted.of(case, replace(conv_count(case), layers=lines)).step
+        found[backend, path, device, jit] = step[EXPANDED], step[ON_ALL_CORES]
+    by_xla = {("jax", "fit", "cpu", "auto"), ("tensorflow", "compiled", "cpu", "auto")}
+    assert found == {one: (9_000, 8) if one in by_xla else (0, 0) for one in found}
 
 
 def test_a_kind_that_was_never_timed_is_named_and_told_with_less_certainty(model, pool, small):

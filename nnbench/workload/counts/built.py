@@ -31,7 +31,7 @@ AS_MANY = 4
 
 EACH_STEP = (
     "forward_products", "forward_elementwise", "backward_products", "backward_elementwise",
-    "activation_bytes",
+    "activation_bytes", "grouped_products", "ungrouped_products",
 )  # fmt: skip
 
 
@@ -168,6 +168,8 @@ def _line(call: Call, name: str, work: Work | None, seen: set[int]) -> LayerCoun
         backward_products=done.backward_products(trained=trained, on_trained=call.on_trained),
         backward_elementwise=reached * done.backward,
         activation_bytes=call.is_needed * held + reached * value_bytes * done.held,
+        grouped_products=done.grouped,
+        ungrouped_products=done.ungrouped,
         counted=work is not None,
         missing=why(layer) if work is None else ", ".join(dict.fromkeys(work.missing)),
         variables=sum(one.trainable for one in own),

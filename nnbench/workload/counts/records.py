@@ -35,6 +35,10 @@ class LayerCount:
     missing: str = ""
     variables: int = 0
     """Trainable weight tensors, each of which is updated."""
+    grouped_products: int = 0
+    """Of the forward products, those that take each channel, or group of channels, by itself."""
+    ungrouped_products: int = 0
+    """The same if they took all channels together."""
     steps: int = 1
     """Time steps that run one after the other, of a recurrent layer."""
 

@@ -27,7 +27,8 @@ class Work:
     """Operations of one call: forward, and what the backward pass makes of them.
 
     `product` multiplies inputs with weights; `through` multiplies with weights what comes of other
-    weights of the same layer; `inner` multiplies two results with each other. `forward` and
+    weights of the same layer; `inner` multiplies two results with each other. Of these `grouped`
+    take groups of channels apart, and would be `ungrouped` if they did not. `forward` and
     `backward` are elementwise. `held` counts the values that are kept for the backward pass besides
     the outputs, `missing` names what no rule counts.
     """
@@ -35,6 +36,8 @@ class Work:
     product: int = 0
     through: int = 0
     inner: int = 0
+    grouped: int = 0
+    ungrouped: int = 0
     forward: int = 0
     backward: int = 0
     held: int = 0

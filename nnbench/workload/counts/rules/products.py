@@ -8,12 +8,17 @@ from nnbench.workload.counts.records import Shape
 from nnbench.workload.counts.work import Work, activation, rule, size_of
 
 
-def _with_weights(call: Call, product: int, through: int = 0) -> Work:
-    """A product with weights, then bias and activation."""
+def _with_weights(call: Call, product: int, through: int = 0, groups: int = 1) -> Work:
+    """A product with weights, of so many groups of channels, then bias and activation."""
     size = size_of(call.outputs[0])
     after = activation(call.layer.activation, size)
     bias = Work(forward=size, backward=size) if _has_bias(call.layer) else Work()
-    return Work(product=product, through=through) + bias + after
+    return Work(product=product, through=through) + _of_groups(product, groups) + bias + after
+
+
+def _of_groups(product: int, groups: int) -> Work:
+    """What to add to the work of a product of so many groups of channels."""
+    return Work(grouped=product, ungrouped=groups * product) if groups > 1 else Work()
 
 
 def _has_bias(layer: Any) -> bool:
@@ -50,13 +55,15 @@ def einsum(equation: str, shapes: list[Shape]) -> int:
 @rule("Conv1D", "Conv2D", "Conv3D")
 def _convolution(call: Call) -> Work:
     *window, inputs, _ = call.layer.kernel.shape
-    return _with_weights(call, 2 * size_of(call.outputs[0]) * math.prod(window) * inputs)
+    product = 2 * size_of(call.outputs[0]) * math.prod(window) * inputs
+    return _with_weights(call, product, groups=call.layer.groups)
 
 
 @rule("DepthwiseConv1D", "DepthwiseConv2D")
 def _depthwise(call: Call) -> Work:
-    *window, _, _ = call.layer.kernel.shape
-    return _with_weights(call, 2 * size_of(call.outputs[0]) * math.prod(window))
+    *window, inputs, _ = call.layer.kernel.shape
+    product = 2 * size_of(call.outputs[0]) * math.prod(window)
+    return _with_weights(call, product, groups=inputs)
 
 
 @rule("SeparableConv1D", "SeparableConv2D")
@@ -66,9 +73,8 @@ def _separable(call: Call) -> Work:
     channels_last = call.layer.data_format == "channels_last"
     filters = outputs[-1] if channels_last else outputs[1]
     between = size_of(outputs) // filters * inputs * each
-    return _with_weights(
-        call, 2 * between * math.prod(window), through=2 * size_of(outputs) * inputs * each
-    )
+    product, through = 2 * between * math.prod(window), 2 * size_of(outputs) * inputs * each
+    return _with_weights(call, product, through, groups=inputs)
 
 
 @rule("Conv1DTranspose", "Conv2DTranspose", "Conv3DTranspose")
@@ -97,8 +103,8 @@ def _einsum_operation(call: Call) -> Work:
 def _convolution_operation(call: Call) -> Work:
     *window, inputs, _ = call.inputs[1]
     is_depthwise = type(call.layer).__name__ == "DepthwiseConv"
-    each = math.prod(window) * (1 if is_depthwise else inputs)
-    return Work(inner=2 * size_of(call.outputs[0]) * each)
+    product = 2 * size_of(call.outputs[0]) * math.prod(window) * (1 if is_depthwise else inputs)
+    return Work(inner=product) + _of_groups(product, inputs if is_depthwise else 1)
 
 
 @rule("ConvTranspose")
