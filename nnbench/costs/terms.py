@@ -92,6 +92,8 @@ Dense layers is compiled for one core. What else a layer does is not counted her
 time steps one cannot tell."""
 
 TURN = Term("time steps", "s per time step and layer", "layers")
+"""With a mask twice: output and state are taken from the step before where it says so."""
+
 VARIABLE = Term("weight tensors", "s per tensor")
 METRIC = Term("metrics", "s per metric", "layers", 10)
 FLOPS = {kind: Term(f"products: {kind}", "s per FLOP", "products") for kind in WITH_PRODUCTS}
@@ -235,7 +237,7 @@ class Counted:
             if by_xla and line.variables:
                 found[EXPANDED] += line.ungrouped_products
             if kind == "recurrent":
-                found[TURN] += line.steps
+                found[TURN] += line.steps * (1 + line.is_masked)
             if line.output:
                 for term, value in _of_products(line, kind).items():
                     found[term] += value

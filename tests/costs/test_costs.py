@@ -33,6 +33,7 @@ from nnbench.costs.terms import (
     SECOND,
     SPILL,
     TERMS,
+    TURN,
     VARIABLE,
     Cache,
     Counted,
@@ -663,6 +664,14 @@ def test_a_separable_layer_is_a_product_of_channels_apart_and_one_of_all_togethe
     assert step[HIDDEN["convolution"]] == pytest.approx(4 * 10 * channels)
     assert step[HIDDEN["separable"]] == pytest.approx((3 - first) / 3 * 4 * apart / 2)
     assert step[LAYERS["separable"]] == 1
+
+
+def test_a_masked_time_step_counts_twice():
+    case = SETTING.case(parse("8x1"), 1000, 32)
+    line = LayerCount("mine", "LSTM", (32, 8), 90, 90, 360, steps=12)
+    for is_masked, turns in [(False, 12), (True, 24)]:
+        layers = (replace(line, is_masked=is_masked),)
+        assert Counted.of(case, replace(conv_count(case), layers=layers)).step[TURN] == turns
 
 
 def test_what_xla_alone_does_on_a_cpu_is_counted_there_alone():

@@ -128,6 +128,17 @@ for layer, apart, groups in [
 found = counted(layers.DepthwiseConv2D(3)(image[..., :1]), image, np.zeros((2, 5, 5, 3)))
 assert found.layers[-1].grouped_products == 0, found
 
+# A mask reaches recurrent layers, also within another and behind one that hands it on.
+words = keras.Input((6,), dtype="int32")
+for masks in (False, True):
+    embedded = layers.Dropout(0.1)(layers.Embedding(9, 4, mask_zero=masks)(words))
+    for layer in (layers.GRU(3), layers.Bidirectional(layers.LSTM(3))):
+        lines = counted(layer(embedded), words, np.zeros((2, 6), "int32")).layers
+        recurrent = [one for one in lines if one.kind in ("GRU", "LSTM")]
+        assert recurrent, lines
+        assert all(one.is_masked == masks for one in recurrent), lines
+        assert not any(one.is_masked for one in lines if one not in recurrent), lines
+
 # What is measured besides the loss: by name, of several outputs, by the model itself.
 taken, first = keras.Input((4,)), np.zeros((10, 4), "float32")
 

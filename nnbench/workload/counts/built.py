@@ -174,6 +174,7 @@ def _line(call: Call, name: str, work: Work | None, seen: set[int]) -> LayerCoun
         missing=why(layer) if work is None else ", ".join(dict.fromkeys(work.missing)),
         variables=sum(one.trainable for one in own),
         steps=call.inputs[0][1] if calls.is_recurrent(layer) else 1,
+        is_masked=call.is_masked and calls.is_recurrent(layer),
     )
 
 

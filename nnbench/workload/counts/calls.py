@@ -36,7 +36,8 @@ class Call:
     parameters; `types` are those of the inputs, `output_bytes` is what the outputs take.
     `on_trained` tells whether any input depends on trainable weights, so that the backward pass
     needs its gradient; `is_needed` whether the backward pass needs its outputs. `calls` are those
-    made meanwhile. `takes` and `makes` tell tensors from each other within one pass.
+    made meanwhile. `is_masked` tells whether a mask comes with an input. `takes` and `makes` tell
+    tensors from each other within one pass.
     """
 
     layer: Any
@@ -46,6 +47,7 @@ class Call:
     output_bytes: int = 0
     on_trained: bool = False
     is_needed: bool = False
+    is_masked: bool = False
     calls: list["Call"] = field(default_factory=list)
     takes: list[int] = field(default_factory=list)
     makes: list[int] = field(default_factory=list)
@@ -190,6 +192,8 @@ class _Recorder:
             made = Call(layer, [tuple(one.shape) for one in tensors], on_trained=on_trained)
             made.types = [self._keras.backend.standardize_dtype(one.dtype) for one in tensors]
             made.is_needed, made.takes = trained, [id(one) for one in tensors]
+            masks = [kwargs.get("mask"), *(getattr(one, "_keras_mask", None) for one in tensors)]
+            made.is_masked = any(one is not None for one in masks)
             for one in tensors:
                 if trained and id(one) in self._makers:
                     self._makers[id(one)].is_needed = True

@@ -41,6 +41,8 @@ class LayerCount:
     """The same if they took all channels together."""
     steps: int = 1
     """Time steps that run one after the other, of a recurrent layer."""
+    is_masked: bool = False
+    """Whether a mask tells it which time steps to leave out."""
 
     @property
     def forward_flops(self) -> int:
