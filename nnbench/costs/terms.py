@@ -278,13 +278,14 @@ def _of_convolution(line: LayerCount) -> dict[Term, float]:
     the kernel's gradient and, unless nothing before it is trained, the inputs'.
     """
     apart, rows = line.grouped_products, math.prod(line.output[:-1])
-    together = line.forward_products - apart
+    together = max(0, line.forward_products - apart)
     back_together = min(line.backward_products, 2 * together)
     back_apart = line.backward_products - back_together
     found: dict[Term, float] = {}
     if apart:
+        groups = max(1.0, line.ungrouped_products / apart)
         # How many filters a group has; before a mixture of all channels mostly one.
-        each = 1.0 if together else max(1.0, line.output[-1] * apart / line.ungrouped_products)
+        each = 1.0 if together else max(1.0, line.output[-1] / groups)
         found |= {FLOPS["separable"]: apart + back_apart, ROWS["separable"]: rows}
         found[HIDDEN["separable"]] = 4 * (apart + back_apart) / 3 / 2 / each
     if together:
