@@ -256,25 +256,24 @@ def main() -> int:
     where = "-".join([given.backend.replace(",", "-"), *(["all"] if given.every else [])])
     asked = Asked(given.results / where, options, given.every)
     files = [one for one in sorted(given.models.glob("*.py")) if "def build" in one.read_text()]
-    failed: dict[str, str] = {}
+    failed: list[str] = []
     for file in [] if given.tell else files:
         if given.names and file.stem not in given.names:
             continue
         try:
             time_grid(file, tuned(file, asked), asked)
         except UserError as mistake:
-            failed[file.stem] = str(mistake)
+            failed.append(file.stem)
             note(f"{file.stem}: {mistake}")
     found = [one for one in (checked(file.stem, asked) for file in files) if one]
     table = table_of(found, given.backend)
     print_table(table)
     good = sum(one.holds for one in found)
     answer = f"{good} of {len(found)} within {WITHIN - 1:.0%} of the best of the grid"
-    through = {one.model for one in found}
-    left = [file.stem for file in files if file.stem not in through | failed.keys()]
-    others = {"failed": failed, "not through": left}
-    told = [f"{why}: {', '.join(names)}" for why, names in others.items() if names]
-    answer = "; ".join([answer, *told])
+    told = {*failed, *(one.model for one in found)}
+    left = [file.stem for file in files if file.stem not in told]
+    for why, names in (("failed", failed), ("not through", left)):
+        answer += f"; {why}: {', '.join(names)}" if names else ""
     say(answer)
     if given.ledger:
         rows = [[cell.text for cell in row] for row in table.rows if row]
