@@ -97,10 +97,9 @@ TURN = Term("time steps", "s per time step and layer", "layers")
 VARIABLE = Term("weight tensors", "s per tensor")
 METRIC = Term("metrics", "s per metric", "layers", 10)
 FLOPS = {kind: Term(f"products: {kind}", "s per FLOP", "products") for kind in WITH_PRODUCTS}
-EXPANDED = Term("gradients of separable kernels", "s per FLOP", "products")
-"""XLA on a CPU has no product for the gradient of a kernel that takes channels apart: it takes that
-of all channels with each other, and leaves out what belongs to none (its pass
-`convolution_group_converter`)."""
+EXPANDED = Term("gradients of grouped kernels", "s per FLOP", "products")
+"""On a CPU XLA has no kernel for the weights' gradient of a grouped convolution: it computes that
+of one without groups and masks what belongs to none (its pass `convolution_group_converter`)."""
 
 NARROW = {
     width: Term(f"products: dense, up to {width} wide", "s per FLOP", "narrow products")
@@ -272,27 +271,27 @@ def _of_products(line: LayerCount, kind: str) -> dict[Term, float]:
 
 
 def _of_convolution(line: LayerCount) -> dict[Term, float]:
-    """What takes channels apart is separable, all else a convolution; a layer may do both.
+    """Products of grouped convolutions are separable, all others a convolution.
 
-    Either lays out the values of its windows side by side for each of its products: forward, the
-    kernel's gradient and, unless nothing before it is trained, the inputs'.
+    A separable layer has both. Each product lays out the values of its windows side by side:
+    forward, the kernel's gradient and, unless nothing before it is trained, the inputs'.
     """
-    apart, rows = line.grouped_products, math.prod(line.output[:-1])
-    together = max(0, line.forward_products - apart)
-    back_together = min(line.backward_products, 2 * together)
-    back_apart = line.backward_products - back_together
+    grouped, rows = line.grouped_products, math.prod(line.output[:-1])
+    others = max(0, line.forward_products - grouped)
+    backward = min(line.backward_products, 2 * others)
+    backward_grouped = line.backward_products - backward
     found: dict[Term, float] = {}
-    if apart:
-        groups = max(1.0, line.ungrouped_products / apart)
-        # How many filters a group has; before a mixture of all channels mostly one.
-        each = 1.0 if together else max(1.0, line.output[-1] / groups)
-        found |= {FLOPS["separable"]: apart + back_apart, ROWS["separable"]: rows}
-        found[HIDDEN["separable"]] = _bytes_of_windows(apart + back_apart, each)
-    if together:
-        found |= {FLOPS["convolution"]: together + back_together, ROWS["convolution"]: rows}
-        found[HIDDEN["convolution"]] = _bytes_of_windows(
-            together + back_together, max(1, line.output[-1])
-        )
+    if grouped:
+        groups = max(1.0, line.ungrouped_products / grouped)
+        # Filters in a group; in a separable layer mostly one.
+        filters = 1.0 if others else max(1.0, line.output[-1] / groups)
+        flops = grouped + backward_grouped
+        found |= {FLOPS["separable"]: flops, ROWS["separable"]: rows}
+        found[HIDDEN["separable"]] = _bytes_of_windows(flops, filters)
+    if others:
+        flops = others + backward
+        found |= {FLOPS["convolution"]: flops, ROWS["convolution"]: rows}
+        found[HIDDEN["convolution"]] = _bytes_of_windows(flops, max(1, line.output[-1]))
     return found
 
 

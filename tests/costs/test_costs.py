@@ -642,27 +642,27 @@ def test_a_layer_is_of_the_kind_that_its_work_is(layer, kind):
 
 
 @pytest.mark.parametrize("first", [True, False])
-def test_a_separable_layer_is_a_product_of_channels_apart_and_one_of_all_together(first):
-    apart, together, channels, filters = 1_800, 3_200, 10, 16
+def test_a_separable_layer_is_a_grouped_product_and_one_without_groups(first):
+    grouped, others, channels, filters = 1_800, 3_200, 10, 16
     count = replace(
         conv_count(SETTING.case(parse("8x1"), 1000, 32)),
         layers=(
             LayerCount(
                 *("mine", "SeparableConv2D", (2, 5, filters), 250, 250, 1000),
-                forward_products=apart + together,
-                backward_products=(2 - first) * apart + 2 * together,
-                grouped_products=apart,
-                ungrouped_products=channels * apart,
+                forward_products=grouped + others,
+                backward_products=(2 - first) * grouped + 2 * others,
+                grouped_products=grouped,
+                ungrouped_products=channels * grouped,
                 variables=3,
             ),
         ),
     )
     step = Counted.of(SETTING.case(parse("8x1"), 1000, 32), count).step
-    assert step[FLOPS["separable"]] == (3 - first) * apart
-    assert step[FLOPS["convolution"]] == 3 * together
+    assert step[FLOPS["separable"]] == (3 - first) * grouped
+    assert step[FLOPS["convolution"]] == 3 * others
     # Each product lays out its windows: 10 channels for each of 10 outputs, in four bytes.
     assert step[HIDDEN["convolution"]] == pytest.approx(4 * 10 * channels)
-    assert step[HIDDEN["separable"]] == pytest.approx((3 - first) / 3 * 4 * apart / 2)
+    assert step[HIDDEN["separable"]] == pytest.approx((3 - first) / 3 * 4 * grouped / 2)
     assert step[LAYERS["separable"]] == 1
 
 
@@ -678,8 +678,8 @@ def test_what_xla_alone_does_on_a_cpu_is_counted_there_alone():
     def line(values, kind="DepthwiseConv2D", **more):
         return LayerCount("mine", kind, (values // 10, 10), 90, 90, 360, variables=1, **more)
 
-    apart = line(9_000, forward_products=900, grouped_products=900, ungrouped_products=9_000)
-    lines = (apart, line(20_000, "BatchNormalization"), line(9_000, "BatchNormalization"))
+    grouped = line(9_000, forward_products=900, grouped_products=900, ungrouped_products=9_000)
+    lines = (grouped, line(20_000, "BatchNormalization"), line(9_000, "BatchNormalization"))
     found = {}
     for backend, path, device, jit in [
         ("jax", "fit", "cpu", "auto"),

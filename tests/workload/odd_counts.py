@@ -110,9 +110,9 @@ image = keras.Input((5, 5, 3))
 found = counted(layers.Conv2DTranspose(2, 3, strides=2)(image), image, np.zeros((2, 5, 5, 3)))
 assert found.layers[-1].forward_products == 2 * 2 * 25 * 3 * 9 * 2
 
-# What takes channels apart, told from what takes them together.
+# Products of grouped convolutions.
 eight = keras.Input((5, 5, 8))
-for layer, apart, groups in [
+for layer, grouped, groups in [
     (layers.Conv2D(6, 3), 0, 1),
     (layers.Conv2D(6, 3, groups=2), 2 * 2 * 9 * 6 * 9 * 4, 2),
     (layers.DepthwiseConv2D(3), 2 * 2 * 9 * 8 * 9, 8),
@@ -120,11 +120,11 @@ for layer, apart, groups in [
     (layers.SeparableConv2D(6, 3), 2 * 2 * 9 * 8 * 9, 8),
 ]:
     line = counted(layer(eight), eight, np.zeros((2, 5, 5, 8))).layers[-1]
-    assert line.grouped_products == apart, line
-    assert line.ungrouped_products == groups * apart, line
-    if apart:
+    assert line.grouped_products == grouped, line
+    assert line.ungrouped_products == groups * grouped, line
+    if grouped:
         mixes = isinstance(layer, layers.SeparableConv2D)
-        assert line.forward_products == apart + mixes * 2 * 2 * 9 * 6 * 8, line
+        assert line.forward_products == grouped + mixes * 2 * 2 * 9 * 6 * 8, line
 found = counted(layers.DepthwiseConv2D(3)(image[..., :1]), image, np.zeros((2, 5, 5, 3)))
 assert found.layers[-1].grouped_products == 0, found
 

@@ -36,9 +36,9 @@ class LayerCount:
     variables: int = 0
     """Trainable weight tensors, each of which is updated."""
     grouped_products: int = 0
-    """Of the forward products, those that take each channel, or group of channels, by itself."""
+    """Of the forward products, those of a grouped convolution, such as a depthwise one."""
     ungrouped_products: int = 0
-    """The same if they took all channels together."""
+    """What these would be without groups."""
     steps: int = 1
     """Time steps that run one after the other, of a recurrent layer."""
     is_masked: bool = False

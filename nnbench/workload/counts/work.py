@@ -28,7 +28,7 @@ class Work:
 
     `product` multiplies inputs with weights; `through` multiplies with weights what comes of other
     weights of the same layer; `inner` multiplies two results with each other. Of these `grouped`
-    take groups of channels apart, and would be `ungrouped` if they did not. `forward` and
+    are of a grouped convolution, `ungrouped` is what those would be without groups. `forward` and
     `backward` are elementwise. `held` counts the values that are kept for the backward pass besides
     the outputs, `missing` names what no rule counts.
     """
