@@ -117,6 +117,26 @@ class Scatter:
         """The standard deviation of a time in a new launch."""
         return math.hypot(self.noise, self.launch_effect)
 
+    def at_most(self, single: float) -> Self:
+        """The same, drawn nearer where a time scatters more than so."""
+        less = min(1.0, single / self.single)
+        return replace(self, noise=less * self.noise, launch_effect=less * self.launch_effect)
+
+    def apart(self, values: Array, launches: Sequence[str]) -> Array:
+        """Logarithms of times, (times,) or (times, any), as others that are independent and of
+        deviation 1: what a launch shares of them counts once, not once for each of its times.
+
+        A generalised least squares transformation (Searle 1992, chapter 3).
+        """
+        launch = np.unique(launches or [""] * len(values), return_inverse=True)[1]
+        sizes = np.bincount(launch)
+        shared = 1 - 1 / np.sqrt(1 + sizes * (self.launch_effect / self.noise) ** 2)
+        member = launch[:, None] == np.arange(len(sizes))
+        means = member.T.astype(float) @ values / sizes.reshape(-1, *[1] * (values.ndim - 1))
+        less = shared.reshape(-1, *[1] * (values.ndim - 1)) * means
+        found: Array = (values - less[launch]) / self.noise
+        return found
+
     @classmethod
     def of(cls, residuals: Array, launches: Sequence[str], leverages: Array | float = 0.0) -> Self:
         """Estimate it by the analysis of variance of launches (Searle 1992, chapter 3).
@@ -347,25 +367,27 @@ class _Begun:
     def of(cls, observed: Sequence[Observations], cache: Cache, begin: Array | None = None) -> Self:
         counts = [matrix(one.cases, one.phase, cache) for one in observed]
         centres, loadings = _prior(observed, counts)
-        noises = [FIRST_NOISE] * len(observed)
+        scatters = [Scatter(FIRST_NOISE, 0.0)] * len(observed)
         begin = np.zeros(loadings.shape[1]) if begin is None else begin
-        latent, loss = _solve(observed, counts, centres, loadings, noises, begin)
+        latent, loss = _solve(observed, counts, centres, loadings, scatters, begin)
         return cls(observed, cache, counts, centres, loadings, latent, loss)
 
     def finished(self) -> "_Fit":
         """The fit that weighs times by how they scatter in the first one."""
         _, _, found = self._at(self.latent)
-        noises = [
-            min(MOST_NOISE, Scatter.of(np.log(one.times_s / whole), one.launches).single)
+        scatters = [
+            Scatter.of(np.log(one.times_s / whole), one.launches).at_most(MOST_NOISE)
             for one, (whole, _) in zip(self.observed, found, strict=True)
         ]
-        rest = self.observed, self.counts, self.centres, self.loadings, noises
+        rest = self.observed, self.counts, self.centres, self.loadings, scatters
         values, softness, found = self._at(_solve(*rest, self.latent)[0])
         precision = np.eye(self.loadings.shape[1])
         slopes = [each @ self.loadings for _, each in found]
-        for each, noise in zip(slopes, noises, strict=True):
-            precision += each.T @ each / noise**2
+        for one, each, scatter in zip(self.observed, slopes, scatters, strict=True):
+            alone = scatter.apart(each, one.launches)
+            precision += alone.T @ alone
         known = linalg.inv(precision)
+        noises = [scatter.single for scatter in scatters]
         return _Fit(self.cache, values, softness, slopes, known, self.loadings, noises)
 
     def _at(self, latent: Array) -> tuple[Array, float, list[tuple[Array, Array]]]:
@@ -457,7 +479,7 @@ def _solve(
     counts: Sequence[Array],
     centres: Array,
     loadings: Array,
-    noises: Sequence[float],
+    scatters: Sequence[Scatter],
     begin: Array,
 ) -> tuple[Array, float]:
     """The latent variables of the largest posterior density, and the loss that they leave.
@@ -468,10 +490,10 @@ def _solve(
     def parts(latent: Array) -> tuple[Array, Array]:
         values, softness = _read(observed[0].phase, centres, loadings, latent)
         residuals, slopes = [latent], [np.eye(len(latent))]
-        for one, each, noise in zip(observed, counts, noises, strict=True):
+        for one, each, scatter in zip(observed, counts, scatters, strict=True):
             whole, by = _slopes(one.phase, each, values, softness, one.known_s)
-            residuals.append(np.log(whole / one.times_s) / noise)
-            slopes.append(by @ loadings / noise)
+            residuals.append(scatter.apart(np.log(whole / one.times_s), one.launches))
+            slopes.append(scatter.apart(by @ loadings, one.launches))
         return np.concatenate(residuals), np.vstack(slopes)
 
     found = optimize.least_squares(

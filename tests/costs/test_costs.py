@@ -229,6 +229,39 @@ def test_what_a_launch_has_of_its_own_is_told_from_the_networks():
     assert found.single > 0.06
 
 
+def test_times_of_a_launch_are_set_apart_as_if_each_were_of_its_own():
+    launches = ["a", "b", "a", "b", "a", "c"]
+    scatter = Scatter(noise=0.1, launch_effect=0.2)
+    alike = np.equal.outer(launches, launches)
+    covariance = 0.1**2 * np.eye(6) + 0.2**2 * alike
+    apart = scatter.apart(np.eye(6), launches)
+    assert apart @ covariance @ apart.T == pytest.approx(np.eye(6), abs=1e-12)
+    assert scatter.apart(np.ones(6), launches) == pytest.approx(apart @ np.ones(6))
+
+
+def test_a_slow_launch_of_many_times_counts_as_one_launch(pool):
+    few, many = pool[:40], pool[40:80]
+    effects = dict.fromkeys("abcd", 0.0) | {"slow": 0.4}
+    launches = [*np.repeat(list("abcd"), 10), *["slow"] * 40]
+    rng = np.random.default_rng(0)
+    times_s = np.array(
+        [
+            law_s(case)["compile"] * math.exp(effects[launch] + rng.normal(0, 0.02))
+            for case, launch in zip([*few, *many], launches, strict=True)
+        ]
+    )
+    observed = Observations(COMPILE, [Counted.of(case) for case in [*few, *many]], times_s)
+    told = replace(observed, launches=launches)
+
+    def off(one):
+        (found,) = PhaseModel.fit(one)
+        plain_s = found.plain_s(list(map(Counted.of, few)))[0]
+        return np.median(np.log(plain_s / [law_s(case)["compile"] for case in few]))
+
+    assert off(told) < 0.12
+    assert off(told) < off(observed) - 0.05
+
+
 @pytest.mark.parametrize("cache", [Cache(4.0 * 2**20), Cache(1.0 * 2**20, single=True)])
 def test_the_cache_is_found_where_activations_cost_more_beyond_it(pool, cache):
     def time_s(case):
