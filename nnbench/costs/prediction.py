@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy import optimize, stats
 
 from nnbench.costs.model import LEAST_CASES, Observations, PhaseModel, TooFewCasesError, around
-from nnbench.costs.terms import FIRST_EPOCH, LAYERS, Counted, position
+from nnbench.costs.terms import FIRST_EPOCH, LAYERS, Counted, has_smaller_batch, position
 from nnbench.phases import COMPILE, EPOCH, FIRST_STEP, ONCE, PREPARE, STEP, TRACE
 from nnbench.stats.interval import Interval
 from nnbench.workload.case import Case
@@ -279,5 +279,7 @@ def _memory_counts(one: Counted) -> NDArray[np.float64]:
     count, case = one.count, one.case
     data_bytes = count.batch_bytes / count.rows * case.rows
     weights = count.weight_bytes + count.optimizer_bytes
-    layers = sum(one.step[term] for term in LAYERS.values())
+    # A compiled path's one program holds a smaller last batch's step beside that of the others.
+    programs = 1 + (case.path == "compiled" and has_smaller_batch(case))
+    layers = programs * sum(one.step[term] for term in LAYERS.values())
     return np.array([1.0, weights, count.activation_bytes, data_bytes, layers])
