@@ -3,6 +3,7 @@
 `test_compiled.py` runs this file in a process for each backend.
 """
 
+import ctypes
 import gc
 import inspect
 import os
@@ -757,6 +758,53 @@ def momentum() -> Any:
 
 def stack(*inner: Any) -> Any:
     return lambda: keras.Sequential([keras.Input((FEATURES,)), *(one() for one in inner)])
+
+
+def read_unseen(variable: Any, kind: Any) -> Any:
+    """What a variable holds, read past Torch; 1 of one that is only sketched."""
+    address = variable.value.data_ptr()
+    return kind.from_address(address).value if address else 1
+
+
+def unseen_rate(rate: Any) -> Any:
+    """An optimizer whose rate is of its count of steps, which it reads unseen."""
+
+    def build() -> Any:
+        def now() -> float:
+            return float(rate(read_unseen(optimizer.iterations, ctypes.c_int32)))
+
+        optimizer = keras.optimizers.SGD(now)
+        return optimizer
+
+    return build
+
+
+class ReadsItsWeight(layers.Layer):
+    """Shrinks its inputs by its weight, which it reads unseen."""
+
+    def build(self, shape: Any) -> None:
+        self.weight = self.add_weight(shape=(), initializer="ones")
+
+    def call(self, x: Any) -> Any:
+        return self.weight * x / (1 + read_unseen(self.weight, ctypes.c_float))
+
+
+@pytest.mark.skipif(BACKEND != "torch", reason="of recordings")
+@pytest.mark.parametrize(
+    ("build", "optimizer"),
+    [
+        (functional, unseen_rate(lambda count: 0.1 / (1 + count))),
+        (functional, unseen_rate(lambda count: 0.1 if count % 2 else 0.2)),
+        (stack(ReadsItsWeight, lambda: layers.Dense(1)), lambda: keras.optimizers.SGD(0.01)),
+    ],
+    ids=["rate", "every other step", "weight"],
+)
+def test_torch_finds_what_a_recording_would_hold_for_ever(build: Any, optimizer: Any) -> None:
+    build = compiled_with(build, optimizer)
+    with pytest.warns(UserWarning, match="takes another step than its recording"):
+        _, compiled = check(build, *data("regression"), epochs=3, batch_size=32, shuffle=False)
+    (program,) = programs(compiled)
+    assert program.form.startswith("fit's own step")
 
 
 def sequence(kind: str, units: int = 3, both_ways: bool = False, **more: Any) -> Any:

@@ -153,6 +153,7 @@ class Program:
             recorded: Recording | None = None
             left: Tensors = []
             with torch_check.put_back(model, self._state, held, guarded=False):
+                torch_check.much_later(model)
                 try:
                     recorded, left = torch_recording.record(
                         model, own, fresh(batch), fused=fused, recurrent=recurrent

@@ -1,7 +1,7 @@
 """Checking a recorded step against the model's own, on other values than those recorded.
 
 What a step reads out of its tensors into Python, or keeps in Python, is a constant in a recording.
-So the model's own step is taken from states and with batches that the recording has not seen, and
+So the model's own step is taken from a state and with a batch that the recording has not seen, and
 all that it changed is put back.
 """
 
@@ -22,8 +22,10 @@ Outcome = tuple[Logs, Tensors]
 ROUGHLY = 3e-5
 """Of a tensor's norm: so far a tensor may be off whose sums are of another order."""
 
-LATER = 10_007
-"""Steps: where a learning rate that follows the count of steps is another one."""
+LATER = 10_008
+"""Steps from the model's count to where its step is recorded: a learning rate that follows the
+count is another one there. It is checked a step after the model's count, a prime number of steps
+away, so that what comes round every few steps differs, too."""
 
 
 @contextlib.contextmanager
@@ -65,19 +67,17 @@ def agrees(
 ) -> bool:
     """Whether both take the same steps; `batch` is one like that recorded.
 
-    `left` is what the step that was recorded made of what it changes.
+    `left` is what the step that was recorded made of what it changes, `much_later`.
     """
     made = {id(tensor): value for tensor, value in zip(recorded.touched, left, strict=True)}
     with put_back(model, state, held, guarded=False):
         after = [
             made.get(id(tensor), value) for tensor, value in zip(state, values(state), strict=True)
         ]
-        for before, other in _probes(model, state, after, batch):
-            theirs = _outcome(state, own, before, other)
-            ours = _outcome(state, recorded, before, other)
-            if held.changed() or not same(ours, theirs, recorded.adds_in_another_order):
-                return False
-    return True
+        before, other = _unseen(model, state, after, batch)
+        theirs = _outcome(state, own, before, other)
+        ours = _outcome(state, recorded, before, other)
+        return not held.changed() and same(ours, theirs, recorded.adds_in_another_order)
 
 
 def repeats(model: Any, state: Tensors, held: Held, own: Step, batch: Any) -> bool:
@@ -120,24 +120,33 @@ def fresh(batch: Any) -> Any:
     return keras.tree.map_structure(torch.clone, batch, none_is_leaf=False)
 
 
-def _probes(
-    model: Any, state: Tensors, after: Tensors, batch: Any
-) -> Iterator[tuple[Tensors, Any]]:
-    """A state after a step and another much later, each with a batch of other numbers."""
+def much_later(model: Any) -> None:
+    """Have the optimizer count `LATER` steps more."""
+    for count in _counts(model):
+        count += LATER
+
+
+def _counts(model: Any) -> Tensors:
+    return [one.value for one in model.optimizer.variables if one.name == "iteration"]
+
+
+def _unseen(model: Any, state: Tensors, after: Tensors, batch: Any) -> tuple[Tensors, Any]:
+    """The state `after` the recorded step, but early again and other values, and another batch.
+
+    At the rate of the first steps: one that has decayed to nothing would hide what else differs.
+    """
     import keras
 
     def other(array: torch.Tensor) -> torch.Tensor:
         turned = array.flip(0)
         return 0.9 * turned if array.is_floating_point() else turned
 
-    changed = keras.tree.map_structure(other, batch, none_is_leaf=False)
-    yield after, changed
-    counts = {id(one.value) for one in model.optimizer.variables if one.name == "iteration"}
-    later = [0.9 * value if value.is_floating_point() else value for value in after]
+    early = [0.9 * value if value.is_floating_point() else value for value in after]
+    counts = {id(count) for count in _counts(model)}
     for position, tensor in enumerate(state):
         if id(tensor) in counts:
-            later[position] = later[position] + LATER
-    yield later, batch
+            early[position] = early[position] - LATER
+    return early, keras.tree.map_structure(other, batch, none_is_leaf=False)
 
 
 def _outcome(state: Tensors, step: Step, before: Tensors, batch: Any) -> Outcome:
