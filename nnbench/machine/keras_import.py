@@ -33,11 +33,16 @@ PUT_OFF = (
     *("keras.src.applications", "keras.src.datasets", "keras.src.visualization"),
     *(f"{_TF}.compat.v1", f"{_TF}.compat.v2", f"{_TF}.feature_column"),
     *(f"{_TF}.__internal__.feature_column", f"{_TF}.__internal__.distribute.combinations"),
-    f"{_TF}.raw_ops",
+    *(f"{_TF}.__internal__.distribute.multi_process_runner", f"{_TF}.debugging.experimental"),
+    *(f"{_TF}.profiler", f"{_TF}.raw_ops", f"{_TF}.tpu"),
 )
 """Eigenvalues of sparse matrices, with all of `scipy.sparse`, and attention on TPUs; what saves,
 downloads and prints; of Keras networks and data that are downloaded, and what no training asks for;
-of TensorFlow its first version and what its own tests need."""
+of TensorFlow its first version, what its own tests need, and what is for TPUs and finding mistakes.
+"""
+
+ELSEWHERE = {(f"{_TF}.compat.v1", "placeholder"): "tensorflow.python.ops.array_ops"}
+"""Where a module that is put off has from what alone of it every training asks for."""
 
 
 class Later(ModuleType):
@@ -50,6 +55,8 @@ class Later(ModuleType):
         part = sys.modules.get(f"{self.__name__}.{name}")
         if isinstance(part, Later):
             return part
+        if where := ELSEWHERE.get((self.__name__, name)):
+            return getattr(importlib.import_module(where), name)
         real = _loaded(self)
         if not hasattr(real, name):
             importlib.import_module(f"{self.__name__}.{name}")

@@ -3,6 +3,7 @@
 `python -m nnbench.training.charts FOLDER` is the process in which `nnbench train` draws meanwhile.
 """
 
+import gc
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -50,6 +51,9 @@ def main() -> None:
     folder = Path(sys.argv[1])
     if typed := sys.stdin.readline().strip():
         write(replace(read(folder), architecture=networks.parse_one(typed)), folder)
+    # Python would search all that was imported for garbage as it ends: a tenth of a second, for
+    # which the training waits.
+    gc.freeze()
 
 
 def _loss(axis: Axes, session: Session) -> None:

@@ -99,14 +99,19 @@ def test_what_tensorflow_puts_off_is_there_when_it_is_asked_for(in_fresh_backend
     code = """
 import sys
 import tensorflow as tf
-spared = {"requests", "tensorflow._api.v2.compat.v1"} & set(sys.modules)
+asked = tf.compat.v1.placeholder
+put_off = {"requests", *(f"tensorflow._api.v2.{name}" for name in ("compat.v1", "profiler", "tpu"))}
+spared = put_off & set(sys.modules)
 one = tf.raw_ops.AddV2(x=tf.compat.v1.ones([]), y=tf.compat.v2.constant(1.0))
 import tensorflow.compat.v1 as first
 import requests
 kinds = first.train.AdamOptimizer, tf.lite.TFLiteConverter, tf.feature_column.numeric_column
-print(not spared, float(one), all(map(callable, (*kinds, requests.get))))
+more = tf.profiler.experimental.start, tf.tpu.experimental.initialize_tpu_system
+more = *more, tf.debugging.experimental.enable_dump_debug_info
+print(not spared, float(one), all(map(callable, (*kinds, *more, requests.get))))
+print(asked is first.placeholder)
 """
-    assert in_fresh_backend("tensorflow", code).split() == ["True", "2.0", "True"]
+    assert in_fresh_backend("tensorflow", code).split() == ["True", "2.0", "True", "True"]
 
 
 SEEDED = """
