@@ -2,16 +2,18 @@
 
     python benchmarks/calibration/predictions.py --backends jax --paths compiled
 
-For each backend and path: calibrates within a budget, draws networks of six families that were not
-in it, writes down what the cost model predicts of each, and only then times them. The same for
-models as people have them, where `--models` names a folder of files with `build` and `load`, and
-for Keras' applications on images of 32x32. Then each family is left out of all that was timed, and
-predicted from the others. Beside it: how far one timing of a held-out network lies from another, in
-another process, which no prediction can know. Prints for a step, an epoch, the whole cold training
-and peak memory the median and 95th percentile of the absolute relative error and how often the 95 %
-interval held, against the goals; the exit status is 1 where one was missed, and the last line says
-which. Everything is kept below `--results`; the same command goes on where it was stopped, and
-repeats nothing that is there.
+For each backend and path: draws networks of six families that no calibration times, calibrates
+within a budget, and writes down what the cost model, which has seen nothing else, predicts of them.
+They are timed between the parts of the calibration: a machine of others' is slower by a tenth for
+minutes, and what is compared is timed in turn here as it is elsewhere. Then models as people have
+them are predicted, and only then timed, where `--models` names a folder of files with `build` and
+`load`, and Keras' applications on images of 32x32. Then each family is left out of all that was
+timed, and predicted from the others. Beside it: how far one timing of a held-out network lies from
+another, in another process, which no prediction can know. Prints for a step, an epoch, the whole
+cold training and peak memory the median and 95th percentile of the absolute relative error and how
+often the 95 % interval held, against the goals; the exit status is 1 where one was missed, and the
+last line says which. Everything is kept below `--results`; the same command goes on where it was
+stopped, and repeats nothing that is there.
 """
 
 import argparse
@@ -56,10 +58,10 @@ GOALS = {
 ELSEWHERE = {COLD: {MEDIAN: 0.15}}
 """Of models as people have them, and of a family that was left out."""
 
-LAUNCHES = 3
+LAUNCHES = 4
 """Processes that the held-out networks are shared among."""
 
-TIMED_IN = 2
+TIMED_IN = 3
 """Of these, so many time each network: what one process has of its own is no one's mistake."""
 
 AGAIN = "The same networks timed twice: how far one process is from another"
@@ -77,10 +79,16 @@ Pair = tuple[str, str, str, float, list[float]]
 """Group, network, its family, timed (seconds or bytes), predicted (value, low, high)."""
 
 
-def calibrated(folder: Path, setting: Setting, options: argparse.Namespace) -> CostModel:
-    """The cost model, calibrated for what is left of the budget."""
+OWN_BLOCKS = 2
+"""Trainings of each model as people have them, in one process."""
+
+
+def calibrated(
+    folder: Path, setting: Setting, options: argparse.Namespace, share: float = 1.0
+) -> CostModel:
+    """The cost model, calibrated for what is left of so large a share of the budget."""
     made, _ = saved.read(folder, setting)
-    budget_s = quantities.parse_seconds(options.budget)
+    budget_s = share * quantities.parse_seconds(options.budget)
     left_s = budget_s - sum(decision.seconds_spent(run) for run in made)
     start_s = calibration.GUESSED_START_S[setting.backend]
     if made and left_s < start_s + calibration.LEAST_RUN_S:
@@ -97,13 +105,15 @@ def calibrated(folder: Path, setting: Setting, options: argparse.Namespace) -> C
         ).model
 
 
-def held_out(model: CostModel, setting: Setting, budget_s: float, seed: int) -> list[Case]:
+def held_out(setting: Setting, options: argparse.Namespace) -> list[Case]:
     """Networks drawn at random from each family's space, as many as the budget allows."""
-    known = {one.case.key for one in model.observed}
+    budget_s = quantities.parse_seconds(options.held_out)
+    families = options.families.split(",")
+    known = {case.key for case in design.candidates(setting, families)}
     slower = design.slowdown([])
     chosen: list[Case] = []
     spent_s = LAUNCHES * calibration.GUESSED_START_S[setting.backend]
-    for case in design.candidates(setting, FAMILIES, seed=10_000 + seed):
+    for case in design.candidates(setting, FAMILIES, seed=10_000 + options.seed):
         if case.key in known:
             continue
         # Whole trainings, and their phases.
@@ -131,15 +141,20 @@ def predictions(
     return told
 
 
-def prepare(folder: Path, setting: Setting, options: argparse.Namespace) -> None:
-    """Calibrate, predict, and lay out the runs that will time what was predicted."""
-    model = calibrated(folder, setting, options)
-    cases = held_out(model, setting, quantities.parse_seconds(options.held_out), options.seed)
+def time_held_out(folder: Path, setting: Setting, options: argparse.Namespace) -> CostModel:
+    """Calibrate, and between the parts of that time the networks that are held out of it."""
     here = folder / "held-out" / setting.folder
+    cases = held_out(setting, options)
     for number in range(LAUNCHES):
+        calibrated(folder, setting, options, (number + 1) / (LAUNCHES + 1))
         mine = [case for turn, case in enumerate(cases) if (number - turn) % LAUNCHES < TIMED_IN]
         lay_out(here, str(number), mine, options.seed)
-    # What is laid out counts, also where a command that was stopped has done so.
+        measure(here / str(number), setting)
+    return calibrated(folder, setting, options)
+
+
+def predict(here: Path, model: CostModel) -> None:
+    """Write down what is predicted of all that is held out, also by a command that was stopped."""
     laid_out = {case.key: case for one in runs.find(here) for case in runs.read(one).cases.values()}
     every = list(laid_out.values())
     unknown = [case for case in every if case.step_cost is None]
@@ -149,31 +164,30 @@ def prepare(folder: Path, setting: Setting, options: argparse.Namespace) -> None
     whole_file.write(here / PREDICTED_FILE, json.dumps(told, indent=1))
 
 
-def lay_out(here: Path, name: str, cases: Sequence[Case], seed: int) -> None:
+def lay_out(here: Path, name: str, cases: Sequence[Case], seed: int, blocks: int = 1) -> None:
     """Make a run of one launch that times the cases, unless it is there."""
     if (here / name / runs.RUN_FILE).exists():
         return
-    effort = Effort(launches=1, blocks=1, seed=seed, limit=4 * calibration.LIMIT_S)
+    effort = Effort(launches=1, blocks=blocks, seed=seed, limit=4 * calibration.LIMIT_S)
     sweeps = design.SWEEPS[cases[0].path]
     kinds = ("cold", "phases")
     wanted = measuring.specification(Study(effort=effort), cases, kinds=kinds, sweeps=sweeps)
     runs.create(here, name, wanted, fingerprint.take())
 
 
-def measure(here: Path, setting: Setting) -> None:
-    """Time what is missing of the held-out networks."""
+def measure(folder: Path, setting: Setting) -> None:
+    """Time what is missing of a run."""
+    run = runs.read(folder)
+    if measuring.is_complete(run):
+        return
     with Bar(0, "trials") as bar:
-        for folder in runs.find(here):
-            run = runs.read(folder)
-            if not measuring.is_complete(run):
-                data = saved.data_of(run)
-                measuring.execute(
-                    folder,
-                    data,
-                    lambda state: bar.show(
-                        state.done, f"{setting.label}, held out: {state.now}", state.total
-                    ),
-                )
+        measuring.execute(
+            folder,
+            saved.data_of(run),
+            lambda state: bar.show(
+                state.done, f"{setting.label}, held out: {state.now}", state.total
+            ),
+        )
 
 
 def own_models(folder: Path, setting: Setting, options: argparse.Namespace) -> Path:
@@ -205,7 +219,7 @@ def own_models(folder: Path, setting: Setting, options: argparse.Namespace) -> P
                 told |= predictions(models[like], [case], counting.counted([case], data))
                 here.mkdir(parents=True, exist_ok=True)
                 whole_file.write(predicted, json.dumps(told, indent=1))
-            lay_out(here, case.key, [case], options.seed)
+            lay_out(here, case.key, [case], options.seed, OWN_BLOCKS)
             if not measuring.is_complete(runs.read(here / case.key)):
                 measuring.execute(here / case.key, data, lambda state: None)
         except UserError as mistake:
@@ -368,9 +382,9 @@ def setting_judged(setting: Setting, options: argparse.Namespace) -> list[str]:
     """Do all that is missing of a backend and path, show it; the goals that were missed."""
     folder, label = options.results, setting.label
     here = folder / "held-out" / setting.folder
+    model = time_held_out(folder, setting, options)
     if not (here / PREDICTED_FILE).exists():
-        prepare(folder, setting, options)
-    measure(here, setting)
+        predict(here, model)
     every = list(pairs(here))
     strangers = {label: judged(every)}
     for family in FAMILIES:
