@@ -807,6 +807,24 @@ def test_torch_finds_what_a_recording_would_hold_for_ever(build: Any, optimizer:
     assert program.form.startswith("fit's own step")
 
 
+class Noise(layers.Layer):
+    """Adds numbers that Keras' own generator draws, which it makes when first asked."""
+
+    def call(self, x: Any) -> Any:
+        return x + keras.random.normal(keras.ops.shape(x))
+
+
+@pytest.mark.skipif(BACKEND != "torch", reason="of recordings")
+def test_torch_holds_no_noise_of_a_generator_that_the_first_step_makes() -> None:
+    keras.utils.clear_session()
+    model = compiled_with(
+        stack(Noise, lambda: layers.Dense(1)), lambda: keras.optimizers.SGD(0.0)
+    )()
+    with pytest.warns(UserWarning, match="takes another step than its recording"):
+        losses = fast_fit(model, *data("regression"), epochs=4, verbose=0).history["loss"]
+    assert len(set(losses)) == 4
+
+
 def sequence(kind: str, units: int = 3, both_ways: bool = False, **more: Any) -> Any:
     """What makes a layer that returns a sequence."""
 

@@ -151,7 +151,7 @@ class Program:
         fused = not self._task.jit
         for recurrent in (True, False) if fused and torch_recurrent.are_in(model) else (False,):
             recorded: Recording | None = None
-            left: Tensors = []
+            agreed, state = False, self._state
             with torch_check.put_back(model, self._state, held, guarded=False):
                 torch_check.much_later(model)
                 try:
@@ -160,8 +160,11 @@ class Program:
                     )
                 except NotRecordable as reason:
                     self._why_not = str(reason) or "cannot be recorded"
-            state = self._state if recorded is None else self._all_of(recorded)
-            if recorded and torch_check.agrees(model, state, left, held, recorded, own, batch):
+                if recorded is not None:
+                    state = self._all_of(recorded)
+                    # Nothing is put back before: what the step counts out of sight has gone on.
+                    agreed = torch_check.agrees(model, state, left, held, recorded, own, batch)
+            if agreed:
                 return recorded
         if self._keras_own and not torch_check.repeats(model, state, held, own, batch):
             raise UserError(refusals.UNREPEATABLE)
