@@ -23,6 +23,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from statistics import geometric_mean
 
 import numpy as np
 from rich import print as show
@@ -61,8 +62,7 @@ LAUNCHES = 4
 """Processes that the held-out networks are shared among."""
 
 TIMED_IN = 3
-"""Of these, so many time each network, and the middle one counts: what one process has of its own,
-or a machine for a minute, is no one's mistake."""
+"""Of these, so many time each network: what one process has of its own is no one's mistake."""
 
 AGAIN = "The same networks timed twice: how far one process is from another"
 
@@ -269,7 +269,7 @@ def _timed(mine: Sequence[Observed], held_bytes: float) -> dict[str, float]:
     for group in (STEP, EPOCH, COLD):
         times_s = [one.times_s[group] for one in mine if group in one.times_s]
         if times_s:
-            found[group] = float(np.median(times_s))
+            found[group] = geometric_mean(times_s)
     added = [
         one.peak_host_bytes - one.held_bytes
         for one in mine
