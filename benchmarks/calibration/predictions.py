@@ -4,7 +4,7 @@
 
 For each backend and path: draws networks of six families that no calibration times, calibrates
 within a budget, and writes down what the cost model, which has seen nothing else, predicts of them.
-They are timed between the parts of the calibration: a machine of others' is slower by a tenth for
+They are timed between the parts of the calibration: a shared machine is slower by a tenth for
 minutes, and what is compared is timed in turn here as it is elsewhere. Then models as people have
 them are predicted, and only then timed, where `--models` names a folder of files with `build` and
 `load`, and Keras' applications on images of 32x32. Then each family is left out of all that was

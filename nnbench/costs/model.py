@@ -122,19 +122,17 @@ class Scatter:
         less = min(1.0, single / self.single)
         return replace(self, noise=less * self.noise, launch_effect=less * self.launch_effect)
 
-    def apart(self, values: Array, launches: Sequence[str]) -> Array:
-        """Logarithms of times, (times,) or (times, any), as others that are independent and of
-        deviation 1: what a launch shares of them counts once, not once for each of its times.
+    def whitened(self, values: Array, launches: Sequence[str]) -> Array:
+        """Logarithms of times, (times,) or (times, any), whitened: independent, of variance 1.
 
-        A generalised least squares transformation (Searle 1992, chapter 3).
+        So least squares are generalised ones: what a launch shares counts once, not once for each
+        of its times (Searle 1992, chapter 3).
         """
         launch = np.unique(launches or [""] * len(values), return_inverse=True)[1]
         sizes = np.bincount(launch)
         shared = 1 - 1 / np.sqrt(1 + sizes * (self.launch_effect / self.noise) ** 2)
-        member = launch[:, None] == np.arange(len(sizes))
-        means = member.T.astype(float) @ values / sizes.reshape(-1, *[1] * (values.ndim - 1))
-        less = shared.reshape(-1, *[1] * (values.ndim - 1)) * means
-        found: Array = (values - less[launch]) / self.noise
+        means = np.equal.outer(launch, launch) / sizes[launch]
+        found: Array = (values - shared[launch] * means @ values) / self.noise
         return found
 
     @classmethod
@@ -384,8 +382,8 @@ class _Begun:
         precision = np.eye(self.loadings.shape[1])
         slopes = [each @ self.loadings for _, each in found]
         for one, each, scatter in zip(self.observed, slopes, scatters, strict=True):
-            alone = scatter.apart(each, one.launches)
-            precision += alone.T @ alone
+            white = scatter.whitened(each, one.launches)
+            precision += white.T @ white
         known = linalg.inv(precision)
         noises = [scatter.single for scatter in scatters]
         return _Fit(self.cache, values, softness, slopes, known, self.loadings, noises)
@@ -492,8 +490,8 @@ def _solve(
         residuals, slopes = [latent], [np.eye(len(latent))]
         for one, each, scatter in zip(observed, counts, scatters, strict=True):
             whole, by = _slopes(one.phase, each, values, softness, one.known_s)
-            residuals.append(scatter.apart(np.log(whole / one.times_s), one.launches))
-            slopes.append(scatter.apart(by @ loadings, one.launches))
+            residuals.append(scatter.whitened(np.log(whole / one.times_s), one.launches))
+            slopes.append(scatter.whitened(by @ loadings, one.launches))
         return np.concatenate(residuals), np.vstack(slopes)
 
     found = optimize.least_squares(

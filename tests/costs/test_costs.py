@@ -229,14 +229,14 @@ def test_what_a_launch_has_of_its_own_is_told_from_the_networks():
     assert found.single > 0.06
 
 
-def test_times_of_a_launch_are_set_apart_as_if_each_were_of_its_own():
+def test_times_that_a_launch_shares_are_whitened():
     launches = ["a", "b", "a", "b", "a", "c"]
     scatter = Scatter(noise=0.1, launch_effect=0.2)
     alike = np.equal.outer(launches, launches)
     covariance = 0.1**2 * np.eye(6) + 0.2**2 * alike
-    apart = scatter.apart(np.eye(6), launches)
-    assert apart @ covariance @ apart.T == pytest.approx(np.eye(6), abs=1e-12)
-    assert scatter.apart(np.ones(6), launches) == pytest.approx(apart @ np.ones(6))
+    white = scatter.whitened(np.eye(6), launches)
+    assert white @ covariance @ white.T == pytest.approx(np.eye(6), abs=1e-12)
+    assert scatter.whitened(np.ones(6), launches) == pytest.approx(white @ np.ones(6))
 
 
 def test_a_slow_launch_of_many_times_counts_as_one_launch(pool):
