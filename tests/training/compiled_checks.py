@@ -8,6 +8,7 @@ import gc
 import inspect
 import os
 import random
+import re
 import warnings
 import weakref
 from collections import Counter
@@ -174,6 +175,26 @@ def test_few_cells_in_thousands_of_rows_take_no_logarithms_row_by_row_and_one_co
     # Nor is so little work parted over cores.
     assert "fusion(" in text
     assert 'partitions":["' not in text
+
+
+@pytest.mark.skipif(BACKEND != "jax", reason="of XLA's options")
+@pytest.mark.parametrize("steps", [24, 80])
+def test_xla_takes_sums_itself_where_most_are_of_short_rows(steps: int) -> None:
+    inputs = keras.Input((steps, 8))
+    hidden = layers.MultiHeadAttention(4, 4)(inputs, inputs)
+    model = keras.Model(inputs, layers.Dense(1)(layers.GlobalAveragePooling1D()(hidden)))
+    model.compile("adam", "mse")
+    rows = np.random.default_rng(1).normal(size=(32, steps, 8)).astype(np.float32)
+    prepared = prepare(model, rows, rows[:, 0, :1], batch_size=32)
+    prepared.compile()
+    program: Any = prepared.program
+    text = program._chosen._compiled.as_text()
+    by_library = set(re.findall(r"kind=kCustom, calls=(%[\w.-]+)", text))
+    functions = {one.strip().split()[0]: one for one in text.split("\n\n") if one.strip()}
+    assert by_library <= set(functions)
+    if steps == 24:
+        # Else a library takes sums, where this XLA has one.
+        assert not any(" reduce(" in functions[one] for one in by_library)
 
 
 @pytest.mark.skipif(BACKEND != "jax", reason="of XLA's options")

@@ -16,7 +16,8 @@ Told = dict[tuple[str, ...], str]
 IN_FEW_OPERATIONS: dict[str, Told] = {
     "jax": {
         ("gru",): "GRU layers, in few operations on a CPU",
-        ("transformer",): "layer normalisation, in few operations on a CPU",
+        ("transformer",): "layer normalisation in few operations, and an option of XLA for sums of"
+        " short rows, on a CPU",
     },
     "torch": {("lstm", "gru"): "LSTM and GRU layers, in few operations on a CPU"},
 }
@@ -30,6 +31,12 @@ MOST_ON_ONE_CORE = 2**15
 
 MOST_SUMMED_APART = 4096
 """Rows in a batch up to which XLA takes the logarithms of the losses first, then their sum."""
+
+LONGEST_SHORT_ROW = 64
+"""Numbers in a row up to which XLA sums it faster than YNNPACK does, on JAX and a CPU."""
+
+SHORT_SUMS = 1.5
+"""Numbers summed so, over those summed otherwise, from which on XLA takes all sums of a step."""
 
 MOST_IN_A_LOOP = 1e10
 """FLOPs of products in a step from which on a loop costs them more than calls from Python would,

@@ -40,7 +40,7 @@ class Program:
         self._parts.begin_trace()
         # A piece of a network is told what the whole is.
         whole = getattr(self._model, "product_flops", 0.0)
-        flops = max(whole, self._parts.product_flops())
+        flops = max(whole, self._parts.work.product_flops)
         by_steps = jax.default_backend() == "cpu" and flops > MOST_IN_A_LOOP
         self._chosen = self._steps if by_steps else self._loop
         self._chosen.trace()

@@ -104,12 +104,14 @@ def _gru_backward(saved: Any, gradient: Any) -> Any:
     )
     # By what a state's gradient is multiplied for the products: time x rows x gates x cells.
     factors = jnp.concatenate((gates, (for_new * opened)[:, :, None]), 2)
+    # Transposed once, before the loop: XLA would have each product transpose it.
+    transposed = lax.optimization_barrier(recurrent.T)
 
     def step(later: Any, given: Any) -> Any:
         told, kept, factor = given
         here = later + told
         of_product = (here[:, None] * factor).reshape(len(here), -1)
-        return here * kept + of_product @ recurrent.T, here
+        return here * kept + of_product @ transposed, here
 
     of_first, all_told = lax.scan(
         step, jnp.zeros_like(states[0]), (gradient, kept, factors), reverse=True

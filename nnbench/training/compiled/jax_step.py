@@ -1,6 +1,5 @@
 """What both forms of a compiled training on JAX are made of: a step, its order, fresh metrics."""
 
-import math
 from typing import Any
 
 import jax
@@ -8,9 +7,10 @@ import jax.numpy as jnp
 import keras
 from jax import lax
 
-from nnbench.training.compiled import jax_dense_chain, jax_gru, jax_layer_norm, jax_order
+from nnbench.training.compiled import jax_dense_chain, jax_gru, jax_layer_norm, jax_order, jax_work
 from nnbench.training.compiled.data import Task, state_variables
-from nnbench.training.compiled.jax_dense_chain import DenseChain, lower
+from nnbench.training.compiled.jax_dense_chain import PRODUCTS_ONLY, DenseChain, lower
+from nnbench.training.compiled.jax_work import Work
 
 State = tuple[list[jax.Array], ...]
 """Values of trainable, non-trainable, optimizer and metrics variables, as Keras orders them."""
@@ -35,6 +35,7 @@ class Parts:
         # JAX knows a function that it has traced again; these are others.
         self.train_step = jax.jit(lambda *given: _quicker(step, *given), inline=True)
         self.test_step = jax.jit(lambda *given: model.test_step(*given), inline=True)
+        self.work = self._work()
 
     def take(self, task: Task | None) -> None:
         """Put a task's data on the device, or let go of those that are there."""
@@ -50,6 +51,8 @@ class Parts:
     def compiled(self, lowered: Any) -> Any:
         """StableHLO to machine code."""
         options = jax_dense_chain.compiler_options(self.stepping, self.task.training.batch_size)
+        if self.work.sums_short_rows and jax.default_backend() == "cpu":
+            options = PRODUCTS_ONLY
         try:
             return lowered.compile(options)
         except jax.errors.JaxRuntimeError:
@@ -62,13 +65,13 @@ class Parts:
         """The state as the model's variables hold it."""
         return tuple([one.value for one in group] for group in state_variables(self.model))
 
-    def product_flops(self) -> float:
-        """FLOPs of a step's matrix products, infinite where it convolves; this traces it."""
+    def _work(self) -> Work:
+        """What a step computes; of a chain of Dense layers nobody asks. This traces it."""
         if isinstance(self.stepping, DenseChain):
-            return 0.0
+            return Work()
         rows = self.task.training.batch_size
         batch = jax.eval_shape(lambda data: rows_of(data, 0, rows), self.data)
-        return _product_flops(self.train_step.trace(self.values(), batch).jaxpr.jaxpr)
+        return jax_work.of_jaxpr(self.train_step.trace(self.values(), batch).jaxpr.jaxpr)
 
     def order(self, key: jax.Array | None, epoch: Any) -> jax.Array | None:
         """The rows' order in an epoch, None where they are not shuffled."""
@@ -126,22 +129,4 @@ def flat(logs: Logs) -> Logs:
     found: Logs = {}
     for name, value in logs.items():
         found |= flat(value) if isinstance(value, dict) else {name: jnp.asarray(value)}
-    return found
-
-
-def _product_flops(jaxpr: Any) -> float:
-    # It imports all of Pallas, and a chain of Dense layers does without.
-    import jax.extend.core
-
-    found = 0.0
-    for equation in jaxpr.eqns:
-        name, options = equation.primitive.name, equation.params
-        if name == "conv_general_dilated":
-            return math.inf
-        if name == "dot_general":
-            (summed, _), _ = options["dimension_numbers"]
-            left, made = equation.invars[0].aval, equation.outvars[0].aval
-            found += 2.0 * made.size * math.prod(left.shape[axis] for axis in summed)
-        times = options["length"] if name == "scan" else 1
-        found += times * sum(map(_product_flops, jax.extend.core.jaxprs_in_params(options)))
     return found
