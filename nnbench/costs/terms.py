@@ -94,6 +94,11 @@ a layer does is not counted here: of products and time steps one cannot tell."""
 TURN = Term("time steps", "s per time step and layer", "layers")
 """With a mask twice: output and state are taken from the step before where it says so."""
 
+GRAPH_TURN = Term("time steps without XLA", "s per time step and layer")
+CALLED = Term("a program a step", "s")
+"""Of the networks of a setting with XLA some are left without it, and a time step costs them more;
+of others each step is a program of its own, which is called for each."""
+
 VARIABLE = Term("weight tensors", "s per tensor")
 METRIC = Term("metrics", "s per metric", "layers", 10)
 FLOPS = {kind: Term(f"products: {kind}", "s per FLOP", "products") for kind in WITH_PRODUCTS}
@@ -169,7 +174,10 @@ WORK = (
 each value that it reads of what other layers have made. Activations beyond a `Cache` come from a
 slower memory, and on some systems from fresh pages each time."""
 
-IN_STEP = (ONCE, *LAYERS.values(), ON_ALL_CORES, TURN, VARIABLE, METRIC, *WORK)
+IN_STEP = (
+    *(ONCE, CALLED, *LAYERS.values(), ON_ALL_CORES, TURN, GRAPH_TURN, VARIABLE, METRIC),
+    *WORK,
+)
 AROUND_STEPS = (EACH_EPOCH, EACH_METRIC, BATCH, BATCH_TENSOR, SHUFFLED, DATA)
 """Of an epoch, beyond its steps."""
 
@@ -191,7 +199,10 @@ the network along, as Torch's does, costs a step's work, too. `first_epoch` is w
 phases and a steady epoch's other steps, such as compiling again for a smaller last batch; a
 compiled path's one program has both batches, in `trace` and `compile`."""
 
-OVERHEADS = (ONCE, *LAYERS.values(), ON_ALL_CORES, TURN, VARIABLE, METRIC, *ROWS.values())
+OVERHEADS = (
+    *(ONCE, CALLED, *LAYERS.values(), ON_ALL_CORES, TURN, GRAPH_TURN, VARIABLE, METRIC),
+    *ROWS.values(),
+)
 """What of a step is paid however wide the layers are; the other terms grow with their width."""
 
 
@@ -312,13 +323,24 @@ def has_smaller_batch(case: Case) -> bool:
     return case.last_batch_rows < case.batch_rows
 
 
+def _convolves(one: Counted) -> bool:
+    return any(one.step[LAYERS[kind]] for kind in ("convolution", "separable"))
+
+
 def _steps_from_python(one: Counted) -> bool:
     """Whether a compiled path calls a program for each step (see `training.compiled.jax`)."""
-    convolves = any(one.step[LAYERS[kind]] for kind in ("convolution", "separable"))
     lines = one.count.layers
     flops = sum(line.forward_products + line.backward_products for line in lines)
-    much = convolves or flops > MOST_IN_A_LOOP
+    much = _convolves(one) or flops > MOST_IN_A_LOOP
     return one.case.backend == "jax" and one.case.device == "cpu" and much
+
+
+def _is_a_program_a_step(one: Counted) -> bool:
+    """Whether XLA makes a program of each step alone, on TensorFlow too, and not of all epochs."""
+    case = one.case
+    if case.backend == "tensorflow":
+        return _may_have_xla(case) and case.device == "cpu" and _convolves(one)
+    return case.path == "compiled" and _steps_from_python(one)
 
 
 def _is_spared_xla(one: Counted) -> bool:
@@ -374,6 +396,9 @@ def _of_steps(one: Counted, phase: str, cache: Cache) -> dict[Term, float]:
         for term, value in one.step.items()
     }
     found[SPILL] = full_steps * cache.spilled_bytes(one.count)
+    found[CALLED] = steps * _is_a_program_a_step(one)
+    if _is_spared_xla(one):
+        found |= {GRAPH_TURN: found[TURN], TURN: 0.0}
     shuffles = case.training.shuffle and (not compiled or batches > 1)
     around = {
         EACH_EPOCH: 1.0,

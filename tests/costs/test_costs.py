@@ -19,10 +19,12 @@ from nnbench.costs.setting import DataShape, Setting, shape_of
 from nnbench.costs.terms import (
     ACTIVATION,
     BY_STEPS,
+    CALLED,
     EXPANDED,
     FIRST,
     FIRST_EPOCH,
     FLOPS,
+    GRAPH_TURN,
     HIDDEN,
     LAYERS,
     METRIC,
@@ -789,6 +791,32 @@ def test_jax_calls_a_program_a_step_for_convolutions_and_huge_products_on_a_cpu_
                 found[backend, device, name] = told[BY_STEPS]
     wanted = {("jax", "cpu", "conv"), ("jax", "cpu", "huge")}
     assert {one for one, by_steps in found.items() if by_steps} == wanted
+
+
+@pytest.mark.parametrize("path", ["fit", "compiled"])
+def test_a_program_a_step_and_time_steps_without_xla_have_costs_of_their_own(path):
+    def line(kind, **more):
+        return LayerCount("mine", kind, (32, 8, 8, 4), 40, 40, 160, **more)
+
+    found = {}
+    for backend in ("jax", "tensorflow", "torch"):
+        for jit in ("auto", "off"):
+            for device in ("cpu", "gpu"):
+                training = Training(jit=jit)
+                case = Setting(backend, device, path=path, training=training).case(
+                    parse("8x1"), 330, 32
+                )
+                layers = (line("Conv2D"), line("LSTM", steps=12))
+                told = counts(Counted.of(case, replace(conv_count(case), layers=layers)), EPOCH)
+                assert told[TURN] + told[GRAPH_TURN] == 11 * 12
+                found[backend, jit, device] = told[CALLED] > 0, told[GRAPH_TURN] > 0
+                assert told[CALLED] in (0, 11)
+    called = {one for one, (by_steps, _) in found.items() if by_steps}
+    spared = {one for one, (_, without) in found.items() if without}
+    compiled = path == "compiled"
+    on_jax = {("jax", jit, "cpu") for jit in ("auto", "off")}
+    assert called == ({("tensorflow", "auto", "cpu")} | on_jax if compiled else set())
+    assert spared == ({("tensorflow", "auto", d) for d in ("cpu", "gpu")} if compiled else set())
 
 
 def test_counts_are_read_back_as_they_were_written():
