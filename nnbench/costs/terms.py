@@ -174,10 +174,8 @@ WORK = (
 each value that it reads of what other layers have made. Activations beyond a `Cache` come from a
 slower memory, and on some systems from fresh pages each time."""
 
-IN_STEP = (
-    *(ONCE, CALLED, *LAYERS.values(), ON_ALL_CORES, TURN, GRAPH_TURN, VARIABLE, METRIC),
-    *WORK,
-)
+FIXED = (ONCE, CALLED, *LAYERS.values(), ON_ALL_CORES, TURN, GRAPH_TURN, VARIABLE, METRIC)
+IN_STEP = (*FIXED, *WORK)
 AROUND_STEPS = (EACH_EPOCH, EACH_METRIC, BATCH, BATCH_TENSOR, SHUFFLED, DATA)
 """Of an epoch, beyond its steps."""
 
@@ -199,10 +197,7 @@ the network along, as Torch's does, costs a step's work, too. `first_epoch` is w
 phases and a steady epoch's other steps, such as compiling again for a smaller last batch; a
 compiled path's one program has both batches, in `trace` and `compile`."""
 
-OVERHEADS = (
-    *(ONCE, CALLED, *LAYERS.values(), ON_ALL_CORES, TURN, GRAPH_TURN, VARIABLE, METRIC),
-    *ROWS.values(),
-)
+OVERHEADS = (*FIXED, *ROWS.values())
 """What of a step is paid however wide the layers are; the other terms grow with their width."""
 
 
